@@ -1,0 +1,263 @@
+"""The model's own configuration files, parsed strictly: config/generation.yaml, rules.yaml and queries.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+
+from conformance.errors import ConfigurationError
+from conformance.model import Model
+from conformance.results import Severity
+
+#: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
+Figure = float | dict[str | int | float, float]
+Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$")]
+
+
+class Strict(BaseModel):
+    """Base of everything read from a file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Statement(Strict):
+    """What every rule of config/rules.yaml says of itself."""
+
+    family: Literal["totals", "business"]
+    title: str
+    why: str = ""
+    mend: str = ""
+    severity: Severity = "error"
+
+
+class Equation(Statement):
+    """``field`` ("orders.total") equals a formula; money is in whole cents on both sides."""
+
+    field: str
+    equals: str | float
+
+
+class Assertion(Statement):
+    """A formula that holds for every document of ``collection``."""
+
+    collection: str
+    subject: Subject
+    holds: str
+
+
+class Bound(Statement):
+    """``field`` lies between formulas over the document and one that it refers to ("customer_id.created_at")."""
+
+    field: str
+    at_least: str | None = None
+    at_most: str | None = None
+
+
+class Share(Statement):
+    """The documents of ``collection``, told apart by ``by``, are spread as ``expected`` says: a G-test.
+
+    ``expected`` is a figure by value of ``by``. ``per_year`` weighs each value (a year) by its days in the range.
+    ``within`` splits first (by month), and ``expected`` is then a MAP field, keyed by month, of the collection that
+    ``by`` ends at. ``significance`` is the chance of a false alarm; ``against`` the deviation it must catch with
+    power 0.99 ("uniform": all alike), which gives the number of documents below which the rule is skipped.
+    """
+
+    collection: str
+    subject: Subject
+    by: str
+    expected: str
+    per_year: bool = False
+    within: str | None = None
+    significance: float = 1e-6
+    against: Literal["uniform"] = "uniform"
+
+
+class RulesFile(Strict):
+    """config/rules.yaml."""
+
+    equations: tuple[Equation, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+    shares: tuple[Share, ...] = ()
+
+
+class Plan(Strict):
+    """What explain must show: stages that must and must not occur, and documents examined per one returned, at most.
+
+    Stages go by their plain names whatever engine ran them (rules/plans.py); a COLLSCAN inside a $lookup counts.
+    ``indexed`` is the part of the condition that the index answers: what matches it counts as returned, because
+    filters beyond it (soft-deleted, cancelled) are not the index's to answer. So a bound of 1 holds by construction
+    of the index, on one document and on a million.
+    """
+
+    require: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+    examined_per_returned: float | None = Field(default=None, gt=0)
+    indexed: Mapping[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Plan:
+        if (self.examined_per_returned is None) != (self.indexed is None):
+            raise ValueError("examined_per_returned and indexed belong together; write both or neither")
+        if not self.require and not self.forbid:
+            raise ValueError("the plan demands nothing; write the stages to require or to forbid")
+        return self
+
+
+class Parameter(Strict):
+    """Where a parameter's value comes from: ``field`` ("orders.order_id") of a document, or a ``literal``.
+
+    The document is the first by _id whose fields are fit to ask with; ``later`` moves on by so many documents (to
+    the last where there are fewer). All parameters of one collection and one ``later`` come from one document.
+    """
+
+    field: str | None = Field(default=None, pattern=r"^[a-z_]+([.][A-Za-z0-9_]+)+$")
+    later: int = Field(default=0, ge=0)
+    literal: str | int | float | bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"field": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Parameter:
+        if (self.field is None) == (self.literal is None):
+            raise ValueError("a parameter is a field such as orders.order_id or a literal; write one of them")
+        return self
+
+
+class NamedQuery(Strict):
+    """A query the applications run. ``find`` with ``sort``/``limit``, or a ``pipeline``.
+
+    A string ``$$name`` in it is replaced by the value of the parameter of that name.
+    """
+
+    name: Subject
+    collection: str
+    title: str
+    why: str = ""
+    mend: str = ""
+    parameters: Mapping[str, Parameter] = Field(default_factory=dict)
+    find: Mapping[str, Any] | None = None
+    sort: Mapping[str, Any] = Field(default_factory=dict)
+    limit: int = Field(default=0, ge=0)
+    pipeline: tuple[Mapping[str, Any], ...] | None = None
+    plan: Plan
+
+    @model_validator(mode="after")
+    def _one_form(self) -> NamedQuery:
+        if (self.find is None) == (self.pipeline is None):
+            raise ValueError("a query is a find or a pipeline; write one of them")
+        if self.pipeline is not None and (self.sort or self.limit):
+            raise ValueError("sort and limit belong to find; write them as stages of the pipeline")
+        if self.plan.indexed is not None and any("$lookup" in stage for stage in self.pipeline or ()):
+            raise ValueError("a $lookup examines documents of two collections; leave out examined_per_returned")
+        return self
+
+
+class GenerationFile(Strict):
+    """config/generation.yaml: default sizes, and the figures that recipes and formulas name."""
+
+    defaults: Mapping[str, int] = Field(default_factory=dict)
+    figures: Mapping[str, float | str | Mapping[str | int | float, float]] = Field(default_factory=dict)
+    locale: str = "en_US"
+    pool_size: int = Field(default=2000, ge=1)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything in config/ that rules and generator share. ``catalogue`` holds fixed rows by collection."""
+
+    generation: GenerationFile
+    rules: RulesFile
+    queries: tuple[NamedQuery, ...]
+    catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]
+
+    def figure(self, name: str) -> Figure:
+        """The figure of that name; a product of tables is multiplied key by key. KeyError when there is none."""
+        declared = self.generation.figures[name]
+        if not isinstance(declared, str):
+            return dict(declared) if isinstance(declared, Mapping) else declared
+        tables = [self.table(part.strip()) for part in declared.split("*")]
+        product = tables[0]
+        for table in tables[1:]:
+            product = {key: value * table[key] for key, value in product.items()}
+        return product
+
+    def table(self, name: str) -> dict[Any, float]:
+        """The figure of that name, which must be a table."""
+        figure = self.figure(name)
+        if not isinstance(figure, dict):
+            raise ConfigurationError(f"config/generation.yaml: the figure {name!r} is one number; a table is wanted")
+        return figure
+
+
+def load_configuration(model: Model) -> Configuration:
+    """Read the model's config/; a missing file means there is nothing of its kind."""
+    return Configuration(
+        generation=_parse(GenerationFile, model.config("generation.yaml"), {}),
+        rules=_parse(RulesFile, model.config("rules.yaml"), {}),
+        queries=_parse(tuple[NamedQuery, ...], model.config("queries.yaml"), ()),
+        catalogue=_parse(dict[str, tuple[dict[str, Any], ...]], model.config("catalogue.yaml"), {}),
+    )
+
+
+def _parse(kind: Any, path: Path, empty: Any) -> Any:
+    return parse_yaml(kind, path) if path.exists() else TypeAdapter(kind).validate_python(empty)
+
+
+class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """A safe loader that refuses a key given twice, which YAML would let the later value win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice; remove one", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+
+
+def read_yaml(path: Path) -> Any:
+    """The YAML document in a file; a syntax error or a key given twice is one line with file and line number."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - it is a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"{path}:{line}: not valid YAML: {error.problem}; mend the file") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {str(error).splitlines()[0]}; mend the file") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}; check the path") from None
+
+
+def parse_yaml(kind: Any, path: Path) -> Any:
+    """The content of a YAML file as ``kind`` (a pydantic model or any type that pydantic understands).
+
+    Raises ConfigurationError, one line with file, place and what to write instead.
+    """
+    content = read_yaml(path)
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the top"
+        found = "" if first["type"] in ("missing", "extra_forbidden") else f" (found {str(first['input'])[:60]!r})"
+        raise ConfigurationError(f"{path}: at {place}: {_mend(first)}{found}") from None
+
+
+def _mend(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is no such key; remove it or correct its spelling"
+    if error["type"] == "missing":
+        return "the key is missing; write it"
+    return str(error["msg"])

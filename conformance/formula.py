@@ -1,0 +1,295 @@
+"""Formulas of config/rules.yaml: one small language, read twice.
+
+The generator evaluates a formula on NumPy columns to make a value; the rules compile it to a MongoDB expression to
+check the value. Both use IEEE doubles and the same order of operations, so they agree to the bit. Money is in whole
+cents on both sides.
+
+    field                        of the collection; an optional one makes the formula apply where it is present
+    reference_field.field        of the document that the reference field refers to
+    figure[field]                a table of config/generation.yaml
+    START_DATE, END_DATE         settings, as YYYY-MM-DD
+    + - *  /(by a number)        and comparisons, chained as in a <= b <= c, joined by `and` / `or`
+    half_up(x) floor(x) ceil(x)  rounding; half up is floor(x + 0.5)
+    or_zero(field)  present(field)
+    total(children, formula)  count(children)      over the documents that refer to this one
+    slice(text, start, stop)  without(text, 'x')  lower(text)  join(text, text, ...)
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from conformance.configuration import Configuration
+from conformance.errors import ConfigurationError
+from conformance.kinds import Kind
+from conformance.model import Collection, Field, Model, Reference
+
+Expression = Any
+#: Values of a column and where they are present (None: everywhere).
+Column = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
+
+_NUMERIC: Final[frozenset[Kind]] = frozenset({"money", "number", "integer"})
+_NUMBER_TYPES: Final = ["double", "int", "long", "decimal"]
+
+
+@dataclass(frozen=True)
+class Total:
+    """``total(children, formula)``, or ``count(children)`` when ``formula`` is None; ``name`` stands for it."""
+
+    name: str
+    reference: Reference
+    formula: Formula | None
+
+
+@dataclass
+class Formula:
+    """A parsed formula over one collection. ``where`` names its place in the configuration, for errors."""
+
+    text: str
+    model: Model
+    collection: Collection
+    configuration: Configuration
+    constants: Mapping[str, str]
+    where: str
+    operands: dict[str, Field] = field(default_factory=dict)
+    optional: dict[str, Field] = field(default_factory=dict)
+    parents: dict[str, tuple[Reference, Field]] = field(default_factory=dict)
+    totals: list[Total] = field(default_factory=list)
+    lookups: dict[str, tuple[str, Mapping[Any, float]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        try:
+            self._tree = ast.parse(self.text.strip(), mode="eval").body
+        except SyntaxError as error:
+            raise self._wrong(f"not a formula: {error.msg}") from None
+        self.mongo()  # compiling finds every name, and refuses what the language does not have
+
+    def _wrong(self, what: str) -> ConfigurationError:
+        return ConfigurationError(f"{self.where}: {what} in {self.text!r}; the grammar is in docs/RULES.md")
+
+    # -- MongoDB ---------------------------------------------------------------------------------------------------
+
+    def mongo(self) -> Expression:
+        """The aggregation expression. Parents stand at ``$_<reference field>``, totals at ``$_total<n>``."""
+        return self._compile(self._tree)
+
+    def guards(self) -> list[Expression]:
+        """Expressions that are all true where the formula can be evaluated: operands present and of their type."""
+        tests: list[Expression] = [_typed(f"${path}", field.kind) for path, field in self.operands.items()]
+        tests += [
+            {"$in": [{"$type": f"${path}"}, ["missing", "null", *_NUMBER_TYPES]]} for path in sorted(self.optional)
+        ]
+        tests += [_typed(f"$_{path}", field.kind) for path, (_, field) in self.parents.items()]
+        tests += [{"$in": [f"${key}", list(table)]} for key, table in self.lookups.values()]
+        return tests
+
+    def _compile(self, node: ast.expr) -> Expression:
+        compiler = _MONGO.get(type(node))
+        if compiler is None:
+            raise self._wrong(f"{ast.unparse(node)!r} is not allowed")
+        return compiler(self, node)
+
+    def _name(self, node: ast.Name) -> Expression:
+        if node.id in self.constants:
+            return {"$literal": self.constants[node.id]}
+        return _read(f"${node.id}", self._operand(node).kind)
+
+    def _operand(self, node: ast.expr) -> Field:
+        name = ast.unparse(node)
+        if not self.collection.has(name):
+            raise self._wrong(f"{self.collection.name} has no field {name!r}")
+        self.operands[name] = self.collection.field(name)
+        return self.operands[name]
+
+    def _attribute(self, node: ast.Attribute) -> Expression:
+        path = ast.unparse(node)
+        first, _, rest = path.partition(".")
+        if self.collection.has(path):
+            return _read(f"${path}", self._operand(node).kind)
+        try:
+            reference = self.collection.reference(first)
+            parent_field = self.model[reference.target].field(rest)
+        except KeyError:
+            raise self._wrong(f"{path!r} is neither a field nor a field of a referenced document") from None
+        self.parents[path] = (reference, parent_field)
+        return _read(f"$_{path}", parent_field.kind)
+
+    def _constant(self, node: ast.Constant) -> Expression:
+        if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
+            raise self._wrong(f"{node.value!r} is not a number or a text")
+        return {"$literal": node.value}
+
+    def _binary(self, node: ast.BinOp) -> Expression:
+        operator = _ARITHMETIC.get(type(node.op))
+        if operator is None:
+            raise self._wrong(f"the operator of {ast.unparse(node)!r} is not allowed")
+        if isinstance(node.op, ast.Div) and not (isinstance(node.right, ast.Constant) and node.right.value):
+            raise self._wrong("division is by a number other than 0 only")
+        return {operator[0]: [self._compile(node.left), self._compile(node.right)]}
+
+    def _compare(self, node: ast.Compare) -> Expression:
+        sides = [self._compile(side) for side in (node.left, *node.comparators)]
+        tests = []
+        for operator, left, right in zip(node.ops, sides[:-1], sides[1:], strict=True):
+            if type(operator) not in _COMPARISON:
+                raise self._wrong(f"the comparison of {ast.unparse(node)!r} is not allowed")
+            tests.append({_COMPARISON[type(operator)]: [left, right]})
+        return tests[0] if len(tests) == 1 else {"$and": tests}
+
+    def _boolean(self, node: ast.BoolOp) -> Expression:
+        return {"$and" if isinstance(node.op, ast.And) else "$or": [self._compile(value) for value in node.values]}
+
+    def _subscript(self, node: ast.Subscript) -> Expression:
+        table, key = self._figure(node), self._operand(node.slice).path
+        self.lookups[ast.unparse(node)] = (key, table)
+        branches = [{"case": {"$eq": [f"${key}", name]}, "then": value} for name, value in table.items()]
+        return {"$switch": {"branches": branches, "default": None}}
+
+    def _figure(self, node: ast.Subscript) -> Mapping[Any, float]:
+        name = ast.unparse(node.value)
+        if name not in self.configuration.generation.figures:
+            raise self._wrong(f"there is no figure {name!r} in config/generation.yaml")
+        return self.configuration.table(name)
+
+    def _call(self, node: ast.Call) -> Expression:
+        name = ast.unparse(node.func)
+        if name in ("total", "count"):
+            return f"${self._total(node, name).name}"
+        if name in ("or_zero", "present") and len(node.args) == 1:
+            path = ast.unparse(node.args[0])
+            if not self.collection.has(path):
+                raise self._wrong(f"{self.collection.name} has no field {path!r}")
+            if name == "present":
+                return {"$ne": [{"$type": f"${path}"}, "missing"]}
+            self.optional[path] = self.collection.field(path)
+            return {"$ifNull": [_read(f"${path}", self.optional[path].kind), 0]}
+        compiler = _FUNCTIONS.get(name)
+        if compiler is None or node.keywords:
+            raise self._wrong(f"there is no function {name}()")
+        try:
+            return compiler(*[self._compile(argument) for argument in node.args])
+        except TypeError:
+            raise self._wrong(f"{name}() has the wrong number of arguments") from None
+
+    def _total(self, node: ast.Call, name: str) -> Total:
+        children = ast.unparse(node.args[0]) if node.args else ""
+        references = [
+            reference
+            for reference in (self.model[children].references if children in self.model.collections else ())
+            if reference.target == self.collection.name
+        ]
+        if len(references) != 1 or len(node.args) != (2 if name == "total" else 1):
+            raise self._wrong(f"{ast.unparse(node)!r}: name a collection with one reference to {self.collection.name}")
+        formula = None
+        if name == "total":
+            formula = Formula(
+                ast.unparse(node.args[1]), self.model, self.model[children], self.configuration, {}, self.where
+            )
+            if formula.totals or formula.parents:
+                raise self._wrong("a total takes a formula over the children's own fields")
+        for known in self.totals:
+            same_text = (known.formula.text if known.formula else None) == (formula.text if formula else None)
+            if known.reference == references[0] and same_text:
+                return known
+        self.totals.append(Total(f"_total{len(self.totals)}", references[0], formula))
+        return self.totals[-1]
+
+    # -- NumPy -----------------------------------------------------------------------------------------------------
+
+    def evaluate(self, columns: Mapping[str, Column]) -> Column:
+        """The formula on columns of equal length: numbers as float64, money in whole cents.
+
+        ``columns`` has every operand by field name, parents as ``reference_field.field``, totals by their name. The
+        result is present where every operand is (or_zero apart). ConfigurationError for text functions: equations
+        that make values are arithmetic.
+        """
+        present: np.ndarray[Any, Any] | None = None
+        for name in (*self.operands, *self.parents):
+            mask = columns[name][1]
+            if mask is not None:
+                present = mask if present is None else present & mask
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self._value(self._tree, columns), dtype=np.float64), present
+
+    def _value(self, node: ast.expr, columns: Mapping[str, Column]) -> Any:
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.BinOp):
+            return _ARITHMETIC[type(node.op)][1](self._value(node.left, columns), self._value(node.right, columns))
+        if isinstance(node, ast.Name | ast.Attribute):
+            return columns[ast.unparse(node)][0]
+        if isinstance(node, ast.Subscript):
+            table = self._figure(node)
+            return np.array([table[key] for key in columns[ast.unparse(node.slice)][0]], dtype=np.float64)
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in ("total", "count"):
+                return columns[self._total(node, name).name][0]
+            if name == "or_zero":
+                values, mask = columns[ast.unparse(node.args[0])]
+                return values if mask is None else np.where(mask, values, 0.0)
+            if name in _ROUNDING:
+                return _ROUNDING[name](self._value(node.args[0], columns))
+        raise self._wrong(f"{ast.unparse(node)!r} cannot make a value: equations are arithmetic")
+
+
+def _typed(path: str, kind: Kind) -> Expression:
+    return {"$isNumber": path} if kind in _NUMERIC else {"$eq": [{"$type": path}, "string"]}
+
+
+def _read(path: str, kind: Kind) -> Expression:
+    return {"$round": [{"$multiply": [path, 100]}, 0]} if kind == "money" else path
+
+
+def _half_up_mongo(value: Expression) -> Expression:
+    return {"$floor": {"$add": [value, 0.5]}}
+
+
+def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:
+    first, last = start["$literal"], stop["$literal"]
+    return {"$substrCP": [text, first, last - first]}
+
+
+_MONGO: Final[Mapping[type[ast.expr], Callable[[Formula, Any], Expression]]] = {
+    ast.Name: Formula._name,
+    ast.Attribute: Formula._attribute,
+    ast.Constant: Formula._constant,
+    ast.BinOp: Formula._binary,
+    ast.Compare: Formula._compare,
+    ast.BoolOp: Formula._boolean,
+    ast.Subscript: Formula._subscript,
+    ast.Call: Formula._call,
+}
+_ARITHMETIC: Final[Mapping[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]]] = {
+    ast.Add: ("$add", np.add),
+    ast.Sub: ("$subtract", np.subtract),
+    ast.Mult: ("$multiply", np.multiply),
+    ast.Div: ("$divide", np.divide),
+}
+_COMPARISON: Final[Mapping[type[ast.cmpop], str]] = {
+    ast.Eq: "$eq",
+    ast.NotEq: "$ne",
+    ast.Lt: "$lt",
+    ast.LtE: "$lte",
+    ast.Gt: "$gt",
+    ast.GtE: "$gte",
+}
+_FUNCTIONS: Final[Mapping[str, Callable[..., Expression]]] = {
+    "half_up": _half_up_mongo,
+    "floor": lambda value: {"$floor": value},
+    "ceil": lambda value: {"$ceil": value},
+    "slice": _slice,
+    "without": lambda text, part: {"$replaceAll": {"input": text, "find": part, "replacement": ""}},
+    "lower": lambda text: {"$toLower": text},
+    "join": lambda *parts: {"$concat": list(parts)},
+}
+_ROUNDING: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "half_up": lambda value: np.floor(value + 0.5),
+    "floor": np.floor,
+    "ceil": np.ceil,
+}

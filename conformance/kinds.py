@@ -1,0 +1,111 @@
+"""Field kinds: the few shapes a value can have, and the exact tests that every oracle shares.
+
+A kind is decided once, from the schema of a field, and every reading of the field (oracle, server validator,
+strategy, sampler, documentation) dispatches on it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+Kind = Literal[
+    "objectid",
+    "uuid",
+    "timestamp",
+    "money",
+    "enum",
+    "scalar",
+    "map",
+    "dictionary",
+    "vector",
+    "string",
+    "integer",
+    "number",
+    "boolean",
+]
+
+#: Largest integer that every device represents exactly (JavaScript's Number.MAX_SAFE_INTEGER).
+MAX_INTEGER: Final = 2**53 - 1
+#: Largest finite double: a bound that infinities and NaN do not meet.
+MAX_NUMBER: Final = 1.7976931348623157e308
+
+#: Absolute end of the text. `$` also matches before a final line feed in Python and in PCRE, not in ECMA.
+_END: Final = r"(?![\s\S])"
+
+#: Real calendar days, leap years included, as one expression, so that the server can test it too.
+TIMESTAMP_PATTERN: Final = (
+    r"^(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z" + _END
+)
+UUID4_PATTERN: Final = (
+    r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}" + _END
+)
+
+_TIMESTAMP = re.compile(TIMESTAMP_PATTERN)
+_UUID4 = re.compile(UUID4_PATTERN)
+
+
+def kind_of(schema: Mapping[str, Any]) -> Kind:
+    """The kind of a field, from its JSON Schema (already accepted by the vocabulary)."""
+    for keyword, kind in _MARKED.items():
+        if keyword in schema:
+            return kind
+    declared = schema["type"]
+    if isinstance(declared, list):
+        return "scalar"
+    if declared == "object":
+        return "map" if "properties" in schema else "dictionary"
+    return _TYPES[declared]
+
+
+_MARKED: Final[dict[str, Kind]] = {
+    "x-bson": "objectid",
+    "x-uuid": "uuid",
+    "x-timestamp": "timestamp",
+    "x-money": "money",
+    "enum": "enum",
+}
+_TYPES: Final[dict[str, Kind]] = {
+    "array": "vector",
+    "string": "string",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+}
+
+
+def portable_pattern(pattern: str) -> str:
+    """The schema's (ECMA) pattern as Python and PCRE must be given it: a final `$` means the very end."""
+    return pattern[:-1] + _END if pattern.endswith("$") else pattern
+
+
+def is_timestamp(value: object) -> bool:
+    """True for a string that is a real instant in the one format, ``YYYY-MM-DDTHH:MM:SSZ``."""
+    return isinstance(value, str) and _TIMESTAMP.match(value) is not None
+
+
+def is_uuid4(value: object) -> bool:
+    """True for a UUID of version 4 written with hyphens, in either case."""
+    return isinstance(value, str) and _UUID4.match(value) is not None
+
+
+def is_number(value: object) -> bool:
+    """True for a finite int or float; booleans are not numbers."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_integer(value: object) -> bool:
+    """True for an int that every device represents exactly; 5.0 is not one (BSON tells them apart)."""
+    return isinstance(value, int) and not isinstance(value, bool) and -MAX_INTEGER <= value <= MAX_INTEGER
+
+
+def is_money(value: object) -> bool:
+    """True for a double of whole cents: ``|100x - round(100x)| < 1e-6`` (02-data-model); NaN is not."""
+    if not isinstance(value, float) or not math.isfinite(100 * value):
+        return False
+    return abs(100 * value - round(100 * value)) < 1e-6

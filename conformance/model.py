@@ -1,0 +1,368 @@
+"""The model: every collection's definition, read once from schemas/ into frozen dataclasses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from conformance.errors import ConfigurationError
+from conformance.kinds import Kind, kind_of
+from conformance.model_checks import check_model
+
+#: The harness's own meta-schema; a model elsewhere needs no copy of it.
+VOCABULARY: Final = Path(__file__).parent.parent / "schemas" / "vocabulary.json"
+_NAME = re.compile(r"^[a-z][a-z_]*$")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a collection, or one key of a map inside it. ``path`` is dotted from the document's root."""
+
+    name: str
+    path: str
+    kind: Kind
+    schema: Mapping[str, Any]
+    required: bool
+    children: tuple[Field, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The path as it stands in a rule id: dots become hyphens, letters lower case."""
+        return self.path.replace(".", "-").lower()
+
+    @property
+    def sample(self) -> Mapping[str, Any]:
+        """The recipe for a realistic value; empty when the kind's default is meant."""
+        return self.schema.get("x-sample", {})
+
+    def walk(self) -> Iterator[Field]:
+        """This field, then every field below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """``collection.field`` holds a value of ``target.target_field``."""
+
+    collection: str
+    field: str
+    target: str
+    target_field: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """``field`` equals the ``of`` fields, joined by ``separator``, of the document ``through`` refers to.
+
+    ``key`` is true for a key kept twice (x-agrees, family references) and false for a snapshot.
+    """
+
+    field: str
+    through: Reference
+    of: tuple[str, ...]
+    separator: str
+    key: bool
+
+
+@dataclass(frozen=True)
+class Index:
+    """A wanted index; ``keys`` in order, each with 1, -1 or "text"."""
+
+    keys: tuple[tuple[str, int | str], ...]
+    unique: bool
+    weights: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        """MongoDB's default name for the keys, such as ``store_id_1_status_1``."""
+        return "_".join(f"{path}_{direction}" for path, direction in self.keys)
+
+    @property
+    def subject(self) -> str:
+        """The keys as they stand in a rule id."""
+        return "+".join(path.replace(".", "-").lower() for path, _ in self.keys)
+
+
+@dataclass(frozen=True)
+class VectorIndex:
+    """A wanted Atlas vector search index; ``dimensions`` by field."""
+
+    name: str
+    similarity: str
+    dimensions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class IdMapping:
+    """How MongoDB's _id becomes Ditto's: match_ids, single_field or multiple_fields."""
+
+    mode: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Everything that is known of one collection; ``schema`` is the JSON Schema as written."""
+
+    name: str
+    path: Path
+    schema: Mapping[str, Any]
+    fields: tuple[Field, ...]
+    references: tuple[Reference, ...]
+    copies: tuple[Copy, ...]
+    indexes: tuple[Index, ...]
+    vector_index: VectorIndex | None
+    id_mapping: IdMapping | None
+
+    @property
+    def title(self) -> str:
+        """The collection's name for people."""
+        return str(self.schema["title"])
+
+    @property
+    def synced(self) -> bool:
+        """True when devices hold the collection."""
+        return self.id_mapping is not None
+
+    @property
+    def cardinality(self) -> Mapping[str, Any]:
+        """x-cardinality as written."""
+        return self.schema["x-cardinality"]  # type: ignore[no-any-return]
+
+    @property
+    def id_field(self) -> str | None:
+        """The field that _id must equal, if there is one."""
+        return self.schema.get("x-id", {}).get("equals")
+
+    @property
+    def soft_delete(self) -> str | None:
+        """The boolean field that marks a document as deleted, if there is one."""
+        return self.schema.get("x-soft-delete")
+
+    @property
+    def unique(self) -> tuple[tuple[str, ...], ...]:
+        """Every field and combination of fields that no two documents share (_id apart)."""
+        single = tuple((field.name,) for field in self.fields if "x-unique" in field.schema)
+        return single + tuple(tuple(group) for group in self.schema.get("x-unique", ()))
+
+    def walk(self) -> Iterator[Field]:
+        """Every field, nested ones included."""
+        for field in self.fields:
+            yield from field.walk()
+
+    def field(self, path: str) -> Field:
+        """The field at a dotted path; KeyError when there is none."""
+        return _by_path(self)[path]
+
+    def has(self, path: str) -> bool:
+        """True when there is a field at the dotted path."""
+        return path in _by_path(self)
+
+    def reference(self, field: str) -> Reference:
+        """The reference that a field holds; KeyError when it holds none."""
+        for reference in self.references:
+            if reference.field == field:
+                return reference
+        raise KeyError(field)
+
+    def __hash__(self) -> int:
+        """By identity: a collection is loaded once."""
+        return id(self)
+
+
+@cache
+def _by_path(collection: Collection) -> dict[str, Field]:
+    return {field.path: field for field in collection.walk()}
+
+
+@dataclass(frozen=True)
+class Model:
+    """All collections, parents before the children that refer to them; ``root`` holds schemas/ and config/."""
+
+    root: Path
+    collections: Mapping[str, Collection]
+
+    def __iter__(self) -> Iterator[Collection]:
+        """The collections, parents first."""
+        return iter(self.collections.values())
+
+    def __getitem__(self, name: str) -> Collection:
+        """The collection of that name; KeyError when there is none."""
+        return self.collections[name]
+
+    def __hash__(self) -> int:
+        """By identity: a model is loaded once."""
+        return id(self)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Names of the settings that cardinalities follow, such as NUM_ORDERS."""
+        return tuple(c.cardinality["setting"] for c in self if "setting" in c.cardinality)
+
+    def config(self, name: str) -> Path:
+        """The path of a file in the model's config/."""
+        return self.root / "config" / name
+
+
+def find_model(start: Path | None = None) -> Path:
+    """The nearest folder at or above ``start`` (default: the current one) that has schemas/ and config/."""
+    folder = (start or Path.cwd()).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / "schemas").is_dir() and (candidate / "config").is_dir():
+            return candidate
+    raise ConfigurationError(
+        f"no model at or above {folder}: a model is a folder with schemas/ and config/; go to one or pass --model DIR"
+    )
+
+
+def load_model(root: Path) -> Model:
+    """Read and check every schema below ``root``/schemas.
+
+    Raises ConfigurationError, one line naming file, path and mend, when a schema misuses the vocabulary.
+    """
+    folder = root / "schemas"
+    files = sorted(path for path in folder.glob("*.json") if path.name != VOCABULARY.name)
+    if not files:
+        raise ConfigurationError(f"{folder}: no schema found; write one JSON Schema per collection, <collection>.json")
+    collections = {path.stem: _load_collection(path) for path in files}
+    model = Model(root, _parents_first(collections))
+    check_model(model)
+    return model
+
+
+@cache
+def _vocabulary() -> Draft202012Validator:
+    document = json.loads(VOCABULARY.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(document)
+    return Draft202012Validator(document, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def read_json(path: Path) -> Any:
+    """The JSON document in a file; duplicate keys, NaN and syntax errors are ConfigurationErrors with the line."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ConfigurationError(f"{path}: the key {key!r} stands twice in one object; remove one")
+        return dict(pairs)
+
+    def refuse(constant: str) -> None:
+        raise ConfigurationError(f"{path}: {constant} is not JSON; write a finite number")
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; mend the syntax") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path}: not UTF-8; save the file as UTF-8") from None
+
+
+def _load_collection(path: Path) -> Collection:
+    name = path.stem
+    if not _NAME.match(name):
+        raise ConfigurationError(f"{path}: a collection's name is lower-case letters and _; rename the file")
+    schema = read_json(path)
+    error = best_match(_vocabulary().iter_errors(schema))
+    if error is not None:
+        where = "/" + "/".join(str(part) for part in error.absolute_path)
+        hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+        mend = f" ({hint.rstrip('.')})" if hint else "; see schemas/vocabulary.json for what is allowed"
+        raise ConfigurationError(f"{path}: at {where}: {_shorten(error.message)}{mend}")
+    fields = tuple(_fields(schema, ""))
+    references = tuple(
+        Reference(name, field.path, *field.schema["x-reference"].split("."))
+        for field in fields
+        if "x-reference" in field.schema
+    )
+    return Collection(
+        name=name,
+        path=path,
+        schema=schema,
+        fields=fields,
+        references=references,
+        copies=tuple(_copies(path, fields, references)),
+        indexes=tuple(
+            Index(tuple(entry["keys"].items()), entry.get("unique", False), entry.get("weights", {}))
+            for entry in schema.get("x-indexes", ())
+        ),
+        vector_index=_vector_index(schema),
+        id_mapping=_id_mapping(schema["x-sync"]),
+    )
+
+
+def _shorten(message: str, limit: int = 160) -> str:
+    return message if len(message) <= limit else message[: limit - 1] + "…"
+
+
+def _fields(schema: Mapping[str, Any], prefix: str) -> Iterator[Field]:
+    required = schema.get("required", ())
+    for name, field_schema in schema.get("properties", {}).items():
+        path = prefix + name
+        children = tuple(_fields(field_schema, path + ".")) if field_schema.get("type") == "object" else ()
+        yield Field(name, path, kind_of(field_schema), field_schema, name in required, children)
+
+
+def _copies(path: Path, fields: tuple[Field, ...], references: tuple[Reference, ...]) -> Iterator[Copy]:
+    by_field = {reference.field: reference for reference in references}
+    for field in fields:
+        for keyword in ("x-agrees", "x-snapshot"):
+            if keyword not in field.schema:
+                continue
+            declared = field.schema[keyword]
+            through = declared["through"]
+            if through not in by_field:
+                raise ConfigurationError(
+                    f"{path}: at /properties/{field.name}/{keyword}: {through!r} is not a reference field of this"
+                    " collection; give it x-reference or name one that has it"
+                )
+            of = tuple(declared["of"]) if keyword == "x-snapshot" else (declared["with"],)
+            yield Copy(field.name, by_field[through], of, declared.get("separator", ""), keyword == "x-agrees")
+
+
+def _vector_index(schema: Mapping[str, Any]) -> VectorIndex | None:
+    declared = schema.get("x-vector-index")
+    if declared is None:
+        return None
+    properties = schema["properties"]
+    dimensions = {name: properties.get(name, {}).get("maxItems", 0) for name in declared["fields"]}
+    return VectorIndex(declared["name"], declared["similarity"], dimensions)
+
+
+def _id_mapping(sync: Mapping[str, Any]) -> IdMapping | None:
+    if not sync["enabled"]:
+        return None
+    mapping = sync["id_mapping"]
+    return IdMapping(mapping["mode"], tuple(mapping.get("fields", ())))
+
+
+def _parents_first(collections: Mapping[str, Collection]) -> dict[str, Collection]:
+    """Order by reference, alphabetical among equals; a reference to nowhere is left to the checks."""
+    ordered: dict[str, Collection] = {}
+    waiting = dict(collections)
+    while waiting:
+        ready = [
+            name
+            for name, collection in waiting.items()
+            if not {reference.target for reference in collection.references} & waiting.keys()
+        ]
+        if not ready:
+            names = ", ".join(sorted(waiting))
+            first = next(iter(waiting.values()))
+            raise ConfigurationError(
+                f"{first.path}: the references of {names} form a circle; documents could never be inserted"
+                " parents first: remove one x-reference"
+            )
+        for name in ready:
+            ordered[name] = waiting.pop(name)
+    return ordered

@@ -1,0 +1,142 @@
+"""The Python oracle: `jsonschema` with the vocabulary's own keywords, used to explain single documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from bson import ObjectId
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from conformance.kinds import is_integer, is_money, is_number, is_timestamp, is_uuid4, portable_pattern
+from conformance.model import Collection
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One broken rule of a schema: the dotted path, the keyword that broke, and the value in short."""
+
+    path: str
+    keyword: str
+    message: str
+
+
+def breaches(collection: Collection, document: Mapping[str, Any]) -> list[Breach]:
+    """Everything wrong with a document, in the order of its paths; empty when it conforms."""
+    found = [_breach(error) for error in _validator(collection).iter_errors(document)]
+    return sorted(found, key=lambda breach: (breach.path, breach.keyword))
+
+
+def conforms(collection: Collection, document: Mapping[str, Any]) -> bool:
+    """True when the document meets its schema, `x-` keywords included."""
+    return bool(_validator(collection).is_valid(document))
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """A value as it is shown in a finding: its repr, cut in the middle of nothing longer than ``limit``."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _breach(error: ValidationError) -> Breach:
+    path = ".".join(str(part) for part in error.absolute_path)
+    keyword = str(error.validator)
+    if keyword == "required":
+        missing = str(error.message).split("'")[1]
+        return Breach(f"{path}.{missing}".lstrip("."), keyword, "is missing")
+    if keyword == "additionalProperties":
+        known = set(error.schema.get("properties", ()))
+        patterns = [re.compile(portable_pattern(p)) for p in error.schema.get("patternProperties", ())]
+        extra = sorted(k for k in error.instance if k not in known and not any(p.search(k) for p in patterns))
+        return Breach(f"{path}.{extra[0]}".lstrip("."), keyword, f"is not in the schema (extra: {', '.join(extra)})")
+    return Breach(path, keyword, f"{shorten(error.instance)} {_MEANING.get(keyword, 'breaks')} {_limit(error)}".strip())
+
+
+def _limit(error: ValidationError) -> str:
+    return "" if str(error.validator).startswith("x-") else shorten(error.validator_value, 80)
+
+
+_MEANING: Final[dict[str, str]] = {
+    "type": "is not of type",
+    "enum": "is not one of",
+    "pattern": "does not match",
+    "minimum": "is below",
+    "maximum": "is above",
+    "exclusiveMinimum": "is not above",
+    "exclusiveMaximum": "is not below",
+    "minLength": "is shorter than",
+    "maxLength": "is longer than",
+    "minItems": "has fewer items than",
+    "maxItems": "has more items than",
+    "minProperties": "has fewer keys than",
+    "maxProperties": "has more keys than",
+    "x-money": "is not a double of whole cents",
+    "x-timestamp": "is not a real instant written YYYY-MM-DDTHH:MM:SSZ",
+    "x-uuid": "is not a UUID of version 4",
+    "x-bson": "is not an ObjectId",
+}
+
+Errors = Iterator[ValidationError]
+
+
+def _holds(test: Callable[[object], bool], keyword: str) -> Callable[..., Errors]:
+    def check(_validator: object, _value: object, instance: object, _schema: object) -> Errors:
+        if not test(instance):
+            yield ValidationError(f"{instance!r} breaks {keyword}")
+
+    return check
+
+
+def _pattern(_validator: object, pattern: str, instance: object, _schema: object) -> Errors:
+    if isinstance(instance, str) and not re.search(portable_pattern(pattern), instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Mapping[str, Any], instance: object, _schema: object) -> Errors:
+    if not isinstance(instance, Mapping):
+        return
+    for pattern, subschema in patterns.items():
+        for key, value in instance.items():
+            if re.search(portable_pattern(pattern), key):
+                yield from validator.descend(value, subschema, path=key, schema_path=pattern)
+
+
+def _additional_properties(_validator: Any, allowed: bool, instance: object, schema: Mapping[str, Any]) -> Errors:
+    if allowed or not isinstance(instance, Mapping):
+        return
+    known = schema.get("properties", {})
+    patterns = [portable_pattern(p) for p in schema.get("patternProperties", ())]
+    if any(key not in known and not any(re.search(p, key) for p in patterns) for key in instance):
+        yield ValidationError("additional properties are not allowed")
+
+
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
+    {
+        "integer": lambda _checker, value: is_integer(value),
+        "number": lambda _checker, value: is_number(value),
+        "object": lambda _checker, value: isinstance(value, Mapping),
+    }
+)
+_DialectValidator = extend(
+    Draft202012Validator,
+    {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "x-money": _holds(is_money, "x-money"),
+        "x-timestamp": _holds(is_timestamp, "x-timestamp"),
+        "x-uuid": _holds(is_uuid4, "x-uuid"),
+        "x-bson": _holds(lambda value: isinstance(value, ObjectId), "x-bson"),
+    },
+    type_checker=_TYPES,
+)
+
+
+@cache
+def _validator(collection: Collection) -> Any:
+    return _DialectValidator(dict(collection.schema))

@@ -1,0 +1,190 @@
+"""What running rules yields: plain frozen values that every reporter reads and JSON can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Severity = Literal["error", "warning"]
+Status = Literal["passed", "failed", "warned", "skipped", "error"]
+
+SCHEMA_VERSION: Final = 1
+#: What a rule counts for in the quality score.
+WEIGHT: Final[Mapping[Severity, int]] = {"error": 3, "warning": 1}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One thing that is broken: ``id`` is the document's _id, or ``ref`` names what is no document."""
+
+    why: str
+    id: Any = None
+    ref: str | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """``{"_id": …, "why": …}`` or ``{"ref": …, "why": …}``, as in reports/validation.json."""
+        key, value = ("ref", self.ref) if self.ref is not None else ("_id", self.id)
+        return {key: str(value), "why": self.why}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found for one rule.
+
+    ``examined`` and ``violations`` are exact counts of the same kind of thing; ``samples`` is bounded and a subset of
+    what is broken; ``skipped`` is the reason when nothing could be examined; ``evidence`` is what a reader may want
+    to see besides (a statistic, a plan, a definition).
+    """
+
+    examined: int = 0
+    violations: int = 0
+    samples: tuple[Sample, ...] = ()
+    skipped: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One rule's outcome, judged; ``why`` and ``mend`` are the rule's, for the reports that people read."""
+
+    id: str
+    title: str
+    severity: Severity
+    status: Status
+    examined: int
+    violations: int
+    samples: tuple[Sample, ...]
+    reason: str | None
+    evidence: Mapping[str, Any]
+    duration_s: float
+    why: str = ""
+    mend: str = ""
+
+    @property
+    def family(self) -> str:
+        """First part of the id."""
+        return self.id.split(".")[0]
+
+    @property
+    def collection(self) -> str:
+        """Second part of the id: a collection, or _database or _config."""
+        return self.id.split(".")[1]
+
+    @property
+    def subject(self) -> str:
+        """Third part of the id."""
+        return self.id.split(".")[2]
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as it stands in reports/validation.json."""
+        return {
+            "id": self.id,
+            "family": self.family,
+            "collection": self.collection,
+            "subject": self.subject,
+            "severity": self.severity,
+            "status": self.status,
+            "examined": self.examined,
+            "violations": self.violations,
+            "samples": [sample.as_json() for sample in self.samples],
+            "title": self.title,
+            "reason": self.reason,
+            "evidence": dict(self.evidence),
+            "duration_s": round(self.duration_s, 4),
+        }
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """The database that was judged; ``uri`` has no password."""
+
+    uri: str
+    database: str
+    server_version: str
+    embedded: bool
+
+    def describe(self) -> str:
+        """One line for people: what was judged, and whether it is the harness's own."""
+        kind = "embedded, made-up data" if self.embedded else "named server"
+        return f"{self.database} on {self.uri} (MongoDB {self.server_version}, {kind})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """One whole run."""
+
+    target: TargetInfo
+    seed: int
+    started_at: str
+    duration_s: float
+    command: str
+    counts: Mapping[str, int]
+    results: Sequence[Result]
+
+    def number(self, status: Status) -> int:
+        """How many rules have the status."""
+        return sum(result.status == status for result in self.results)
+
+    @property
+    def violations(self) -> int:
+        """Violations of all failed and warned rules."""
+        return sum(result.violations for result in self.results)
+
+    @property
+    def quality_score(self) -> float:
+        """100 x weight of passed / weight of run rules (error 3, warning 1); 99.9 at most when anything failed."""
+        return quality_score(self.results)
+
+    @property
+    def conformant(self) -> bool:
+        """True when no rule failed or erred and at least one passed."""
+        return not self.number("failed") and not self.number("error") and bool(self.number("passed"))
+
+    def exit_code(self, *, strict: bool = False) -> int:
+        """0 conformant; 1 findings (with ``strict`` warnings too); 3 when rules erred or none could be run."""
+        if self.number("failed") or (strict and self.number("warned")):
+            return 1
+        return 0 if self.conformant or (self.number("warned") and not self.number("error")) else 3
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of reports/validation.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "target": {
+                "uri": self.target.uri,
+                "database": self.target.database,
+                "server_version": self.target.server_version,
+                "embedded": self.target.embedded,
+            },
+            "run": {
+                "seed": self.seed,
+                "started_at": self.started_at,
+                "duration_s": round(self.duration_s, 3),
+                "command": self.command,
+            },
+            "summary": {
+                "rules": len(self.results),
+                "passed": self.number("passed"),
+                "failed": self.number("failed"),
+                "warned": self.number("warned"),
+                "skipped": self.number("skipped"),
+                "errors": self.number("error"),
+                "documents": sum(self.counts.values()),
+                "violations": self.violations,
+                "quality_score": self.quality_score,
+            },
+            "counts": dict(self.counts),
+            "rules": [result.as_json() for result in self.results],
+        }
+
+
+def quality_score(results: Iterable[Result]) -> float:
+    """Percent, one decimal, rounded down: see Report.quality_score. 0.0 when no rule was run."""
+    run = [result for result in results if result.status != "skipped"]
+    whole = sum(WEIGHT[result.severity] for result in run)
+    if not whole:
+        return 0.0
+    passed = sum(WEIGHT[result.severity] for result in run if result.status == "passed")
+    score = int(1000 * passed / whole) / 10
+    return min(score, 99.9) if passed < whole else 100.0

@@ -1,0 +1,119 @@
+"""What a rule is: an id, a title, a severity, and a check that asks the database and answers with outcomes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from pymongo.collection import Collection as MongoCollection
+from pymongo.database import Database
+
+from conformance.configuration import Configuration
+from conformance.model import Model
+from conformance.results import Outcome, Sample, Severity
+from conformance.settings import Settings
+
+RULE_ID: Final = re.compile(r"^[a-z]+\.[a-z_]+\.[a-z0-9_+-]+$")
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a check may use: the model, its configuration, the settings, and the database under judgement.
+
+    ``scratch`` is a database of the harness's own on the same server, dropped by the runner after use; None when
+    writing was not allowed, and a rule that must write is then skipped with that reason.
+    """
+
+    model: Model
+    configuration: Configuration
+    settings: Settings
+    database: Database[Document]
+    embedded: bool
+    scratch: Database[Document] | None
+    sample_size: int = 5
+
+    def collection(self, name: str) -> MongoCollection[Document]:
+        """The collection of that name in the database under judgement."""
+        return self.database[name]
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """Documents in each of the model's collections, exactly, counted once for the run."""
+        return {c.name: self.database[c.name].count_documents({}) for c in self.model}
+
+    @cached_property
+    def server_version(self) -> tuple[int, ...]:
+        """The server's version, such as (6, 0, 5)."""
+        return tuple(self.database.client.server_info()["versionArray"][:3])
+
+    def samples(self, found: Iterable[Sample]) -> tuple[Sample, ...]:
+        """The first ``sample_size`` of what was found; the rest is not read."""
+        taken = []
+        for sample in found:
+            if len(taken) == self.sample_size:
+                break
+            taken.append(sample)
+        return tuple(taken)
+
+
+#: Answers for the rules it is given (all of them its own): their outcomes by rule id.
+Check = Callable[[Context, Sequence["Rule"]], Mapping[str, Outcome]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One statement about the data that is true or has violations.
+
+    ``why`` says what a broken rule means for people and devices, ``mend`` what to do. Rules that share a check are
+    answered together, in one pass over the data.
+    """
+
+    id: str
+    title: str
+    check: Check
+    severity: Severity = "error"
+    why: str = ""
+    mend: str = ""
+
+    def __post_init__(self) -> None:
+        if not RULE_ID.match(self.id):
+            raise ValueError(f"{self.id!r} is not a rule id: it must match {RULE_ID.pattern}")
+
+    @property
+    def family(self) -> str:
+        """First part of the id."""
+        return self.id.split(".")[0]
+
+    @property
+    def collection(self) -> str:
+        """Second part of the id: a collection, or _database or _config."""
+        return self.id.split(".")[1]
+
+    @property
+    def subject(self) -> str:
+        """Third part of the id."""
+        return self.id.split(".")[2]
+
+
+def answer(function: Callable[[Context], Outcome]) -> Check:
+    """A check for a single rule, from a function of the context."""
+
+    def check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+        return {rule.id: function(context) for rule in rules}
+
+    return check
+
+
+def skipped(reason: str) -> Outcome:
+    """Nothing was examined, and this is why."""
+    return Outcome(skipped=reason)
+
+
+def listed(context: Context, examined: int, problems: Sequence[Sample], **evidence: Any) -> Outcome:
+    """An outcome from a complete list of problems, for checks whose subjects are few (indexes, settings)."""
+    return Outcome(examined, len(problems), context.samples(problems), evidence=evidence)

@@ -1,0 +1,131 @@
+"""Settings: from flags, then the environment, then .env; each error is one line naming the variable."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from conformance.errors import ConfigurationError
+from conformance.masking import mask
+
+Size = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_PLACEHOLDER: Final = re.compile(r"username:password@|your[_-]|<[a-z_ ]+>", re.IGNORECASE)
+_SECRET: Final = re.compile(r"KEY|TOKEN|CONNECTION_STRING")
+
+
+class Settings(BaseSettings):
+    """Every variable the harness reads. .env.sample lists the same, with placeholders where a secret belongs."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8", extra="ignore", frozen=True, case_sensitive=False, env_ignore_empty=True
+    )
+
+    mongodb_connection_string: SecretStr | None = Field(None, description="The server to judge; Atlas or your own.")
+    mongodb_local_connection_string: SecretStr | None = Field(None, description="A server nearby, when the first is not set.")
+    mongodb_database: str = Field("zava", pattern=r'^[^/\\. "$*<>:|?\x00]{1,63}$', description="The database's name.")
+    mongodb_atlas_project_id: str | None = Field(None, description="For links into Atlas.")
+    ditto_app_id: str | None = Field(None, description="Ditto portal: the app.")
+    ditto_api_key: SecretStr | None = Field(None, description="Ditto portal: an API key.")
+    ditto_cloud_endpoint: str = Field("https://cloud.ditto.live", description="Ditto's cloud.")
+    ditto_license_token: SecretStr | None = Field(None, description="Offline license; needed for peer-to-peer sync only.")
+    azure_openai_endpoint: str | None = Field(None, description="For real embeddings.")
+    azure_openai_api_key: SecretStr | None = Field(None, description="For real embeddings.")
+    azure_openai_embedding_deployment: str = Field("text-embedding-3-small", description="The embedding deployment.")
+    azure_openai_api_version: str = Field("2024-02-01", description="The API version.")
+    num_customers: Size = Field(50_000, description="Customers to generate and to expect.")
+    num_orders: Size = Field(200_000, description="Orders to generate and to expect.")
+    start_date: dt.date = Field(dt.date(2020, 1, 1), description="First day of the orders, UTC.")
+    end_date: dt.date = Field(dt.date(2026, 12, 31), description="Last day of the orders, inclusive, UTC.")
+    seed: int = Field(20240115, ge=0, le=2**63 - 1, description="Same seed, same bytes.")
+    batch_size: int = Field(1000, ge=1, le=100_000, description="Documents per insert.")
+    log_level: str = Field("WARNING", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_placeholder(cls, value: Any) -> Any:
+        if isinstance(value, str) and _PLACEHOLDER.search(value):
+            raise ValueError("is the placeholder of .env.sample; write your own value, or remove the line")
+        return value
+
+    @field_validator("start_date", "end_date")
+    @classmethod
+    def _writable_year(cls, value: dt.date) -> dt.date:
+        if not 3 <= value.year <= 9998:
+            raise ValueError("is out of range; use a year between 0003 and 9998")
+        return value
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> Settings:
+        if self.start_date > self.end_date:
+            raise ValueError(
+                f"START_DATE {self.start_date} is after END_DATE {self.end_date}; set START_DATE to the earlier day"
+            )
+        return self
+
+    @property
+    def connection_string(self) -> str | None:
+        """The server named by the settings, if any: MONGODB_CONNECTION_STRING, else the local one."""
+        named = self.mongodb_connection_string or self.mongodb_local_connection_string
+        return named.get_secret_value() if named else None
+
+    def size(self, name: str, defaults: Mapping[str, int]) -> int:
+        """The number of documents a setting such as NUM_ORDERS asks for.
+
+        A model of one's own may name settings that are no fields here: the environment, then .env, then the
+        ``defaults`` of its config/generation.yaml give them. ConfigurationError when none does.
+        """
+        if name.lower() in type(self).model_fields:
+            return int(getattr(self, name.lower()))
+        text = os.environ.get(name) or dotenv_values(".env").get(name)
+        if text is None and name in defaults:
+            return defaults[name]
+        if text is None or not text.isascii() or not text.isdigit():
+            raise ConfigurationError(f"{name}: found {text!r}; set it to a whole number of documents, such as {name}=1000")
+        return int(text)
+
+    def constants(self) -> dict[str, str]:
+        """What formulas may name: START_DATE and END_DATE as YYYY-MM-DD."""
+        return {"START_DATE": self.start_date.isoformat(), "END_DATE": self.end_date.isoformat()}
+
+
+def load_settings(env_file: Path | None = None, **flags: Any) -> Settings:
+    """The settings in force; ``flags`` (those that are not None) win over the environment and .env.
+
+    Raises ConfigurationError, one line: the variable, what was found (secrets masked), what to write instead.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(_env_file=env_file or Path(".env"), **given)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error)) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(".env: not UTF-8; save the file as UTF-8") from None
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    variable = str(first["loc"][0]).upper()
+    found = "***" if _SECRET.search(variable) else mask(str(first["input"]))
+    advice = _ADVICE.get(str(first["type"]), message)
+    return f"{variable}: found {found!r}, which {message}" if message.startswith("is ") else f"{variable}: found {found!r}; {advice}"
+
+
+_ADVICE: Final = {
+    "int_parsing": "write a whole number, such as 1000",
+    "greater_than_equal": "write a number of at least the allowed minimum (1; SEED from 0)",
+    "less_than_equal": "write a smaller number",
+    "date_from_datetime_parsing": "write a date as YYYY-MM-DD",
+    "date_parsing": "write a date as YYYY-MM-DD",
+    "string_pattern_mismatch": "it has characters or a value that are not allowed; see .env.sample",
+}
