@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
@@ -16,6 +17,8 @@ from conformance.results import Severity
 
 #: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
 Figure = float | dict[str | int | float, float]
+#: Places whose value is not shown, even when it is wrong.
+_SECRET: Final = re.compile(r"key|token|secret|password|connection_string", re.IGNORECASE)
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$")]
 
 
@@ -89,10 +92,11 @@ class RulesFile(Strict):
 class Plan(Strict):
     """What explain must show: stages that must and must not occur, and documents examined per one returned, at most.
 
-    Stages go by their plain names whatever engine ran them (rules/plans.py); a COLLSCAN inside a $lookup counts.
+    Stages go by their plain names whatever engine ran them (conformance/plans.py); a COLLSCAN inside a $lookup counts.
     ``indexed`` is the part of the condition that the index answers: what matches it counts as returned, because
     filters beyond it (soft-deleted, cancelled) are not the index's to answer. So a bound of 1 holds by construction
-    of the index, on one document and on a million.
+    of the index, on one document and on a million. A forbidden SORT is forgiven where the plan reads fewer documents
+    than match ``indexed``: where most are soft-deleted, the planner rightly fetches and sorts the few that are left.
     """
 
     require: tuple[str, ...] = ()
@@ -170,14 +174,18 @@ class GenerationFile(Strict):
     pool_size: int = Field(default=2000, ge=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Configuration:
-    """Everything in config/ that rules and generator share. ``catalogue`` holds fixed rows by collection."""
+    """Everything in config/ that rules and generator share.
+
+    ``catalogue`` holds fixed rows by collection; ``constants`` are the settings that formulas may name.
+    """
 
     generation: GenerationFile
     rules: RulesFile
     queries: tuple[NamedQuery, ...]
     catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]
+    constants: Mapping[str, str]
 
     def figure(self, name: str) -> Figure:
         """The figure of that name; a product of tables is multiplied key by key. KeyError when there is none."""
@@ -198,13 +206,17 @@ class Configuration:
         return figure
 
 
-def load_configuration(model: Model) -> Configuration:
-    """Read the model's config/; a missing file means there is nothing of its kind."""
+def load_configuration(model: Model, constants: Mapping[str, str]) -> Configuration:
+    """Read the model's config/; a missing file means there is nothing of its kind.
+
+    ``constants`` (Settings.constants()) are what formulas may name in capitals.
+    """
     return Configuration(
         generation=_parse(GenerationFile, model.config("generation.yaml"), {}),
         rules=_parse(RulesFile, model.config("rules.yaml"), {}),
         queries=_parse(tuple[NamedQuery, ...], model.config("queries.yaml"), ()),
         catalogue=_parse(dict[str, tuple[dict[str, Any], ...]], model.config("catalogue.yaml"), {}),
+        constants=constants,
     )
 
 
@@ -251,7 +263,8 @@ def parse_yaml(kind: Any, path: Path) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the top"
-        found = "" if first["type"] in ("missing", "extra_forbidden") else f" (found {str(first['input'])[:60]!r})"
+        hidden = first["type"] in ("missing", "extra_forbidden") or _SECRET.search(place)
+        found = "" if hidden else f" (found {str(first['input'])[:60]!r})"
         raise ConfigurationError(f"{path}: at {place}: {_mend(first)}{found}") from None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from conformance.model import Index
 from conformance.oracle import shorten
@@ -16,6 +17,7 @@ Keys = tuple[tuple[str, int | str], ...]
 #: The language of a text index that names none.
 TEXT_LANGUAGE: Final = "english"
 
+_NOT_ON_A_VIEW: Final = 166
 #: What a listed index says of itself without changing what it finds.
 _NEUTRAL: Final = frozenset(
     {"v", "ns", "key", "name", "unique", "weights", "default_language", "background", "textIndexVersion"}
@@ -94,8 +96,13 @@ def live_collections(database: Database[dict[str, Any]]) -> dict[str, LiveCollec
 
 
 def live_indexes(database: Database[dict[str, Any]], name: str) -> tuple[LiveIndex, ...]:
-    """The indexes of a collection, `_id_` first; none when there is no such collection."""
-    return tuple(listed_index(spec) for spec in database[name].list_indexes())
+    """The indexes of a collection, `_id_` first; none when there is no such collection (a view is not one)."""
+    try:
+        return tuple(listed_index(spec) for spec in database[name].list_indexes())
+    except OperationFailure as error:
+        if error.code == _NOT_ON_A_VIEW:
+            return ()
+        raise
 
 
 def declared_index(index: Index) -> LiveIndex:
@@ -111,8 +118,8 @@ def declared_index(index: Index) -> LiveIndex:
 
 def listed_index(spec: Mapping[str, Any]) -> LiveIndex:
     """An index from its definition, as `listIndexes` gives it or `createIndexes` takes it."""
-    weights = {path: int(weight) for path, weight in spec.get("weights", {}).items()}
-    keys = tuple(_keys(spec["key"], sorted(weights)))
+    weights = {path: int(weight) for path, weight in sorted(spec.get("weights", {}).items())}
+    keys = tuple(_keys(spec["key"], list(weights)))
     options = {option: value for option, value in spec.items() if option not in _NEUTRAL and value is not False}
     if options.get("language_override") == "language":
         del options["language_override"]

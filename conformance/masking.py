@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_PASSWORD: Final = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]*(?=@)", re.IGNORECASE)
+#: From the user's colon to the last @ before a space: a password that was not escaped may hold any of / : @ ? too,
+#: and a user name an @. Where an address without a password has an @ further on, too much is masked, never too little.
+_PASSWORD: Final = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:]*:)\S*(?=@)", re.IGNORECASE)
 _OPTIONS: Final = re.compile(
-    r"(?P<head>[?&](?:tlsCertificateKeyFilePassword|authMechanismProperties|password)=)[^&\s]+", re.IGNORECASE
+    r"(?P<head>(?:tlsCertificateKeyFilePassword|authMechanismProperties|proxyPassword|password)=)[^&\s]+", re.IGNORECASE
 )
 
 

@@ -97,8 +97,9 @@ def apply(
             try:
                 database.command(dict(change.command))
             except PyMongoError as error:
-                _put_back(steps[:number], database)
-                raise _target_error(error, f"{database.name}.{change.collection}", change.what) from error
+                where = f"{database.name}.{change.collection}"
+                _put_back(steps[:number], database, where)
+                raise _target_error(error, where, change.what) from error
             if progress:
                 with lock:
                     progress(change)
@@ -158,9 +159,10 @@ def _creation(collection: Collection, parts: frozenset[str]) -> Change:
     if "validators" in parts:
         options |= _validation_options(collection)
         parts_in_words.append("validator")
-    if "images" in parts and collection.synced:
-        options |= _images_options(True)
-        parts_in_words.append("pre- and post-images")
+    if "images" in parts:
+        # Said also where they stay off: as a script, the command meets collections that have them.
+        options |= _images_options(collection.synced)
+        parts_in_words += ["pre- and post-images"] if collection.synced else []
     what = "create the collection" + (f" with {' and '.join(parts_in_words)}" if parts_in_words else "")
     return Change(collection.name, "collection", what, {"create": collection.name, **options})
 
@@ -208,10 +210,10 @@ def _index_changes(collection: Collection, there: Sequence[LiveIndex], drop_extr
             reasons = "; ".join(differences(rival, live))
             yield _drop(collection, live, "conflicting-index", f"drop the index {live.name} to rebuild it: {reasons}")
         elif drop_extra:
-            yield _drop(collection, live, "extra-index", f"drop the index {live.name}, which the model does not declare")
+            yield _drop(collection, live, "extra-index", f"drop the index {live.name}, which is not in the model")
     if missing:
         names = "; ".join(in_words(index.keys) + (" (unique)" if index.unique else "") for index in missing)
-        noun = "index" if len(missing) == 1 else f"{len(missing)} indexes"
+        noun = "an index" if len(missing) == 1 else f"{len(missing)} indexes"
         yield Change(collection.name, "indexes", f"build {noun}: {names}", _creating(collection, missing))
 
 
@@ -229,22 +231,26 @@ def _creating(collection: Collection, indexes: Iterable[LiveIndex]) -> dict[str,
     return {"createIndexes": collection.name, "indexes": [dict(index.spec) for index in indexes]}
 
 
-def _put_back(done: Sequence[Change], database: Database[dict[str, Any]]) -> None:
+def _put_back(done: Sequence[Change], database: Database[dict[str, Any]], where: str) -> None:
     for change in done:
         if change.kind == "conflicting-index" and change.undo is not None:
-            database.command(dict(change.undo))
+            try:
+                database.command(dict(change.undo))
+            except PyMongoError as error:
+                raise _target_error(error, where, f"put back the index {change.command['index']}") from error
 
 
 def _target_error(error: PyMongoError, where: str, what: str) -> TargetError:
     if not isinstance(error, OperationFailure):
-        return TargetError(f"{where}: could not {what}: {str(error).splitlines()[0]}; check the connection and run again")
+        reason = str(error).splitlines()[0]
+        return TargetError(f"{where}: could not {what}: {reason}; check the connection and run again")
     details = error.details or {}
     if error.code in _UNAUTHORIZED:
         database = where.split(".")[0]
-        return TargetError(f"{where}: the user may not {what}; grant him the role dbAdmin on {database}")
+        return TargetError(f"{where}: the user may not {what}; grant the user the role dbAdmin on {database}")
     if error.code == _DUPLICATE:
         values = ", ".join(f"{path} {shorten(value)}" for path, value in details.get("keyValue", {}).items())
-        family = f"uniqueness.{where.split('.', 1)[1]}.*"
+        family = f"uniqueness.{where.split('.', 1)[-1]}.*"
         return TargetError(
             f"{where}: a unique index cannot be built: more than one document has {values};"
             f" remove the duplicates (zava validate --only '{family}' lists them)"

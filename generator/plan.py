@@ -7,7 +7,6 @@ does not grow with the number of orders.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from conformance.calendar import day_weight
 from conformance.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.formula import Column, Formula
@@ -138,9 +138,7 @@ class Plan:
             for equation in self.configuration.rules.equations:
                 if equation.field == name:
                     where = f"{self.model.config('rules.yaml')}: equation of {name}"
-                    self._cache[key] = Formula(
-                        str(equation.equals), self.model, collection, self.configuration, {}, where
-                    )
+                    self._cache[key] = Formula(str(equation.equals), self.model, collection, self.configuration, where)
                     break
             else:
                 raise ConfigurationError(
@@ -216,6 +214,7 @@ class Plan:
             yield from self._family(batch)
             for name, columns in kept.items():
                 columns.append(batch.column(name))
+            batch.children.clear()  # parent and children refer to each other: free them now, not when the GC comes by
         for name, columns in kept.items():
             self._keep(collection, name, columns)
 
@@ -232,13 +231,6 @@ class Plan:
         for collection in self.model:
             if self.fanned_out_from(collection) is batch.collection:
                 yield from self._family(batch.children_of(collection.name))
-
-
-def day_weight(year_weights: Mapping[Any, float], year: int) -> float:
-    """The weight of one day of a year; a year beyond the table has that of the nearest in it."""
-    nearest = min(year_weights, key=lambda known: (abs(known - year), known))
-    days = (dt.date(year + 1, 1, 1) - dt.date(year, 1, 1)).days
-    return year_weights[nearest] / days
 
 
 @cache

@@ -1,0 +1,126 @@
+"""Credentials in text: a table of what the known kinds look like, and what is only a placeholder for one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+#: A line that holds this is not looked at; the notation of detect-secrets, for made-up values in tests and documents.
+ALLOWED: Final = "pragma: allowlist secret"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of credential; the pattern's group ``secret`` is what must not be known.
+
+    ``guarded`` kinds are known by a name beside the value only, so that the value must also look like a real one.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A credential at a line (from 1); the secret itself is not kept, only how long it is."""
+
+    kind: str
+    line: int
+    length: int
+
+
+def _kind(name: str, pattern: str, *, guarded: bool = False) -> Kind:
+    return Kind(name, re.compile(pattern), guarded)
+
+
+#: Between a variable's name and its value: in shell, .env, YAML, JSON, Python and TOML alike.
+_IS: Final = r"""["']?\s{0,4}(?:[:=]|:=|=>)\s{0,4}["']?"""
+#: A value in quotes or bare, up to what ends one; not a call, an index or an attribute of something.
+_VALUE: Final = r"""(?P<secret>[^\s"'`,;<>(){}\[\]]{8,512})(?![\w(\[{<])"""
+
+#: The most telling first: a line is reported once.
+KINDS: Final = (
+    _kind("a private key", r"(?P<secret>-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)"),
+    _kind("a JSON web token", r"\b(?P<secret>eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})"),
+    _kind("an AWS access key", r"\b(?P<secret>(?:AKIA|ASIA)[0-9A-Z]{16})\b"),
+    _kind("an AWS secret key", r"(?i:aws_?secret_?access_?key)" + _IS + r"(?P<secret>[A-Za-z0-9/+=]{40})(?![\w/+=])"),
+    _kind("an OpenAI key", r"\b(?P<secret>sk-(?:[a-z]{2,10}-){0,2}[\w-]{20,})"),
+    _kind("an Azure OpenAI key", r"(?i:azure_?openai_?(?:api_?)?key)" + _IS + r"(?P<secret>[A-Za-z0-9]{32,84})\b"),
+    _kind("an Atlas service account secret", r"\b(?P<secret>mdb_sa_sk_[\w-]{20,})"),
+    _kind("a GitHub token", r"\b(?P<secret>gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})"),
+    _kind("a GitLab token", r"\b(?P<secret>glpat-[\w-]{20,})"),
+    _kind("a Slack token", r"\b(?P<secret>xox[abeoprs]-[\w-]{10,}|xapp-[\w-]{10,})"),
+    _kind("a Slack webhook", r"(?P<secret>https://hooks\.slack\.com/services/T\w+/B\w+/\w{16,})"),
+    _kind("an npm token", r"\b(?P<secret>npm_[A-Za-z0-9]{36})"),
+    _kind("a PyPI token", r"\b(?P<secret>pypi-AgE[\w-]{30,})"),
+    _kind("a Google key", r"\b(?P<secret>AIza[\w-]{35})"),
+    _kind("a Stripe key", r"\b(?P<secret>[rs]k_(?:live|test)_[A-Za-z0-9]{16,})"),
+    _kind("a Hugging Face token", r"\b(?P<secret>hf_[A-Za-z0-9]{30,})"),
+    _kind("a Ditto credential", r"(?i:ditto[\w-]{0,40}(?:api_?key|token|secret))" + _IS + _VALUE, guarded=True),
+    _kind(
+        "a password in an address",
+        r"(?<=[A-Za-z0-9])://[^\s:/@\"'`<>]{0,80}:(?!\d{1,5}[/?,])(?P<secret>[^\s@\"'`<>]{3,200})@(?=[\w\[<$%])",
+    ),
+    _kind(
+        "a password or key written out",
+        r"(?i:password|passwd|passphrase|secret|api_?key|access_?key|private_?key|(?:auth|access|license|refresh|bearer"
+        r"|bot)_?token)" + _IS + _VALUE,
+        guarded=True,
+    ),
+    _kind("a token written out", r"(?i:\btoken)" + _IS + r"(?<=[\"'])(?P<secret>[\w.+/=-]{16,512})[\"']", guarded=True),
+    _kind("a bearer token", r"(?i:authorization)" + _IS + r"(?i:bearer|basic)\s{1,4}" + _VALUE, guarded=True),
+)
+
+#: What stands where a credential belongs: variables, angle brackets, stars, and the words that manuals write.
+_PLACEHOLDER: Final = re.compile(
+    r"""\$\{.*|\$\(.*|\$[A-Z_][A-Z0-9_]*|%\w+%|%\(\w+\)s|\{.*|<.*|\*+.*|\.{2,}|…|x+|X+
+    |(?i:(?:your|my|the|some|an?)[-_ ].*|.*(?:example|placeholder|change_?me|redacted|dummy|not[-_]?a[-_]?real).*)
+    |(?i:(?:the_?)?(?:user(?:name)?|pass(?:word|wd)?|pwd|secret|secure_password|token|key|api_?key|p(?:ss)?w))
+    """,
+    re.VERBOSE,
+)
+#: Names and expressions of programs and configuration: settings.ditto_api_key, os.environ, process.env.KEY.
+_EXPRESSION: Final = re.compile(
+    r"[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:_[a-z0-9]+)+"
+)
+
+
+def credentials(text: str) -> Iterator[Credential]:
+    """Every line of the text that holds a credential, once, as the first kind of the table that it is."""
+    lines = text.splitlines()
+    if not any(kind.pattern.search(text) for kind in KINDS):
+        return
+    for number, line in enumerate(lines, start=1):
+        if ALLOWED not in line:
+            found = _first(line)
+            if found is not None:
+                yield Credential(found[0], number, found[1])
+
+
+def is_placeholder(value: str) -> bool:
+    """True for what only stands where a credential belongs, such as ``<password>`` or ``your_api_key``."""
+    return _PLACEHOLDER.fullmatch(value) is not None
+
+
+def _first(line: str) -> tuple[str, int] | None:
+    for kind in KINDS:
+        for match in kind.pattern.finditer(line):
+            secret = match["secret"]
+            if not is_placeholder(secret) and (not kind.guarded or _looks_real(secret)):
+                return kind.name, len(secret)
+    return None
+
+
+def _looks_real(value: str) -> bool:
+    """Letters mixed with digits or signs, or digits alone, as passwords and keys are, and names and words are not."""
+    if _EXPRESSION.fullmatch(value):
+        return False
+    if value.isdigit():
+        return True
+    letters = any(char.isalpha() for char in value)
+    others = any(not char.isalpha() and char not in "_-./:" for char in value)
+    long_and_mixed = len(value) >= 20 and value.lower() != value != value.upper() and value.isalnum()
+    return letters and (others or long_and_mixed)

@@ -1,0 +1,93 @@
+"""reports/validation.json: written whole, kept in a history, read back for later commands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from conformance.errors import ConfigurationError
+from conformance.model import read_json
+from conformance.report.writing import write_text
+from conformance.results import SCHEMA_VERSION, Report
+
+NAME: Final = "validation.json"
+SCHEMA: Final = Path(__file__).with_name("validation.schema.json")
+KEPT: Final = 50
+_HISTORY_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\.json")
+
+
+def render(report: Report) -> str:
+    """The report as JSON text in the format of validation.schema.json.
+
+    What JSON cannot hold in a rule's evidence (dates, ids, NaN) stands as its text.
+    """
+    return json.dumps(plain(report.as_json()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write(report: Report, folder: Path) -> Path:
+    """Write ``folder``/validation.json and a copy in ``folder``/history, where the newest 50 are kept.
+
+    Returns the path of the first. Raises ConfigurationError when a file cannot be written.
+    """
+    text = render(report)
+    write_text(folder / NAME, text)
+    history = folder / "history"
+    write_text(history / _history_name(report.started_at, text), text)
+    kept = sorted(path for path in history.iterdir() if _HISTORY_NAME.fullmatch(path.name))
+    for path in kept[:-KEPT]:
+        path.unlink(missing_ok=True)
+    return folder / NAME
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a validation.json.
+
+    Raises ConfigurationError, one line, when the file is missing, broken, of another schema_version, or not in the
+    format.
+    """
+    try:
+        content = read_json(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read: {error.strerror}; validate first, or check the path"
+        ) from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{path}: found schema_version {version!r}, this harness reads {SCHEMA_VERSION}; write the report anew"
+        )
+    wrong = best_match(_validator().iter_errors(content))
+    if wrong is not None:
+        where = "/" + "/".join(str(part) for part in wrong.absolute_path)
+        raise ConfigurationError(f"{path}: at {where}: {wrong.message[:160]}; the file was altered, write it anew")
+    return dict(content)
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _history_name(started_at: str, text: str) -> str:
+    compact = re.sub(r"[-:]|\.\d+", "", started_at)
+    return f"{compact}-{hashlib.sha256(text.encode('utf-8', 'backslashreplace')).hexdigest()[:8]}.json"
+
+
+def plain(value: Any) -> Any:
+    """The value with nothing in it but what JSON holds."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | bool | int | float) else str(value)

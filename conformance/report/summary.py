@@ -1,0 +1,118 @@
+"""What every report says first, computed once: the verdict, the tallies, the reasons of skips, the score's formula."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from conformance.results import WEIGHT, Report, Result, Status
+from conformance.rules.families import FAMILIES, family
+
+#: In the order a reader wants them.
+STATUSES: Final[tuple[Status, ...]] = ("failed", "error", "warned", "skipped", "passed")
+
+#: What a status is called in a sentence, for one rule and for several.
+PHRASES: Final[Mapping[Status, tuple[str, str]]] = {
+    "failed": ("rule is broken", "rules are broken"),
+    "error": ("rule could not be run", "rules could not be run"),
+    "warned": ("warning", "warnings"),
+    "skipped": ("rule was not examined", "rules were not examined"),
+    "passed": ("rule holds", "rules hold"),
+}
+
+#: What the formula of the quality score adds up.
+SCORE_MEANING: Final = (
+    f"weight of the rules that hold / of those that were run; a rule of severity error weighs {WEIGHT['error']}, a"
+    f" warning {WEIGHT['warning']}; rounded down, and at most 99.9 when anything is broken"
+)
+
+_WORDS: Final[Mapping[int, str]] = {0: "CONFORMANT", 1: "NOT CONFORMANT", 3: "INCOMPLETE"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``word`` is CONFORMANT, NOT CONFORMANT or INCOMPLETE; ``sentence`` says from what, without a full stop."""
+
+    word: str
+    sentence: str
+
+
+def verdict(report: Report, *, strict: bool = False) -> Verdict:
+    """The judgement that the exit code stands for; with ``strict`` warnings break conformance."""
+    word = _WORDS[report.exit_code(strict=strict)]
+    parts = [_phrase(status, report.number(status)) for status in STATUSES if report.number(status)]
+    if strict and report.number("warned"):
+        parts.append("warnings count as broken")
+    return Verdict(word, ", ".join(parts) or "no rule was run")
+
+
+def _phrase(status: Status, number: int) -> str:
+    return f"{number:,} {PHRASES[status][number != 1]}"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """One family's results, those that need attention first."""
+
+    name: str
+    title: str
+    meaning: str
+    results: Sequence[Result]
+
+    def number(self, status: Status) -> int:
+        """How many of the family's rules have the status."""
+        return sum(result.status == status for result in self.results)
+
+
+def tallies(report: Report) -> list[Tally]:
+    """The families that have results, in reading order; unlisted ones last, by name."""
+    order = {name: place for place, name in enumerate(FAMILIES)}
+    names = sorted({result.family for result in report.results}, key=lambda name: (order.get(name, len(order)), name))
+    return [_tally(name, report) for name in names]
+
+
+def _tally(name: str, report: Report) -> Tally:
+    results = [result for result in report.results if result.family == name]
+    ordered = sorted(results, key=lambda result: (STATUSES.index(result.status), result.id))
+    return Tally(name, family(name).title, family(name).meaning, ordered)
+
+
+def with_status(report: Report, status: Status) -> list[Result]:
+    """The results of that status, families in reading order."""
+    return [result for tally in tallies(report) for result in tally.results if result.status == status]
+
+
+def skip_reasons(report: Report) -> list[tuple[str, list[Result]]]:
+    """Why rules were not examined, and which: the reason that most rules share comes first."""
+    grouped: dict[str, list[Result]] = {}
+    for result in with_status(report, "skipped"):
+        grouped.setdefault(result.reason or "no reason was given", []).append(result)
+    return sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def found(result: Result) -> str:
+    """How much is broken, such as ``2 of 200,000 (0.001 %)``."""
+    if not result.examined:
+        return f"{result.violations:,}"
+    percent = 100 * result.violations / result.examined
+    share = "under 0.001" if 0 < percent < 0.001 else f"{percent:.3f}".rstrip("0").rstrip(".")
+    return f"{result.violations:,} of {result.examined:,} ({share} %)"
+
+
+def score_formula(report: Report) -> str:
+    """How the quality score came about, with this run's numbers, such as ``75.0 = 100 x (3 x 3) / (3 x 4)``."""
+    run = [result for result in report.results if result.status != "skipped"]
+    if not run:
+        return f"{report.quality_score}, as no rule was run"
+    passed = [result for result in run if result.status == "passed"]
+    return f"{report.quality_score} = 100 x {_weight(passed, run)} / {_weight(run, run)}"
+
+
+def _weight(results: Iterable[Result], run: Sequence[Result]) -> str:
+    """The sum, with a term for every severity that was run."""
+    number = Counter(result.severity for result in results)
+    present = {result.severity for result in run}
+    terms = [f"{weight} x {number[severity]}" for severity, weight in WEIGHT.items() if severity in present]
+    return f"({' + '.join(terms)})"

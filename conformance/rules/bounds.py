@@ -1,0 +1,154 @@
+"""Bounds: a field lies between formulas over its own document and one that it refers to.
+
+The lowest and the highest value per parent (and per key that the formulas look up) decide whether anything can be
+out of bounds; only the children of parents where that is so are looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.configuration import Bound, Configuration
+from conformance.errors import ConfigurationError
+from conformance.formula import Formula
+from conformance.kinds import TIMESTAMP_PATTERN
+from conformance.model import Field, Model, Reference
+from conformance.oracle import shorten
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Rule, skipped
+from conformance.rules.joins import among
+
+Expression = Any
+_KEYS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """The check of one entry under ``bounds`` in config/rules.yaml."""
+
+    model: Model
+    field: Field
+    reference: Reference
+    at_least: Formula | None
+    at_most: Formula | None
+
+    @classmethod
+    def parse(cls, model: Model, configuration: Configuration, bound: Bound) -> Bounds:
+        """Raises ConfigurationError when a name is unknown or the formulas do not go through one reference."""
+        name, _, path = bound.field.partition(".")
+        where = f"{model.config('rules.yaml')}: bound of {bound.field}"
+        if name not in model.collections or not model[name].has(path):
+            raise ConfigurationError(f"{where}: there is no such field; write collection.field")
+        formulas = [
+            None if text is None else Formula(text, model, model[name], configuration, where)
+            for text in (bound.at_least, bound.at_most)
+        ]
+        references = {reference for f in formulas if f for reference, _ in f.parents.values()}
+        if len(references) != 1:
+            raise ConfigurationError(f"{where}: its formulas must go through exactly one reference field")
+        return cls(model, model[name].field(path), references.pop(), *formulas)
+
+    def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+        """See Check."""
+        return {rule.id: self._outcome(context) for rule in rules}
+
+    def _outcome(self, context: Context) -> Outcome:
+        name = self.reference.collection
+        examined = context.counts[name]
+        if not examined:
+            return skipped(f"{name} is empty")
+        collection = context.collection(name)
+        suspects = [row["_id"] for row in collection.aggregate(self._suspects(), allowDiskUse=True)]
+        violations, samples = 0, []
+        for start in range(0, len(suspects), _KEYS):
+            for row in collection.aggregate(self._broken(suspects[start : start + _KEYS]), allowDiskUse=True):
+                violations += 1
+                if len(samples) < context.sample_size:
+                    samples.append(Sample(self._why(row), row["_id"]))
+        return Outcome(examined, violations, tuple(samples))
+
+    @property
+    def _formulas(self) -> list[tuple[str, Formula]]:
+        pairs = (("$lt", self.at_least), ("$gt", self.at_most))
+        return [(operator, formula) for operator, formula in pairs if formula is not None]
+
+    def _own_operands(self) -> list[str]:
+        names = {path for _, formula in self._formulas for path in formula.operands}
+        return sorted(names | {key for _, formula in self._formulas for key, _ in formula.lookups.values()})
+
+    def _suspects(self) -> list[dict[str, Any]]:
+        """Groups whose lowest or highest value is out of bounds."""
+        own = self._own_operands()
+        usable = {"$cond": [self._typed(f"${self.field.path}"), f"${self.field.path}", None]}
+        sides = {"$lt": self._comparable("$low"), "$gt": self._comparable("$high")}
+        tests = [
+            {"$and": [{"$gt": [sides[operator], None]}, *formula.guards(), {operator: [sides[operator], formula.mongo()]}]}
+            for operator, formula in self._formulas
+        ]
+        parent = f"_{self.reference.field}"
+        return [
+            {
+                "$group": {
+                    "_id": {"parent": f"${self.reference.field}", **{name: f"${name}" for name in own}},
+                    "low": {"$min": usable},
+                    "high": {"$max": usable},
+                }
+            },
+            {"$group": {"_id": "$_id.parent", "groups": {"$push": {"own": "$_id", "low": "$low", "high": "$high"}}}},
+            {"$unionWith": {"coll": self.reference.target, "pipeline": self._parents()}},
+            {"$group": {"_id": "$_id", "groups": {"$max": "$groups"}, parent: {"$max": "$parent"}}},
+            {"$unwind": "$groups"},
+            {"$addFields": {"low": "$groups.low", "high": "$groups.high", **{n: f"$groups.own.{n}" for n in own}}},
+            {"$match": {"$expr": {"$or": tests}}},
+            {"$group": {"_id": "$_id"}},
+        ]
+
+    def _parents(self) -> list[dict[str, Any]]:
+        fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
+        return [
+            {"$project": {"_id": f"${self.reference.target_field}", "parent": {name: f"${name}" for name in fields}}},
+            {"$match": {"_id": {"$exists": True}}},
+        ]
+
+    def _broken(self, parents: list[Any]) -> list[dict[str, Any]]:
+        """The documents below these parents that are out of bounds, with the bounds."""
+        value = self._comparable(f"${self.field.path}")
+        tests = [
+            {"$and": [*formula.guards(), {operator: [value, formula.mongo()]}, *formula.validity()]}
+            for operator, formula in self._formulas
+        ]
+        shown = {operator[1:]: formula.mongo() for operator, formula in self._formulas}
+        valid = [{"$regexMatch": {"input": value, "regex": TIMESTAMP_PATTERN}}] if self.field.kind == "timestamp" else []
+        return [
+            {"$match": among(self.reference.field, parents)},
+            {"$match": {"$expr": self._typed(f"${self.field.path}")}},
+            *self._with_parent(self.reference.field),
+            {"$match": {"$expr": {"$and": [{"$or": tests}, *valid]}}},
+            {"$project": {"value": f"${self.field.path}", **shown}},
+        ]
+
+    def _with_parent(self, local: str) -> list[dict[str, Any]]:
+        name = f"_{self.reference.field}"
+        lookup = {"from": self.reference.target, "localField": local, "foreignField": self.reference.target_field}
+        return [{"$lookup": {**lookup, "as": name}}, {"$addFields": {name: {"$first": f"${name}"}}}]
+
+    def _comparable(self, path: str) -> Expression:
+        """The value as formulas have it: money in whole cents."""
+        if self.field.kind != "money":
+            return path
+        return {"$cond": [{"$isNumber": path}, {"$round": [{"$multiply": [path, 100]}, 0]}, None]}
+
+    def _typed(self, path: str) -> Expression:
+        return {"$isNumber": path} if self.field.kind != "timestamp" else {"$eq": [{"$type": path}, "string"]}
+
+    def _why(self, row: Mapping[str, Any]) -> str:
+        scale = 100 if self.field.kind == "money" else 1
+        words = {"lt": "at least", "gt": "at most"}
+        limits = [
+            f"{words[key]} {row[key] / scale if isinstance(row[key], int | float) else row[key]}"
+            for key in words
+            if row.get(key) is not None
+        ]
+        return f"{self.field.path} is {shorten(row['value'])}, should be {' and '.join(limits)}"

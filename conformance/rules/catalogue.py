@@ -1,0 +1,57 @@
+"""The catalogue: every family's rules for a model, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from conformance.configuration import Configuration
+from conformance.model import Model
+from conformance.rules import (
+    business,
+    counts,
+    crdt,
+    documents,
+    embeddings,
+    indexes,
+    queries,
+    references,
+    security,
+    snapshots,
+    streams,
+    sync,
+    totals,
+    uniqueness,
+    validators,
+)
+from conformance.rules.base import Rule
+
+#: Families in the order in which a reviewer reads them.
+FAMILIES: Final[Mapping[str, Callable[[Model, Configuration], Iterator[Rule]]]] = {
+    "counts": counts.rules,
+    "documents": documents.rules,
+    "references": references.rules,
+    "uniqueness": uniqueness.rules,
+    "snapshots": snapshots.rules,
+    "totals": totals.rules,
+    "business": business.rules,
+    "crdt": crdt.rules,
+    "indexes": indexes.rules,
+    "queries": queries.rules,
+    "validators": validators.rules,
+    "streams": streams.rules,
+    "sync": sync.rules,
+    "embeddings": embeddings.rules,
+    "security": security.rules,
+}
+#: Families whose rules read documents rather than metadata or configuration.
+DATA_FAMILIES: Final = ("counts", "documents", "references", "uniqueness", "snapshots", "totals", "business", "crdt")
+
+
+def all_rules(model: Model, configuration: Configuration) -> list[Rule]:
+    """Every rule of the model. Two rules with one id are a mistake in the configuration or the library: ValueError."""
+    found = [rule for family in FAMILIES.values() for rule in family(model, configuration)]
+    ids = [rule.id for rule in found]
+    if len(ids) != len(set(ids)):
+        raise ValueError(f"rule ids are not unique: {sorted({one for one in ids if ids.count(one) > 1})}")
+    return found

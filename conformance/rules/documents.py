@@ -1,0 +1,95 @@
+"""Family documents: every document meets its schema, field by field, and has no field besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from conformance.configuration import Configuration
+from conformance.model import Collection, Field, Model
+from conformance.oracle import breaches
+from conformance.rules.base import Document, Rule
+from conformance.rules.screen import DocumentTest
+from conformance.validator import closed_query, field_query, validator
+
+
+def rules(model: Model, _: Configuration) -> Iterator[Rule]:
+    """One rule per top-level field of each collection (its inner keys included), and one for extra fields."""
+    for collection in model:
+        unfit = {"$nor": [validator(collection)]}
+        for field in collection.fields:
+            yield Rule(
+                id=f"documents.{collection.name}.{field.subject}",
+                title=f"{collection.title}: {field.name} is {describe(field)}",
+                check=DocumentTest(
+                    collection.name,
+                    screen=unfit,
+                    violating={"$nor": [field_query(collection, field.name)]},
+                    why=_why(collection, field.name),
+                ),
+                why="Devices and queries rely on the field's type and range; a till cannot show what it cannot read.",
+                mend=f"Correct or set {field.name}; provision the validator so that the server refuses the next one.",
+            )
+        yield Rule(
+            id=f"documents.{collection.name}.extra-fields",
+            title=f"{collection.title}: no field beyond those of the schema",
+            check=DocumentTest(
+                collection.name,
+                screen=unfit,
+                violating={"$nor": [closed_query(collection)]},
+                why=_extra(collection),
+            ),
+            why="An unknown field is carried to every device and checked by nobody.",
+            mend="Remove the field, or define it in the schema.",
+        )
+
+
+def describe(field: Field) -> str:
+    """What a field must be, in a reviewer's words."""
+    schema = field.schema
+    text = _NAMES[field.kind]
+    if field.kind == "enum":
+        text = "one of " + ", ".join(map(str, schema["enum"]))
+    if field.kind == "vector":
+        text = f"an array of {schema['minItems']} numbers"
+    limits = [f"{word} {schema[key]}" for key, word in _LIMITS.items() if key in schema]
+    if "pattern" in schema:
+        limits.append(f"like {schema['pattern']}")
+    return ("" if field.required else "absent or ") + ", ".join([text, *limits])
+
+
+_NAMES = {
+    "objectid": "an ObjectId",
+    "uuid": "a UUID of version 4",
+    "timestamp": "a real instant written YYYY-MM-DDTHH:MM:SSZ",
+    "money": "a double of whole cents",
+    "scalar": "a scalar",
+    "map": "a MAP with its keys",
+    "dictionary": "a MAP of scalars",
+    "string": "text",
+    "integer": "an int",
+    "number": "a finite number",
+    "boolean": "a boolean",
+    "enum": "",
+    "vector": "",
+}
+_LIMITS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "above",
+    "exclusiveMaximum": "below",
+    "minLength": "length at least",
+    "maxLength": "length at most",
+}
+
+
+def _why(collection: Collection, name: str) -> Callable[[Document], str | None]:
+    def why(document: Document) -> str | None:
+        found = [breach for breach in breaches(collection, document) if breach.path.split(".")[0] == name]
+        return "; ".join(f"{breach.path} {breach.message}" for breach in found[:3]) or None
+
+    return why
+
+
+def _extra(collection: Collection) -> Callable[[Document], str | None]:
+    known = {field.name for field in collection.fields}
+    return lambda document: "extra: " + ", ".join(sorted(document.keys() - known)[:5])

@@ -1,0 +1,227 @@
+"""Family queries: each named query of config/queries.yaml has the plan it declares, with values from the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from pymongo.errors import OperationFailure
+
+from conformance.configuration import Configuration, NamedQuery, Parameter, Plan
+from conformance.errors import ConfigurationError, TargetError
+from conformance.model import Model
+from conformance.oracle import shorten
+from conformance.plans import Explained, explained
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Rule, answer, listed, skipped
+
+_FILE: Final = "config/queries.yaml"
+#: Variables that MongoDB defines itself: $$ROOT, $$NOW, and those of $reduce, $map and $filter.
+_SYSTEM: Final = re.compile(r"[A-Z_]+|this|value")
+_UNAUTHORIZED: Final = 13
+#: BSON types to ask with, by the field's kind; a value of another type asks for nothing that anyone asks for.
+_TYPES: Final[Mapping[str, list[str]]] = {
+    "integer": ["int", "long"],
+    "number": ["double", "int", "long"],
+    "money": ["double"],
+    "boolean": ["bool"],
+    "objectid": ["objectId"],
+    "enum": ["string", "int", "long"],
+}
+
+Values = Mapping[str, Any]
+
+
+def rules(model: Model, configuration: Configuration) -> Iterator[Rule]:
+    """One rule per named query; ConfigurationError when one names what the model or the query does not have."""
+    seen: set[str] = set()
+    for query in configuration.queries:
+        _check(model, query)
+        name = f"queries.{query.collection}.{query.name}"
+        if name in seen:
+            raise _wrong(query, "there are two of this name; rename one")
+        seen.add(name)
+        yield Rule(
+            name,
+            f"{query.title}: {_demands(query.plan)}",
+            answer(_judge(query)),
+            why=query.why or "A query without its index reads more with every document that is added.",
+            mend=query.mend or "Run zava provision to restore the indexes, or declare the plan that is wanted.",
+        )
+
+
+def _demands(plan: Plan) -> str:
+    parts = [f"uses {' and '.join(plan.require)}"] if plan.require else []
+    parts += [f"never {' or '.join(plan.forbid)}"] if plan.forbid else []
+    if plan.examined_per_returned is not None:
+        fields = ", ".join(plan.indexed or {})
+        parts.append(f"reads at most {plan.examined_per_returned:g} document(s) for each that matches {fields}")
+    return "; ".join(parts)
+
+
+def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
+    def judge(context: Context) -> Outcome:
+        if not context.counts[query.collection]:
+            return skipped(f"{query.collection} is empty: nothing to ask for")
+        values = _values(context, query)
+        if isinstance(values, str):
+            return skipped(values)
+        try:
+            plan = _explain(context, query, values)
+        except OperationFailure as error:
+            if error.code == _UNAUTHORIZED:
+                why = f"explain of {query.collection} was refused: {_message(error)}; grant the read role"
+                raise TargetError(why) from None
+            return listed(context, 1, [Sample(f"the server refused it: {_message(error)}", ref=_ref(query))])
+        matching = _matching(context, query, values)
+        problems = list(_problems(query.plan, plan, matching))
+        evidence = {"parameters": {name: shorten(value) for name, value in values.items()}, **plan.as_evidence()}
+        found = [Sample("; ".join(problems), ref=_ref(query))] if problems else []
+        return listed(context, 1, found, **evidence, matching_indexed=matching)
+
+    return judge
+
+
+def _problems(wanted: Plan, plan: Explained, matching: int | None) -> Iterator[str]:
+    if "EOF" not in plan.stages:  # the planner saw that nothing can match
+        yield from (f"no {stage}" for stage in wanted.require if stage not in plan.stages)
+    # Where most documents are soft-deleted, sorting the few that are left reads less than the index in order.
+    forgiven = {"SORT"} if matching is not None and plan.documents < matching else set()
+    yield from (f"has {stage}" for stage in wanted.forbid if stage in plan.stages and stage not in forgiven)
+    if matching is not None and wanted.examined_per_returned is not None:
+        allowed = wanted.examined_per_returned * matching
+        if plan.documents > allowed:
+            via = f" by way of {', '.join(plan.indexes)}" if plan.indexes else ""
+            yield f"reads {plan.documents} documents{via}, at most {allowed:g} were to be read"
+
+
+def _matching(context: Context, query: NamedQuery, values: Values) -> int | None:
+    """How many documents match the part of the condition that the index answers; None where none is declared."""
+    if query.plan.indexed is None:
+        return None
+    return context.collection(query.collection).count_documents(_filled(query.plan.indexed, values))
+
+
+def _explain(context: Context, query: NamedQuery, values: Values) -> Explained:
+    command: dict[str, Any]
+    if query.pipeline is not None:
+        command = {"aggregate": query.collection, "pipeline": _filled(query.pipeline, values), "cursor": {}}
+    else:
+        command = {"find": query.collection, "filter": _filled(query.find, values)}
+        command |= {"sort": _filled(query.sort, values)} if query.sort else {}
+        command |= {"limit": query.limit} if query.limit else {}
+    return explained(context.database.command({"explain": command, "verbosity": "executionStats"}))
+
+
+def _filled(part: Any, values: Values) -> Any:
+    """The part of a query with every ``$$name`` replaced by the parameter's value."""
+    if isinstance(part, Mapping):
+        return {key: _filled(value, values) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_filled(item, values) for item in part]
+    return values[part[2:]] if isinstance(part, str) and part.startswith("$$") and part[2:] in values else part
+
+
+def _values(context: Context, query: NamedQuery) -> Values | str:
+    """The parameters' values, or why there are none. Those of one collection and place come from one document."""
+    values = {name: one.literal for name, one in query.parameters.items() if one.field is None}
+    groups: dict[tuple[str, int], dict[str, str]] = {}
+    for name, parameter in query.parameters.items():
+        if parameter.field is not None:
+            collection, path = _split(parameter)
+            groups.setdefault((collection, parameter.later), {})[name] = path
+    for (collection, later), paths in groups.items():
+        document = _document(context, collection, later, list(paths.values()))
+        if document is None:
+            return f"no document of {collection} has {', '.join(paths.values())} of the right type to ask with"
+        values |= {name: _at(document, path) for name, path in paths.items()}
+    return values
+
+
+def _document(context: Context, name: str, later: int, paths: list[str]) -> Mapping[str, Any] | None:
+    """The first document by _id whose fields are fit to ask with, or ``later`` places on; beyond the end, the last."""
+    collection = context.model[name]
+    # $type looks into arrays; a value in one is not what the applications ask for.
+    fit: dict[str, Any] = {prefix: {"$not": {"$type": "array"}} for path in paths for prefix in _prefixes(path)}
+    for path in paths:
+        fit[path] = fit[path] | {"$type": _TYPES.get(collection.field(path).kind, ["string"])}
+    documents = context.collection(name)
+    found = documents.find_one(fit, dict.fromkeys(paths, 1), sort=[("_id", 1)], skip=later)
+    if found is None and later:
+        found = documents.find_one(fit, dict.fromkeys(paths, 1), sort=[("_id", -1)])
+    return found
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    """``location.aisle`` gives ``location`` and ``location.aisle``."""
+    parts = path.split(".")
+    return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def _at(document: Mapping[str, Any], path: str) -> Any:
+    value: Any = document
+    for part in path.split("."):
+        value = value[part]
+    return value
+
+
+def _split(parameter: Parameter) -> tuple[str, str]:
+    collection, _, path = str(parameter.field).partition(".")
+    return collection, path
+
+
+def _check(model: Model, query: NamedQuery) -> None:
+    if query.collection not in model.collections:
+        known = ", ".join(model.collections)
+        raise _wrong(query, f"there is no collection {query.collection!r}; the schemas are {known}")
+    for name, parameter in query.parameters.items():
+        if parameter.field is None:
+            continue
+        collection, path = _split(parameter)
+        if collection not in model.collections or not model[collection].has(path):
+            raise _wrong(query, f"parameter {name}: there is no field {parameter.field!r}; name <collection>.<field>")
+    parts = (query.find, query.pipeline, query.plan.indexed)
+    used = {name for part in parts for name in _variables(part)}
+    bound = {name for part in parts for name in _bound(part)}
+    for name in sorted(used - bound - query.parameters.keys()):
+        if not _SYSTEM.fullmatch(name):
+            raise _wrong(query, f"$${name} is no parameter of it; add it to parameters or correct its spelling")
+    for name in query.parameters.keys() - used:
+        raise _wrong(query, f"the parameter {name} is not used; write $${name} where it belongs or remove it")
+
+
+def _variables(part: Any) -> Iterator[str]:
+    """Names after $$, without the path behind them."""
+    if isinstance(part, Mapping | list | tuple):
+        for inner in part.values() if isinstance(part, Mapping) else part:
+            yield from _variables(inner)
+    elif isinstance(part, str) and part.startswith("$$"):
+        yield part[2:].split(".")[0]
+
+
+def _bound(part: Any) -> Iterator[str]:
+    """Names that a pipeline binds itself: the keys of let and vars, the value of as."""
+    if isinstance(part, list | tuple):
+        for inner in part:
+            yield from _bound(inner)
+    elif isinstance(part, Mapping):
+        for key, inner in part.items():
+            if key in ("let", "vars") and isinstance(inner, Mapping):
+                yield from inner
+            elif key == "as" and isinstance(inner, str):
+                yield inner
+            yield from _bound(inner)
+
+
+def _wrong(query: NamedQuery, what: str) -> ConfigurationError:
+    return ConfigurationError(f"{_FILE}: {query.name}: {what}")
+
+
+def _ref(query: NamedQuery) -> str:
+    return f"{_FILE}: {query.name}"
+
+
+def _message(error: OperationFailure) -> str:
+    details = error.details or {}
+    return shorten(str(details.get("errmsg", error)), 160)

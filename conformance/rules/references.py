@@ -1,0 +1,49 @@
+"""Family references: every reference resolves, and keys that are kept twice agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.configuration import Configuration
+from conformance.model import Model
+from conformance.rules.base import Rule
+from conformance.rules.joins import Part, deleted_parent, differing_copy, join, missing_parent
+
+
+def rules(model: Model, _: Configuration) -> Iterator[Rule]:
+    """Per reference: no missing parent, no live child of a deleted one; per key kept twice: both are equal."""
+    for collection in model:
+        for reference in collection.references:
+            field = collection.field(reference.field)
+            check = join(model, reference)
+
+            def rule(subject: str, part: Part, **about: str) -> Rule:
+                rule = Rule(id=f"references.{collection.name}.{subject}", check=check, **about)  # noqa: B023
+                check.parts[rule.id] = part  # noqa: B023 - used before the loop goes on
+                return rule
+
+            yield rule(
+                field.subject,
+                missing_parent(reference),
+                title=f"{collection.title}: every {field.name} is that of one of {reference.target}",
+                why="An app that follows the reference finds nothing; an offline device cannot even look it up.",
+                mend=f"Restore the document of {reference.target}, or correct {field.name}.",
+            )
+            if model[reference.target].soft_delete:
+                yield rule(
+                    f"{field.subject}-deleted",
+                    deleted_parent(model, reference),
+                    severity="warning",
+                    title=f"{collection.title}: no live document refers to a deleted one of {reference.target}",
+                    why="Devices hide deleted documents, so the reference leads to nothing there.",
+                    mend="Delete the child as well, or restore the parent.",
+                )
+            for position, copy in enumerate(check.copies):
+                if copy.key:
+                    yield rule(
+                        f"{copy.field}+{copy.through.field}",
+                        differing_copy(position, copy),
+                        title=f"{collection.title}: {copy.field} is the {copy.of[0]} of its {reference.target}",
+                        why="Devices subscribe and filter by the key: the document would reach the wrong ones.",
+                        mend=f"Set {copy.field} to the value in {reference.target}, or correct {reference.field}.",
+                    )

@@ -1,0 +1,101 @@
+"""Tests of single documents: all of a collection's are answered by one scan when it is clean.
+
+Each test has a `screen`, a cheap query that every violating document meets, often shared by many tests (not meeting
+the validator, say). One `find` for the disjunction of a collection's screens settles them all; only tests whose screen
+found something are then asked one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bson import json_util
+
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Document, Rule, skipped
+
+Query = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentTest:
+    """A check that looks at each document by itself.
+
+    ``violating`` selects exactly the broken documents, and ``why`` explains one; when a query cannot tell,
+    ``violating`` is None and ``why`` decides for each document of the screen (None: it is fine). ``wanting`` names a
+    field without which in any document there is nothing to examine.
+    """
+
+    collection: str
+    screen: Query
+    why: Callable[[Document], str | None]
+    violating: Query | None = None
+    wanting: str | None = None
+
+    def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+        """See Check."""
+        return screen(context, rules)
+
+
+def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """The outcomes of rules whose checks are DocumentTests of one collection, in as few scans as may be."""
+    tests = {rule: rule.check for rule in rules if isinstance(rule.check, DocumentTest)}
+    name = next(iter(tests.values())).collection
+    collection, size = context.collection(name), context.counts[name]
+    if not size:
+        return {rule.id: skipped(f"{name} is empty") for rule in rules}
+    outcomes: dict[str, Outcome] = {}
+    suspects: dict[str, list[Rule]] = defaultdict(list)
+    screens: dict[str, Query] = {}
+    for rule, test in tests.items():
+        if test.wanting and collection.find_one({test.wanting: {"$exists": True}}, {"_id": 1}) is None:
+            outcomes[rule.id] = skipped(f"no document of {name} has {test.wanting}")
+            continue
+        key = json.dumps(test.screen, default=json_util.default, sort_keys=True)
+        screens[key] = test.screen
+        suspects[key].append(rule)
+    clean = not screens or collection.find_one({"$or": list(screens.values())}, {"_id": 1}) is None
+    for key, query in screens.items():
+        if clean or (len(screens) > 1 and collection.find_one(query, {"_id": 1}) is None):
+            outcomes |= {rule.id: Outcome(size) for rule in suspects[key]}
+        else:
+            outcomes |= _one_by_one(context, name, query, {rule: tests[rule] for rule in suspects[key]})
+    return outcomes
+
+
+def _one_by_one(
+    context: Context, name: str, suspects: Query, tests: Mapping[Rule, DocumentTest]
+) -> dict[str, Outcome]:
+    collection, size = context.collection(name), context.counts[name]
+    outcomes: dict[str, Outcome] = {}
+    deciding: dict[Rule, DocumentTest] = {}
+    for rule, test in tests.items():
+        if test.violating is None:
+            deciding[rule] = test
+            continue
+        violations = collection.count_documents(test.violating)
+        found = collection.find(test.violating).limit(context.sample_size) if violations else ()
+        samples = context.samples(Sample(test.why(one) or rule.title, one["_id"]) for one in found)
+        outcomes[rule.id] = Outcome(size, violations, samples)
+    if deciding:
+        outcomes |= _decide(context, name, suspects, deciding)
+    return outcomes
+
+
+def _decide(context: Context, name: str, suspects: Query, tests: Mapping[Rule, DocumentTest]) -> dict[str, Outcome]:
+    """One walk over the suspects for all tests that only Python can decide; holds counts and samples only."""
+    violations: dict[str, int] = dict.fromkeys((rule.id for rule in tests), 0)
+    samples: dict[str, list[Sample]] = {rule.id: [] for rule in tests}
+    for document in context.collection(name).find(suspects):
+        for rule, test in tests.items():
+            why = test.why(document)
+            if why is not None:
+                violations[rule.id] += 1
+                if len(samples[rule.id]) < context.sample_size:
+                    samples[rule.id].append(Sample(why, document["_id"]))
+    size = context.counts[name]
+    return {rule.id: Outcome(size, violations[rule.id], tuple(samples[rule.id])) for rule in tests}

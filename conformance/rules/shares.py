@@ -1,0 +1,161 @@
+"""Shares: documents are spread over stores, years or seasons as the configuration says, by a G-test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.calendar import day_weight, days_by_year
+from conformance.configuration import Configuration, Share
+from conformance.errors import ConfigurationError
+from conformance.formula import Formula
+from conformance.model import Model, Reference
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Rule, skipped
+from conformance.statistics import POWER, g_test
+
+#: Observed counts, expected weights and those of the alternative, by row (month, or "" for one row) and by key.
+Table = dict[str, dict[str, tuple[float, float, float]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """The check of one entry under ``shares`` in config/rules.yaml."""
+
+    model: Model
+    configuration: Configuration
+    share: Share
+
+    def __post_init__(self) -> None:
+        if self.share.collection not in self.model.collections:
+            raise ConfigurationError(f"{self._where}: there is no such collection; name one of schemas/")
+        if not self.share.within:
+            self._formula(self.share.by)
+            self.configuration.table(self.share.expected)
+            return
+        self._formula(self.share.within)
+        try:
+            through, group, field = self._through()
+            known = self.model[group.target].has(field)
+        except KeyError:
+            known = False
+        if not known:
+            raise ConfigurationError(
+                f"{self._where}: {self.share.by!r} must be reference.reference.field, the last a MAP by month"
+            )
+
+    @property
+    def _where(self) -> str:
+        return f"{self.model.config('rules.yaml')}: share of {self.share.collection} by {self.share.by}"
+
+    def _formula(self, text: str) -> Formula:
+        return Formula(text, self.model, self.model[self.share.collection], self.configuration, self._where)
+
+    def _through(self) -> tuple[Reference, Reference, str]:
+        """For ``product_id.category_id.seasonal_multipliers``: both references, and the MAP field at the end."""
+        own, through, field = self.share.by.split(".")
+        reference = self.model[self.share.collection].reference(own)
+        return reference, self.model[reference.target].reference(through), field
+
+    def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+        """See Check."""
+        return {rule.id: self._outcome(context) for rule in rules}
+
+    def _outcome(self, context: Context) -> Outcome:
+        share = self.share
+        if not context.counts[share.collection]:
+            return skipped(f"{share.collection} is empty")
+        table = self._by_month(context) if share.within else {"": self._by_key(context)}
+        rows = [list(row.values()) for row in table.values()]
+        examined = int(sum(cell[0] for row in rows for cell in row))
+        if not examined:
+            return skipped(f"no document of {share.collection} has a {share.by} that the figures know")
+        if all(len(row) < 2 for row in rows):
+            return skipped("there is one group only: nothing to compare")
+        test = g_test(*([[cell[part] for cell in row] for row in rows] for part in range(3)), share.significance)
+        if test.power < POWER:
+            enough = f"about {examined * test.needed:,.0f}" if test.needed < float("inf") else "no number"
+            return skipped(
+                f"too few: {examined:,} documents catch the deviation with power {test.power:.2f}; {enough} would do"
+            )
+        evidence = {
+            "test": "G-test",
+            "statistic": round(test.statistic, 2),
+            "degrees_of_freedom": test.degrees,
+            "p_value": test.p_value,
+            "significance": share.significance,
+            "power": round(test.power, 4),
+            "largest_deviations": _largest(table),
+        }
+        broken = test.p_value < share.significance
+        why = f"G = {test.statistic:,.1f} on {test.degrees} degrees, p = {test.p_value:.1e}: {'; '.join(_largest(table)[:3])}"
+        samples = (Sample(why, ref=f"{share.collection} by {share.by}"),) if broken else ()
+        return Outcome(examined, int(broken), samples, evidence=evidence)
+
+    def _by_key(self, context: Context) -> dict[str, tuple[float, float, float]]:
+        formula = self._formula(self.share.by)
+        pipeline = [
+            *([{"$match": {"$expr": {"$and": formula.guards()}}}] if formula.guards() else []),
+            {"$group": {"_id": formula.mongo(), "n": {"$sum": 1}}},
+        ]
+        rows = context.collection(self.share.collection).aggregate(pipeline, allowDiskUse=True)
+        found = {str(row["_id"]): float(row["n"]) for row in rows}
+        figures = self.configuration.table(self.share.expected)
+        if self.share.per_year:
+            days = days_by_year(context.settings.start_date, context.settings.end_date)
+            return {
+                f"{year:04d}": (found.get(f"{year:04d}", 0.0), day_weight(figures, year) * number, float(number))
+                for year, number in days.items()
+            }
+        return {str(key): (found.get(str(key), 0.0), weight, 1.0) for key, weight in figures.items() if weight > 0}
+
+    def _by_month(self, context: Context) -> Table:
+        """Rows by month. The alternative has no seasons: each group's average share in every month."""
+        own, group, field = self._through()
+        month = self._formula(str(self.share.within))
+        pipeline = [
+            {"$match": {"$expr": {"$and": month.guards()}}},
+            {"$group": {"_id": {"month": month.mongo(), "key": f"${own.field}"}, "n": {"$sum": 1}}},
+            {"$lookup": {"from": own.target, "localField": "_id.key", "foreignField": own.target_field, "as": "of"}},
+            {"$group": {"_id": {"month": "$_id.month", "group": {"$first": f"$of.{group.field}"}}, "n": {"$sum": "$n"}}},
+        ]  # fmt: skip
+        rows = context.collection(self.share.collection).aggregate(pipeline, allowDiskUse=True)
+        found = {(str(row["_id"]["month"]), str(row["_id"].get("group"))): float(row["n"]) for row in rows}
+        offered = set(context.collection(own.target).distinct(group.field))
+        multipliers = {
+            str(one[group.target_field]): list(one[field].values())
+            for one in context.collection(group.target).find({group.target_field: {"$in": list(offered)}})
+            if isinstance(one.get(field), Mapping) and _usable(one[field])
+        }
+        table: Table = {}
+        for position in range(12):
+            name = f"{position + 1:02d}"
+            total = sum(values[position] for values in multipliers.values())
+            table[name] = {
+                key: (
+                    found.get((name, key), 0.0),
+                    values[position] / total,
+                    sum(values[m] / sum(v[m] for v in multipliers.values()) for m in range(12)) / 12,
+                )
+                for key, values in multipliers.items()
+            }
+        return table
+
+
+def _usable(multipliers: Mapping[str, Any]) -> bool:
+    values = list(multipliers.values())
+    return len(values) == 12 and all(isinstance(value, int | float) and value > 0 for value in values)
+
+
+def _largest(table: Table) -> list[str]:
+    """The cells furthest from what is expected, in standard deviations, furthest first."""
+    cells = []
+    for row_name, row in table.items():
+        n, whole = sum(cell[0] for cell in row.values()), sum(cell[1] for cell in row.values())
+        for key, (found, weight, _) in row.items():
+            expected = n * weight / whole
+            if expected:
+                name = f"{row_name} {key}".strip()
+                cells.append((abs(found - expected) / expected**0.5, f"{name}: {found:,.0f}, expected {expected:,.0f}"))
+    return [text for _, text in sorted(cells, reverse=True)[:5]]

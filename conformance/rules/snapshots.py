@@ -1,0 +1,30 @@
+"""Family snapshots: denormalised copies equal their source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.configuration import Configuration
+from conformance.model import Model
+from conformance.rules.base import Rule
+from conformance.rules.joins import differing_copy, join
+
+
+def rules(model: Model, _: Configuration) -> Iterator[Rule]:
+    """One rule per x-snapshot."""
+    for collection in model:
+        for reference in collection.references:
+            check = join(model, reference)
+            for position, copy in enumerate(check.copies):
+                if copy.key:
+                    continue
+                source = f" {copy.separator or '+'} ".join(copy.of) if len(copy.of) > 1 else copy.of[0]
+                rule = Rule(
+                    id=f"snapshots.{collection.name}.{copy.field.lower()}",
+                    title=f"{collection.title}: {copy.field} equals the {source} of its {reference.target}",
+                    check=check,
+                    why="A device shows the copy offline: the receipt would name something else than the books.",
+                    mend=f"Copy the value from {reference.target} again.",
+                )
+                check.parts[rule.id] = differing_copy(position, copy)
+                yield rule

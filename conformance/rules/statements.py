@@ -1,0 +1,102 @@
+"""The statements of config/rules.yaml as rules: equations, assertions, bounds and shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from conformance.configuration import Assertion, Configuration, Equation, Statement
+from conformance.errors import ConfigurationError
+from conformance.formula import Formula
+from conformance.model import Model
+from conformance.oracle import shorten
+from conformance.rules.base import Check, Document, Rule
+from conformance.rules.bounds import Bounds
+from conformance.rules.joins import join, parse_equation, wrong_total
+from conformance.rules.screen import DocumentTest
+from conformance.rules.shares import Shares
+
+Family = Literal["totals", "business"]
+
+
+def statements(model: Model, configuration: Configuration, family: Family) -> Iterator[Rule]:
+    """The rules of one family, in the order of the file."""
+    file = configuration.rules
+    for position, equation in enumerate(file.equations):
+        if equation.family == family:
+            yield _equation(model, configuration, position, equation)
+    for assertion in file.assertions:
+        if assertion.family == family:
+            check = _assertion(model, configuration, assertion)
+            yield _rule(f"{family}.{assertion.collection}.{assertion.subject}", assertion, check)
+    for bound in file.bounds:
+        if bound.family == family:
+            bounds = Bounds.parse(model, configuration, bound)
+            yield _rule(f"{family}.{bound.field}+{bounds.reference.field}", bound, bounds)
+    for share in file.shares:
+        if share.family == family:
+            check = Shares(model, configuration, share)
+            yield _rule(f"{family}.{share.collection}.{share.subject}-shares", share, check)
+
+
+def _rule(rule_id: str, statement: Statement, check: Check) -> Rule:
+    return Rule(
+        id=rule_id.lower(),
+        title=statement.title,
+        check=check,
+        severity=statement.severity,
+        why=statement.why,
+        mend=statement.mend,
+    )
+
+
+def _equation(model: Model, configuration: Configuration, position: int, equation: Equation) -> Rule:
+    name, _, path = equation.field.partition(".")
+    if name not in model.collections or not model[name].has(path):
+        raise ConfigurationError(
+            f"{model.config('rules.yaml')}: equation of {equation.field}: there is no such field; write collection.field"
+        )
+    formula = parse_equation(model, configuration, equation)
+    rule_id = f"{equation.family}.{name}.{path.replace('.', '-')}"
+    if not formula.totals:
+        return _rule(rule_id, equation, _own_equation(model, equation, formula))
+    check = join(model, formula.totals[0].reference)
+    rule = _rule(rule_id, equation, check)
+    check.parts[rule.id] = wrong_total(position, model, equation, formula)
+    return rule
+
+
+def _own_equation(model: Model, equation: Equation, formula: Formula) -> DocumentTest:
+    """The field against a formula over its own document; where an operand is absent there is nothing to compare."""
+    name, _, path = equation.field.partition(".")
+    field = model[name].field(path)
+    money = field.kind == "money"
+    value: Any = {"$round": [{"$multiply": [f"${path}", 100]}, 0]} if money else f"${path}"
+    broken = {"$ne": [value, formula.mongo()]}
+    query = {"$expr": {"$and": [{"$isNumber": f"${path}"}, *formula.guards(), broken, *formula.validity()]}}
+    wanting = None if field.required else path
+
+    def why(document: Document) -> str:
+        operands = ", ".join(f"{part} {shorten(document.get(part))}" for part in (*formula.operands, *formula.optional))
+        return f"{path} is {shorten(document.get(path))}, not {equation.equals}" + (f" ({operands})" if operands else "")
+
+    return DocumentTest(name, screen=query, violating=query, why=why, wanting=wanting)
+
+
+def _assertion(model: Model, configuration: Configuration, assertion: Assertion) -> DocumentTest:
+    where = f"{model.config('rules.yaml')}: assertion {assertion.subject} of {assertion.collection}"
+    if assertion.collection not in model.collections:
+        raise ConfigurationError(f"{where}: there is no such collection; the schemas are {', '.join(model.collections)}")
+    formula = Formula(assertion.holds, model, model[assertion.collection], configuration, where)
+    if formula.parents or formula.totals:
+        raise ConfigurationError(f"{where}: it looks beyond its own document; write it under bounds or equations")
+    query = {"$expr": {"$and": [*formula.guards(), {"$not": [formula.mongo()]}, *formula.validity()]}}
+    named = [field.path for field in model[assertion.collection].walk() if field.path in assertion.holds]
+    optional = [path for path in formula.operands if not model[assertion.collection].field(path).required]
+
+    def why(document: Document) -> str:
+        return ", ".join(f"{path} {shorten(document.get(path, 'absent'))}" for path in named)
+
+    return DocumentTest(
+        assertion.collection, screen=query, violating=query, why=why, wanting=optional[0] if optional else None
+    )

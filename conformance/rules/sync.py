@@ -1,0 +1,312 @@
+"""Family sync: the connector's configuration and the schemas agree, both ways, and the database lets it work.
+
+The file is read when the rules run, never when they are derived: a broken one is a finding, of one rule. Each fault
+has the rule that names it; rules that could only repeat it are skipped and say where to look.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from conformance.configuration import Configuration
+from conformance.connector import CONNECTOR_FILE, ConnectorConfig, Entry, load_connector
+from conformance.errors import ConfigurationError
+from conformance.live import live_collections
+from conformance.model import Collection, IdMapping, Model
+from conformance.oracle import shorten
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Check, Context, Rule, listed, skipped
+
+_FILE: Final = f"config/{CONNECTOR_FILE}"
+_PLACEHOLDER: Final = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}")
+
+#: What Ditto takes as (a part of) an _id: neither floats nor null, arrays or objects (02-data-model).
+_ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string", "integer", "boolean"})
+#: BSON types that match_ids cannot take as MongoDB's _id; named one by one so that the _id index answers.
+_UNFIT_TYPES: Final = (
+    "double", "object", "array", "binData", "undefined", "bool", "date", "null", "regex", "dbPointer",
+    "javascript", "symbol", "javascriptWithScope", "timestamp", "decimal", "minKey", "maxKey",
+)  # fmt: skip
+
+Judge = Callable[[Context, ConnectorConfig, str], Outcome]
+
+#: By subject: title, why, mend.
+_WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "file": (
+        "The connector's configuration can be read: no unknown or repeated key, every value of its type",
+        "A connector that is started with it does something else than was written.",
+        "Mend the line that is named.",
+    ),
+    "unknown": (
+        "The connector's configuration names no collection that the model does not define",
+        "A collection without a schema would sync unchecked.",
+        "Remove the entry, correct its name, or write the schema.",
+    ),
+    "settings": (
+        "The connector's settings are stated and sane",
+        "The initial copy fails, never ends or is left out, or devices and cloud store objects in two ways.",
+        "Correct the setting that is named.",
+    ),
+    "secrets": (
+        "The connector's secrets are ${VARIABLE} placeholders",
+        "A secret in a tracked file is known to everyone who has the repository.",
+        "Write ${VARIABLE}, put the value into the environment, and change the secret that was written.",
+    ),
+    "configured": (
+        "{title}: exactly one entry in the connector's configuration",
+        "Without an entry nobody decided whether devices get it; with two, the connector decides.",
+        "Write one entry, with sync_enabled true or false.",
+    ),
+    "enabled": (
+        "{title}: the connector syncs it if and only if its schema says so",
+        "Devices lack what they need, or get what must not leave MongoDB.",
+        "Set sync_enabled as x-sync has it, or change x-sync on purpose.",
+    ),
+    "id_mapping": (
+        "{title}: the connector maps _id as the schema says",
+        "Devices would know the documents by other ids; changing that later means to sync all anew.",
+        "Set id_mapping as x-sync has it, or change x-sync on purpose.",
+    ),
+    "id_fields": (
+        "{title}: what the connector makes Ditto's _id of is fit to be one",
+        "The connector cannot tell documents apart or loses them: ids never change and are never absent.",
+        "Map by top-level fields that are required, immutable, unique together and neither float nor object.",
+    ),
+    "exists": (
+        "{title}: the collection exists, so that the connector can start",
+        "The connector refuses to start on a collection that is not there, and a view has no change stream.",
+        "Run zava provision.",
+    ),
+    "not_capped": (
+        "{title}: the collection is not capped",
+        "The connector takes no capped collection: documents would vanish without an event.",
+        "Copy the documents into a collection that is not capped.",
+    ),
+}
+
+
+def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
+    """Four rules on the file, up to six per collection: those on ids and on the database for synced ones only."""
+    for subject in ("file", "unknown", "settings", "secrets"):
+        yield _rule("_config", subject, _judge_file, "")
+    for collection in model:
+        synced = ("id_mapping", "id_fields") if collection.synced else ()
+        for subject in ("configured", "enabled", *synced):
+            yield _rule(collection.name, subject, _judge_file, collection.title)
+        for subject in ("exists", "not_capped") if collection.synced else ():
+            yield _rule(collection.name, subject, _judge_database, collection.title)
+
+
+def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
+    words, why, mend = _WORDS[subject]
+    return Rule(f"sync.{where}.{subject}", words.replace("{title}", title), check, why=why, mend=mend)
+
+
+def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """Read the file once for all the rules on it."""
+    try:
+        config = load_connector(context.model)
+    except ConfigurationError as error:
+        why = str(error).replace(f"{context.model.root}/", "").removeprefix(f"{_FILE}: ")
+        broken = listed(context, 1, [Sample(why, ref=_FILE)])
+        elsewhere = skipped(f"{_FILE} cannot be read: see sync._config.file")
+        return {rule.id: broken if rule.subject == "file" else elsewhere for rule in rules}
+    return {rule.id: _JUDGES[rule.subject](context, config, rule.collection) for rule in rules}
+
+
+def _readable(context: Context, _config: ConnectorConfig, _where: str) -> Outcome:
+    return listed(context, 1, [])
+
+
+def _unknown(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    if not config.collections:
+        return skipped(f"{_FILE} has no entry: see sync.*.configured")
+    problems = [
+        Sample(f"the model defines no collection {entry.name!r}", ref=_ref(f"collections[{position}].name"))
+        for position, entry in enumerate(config.collections)
+        if entry.name not in context.model.collections
+    ]
+    return listed(context, len(config.collections), problems)
+
+
+def _settings(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    given = config.settings
+    factor = given.retry_strategy.backoff_multiplier
+    demands = (
+        ("connector_version", config.connector_version, 1 <= config.connector_version < 2, "1.0"),
+        ("mongodb.database", config.mongodb.database, bool(config.mongodb.database), "a database's name"),
+        ("ditto.endpoint", config.ditto.endpoint, _is_endpoint(config.ditto.endpoint), "an https:// address"),
+        ("settings.initial_sync", given.initial_sync, given.initial_sync, "true, or devices never see what is there"),
+        ("settings.strict_mode", given.strict_mode, given.strict_mode is not None, "stated, true or false"),
+        ("settings.rate_limit_per_second", given.rate_limit_per_second, given.rate_limit_per_second >= 0, "0 or more"),
+        ("settings.batch_size", given.batch_size, 1 <= given.batch_size <= 10_000, "from 1 to 10,000"),
+        ("settings.retry_strategy.max_retries", given.retry_strategy.max_retries,
+         0 <= given.retry_strategy.max_retries <= 100, "from 0 to 100"),
+        ("settings.retry_strategy.backoff_multiplier", factor, factor >= 1 and math.isfinite(factor), "1 or more"),
+    )  # fmt: skip
+    problems = [
+        Sample(f"is {_shown(value)}, must be {wanted}", ref=_ref(place))
+        for place, value, sane, wanted in demands
+        if not sane
+    ]
+    return listed(context, len(demands), problems)
+
+
+def _is_endpoint(text: str) -> bool:
+    return re.fullmatch(r"https://[^\s/@]+(/\S*)?", text) is not None or _PLACEHOLDER.fullmatch(text) is not None
+
+
+def _shown(value: object) -> str:
+    return "not said" if value is None else str(value).lower() if isinstance(value, bool) else shorten(value)
+
+
+def _secrets(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    secrets = {
+        "mongodb.connection_string": config.mongodb.connection_string,
+        "ditto.app_id": config.ditto.app_id,
+        "ditto.api_key": config.ditto.api_key,
+    }
+    problems = [
+        Sample("is written out (*** here); write ${VARIABLE}", ref=_ref(place))
+        for place, value in secrets.items()
+        if not _PLACEHOLDER.fullmatch(value)
+    ]
+    return listed(context, len(secrets), problems)
+
+
+def _configured(context: Context, config: ConnectorConfig, name: str) -> Outcome:
+    places = [f"collections[{position}]" for position, _ in _entries(config, name)]
+    if len(places) == 1:
+        return listed(context, 1, [])
+    why = f"{name} stands {len(places)} times: {', '.join(places)}" if places else f"there is no entry for {name}"
+    return listed(context, 1, [Sample(why, ref=_ref(places[1] if places else "collections"))])
+
+
+def _entries(config: ConnectorConfig, name: str) -> list[tuple[int, Entry]]:
+    return [(position, entry) for position, entry in enumerate(config.collections) if entry.name == name]
+
+
+def _of_the_entry(judge: Callable[[Context, Collection, Entry, str], Outcome]) -> Judge:
+    """A judge of the collection's one entry; skipped when there is none, or more than one."""
+
+    def judged(context: Context, config: ConnectorConfig, name: str) -> Outcome:
+        entries = _entries(config, name)
+        if len(entries) != 1:
+            return skipped(f"{len(entries)} entries for {name}: see sync.{name}.configured")
+        (position, entry), *_ = entries
+        return judge(context, context.model[name], entry, f"collections[{position}]")
+
+    return judged
+
+
+def _enabled(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
+    if entry.sync_enabled == collection.synced:
+        return listed(context, 1, [])
+    why = "is false, but devices need it" if collection.synced else "is true, but the schema keeps it from devices"
+    return listed(context, 1, [Sample(why, ref=_ref(f"{place}.sync_enabled"))])
+
+
+def _id_mapping(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
+    if entry.id_mapping is None:
+        if not entry.sync_enabled:
+            return skipped(f"{collection.name} is not enabled: see sync.{collection.name}.enabled")
+        return listed(context, 1, [Sample("there is no id_mapping", ref=_ref(place))])
+    actual, wanted = entry.id_mapping.as_mapping(), collection.id_mapping
+    evidence = {"mapping": _in_words(actual)}
+    # Ditto sorts the keys of an _id, so that the order of the fields says nothing.
+    if wanted is not None and (actual.mode, sorted(actual.fields)) == (wanted.mode, sorted(wanted.fields)):
+        return listed(context, 1, [], **evidence)
+    why = f"is {_in_words(actual)}, the schema says {_in_words(wanted) if wanted else 'not synced'}"
+    return listed(context, 1, [Sample(why, ref=_ref(f"{place}.id_mapping"))], **evidence)
+
+
+def _in_words(mapping: IdMapping) -> str:
+    return " ".join((mapping.mode, ", ".join(mapping.fields))).rstrip()
+
+
+def _id_fields(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
+    if entry.id_mapping is None:
+        return skipped(f"{_FILE} maps no id of {collection.name}")
+    mapping = entry.id_mapping.as_mapping()
+    if mapping.mode == "match_ids":
+        return _documents_ids(context, collection)
+    ref = _ref(f"{place}.id_mapping")
+    problems = [Sample(why, ref=ref) for name in mapping.fields for why in _unfit(collection, name)]
+    if not problems and not _unique_together(collection, mapping.fields):
+        together = " + ".join(mapping.fields)
+        problems.append(Sample(f"{together}: two documents may share the value (no x-unique)", ref=ref))
+    # One question per field (may it be in an id?), and one on all of them together.
+    return listed(context, len(mapping.fields) + 1, problems)
+
+
+def _unfit(collection: Collection, name: str) -> Iterator[str]:
+    """What keeps a field from being (part of) an id: the first reason, as it stands in a finding."""
+    if name == "_id":
+        return
+    if "." in name:
+        yield f"{name!r} is not a top-level field"
+    elif not collection.has(name):
+        yield f"{name!r} is no field of {collection.name}"
+    elif (field := collection.field(name)).kind not in _ID_KINDS:
+        yield f"{name!r} is a {field.kind}, which Ditto takes in no _id"
+    elif not field.required:
+        yield f"{name!r} is optional: a document without it could not sync"
+    elif not field.schema.get("x-immutable"):
+        yield f"{name!r} is not immutable (x-immutable): its change would make another document"
+
+
+def _unique_together(collection: Collection, names: Sequence[str]) -> bool:
+    return "_id" in names or any(set(group) <= set(names) for group in collection.unique)
+
+
+def _documents_ids(context: Context, collection: Collection) -> Outcome:
+    """match_ids: what MongoDB alone can show, the types of the _ids that are there."""
+    examined = context.counts[collection.name]
+    if not examined:
+        return skipped(f"{collection.name} is empty: no _id to look at")
+    documents = context.collection(collection.name)
+    unfit: dict[str, Any] = {"_id": {"$type": list(_UNFIT_TYPES)}}
+    violations = documents.count_documents(unfit)
+    found = documents.find(unfit, {"_id": 1}).sort("_id", 1).limit(context.sample_size) if violations else ()
+    samples = context.samples(
+        Sample(f"_id is {shorten(one['_id'])}; match_ids takes a string, an integer or an ObjectId", id=one["_id"])
+        for one in found
+    )
+    return Outcome(examined, violations, samples)
+
+
+_JUDGES: Final[Mapping[str, Judge]] = {
+    "file": _readable,
+    "unknown": _unknown,
+    "settings": _settings,
+    "secrets": _secrets,
+    "configured": _configured,
+    "enabled": _of_the_entry(_enabled),
+    "id_mapping": _of_the_entry(_id_mapping),
+    "id_fields": _of_the_entry(_id_fields),
+}
+
+
+def _judge_database(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """List the database's collections once for all the rules on them."""
+    there = live_collections(context.database)
+    outcomes = {}
+    for rule in rules:
+        name = rule.collection
+        live = there.get(name)
+        if live is None or live.type != "collection":
+            why = "there is no such collection" if live is None else f"is a {live.type}, which has no change stream"
+            missing = listed(context, 1, [Sample(why, ref=name)])
+            outcomes[rule.id] = missing if rule.subject == "exists" else skipped(f"see sync.{name}.exists")
+        elif rule.subject == "not_capped" and live.options.get("capped"):
+            outcomes[rule.id] = listed(context, 1, [Sample("is capped", ref=name)])
+        else:
+            outcomes[rule.id] = listed(context, 1, [])
+    return outcomes
+
+
+def _ref(place: str) -> str:
+    return f"{_FILE}: {place}"

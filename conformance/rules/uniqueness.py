@@ -1,0 +1,134 @@
+"""Family uniqueness: what must be unique is, by data, whether or not an index sees to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from conformance.configuration import Configuration
+from conformance.kinds import UUID4_PATTERN
+from conformance.model import Collection, Field, Model
+from conformance.oracle import shorten
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Rule, answer, skipped
+from conformance.rules.screen import DocumentTest
+from conformance.validator import validator
+
+
+def rules(model: Model, _: Configuration) -> Iterator[Rule]:
+    """Per unique field or combination one rule; values alike but for case, _id against its field, UUID versions."""
+    for collection in model:
+        for group in collection.unique:
+            yield Rule(
+                id=f"uniqueness.{collection.name}.{'+'.join(group).lower()}",
+                title=f"{collection.title}: no two documents share {' and '.join(group)}",
+                check=answer(_duplicates(collection.name, group)),
+                why="Two documents with one key become one on devices, or the connector stops.",
+                mend="Merge the documents, or give one of them another value.",
+            )
+        for field in collection.fields:
+            if field.schema.get("x-unique") == "ignore-case":
+                yield _ignoring_case(collection, field)
+            if field.kind == "uuid":
+                yield _version(collection, field)
+        if collection.id_field:
+            yield _identity(collection, collection.id_field)
+
+
+def _duplicates(name: str, group: tuple[str, ...]) -> Callable[[Context], Outcome]:
+    held = {field: {"$exists": True, "$ne": None} for field in group}
+    key: Any = f"${group[0]}" if len(group) == 1 else {field: f"${field}" for field in group}
+
+    def check(context: Context) -> Outcome:
+        pipeline = [
+            {"$match": held},
+            {"$group": {"_id": key, "n": {"$sum": 1}}},
+            {"$match": {"n": {"$gt": 1}}},
+        ]
+        return _shared(context, name, group, pipeline)
+
+    return check
+
+
+def _shared(context: Context, name: str, group: tuple[str, ...], pipeline: list[dict[str, Any]]) -> Outcome:
+    """Counts the documents that share a value; ``pipeline`` yields each shared value with their number n."""
+    collection = context.collection(name)
+    if not context.counts[name]:
+        return skipped(f"{name} is empty")
+    violations, first = 0, []
+    for row in collection.aggregate(pipeline, allowDiskUse=True):
+        violations += row["n"]
+        if len(first) < context.sample_size:
+            first.append(row["_id"])
+    samples = []
+    for value in first:
+        wanted = value if len(group) > 1 else {group[0]: value}
+        same = [{"$eq": [f"${field}", {"$literal": wanted[field]}]} for field in group]
+        for document in collection.find({"$expr": {"$and": same}}, {"_id": 1}).limit(context.sample_size):
+            samples.append(Sample(f"shares {', '.join(f'{f} {shorten(wanted[f])}' for f in group)}", document["_id"]))
+    return Outcome(context.counts[name], violations, context.samples(samples))
+
+
+def _ignoring_case(collection: Collection, field: Field) -> Rule:
+    text = {"$eq": [{"$type": f"${field.path}"}, "string"]}
+    lower = {"$toLower": f"${field.path}"}
+
+    def check(context: Context) -> Outcome:
+        if not context.counts[collection.name]:
+            return skipped(f"{collection.name} is empty")
+        pipeline = [
+            {"$match": {"$expr": text}},
+            {"$group": {"_id": lower, "n": {"$sum": 1}, "low": {"$min": f"${field.path}"}, "high": {"$max": f"${field.path}"}}},
+            {"$match": {"$expr": {"$ne": ["$low", "$high"]}}},
+        ]  # fmt: skip
+        violations, samples = 0, []
+        for row in context.collection(collection.name).aggregate(pipeline, allowDiskUse=True):
+            violations += row["n"]
+            if len(samples) < context.sample_size:
+                alike = {"$expr": {"$and": [text, {"$eq": [lower, {"$literal": row["_id"]}]}]}}
+                for document in context.collection(collection.name).find(alike, {field.path: 1}):
+                    samples.append(Sample(f"{field.path} {shorten(document[field.path])} but for case", document["_id"]))
+        return Outcome(context.counts[collection.name], violations, context.samples(samples))
+
+    return Rule(
+        id=f"uniqueness.{collection.name}.{field.subject}-ignoring-case",
+        title=f"{collection.title}: no two {field.name}s are alike but for case",
+        check=answer(check),
+        severity="warning",
+        why="Mail to both goes to one person; logging in with the address is ambiguous.",
+        mend="Ask which is right, and merge the documents.",
+    )
+
+
+def _version(collection: Collection, field: Field) -> Rule:
+    path = f"${field.path}"
+    other = {"$not": [{"$regexMatch": {"input": path, "regex": UUID4_PATTERN}}]}
+    return Rule(
+        id=f"uniqueness.{collection.name}.{field.subject}-version",
+        title=f"{collection.title}: every {field.name} is a UUID of version 4",
+        check=DocumentTest(
+            collection.name,
+            screen={"$nor": [validator(collection)]},
+            violating={"$expr": {"$and": [{"$eq": [{"$type": path}, "string"]}, other]}},
+            why=lambda document: f"{field.path} is {shorten(document.get(field.path))}",
+            wanting=None if field.required else field.path,
+        ),
+        why="Only random UUIDs are safe to make on devices that cannot ask each other.",
+        mend="Give the document a new UUID of version 4.",
+    )
+
+
+def _identity(collection: Collection, name: str) -> Rule:
+    different = {"$expr": {"$and": [{"$ne": [{"$type": f"${name}"}, "missing"]}, {"$ne": ["$_id", f"${name}"]}]}}
+    return Rule(
+        id=f"uniqueness.{collection.name}._id+{name.lower()}",
+        title=f"{collection.title}: _id equals {name}",
+        check=DocumentTest(
+            collection.name,
+            screen=different,
+            violating=different,
+            why=lambda document: f"_id is {shorten(document['_id'])}, {name} is {shorten(document.get(name))}",
+        ),
+        why="The connector and the devices would know the document by two names.",
+        mend=f"Insert the document anew with _id equal to {name}; an _id cannot be changed.",
+    )

@@ -1,0 +1,112 @@
+"""Rules on the server's own validators: each collection refuses what its schema refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from conformance.configuration import Configuration
+from conformance.live import LiveCollection, live_collections
+from conformance.model import Collection, Model
+from conformance.oracle import shorten
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Rule, listed, skipped
+from conformance.validator import validator
+
+_MEND: Final = "Run `zava provision`."
+
+
+def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
+    """Four rules per collection: there is a validator, it is today's, it is strict, and it refuses."""
+    for collection in model:
+        for subject, (title, why) in _STATEMENTS.items():
+            yield Rule(
+                id=f"validators.{collection.name}.{subject}",
+                title=f"{collection.title}: {title}",
+                check=_check,
+                why=why,
+                mend=_MEND,
+            )
+
+
+_STATEMENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "present": (
+        "the server validates what is written",
+        "Without a validator any application may write documents that devices cannot merge.",
+    ),
+    "definition": (
+        "the validator is the translation of today's schema",
+        "A validator of another day lets wrong documents in, or keeps right ones out.",
+    ),
+    "level": (
+        "the validator covers every insert and update (validationLevel strict)",
+        "At another level documents that are wrong already may stay wrong through every update.",
+    ),
+    "action": (
+        "the validator refuses what is wrong (validationAction error)",
+        "A warning in the server's log stops no application from writing wrong documents.",
+    ),
+}
+
+
+def _check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """One listing of the collections answers for all rules."""
+    live = live_collections(context.database)
+    return {rule.id: _outcome(context, rule, live.get(rule.collection)) for rule in rules}
+
+
+def _outcome(context: Context, rule: Rule, live: LiveCollection | None) -> Outcome:
+    """What `present` reports is no finding of the other rules: one fault, one finding."""
+    missing = _absence(live)
+    if rule.subject == "present":
+        problems = [missing] if missing else []
+    elif live is None or missing:
+        return skipped(f"{missing}; validators.{rule.collection}.present says so")
+    else:
+        found = _COMPARISONS[rule.subject](context.model[rule.collection], live)
+        problems = [found] if found else []
+    return listed(context, 1, [Sample(problem, ref=rule.collection) for problem in problems])
+
+
+def _absence(live: LiveCollection | None) -> str | None:
+    if live is None:
+        return "the collection does not exist"
+    return None if live.validator else "the collection has no validator"
+
+
+def _definition(collection: Collection, live: LiveCollection) -> str | None:
+    different = _differing(validator(collection), live.validator)
+    return f"differs from the schema's translation at {different}" if different else None
+
+
+def _level(_: Collection, live: LiveCollection) -> str | None:
+    return None if live.level == "strict" else f"validationLevel is {live.level}, not strict"
+
+
+def _action(_: Collection, live: LiveCollection) -> str | None:
+    return None if live.action == "error" else f"validationAction is {live.action}, not error"
+
+
+_COMPARISONS: Final[Mapping[str, Callable[[Collection, LiveCollection], str | None]]] = {
+    "definition": _definition,
+    "level": _level,
+    "action": _action,
+}
+
+
+def _differing(wanted: Any, found: Any, path: str = "") -> str | None:
+    """The first place where two validators differ, and how; None when they are equal."""
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        for key in sorted(wanted.keys() | found.keys()):
+            place = f"{path}.{key}".lstrip(".")
+            if key not in found:
+                return f"{place}: missing"
+            if key not in wanted:
+                return f"{place}: {shorten(found[key])} is not in the schema"
+            deeper = _differing(wanted[key], found[key], place)
+            if deeper:
+                return deeper
+        return None
+    # A key order or an int for an equal double does not change what is refused; True for 1 would.
+    alike = wanted == found and isinstance(wanted, bool) == isinstance(found, bool)
+    return None if alike else f"{path}: {shorten(found)} instead of {shorten(wanted)}"

@@ -1,0 +1,129 @@
+"""Running rules: checks are grouped, run side by side, and judged. Results do not depend on the order of running."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from types import TracebackType
+from typing import Final, Self
+
+from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
+
+from conformance.errors import HarnessError, TargetError
+from conformance.masking import mask
+from conformance.results import Outcome, Result, Status
+from conformance.rules.base import Context, Rule
+from conformance.rules.screen import DocumentTest, screen
+
+#: Checks under way at once: the server has its own core, and two keep it busy.
+WORKERS: Final = 2
+
+
+def select(rules: Iterable[Rule], only: Sequence[str] = (), collection: str | None = None) -> list[Rule]:
+    """The rules that match any of the patterns (shell-style, or a part of the id) and the collection."""
+    chosen = []
+    for rule in rules:
+        if collection is not None and rule.collection != collection:
+            continue
+        if only and not any(pattern in rule.id or fnmatchcase(rule.id, pattern) for pattern in only):
+            continue
+        chosen.append(rule)
+    return chosen
+
+
+class Run:
+    """One run of rules against one context. Use as a context manager; results can be asked for in any order."""
+
+    def __init__(self, rules: Sequence[Rule], context: Context) -> None:
+        self._rules = rules
+        self._context = context
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="rules")
+        self._futures: dict[str, Future[Mapping[str, Result]]] = {}
+
+    def __enter__(self) -> Self:
+        for group in _groups(self._rules):
+            future = self._pool.submit(_answer, self._context, group)
+            self._futures |= {rule.id: future for rule in group}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def result(self, rule_id: str) -> Result:
+        """The result of one rule; waits for it. TargetError when the server went away meanwhile."""
+        return self._futures[rule_id].result()[rule_id]
+
+    def results(self, on_result: Callable[[Result], None] | None = None) -> list[Result]:
+        """All results, in the order of the rules; ``on_result`` is told of each as it is given out."""
+        found = []
+        for rule in self._rules:
+            found.append(self.result(rule.id))
+            if on_result is not None:
+                on_result(found[-1])
+        return found
+
+
+def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
+    """Rules that are answered together: those of one check, and all tests of single documents of one collection."""
+    groups: dict[object, list[Rule]] = {}
+    for rule in rules:
+        key = rule.check.collection if isinstance(rule.check, DocumentTest) else id(rule.check)
+        groups.setdefault(key, []).append(rule)
+    return list(groups.values())
+
+
+def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:
+    started = time.perf_counter()
+    try:
+        check = screen if isinstance(rules[0].check, DocumentTest) else rules[0].check
+        outcomes = check(context, rules)
+    except (AutoReconnect, ServerSelectionTimeoutError) as error:
+        raise TargetError(
+            f"the server went away while {rules[0].id} was checked: {mask(str(error))[:200]}; check it and run again"
+        ) from None
+    except HarnessError as error:
+        return _broken(rules, str(error), started)
+    except Exception as error:
+        return _broken(rules, f"{type(error).__name__}: {mask(str(error))[:300]}", started)
+    duration = (time.perf_counter() - started) / len(rules)
+    return {rule.id: judge(rule, outcomes[rule.id], duration) for rule in rules}
+
+
+def _broken(rules: list[Rule], reason: str, started: float) -> dict[str, Result]:
+    duration = (time.perf_counter() - started) / len(rules)
+    return {
+        rule.id: Result(
+            rule.id, rule.title, rule.severity, "error", 0, 0, (), reason, {}, duration, why=rule.why, mend=rule.mend
+        )
+        for rule in rules
+    }
+
+
+def judge(rule: Rule, outcome: Outcome, duration_s: float) -> Result:
+    """Turn an outcome into a result: examining nothing is never passing."""
+    status: Status
+    reason = outcome.skipped
+    if reason is not None:
+        status = "skipped"
+    elif not outcome.examined and not outcome.violations:
+        status, reason = "error", "the rule examined nothing"
+    elif not outcome.violations:
+        status = "passed"
+    else:
+        status = "failed" if rule.severity == "error" else "warned"
+    return Result(
+        id=rule.id,
+        title=rule.title,
+        severity=rule.severity,
+        status=status,
+        examined=outcome.examined,
+        violations=outcome.violations,
+        samples=outcome.samples,
+        reason=reason,
+        evidence=outcome.evidence,
+        duration_s=duration_s,
+        why=rule.why,
+        mend=rule.mend,
+    )

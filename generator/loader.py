@@ -1,0 +1,80 @@
+"""Loading: unordered batches go to MongoDB from one thread while the next are being made in another."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from pymongo import WriteConcern
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from conformance.errors import TargetError
+from conformance.masking import mask
+from generator.batch import Document
+
+#: Batches made ahead of the insert: enough to keep it busy, few enough for bounded memory.
+_AHEAD: Final = 2
+
+#: Called with a collection's name and how many documents of it have just been written.
+Progress = Callable[[str, int], None]
+
+
+def load(
+    batches: Iterable[tuple[str, list[Document]]],
+    database: Database[Any],
+    batch_size: int,
+    progress: Progress | None = None,
+) -> Mapping[str, int]:
+    """Insert every batch; the documents written, by collection.
+
+    Raises TargetError, one line, when the server refuses a document or goes away; what was inserted before stays.
+    """
+    waiting: queue.Queue[tuple[str, list[Document]] | None] = queue.Queue(_AHEAD)
+    failure: list[BaseException] = []
+    counts: dict[str, int] = {}
+
+    def write() -> None:
+        concern = WriteConcern(w=1)
+        while (item := waiting.get()) is not None:
+            if failure:
+                continue  # keep draining, so that the maker is not left waiting for a place
+            name, documents = item
+            collection = database.get_collection(name, write_concern=concern)
+            try:
+                for start in range(0, len(documents), batch_size):
+                    part = documents[start : start + batch_size]
+                    collection.insert_many(part, ordered=False)
+                    counts[name] = counts.get(name, 0) + len(part)
+                    if progress is not None:
+                        progress(name, len(part))
+            except Exception as error:
+                failure.append(error)
+
+    writer = threading.Thread(target=write, name="loader", daemon=True)
+    writer.start()
+    try:
+        for batch in batches:
+            if failure:
+                break
+            waiting.put(batch)
+    finally:
+        waiting.put(None)
+        writer.join()
+    if failure:
+        raise TargetError(_one_line(failure[0])) from failure[0]
+    return counts
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, BulkWriteError):
+        first = (error.details or {}).get("writeErrors", [{}])[0]
+        return (
+            f"the server refused a generated document: {first.get('errmsg', error)} (code {first.get('code')});"
+            " is the database empty, and are the schemas those it was provisioned with?"
+        )
+    if isinstance(error, PyMongoError):
+        return f"the server failed while documents were being inserted: {mask(str(error))[:300]}; run generate again"
+    return f"inserting failed: {error}"

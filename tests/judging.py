@@ -1,0 +1,74 @@
+"""How tests of single families run rules: a server, a database of their own, and the outcomes by rule id."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.configuration import Configuration, load_configuration
+from conformance.embedded import EmbeddedServer
+from conformance.model import Model, load_model
+from conformance.results import Outcome
+from conformance.rules.base import Context, Document, Rule
+from conformance.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    """The project's own model."""
+    return load_model(ROOT)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Document]]:
+    """The server that ZAVA_TEST_URI names, else one of its own, as small as it can be."""
+    uri = os.environ.get("ZAVA_TEST_URI")
+    if uri:
+        with MongoClient(uri) as client:
+            yield client
+        return
+    directory = tmp_path_factory.mktemp("judging")
+    with EmbeddedServer(directory, cache_gb=0.25) as embedded, MongoClient(embedded.uri) as client:
+        yield client
+
+
+@pytest.fixture
+def database(server: MongoClient[Document]) -> Iterator[Database[Document]]:
+    """An empty database, dropped after the test."""
+    name = f"judging_{uuid.uuid4().hex[:12]}"
+    yield server[name]
+    server.drop_database(name)
+
+
+def configuration_for(model: Model) -> Configuration:
+    """The model's own configuration, under the default settings."""
+    return load_configuration(model, Settings().constants())
+
+
+def context_for(model: Model, database: Database[Document]) -> Context:
+    """What rules need to judge the database by the model."""
+    return Context(model, configuration_for(model), Settings(), database, embedded=True, scratch=None)
+
+
+def judge(rules: Iterable[Rule], context: Context) -> dict[str, Outcome]:
+    """Every rule's outcome; rules that share a check are answered together, as the runner does."""
+    groups: dict[int, list[Rule]] = {}
+    for rule in rules:
+        groups.setdefault(id(rule.check), []).append(rule)
+    outcomes: dict[str, Outcome] = {}
+    for group in groups.values():
+        outcomes |= group[0].check(context, group)
+    return outcomes
+
+
+def failed(outcomes: dict[str, Outcome]) -> set[str]:
+    """Ids of the rules that found something."""
+    return {name for name, outcome in outcomes.items() if outcome.violations}

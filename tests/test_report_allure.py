@@ -1,0 +1,331 @@
+"""Allure: labels for reviewers, identities that nothing but the rule's id decides, and HTML only where Node is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+
+from conformance.report import allure_html
+from conformance.report.allure import attachment, categories, environment_properties, epic, labels, prepare
+from conformance.report.allure_html import VERSION, Rendered, configuration, render_html, without_network
+from conformance.results import Sample
+from conformance.rules.base import Rule, answer, skipped
+from tests.report_example import LONG, REPORT, TARGET, result
+
+TARGET_CATEGORY = "The target or the configuration could not be used"
+ROOT = Path(__file__).parents[1]
+RULE = Rule(
+    "references.children.parent_id",
+    "Every child's parent exists",
+    answer(lambda _: skipped("never asked")),
+    why="A device would show a child without its parent.",
+    mend="Restore the parent, or remove the child.",
+)
+
+
+@pytest.mark.parametrize("subject", [RULE, REPORT.results[2]], ids=["rule", "result"])
+def test_labels_are_the_same_before_the_run_and_after(subject: Any) -> None:
+    found = labels(subject, epic("shop"))
+    assert (found.rule, found.epic, found.feature, found.story, found.severity, found.title) == (
+        "references.children.parent_id", "Conformance of shop", "References", "children", "critical",
+        "Every child's parent exists",
+    )  # fmt: skip
+    assert found.description.split("\n\n") == [
+        "Every child's parent exists",
+        "**What a breach means:** A device would show a child without its parent.",
+        "**How to mend it:** Restore the parent, or remove the child.",
+        "Rule `references.children.parent_id`, family References: Whatever a document refers to exists, is not deleted,"
+        " and agrees with it.",
+    ]
+
+
+def test_a_warning_is_minor() -> None:
+    assert labels(result("crdt.children.size", "warned"), "any").severity == "minor"
+
+
+def test_the_identity_is_that_of_the_id_and_never_changes() -> None:
+    assert labels(RULE, "one").identity == labels(RULE, "other").identity == "51a214945a0262599c3ceac574f662d2"
+
+
+def test_the_attachment_is_bounded_whatever_was_found() -> None:
+    many = tuple(Sample(LONG, id=f"{n}{LONG}") for n in range(1000))
+    name, body = attachment(result("counts.a.b", "failed", samples=many, violations=1000, evidence={"x": [LONG] * 99}))
+    content = json.loads(body)
+    assert name == "counts.a.b.json"
+    assert (len(content["samples"]), content["violations"]) == (100, 1000)
+    assert len(body) < 300_000
+    small = json.loads(attachment(REPORT.results[1])[1])
+    assert small["evidence"] == {"expected": [1000, 2000]}
+    assert small["samples"] == [{"ref": "children", "why": "990 documents, NUM_CHILDREN says 1,000"}]
+
+
+def test_the_environment_names_the_target_without_its_password(tmp_path: Path) -> None:
+    prepare(tmp_path / "results", TARGET, 7)
+    written = (tmp_path / "results" / "environment.properties").read_text(encoding="ascii")
+    properties = dict(line.split("=", 1) for line in written.splitlines())
+    assert properties == environment_properties(TARGET, 7)
+    assert properties["Server"] == "mongodb://user:***@db.example:27017/?replicaSet=rs0"
+    assert (properties["Seed"], properties["Data"]) == ("7", "named server")
+    assert json.loads((tmp_path / "results" / "categories.json").read_text(encoding="utf-8")) == categories()
+
+
+def test_properties_hold_any_name(tmp_path: Path) -> None:
+    prepare(tmp_path, dataclasses.replace(TARGET, database="a\\b\nc=é😀"), 7)
+    written = (tmp_path / "environment.properties").read_text(encoding="ascii")
+    assert written.splitlines()[0] == r"Database=a\\b\\u000ac=\u00e9\ud83d\ude00"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "category"),
+    [
+        ("failed", "Failed: references.a.b: 2 of 5", "The data breaks a rule"),
+        (
+            "broken",
+            "conformance.errors.TargetError: no answer\nsecond line",
+            "The target or the configuration could not be used",
+        ),
+        ("broken", "E\npymongo.errors.AutoReconnect: gone", "The target or the configuration could not be used"),
+        ("broken", "KeyError: 'x'\nsecond line", "The harness or a test is at fault"),
+        ("broken", "", "The harness or a test is at fault"),
+        ("skipped", "Skipped: needs a named server", "Not examined"),
+        ("passed", "", None),
+    ],
+)
+def test_each_result_is_in_one_category_of_allure_2_and_3(status: str, message: str, category: str | None) -> None:
+    fitting = [each for each in categories() if status in each["matchedStatuses"]]
+    whole = [each["name"] for each in fitting if re.fullmatch(each.get("messageRegex", r"[\s\S]*"), message)]
+    part = [each["name"] for each in fitting if re.search(each.get("messageRegex", ""), message)]
+    assert whole == part == ([category] if category else [])
+
+
+CONFTEST = """
+import allure_commons
+from conformance.report.allure import labels, epic
+from conformance.report.allure_pytest import RuleIdentity
+from tests.report_example import REPORT
+
+LABELS = [labels(result, epic("shop")) for result in REPORT.results]
+
+def pytest_configure(config):
+    identity = RuleIdentity(LABELS)
+    allure_commons.plugin_manager.register(identity)
+    config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
+"""
+SUITE = """
+import pytest
+from conformance.report.allure import labels, epic
+from conformance.report.allure_pytest import attach, marks
+from tests.report_example import REPORT
+
+RULES = {result.id: result for result in REPORT.results if result.family in FAMILIES}
+PARAMETERS = [pytest.param(id, marks=marks(labels(RULES[id], epic("shop")))) for id in ORDER(RULES)]
+
+@pytest.mark.parametrize("rule", PARAMETERS)
+def test_rule(rule):
+    attach(RULES[rule])
+
+def test_other():
+    pass
+"""
+
+
+def _allure_results(checkout: Path, suite: str, *options: str, order: str = "list") -> list[dict[str, Any]]:
+    folder = checkout / "suites"
+    folder.mkdir(parents=True)
+    (checkout / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    source = SUITE.replace("FAMILIES", "('counts', 'crdt', 'streams')").replace("ORDER", order)
+    (folder / suite).write_text(source, encoding="utf-8")
+    arguments = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "allure_pytest.plugin",
+        "--alluredir",
+        str(checkout / "results"),
+        *options,
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", *arguments]
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [json.loads(path.read_text(encoding="utf-8")) for path in (checkout / "results").glob("*-result.json")]
+
+
+def test_history_survives_another_checkout_file_and_order(tmp_path: Path) -> None:
+    def identities(found: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+        keys = ("testCaseId", "historyId")
+        rules = [each for each in found if each["name"] != "test_other"]
+        return {each["fullName"]: tuple(each[key] for key in keys) for each in rules}
+
+    here = _allure_results(tmp_path / "here", "test_counts.py")
+    there = _allure_results(tmp_path / "there" / "deeper", "test_all.py", order="reversed")
+    assert identities(here) == identities(there)
+    ids = [each.id for each in REPORT.results if each.family in ("counts", "crdt", "streams")]
+    assert sorted(identities(here)) == sorted(ids)
+    assert len({history for _, history in identities(here).values()}) == len(ids) == 4
+
+    size = next(each for each in here if each["fullName"] == "crdt.children.size")
+    shown = {label["name"]: label["value"] for label in size["labels"]}
+    assert size["name"] == "size is as it must be"
+    assert size["historyId"] == labels(REPORT.results[4], "any").identity
+    assert "parameters" not in size
+    assert [each["name"] for each in size["attachments"]] == ["crdt.children.size.json"]
+    assert size["description"].startswith("size is as it must be\n\n**What a breach means:** People")
+    assert (shown["epic"], shown["feature"], shown["story"]) == (
+        "Conformance of shop",
+        "Shapes for devices",
+        "children",
+    )
+    assert (shown["severity"], shown["rule"]) == ("minor", "crdt.children.size")
+    other = next(each for each in here if each["name"] == "test_other")
+    assert other["fullName"] == "suites.test_counts#test_other"
+
+
+@pytest.mark.parametrize(
+    ("option", "number"),
+    [("--allure-features=Counts", 2), ("--allure-severities=minor", 1), ("--allure-label=rule=crdt.children.size", 1)],
+)
+def test_allures_own_options_select_rules(option: str, number: int, tmp_path: Path) -> None:
+    assert len(_allure_results(tmp_path, "test_rules.py", option)) == number
+
+
+RESULTS = "a-result.json"
+
+
+def _program(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one Allure result in results/, and a PATH with nothing but bin/ there and the system's tools."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / RESULTS).write_text("{}", encoding="utf-8")
+    (tmp_path / "bin").mkdir()
+    for tool in ("sh", "mkdir", "touch", "cat", "sleep", "printf"):
+        (tmp_path / "bin" / tool).symlink_to(Path("/bin") / tool)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path
+
+
+def _rendered(place: Path) -> Rendered:
+    return render_html(place / "results", place / "allure", title="Conformance of shop", cache=place / "cache")
+
+
+NPM = 'mkdir -p "$3/node_modules/allure"; touch "$3/node_modules/allure/cli.js"; echo x >>"$0.calls"'
+PAGE = "<html><head><title>x</title></head><body>made</body></html>"
+NODE = f"mkdir -p report/awesome; printf '%s' '{PAGE}' >report/awesome/index.html"
+
+
+@pytest.mark.parametrize(
+    ("npm", "node", "reason"),
+    [
+        (NPM, None, "node is not on PATH; install Node.js 20 or later (apt-get install nodejs npm)"),
+        (None, NODE, "npm is not on PATH; install Node.js 20 or later (apt-get install nodejs npm)"),
+        ("echo 'npm warn x' >&2; echo 'npm error network' >&2; echo 'npm error log' >&2; exit 1", NODE,
+         "npm install failed (exit 1): npm error network"),
+        ("exit 7", NODE, "npm install failed (exit 7): it said nothing"),
+        ("exit 0", NODE, "npm installed allure 3.18.0 without cli.js; remove {cache} and run again"),
+        ("exec sleep 60", NODE, "npm install took more than 0.2 s"),
+        (NPM, "echo one; echo 'Cannot find module' >&2; exit 1", "rendering it failed (exit 1): Cannot find module"),
+        (NPM, "exit 0", "Allure 3.18.0 wrote no index.html"),
+        (NPM, "exec sleep 60", "rendering it took more than 0.2 s"),
+    ],
+    ids=["no node", "no npm", "install fails", "install fails silently", "install makes nothing", "install hangs",
+         "render fails", "render makes nothing", "render hangs"],
+)  # fmt: skip
+def test_without_html_one_line_says_why(
+    npm: str | None, node: str | None, reason: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "took more" in reason:
+        monkeypatch.setattr(allure_html, "_INSTALL_SECONDS" if "install" in reason else "_RENDER_SECONDS", 0.2)
+    for name, script in (("npm", npm), ("node", node)):
+        if script is not None:
+            _program(place / "bin", name, script)
+    (place / "allure").mkdir()
+    (place / "allure" / "index.html").write_text("the last run's", encoding="utf-8")
+    expected = reason.replace("{cache}", str(place / "cache" / f"allure-{VERSION}"))
+    assert _rendered(place) == Rendered(None, f"no Allure HTML: {expected}")
+    assert [path.name for path in (place / "allure").iterdir()] == ["index.html"]
+    assert (place / "allure" / "index.html").read_text(encoding="utf-8") == "the last run's"
+    assert not list((place / "cache").glob(".*"))
+
+
+def test_without_results_there_is_nothing_to_render(place: Path) -> None:
+    (place / "results" / RESULTS).unlink()
+    rendered = _rendered(place)
+    assert rendered.path is None
+    assert str(rendered.reason).startswith(f"no Allure HTML: {place / 'results'} holds no Allure results; run pytest")
+
+
+def test_an_unwritable_place_is_one_line_too(place: Path) -> None:
+    _program(place / "bin", "npm", NPM)
+    _program(place / "bin", "node", NODE)
+    (place / "allure").write_text("a file where the folder should be", encoding="utf-8")
+    assert _rendered(place) == Rendered(None, f"no Allure HTML: {place / 'allure'}: File exists")
+
+
+def test_allure_is_installed_once_and_renders_each_time(place: Path) -> None:
+    _program(place / "bin", "npm", NPM)
+    _program(
+        place / "bin", "node", f"{NODE}; cat allurerc.json >'{place}/configuration'; echo \"$@\" >'{place}/arguments'"
+    )
+    for _ in range(2):
+        assert _rendered(place) == Rendered(place / "allure" / "index.html")
+    assert (place / "bin" / "npm.calls").read_text(encoding="utf-8") == "x\n"
+    assert (place / "allure" / "index.html").read_text(encoding="utf-8") == without_network(PAGE)
+    assert [path.name for path in (place / "allure").iterdir()] == ["index.html"]
+    given = json.loads((place / "configuration").read_text(encoding="utf-8"))
+    assert given["categories"] == categories()
+    arguments = (place / "arguments").read_text(encoding="utf-8").split()
+    assert arguments[0] == str(place / "cache" / f"allure-{VERSION}" / "node_modules" / "allure" / "cli.js")
+    assert arguments[-1] == str((place / "results").resolve())
+
+
+def test_runs_accumulate_only_where_a_history_is_named(tmp_path: Path) -> None:
+    assert "historyPath" not in configuration(tmp_path, "t", None)
+    kept = configuration(tmp_path, "t", tmp_path / "history" / "allure.jsonl")
+    assert (kept["historyPath"], kept["historyLimit"]) == (str(tmp_path / "history" / "allure.jsonl"), 50)
+
+
+def test_the_page_calls_nobody() -> None:
+    analytics = (
+        '<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>\n<script>\n'
+        "  window.dataLayer = window.dataLayer || [];\n</script>"
+    )
+    page = without_network(f"<head></head><body><script>kept()</script>{analytics}<script>also()</script></body>")
+    assert "googletagmanager" not in page
+    assert "dataLayer" not in page
+    assert "<script>kept()</script><script>also()</script>" in page
+    assert page.startswith('<head><meta http-equiv="Content-Security-Policy" content="default-src data: blob: ')
+
+
+INSTALLED = platformdirs.user_cache_path("conformance") / f"allure-{VERSION}"
+
+
+@pytest.mark.skipif(not INSTALLED.is_dir(), reason=f"Allure {VERSION} is not installed in {INSTALLED}")
+def test_the_real_allure_renders_and_remembers(tmp_path: Path) -> None:
+    _allure_results(tmp_path, "test_rules.py")
+    history = tmp_path / "history" / "allure.jsonl"
+    for _ in range(2):
+        rendered = render_html(tmp_path / "results", tmp_path / "allure", title="Conformance of shop", history=history)
+        assert rendered == Rendered(tmp_path / "allure" / "index.html")
+    page = (tmp_path / "allure" / "index.html").read_text(encoding="utf-8")
+    assert "Conformance of shop" in page
+    assert "googletagmanager" not in page
+    first, second = (json.loads(line) for line in history.read_text(encoding="utf-8").splitlines())
+    assert first["testResults"].keys() == second["testResults"].keys()
+    assert "crdt.children.size" in {each["fullName"] for each in first["testResults"].values()}

@@ -1,0 +1,92 @@
+"""The terminal summary: target first, paths last, nothing that a terminal would obey, no line too wide."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from conformance.report.text import finding, render, show
+from tests.report_example import HOSTILE, REPORT, report, result
+
+PATHS = {"JSON": Path("/a/long/path") / ("x" * 150) / "validation.json", "HTML": Path("reports/validation.html")}
+
+
+def test_target_and_verdict_come_first_and_paths_last() -> None:
+    lines = render(REPORT, paths=PATHS, width=120).splitlines()
+    assert lines[0] == REPORT.target.describe()
+    assert lines[1].startswith("NOT CONFORMANT: 3 rules are broken, 1 rule could not be run, 1 warning, ")
+    assert lines[-2:] == [f"JSON: {PATHS['JSON']}", f"HTML: {PATHS['HTML']}"]
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_first_line_says_whether_the_target_is_embedded(embedded: bool) -> None:
+    run = report(result("counts.a.b"), target=dataclasses.replace(REPORT.target, embedded=embedded))
+    assert ("embedded, made-up data" in render(run, width=200).splitlines()[0]) is embedded
+
+
+def test_a_finding_says_what_why_and_how_to_mend() -> None:
+    assert finding(REPORT.results[2]).splitlines() == [
+        "references.children.parent_id: Every child's parent exists",
+        "  2 of 200,000 (0.001 %):",
+        '    c1: parent "p9" does not exist',
+        "    555555555555555555555555: parent is missing",
+        "  Means: A device would show a child without its parent.",
+        "  Mend: Restore the parent, or remove the child.",
+    ]
+    assert finding(REPORT.results[1]).splitlines()[1] == "  10 of 990 (1.01 %), 1 of them:"
+
+
+def test_everything_is_in_the_summary() -> None:
+    text = render(REPORT, width=150)
+    for line in (
+        "children   990  1,000 to 2,000",
+        "Documents               30       0       0        0       0",
+        "the collection is empty (2)",
+        "    embeddings.vectors.finite, embeddings.vectors.zero",
+        "    OperationFailure: $listSearchIndexes is not known",
+        "Quality score 87.7 = 100 x (3 x 31 + 1 x 0) / (3 x 35 + 1 x 1)",
+    ):
+        assert f"\n{line}" in text or f"\n  {line}" in text, line
+    headings = [text.index(f"\n{word}\n") for word in ("Broken", "Could not be run", "Warnings", "Not examined")]
+    assert headings == sorted(headings)
+
+
+def test_a_conformant_run_lists_no_findings() -> None:
+    text = render(report(result("counts.parents.number")))
+    assert "CONFORMANT: 1 rule holds" in text
+    assert not any(word in text for word in ("Broken", "Warnings", "Not examined", "Could not"))
+
+
+def test_many_rules_skipped_for_one_reason_are_not_all_named() -> None:
+    text = render(report(*(result(f"streams.c.s{n:02}", "skipped", reason="no streams") for n in range(13))))
+    assert "no streams (13)" in text
+    assert "streams.c.s09 and 3 more" in text
+    assert "streams.c.s10" not in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_no_line_is_wider_than_asked_but_the_paths(width: int) -> None:
+    lines = render(REPORT, paths=PATHS, width=width).splitlines()
+    assert max(cell_len(line) for line in lines[:-2]) <= width
+    assert lines[-2].endswith("validation.json")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_data_steers_no_terminal(hostile: str) -> None:
+    text = render(report(result("counts.a.b", "failed", violations=1, title=hostile, reason=hostile)), width=80)
+    assert not {character for character in text if ord(character) < 32} - {"\n"}
+    assert not set(text) & set("\u202e\ud800\u2028")
+    assert "[bold]no markup[/bold] :smile:" in text or "[bold]" not in hostile
+    text.encode("utf-8")
+
+
+@pytest.mark.parametrize(("terminal", "coloured"), [(True, True), (False, False)])
+def test_colour_only_on_a_terminal(terminal: bool, coloured: bool) -> None:
+    buffer = io.StringIO()
+    show(REPORT, Console(file=buffer, force_terminal=terminal, color_system="standard" if terminal else None, width=80))
+    assert ("\x1b[" in buffer.getvalue()) is coloured
