@@ -132,7 +132,7 @@ class Parameter(Strict):
     @model_validator(mode="after")
     def _one_source(self) -> Parameter:
         if (self.field is None) == (self.literal is None):
-            raise ValueError("a parameter is a field such as orders.order_id or a literal; write one of them")
+            raise ValueError("a parameter is a field, <collection>.<field>, or a literal; write one of them")
         return self
 
 

@@ -6,15 +6,18 @@ values agree with the model, and are sane, is for the rules of family `sync` to 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
 from conformance.configuration import Strict, parse_yaml
-from conformance.model import IdMapping, Model
+from conformance.model import Collection, IdMapping, Model
 
 #: The file's name below config/.
 CONNECTOR_FILE: Final = "ditto_connector_config.yaml"
+#: What Ditto takes as (a part of) an _id: neither floats nor null, arrays or objects (02-data-model).
+_ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string", "integer", "boolean"})
 
 
 class Exact(Strict):
@@ -112,3 +115,29 @@ def load_connector(model: Model) -> ConnectorConfig:
     """
     config: ConnectorConfig = parse_yaml(ConnectorConfig, model.config(CONNECTOR_FILE))
     return config
+
+
+def unfit_for_ids(collection: Collection, names: Sequence[str]) -> Iterator[str]:
+    """Why the fields cannot make Ditto's _id, in words: the first reason for each, or that they are not unique."""
+    reasons = [reason for name in names if (reason := _unfit(collection, name))]
+    yield from reasons
+    unique = "_id" in names or any(set(group) <= set(names) for group in collection.unique)
+    if not reasons and not unique:
+        yield f"{' + '.join(names)}: two documents may share the value (no x-unique)"
+
+
+def _unfit(collection: Collection, name: str) -> str | None:
+    if name == "_id":
+        return None
+    if "." in name:
+        return f"{name!r} is not a top-level field"
+    if not collection.has(name):
+        return f"{name!r} is no field of {collection.name}"
+    field = collection.field(name)
+    if field.kind not in _ID_KINDS:
+        return f"{name!r} is a {field.kind}, which Ditto takes in no _id"
+    if not field.required:
+        return f"{name!r} is optional: a document without it could not sync"
+    if not field.schema.get("x-immutable"):
+        return f"{name!r} is not immutable (x-immutable): its change would make another document"
+    return None

@@ -62,7 +62,7 @@ KINDS: Final = (
     _kind("a Ditto credential", r"(?i:ditto[\w-]{0,40}(?:api_?key|token|secret))" + _IS + _VALUE, guarded=True),
     _kind(
         "a password in an address",
-        r"(?<=[A-Za-z0-9])://[^\s:/@\"'`<>]{0,80}:(?!\d{1,5}[/?,])(?P<secret>[^\s@\"'`<>]{3,200})@(?=[\w\[<$%])",
+        r"(?<=[A-Za-z0-9])://[^\s:/\"'`<>]{0,80}:(?!\d{1,5}[/?,])(?P<secret>[^\s@\"'`<>]{3,200})@(?=[\w\[<$%])",
     ),
     _kind(
         "a password or key written out",

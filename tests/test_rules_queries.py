@@ -101,7 +101,7 @@ def provision(model: Model, database: Mongo) -> None:
         for index in collection.indexes:
             options = {"unique": True} if index.unique else {}
             options |= {"weights": dict(index.weights)} if index.weights else {}  # type: ignore[dict-item]
-            database[collection.name].create_index(list(index.keys), **options)
+            database[collection.name].create_index(list(index.keys), **options)  # type: ignore[arg-type]
 
 
 def verdict(model: Model, database: Mongo) -> dict[str, Outcome]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from conformance.configuration import Configuration
-from conformance.connector import CONNECTOR_FILE, ConnectorConfig, Entry, load_connector
+from conformance.connector import CONNECTOR_FILE, ConnectorConfig, Entry, load_connector, unfit_for_ids
 from conformance.errors import ConfigurationError
 from conformance.live import live_collections
 from conformance.model import Collection, IdMapping, Model
@@ -23,8 +23,6 @@ from conformance.rules.base import Check, Context, Rule, listed, skipped
 _FILE: Final = f"config/{CONNECTOR_FILE}"
 _PLACEHOLDER: Final = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}")
 
-#: What Ditto takes as (a part of) an _id: neither floats nor null, arrays or objects (02-data-model).
-_ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string", "integer", "boolean"})
 #: BSON types that match_ids cannot take as MongoDB's _id; named one by one so that the _id index answers.
 _UNFIT_TYPES: Final = (
     "double", "object", "array", "binData", "undefined", "bool", "date", "null", "regex", "dbPointer",
@@ -234,32 +232,9 @@ def _id_fields(context: Context, collection: Collection, entry: Entry, place: st
     if mapping.mode == "match_ids":
         return _documents_ids(context, collection)
     ref = _ref(f"{place}.id_mapping")
-    problems = [Sample(why, ref=ref) for name in mapping.fields for why in _unfit(collection, name)]
-    if not problems and not _unique_together(collection, mapping.fields):
-        together = " + ".join(mapping.fields)
-        problems.append(Sample(f"{together}: two documents may share the value (no x-unique)", ref=ref))
+    problems = [Sample(why, ref=ref) for why in unfit_for_ids(collection, mapping.fields)]
     # One question per field (may it be in an id?), and one on all of them together.
     return listed(context, len(mapping.fields) + 1, problems)
-
-
-def _unfit(collection: Collection, name: str) -> Iterator[str]:
-    """What keeps a field from being (part of) an id: the first reason, as it stands in a finding."""
-    if name == "_id":
-        return
-    if "." in name:
-        yield f"{name!r} is not a top-level field"
-    elif not collection.has(name):
-        yield f"{name!r} is no field of {collection.name}"
-    elif (field := collection.field(name)).kind not in _ID_KINDS:
-        yield f"{name!r} is a {field.kind}, which Ditto takes in no _id"
-    elif not field.required:
-        yield f"{name!r} is optional: a document without it could not sync"
-    elif not field.schema.get("x-immutable"):
-        yield f"{name!r} is not immutable (x-immutable): its change would make another document"
-
-
-def _unique_together(collection: Collection, names: Sequence[str]) -> bool:
-    return "_id" in names or any(set(group) <= set(names) for group in collection.unique)
 
 
 def _documents_ids(context: Context, collection: Collection) -> Outcome:

@@ -107,6 +107,4 @@ def _differing(wanted: Any, found: Any, path: str = "") -> str | None:
             if deeper:
                 return deeper
         return None
-    # A key order or an int for an equal double does not change what is refused; True for 1 would.
-    alike = wanted == found and isinstance(wanted, bool) == isinstance(found, bool)
-    return None if alike else f"{path}: {shorten(found)} instead of {shorten(wanted)}"
+    return None if wanted == found else f"{path}: {shorten(found)} instead of {shorten(wanted)}"
