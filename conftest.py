@@ -1,0 +1,21 @@
+"""Options of `pytest suites/`: which server is judged, which rules are run, and what may be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options that suites/conftest.py reads; the same words as `zava validate`."""
+    group = parser.getgroup("conformance", "conformance of the database named in .env")
+    group.addoption("--uri", help="the server to judge; default: .env, else the embedded server")
+    group.addoption("--embedded", action="store_true", help="judge the embedded server's made-up data on purpose")
+    group.addoption("--model", type=Path, help="folder with schemas/ and config/; default: the nearest one")
+    group.addoption("--collection", help="only rules of this collection")
+    group.addoption("--only", action="append", default=[], help="only rules whose id matches (repeatable)")
+    group.addoption("--allow-writes", action="store_true", help="allow a scratch database on a named server")
+    group.addoption("--warnings-fail", action="store_true", help="warnings fail too (zava validate --strict)")
+    group.addoption("--samples", type=int, default=5, help="violating documents shown per rule")
+    group.addoption("--reports", type=Path, help="where reports are written; default: reports/ of the model")

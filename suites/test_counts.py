@@ -1,0 +1,13 @@
+"""Every collection has as many documents as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = pytest.mark.family("counts")
+
+
+def test_rule(judge: Callable[[], None]) -> None:
+    judge()

@@ -1,0 +1,13 @@
+"""The indexes are exactly those declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = pytest.mark.family("indexes")
+
+
+def test_rule(judge: Callable[[], None]) -> None:
+    judge()

@@ -1,0 +1,13 @@
+"""No credential in the repository or in what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = pytest.mark.family("security")
+
+
+def test_rule(judge: Callable[[], None]) -> None:
+    judge()

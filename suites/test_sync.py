@@ -1,0 +1,13 @@
+"""The connector's configuration and the schemas agree both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = pytest.mark.family("sync")
+
+
+def test_rule(judge: Callable[[], None]) -> None:
+    judge()

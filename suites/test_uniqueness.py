@@ -1,0 +1,13 @@
+"""What must be unique is unique, by data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = pytest.mark.family("uniqueness")
+
+
+def test_rule(judge: Callable[[], None]) -> None:
+    judge()
