@@ -31,6 +31,10 @@ Kind = Literal[
 MAX_INTEGER: Final = 2**53 - 1
 #: Largest finite double: a bound that infinities and NaN do not meet.
 MAX_NUMBER: Final = 1.7976931348623157e308
+#: Largest money value that is still finite in cents, so that the money test can be computed at all.
+MAX_MONEY: Final = 1.7976931348623157e306
+#: Beyond this the doubles are too coarse for |100x - round(100x)| < 1e-6 to hold for every amount of whole cents.
+MAX_EXACT_MONEY: Final = 10_000_000.0
 
 #: Absolute end of the text. `$` also matches before a final line feed in Python and in PCRE, not in ECMA.
 _END: Final = r"(?![\s\S])"
@@ -42,9 +46,7 @@ TIMESTAMP_PATTERN: Final = (
     r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
     r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z" + _END
 )
-UUID4_PATTERN: Final = (
-    r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}" + _END
-)
+UUID4_PATTERN: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}" + _END
 
 _TIMESTAMP = re.compile(TIMESTAMP_PATTERN)
 _UUID4 = re.compile(UUID4_PATTERN)
@@ -96,7 +98,9 @@ def is_uuid4(value: object) -> bool:
 
 def is_number(value: object) -> bool:
     """True for a finite int or float; booleans are not numbers."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and math.isfinite(value)
+    )
 
 
 def is_integer(value: object) -> bool:
@@ -106,6 +110,6 @@ def is_integer(value: object) -> bool:
 
 def is_money(value: object) -> bool:
     """True for a double of whole cents: ``|100x - round(100x)| < 1e-6`` (02-data-model); NaN is not."""
-    if not isinstance(value, float) or not math.isfinite(100 * value):
+    if not isinstance(value, float) or not -MAX_MONEY <= value <= MAX_MONEY:
         return False
     return abs(100 * value - round(100 * value)) < 1e-6

@@ -44,7 +44,7 @@ class Field:
         return self.schema.get("x-sample", {})
 
     def walk(self) -> Iterator[Field]:
-        """This field, then every field below it."""
+        """The field itself, then every field below it."""
         yield self
         for child in self.children:
             yield from child.walk()

@@ -55,7 +55,7 @@ def _values(_: Model, collection: Collection) -> Iterator[Problem]:
             if low in schema and high in schema and schema[low] > schema[high]:
                 yield f"{where}/{low}", f"{low} {schema[low]} is above {high} {schema[high]}; no value fits"
         if field.kind == "enum":
-            wanted = {"string": str, "integer": int}.get(schema.get("type", ""), None)
+            wanted = {"string": str, "integer": int}.get(schema.get("type", ""))
             if wanted is None or any(type(value) is not wanted for value in schema["enum"]):
                 yield f"{where}/enum", "the values are not of the field's type (string or integer); make them so"
         if field.name != "_id" and field.kind == "objectid" and collection.synced:

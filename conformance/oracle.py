@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from bson import ObjectId
+from bson import Code, ObjectId
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
@@ -27,9 +27,14 @@ class Breach:
 
 
 def breaches(collection: Collection, document: Mapping[str, Any]) -> list[Breach]:
-    """Everything wrong with a document, in the order of its paths; empty when it conforms."""
+    """Everything wrong with a document, in the order of its paths; empty when it conforms.
+
+    A value of the wrong type breaks `type` alone: what its bounds or its enum would say follows from that.
+    """
     found = [_breach(error) for error in _validator(collection).iter_errors(document)]
-    return sorted(found, key=lambda breach: (breach.path, breach.keyword))
+    mistyped = {breach.path for breach in found if breach.keyword == "type"}
+    told = (breach for breach in found if breach.keyword == "type" or breach.path not in mistyped)
+    return sorted(told, key=lambda breach: (breach.path, breach.keyword))
 
 
 def conforms(collection: Collection, document: Mapping[str, Any]) -> bool:
@@ -44,16 +49,18 @@ def shorten(value: object, limit: int = 60) -> str:
 
 
 def _breach(error: ValidationError) -> Breach:
-    path = ".".join(str(part) for part in error.absolute_path)
-    keyword = str(error.validator)
+    parts = [str(part) for part in error.absolute_path]
+    path, keyword = ".".join(parts), str(error.validator)
     if keyword == "required":
         missing = str(error.message).split("'")[1]
-        return Breach(f"{path}.{missing}".lstrip("."), keyword, "is missing")
+        return Breach(".".join([*parts, missing]), keyword, "is missing")
     if keyword == "additionalProperties":
-        known = set(error.schema.get("properties", ()))
-        patterns = [re.compile(portable_pattern(p)) for p in error.schema.get("patternProperties", ())]
-        extra = sorted(k for k in error.instance if k not in known and not any(p.search(k) for p in patterns))
-        return Breach(f"{path}.{extra[0]}".lstrip("."), keyword, f"is not in the schema (extra: {', '.join(extra)})")
+        schema: Any = error.schema
+        instance: Any = error.instance
+        known = set(schema.get("properties", ()))
+        patterns = [re.compile(portable_pattern(p)) for p in schema.get("patternProperties", ())]
+        extra = sorted(k for k in instance if k not in known and not any(p.search(k) for p in patterns))
+        return Breach(".".join([*parts, extra[0]]), keyword, f"is not in the schema (extra: {', '.join(extra)})")
     return Breach(path, keyword, f"{shorten(error.instance)} {_MEANING.get(keyword, 'breaks')} {_limit(error)}".strip())
 
 
@@ -120,9 +127,11 @@ _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
         "integer": lambda _checker, value: is_integer(value),
         "number": lambda _checker, value: is_number(value),
         "object": lambda _checker, value: isinstance(value, Mapping),
+        # BSON's JavaScript code arrives as a kind of str.
+        "string": lambda _checker, value: isinstance(value, str) and not isinstance(value, Code),
     }
 )
-_DialectValidator = extend(
+_DialectValidator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
         "pattern": _pattern,

@@ -179,6 +179,26 @@ class Report:
         }
 
 
+def report_from_json(content: Mapping[str, Any]) -> Report:
+    """The report that `Report.as_json` wrote; ids of samples are text, and why and mend are empty."""
+    target, run = content["target"], content["run"]
+    return Report(
+        target=TargetInfo(target["uri"], target["database"], target["server_version"], target["embedded"]),
+        seed=run["seed"],
+        started_at=run["started_at"],
+        duration_s=run["duration_s"],
+        command=run["command"],
+        counts=content["counts"],
+        results=[_result_from_json(entry) for entry in content["rules"]],
+    )
+
+
+def _result_from_json(entry: Mapping[str, Any]) -> Result:
+    samples = tuple(Sample(sample["why"], sample.get("_id"), sample.get("ref")) for sample in entry["samples"])
+    plain = ("id", "title", "severity", "status", "examined", "violations", "reason", "duration_s")
+    return Result(samples=samples, evidence=entry.get("evidence", {}), **{name: entry[name] for name in plain})
+
+
 def quality_score(results: Iterable[Result]) -> float:
     """Percent, one decimal, rounded down: see Report.quality_score. 0.0 when no rule was run."""
     run = [result for result in results if result.status != "skipped"]

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from conformance.configuration import Configuration, load_configuration
+from conformance.masking import mask
 from conformance.model import Model, find_model, load_model
 from conformance.results import Report, Result
 from conformance.rules.base import Context, Rule
@@ -38,7 +40,7 @@ class Project:
         return self.model.root / "reports"
 
 
-def load_project(root: Path | None = None, **flags: object) -> Project:
+def load_project(root: Path | None = None, **flags: Any) -> Project:
     """Read model, settings and configuration; ``flags`` are settings that win over the environment.
 
     Raises ConfigurationError, one line, for the first thing that is wrong.
@@ -72,7 +74,7 @@ class Judgement:
             seed=self.project.settings.seed,
             started_at=self.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             duration_s=time.perf_counter() - self._clock,
-            command=self.command,
+            command=mask(self.command),
             counts=counts,
             results=results,
         )
@@ -101,5 +103,3 @@ def judging(
         )
         with Run(rules, context) as run:
             yield Judgement(project, target, run, context, command)
-
-

@@ -29,13 +29,17 @@ class Settings(BaseSettings):
     )
 
     mongodb_connection_string: SecretStr | None = Field(None, description="The server to judge; Atlas or your own.")
-    mongodb_local_connection_string: SecretStr | None = Field(None, description="A server nearby, when the first is not set.")
+    mongodb_local_connection_string: SecretStr | None = Field(
+        None, description="A server nearby, when the first is not set."
+    )
     mongodb_database: str = Field("zava", pattern=r'^[^/\\. "$*<>:|?\x00]{1,63}$', description="The database's name.")
     mongodb_atlas_project_id: str | None = Field(None, description="For links into Atlas.")
     ditto_app_id: str | None = Field(None, description="Ditto portal: the app.")
     ditto_api_key: SecretStr | None = Field(None, description="Ditto portal: an API key.")
     ditto_cloud_endpoint: str = Field("https://cloud.ditto.live", description="Ditto's cloud.")
-    ditto_license_token: SecretStr | None = Field(None, description="Offline license; needed for peer-to-peer sync only.")
+    ditto_license_token: SecretStr | None = Field(
+        None, description="Offline license; needed for peer-to-peer sync only."
+    )
     azure_openai_endpoint: str | None = Field(None, description="For real embeddings.")
     azure_openai_api_key: SecretStr | None = Field(None, description="For real embeddings.")
     azure_openai_embedding_deployment: str = Field("text-embedding-3-small", description="The embedding deployment.")
@@ -46,7 +50,9 @@ class Settings(BaseSettings):
     end_date: dt.date = Field(dt.date(2026, 12, 31), description="Last day of the orders, inclusive, UTC.")
     seed: int = Field(20240115, ge=0, le=2**63 - 1, description="Same seed, same bytes.")
     batch_size: int = Field(1000, ge=1, le=100_000, description="Documents per insert.")
-    log_level: str = Field("WARNING", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: str = Field(
+        "WARNING", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -88,7 +94,9 @@ class Settings(BaseSettings):
         if text is None and name in defaults:
             return defaults[name]
         if text is None or not text.isascii() or not text.isdigit():
-            raise ConfigurationError(f"{name}: found {text!r}; set it to a whole number of documents, such as {name}=1000")
+            raise ConfigurationError(
+                f"{name}: found {text!r}; set it to a whole number of documents, such as {name}=1000"
+            )
         return int(text)
 
     def constants(self) -> dict[str, str]:
@@ -118,7 +126,11 @@ def _one_line(error: ValidationError) -> str:
     variable = str(first["loc"][0]).upper()
     found = "***" if _SECRET.search(variable) else mask(str(first["input"]))
     advice = _ADVICE.get(str(first["type"]), message)
-    return f"{variable}: found {found!r}, which {message}" if message.startswith("is ") else f"{variable}: found {found!r}; {advice}"
+    return (
+        f"{variable}: found {found!r}, which {message}"
+        if message.startswith("is ")
+        else f"{variable}: found {found!r}; {advice}"
+    )
 
 
 _ADVICE: Final = {

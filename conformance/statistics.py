@@ -80,7 +80,9 @@ def _pooled(found: Array, expected: Array, otherwise: Array) -> tuple[Array, Arr
     """The cells, those with too few expected made one (joined to the smallest other if still too few)."""
     order = np.argsort(expected, kind="stable")
     found, expected, otherwise = found[order], expected[order], otherwise[order]
-    small = int(np.searchsorted(np.cumsum(expected), MIN_EXPECTED, side="left")) + 1 if expected[0] < MIN_EXPECTED else 1
+    small = (
+        int(np.searchsorted(np.cumsum(expected), MIN_EXPECTED, side="left")) + 1 if expected[0] < MIN_EXPECTED else 1
+    )
     while small < len(expected) and expected[small] < MIN_EXPECTED:
         small += 1
     return tuple(np.concatenate(([cells[:small].sum()], cells[small:])) for cells in (found, expected, otherwise))  # type: ignore[return-value]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-from conformance.kinds import MAX_INTEGER, MAX_NUMBER, TIMESTAMP_PATTERN, UUID4_PATTERN, portable_pattern
+from conformance.kinds import MAX_INTEGER, MAX_MONEY, MAX_NUMBER, TIMESTAMP_PATTERN, UUID4_PATTERN, portable_pattern
 from conformance.model import Collection, Field
 
 Query = dict[str, Any]
@@ -100,8 +100,8 @@ def _integer(schema: Mapping[str, Any]) -> Query:
 
 
 def _number(schema: Mapping[str, Any]) -> Query:
-    types = ["double"] if "x-money" in schema else _NUMBER
-    return {"bsonType": types} | _copied(schema) | _bounds(schema, MAX_NUMBER)
+    types, largest = (["double"], MAX_MONEY) if "x-money" in schema else (_NUMBER, MAX_NUMBER)
+    return {"bsonType": types} | _copied(schema) | _bounds(schema, largest)
 
 
 def _boolean(_: Mapping[str, Any]) -> Query:

@@ -33,7 +33,9 @@ def fingerprint(model: Model, settings: Settings, configuration: Configuration) 
     """SHA-256 over everything the dataset is made from: schemas, config, generator, settings, library versions."""
     digest = hashlib.sha256()
     library = Path(__file__).parent
-    for path in sorted([*(model.root / "schemas").glob("*.json"), *(model.root / "config").glob("*"), *library.glob("*.py")]):
+    for path in sorted(
+        [*(model.root / "schemas").glob("*.json"), *(model.root / "config").glob("*"), *library.glob("*.py")]
+    ):
         if path.is_file():
             digest.update(f"{path.name}:{path.stat().st_size}:".encode())
             digest.update(path.read_bytes())
@@ -107,11 +109,15 @@ def embedded_dataset(
     wanted = fingerprint(model, settings, configuration)
     made = False
     while True:
-        with dataset_lock(target.directory, exclusive=False, waiting=lambda: notice("another run is generating: waiting")):
+        with dataset_lock(
+            target.directory, exclusive=False, waiting=lambda: notice("another run is generating: waiting")
+        ):
             if _current(target, wanted):
                 yield made
                 return
-        with dataset_lock(target.directory, exclusive=True, waiting=lambda: notice("another run reads the data: waiting")):
+        with dataset_lock(
+            target.directory, exclusive=True, waiting=lambda: notice("another run reads the data: waiting")
+        ):
             if not _current(target, wanted):
                 notice("generating the dataset")
                 (target.directory / _FILE).unlink(missing_ok=True)
@@ -121,7 +127,9 @@ def embedded_dataset(
                 made = True
 
 
-def remember(model: Model, settings: Settings, configuration: Configuration, target: Target, counts: Mapping[str, int]) -> None:
+def remember(
+    model: Model, settings: Settings, configuration: Configuration, target: Target, counts: Mapping[str, int]
+) -> None:
     """Note that the embedded target now holds the dataset of these settings."""
     _remember(target, fingerprint(model, settings, configuration), counts)
 

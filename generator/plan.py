@@ -108,9 +108,7 @@ class Plan:
             chance = np.array(list(table.values()), dtype=np.float64)
             rng = parent.rng(field, f"{collection.name} per document")
             self._cache = {k: v for k, v in self._cache.items() if k[0] != collection.name}
-            self._cache[key] = rng.choice(
-                np.array(list(table), dtype=np.int64), parent.size, p=chance / chance.sum()
-            )
+            self._cache[key] = rng.choice(np.array(list(table), dtype=np.int64), parent.size, p=chance / chance.sum())
         return self._cache[key]  # type: ignore[no-any-return]
 
     def child_batch(self, parent: Batch, collection: Collection) -> Batch:

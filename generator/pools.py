@@ -21,5 +21,7 @@ def pool(provider: str, locale: str, size: int, seed: int) -> Array:
     try:
         make = faker.get_formatter(provider)
     except AttributeError:
-        raise ConfigurationError(f"x-sample: Faker has no provider {provider!r}; see Faker's list of providers") from None
+        raise ConfigurationError(
+            f"x-sample: Faker has no provider {provider!r}; see Faker's list of providers"
+        ) from None
     return np.array([str(make()) for _ in range(size)], dtype=object)

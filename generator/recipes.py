@@ -163,7 +163,7 @@ def _weighted_row(batch: Batch, field: Field, figure: str) -> Array:
     missing = [key for key in keys if key not in table]
     if missing:
         raise ConfigurationError(
-            f"config/generation.yaml: the figure {figure} has no weight for {missing[0]!r} of {reference.target}; add it"
+            f"config/generation.yaml: the figure {figure} has no weight for {missing[0]!r} of {reference.target}: add"
         )
     weights = np.array([table[key] for key in keys], dtype=np.float64)
     return batch.rng(field).choice(len(keys), batch.size, p=weights / weights.sum())

@@ -37,7 +37,7 @@ _PATTERN_POOL: Final = 500
 
 
 def sample(field: Field, n: int, rng: Rng, first: int) -> Array:
-    """n values of a field without a recipe; ``first`` is the number of the first document, for unique values."""
+    """N values of a field without a recipe; ``first`` is the number of the first document, for unique values."""
     if "x-unique" in field.schema and field.kind in ("string", "integer"):
         return _unique(field, n, rng, first)
     return SAMPLERS[field.kind](field.schema, n, rng)

@@ -164,9 +164,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     report = config.stash.get(_REPORT, None)
     if report is None:
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = 2
-        elif exitstatus == pytest.ExitCode.USAGE_ERROR:
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or exitstatus == pytest.ExitCode.USAGE_ERROR:
             session.exitstatus = 2
         return
     folder = config.getoption("--reports") or config.stash[_PROJECT].reports
@@ -194,7 +192,7 @@ def _is_rule(session: pytest.Session, nodeid: str) -> bool:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The verdict in a reviewer's words, and where the reports are."""
     report = config.stash.get(_REPORT, None)
-    if report is None:
+    if report is None or config.getoption("--no-verdict"):
         return
     folder = config.getoption("--reports") or config.stash[_PROJECT].reports
     paths = {"JSON": folder / "validation.json", "HTML": folder / "validation.html"}

@@ -46,7 +46,7 @@ def running(directory: Path) -> list[Any]:
     return found
 
 
-def standalone(directory: Path, **options: Any) -> EmbeddedServer:  # noqa: ANN401
+def standalone(directory: Path, **options: Any) -> EmbeddedServer:
     """Return a server for tests that need no replica set: it stops within 0.1 s, a replica set in 1 s."""
     return EmbeddedServer(directory, cache_gb=0.25, replica_set=False, linger=0.2, **options)
 

@@ -19,8 +19,6 @@ from conformance.embedded_supervisor import ports
 from conformance.errors import TargetError
 from tests.embedding import Fake, Launch, Process, client, eventually, leave, running, said, standalone
 
-# ruff: noqa: D103 (the names of the tests say it)
-
 pytest_plugins = ["tests.embedding"]
 
 USER = """

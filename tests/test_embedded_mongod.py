@@ -16,8 +16,6 @@ from conformance.embedded import find_mongod
 from conformance.errors import TargetError
 from tests.embedding import Fake, client, eventually, running, standalone
 
-# ruff: noqa: D103 (the names of the tests say it)
-
 pytest_plugins = ["tests.embedding"]
 
 

@@ -351,7 +351,7 @@ def test_a_missing_privilege_is_named(
     database.command({"createUser": "clerk", "pwd": "clerk", "roles": roles})
     host, port = guarded.address or ("", 0)
     with (
-        MongoClient(host, port, username="clerk", password="clerk", authSource=database.name) as client,  # noqa: S106
+        MongoClient(host, port, username="clerk", password="clerk", authSource=database.name) as client,
         pytest.raises(TargetError, match=words) as caught,
     ):
         apply(plan(model, client[database.name]), client[database.name])

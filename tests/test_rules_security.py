@@ -65,7 +65,7 @@ PLANTED = [
     ("a password in an address", "postgres" + "ql://zava:", "corr" + "ecthorse", "@localhost/zava"),
     ("a password in an address", "https" + "://ci:", "hunter" + "2", "@example.net/"),
     ("a password in an address", "mongodb" + "://zava@example.net:", "hunter" + "2", "@localhost/"),
-    ("a password or key written out", 'PASS' + 'WORD = "', "hunter" + "2!x", '"'),
+    ("a password or key written out", "PASS" + 'WORD = "', "hunter" + "2!x", '"'),
     ("a password or key written out", "  api" + "_key: ", HEX, ""),
     ("a password or key written out", '{"client' + '_secret": "', "Q~8z" + MIXED[:20], '"}'),
     ("a password or key written out", "export DB_PASS" + "WORD=", "Tr0ub4" + "dor&3", ""),

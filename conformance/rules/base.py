@@ -53,7 +53,7 @@ class Context:
 
     def samples(self, found: Iterable[Sample]) -> tuple[Sample, ...]:
         """The first ``sample_size`` of what was found; the rest is not read."""
-        taken = []
+        taken: list[Sample] = []
         for sample in found:
             if len(taken) == self.sample_size:
                 break

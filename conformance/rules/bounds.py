@@ -61,7 +61,7 @@ class Bounds:
             return skipped(f"{name} is empty")
         collection = context.collection(name)
         suspects = [row["_id"] for row in collection.aggregate(self._suspects(), allowDiskUse=True)]
-        violations, samples = 0, []
+        violations, samples = 0, list[Sample]()
         for start in range(0, len(suspects), _KEYS):
             for row in collection.aggregate(self._broken(suspects[start : start + _KEYS]), allowDiskUse=True):
                 violations += 1
@@ -84,7 +84,13 @@ class Bounds:
         usable = {"$cond": [self._typed(f"${self.field.path}"), f"${self.field.path}", None]}
         sides = {"$lt": self._comparable("$low"), "$gt": self._comparable("$high")}
         tests = [
-            {"$and": [{"$gt": [sides[operator], None]}, *formula.guards(), {operator: [sides[operator], formula.mongo()]}]}
+            {
+                "$and": [
+                    {"$gt": [sides[operator], None]},
+                    *formula.guards(),
+                    {operator: [sides[operator], formula.mongo()]},
+                ]
+            }
             for operator, formula in self._formulas
         ]
         parent = f"_{self.reference.field}"
@@ -120,7 +126,9 @@ class Bounds:
             for operator, formula in self._formulas
         ]
         shown = {operator[1:]: formula.mongo() for operator, formula in self._formulas}
-        valid = [{"$regexMatch": {"input": value, "regex": TIMESTAMP_PATTERN}}] if self.field.kind == "timestamp" else []
+        valid = (
+            [{"$regexMatch": {"input": value, "regex": TIMESTAMP_PATTERN}}] if self.field.kind == "timestamp" else []
+        )
         return [
             {"$match": among(self.reference.field, parents)},
             {"$match": {"$expr": self._typed(f"${self.field.path}")}},

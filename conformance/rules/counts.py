@@ -60,7 +60,9 @@ def expected(context: Context, collection: Collection) -> Expected:
         return Expected(int(low), int(high), "by its schema")
     product = math.prod(context.counts[name] for name in declared["per"])
     lowest, highest = math.ceil(low * product - 1e-9), math.floor(high * product + 1e-9)
-    reason = f"{low:g} to {high:g} per {' x '.join(declared['per'])}" if low != high else f"{low:g} per {declared['per'][0]}"
+    reason = (
+        f"{low:g} to {high:g} per {' x '.join(declared['per'])}" if low != high else f"{low:g} per {declared['per'][0]}"
+    )
     if "mean" in declared and product >= declared["from"]:
         spread = declared["sigmas"] * declared["deviation"] * math.sqrt(product)
         lowest = max(lowest, math.ceil(declared["mean"] * product - spread))

@@ -60,12 +60,12 @@ def _first(find: Callable[[Collection, Document], Iterator[str]], collection: Co
 
 def walk(value: Mapping[str, Any], path: str = "") -> Walked:
     """Every value of a document with its dotted path, containers before what they hold; not recursive in Python."""
-    stack: list[tuple[str, Any]] = [(f"{path}{name}", inner) for name, inner in reversed(value.items())]
+    stack: list[tuple[str, Any]] = [(f"{path}{name}", inner) for name, inner in reversed(list(value.items()))]
     while stack:
         where, inner = stack.pop()
         yield where, inner
         if isinstance(inner, Mapping):
-            stack += [(f"{where}.{name}", below) for name, below in reversed(inner.items())]
+            stack += [(f"{where}.{name}", below) for name, below in reversed(list(inner.items()))]
         elif isinstance(inner, list):
             stack += [(f"{where}.{position}", below) for position, below in reversed(list(enumerate(inner)))]
 
@@ -214,7 +214,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
         absent = {"$or": [{name: {"$exists": False}} for name in body]}
         yield Rule(
             id=f"crdt.{collection.name}.id-fields",
-            title=f"{collection.title}: the body holds {', '.join(map(str, body))}, from which the device's _id is made",
+            title=f"{collection.title}: the body holds {', '.join(map(str, body))}, from which devices make _id",
             check=DocumentTest(
                 collection.name, screen=absent, violating=absent, why=lambda _: f"{', '.join(map(str, body))} missing"
             ),

@@ -148,7 +148,9 @@ def deleted_parent(model: Model, reference: Reference) -> Part:
 
 def _children(context: Context, reference: Reference, rows: list[Row], also: Row, why: str) -> tuple[Sample, ...]:
     keys = [row["_id"] for row in rows[: context.sample_size]]
-    found = context.collection(reference.collection).find({**among(reference.field, keys), **also}, {reference.field: 1})
+    found = context.collection(reference.collection).find(
+        {**among(reference.field, keys), **also}, {reference.field: 1}
+    )
     return context.samples(
         Sample(f"{reference.field} is {shorten(one.get(reference.field))}: {why}", one["_id"])
         for one in found.limit(context.sample_size)
@@ -198,7 +200,7 @@ def _source(copy: Copy, prefix: str) -> Expression:
 def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[Sample, ...]]:
     """Among the children of these parents, how many copies differ, and some of them."""
     through = copy.through
-    violations, samples = 0, []
+    violations, samples = 0, list[Sample]()
     for part in _parts(keys):
         parents = [
             {"$match": among(through.target_field, part)},

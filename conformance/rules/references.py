@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from conformance.configuration import Configuration
 from conformance.model import Model
@@ -17,7 +18,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             field = collection.field(reference.field)
             check = join(model, reference)
 
-            def rule(subject: str, part: Part, **about: str) -> Rule:
+            def rule(subject: str, part: Part, **about: Any) -> Rule:
                 rule = Rule(id=f"references.{collection.name}.{subject}", check=check, **about)  # noqa: B023
                 check.parts[rule.id] = part  # noqa: B023 - used before the loop goes on
                 return rule

@@ -67,9 +67,7 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     return outcomes
 
 
-def _one_by_one(
-    context: Context, name: str, suspects: Query, tests: Mapping[Rule, DocumentTest]
-) -> dict[str, Outcome]:
+def _one_by_one(context: Context, name: str, suspects: Query, tests: Mapping[Rule, DocumentTest]) -> dict[str, Outcome]:
     collection, size = context.collection(name), context.counts[name]
     outcomes: dict[str, Outcome] = {}
     deciding: dict[Rule, DocumentTest] = {}

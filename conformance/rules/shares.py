@@ -36,7 +36,7 @@ class Shares:
             return
         self._formula(self.share.within)
         try:
-            through, group, field = self._through()
+            _, group, field = self._through()
             known = self.model[group.target].has(field)
         except KeyError:
             known = False
@@ -73,7 +73,8 @@ class Shares:
             return skipped(f"no document of {share.collection} has a {share.by} that the figures know")
         if all(len(row) < 2 for row in rows):
             return skipped("there is one group only: nothing to compare")
-        test = g_test(*([[cell[part] for cell in row] for row in rows] for part in range(3)), share.significance)
+        observed, expected, alternative = ([[cell[part] for cell in row] for row in rows] for part in range(3))
+        test = g_test(observed, expected, alternative, share.significance)
         if test.power < POWER:
             enough = f"about {examined * test.needed:,.0f}" if test.needed < float("inf") else "no number"
             return skipped(
@@ -89,7 +90,8 @@ class Shares:
             "largest_deviations": _largest(table),
         }
         broken = test.p_value < share.significance
-        why = f"G = {test.statistic:,.1f} on {test.degrees} degrees, p = {test.p_value:.1e}: {'; '.join(_largest(table)[:3])}"
+        most = "; ".join(_largest(table)[:3])
+        why = f"G = {test.statistic:,.1f} on {test.degrees} degrees, p = {test.p_value:.1e}: {most}"
         samples = (Sample(why, ref=f"{share.collection} by {share.by}"),) if broken else ()
         return Outcome(examined, int(broken), samples, evidence=evidence)
 
@@ -114,12 +116,14 @@ class Shares:
         """Rows by month. The alternative has no seasons: each group's average share in every month."""
         own, group, field = self._through()
         month = self._formula(str(self.share.within))
-        pipeline = [
+        parent = {"from": own.target, "localField": "_id.key", "foreignField": own.target_field, "as": "of"}
+        cell = {"month": "$_id.month", "group": {"$first": f"$of.{group.field}"}}
+        pipeline: list[dict[str, Any]] = [
             {"$match": {"$expr": {"$and": month.guards()}}},
             {"$group": {"_id": {"month": month.mongo(), "key": f"${own.field}"}, "n": {"$sum": 1}}},
-            {"$lookup": {"from": own.target, "localField": "_id.key", "foreignField": own.target_field, "as": "of"}},
-            {"$group": {"_id": {"month": "$_id.month", "group": {"$first": f"$of.{group.field}"}}, "n": {"$sum": "$n"}}},
-        ]  # fmt: skip
+            {"$lookup": parent},
+            {"$group": {"_id": cell, "n": {"$sum": "$n"}}},
+        ]
         rows = context.collection(self.share.collection).aggregate(pipeline, allowDiskUse=True)
         found = {(str(row["_id"]["month"]), str(row["_id"].get("group"))): float(row["n"]) for row in rows}
         offered = set(context.collection(own.target).distinct(group.field))

@@ -27,16 +27,16 @@ def statements(model: Model, configuration: Configuration, family: Family) -> It
             yield _equation(model, configuration, position, equation)
     for assertion in file.assertions:
         if assertion.family == family:
-            check = _assertion(model, configuration, assertion)
-            yield _rule(f"{family}.{assertion.collection}.{assertion.subject}", assertion, check)
+            test = _assertion(model, configuration, assertion)
+            yield _rule(f"{family}.{assertion.collection}.{assertion.subject}", assertion, test)
     for bound in file.bounds:
         if bound.family == family:
             bounds = Bounds.parse(model, configuration, bound)
             yield _rule(f"{family}.{bound.field}+{bounds.reference.field}", bound, bounds)
     for share in file.shares:
         if share.family == family:
-            check = Shares(model, configuration, share)
-            yield _rule(f"{family}.{share.collection}.{share.subject}-shares", share, check)
+            shares = Shares(model, configuration, share)
+            yield _rule(f"{family}.{share.collection}.{share.subject}-shares", share, shares)
 
 
 def _rule(rule_id: str, statement: Statement, check: Check) -> Rule:
@@ -54,7 +54,7 @@ def _equation(model: Model, configuration: Configuration, position: int, equatio
     name, _, path = equation.field.partition(".")
     if name not in model.collections or not model[name].has(path):
         raise ConfigurationError(
-            f"{model.config('rules.yaml')}: equation of {equation.field}: there is no such field; write collection.field"
+            f"{model.config('rules.yaml')}: equation of {equation.field}: no such field; write collection.field"
         )
     formula = parse_equation(model, configuration, equation)
     rule_id = f"{equation.family}.{name}.{path.replace('.', '-')}"
@@ -78,7 +78,9 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
 
     def why(document: Document) -> str:
         operands = ", ".join(f"{part} {shorten(document.get(part))}" for part in (*formula.operands, *formula.optional))
-        return f"{path} is {shorten(document.get(path))}, not {equation.equals}" + (f" ({operands})" if operands else "")
+        return f"{path} is {shorten(document.get(path))}, not {equation.equals}" + (
+            f" ({operands})" if operands else ""
+        )
 
     return DocumentTest(name, screen=query, violating=query, why=why, wanting=wanting)
 
@@ -86,7 +88,9 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
 def _assertion(model: Model, configuration: Configuration, assertion: Assertion) -> DocumentTest:
     where = f"{model.config('rules.yaml')}: assertion {assertion.subject} of {assertion.collection}"
     if assertion.collection not in model.collections:
-        raise ConfigurationError(f"{where}: there is no such collection; the schemas are {', '.join(model.collections)}")
+        raise ConfigurationError(
+            f"{where}: there is no such collection; the schemas are {', '.join(model.collections)}"
+        )
     formula = Formula(assertion.holds, model, model[assertion.collection], configuration, where)
     if formula.parents or formula.totals:
         raise ConfigurationError(f"{where}: it looks beyond its own document; write it under bounds or equations")

@@ -55,17 +55,18 @@ def _shared(context: Context, name: str, group: tuple[str, ...], pipeline: list[
     collection = context.collection(name)
     if not context.counts[name]:
         return skipped(f"{name} is empty")
-    violations, first = 0, []
+    violations, first = 0, list[Any]()
     for row in collection.aggregate(pipeline, allowDiskUse=True):
         violations += row["n"]
         if len(first) < context.sample_size:
             first.append(row["_id"])
-    samples = []
+    samples: list[Sample] = []
     for value in first:
         wanted = value if len(group) > 1 else {group[0]: value}
         same = [{"$eq": [f"${field}", {"$literal": wanted[field]}]} for field in group]
-        for document in collection.find({"$expr": {"$and": same}}, {"_id": 1}).limit(context.sample_size):
-            samples.append(Sample(f"shares {', '.join(f'{f} {shorten(wanted[f])}' for f in group)}", document["_id"]))
+        why = f"shares {', '.join(f'{f} {shorten(wanted[f])}' for f in group)}"
+        found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).limit(context.sample_size)
+        samples += [Sample(why, document["_id"]) for document in found]
     return Outcome(context.counts[name], violations, context.samples(samples))
 
 
@@ -76,18 +77,21 @@ def _ignoring_case(collection: Collection, field: Field) -> Rule:
     def check(context: Context) -> Outcome:
         if not context.counts[collection.name]:
             return skipped(f"{collection.name} is empty")
-        pipeline = [
+        value = f"${field.path}"
+        pipeline: list[dict[str, Any]] = [
             {"$match": {"$expr": text}},
-            {"$group": {"_id": lower, "n": {"$sum": 1}, "low": {"$min": f"${field.path}"}, "high": {"$max": f"${field.path}"}}},
+            {"$group": {"_id": lower, "n": {"$sum": 1}, "low": {"$min": value}, "high": {"$max": value}}},
             {"$match": {"$expr": {"$ne": ["$low", "$high"]}}},
-        ]  # fmt: skip
-        violations, samples = 0, []
+        ]
+        violations, samples = 0, list[Sample]()
         for row in context.collection(collection.name).aggregate(pipeline, allowDiskUse=True):
             violations += row["n"]
             if len(samples) < context.sample_size:
                 alike = {"$expr": {"$and": [text, {"$eq": [lower, {"$literal": row["_id"]}]}]}}
-                for document in context.collection(collection.name).find(alike, {field.path: 1}):
-                    samples.append(Sample(f"{field.path} {shorten(document[field.path])} but for case", document["_id"]))
+                samples += [
+                    Sample(f"{field.path} {shorten(document[field.path])} but for case", document["_id"])
+                    for document in context.collection(collection.name).find(alike, {field.path: 1})
+                ]
         return Outcome(context.counts[collection.name], violations, context.samples(samples))
 
     return Rule(

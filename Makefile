@@ -1,0 +1,37 @@
+# The two commands: make conform, make test. Everything installs into .venv by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: conform test soak lint bench docs clean
+
+conform: $(STAMP)  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
+	$(BIN)/zava conform --embedded
+
+test: $(STAMP)  ## the project's own tests
+	$(BIN)/pytest tests -n 2 --dist loadfile -q
+
+soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
+	$(BIN)/pytest tests -m soak -q --hypothesis-profile=deep
+
+lint: $(STAMP)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## the figures of docs/PERFORMANCE.md, side by side, on the embedded server at full size
+	$(BIN)/pytest suites/benchmarks --embedded -q -s
+
+docs: $(STAMP)  ## regenerate docs/DATA_MODEL.md and docs/RULES.md
+	$(BIN)/zava docs
+
+clean:  ## remove what make made (the embedded server's data stays in the user's cache)
+	rm -rf $(VENV) reports/* .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed, $$($(PYTHON) --version) was found: apt-get install python3.11 python3.11-venv, then make PYTHON=python3.11"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(STAMP)

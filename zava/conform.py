@@ -1,0 +1,127 @@
+"""zava conform: the whole job, from an empty machine to the reports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from conformance import provision as provisioning
+from conformance.errors import TargetError
+from conformance.report import allure, json_file, text
+from conformance.report.allure_html import render_html
+from conformance.results import report_from_json
+from conformance.session import Project
+from conformance.target import Choice, choose
+from generator import dataset
+from generator.dataset import embedded_dataset
+from zava.console import AllowWrites, Embedded, Uri, Yes, notice, opened, progress, project_of
+from zava.data import confirm, generate_into
+
+_SUITES = Path(__file__).parent.parent / "suites"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(conform)
+
+
+def conform(
+    context: typer.Context,
+    uri: Uri = None,
+    embedded: Embedded = False,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Named server: fill the (empty) database first.")
+    ] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Named server, with --generate: replace what is there.")] = False,
+    provision: Annotated[
+        bool, typer.Option("--provision", help="Named server: set indexes, validators, images.")
+    ] = False,
+    allow_writes: AllowWrites = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    yes: Yes = False,
+    with_allure: Annotated[
+        bool, typer.Option("--allure/--no-allure", help="Render Allure's HTML if Node is there.")
+    ] = True,
+) -> None:
+    """Generate, provision, run every suite and write the reports; on a named server write only what flags allow.
+
+    Example: zava conform --embedded
+    """
+    project = project_of(context)
+    choice = choose(project.settings, uri=uri, embedded=embedded, judging=True)
+    with opened(project, uri, embedded, judging=True) as target:
+        if target.embedded:
+            with progress({}) as bar:
+                held = embedded_dataset(project.model, project.settings, project.configuration, target, notice, bar)
+                with held as made:
+                    notice("dataset generated" if made else "dataset reused: nothing it is made from has changed")
+        else:
+            if generate:
+                if drop:
+                    confirm(target, yes, "replace the collections of")
+                    dataset.drop(project.model, target)
+                else:
+                    dataset.refuse_data(project.model, target)
+                generate_into(project, target)
+            if generate or provision:
+                provisioning.apply(provisioning.plan(project.model, target.database), target.database)
+        code = _run_suites(project, choice, allow_writes, strict)
+    raise typer.Exit(_conclude(project, code, strict, with_allure))
+
+
+def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bool) -> int:
+    """Run the suites as a user would, in a process of their own; pytest's exit code.
+
+    The server is named in the environment, not on the command line, where every user of the machine could read it.
+    """
+    where = ["--embedded"] if choice.uri is None else []
+    environment = os.environ if choice.uri is None else {**os.environ, "MONGODB_CONNECTION_STRING": choice.uri}
+    reports = project.reports
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / "validation.json").unlink(missing_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        str(_SUITES),
+        *where,
+        "--model",
+        str(project.model.root),
+        "-q",
+        "--no-verdict",
+    ]
+    command += ["--reports", str(reports), f"--junitxml={reports / 'junit.xml'}"]
+    command += [f"--alluredir={reports / 'allure-results'}", "--clean-alluredir"]
+    command += ["--allow-writes"] if allow_writes else []
+    command += ["--warnings-fail"] if strict else []
+    return subprocess.run(command, cwd=_SUITES.parent, env=environment, stdout=sys.stderr, check=False).returncode
+
+
+def _conclude(project: Project, code: int, strict: bool, with_allure: bool) -> int:
+    reports = project.reports
+    written = reports / "validation.json"
+    if not written.exists():
+        raise (
+            TargetError("the suites wrote no report; what stopped them stands above") if code == 3 else SystemExit(code)
+        )
+    paths = {"JSON": written, "HTML": reports / "validation.html", "JUnit": reports / "junit.xml"}
+    if with_allure:
+        rendered = render_html(
+            reports / "allure-results",
+            reports / "allure",
+            title=allure.epic(project.settings.mongodb_database),
+            history=reports / "history" / "allure.jsonl",
+        )
+        if rendered.path is not None:
+            paths["Allure"] = rendered.path
+        else:
+            notice(f"no Allure HTML: {rendered.reason}")
+    report = report_from_json(json_file.load(written))
+    text.show(report, Console(highlight=False, emoji=False), paths=paths, strict=strict)
+    return code

@@ -1,0 +1,76 @@
+"""What every command shares: its options, notices on stderr, and a progress bar when someone is looking."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from conformance.session import Project, load_project
+from conformance.target import Choice, Target, choose, open_target
+
+Uri = Annotated[str | None, typer.Option(help="The server; default: .env, else the embedded server.")]
+Embedded = Annotated[bool, typer.Option("--embedded", help="The harness's own server, whatever .env says.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+AllowWrites = Annotated[
+    bool, typer.Option("--allow-writes", help="Allow a scratch database on a named server (dropped at the end).")
+]
+
+stderr = Console(stderr=True, highlight=False, emoji=False, markup=False)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options before the command."""
+
+    model: Path | None
+    debug: bool
+
+
+def project_of(context: typer.Context) -> Project:
+    """The model, configuration and settings that the options name."""
+    options: Options = context.obj
+    return load_project(options.model)
+
+
+def notice(text: str) -> None:
+    """One line for people, on stderr."""
+    stderr.print(text, soft_wrap=True)
+
+
+@contextmanager
+def opened(project: Project, uri: str | None, embedded: bool, *, judging: bool = False) -> Iterator[Target]:
+    """The target that options and settings name."""
+    choice: Choice = choose(project.settings, uri=uri, embedded=embedded, judging=judging)
+    with open_target(project.model, project.settings, choice) as target:
+        yield target
+
+
+@contextmanager
+def progress(total: dict[str, int]) -> Iterator[Callable[[str, int], None]]:
+    """A bar per name; called with a name and by how much it went on. Silent when stderr is no terminal."""
+    with Progress(
+        TextColumn("{task.description:>24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=stderr,
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    ) as bars:
+        tasks = {name: bars.add_task(name, total=size or None) for name, size in total.items()}
+
+        def advance(name: str, by: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=None)
+            bars.advance(tasks[name], by)
+
+        yield advance

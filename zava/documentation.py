@@ -1,0 +1,39 @@
+"""zava docs: the documents that are generated from the model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from conformance.documentation import data_model, rule_list
+from zava.console import notice, project_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(docs)
+
+
+def docs(
+    context: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a document is stale.")] = False,
+) -> None:
+    """Write docs/DATA_MODEL.md and docs/RULES.md from schemas/ and config/.
+
+    Example: zava docs --check
+    """
+    project = project_of(context)
+    stale = []
+    for name, content in (("DATA_MODEL.md", data_model(project.model)), ("RULES.md", rule_list(project))):
+        path = project.model.root / "docs" / name
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            stale.append(name)
+            if not check:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(content, encoding="utf-8")
+    for name in stale:
+        typer.echo(f"docs/{name} {'is stale; run zava docs' if check else 'written'}")
+    if not stale:
+        notice("docs are as the model says")
+    raise typer.Exit(1 if check and stale else 0)

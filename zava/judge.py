@@ -1,0 +1,127 @@
+"""zava validate, rules and explain: the verdict, and what is behind it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from conformance.errors import ConfigurationError
+from conformance.report import html, json_file, text
+from conformance.rules.families import family
+from conformance.runner import select
+from conformance.session import judging
+from conformance.target import require_data
+from generator.dataset import embedded_dataset
+from zava.console import AllowWrites, Embedded, Json, Uri, notice, opened, progress, project_of
+
+
+class Format(StrEnum):
+    """How the report is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(validate)
+    app.command("rules")(list_rules)
+    app.command()(explain)
+
+
+def validate(
+    context: typer.Context,
+    uri: Uri = None,
+    embedded: Embedded = False,
+    output: Annotated[Format, typer.Option("--format", help="How the report is printed.")] = Format.TEXT,
+    only: Annotated[list[str] | None, typer.Option(help="Rules whose id matches; part of an id or a pattern.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Rules of this collection.")] = None,
+    sample: Annotated[int, typer.Option(help="Violating documents shown per rule.", min=1, max=1000)] = 5,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    allow_writes: AllowWrites = False,
+    reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
+) -> None:
+    """Run the rules and print the verdict; exit 0 conformant, 1 findings, 3 when the verdict could not be reached.
+
+    Example: zava validate --only references --format json
+    """
+    project = project_of(context)
+    rules = select(project.rules, only or [], collection)
+    if not rules:
+        raise ConfigurationError("no rule matches; `zava rules` lists them")
+    with ExitStack() as stack:
+        target = stack.enter_context(opened(project, uri, embedded, judging=True))
+        if target.embedded:
+            bar = stack.enter_context(progress({}))
+            stack.enter_context(
+                embedded_dataset(project.model, project.settings, project.configuration, target, notice, bar)
+            )
+        require_data(project.model, target)
+        judgement = stack.enter_context(
+            judging(
+                project,
+                target,
+                rules,
+                command=shlex.join(["zava", *sys.argv[1:]]),
+                allow_writes=allow_writes,
+                sample_size=sample,
+            )
+        )
+        with progress({"rules": len(rules)}) as advance:
+            results = judgement.run.results(lambda _: advance("rules", 1))
+        report = judgement.report(results)
+    paths = {}
+    if reports is not None:
+        paths = {"JSON": json_file.write(report, reports), "HTML": html.write(report, reports, strict=strict)}
+    if output is Format.JSON:
+        typer.echo(json_file.render(report), nl=False)
+    elif output is Format.HTML:
+        typer.echo(html.render(report, strict=strict))
+    else:
+        text.show(report, Console(highlight=False, emoji=False), paths=paths, strict=strict)
+    raise typer.Exit(report.exit_code(strict=strict))
+
+
+def list_rules(
+    context: typer.Context,
+    only: Annotated[list[str] | None, typer.Option(help="Rules whose id matches; part of an id or a pattern.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Rules of this collection.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the rules of the model: id, severity, title. Needs no server.
+
+    Example: zava rules --collection orders
+    """
+    rules = select(project_of(context).rules, only or [], collection)
+    if as_json:
+        typer.echo(json.dumps([{"id": r.id, "severity": r.severity, "title": r.title} for r in rules], indent=1))
+        return
+    for rule in rules:
+        typer.echo(f"{rule.id:64} {rule.severity:8} {rule.title}")
+
+
+def explain(context: typer.Context, rule_id: Annotated[str, typer.Argument(help="A rule's id.")]) -> None:
+    """Say what a rule means, why it matters and how to mend a finding. Needs no server.
+
+    Example: zava explain totals.orders.total
+    """
+    rules = {rule.id: rule for rule in project_of(context).rules}
+    rule = rules.get(rule_id)
+    if rule is None:
+        near = [known for known in rules if rule_id in known][:3]
+        hint = f"did you mean {', '.join(near)}?" if near else "`zava rules` lists them"
+        raise ConfigurationError(f"there is no rule {rule_id!r}; {hint}")
+    about = family(rule.family)
+    typer.echo(f"{rule.id} ({rule.severity})\n{rule.title}\n\nFamily: {about.title}. {about.meaning}")
+    for heading, sentence in (("Why it matters", rule.why), ("How to mend", rule.mend)):
+        if sentence:
+            typer.echo(f"{heading}: {sentence}")

@@ -1,0 +1,67 @@
+"""zava: the command line. Results go to stdout, everything else to stderr; exit codes as in docs/API.md."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from conformance.errors import HarnessError
+from conformance.target import one_line
+from zava import conform, data, documentation, judge, server
+from zava.console import Options
+
+app = typer.Typer(
+    name="zava",
+    help="Prove that a MongoDB database is fit for Ditto: generate, provision, validate, report.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (server, data, judge, conform, documentation):
+    module.register(app)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder with schemas/ and config/; default: the nearest at or above here.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of every command."""
+    context.obj = Options(model, debug)
+
+
+def main() -> None:
+    """Entry point: every expected error is one line on stderr and its exit code."""
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except HarnessError as error:
+        if debug:
+            raise
+        print(f"zava: {one_line(error)}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        print(f"zava: {one_line(error)}; --debug shows where", file=sys.stderr)
+        sys.exit(3)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Leave through every context manager, so that servers stop and scratch databases go."""
+    if number == signal.SIGINT:
+        print("zava: interrupted", file=sys.stderr)
+    raise SystemExit(128 + number)

@@ -1,0 +1,34 @@
+"""zava up: the embedded server in the foreground."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from conformance.embedded import EmbeddedServer, cache_directory
+from zava.console import notice, project_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(up)
+
+
+def up(
+    context: typer.Context,
+    cache_gb: Annotated[float, typer.Option(help="WiredTiger cache in GB.", min=0.25)] = 1.0,
+) -> None:
+    """Start the embedded server in the foreground and print its URI; Ctrl-C stops it.
+
+    Example: zava up
+    """
+    directory = cache_directory(project_of(context).model.root)
+    with EmbeddedServer(directory, cache_gb=cache_gb) as server:
+        typer.echo(server.uri)
+        notice(f"MongoDB is up, data in {directory}; Ctrl-C stops it")
+        while server.failure() is None:
+            time.sleep(1)
+        notice(f"the server has stopped: {server.failure()}")
+        raise typer.Exit(3)
