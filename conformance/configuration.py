@@ -198,6 +198,13 @@ class Configuration:
             product = {key: value * table[key] for key, value in product.items()}
         return product
 
+    def number(self, name: str) -> float:
+        """The figure of that name, which must be one number."""
+        figure = self.figure(name)
+        if isinstance(figure, dict):
+            raise ConfigurationError(f"config/generation.yaml: the figure {name!r} is a table; one number is wanted")
+        return figure
+
     def table(self, name: str) -> dict[Any, float]:
         """The figure of that name, which must be a table."""
         figure = self.figure(name)

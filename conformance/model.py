@@ -41,7 +41,8 @@ class Field:
     @property
     def sample(self) -> Mapping[str, Any]:
         """The recipe for a realistic value; empty when the kind's default is meant."""
-        return self.schema.get("x-sample", {})
+        recipe: Mapping[str, Any] = self.schema.get("x-sample", {})
+        return recipe
 
     def walk(self) -> Iterator[Field]:
         """The field itself, then every field below it."""
@@ -142,7 +143,8 @@ class Collection:
     @property
     def id_field(self) -> str | None:
         """The field that _id must equal, if there is one."""
-        return self.schema.get("x-id", {}).get("equals")
+        name: str | None = self.schema.get("x-id", {}).get("equals")
+        return name
 
     @property
     def soft_delete(self) -> str | None:

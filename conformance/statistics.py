@@ -68,7 +68,8 @@ def g_test(
 
 def _unit(weights: Sequence[float]) -> Array:
     array = np.asarray(weights, float)
-    return array / array.sum()
+    unit: Array = array / array.sum()
+    return unit
 
 
 def _divergence(found: Array, expected: Array) -> float:

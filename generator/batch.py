@@ -66,7 +66,7 @@ class Batch:
         """A field's values as documents hold them."""
         if self.collection.has(path):
             return emit(self.collection.field(path).kind, self.column(path)[0])
-        return self.column(path)[0].tolist()
+        return list(self.column(path)[0].tolist())
 
     def _make(self, path: str) -> Column:
         if not self.collection.has(path):
@@ -151,7 +151,7 @@ class Batch:
         if "present" not in field.sample and ("equation" in field.sample or self._copy_of(field)):
             return present
         share = field.sample.get("present", 0.5)
-        chance = self.plan.configuration.figure(share) if isinstance(share, str) else share
+        chance = self.plan.configuration.number(share) if isinstance(share, str) else share
         drawn: Array = self.rng(field, "present").random(self.size) < chance
         return drawn if present is None else drawn & present
 

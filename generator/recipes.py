@@ -101,7 +101,8 @@ def _before(batch: Batch, field: Field, _: str) -> Array:
 def _after(batch: Batch, field: Field, path: str) -> Array:
     """Zero to ``days`` after another time stamp, mostly soon after: the square of a uniform draw."""
     delay = batch.rng(field).random(batch.size) ** 2 * field.sample["days"] * _DAY
-    return batch.column(path)[0].astype(np.int64) + delay.astype(np.int64)
+    seconds: Array = batch.column(path)[0].astype(np.int64) + delay.astype(np.int64)
+    return seconds
 
 
 def _same_as(batch: Batch, _: Field, path: str) -> Array:
@@ -115,7 +116,8 @@ def _calendar(batch: Batch, field: Field, _: Mapping[str, str]) -> Array:
     day = np.searchsorted(days.ends, number, side="right")
     slot = number - (days.ends[day] - days.sizes[day])
     within = (slot + batch.rng(field).random(batch.size)) / days.sizes[day] * _DAY
-    return (days.first + day) * _DAY + np.minimum(within.astype(np.int64), _DAY - 1)
+    seconds: Array = (days.first + day) * _DAY + np.minimum(within.astype(np.int64), _DAY - 1)
+    return seconds
 
 
 def _day_sequence(batch: Batch, _: Field, parameters: Mapping[str, str]) -> Array:
@@ -138,8 +140,10 @@ def _scaled(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
     """A price: another price x the figure of this document's key x a uniform factor, rounded half up to the cent."""
     table = batch.plan.configuration.table(parameters["by"])
     factor = np.array([table[key] for key in batch.values(parameters["key"])])
-    spread = batch.rng(field).uniform(*parameters["spread"], batch.size)
-    return np.floor(batch.column(parameters["of"])[0] * factor * spread + 0.5)
+    low, high = parameters["spread"]
+    spread = batch.rng(field).uniform(low, high, batch.size)
+    prices: Array = np.floor(batch.column(parameters["of"])[0] * factor * spread + 0.5)
+    return prices
 
 
 def _reference(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
@@ -209,7 +213,8 @@ def _seasonal_row(batch: Batch, field: Field, parameters: Mapping[str, str]) -> 
     month = batch.column(parameters["date"])[0].astype("datetime64[s]").astype("datetime64[M]").astype(int) % 12
     rng = batch.rng(field)
     chosen = (rng.random(batch.size)[:, None] >= limits[month][:, :-1]).sum(axis=1)
-    return by_group[starts[chosen] + (rng.random(batch.size) * sizes[chosen]).astype(np.int64)]
+    rows: Array = by_group[starts[chosen] + (rng.random(batch.size) * sizes[chosen]).astype(np.int64)]
+    return rows
 
 
 _ROWS: Final[Mapping[str, Recipe]] = {

@@ -16,15 +16,17 @@ from bson import ObjectId
 from rstr import Rstr
 
 from conformance.errors import ConfigurationError
-from conformance.kinds import Kind
+from conformance.kinds import Kind, kind_of
 from conformance.model import Field
 from generator.ranges import (
     FIRST_SECOND,
     LAST_SECOND,
     cents_range,
+    element_range,
     integer_range,
     length_range,
     number_range,
+    size_range,
 )
 
 Array = np.ndarray[Any, Any]
@@ -39,11 +41,11 @@ _PATTERN_POOL: Final = 500
 def sample(field: Field, n: int, rng: Rng, first: int) -> Array:
     """N values of a field without a recipe; ``first`` is the number of the first document, for unique values."""
     if "x-unique" in field.schema and field.kind in ("string", "integer"):
-        return _unique(field, n, rng, first)
+        return _unique(field, n, first)
     return SAMPLERS[field.kind](field.schema, n, rng)
 
 
-def _unique(field: Field, n: int, rng: Rng, first: int) -> Array:
+def _unique(field: Field, n: int, first: int) -> Array:
     numbers = np.arange(first, first + n)
     if field.kind == "integer":
         low, high = integer_range(field.schema)
@@ -53,11 +55,13 @@ def _unique(field: Field, n: int, rng: Rng, first: int) -> Array:
     if "pattern" in field.schema:
         # Each block of documents draws from its own stretch of one seeded sequence, so that blocks never collide.
         make = Rstr(random.Random(field.path))  # noqa: S311 - test data, not secrets
-        seen: dict[str, None] = {}
+        seen: dict[str, str] = {}
         for _ in range(50 * (first + n)):
-            seen.setdefault(make.xeger(field.schema["pattern"][1:-1]))
+            text = make.xeger(field.schema["pattern"][1:-1])
+            if _fits(field.schema, text):
+                seen.setdefault(text.lower() if field.schema["x-unique"] == "ignore-case" else text, text)
             if len(seen) == first + n:
-                return _objects(list(seen)[first:])
+                return _objects(list(seen.values())[first:])
         raise ConfigurationError(f"{field.path}: its pattern gives too few unique values; add x-sample with a sequence")
     shortest, longest = length_range(field.schema)
     width = max(shortest, 1)
@@ -65,6 +69,11 @@ def _unique(field: Field, n: int, rng: Rng, first: int) -> Array:
     if texts and len(texts[-1]) > longest:
         raise ConfigurationError(f"{field.path}: maxLength {longest} is too short for {first + n} unique values")
     return _objects(texts)
+
+
+def _fits(schema: Mapping[str, Any], text: str) -> bool:
+    """True when the text's length is within the schema's bounds, which a pattern knows nothing of."""
+    return bool(schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text)))
 
 
 def _objects(values: list[Any]) -> Array:
@@ -104,9 +113,12 @@ def _integers(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
 
 
 def _numbers(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
-    low, high = number_range(schema)
-    inside = (np.nextafter(low, high), np.nextafter(high, low))
-    return np.clip(rng.uniform(low, high, n), *inside)
+    return _uniform(*number_range(schema), n, rng)
+
+
+def _uniform(low: float, high: float, n: int, rng: Rng) -> Array:
+    """Doubles from low to high, both included; halved meanwhile, since the width may be more than a double holds."""
+    return np.clip(2 * rng.uniform(low / 2, high / 2, n), low, high)
 
 
 def _booleans(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
@@ -120,7 +132,7 @@ def _strings(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
         texts: list[str] = []
         for _ in range(100 * _PATTERN_POOL):
             text = make.xeger(schema["pattern"][1:-1])
-            if schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text)):
+            if _fits(schema, text):
                 texts.append(text)
             if len(texts) == min(n, _PATTERN_POOL):
                 return _objects(texts)[rng.integers(0, len(texts), n)]
@@ -139,12 +151,11 @@ def _scalars(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
 
 def _dictionaries(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     ((pattern, values),) = schema["patternProperties"].items()
-    smallest = schema.get("minProperties", 0)
-    largest = min(schema.get("maxProperties", smallest + 4), smallest + 4)
+    smallest, largest = size_range(schema)
     sizes = rng.integers(smallest, largest, n, endpoint=True)
     keys = _strings({"pattern": pattern}, max(int(sizes.sum()), 1), rng).tolist()
-    kind = "scalar" if isinstance(values["type"], list) else values["type"]
-    scalars = SAMPLERS[kind](values, len(keys), rng).tolist()
+    kind = kind_of(values)
+    scalars = emit(kind, SAMPLERS[kind](values, len(keys), rng))
     maps = []
     for end, size in zip(np.cumsum(sizes), sizes, strict=True):
         chosen = dict(zip(keys[end - size : end], scalars[end - size : end], strict=True))
@@ -156,9 +167,9 @@ def _dictionaries(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
 
 
 def _vectors(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
-    low, high = number_range(schema["items"])
+    low, high = element_range(schema)
     sizes = rng.integers(schema["minItems"], schema["maxItems"], n, endpoint=True)
-    return _objects([np.clip(rng.standard_normal(size), low, high).tolist() for size in sizes])
+    return _objects([_uniform(low, high, size, rng).tolist() for size in sizes])
 
 
 SAMPLERS: Final[Mapping[Kind, Sampler]] = {
@@ -178,7 +189,7 @@ SAMPLERS: Final[Mapping[Kind, Sampler]] = {
 
 
 def _emit_money(column: Array) -> list[Any]:
-    return (column / 100.0).tolist()
+    return list((column / 100.0).tolist())
 
 
 def _emit_timestamps(column: Array) -> list[Any]:

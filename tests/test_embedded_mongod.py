@@ -22,7 +22,7 @@ pytest_plugins = ["tests.embedding"]
 @pytest.fixture
 def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the installed wheel."""
-    monkeypatch.setattr("conformance.embedded_mongod.find_spec", lambda name: None)
+    monkeypatch.setattr("conformance.embedded_mongod.find_spec", lambda _: None)
 
 
 # Which mongod is run

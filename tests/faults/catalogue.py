@@ -1,0 +1,78 @@
+"""The catalogue of faults: read from the YAML files beside this one, checked by their schema, expanded over a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from conformance.configuration import read_yaml
+from conformance.model import Model
+from tests.faults.expansion import expand
+
+HERE: Final = Path(__file__).parent
+Edit = Mapping[str, Any]
+Expectations = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An edit to a conformant database or to a copy of its configuration, and the rules that must say so."""
+
+    id: str
+    title: str
+    base: str = "small"
+    generate: Mapping[str, Any] | None = None
+    edits: tuple[Edit, ...] = ()
+    families: tuple[str, ...] = ()
+    fails: Expectations = field(default_factory=dict)
+    warns: Expectations = field(default_factory=dict)
+    skips: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Fault:
+        """From one entry of a file, or of an expanded pattern."""
+        lists = {name: tuple(data[name]) for name in ("edits", "families", "skips") if name in data}
+        return cls(**{**data, **lists})
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All faults in the order of the files, and why some rules have none."""
+
+    faults: tuple[Fault, ...]
+    unkillable: Mapping[str, str]
+
+
+def load_catalogue(model: Model) -> Catalogue:
+    """Read every file; AssertionError names the file and place that breaks fault.schema.json, or the id used twice."""
+    faults: list[Fault] = []
+    unkillable: dict[str, str] = {}
+    for content in _files():
+        effects = content.get("effects", {})
+        faults += [Fault.parse(entry) for entry in content.get("faults", ())]
+        faults += [Fault.parse(entry) for one in content.get("patterns", ()) for entry in expand(model, one, effects)]
+        unkillable |= content.get("unkillable", {})
+    ids = [fault.id for fault in faults]
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    assert not twice, f"two faults of one id: {twice}"
+    return Catalogue(tuple(faults), unkillable)
+
+
+def _files() -> Iterator[Mapping[str, Any]]:
+    """The files' contents; the effects of all are known to all."""
+    validator = Draft202012Validator(json.loads((HERE / "fault.schema.json").read_text(encoding="utf-8")))
+    contents = []
+    for path in sorted(HERE.glob("*.yaml")):
+        content = read_yaml(path)
+        error = best_match(validator.iter_errors(content))
+        assert error is None, f"{path.name}: at {error.json_path}: {error.message[:300]}"
+        contents.append(content)
+    effects = {name: events for content in contents for name, events in content.get("effects", {}).items()}
+    for content in contents:
+        yield {**content, "effects": effects}
