@@ -113,10 +113,10 @@ def _integers(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
 
 
 def _numbers(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
-    return _uniform(*number_range(schema), n, rng)
+    return uniform(*number_range(schema), n, rng)
 
 
-def _uniform(low: float, high: float, n: int, rng: Rng) -> Array:
+def uniform(low: float, high: float, n: int, rng: Rng) -> Array:
     """Doubles from low to high, both included; halved meanwhile, since the width may be more than a double holds."""
     return np.clip(2 * rng.uniform(low / 2, high / 2, n), low, high)
 
@@ -169,7 +169,7 @@ def _dictionaries(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
 def _vectors(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     low, high = element_range(schema)
     sizes = rng.integers(schema["minItems"], schema["maxItems"], n, endpoint=True)
-    return _objects([_uniform(low, high, size, rng).tolist() for size in sizes])
+    return _objects([uniform(low, high, size, rng).tolist() for size in sizes])
 
 
 SAMPLERS: Final[Mapping[Kind, Sampler]] = {

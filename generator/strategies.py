@@ -31,6 +31,7 @@ from generator.ranges import (
     number_range,
     size_range,
 )
+from generator.samplers import uniform
 
 Document = dict[str, Any]
 Strategy = SearchStrategy[Any]
@@ -139,8 +140,7 @@ def _vectors(schema: Mapping[str, Any]) -> Strategy:
     low, high = element_range(schema)
 
     def expand(size: int, seed: int) -> list[float]:
-        drawn = 2 * np.random.default_rng(seed).uniform(low / 2, high / 2, size)
-        return np.clip(drawn, low, high).tolist()
+        return uniform(low, high, size, np.random.default_rng(seed)).tolist()  # type: ignore[no-any-return]
 
     return st.builds(expand, st.integers(schema["minItems"], schema["maxItems"]), st.integers(0, 2**32 - 1))
 

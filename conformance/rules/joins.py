@@ -7,12 +7,13 @@ of deleted parents, copies that differ and totals that do not add up all come fr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from bson import ObjectId
+from bson import Decimal128, ObjectId
 
 from conformance.configuration import Configuration, Equation
 from conformance.formula import Formula
@@ -61,7 +62,9 @@ class Join:
         """The groups that break something: _id is the key, and every part's flag says whether it is broken."""
         parts = self.parts.values()
         group: Row = {"_id": f"${self.reference.field}", "_n": {"$sum": 1}, "_live": {"$sum": self._alive()}}
-        parent: Row = {"_id": f"${self.reference.target_field}", "_parents": {"$literal": 1}, "_parent": "$_id"}
+        held = self.model[self.reference.target].soft_delete
+        # One object per parent, for one accumulator to carry; of several with one key a live one is the greatest.
+        parent: Row = {"kept": {"$cond": [{"$eq": [f"${held}", True]}, 0, 1]} if held else 1, "id": "$_id"}
         merged: Row = {"_id": "$_id", "_n": {"$sum": "$_n"}, "_live": {"$sum": "$_live"}}
         merged |= {"_parents": {"$sum": "$_parents"}, "_parent": {"$max": "$_parent"}}
         for part in parts:
@@ -69,15 +72,25 @@ class Join:
             parent |= part.parent
             merged |= part.merged
         flags: Row = {part.flag: part.broken for part in parts}
+        if not self._any_deleted(context):  # then the live children are all of them: half of the sums are saved
+            everyone = {f"${name}": f"${_of_all(name)}" for name in merged if name.startswith("_live")}
+            group, merged = ({n: e for n, e in stage.items() if f"${n}" not in everyone} for stage in (group, merged))
+            flags = _renamed(flags, everyone)
+        united = {"_id": f"${self.reference.target_field}", "_parents": {"$literal": 1}, "_parent": parent}
         pipeline = [
             {"$match": {self.reference.field: {"$exists": True, "$ne": None}}},
             {"$group": group},
-            {"$unionWith": {"coll": self.reference.target, "pipeline": [{"$project": parent}]}},
+            {"$unionWith": {"coll": self.reference.target, "pipeline": [{"$project": united}]}},
             {"$group": merged},
             {"$match": {"$expr": {"$or": list(flags.values())}}},
             {"$addFields": flags},
         ]
         return iter(context.collection(self.reference.collection).aggregate(pipeline, allowDiskUse=True))
+
+    def _any_deleted(self, context: Context) -> bool:
+        flag = self.model[self.reference.collection].soft_delete
+        children = context.collection(self.reference.collection)
+        return bool(flag) and children.find_one({flag: True}, {"_id": 1}) is not None
 
     def _alive(self) -> Expression:
         flag = self.model[self.reference.collection].soft_delete
@@ -129,20 +142,17 @@ def missing_parent(reference: Reference) -> Part:
 
 def deleted_parent(model: Model, reference: Reference) -> Part:
     """Live children of documents that are all marked as deleted."""
-    flag = model[reference.target].soft_delete
     own = model[reference.collection].soft_delete
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         live = {own: {"$ne": True}} if own else {}
         samples = _children(context, reference, rows, live, f"that document of {reference.target} is deleted")
-        return Outcome(examined, sum(row["_live"] for row in rows), samples)
+        return Outcome(examined, sum(row["_live" if "_live" in row else "_n"] for row in rows), samples)
 
     return Part(
         "_orphaned",
-        {"$and": [{"$gt": ["$_parents", 0]}, {"$eq": ["$_kept", 0]}, {"$gt": ["$_live", 0]}]},
+        {"$and": [{"$gt": ["$_parents", 0]}, {"$eq": ["$_parent.kept", 0]}, {"$gt": ["$_live", 0]}]},
         outcome,
-        parent={"_kept": {"$cond": [{"$eq": [f"${flag}", True]}, 0, 1]}},
-        merged={"_kept": {"$sum": "$_kept"}},
     )
 
 
@@ -162,27 +172,23 @@ def _children(context: Context, reference: Reference, rows: list[Row], also: Row
 
 def differing_copy(position: int, copy: Copy) -> Part:
     """Children whose copy of the parent's fields differs; those without the copy are not examined."""
-    low, high, expected = f"_low{position}", f"_high{position}", f"_expected{position}"
+    low, high, expected = f"_low{position}", f"_high{position}", f"expected{position}"
     value = f"${copy.field}"
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         violations, samples = _compare(context, copy, [row["_id"] for row in rows])
         return Outcome(examined, violations, samples)
 
-    different = {"$or": [{"$ne": [f"${low}", f"${expected}_low"]}, {"$ne": [f"${high}", f"${expected}_high"]}]}
-    known = [{"$gt": ["$_parents", 0]}, {"$gt": [f"${low}", None]}, {"$gt": [f"${expected}_low", None]}]
+    source = f"$_parent.{expected}"
+    different = {"$or": [{"$ne": [f"${low}", source]}, {"$ne": [f"${high}", source]}]}
+    known = [{"$gt": ["$_parents", 0]}, {"$gt": [f"${low}", None]}]
     return Part(
         f"_differs{position}",
         {"$and": [*known, different]},
         outcome,
         group={low: {"$min": value}, high: {"$max": value}},
         parent={expected: _source(copy, "$")},
-        merged={
-            low: {"$min": f"${low}"},
-            high: {"$max": f"${high}"},
-            f"{expected}_low": {"$min": f"${expected}"},
-            f"{expected}_high": {"$max": f"${expected}"},
-        },
+        merged={low: {"$min": f"${low}"}, high: {"$max": f"${high}"}},
     )
 
 
@@ -244,54 +250,62 @@ def wrong_total(position: int, model: Model, equation: Equation, formula: Formul
     collection = model[formula.collection.name]
     flag = model[formula.totals[0].reference.collection].soft_delete
     target = collection.field(equation.field.partition(".")[2])
-    name = f"_is{position}"
+    name = f"is{position}"
+    stored = f"$_parent.{name}"
     money = target.kind == "money"
     group: Row = {}
     merged: Row = {}
     everything: dict[str, str] = {}
     living: dict[str, str] = {}
-    guards: list[Expression] = [{"$eq": ["$_parents", 1]}, {"$isNumber": f"${name}"}]
+    guards: list[Expression] = [{"$eq": ["$_parents", 1]}, {"$isNumber": stored}]
     for total in formula.totals:
-        over_all, over_live, unusable = (f"{kind}{position}{total.name}" for kind in ("_all", "_live", "_bad"))
+        if total.formula is None:
+            everything[f"${total.name}"], living[f"${total.name}"] = "$_n", "$_live"
+            continue
+        over_live = f"_live{position}{total.name}"
+        over_all = _of_all(over_live)
         everything[f"${total.name}"], living[f"${total.name}"] = f"${over_all}", f"${over_live}"
-        usable = {"$and": total.formula.guards()} if total.formula else True
-        amount = total.formula.mongo() if total.formula else 1
-        alive = {"$ne": [f"${flag}", True]} if flag else True
-        group[over_all] = {"$sum": {"$cond": [usable, amount, 0]}}
-        group[over_live] = {"$sum": {"$cond": [{"$and": [usable, alive]}, amount, 0]}}
+        amount = {"$cond": [{"$and": total.formula.guards()}, total.formula.mongo(), math.nan]}
+        group[over_all] = {"$sum": amount}
+        group[over_live] = {"$sum": {"$cond": [{"$ne": [f"${flag}", True]}, amount, 0]}} if flag else {"$sum": amount}
         merged |= {over_all: {"$sum": f"${over_all}"}, over_live: {"$sum": f"${over_live}"}}
-        if total.formula:
-            group[unusable] = {"$sum": {"$cond": [usable, 0, 1]}}
-            merged[unusable] = {"$sum": f"${unusable}"}
-            guards.append({"$eq": [f"${unusable}", 0]})
+        guards.append({"$ne": [f"${over_all}", math.nan]})
     expected = formula.mongo()
     value = {"$round": [{"$multiply": [f"${target.path}", 100]}, 0]} if money else f"${target.path}"
     parent: Row = {name: {"$cond": [{"$isNumber": f"${target.path}"}, value, None]}}
-    for operand in formula.operands:
-        parent[operand], merged[operand] = f"${operand}", {"$max": f"${operand}"}
-    merged[name] = {"$max": f"${name}"}
-    wrong = [{"$ne": [f"${name}", _renamed(expected, names)]} for names in (everything, living)]
+    own = {f"${operand}": f"$_parent.{operand}" for operand in formula.operands}
+    parent |= {operand: f"${operand}" for operand in formula.operands}
+    wrong = [{"$ne": [stored, _renamed(expected, {**own, **names})]} for names in (everything, living)]
     made = everything.get(expected) if isinstance(expected, str) else None
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
-        return Outcome(examined, len(rows), context.samples(Sample(explain(row), row["_parent"]) for row in rows))
+        return Outcome(examined, len(rows), context.samples(Sample(explain(row), row["_parent"]["id"]) for row in rows))
 
     def explain(row: Row) -> str:
-        scale = 100 if money else 1
-        found = f"{target.path} is {row[name] / scale:.10g}"
-        return f"{found}, its {formula.totals[0].reference.collection} make " + (
-            f"{row[made[1:]] / scale:.10g}" if made else "another value"
-        )
+        children = formula.totals[0].reference.collection
+        value = _amount(row[made[1:]], money=money) if made else "another value"
+        return f"{target.path} is {_amount(row['_parent'][name], money=money)}, its {children} make {value}"
 
     return Part(
         f"_wrong{position}",
-        {"$and": [*guards, *formula.guards(), *wrong]},
+        {"$and": [*guards, *_renamed(formula.guards(), own), *wrong]},
         outcome,
         group=group,
         parent=parent,
         merged=merged,
         is_total=True,
     )
+
+
+def _of_all(live: str) -> str:
+    """The name of what is summed over all children, from that over the live ones."""
+    return "_n" if live == "_live" else live.replace("_live", "_all", 1)
+
+
+def _amount(value: Any, *, money: bool) -> str:
+    """A number of the pipeline as a person reads it; one Decimal128 among the operands makes the result one."""
+    number = value.to_decimal() if isinstance(value, Decimal128) else value
+    return f"{number / (100 if money else 1):.10g}"
 
 
 def _renamed(expression: Expression, names: Mapping[str, str]) -> Expression:

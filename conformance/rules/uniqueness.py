@@ -22,7 +22,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             yield Rule(
                 id=f"uniqueness.{collection.name}.{'+'.join(group).lower()}",
                 title=f"{collection.title}: no two documents share {' and '.join(group)}",
-                check=answer(_duplicates(collection.name, group)),
+                check=answer(_duplicates(collection, group)),
                 why="Two documents with one key become one on devices, or the connector stops.",
                 mend="Merge the documents, or give one of them another value.",
             )
@@ -35,11 +35,16 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             yield _identity(collection, collection.id_field)
 
 
-def _duplicates(name: str, group: tuple[str, ...]) -> Callable[[Context], Outcome]:
+def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Context], Outcome]:
+    name = collection.name
     held = {field: {"$exists": True, "$ne": None} for field in group}
     key: Any = f"${group[0]}" if len(group) == 1 else {field: f"${field}" for field in group}
 
     def check(context: Context) -> Outcome:
+        if group == (collection.id_field,) and context.counts[name]:
+            other = context.collection(name).find_one({"$expr": {"$ne": ["$_id", key]}}, {"_id": 1})
+            if other is None:  # the server keeps _id unique, so the field that always equals it is
+                return Outcome(context.counts[name])
         pipeline = [
             {"$match": held},
             {"$group": {"_id": key, "n": {"$sum": 1}}},

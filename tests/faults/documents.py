@@ -1,0 +1,142 @@
+"""Edits of documents: read, changed here, and put back past the validator; what was there before is kept for undoing."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from bson import Decimal128
+from pymongo.database import Database
+
+from tests.faults.values import at, made, put, take
+
+Document = dict[str, Any]
+#: The place, in the order of _id, of the document that is edited unless an edit says another.
+NTH: Final = 3
+
+
+class Touched:
+    """The documents that edits changed: ``before`` and ``after`` by collection."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self.before: dict[str, list[Document]] = {}
+        self.after: dict[str, list[Document]] = {}
+
+    def replace(self, name: str, old: list[Document], new: list[Document]) -> None:
+        """Take ``old`` out and put ``new`` in, past the validator."""
+        if old:
+            self._database[name].delete_many({"_id": {"$in": [one["_id"] for one in old]}})
+        known = [one["_id"] for one in self.after.get(name, ())]
+        self.before.setdefault(name, []).extend(one for one in old if one["_id"] not in known)
+        gone = [one["_id"] for one in old]
+        self.after[name] = [one for one in self.after.get(name, ()) if one["_id"] not in gone] + new
+        insert(self._database, name, new)
+
+    def undo(self) -> None:
+        """Put every document back as it was."""
+        for name, new in self.after.items():
+            if new:
+                self._database[name].delete_many({"_id": {"$in": [one["_id"] for one in new]}})
+            insert(self._database, name, self.before.get(name, []))
+
+
+def insert(database: Database[Document], name: str, documents: list[Document]) -> None:
+    """Insert what the validator would refuse; a thousand at a time."""
+    for start in range(0, len(documents), 1000):
+        part = documents[start : start + 1000]
+        database[name].insert_many(part, bypass_document_validation=True)
+
+
+def chosen(database: Database[Document], edit: Mapping[str, Any], named: Mapping[str, Document]) -> list[Document]:
+    """The documents an edit is about. AssertionError when there is none: the edit would change nothing."""
+    where, name = made(edit.get("where", {}), named), edit["in"]
+    nth, number = edit.get("nth", 0 if "where" in edit else NTH), edit.get("take", 1)
+    if number == "all":
+        found = list(database[name].find(where).sort("_id", 1))
+    else:
+        cursor = database[name].find(where).sort("_id", 1 if nth >= 0 else -1)
+        found = list(cursor.skip(nth if nth >= 0 else -nth - 1).limit(number))
+    assert found, f"no document of {name} is like {where}"
+    return found
+
+
+def edit_documents(
+    database: Database[Document], touched: Touched, edit: Mapping[str, Any], named: dict[str, Document]
+) -> None:
+    """Carry out one edit; the first document, as it was, gets the edit's name."""
+    old = chosen(database, edit, named)
+    named[edit.get("as", "it")] = copy.deepcopy(old[0])
+    if "delete" in edit:
+        touched.replace(edit["in"], old, [])
+    elif "derive" in edit:
+        fields = {path: made(value, named) for path, value in edit["derive"].items()}
+        pipeline = [{"$match": {"_id": {"$in": [one["_id"] for one in old]}}}, {"$set": fields}]
+        touched.replace(edit["in"], [], list(database[edit["in"]].aggregate(pipeline)))
+    elif "insert" in edit:
+        new = [_changed(one, {"set": edit["insert"]}, named) for one in old]
+        touched.replace(edit["in"], [], new)
+    else:
+        touched.replace(edit["in"], old, [_changed(one, edit, named) for one in old])
+
+
+def _changed(document: Document, edit: Mapping[str, Any], named: Mapping[str, Document]) -> Document:
+    new = copy.deepcopy(document)
+    for verb, change in _VERBS.items():
+        if verb in edit:
+            change(new, made(edit[verb], named))
+    assert new != document or str(new) != str(document), f"the edit changes nothing: {edit}"
+    return new
+
+
+def _set(document: Document, values: Mapping[str, Any]) -> None:
+    for path, value in values.items():
+        put(document, path, copy.deepcopy(value))
+
+
+def _unset(document: Document, paths: list[str]) -> None:
+    for path in paths:
+        take(document, path)
+
+
+def _rename(document: Document, names: Mapping[str, str]) -> None:
+    for old, new in names.items():
+        put(document, new, take(document, old))
+
+
+def _add(document: Document, amounts: Mapping[str, float]) -> None:
+    for path, amount in amounts.items():
+        value = at(document, path)
+        put(document, path, round(value + amount, 2) if isinstance(value, float) else value + amount)
+
+
+def _cast(document: Document, types: Mapping[str, str]) -> None:
+    for path, name in types.items():
+        put(document, path, _CASTS[name](at(document, path)))
+
+
+def _key(document: Document, values: Mapping[str, Any]) -> None:
+    document.update(values)
+
+
+_VERBS: Final[Mapping[str, Callable[[Document, Any], None]]] = {
+    "set": _set,
+    "unset": _unset,
+    "rename": _rename,
+    "add": _add,
+    "cast": _cast,
+    "key": _key,
+}
+_CASTS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "double": float,
+    "decimal": lambda value: Decimal128(str(value)),
+    "string": lambda value: str(value).lower() if isinstance(value, bool) else str(value),
+    "date": lambda value: dt.datetime.fromisoformat(value),
+    "list": lambda value: list(value.values()) if isinstance(value, Mapping) else [value],
+    "uuid1": lambda value: str(uuid.UUID(value[:14] + "1" + value[15:])),
+    "upper": str.upper,
+    "newline": lambda value: value + "\n",
+}

@@ -1,0 +1,151 @@
+"""Where a fault is made: a copy of the model's folder, and databases of a conformant dataset on one server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.configuration import Configuration, GenerationFile, load_configuration, read_yaml
+from conformance.model import Model, load_model
+from conformance.provision import apply, plan
+from conformance.settings import Settings, load_settings
+from generator.loader import load
+from generator.plan import Plan
+from tests.faults.values import at, made, put, take
+
+Document = dict[str, Any]
+#: What of the project is copied: what a model is, and what the rules of family security look at.
+_COPIED: Final = ("schemas", "config", ".env.sample", ".gitignore")
+#: Customers and orders by the name of the base.
+SIZES: Final[Mapping[str, tuple[int, int]]] = {"small": (300, 2_000), "large": (1_000, 12_000)}
+#: Not the default: a fault must not depend on the seed that everybody looks at.
+SEED: Final = 7
+
+
+@dataclass
+class Place:
+    """The copy of the folder at ``root``, and the databases that were made so far."""
+
+    root: Path
+    client: MongoClient[Document]
+    prefix: str
+    _databases: dict[str, Database[Document]] = field(default_factory=dict)
+
+    @classmethod
+    def copied(cls, project: Path, root: Path, client: MongoClient[Document], prefix: str) -> Place:
+        """A place with a copy of the project's model below ``root``, tracked by a git of its own where there is one."""
+        for name in _COPIED:
+            if (project / name).is_dir():
+                shutil.copytree(project / name, root / name)
+            elif (project / name).exists():
+                shutil.copy(project / name, root / name)
+        place = cls(root, client, prefix)
+        place.track()
+        return place
+
+    def track(self) -> None:
+        """Tell git, if there is one, of every file in the copy."""
+        for command in (["init", "-q"], ["add", "-A"]):
+            subprocess.run(["git", *command], cwd=self.root, capture_output=True, check=False)
+
+    def settings(self, base: str, **changed: Any) -> Settings:
+        """The settings that a base was made with, some of them changed."""
+        customers, orders = SIZES[base]
+        given = {"num_customers": customers, "num_orders": orders, "seed": SEED}
+        return load_settings(self.root / ".env", **(given | changed))
+
+    def model(self) -> Model:
+        """The model as the copy has it now."""
+        return load_model(self.root)
+
+    def configuration(self, model: Model, settings: Settings) -> Configuration:
+        """The configuration as the copy has it now."""
+        return load_configuration(model, settings.constants())
+
+    def database(self, base: str) -> Database[Document]:
+        """The conformant database of a base; made once."""
+        if base not in self._databases:
+            self._databases[base] = self.generated(base, {})
+        return self._databases[base]
+
+    def generated(self, base: str, figures: Mapping[str, Any]) -> Database[Document]:
+        """A database of its own, made with other figures."""
+        model, settings = self.model(), self.settings(base)
+        configuration = self.configuration(model, settings)
+        if figures:
+            generation = configuration.generation
+            changed = GenerationFile(**(generation.model_dump() | {"figures": {**generation.figures, **figures}}))
+            configuration = Configuration(
+                changed, configuration.rules, configuration.queries, configuration.catalogue, configuration.constants
+            )
+        database = self.client[f"{self.prefix}_{base}" + ("_other" if figures else "")]
+        self.client.drop_database(database.name)
+        load(Plan(model, configuration, settings).documents(), database, 1_000)
+        apply(plan(model, database), database)
+        return database
+
+    def clear(self) -> None:
+        """Drop every database of this place."""
+        for name in self.client.list_database_names():
+            if name.startswith(self.prefix):
+                self.client.drop_database(name)
+
+
+@contextmanager
+def edited_files(place: Place, edits: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+    """The copy's files with the edits made; back as they were afterwards."""
+    before = {edit["file"]: _content(place.root / edit["file"]) for edit in edits}
+    try:
+        for edit in edits:
+            _edit_file(place.root / edit["file"], edit)
+        if edits:
+            place.track()
+        yield
+    finally:
+        for name, content in before.items():
+            if content is None:
+                (place.root / name).unlink(missing_ok=True)
+            else:
+                (place.root / name).write_bytes(content)
+        if edits:
+            place.track()
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _edit_file(path: Path, edit: Mapping[str, Any]) -> None:
+    if "delete" in edit:
+        path.unlink()
+        return
+    if "text" in edit:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(made(edit["text"], {}), encoding="utf-8")
+        return
+    if "replace" in edit:
+        text = path.read_text(encoding="utf-8")
+        for old, new in edit["replace"].items():
+            assert text.count(old) == 1, f"{path.name}: {old!r} stands {text.count(old)} times, not once"
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+    if edit.keys() & {"set", "unset", "append"}:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else read_yaml(path)
+        for name, value in edit.get("set", {}).items():
+            put(content, name, made(value, {}))
+        for name in edit.get("unset", ()):
+            take(content, name)
+        for name, value in edit.get("append", {}).items():
+            at(content, name).append(made(value, {}))
+        dumped = json.dumps(content, indent=2) if path.suffix == ".json" else yaml.safe_dump(content, sort_keys=False)
+        path.write_text(dumped, encoding="utf-8")

@@ -1,0 +1,90 @@
+"""What a database is, beside its documents: collections, options, indexes; put back after an edit by raw command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from tests.faults.documents import insert
+
+Document = dict[str, Any]
+#: Options that collMod can put back; a difference in any other means that the collection is made anew.
+_MODIFIABLE: Final = ("validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages")
+#: Commands after which a collection's documents may be gone.
+_DESTROYING: Final = ("drop", "convertToCapped")
+
+
+class ServerState:
+    """A database's collections with their options and indexes, as they were when this was made."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self.options = _options(database)
+        self.indexes = {name: _indexes(database, name) for name in self.options}
+        self._documents: dict[str, list[Document]] = {}
+
+    def run(self, command: Mapping[str, Any]) -> None:
+        """Run one command; the documents of a collection that it takes away are kept."""
+        verb, name = next(iter(command.items()))
+        if verb in _DESTROYING:
+            self._documents.setdefault(name, list(self._database[name].find()))
+        self._database.command(dict(command))
+
+    def undo(self) -> None:
+        """Put collections, options and indexes back, and the documents that were taken away."""
+        now = _options(self._database)
+        for name in now.keys() - self.options.keys():
+            self._database.drop_collection(name)
+        for name, options in self.options.items():
+            if name not in now or _fixed(now[name]) != _fixed(options):
+                self._anew(name, options)
+            elif now[name] != options:
+                wanted = {"validator": {}, "validationLevel": "strict", "validationAction": "error"}
+                wanted |= {"changeStreamPreAndPostImages": {"enabled": False}}
+                wanted |= {option: options[option] for option in _MODIFIABLE if option in options}
+                self._database.command({"collMod": name, **wanted})
+            self._mend_indexes(name)
+
+    def _anew(self, name: str, options: Mapping[str, Any]) -> None:
+        documents = self._documents[name]
+        self._database.drop_collection(name)
+        self._database.command({"create": name, **options})
+        insert(self._database, name, documents)
+
+    def _mend_indexes(self, name: str) -> None:
+        wanted, there = self.indexes[name], _indexes(self._database, name)
+        for index, spec in there.items():
+            if spec != wanted.get(index):
+                self._database.command({"dropIndexes": name, "index": index})
+        missing = [spec for index, spec in wanted.items() if spec != there.get(index)]
+        if missing:
+            self._database.command({"createIndexes": name, "indexes": missing})
+
+
+def digest(database: Database[Document]) -> Any:
+    """What two states of a database have in common if and only if they are the same."""
+    names = sorted(_options(database))
+    return (
+        database.command("dbHash")["collections"],
+        _options(database),
+        {name: _indexes(database, name) for name in names},
+    )
+
+
+def _options(database: Database[Document]) -> dict[str, Mapping[str, Any]]:
+    return {info["name"]: info.get("options", {}) for info in database.list_collections()}
+
+
+def _indexes(database: Database[Document], name: str) -> dict[str, Mapping[str, Any]]:
+    try:
+        return {spec["name"]: spec for spec in map(dict, database[name].list_indexes())}
+    except OperationFailure:  # a view has none
+        return {}
+
+
+def _fixed(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {option: value for option, value in options.items() if option not in _MODIFIABLE}
+

@@ -1,0 +1,86 @@
+"""The values of an edit: extended JSON for what YAML has no word for, a few makers, and $$name.path for a document's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from bson import json_util
+
+_NAME: Final = re.compile(r"^\$\$([a-z]+)\.([A-Za-z0-9_.]+)$")
+#: Made here, because written out they would be too long, or look like a credential to a scanner.
+_MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "$times": lambda text, number: text * number,
+    "$list": lambda value, number: [value] * number,
+    "$keys": lambda number: {f"key_{position}": 1 for position in range(number)},
+    "$nested": lambda levels: _nested(levels),
+    "$join": lambda *parts: "".join(parts),
+}
+
+
+def _nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"m": value}
+    return value
+
+
+def made(data: Any, named: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The data with every maker, every extended JSON value and every $$name.path replaced by the value it means.
+
+    A $$name that is not among ``named`` stays as it is: it is MongoDB's (as in $$ROOT).
+    """
+    if isinstance(data, Mapping):
+        if len(data) == 1:
+            ((key, value),) = data.items()
+            if key in _MAKERS:
+                value = made(value, named)
+                return _MAKERS[key](*value) if isinstance(value, list) else _MAKERS[key](value)
+        plain = {made(key, named): made(value, named) for key, value in data.items()}
+        return _extended(plain) if any(str(key).startswith("$") for key in plain) else plain
+    if isinstance(data, list | tuple):
+        return [made(item, named) for item in data]
+    match = _NAME.match(data) if isinstance(data, str) else None
+    return at(named[match[1]], match[2]) if match and match[1] in named else data
+
+
+def _extended(data: dict[str, Any]) -> Any:
+    """{"$numberDecimal": "1.5"} as the BSON value; any other operator as it is."""
+    if len(data) > 2 or not data.keys() <= _EXTENDED:
+        return data
+    return json_util.loads(json.dumps(data), json_options=json_util.CANONICAL_JSON_OPTIONS)
+
+
+_EXTENDED: Final = {
+    "$numberDecimal", "$numberDouble", "$numberLong", "$numberInt", "$date", "$oid", "$binary", "$uuid",
+    "$regularExpression", "$timestamp", "$minKey", "$maxKey", "$code", "$undefined", "$symbol",
+}  # fmt: skip
+
+
+def at(document: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; KeyError names the part that is not there."""
+    value: Any = document
+    for part in path.split("."):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
+
+
+def put(document: Any, path: str, value: Any) -> None:
+    """Set the value at a dotted path in place; a number is a position in a list."""
+    *parents, last = path.split(".")
+    for part in parents:
+        document = document[int(part)] if isinstance(document, list) else document.setdefault(part, {})
+    if isinstance(document, list):
+        document[int(last)] = value
+    else:
+        document[last] = value
+
+
+def take(document: Any, path: str) -> Any:
+    """Remove the value at a dotted path in place and return it; KeyError when it is not there."""
+    *parents, last = path.split(".")
+    for part in parents:
+        document = document[int(part)] if isinstance(document, list) else document[part]
+    return document.pop(int(last) if isinstance(document, list) else last)
