@@ -306,7 +306,9 @@ def _across(schema: Schema, near: Callable[[float], Iterable[Any]]) -> Iterator[
 
 
 def _integer(schema: Schema, _: int) -> Iterator[Broken]:
-    return _across(schema, lambda bound: (math.floor(bound), math.floor(bound) - 1, math.ceil(bound), math.ceil(bound) + 1))
+    return _across(
+        schema, lambda bound: (math.floor(bound), math.floor(bound) - 1, math.ceil(bound), math.ceil(bound) + 1)
+    )
 
 
 def _number(schema: Schema, _: float) -> Iterator[Broken]:
@@ -332,9 +334,7 @@ def _money(schema: Schema, old: float) -> Iterator[Broken]:
             yield _itself("x-money", value)
     yield from _across(
         schema,
-        lambda bound: (
-            n / 100 for n in range(math.floor(100 * bound) - 1, math.ceil(100 * bound) + 2)
-        ),
+        lambda bound: (n / 100 for n in range(math.floor(100 * bound) - 1, math.ceil(100 * bound) + 2)),
     )
 
 

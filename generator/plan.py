@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -56,7 +55,7 @@ class Plan:
         self._retained: dict[str, dict[str, Array]] = {}
         self._presence: dict[str, dict[str, Array]] = {}
         self._offsets: dict[str, int] = {}
-        self._needed = _needed(model)
+        self._needed = _needed(self)
         self._cache: dict[tuple[str, str], Any] = {}
 
     # -- sizes -----------------------------------------------------------------------------------------------------
@@ -205,23 +204,26 @@ class Plan:
             yield self.model[ready]
 
     def _collection(self, collection: Collection) -> Iterator[tuple[str, list[Document]]]:
-        kept: dict[str, list[Column]] = {name: [] for name in sorted(self._needed[collection.name])}
         size = self.size(collection)
+        kept: dict[tuple[str, str], list[Column]] = {}
         for number, first in enumerate(range(0, size, BATCH)):
             batch = Batch(self, collection, first, min(BATCH, size - first), number)
             yield from self._family(batch)
-            for name, columns in kept.items():
-                columns.append(batch.column(name))
-            batch.children.clear()  # parent and children refer to each other: free them now, not when the GC comes by
-        for name, columns in kept.items():
-            self._keep(collection, name, columns)
+            self._keep(batch, kept)
+        for (name, field), columns in kept.items():
+            values = [values for values, _ in columns]
+            self._retained.setdefault(name, {})[field] = np.concatenate(values)
+            if any(present is not None for _, present in columns):
+                masks = [np.ones(len(v), dtype=bool) if present is None else present for v, present in columns]
+                self._presence.setdefault(name, {})[field] = np.concatenate(masks)
 
-    def _keep(self, collection: Collection, name: str, columns: list[Column]) -> None:
-        values = [values for values, _ in columns] or [np.empty(0, dtype=object)]
-        self._retained.setdefault(collection.name, {})[name] = np.concatenate(values)
-        if any(present is not None for _, present in columns):
-            masks = [np.ones(len(v), dtype=bool) if present is None else present for v, present in columns]
-            self._presence.setdefault(collection.name, {})[name] = np.concatenate(masks)
+    def _keep(self, batch: Batch, kept: dict[tuple[str, str], list[Column]]) -> None:
+        """Note the columns that later collections look at, of the batch and of all that was made with it."""
+        for name in sorted(self._needed[batch.collection.name]):
+            kept.setdefault((batch.collection.name, name), []).append(batch.column(name))
+        for child in batch.children.values():
+            self._keep(child, kept)
+        batch.children.clear()  # parent and children refer to each other: free them now, not when the GC comes by
 
     def _family(self, batch: Batch) -> Iterator[tuple[str, list[Document]]]:
         """A batch, then the children that are made with it, then theirs."""
@@ -231,20 +233,24 @@ class Plan:
                 yield from self._family(batch.children_of(collection.name))
 
 
-@cache
-def _needed(model: Model) -> Mapping[str, set[str]]:
-    """The fields of each collection that other collections look at."""
+def _needed(plan: Plan) -> Mapping[str, set[str]]:
+    """The fields of each collection that others look at once it is finished; those made with it look at its batches."""
+    model = plan.model
     needed: dict[str, set[str]] = {collection.name: set() for collection in model}
     for collection in model:
-        for reference in collection.references:
+        parent = plan.fanned_out_from(collection)
+        later = [reference for reference in collection.references if model[reference.target] is not parent]
+        for reference in later:
             needed[reference.target].add(reference.target_field)
         for copy in collection.copies:
-            needed[copy.through.target].update(copy.of)
+            if copy.through in later:
+                needed[copy.through.target].update(copy.of)
         for field in collection.fields:
             for path in _paths(field.sample):
                 head, _, name = path.partition(".")
-                if any(reference.field == head for reference in collection.references):
-                    needed[collection.reference(head).target].add(name)
+                for reference in later:
+                    if reference.field == head:
+                        needed[reference.target].add(name)
             how = field.sample.get("reference", {})
             target = model[collection.reference(field.path).target] if how else collection
             needed[target.name].update(how.get("matching", {}))

@@ -66,16 +66,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out families of which no rule was chosen, and tests without a rule when rules were chosen by name."""
     narrowed = bool(config.getoption("--only") or config.getoption("--collection"))
-    kept = [
-        item
-        for item in items
-        if (isinstance(item, pytest.Function) and item.callspec.params.get("rule_id") in config.stash[_RULES])
-        if hasattr(item, "callspec") and "rule_id" in item.callspec.params
-    ] + [item for item in items if "judge" not in getattr(item, "fixturenames", ()) and not narrowed]
-    left = [item for item in items if item not in kept]
+    rules = config.stash[_RULES]
+
+    def keep(item: pytest.Item) -> bool:
+        if "judge" in getattr(item, "fixturenames", ()):
+            return _has_rule(item) and item.callspec.params["rule_id"] in rules  # type: ignore[attr-defined]
+        return not narrowed
+
+    left = [item for item in items if not keep(item)]
     if left:
         config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item in kept]
+        items[:] = [item for item in items if keep(item)]
 
 
 @pytest.fixture(scope="session")
@@ -198,3 +199,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     paths = {"JSON": folder / "validation.json", "HTML": folder / "validation.html"}
     terminalreporter.section("conformance")
     terminalreporter.write(text.render(report, paths=paths, strict=config.getoption("--warnings-fail")))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Benchmarks run only when they are named: `pytest suites/benchmarks`, `make bench`."""
+    return True if collection_path.name == "benchmarks" and not any("benchmarks" in a for a in config.args) else None

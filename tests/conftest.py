@@ -1,7 +1,46 @@
-"""Fixtures that the tests of the rules' families share."""
+"""Fixtures that the tests of rules share, and the last word on the fault catalogue."""
 
 from __future__ import annotations
 
-from tests.judging import database, model, server
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["database", "model", "server"]
+import pytest
+from pymongo import MongoClient
+
+from tests.faults.judgement import Judge
+from tests.faults.place import Place
+from tests.judging import ROOT, Document, database, model, server
+
+__all__ = ["database", "judge", "model", "place", "server"]
+
+#: Where test_faults.py leaves its verdicts for the summary.
+VERDICTS = pytest.StashKey[dict[str, tuple[bool, int]]]()
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory, server: MongoClient[Document]) -> Iterator[Place]:
+    """A copy of the project's model, and databases of conformant data that faults are made in."""
+    found = Place.copied(ROOT, tmp_path_factory.mktemp("model"), server, f"faults_{uuid.uuid4().hex[:8]}")
+    yield found
+    found.clear()
+
+
+@pytest.fixture(scope="session")
+def judge(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """Makes faults, each once in a session."""
+
+    def directory() -> Path:
+        return tmp_path_factory.mktemp("server")
+
+    return Judge(place, directory)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many faults were made and caught."""
+    verdicts = config.stash.get(VERDICTS, {})
+    if verdicts:
+        caught = sum(was_caught for was_caught, _ in verdicts.values())
+        wrong = sum(bool(others) for _, others in verdicts.values())
+        terminalreporter.write_line(f"{len(verdicts)} faults, {caught} caught, {wrong} by the wrong rule")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from conformance.configuration import read_yaml
 from conformance.model import Model
 from tests.faults.expansion import expand
 
@@ -64,12 +64,22 @@ def load_catalogue(model: Model) -> Catalogue:
     return Catalogue(tuple(faults), unkillable)
 
 
+
+class _Loader(yaml.SafeLoader):
+    """Safe, with merge keys (<<), and without keys given twice, of which YAML would let the later win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"{node.start_mark}: a key stands twice: {keys}"
+        return super().construct_mapping(node, deep)
+
+
 def _files() -> Iterator[Mapping[str, Any]]:
     """The files' contents; the effects of all are known to all."""
     validator = Draft202012Validator(json.loads((HERE / "fault.schema.json").read_text(encoding="utf-8")))
     contents = []
     for path in sorted(HERE.glob("*.yaml")):
-        content = read_yaml(path)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - it is a SafeLoader
         error = best_match(validator.iter_errors(content))
         assert error is None, f"{path.name}: at {error.json_path}: {error.message[:300]}"
         contents.append(content)

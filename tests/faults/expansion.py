@@ -25,7 +25,7 @@ class Subject:
     names: Mapping[str, str]
     traits: Mapping[str, Any]
     value: Any = None
-    field: Field | None = None
+    about: Field | None = None
     effects: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -100,9 +100,8 @@ def _text(text: str, names: Mapping[str, Any]) -> str:
 
 
 def _collections(model: Model, _: str) -> Iterator[Subject]:
-    for position, collection in enumerate(sorted(model.collections)):
-        del position
-        yield _of_collection(model[collection])
+    for collection in model:
+        yield _of_collection(collection)
 
 
 def _of_collection(collection: Collection) -> Subject:
@@ -142,6 +141,7 @@ def _of_field(model: Model, collection: Collection, one: Field, event: str) -> S
     traits = {
         **whole.traits,
         "kind": one.kind,
+        one.kind: True,
         "required": required,
         "nested": "." in one.path,
         "id": one.path == "_id",
@@ -190,14 +190,13 @@ def _followers(model: Model, collection: Collection, one: Field, event: str) -> 
 def _bounds(model: Model, event: str) -> Iterator[Subject]:
     """Every bound of every field, crossed by one; of keys with the same bounds in one MAP the first."""
     for subject in _fields(model, event):
-        one = subject.field
+        one = subject.about
         assert one is not None
         collection = model[subject.names["collection"]]
-        if "." in one.path and any(
-            other.schema == one.schema for other in collection.field(one.path.rpartition(".")[0]).children
-            if other.path < one.path
-        ):
-            continue
+        if "." in one.path:
+            siblings = collection.field(one.path.rpartition(".")[0]).children
+            if next(other for other in siblings if other.schema == one.schema) is not one:
+                continue
         for keyword, beyond in _BEYOND.items():
             if keyword in one.schema:
                 traits = {**subject.traits, "keyword": keyword}
@@ -227,8 +226,8 @@ _BEYOND: Final[Mapping[str, Callable[[Field, Any], Any]]] = {
 
 def _patterns(model: Model, event: str) -> Iterator[Subject]:
     for subject in _fields(model, event):
-        assert subject.field is not None
-        if "pattern" in subject.field.schema or subject.field.kind in ("uuid", "timestamp"):
+        assert subject.about is not None
+        if "pattern" in subject.about.schema or subject.about.kind in ("uuid", "timestamp"):
             yield subject
 
 

@@ -1,60 +1,50 @@
-"""Judging: a fault is made, the rules it can touch are run, and what they say is held against what it declares."""
+"""Judging: a fault is made, the rules it can touch are run, what they say is judged, and the fault is undone."""
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pymongo import MongoClient
 from pymongo.database import Database
 
-from conformance.embedded import EmbeddedServer
-from conformance.results import Result
+from conformance.configuration import Configuration
+from conformance.model import Model
 from conformance.rules.base import Context, Rule
 from conformance.rules.catalogue import all_rules
 from conformance.runner import Run
 from tests.faults.catalogue import Fault
 from tests.faults.documents import Touched, edit_documents
+from tests.faults.expectations import Results, Verdict, verdict
 from tests.faults.place import Place, edited_files
 from tests.faults.reading import METADATA, readers
 from tests.faults.server_state import ServerState, digest
+from tests.faults.servers import on_server
 from tests.faults.values import made
 
 Document = dict[str, Any]
-Results = Mapping[str, Result]
-#: Files below config/ and schemas/ that the rules read when they run; every other one is read when they are derived.
+#: Files that some families read when they run; every other one below these folders is read when rules are derived.
 _READ_AT_RUN: Final = ("config/ditto_connector_config.yaml",)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one fault did: the rules that named it, and everything that was not as declared (empty: caught)."""
-
-    fault: Fault
-    killed: tuple[str, ...]
-    missed: tuple[str, ...]
-    wrong: tuple[str, ...]
-    problems: tuple[str, ...]
-    rules_run: int
+_DERIVED_FROM: Final = ("config/", "schemas/")
+_OF_FILES: Final = ("sync", "security")
 
 
 @dataclass
 class Judge:
-    """Runs faults against one place, each once; verdicts are kept by the fault's id and by whether all rules ran."""
+    """Runs faults at one place, each once; ``elsewhere`` makes a directory for another server."""
 
     place: Place
     elsewhere: Callable[[], Path]
+    _rules: tuple[Model, Configuration, list[Rule]] | None = None
     _clean: dict[str, Results] = field(default_factory=dict)
     _digests: dict[str, Any] = field(default_factory=dict)
     _readers: Mapping[str, frozenset[str]] | None = None
     _verdicts: dict[tuple[str, bool], Verdict] = field(default_factory=dict)
 
     def verdict(self, fault: Fault, *, everything: bool = False) -> Verdict:
-        """The fault's verdict; ``everything`` runs all rules rather than those that the edit can touch."""
+        """The fault's verdict, worked out once; ``everything`` runs all rules, not only those it can touch."""
         key = (fault.id, everything)
         if key not in self._verdicts:
             self._verdicts[key] = self._judge(fault, everything)
@@ -63,24 +53,17 @@ class Judge:
     def clean(self, base: str) -> Results:
         """What every rule says of a base without a fault."""
         if base not in self._clean:
-            context = self._context(base, self.place.database(base))
-            rules = all_rules(context.model, context.configuration)
+            context, rules = self._context(base, self.place.database(base))
             self._clean[base] = _run(rules, context)
             self._digests[base] = digest(context.database)
         return self._clean[base]
 
-    # -- one fault -----------------------------------------------------------------------------------------------------
-
     def _judge(self, fault: Fault, everything: bool) -> Verdict:
         clean = self.clean(fault.base)
-        files = [edit for edit in fault.edits if "file" in edit]
         named: dict[str, Document] = {}
         with ExitStack() as stack:
             database = stack.enter_context(self._database(fault))
-            stack.enter_context(edited_files(self.place, files))
-            changed = {key: value for edit in fault.edits for key, value in edit.get("settings", {}).items()}
-            context = self._context(fault.base, database, **changed)
-            stack.enter_context(_server(context, fault, self.elsewhere))
+            stack.enter_context(edited_files(self.place, [edit for edit in fault.edits if "file" in edit]))
             state, touched = ServerState(database), Touched(database)
             stack.callback(state.undo)
             stack.callback(touched.undo)
@@ -89,23 +72,23 @@ class Judge:
                     edit_documents(database, touched, edit, named)
                 elif "command" in edit:
                     state.run(made(edit["command"], named))
-            context = context if not _moved(fault) else _moved_context(context, fault, stack, self.elsewhere)
-            rules = self._touched(fault, context, touched, everything)
-            found = _run(rules, context)
-            expected = _Expected(fault, {rule.id: rule for rule in rules}, context.database, touched, named)
-            verdict = expected.verdict(found, clean)
-        return replace(verdict, problems=(*verdict.problems, *self._left(fault, rules, verdict.killed)))
+            context, rules = self._context(fault.base, database, fault)
+            for edit in fault.edits:
+                context = stack.enter_context(on_server(context, edit.get("server", {}), self.elsewhere))
+            chosen = self._choice(fault, rules, touched, everything)
+            found = _run(chosen, context)
+            judged = verdict(fault, chosen, found, clean, context.database, touched, named)
+        return replace(judged, problems=(*judged.problems, *self._left(fault, judged.killed)))
 
-    def _left(self, fault: Fault, rules: Sequence[Rule], killed: Sequence[str]) -> Iterator[str]:
-        """What the undoing left over: another state, or rules that are not as before."""
+    def _left(self, fault: Fault, killed: Sequence[str]) -> Iterator[str]:
+        """What undoing left over: another state, or a rule that named the fault and is not as it was before."""
         if fault.generate is not None:
             return
-        context = self._context(fault.base, self.place.database(fault.base))
+        context, rules = self._context(fault.base, self.place.database(fault.base))
         if digest(context.database) != self._digests[fault.base]:
             yield "the database is not as it was before the fault"
         before = self.clean(fault.base)
-        own = all_rules(context.model, context.configuration)
-        for rule, result in _run([rule for rule in own if rule.id in killed], context).items():
+        for rule, result in _run([rule for rule in rules if rule.id in killed], context).items():
             if (result.status, result.violations) != (before[rule].status, before[rule].violations):
                 yield f"{rule} is {result.status} after the fault was undone"
 
@@ -120,27 +103,48 @@ class Judge:
         finally:
             self.place.client.drop_database(database.name)
 
-    def _context(self, base: str, database: Database[Document], **settings: Any) -> Context:
-        model, given = self.place.model(), self.place.settings(base, **settings)
+    def _context(
+        self, base: str, database: Database[Document], fault: Fault | None = None
+    ) -> tuple[Context, list[Rule]]:
+        """The context and the rules; both derived anew where the fault changes what they are derived from."""
+        edits = fault.edits if fault else ()
+        changed = {name: value for edit in edits for name, value in edit.get("settings", {}).items()}
+        settings = self.place.settings(base, **changed)
+        fresh = bool(changed) or any(_derived_from(edit.get("file", "")) for edit in edits)
         scratch = self.place.client[f"{self.place.prefix}_scratch"]
-        return Context(model, self.place.configuration(model, given), given, database, embedded=True, scratch=scratch)
+        if self._rules is None or fresh:
+            model = self.place.model()
+            configuration = self.place.configuration(model, settings)
+            rules = all_rules(model, configuration)
+            if not fresh:
+                self._rules = (model, configuration, rules)
+        else:
+            model, configuration, rules = self._rules
+        return Context(model, configuration, settings, database, embedded=True, scratch=scratch), rules
 
-    def _touched(self, fault: Fault, context: Context, touched: Touched, everything: bool) -> list[Rule]:
-        """The rules that read what was edited; for what is read when rules are derived, all of them."""
-        rules = all_rules(context.model, context.configuration)
+    def _choice(self, fault: Fault, rules: list[Rule], touched: Touched, everything: bool) -> list[Rule]:
+        """The rules that the edits can touch: those that read what was edited."""
         if fault.families:
             return [rule for rule in rules if rule.family in fault.families]
-        broad = [edit for edit in fault.edits if not edit.keys() & {"in", "command"}]
-        files = [edit["file"] for edit in fault.edits if "file" in edit]
-        if files and not any(name.startswith(("config/", "schemas/")) and name not in _READ_AT_RUN for name in files):
-            return rules if everything else [rule for rule in rules if rule.family in ("sync", "security")]
-        if everything or broad or fault.generate is not None:
+        if everything or fault.generate is not None:
+            return rules
+        if any(edit.keys() & {"settings", "server"} or _derived_from(edit.get("file", "")) for edit in fault.edits):
             return rules
         if self._readers is None:
-            self._readers = readers(rules, self._context("small", self.place.database("small")))
-        reads = self._readers
-        seen = set(touched.after) | ({METADATA} if any("command" in edit for edit in fault.edits) else set())
-        return [rule for rule in rules if rule.family == "counts" or reads[rule.id] & seen]
+            context, all_of_them = self._context("small", self.place.database("small"))
+            self._readers = readers(all_of_them, context)
+        edited = set(touched.after)
+        edited |= {METADATA} if any("command" in edit for edit in fault.edits) else set()
+        files = any("file" in edit for edit in fault.edits)
+        return [
+            rule
+            for rule in rules
+            if rule.family == "counts" or self._readers[rule.id] & edited or (files and rule.family in _OF_FILES)
+        ]
+
+
+def _derived_from(file: str) -> bool:
+    return file.startswith(_DERIVED_FROM) and file not in _READ_AT_RUN
 
 
 def _run(rules: Sequence[Rule], context: Context) -> Results:

@@ -1,0 +1,46 @@
+"""Other servers than the one the tests run on, or what passes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.embedded import EmbeddedServer
+from conformance.rules.base import Context
+
+Document = dict[str, Any]
+
+
+@contextmanager
+def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[], Path]) -> Iterator[Context]:
+    """The context as it would be on the server that an edit describes."""
+    if wanted.get("embedded") is False:
+        context = replace(context, embedded=False)
+    if wanted.get("images") is False:
+        assert context.scratch is not None
+        context = replace(context, scratch=_WithoutImages(context.scratch.client, context.scratch.name))
+    if wanted.get("empty"):
+        context = replace(context, database=context.database.client[f"{context.database.name}_empty"])
+    if "version" in wanted:
+        context = replace(context)
+        context.__dict__["server_version"] = tuple(wanted["version"])
+    if not wanted.get("standalone"):
+        yield context
+        return
+    server = EmbeddedServer(directory(), cache_gb=0.25, replica_set=False, linger=0.2)
+    with server, MongoClient[Document](server.uri) as client:
+        yield replace(context, database=client[context.database.name], scratch=client["scratch"])
+
+
+class _WithoutImages(Database[Document]):
+    """A server that takes the option for images and keeps none."""
+
+    def create_collection(self, name: str, *arguments: Any, **options: Any) -> Any:
+        options.pop("changeStreamPreAndPostImages", None)
+        return super().create_collection(name, *arguments, **options)
