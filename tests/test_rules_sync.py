@@ -85,7 +85,9 @@ ALTERATIONS = [
      "settings.retry_strategy.backoff_multiplier"),
     ("an endless backoff", "backoff_multiplier: 2", "backoff_multiplier: .inf", "_config.settings",
      "settings.retry_strategy.backoff_multiplier"),
-    ("strict mode not said", "  strict_mode: true ", "  #", "_config.settings", "settings.strict_mode"),
+    ("strict mode not said", "  strict_mode: false ", "  #", "_config.settings", "settings.strict_mode"),
+    ("strict mode, where MAPs are registers", "strict_mode: false", "strict_mode: true", "_config.maps",
+     "settings.strict_mode"),
     ("no initial sync", "initial_sync: true", "initial_sync: false", "_config.settings", "settings.initial_sync"),
     ("an endpoint without TLS", "https://cloud", "http://cloud", "_config.settings", "ditto.endpoint"),
     ("an endpoint with a user", "https://cloud", "https://u@cloud", "_config.settings", "ditto.endpoint"),
@@ -145,7 +147,7 @@ Verdict = Callable[[str | None], dict[str, Outcome]]
 
 def test_the_shipped_file_is_clean(verdict: Verdict, model: Model) -> None:
     outcomes = verdict(SHIPPED)
-    assert len(outcomes) == 4 + 8 * 6 + 2
+    assert len(outcomes) == 5 + 8 * 6 + 2
     assert failed(outcomes) == set()
     assert {name for name, outcome in outcomes.items() if outcome.skipped} == set()
     assert all(outcome.examined for outcome in outcomes.values())

@@ -77,7 +77,12 @@ def _count(collection: Collection) -> Callable[[Context], Outcome]:
         off = max(wanted.low - found, found - wanted.high, 0)
         why = f"{found:,} documents, expected {wanted}"
         samples = (Sample(why, ref=collection.name),) if off else ()
-        return Outcome(max(found, 1), off, samples, evidence={"found": found, "expected": str(wanted)})
+        return Outcome(
+            max(found, 1),
+            off,
+            samples,
+            evidence={"found": found, "expected": str(wanted), "low": wanted.low, "high": wanted.high},
+        )
 
     return check
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from conformance.configuration import Configuration
@@ -47,6 +48,11 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "The connector's settings are stated and sane",
         "The initial copy fails, never ends or is left out, or devices and cloud store objects in two ways.",
         "Correct the setting that is named.",
+    ),
+    "maps": (
+        "The connector stores objects as the schemas' x-crdt says: MAPs need strict_mode false",
+        "In strict mode an object is a REGISTER: of two devices that edit different keys of it, one loses.",
+        "Set strict_mode to false, for the connector and on devices, or declare the fields as registers.",
     ),
     "secrets": (
         "The connector's secrets are ${VARIABLE} placeholders",
@@ -90,6 +96,8 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """Four rules on the file, up to six per collection: those on ids and on the database for synced ones only."""
     for subject in ("file", "unknown", "settings", "secrets"):
         yield _rule("_config", subject, _judge_file, "")
+    if any(_kept_as(model, "map")):
+        yield replace(_rule("_config", "maps", _judge_file, ""), severity="warning")
     for collection in model:
         synced = ("id_mapping", "id_fields") if collection.synced else ()
         for subject in ("configured", "enabled", *synced):
@@ -151,6 +159,23 @@ def _settings(context: Context, config: ConnectorConfig, _where: str) -> Outcome
         if not sane
     ]
     return listed(context, len(demands), problems)
+
+
+def _kept_as(model: Model, crdt: str) -> Iterator[str]:
+    """The object fields of synced collections that merge so."""
+    for collection in model:
+        for field in collection.walk():
+            if collection.synced and field.kind in ("map", "dictionary") and field.schema["x-crdt"] == crdt:
+                yield f"{collection.name}.{field.path}"
+
+
+def _maps(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    if config.settings.strict_mode is None:
+        return skipped("strict_mode is not stated: see sync._config.settings")
+    fields = list(_kept_as(context.model, "map"))
+    why = f"is true, but {', '.join(fields)} are declared as MAPs"
+    problems = [Sample(why, ref=_ref("settings.strict_mode"))] if config.settings.strict_mode else []
+    return listed(context, len(fields), problems)
 
 
 def _is_endpoint(text: str) -> bool:
@@ -257,6 +282,7 @@ _JUDGES: Final[Mapping[str, Judge]] = {
     "file": _readable,
     "unknown": _unknown,
     "settings": _settings,
+    "maps": _maps,
     "secrets": _secrets,
     "configured": _configured,
     "enabled": _of_the_entry(_enabled),

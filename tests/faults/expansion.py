@@ -62,7 +62,8 @@ def _fault(pattern: Mapping[str, Any], subject: Subject, effects: Mapping[str, A
     data["skips"] = [*pattern.get("skips", ()), *override.get("skips", ())]
     outcomes = [pattern]
     outcomes += [outcome for trait, outcome in pattern.get("traits", {}).items() if subject.traits.get(trait)]
-    outcomes += [{"fails": subject.effects}, {"fails": effects.get(subject.id, {}).get(pattern.get("event"), {})}]
+    of_field = effects.get(f"{subject.names['collection']}.{subject.names.get('path')}", {})
+    outcomes += [{"fails": subject.effects}, {"fails": of_field.get(pattern.get("event"), {})}]
     outcomes.append(override)
     for outcome in outcomes:
         for kind in ("fails", "warns"):
