@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
 
+from conformance.connection import in_words
 from conformance.errors import HarnessError, TargetError
 from conformance.masking import mask
 from conformance.results import Outcome, Result, Status
@@ -83,7 +84,7 @@ def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:
         outcomes = check(context, rules)
     except (AutoReconnect, ServerSelectionTimeoutError) as error:
         raise TargetError(
-            f"the server went away while {rules[0].id} was checked: {mask(str(error))[:200]}; check it and run again"
+            f"the server went away while {rules[0].id} was checked: {in_words(error)}; check it and run again"
         ) from None
     except HarnessError as error:
         return _broken(rules, str(error), started)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import pymongo
 import pymongo.errors
-from bson import DatetimeConversion
-from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from conformance.connection import OPTIONS, Document, connect, failure, greet, in_words
 from conformance.embedded import EmbeddedServer, cache_directory
 from conformance.errors import ConfigurationError, HarnessError, TargetError
 from conformance.masking import mask
@@ -22,21 +24,19 @@ from conformance.model import Model
 from conformance.results import TargetInfo
 from conformance.settings import Settings
 
-Document = dict[str, Any]
-#: How long a server may take to answer before it counts as out of reach.
-_PATIENCE_MS: Final = 5_000
-_AUTHENTICATION: Final = frozenset({18, 8000})
-#: Dirty data must be readable: dates beyond Python's range and broken UTF-8 are findings, not exceptions.
-_OPTIONS: Final[CodecOptions[Document]] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
-)
+#: The process that made a scratch database is in its name, so that one left behind by a killed process is known.
+_SCRATCH: Final = re.compile(r"_scratch_(?P<pid>\d+)_[0-9a-f]{6}$")
+#: Bytes of the judged database's name that are kept in it: MongoDB allows 63 in all.
+_KEPT: Final = 38
+#: Seconds to wait for a server that may be gone, when all that is left to do there is to tidy up.
+_FAREWELL: Final = 2.0
 
 
 @dataclass(frozen=True)
 class Choice:
     """The server that was chosen: its ``uri`` (None for the embedded one) and what named it."""
 
-    uri: str | None
+    uri: str | None = field(repr=False)
     source: str
 
     @property
@@ -70,104 +70,105 @@ def choose(settings: Settings, *, uri: str | None = None, embedded: bool = False
 
 @dataclass(frozen=True)
 class Target:
-    """An open connection to the database under judgement. ``directory`` is the embedded server's, else None."""
+    """An open connection to the database under judgement. ``server`` is the embedded one, if it is that."""
 
     client: MongoClient[Document]
     database: Database[Document]
     info: TargetInfo
-    directory: Path | None
+    server: EmbeddedServer | None = None
 
     @property
     def embedded(self) -> bool:
         """True for the harness's own server."""
-        return self.directory is not None
+        return self.server is not None
+
+    @property
+    def directory(self) -> Path | None:
+        """The embedded server's directory."""
+        return self.server.directory if self.server else None
+
+    def cause(self, error: HarnessError | pymongo.errors.PyMongoError) -> HarnessError:
+        """What to tell of an error of the target: the last words of an embedded server that died, else the error's."""
+        last_words = self.server.failure() if self.server else None
+        if last_words is not None:
+            return TargetError(last_words)
+        return error if isinstance(error, HarnessError) else failure(error, self.info.uri)
+
+    def require_replica_set(self) -> None:
+        """Raise TargetError when the server is a standalone one: what the model wants cannot be set up there."""
+        hello = self.client.admin.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise TargetError(
+                f"{self.info.uri} is a standalone server, which has no change streams; nothing was written: start"
+                " mongod with --replSet and run rs.initiate(), or name a cluster"
+            )
 
     @contextmanager
     def scratch(self, *, allow_writes: bool) -> Iterator[Database[Document] | None]:
         """A database of the harness's own beside the judged one, dropped at the end; None when writing is not allowed.
 
-        Writing is allowed on the embedded server, and elsewhere only when the user said so.
+        Writing is allowed on the embedded server, and elsewhere only when the user said so. Each call makes another.
+        Raises TargetError when the database cannot be dropped.
         """
         if not (self.embedded or allow_writes):
             yield None
             return
-        name = f"{self.database.name[:40]}_scratch_{os.getpid()}"
         if self.embedded:
             self._drop_abandoned()
-        scratch = self.client.get_database(name, codec_options=_OPTIONS)
+        kept = self.database.name.encode()[:_KEPT].decode(errors="ignore")
+        name = f"{kept}_scratch_{os.getpid()}_{secrets.token_hex(3)}"
         try:
-            yield scratch
-        finally:
-            with suppress(pymongo.errors.PyMongoError):
+            yield self.client.get_database(name, codec_options=OPTIONS)
+        except BaseException:
+            with suppress(pymongo.errors.PyMongoError), pymongo.timeout(_FAREWELL):
                 self.client.drop_database(name)
+            raise
+        try:
+            self.client.drop_database(name)
+        except pymongo.errors.OperationFailure as error:
+            raise TargetError(f"the scratch database {name} is left: {in_words(error)}; drop it") from None
 
     def _drop_abandoned(self) -> None:
-        """Scratch databases of processes that were killed; the embedded server is on this machine only."""
+        """Drop scratch databases of processes that were killed; the embedded server is on this machine only."""
         for name in self.client.list_database_names():
-            _, mark, pid = name.rpartition("_scratch_")
-            if mark and pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            made = _SCRATCH.search(name)
+            if made and not _alive(int(made["pid"])):
                 self.client.drop_database(name)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 @contextmanager
 def open_target(model: Model, settings: Settings, choice: Choice) -> Iterator[Target]:
     """Start the embedded server or connect to the named one.
 
-    Raises ConfigurationError for a connection string that is none, TargetError when the server cannot be used.
+    Raises ConfigurationError for a connection string that is none, TargetError when the server cannot be used, also
+    for errors of the driver while it is open: one line, and for an embedded server that died, why it did.
     """
     with ExitStack() as stack:
-        directory = None
-        uri = choice.uri
-        if uri is None:
-            directory = cache_directory(model.root)
-            server = EmbeddedServer(directory)
-            stack.enter_context(server)
-            uri = server.uri
-        client = stack.enter_context(_connect(uri, choice.source))
-        database = client.get_database(settings.mongodb_database, codec_options=_OPTIONS)
-        version = _ping(client, uri)
-        yield Target(client, database, TargetInfo(mask(uri), database.name, version, directory is not None), directory)
-
-
-def _connect(uri: str, source: str) -> MongoClient[Document]:
-    try:
-        return MongoClient(
-            uri, appname="zava-conformance", serverSelectionTimeoutMS=_PATIENCE_MS, connectTimeoutMS=_PATIENCE_MS
-        )
-    except (pymongo.errors.InvalidURI, pymongo.errors.ConfigurationError, ValueError) as error:
-        raise ConfigurationError(
-            f"{source}: {mask(uri)!r} is not a usable connection string: {mask(str(error))[:200]};"
-            " write mongodb://user:password@host:27017/ (special characters in the password as %XX)"
-        ) from None
-
-
-def _ping(client: MongoClient[Document], uri: str) -> str:
-    shown = mask(uri)
-    try:
-        client.admin.command("ping")
-        client.list_database_names()
-        return str(client.server_info()["version"])
-    except pymongo.errors.ServerSelectionTimeoutError as error:
-        raise TargetError(
-            f"no server answers at {shown}: {mask(str(error)).split(',')[0][:160]};"
-            " check host and port, that it runs, and (Atlas) that your IP address is on the access list"
-        ) from None
-    except pymongo.errors.OperationFailure as error:
-        if error.code in _AUTHENTICATION:
-            raise TargetError(f"{shown} refuses the user name or password; check the connection string") from None
-        if error.code == 13:  # not allowed to list databases: enough to judge one
-            return str(client.server_info()["version"])
-        raise TargetError(f"{shown} cannot be used: {mask(str(error))[:200]}; check the user's roles") from None
-    except pymongo.errors.PyMongoError as error:
-        raise TargetError(f"{shown} cannot be used: {mask(str(error))[:200]}; check the server") from None
+        server = stack.enter_context(EmbeddedServer(cache_directory(model.root))) if choice.uri is None else None
+        uri = server.uri if server else str(choice.uri)
+        client = stack.enter_context(connect(uri, choice.source))
+        database = client.get_database(settings.mongodb_database, codec_options=OPTIONS)
+        info = TargetInfo(mask(uri), database.name, greet(client, uri), server is not None)
+        target = Target(client, database, info, server)
+        try:
+            yield target
+        except (TargetError, pymongo.errors.PyMongoError) as error:
+            raise target.cause(error) from error
 
 
 def require_data(model: Model, target: Target) -> None:
     """Raise TargetError, one line, when the database holds nothing of the model's: nothing could be examined."""
-    try:
-        names = set(target.database.list_collection_names())
-    except pymongo.errors.PyMongoError as error:
-        raise TargetError(f"{target.info.describe()}: {mask(str(error))[:200]}; check the user's roles") from None
+    names = set(target.database.list_collection_names())
     if names & set(model.collections):
         return
     what = f"holds other collections ({', '.join(sorted(names)[:3])}) and none of the model's" if names else "is empty"

@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from pymongo.errors import PyMongoError
-
 from conformance import provision
 from conformance.configuration import Configuration
 from conformance.embedded import dataset_lock
-from conformance.errors import ConfigurationError, TargetError
-from conformance.masking import mask
+from conformance.errors import ConfigurationError
 from conformance.model import Model
+from conformance.report.writing import write_text
 from conformance.settings import Settings
 from conformance.target import Target
 from generator.loader import Progress, load
@@ -25,6 +23,8 @@ from generator.plan import Plan
 
 _FILE: Final = "dataset.json"
 _SHAPES: Final = frozenset({"collections", "validators", "images"})
+#: Modules of the library that decide what documents, validators and indexes look like.
+_SHAPING: Final = ("calendar.py", "formula.py", "kinds.py", "model.py", "oracle.py", "provision.py", "validator.py")
 #: Told what is about to happen, in words.
 Notice = Callable[[str], None]
 
@@ -33,9 +33,9 @@ def fingerprint(model: Model, settings: Settings, configuration: Configuration) 
     """SHA-256 over everything the dataset is made from: schemas, config, generator, settings, library versions."""
     digest = hashlib.sha256()
     library = Path(__file__).parent
-    for path in sorted(
-        [*(model.root / "schemas").glob("*.json"), *(model.root / "config").glob("*"), *library.glob("*.py")]
-    ):
+    sources = [*(model.root / "schemas").glob("*.json"), *(model.root / "config").glob("*"), *library.glob("*.py")]
+    sources += [library.parent / "conformance" / name for name in _SHAPING]
+    for path in sorted(sources):
         if path.is_file():
             digest.update(f"{path.name}:{path.stat().st_size}:".encode())
             digest.update(path.read_bytes())
@@ -55,41 +55,56 @@ def generate(
     """Make the dataset and load it into the target, whose collections of the model must be empty; counts by name.
 
     Validators and images are set before the load, so that the server judges every document; indexes are built after
-    it, which is faster. Raises ConfigurationError or TargetError, one line.
+    it, which is faster. An embedded target is noted as unfinished while this runs and as finished when it is done, so
+    that the next run makes anew what a killed one left. Raises ConfigurationError or TargetError, one line.
     """
+    target.require_replica_set()
+    _note(target, None, {})
     provision.apply(provision.plan(model, target.database, parts=_SHAPES), target.database)
     counts = load(Plan(model, configuration, settings).documents(), target.database, settings.batch_size, progress)
     provision.apply(provision.plan(model, target.database), target.database)
+    _note(target, fingerprint(model, settings, configuration), counts)
     return counts
 
 
-def refuse_data(model: Model, target: Target) -> None:
-    """Raise ConfigurationError when the database has documents; `--drop` is the mend."""
+def make_room(model: Model, target: Target, *, replace: bool, notice: Notice) -> None:
+    """Leave the target without documents of the model: drop them with ``replace``, else refuse if there are any.
+
+    What a killed run left unfinished on the embedded server is dropped in any case. Raises ConfigurationError, and
+    nothing was changed, when there are documents that may not be dropped.
+    """
+    target.require_replica_set()
+    unfinished = _noted(target) == (None, target.database.name)
+    if unfinished:
+        notice("an earlier run did not finish: its data is made anew")
     for name in _collections(target):
-        if target.database[name].find_one({}, {"_id": 1}) is not None:
-            hint = "pass --drop to replace them" if name in model.collections else "use another MONGODB_DATABASE"
-            raise ConfigurationError(
-                f"the database {target.database.name} on {target.info.uri} has documents already (in {name}); {hint}"
-            )
+        ours = name in model.collections
+        if ours and (replace or unfinished) or target.database[name].find_one({}, {"_id": 1}) is None:
+            continue
+        where = f"the database {target.database.name} on {target.info.uri}"
+        if ours:
+            raise ConfigurationError(f"{where} has documents already (in {name}); pass --drop to replace them")
+        raise ConfigurationError(
+            f"{where} also holds {name}, which the model does not define: it is somebody else's and is left alone;"
+            " use another MONGODB_DATABASE"
+        )
+    if replace or unfinished:
+        for name in model.collections:
+            target.database.drop_collection(name)
 
 
-def drop(model: Model, target: Target) -> None:
-    """Drop the model's collections. ConfigurationError when there are others with documents: they are not ours."""
-    for name in _collections(target):
-        if name not in model.collections and target.database[name].find_one({}, {"_id": 1}) is not None:
-            raise ConfigurationError(
-                f"the database {target.database.name} on {target.info.uri} also holds {name}, which the model does not"
-                " define; it is not dropped: use another MONGODB_DATABASE"
-            )
-    for name in model.collections:
-        target.database.drop_collection(name)
+def refuse_foreign(model: Model, target: Target) -> None:
+    """Raise ConfigurationError when the database holds collections and none of them is the model's."""
+    names = _collections(target)
+    if names and not set(names) & set(model.collections):
+        raise ConfigurationError(
+            f"the database {target.database.name} on {target.info.uri} holds {', '.join(names[:3])} and none of the"
+            " model's collections: it is somebody else's and is left alone; check MONGODB_DATABASE"
+        )
 
 
 def _collections(target: Target) -> list[str]:
-    try:
-        return sorted(n for n in target.database.list_collection_names() if not n.startswith("system."))
-    except PyMongoError as error:
-        raise TargetError(f"{target.info.uri}: {mask(str(error))[:200]}; check the user's roles") from None
+    return sorted(n for n in target.database.list_collection_names() if not n.startswith("system."))
 
 
 @contextmanager
@@ -120,33 +135,27 @@ def embedded_dataset(
         ):
             if not _current(target, wanted):
                 notice("generating the dataset")
-                (target.directory / _FILE).unlink(missing_ok=True)
                 target.client.drop_database(target.database.name)
-                counts = generate(model, settings, configuration, target, progress)
-                _remember(target, wanted, counts)
+                generate(model, settings, configuration, target, progress)
                 made = True
 
 
-def remember(
-    model: Model, settings: Settings, configuration: Configuration, target: Target, counts: Mapping[str, int]
-) -> None:
-    """Note that the embedded target now holds the dataset of these settings."""
-    _remember(target, fingerprint(model, settings, configuration), counts)
-
-
 def _current(target: Target, wanted: str) -> bool:
-    assert target.directory is not None  # noqa: S101 - see embedded_dataset
+    return _noted(target) == (wanted, target.database.name) and bool(_collections(target))
+
+
+def _noted(target: Target) -> tuple[str | None, str] | None:
+    """What the embedded data was made from (None while it is being made) and its database; None when not known."""
+    if target.directory is None:
+        return None
     try:
         noted = json.loads((target.directory / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    known = noted.get("fingerprint") == wanted and noted.get("database") == target.database.name
-    return known and bool(_collections(target))
+        return noted["fingerprint"], noted["database"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
-def _remember(target: Target, made_from: str, counts: Mapping[str, int]) -> None:
-    assert target.directory is not None  # noqa: S101 - see embedded_dataset
-    content = {"fingerprint": made_from, "database": target.database.name, "counts": dict(counts)}
-    path = target.directory / _FILE
-    path.with_suffix(".tmp").write_text(json.dumps(content), encoding="utf-8")
-    path.with_suffix(".tmp").replace(path)
+def _note(target: Target, made_from: str | None, counts: Mapping[str, int]) -> None:
+    if target.directory is not None:
+        content = {"fingerprint": made_from, "database": target.database.name, "counts": dict(counts)}
+        write_text(target.directory / _FILE, json.dumps(content))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from conformance import provision as provisioning
 from conformance.errors import TargetError
 from conformance.report import allure, json_file, text
-from conformance.report.allure_html import render_html
+from conformance.report.allure_html import Rendered, render_html
 from conformance.results import report_from_json
 from conformance.session import Project
 from conformance.target import Choice, choose
@@ -72,7 +73,8 @@ def conform(
             if generate or provision:
                 provisioning.apply(provisioning.plan(project.model, target.database), target.database)
         code = _run_suites(project, choice, allow_writes, strict)
-    raise typer.Exit(_conclude(project, code, strict, with_allure))
+        rendering = ThreadPoolExecutor(1).submit(_render_allure, project) if with_allure else None
+    raise typer.Exit(_conclude(project, code, strict, rendering.result() if rendering else None))
 
 
 def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bool) -> int:
@@ -103,25 +105,30 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
     return subprocess.run(command, cwd=_SUITES.parent, env=environment, stdout=sys.stderr, check=False).returncode
 
 
-def _conclude(project: Project, code: int, strict: bool, with_allure: bool) -> int:
+def _render_allure(project: Project) -> Rendered:
+    """Allure's HTML, made while the server stops."""
+    reports = project.reports
+    return render_html(
+        reports / "allure-results",
+        reports / "allure",
+        title=allure.epic(project.settings.mongodb_database),
+        history=reports / "history" / "allure.jsonl",
+    )
+
+
+def _conclude(project: Project, code: int, strict: bool, rendered: Rendered | None) -> int:
+    """Print the verdict and where the reports are; the exit code."""
     reports = project.reports
     written = reports / "validation.json"
     if not written.exists():
-        raise (
-            TargetError("the suites wrote no report; what stopped them stands above") if code == 3 else SystemExit(code)
-        )
+        if code == TargetError.exit_code:
+            raise TargetError("the suites wrote no report; what stopped them stands above")
+        return code
     paths = {"JSON": written, "HTML": reports / "validation.html", "JUnit": reports / "junit.xml"}
-    if with_allure:
-        rendered = render_html(
-            reports / "allure-results",
-            reports / "allure",
-            title=allure.epic(project.settings.mongodb_database),
-            history=reports / "history" / "allure.jsonl",
-        )
-        if rendered.path is not None:
-            paths["Allure"] = rendered.path
-        else:
-            notice(f"no Allure HTML: {rendered.reason}")
+    if rendered is not None and rendered.path is not None:
+        paths["Allure"] = rendered.path
+    elif rendered is not None:
+        notice(f"no Allure HTML: {rendered.reason}")
     report = report_from_json(json_file.load(written))
     text.show(report, Console(highlight=False, emoji=False), paths=paths, strict=strict)
     return code

@@ -1,20 +1,23 @@
 """Family crdt: the shapes that merge on devices without loss.
 
 A document that meets its schema cannot break the structural rules: the vocabulary has no null, no open object and no
-array in a synced collection. So only documents that do not meet it are read and walked here.
+array in a synced collection. So only documents that do not meet it are read and walked here; and those with a large
+integer where the schema has a number without bounds, which JSON Schema takes and devices do not.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Final
 
 from bson import ObjectId
 
 from conformance.configuration import Configuration
 from conformance.kinds import MAX_INTEGER
-from conformance.model import Collection, Model
+from conformance.model import Collection, Field, Model
 from conformance.oracle import shorten
 from conformance.rules.base import Document, Rule
 from conformance.rules.screen import DocumentTest
@@ -26,8 +29,6 @@ HARD_SIZE: Final = 500 * 1024
 MAX_DEPTH: Final = 29
 #: Ditto takes an _id of up to 256 serialised bytes; text of this length has a head of at most two more.
 MAX_ID_BYTES: Final = 254
-
-Walked = Iterator[tuple[str, Any]]
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
@@ -41,45 +42,76 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
 
 def _structure(collection: Collection) -> Iterator[Rule]:
     unfit = {"$nor": [validator(collection)]}
+    roomy = {field.name: schema for field in collection.fields if (schema := _room_for_large(field))}
     for subject, (title, find, why, mend) in _STRUCTURE.items():
         maps = [field for field in collection.walk() if field.kind in ("map", "dictionary")]
         if subject == "maps" and not maps:
             continue
+        screen = unfit
+        if subject == "types" and roomy:
+            screen = {"$or": [unfit, {"$nor": [{"$jsonSchema": {"properties": roomy}}]}]}
         yield Rule(
             id=f"crdt.{collection.name}.{subject}",
             title=f"{collection.title}: {title}",
-            check=DocumentTest(collection.name, screen=unfit, why=_first(find, collection)),
+            check=DocumentTest(collection.name, screen=screen, why=_first(find, collection)),
             why=why,
             mend=mend,
         )
+
+
+def _room_for_large(field: Field) -> dict[str, Any] | None:
+    """A $jsonSchema that large integers do not meet, for a field whose own schema lets them pass as numbers."""
+    if field.kind == "map":
+        inner = {child.name: schema for child in field.children if (schema := _room_for_large(child))}
+        return {"properties": inner} if inner else None
+    if field.kind == "dictionary":
+        (values,) = field.schema["patternProperties"].values()
+        return {"additionalProperties": _SMALL} if "number" in values["type"] else None
+    bounded = all(abs(field.schema.get(side, math.inf)) <= MAX_INTEGER for side in ("minimum", "maximum"))
+    return _SMALL if "number" in field.schema.get("type", "") and field.kind != "money" and not bounded else None
+
+
+_SMALL: Final = {"anyOf": [{"not": {"bsonType": "long"}}, {"minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}]}
 
 
 def _first(find: Callable[[Collection, Document], Iterator[str]], collection: Collection) -> Callable[..., str | None]:
     return lambda document: next(find(collection, document), None)
 
 
-def walk(value: Mapping[str, Any], path: str = "") -> Walked:
-    """Every value of a document with its dotted path, containers before what they hold; not recursive in Python."""
-    stack: list[tuple[str, Any]] = [(f"{path}{name}", inner) for name, inner in reversed(list(value.items()))]
+@dataclass(frozen=True)
+class Walked:
+    """One value of a document: its path for people, its own name, and how many names lead to it."""
+
+    path: str
+    name: str
+    depth: int
+    value: Any
+
+
+def walk(document: Mapping[str, Any]) -> Iterator[Walked]:
+    """Every value of a document, containers before what they hold; not recursive in Python."""
+    stack = [Walked(name, name, 1, value) for name, value in reversed(list(document.items()))]
     while stack:
-        where, inner = stack.pop()
-        yield where, inner
-        if isinstance(inner, Mapping):
-            stack += [(f"{where}.{name}", below) for name, below in reversed(list(inner.items()))]
-        elif isinstance(inner, list):
-            stack += [(f"{where}.{position}", below) for position, below in reversed(list(enumerate(inner)))]
+        one = stack.pop()
+        yield one
+        inner: list[tuple[str, Any]] = []
+        if isinstance(one.value, Mapping):
+            inner = list(one.value.items())
+        elif isinstance(one.value, list):
+            inner = [(str(position), value) for position, value in enumerate(one.value)]
+        stack += [Walked(f"{one.path}.{name}", name, one.depth + 1, value) for name, value in reversed(inner)]
 
 
 def _arrays(_: Collection, document: Document) -> Iterator[str]:
-    for path, value in walk(document):
-        if isinstance(value, list):
-            yield f"{path} is an array of {len(value)}"
+    for one in walk(document):
+        if isinstance(one.value, list):
+            yield f"{one.path} is an array of {len(one.value)}"
 
 
 def _nulls(_: Collection, document: Document) -> Iterator[str]:
-    for path, value in walk(document):
-        if value is None:
-            yield f"{path} is null"
+    for one in walk(document):
+        if one.value is None:
+            yield f"{one.path} is null"
 
 
 def _maps(collection: Collection, document: Document) -> Iterator[str]:
@@ -101,33 +133,30 @@ def _maps(collection: Collection, document: Document) -> Iterator[str]:
 
 
 def _names(_: Collection, document: Document) -> Iterator[str]:
-    for path, _value in walk(document):
-        name = path.rpartition(".")[2]
-        if (name.startswith("_") and path != "_id") or "$" in name or not name:
-            yield f"{path} is not a name that devices take"
-    for name in document:
-        if "." in name:
-            yield f"the name {name!r} has a dot in it"
+    for one in walk(document):
+        hidden = one.name.startswith("_") and one.path != "_id"
+        if hidden or not one.name or "$" in one.name or "." in one.name:
+            yield f"{one.path}: {one.name!r} is not a name that devices take"
 
 
 def _types(_: Collection, document: Document) -> Iterator[str]:
-    for path, value in walk(document):
-        if isinstance(value, bool | str | Mapping | list) or value is None:
+    for one in walk(document):
+        value = one.value
+        if type(value) in (bool, str, list, NoneType) or isinstance(value, Mapping):
             continue
-        if isinstance(value, ObjectId) and path == "_id":
+        if isinstance(value, ObjectId) and one.path == "_id":
             continue
         if isinstance(value, float):
             if not math.isfinite(value):
-                yield f"{path} is {value}"
+                yield f"{one.path} is {value}"
         elif not isinstance(value, int) or not -MAX_INTEGER <= value <= MAX_INTEGER:
-            yield f"{path} is {shorten(value)} ({type(value).__name__})"
+            yield f"{one.path} is {shorten(value)} ({type(value).__name__})"
 
 
 def _depth(_: Collection, document: Document) -> Iterator[str]:
-    for path, value in walk(document):
-        levels = path.count(".") + 1
-        if levels > MAX_DEPTH and isinstance(value, Mapping | list):
-            yield f"{path.split('.')[0]} is nested {levels} levels deep or more"
+    for one in walk(document):
+        if one.depth > MAX_DEPTH and isinstance(one.value, Mapping | list):
+            yield f"{one.path.split('.')[0]} is nested {one.depth} levels deep or more"
 
 
 _ABSENT: Final = object()

@@ -16,6 +16,7 @@ from typing import Any, Final
 from bson import Decimal128, ObjectId
 
 from conformance.configuration import Configuration, Equation
+from conformance.errors import ConfigurationError
 from conformance.formula import Formula
 from conformance.model import Copy, Model, Reference
 from conformance.oracle import shorten
@@ -27,6 +28,8 @@ Row = dict[str, Any]
 
 #: Keys of one `$in`: large enough that few are sent, small enough for one command.
 _KEYS: Final = 1000
+#: Sums of whole cents and counts are exact; sums of other numbers may differ in the last bits.
+_TOLERANCE: Final = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +66,9 @@ class Join:
         parts = self.parts.values()
         group: Row = {"_id": f"${self.reference.field}", "_n": {"$sum": 1}, "_live": {"$sum": self._alive()}}
         held = self.model[self.reference.target].soft_delete
-        # One object per parent, for one accumulator to carry; of several with one key a live one is the greatest.
-        parent: Row = {"kept": {"$cond": [{"$eq": [f"${held}", True]}, 0, 1]} if held else 1, "id": "$_id"}
-        merged: Row = {"_id": "$_id", "_n": {"$sum": "$_n"}, "_live": {"$sum": "$_live"}}
-        merged |= {"_parents": {"$sum": "$_parents"}, "_parent": {"$max": "$_parent"}}
+        kept = {"$cond": [{"$eq": [f"${held}", True]}, 0, 1]} if held else {"$literal": 1}
+        parent: Row = {"_id": f"${self.reference.target_field}", "_parents": {"$literal": 1}, "_kept": kept}
+        merged: Row = {"_id": "$_id"} | {name: {"$sum": f"${name}"} for name in ("_n", "_live", "_parents", "_kept")}
         for part in parts:
             group |= part.group
             parent |= part.parent
@@ -74,13 +76,13 @@ class Join:
         flags: Row = {part.flag: part.broken for part in parts}
         if not self._any_deleted(context):  # then the live children are all of them: half of the sums are saved
             everyone = {f"${name}": f"${_of_all(name)}" for name in merged if name.startswith("_live")}
-            group, merged = ({n: e for n, e in stage.items() if f"${n}" not in everyone} for stage in (group, merged))
+            stages = (group, parent, merged)
+            group, parent, merged = ({n: e for n, e in s.items() if f"${n}" not in everyone} for s in stages)
             flags = _renamed(flags, everyone)
-        united = {"_id": f"${self.reference.target_field}", "_parents": {"$literal": 1}, "_parent": parent}
         pipeline = [
-            {"$match": {self.reference.field: {"$exists": True, "$ne": None}}},
             {"$group": group},
-            {"$unionWith": {"coll": self.reference.target, "pipeline": [{"$project": united}]}},
+            {"$match": {"_id": {"$ne": None}}},
+            {"$unionWith": {"coll": self.reference.target, "pipeline": [{"$project": parent}]}},
             {"$group": merged},
             {"$match": {"$expr": {"$or": list(flags.values())}}},
             {"$addFields": flags},
@@ -101,6 +103,7 @@ class Join:
 class Part:
     """What one rule adds to the pass, and how its broken groups become an outcome.
 
+    Children contribute ``group``, parents ``parent``, and ``merged`` unites what both contribute under one name.
     ``flag`` names the field that says a group is broken, ``broken`` is its expression over the merged groups.
     """
 
@@ -151,7 +154,7 @@ def deleted_parent(model: Model, reference: Reference) -> Part:
 
     return Part(
         "_orphaned",
-        {"$and": [{"$gt": ["$_parents", 0]}, {"$eq": ["$_parent.kept", 0]}, {"$gt": ["$_live", 0]}]},
+        {"$and": [{"$gt": ["$_parents", 0]}, {"$eq": ["$_kept", 0]}, {"$gt": ["$_live", 0]}]},
         outcome,
     )
 
@@ -172,22 +175,20 @@ def _children(context: Context, reference: Reference, rows: list[Row], also: Row
 
 def differing_copy(position: int, copy: Copy) -> Part:
     """Children whose copy of the parent's fields differs; those without the copy are not examined."""
-    low, high, expected = f"_low{position}", f"_high{position}", f"expected{position}"
-    value = f"${copy.field}"
+    low, high = f"_low{position}", f"_high{position}"
+    value, source = f"${copy.field}", _source(copy, "$")
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         violations, samples = _compare(context, copy, [row["_id"] for row in rows])
         return Outcome(examined, violations, samples)
 
-    source = f"$_parent.{expected}"
-    different = {"$or": [{"$ne": [f"${low}", source]}, {"$ne": [f"${high}", source]}]}
-    known = [{"$gt": ["$_parents", 0]}, {"$gt": [f"${low}", None]}]
+    # Parent and children all hold one value exactly when the lowest and the highest are the same.
     return Part(
         f"_differs{position}",
-        {"$and": [*known, different]},
+        {"$and": [{"$gt": ["$_parents", 0]}, {"$gt": ["$_n", 0]}, {"$ne": [f"${low}", f"${high}"]}]},
         outcome,
         group={low: {"$min": value}, high: {"$max": value}},
-        parent={expected: _source(copy, "$")},
+        parent={low: source, high: source},
         merged={low: {"$min": f"${low}"}, high: {"$max": f"${high}"}},
     )
 
@@ -212,10 +213,12 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
             {"$match": among(through.target_field, part)},
             {"$project": {"key": f"${through.target_field}", "value": _source(copy, "$")}},
         ]
-        sources = [(row["key"], row.get("value")) for row in context.collection(through.target).aggregate(parents)]
+        sources: dict[str, list[Any]] = {}
+        for row in context.collection(through.target).aggregate(parents):
+            sources.setdefault(repr(row["key"]), []).append(row.get("value"))
         children = {"$and": [among(through.field, part), {copy.field: {"$exists": True, "$ne": None}}]}
         for row in context.collection(through.collection).find(children, {through.field: 1, copy.field: 1}):
-            should = [value for key, value in sources if key == row[through.field] and value is not None]
+            should = [value for value in sources.get(repr(row[through.field]), ()) if value is not None]
             if not should or row[copy.field] in should:
                 continue
             violations += 1
@@ -247,52 +250,46 @@ def wrong_total(position: int, model: Model, equation: Equation, formula: Formul
     when the equation holds over all of its children or over the live ones. Parents with a child whose operands are no
     numbers are not examined; the documents family names that child.
     """
-    collection = model[formula.collection.name]
-    flag = model[formula.totals[0].reference.collection].soft_delete
+    collection, total = model[formula.collection.name], formula.totals[0]
     target = collection.field(equation.field.partition(".")[2])
-    name = f"is{position}"
-    stored = f"$_parent.{name}"
+    flag = model[total.reference.collection].soft_delete
     money = target.kind == "money"
-    group: Row = {}
-    merged: Row = {}
-    everything: dict[str, str] = {}
-    living: dict[str, str] = {}
-    guards: list[Expression] = [{"$eq": ["$_parents", 1]}, {"$isNumber": stored}]
-    for total in formula.totals:
-        if total.formula is None:
-            everything[f"${total.name}"], living[f"${total.name}"] = "$_n", "$_live"
-            continue
-        over_live = f"_live{position}{total.name}"
-        over_all = _of_all(over_live)
-        everything[f"${total.name}"], living[f"${total.name}"] = f"${over_all}", f"${over_live}"
-        amount = {"$cond": [{"$and": total.formula.guards()}, total.formula.mongo(), math.nan]}
-        group[over_all] = {"$sum": amount}
-        group[over_live] = {"$sum": {"$cond": [{"$ne": [f"${flag}", True]}, amount, 0]}} if flag else {"$sum": amount}
-        merged |= {over_all: {"$sum": f"${over_all}"}, over_live: {"$sum": f"${over_live}"}}
-        guards.append({"$ne": [f"${over_all}", math.nan]})
-    expected = formula.mongo()
     value = {"$round": [{"$multiply": [f"${target.path}", 100]}, 0]} if money else f"${target.path}"
-    parent: Row = {name: {"$cond": [{"$isNumber": f"${target.path}"}, value, None]}}
-    own = {f"${operand}": f"$_parent.{operand}" for operand in formula.operands}
-    parent |= {operand: f"${operand}" for operand in formula.operands}
-    wrong = [{"$ne": [stored, _renamed(expected, {**own, **names})]} for names in (everything, living)]
-    made = everything.get(expected) if isinstance(expected, str) else None
+    stored = {"$cond": [{"$isNumber": f"${target.path}"}, {"$multiply": [-1, value]}, math.nan]}
+    amount: Expression = 1
+    if total.formula is not None:
+        amount = {"$cond": [{"$and": total.formula.guards()}, total.formula.mongo(), math.nan]}
+    live = f"_live{position}"
+    over_all = _of_all(live)
+    alive = {"$cond": [{"$ne": [f"${flag}", True]}, amount, 0]} if flag else amount
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
-        return Outcome(examined, len(rows), context.samples(Sample(explain(row), row["_parent"]["id"]) for row in rows))
+        off = {repr(row["_id"]): row[over_all] for row in rows[: context.sample_size]}
+        key = total.reference.target_field
+        keys = [row["_id"] for row in rows[: context.sample_size]]
+        found = context.collection(collection.name).find(among(key, keys), {key: 1, target.path: 1})
+        return Outcome(examined, len(rows), context.samples(Sample(explain(one, off), one["_id"]) for one in found))
 
-    def explain(row: Row) -> str:
-        children = formula.totals[0].reference.collection
-        value = _amount(row[made[1:]], money=money) if made else "another value"
-        return f"{target.path} is {_amount(row['_parent'][name], money=money)}, its {children} make {value}"
+    def explain(one: Row, off: Mapping[str, Any]) -> str:
+        difference = off[repr(one[total.reference.target_field])]
+        size = _amount(difference, money=money)
+        relation = "less" if not size.startswith("-") else "more"
+        children = total.reference.collection
+        return f"{target.path} is {shorten(one[target.path])}, {size.lstrip('-')} {relation} than its {children} make"
 
+    # The parent's own value goes in with a minus: what is left is how far it is off.
     return Part(
         f"_wrong{position}",
-        {"$and": [*guards, *_renamed(formula.guards(), own), *wrong]},
+        {
+            "$and": [
+                {"$eq": ["$_parents", 1]},
+                *({"$gt": [{"$abs": f"${sum_}"}, _TOLERANCE]} for sum_ in (over_all, live)),
+            ]
+        },
         outcome,
-        group=group,
-        parent=parent,
-        merged=merged,
+        group={over_all: {"$sum": amount}, live: {"$sum": alive}},
+        parent={over_all: stored, live: stored},
+        merged={over_all: {"$sum": f"${over_all}"}, live: {"$sum": f"${live}"}},
         is_total=True,
     )
 
@@ -323,4 +320,7 @@ def parse_equation(model: Model, configuration: Configuration, equation: Equatio
     """The parsed formula of an equation of config/rules.yaml."""
     name, _, _ = equation.field.partition(".")
     where = f"{model.config('rules.yaml')}: equation of {equation.field}"
-    return Formula(str(equation.equals), model, model[name], configuration, where)
+    formula = Formula(str(equation.equals), model, model[name], configuration, where)
+    if formula.totals and formula.mongo() != f"${formula.totals[0].name}":
+        raise ConfigurationError(f"{where}: over children it is one total(...) or count(...); write the rest apart")
+    return formula

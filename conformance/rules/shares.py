@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from bson import ObjectId
 
 from conformance.calendar import day_weight, days_by_year
 from conformance.configuration import Configuration, Share
@@ -14,6 +17,9 @@ from conformance.model import Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
 from conformance.statistics import POWER, g_test
+
+_MONTHS: Final = 12
+_KEYS: Final = frozenset({str, int, ObjectId})
 
 #: Observed counts, expected weights and those of the alternative, by row (month, or "" for one row) and by key.
 Table = dict[str, dict[str, tuple[float, float, float]]]
@@ -126,30 +132,34 @@ class Shares:
         ]
         rows = context.collection(self.share.collection).aggregate(pipeline, allowDiskUse=True)
         found = {(str(row["_id"]["month"]), str(row["_id"].get("group"))): float(row["n"]) for row in rows}
-        offered = set(context.collection(own.target).distinct(group.field))
+        # What is no plain key belongs to no group, and a regular expression would match by pattern.
+        offered = [key for key in context.collection(own.target).distinct(group.field) if type(key) in _KEYS]
+        months = [child.name for child in self.model[group.target].field(field).children]
         multipliers = {
-            str(one[group.target_field]): list(one[field].values())
-            for one in context.collection(group.target).find({group.target_field: {"$in": list(offered)}})
-            if isinstance(one.get(field), Mapping) and _usable(one[field])
+            str(one[group.target_field]): values
+            for one in context.collection(group.target).find({group.target_field: {"$in": offered}})
+            if (values := _by_position(one.get(field), months)) is not None
         }
         table: Table = {}
-        for position in range(12):
+        for position in range(_MONTHS):
             name = f"{position + 1:02d}"
             total = sum(values[position] for values in multipliers.values())
             table[name] = {
                 key: (
                     found.get((name, key), 0.0),
                     values[position] / total,
-                    sum(values[m] / sum(v[m] for v in multipliers.values()) for m in range(12)) / 12,
+                    sum(values[m] / sum(v[m] for v in multipliers.values()) for m in range(_MONTHS)) / _MONTHS,
                 )
                 for key, values in multipliers.items()
             }
         return table
 
 
-def _usable(multipliers: Mapping[str, Any]) -> bool:
-    values = list(multipliers.values())
-    return len(values) == 12 and all(isinstance(value, int | float) and value > 0 for value in values)
+def _by_position(multipliers: Any, months: Sequence[str]) -> list[float] | None:
+    """The values in the order of the schema's keys (a MAP has none of its own); None where one cannot be used."""
+    given = [multipliers.get(month) for month in months] if isinstance(multipliers, Mapping) else []
+    values = [float(value) for value in given if isinstance(value, int | float) and 0 < value < math.inf]
+    return values if len(values) == _MONTHS else None
 
 
 def _largest(table: Table) -> list[str]:
