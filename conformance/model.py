@@ -8,17 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from typing import Any
 
 from conformance.errors import ConfigurationError
 from conformance.kinds import Kind, kind_of
 from conformance.model_checks import check_model
+from conformance.vocabulary import VOCABULARY, misuse
 
-#: The harness's own meta-schema; a model elsewhere needs no copy of it.
-VOCABULARY: Final = Path(__file__).parent.parent / "schemas" / "vocabulary.json"
 _NAME = re.compile(r"^[a-z][a-z_]*$")
 
 
@@ -242,13 +238,6 @@ def load_model(root: Path) -> Model:
     return model
 
 
-@cache
-def _vocabulary() -> Draft202012Validator:
-    document = json.loads(VOCABULARY.read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(document)
-    return Draft202012Validator(document, format_checker=Draft202012Validator.FORMAT_CHECKER)
-
-
 def read_json(path: Path) -> Any:
     """The JSON document in a file; duplicate keys, NaN and syntax errors are ConfigurationErrors with the line."""
 
@@ -275,12 +264,9 @@ def _load_collection(path: Path) -> Collection:
     if not _NAME.match(name):
         raise ConfigurationError(f"{path}: a collection's name is lower-case letters and _; rename the file")
     schema = read_json(path)
-    error = best_match(_vocabulary().iter_errors(schema))
-    if error is not None:
-        where = "/" + "/".join(str(part) for part in error.absolute_path)
-        hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-        mend = f" ({hint.rstrip('.')})" if hint else "; see schemas/vocabulary.json for what is allowed"
-        raise ConfigurationError(f"{path}: at {where}: {_shorten(error.message)}{mend}")
+    wrong = misuse(schema)
+    if wrong is not None:
+        raise ConfigurationError(f"{path}: {wrong}")
     fields = tuple(_fields(schema, ""))
     references = tuple(
         Reference(name, field.path, *field.schema["x-reference"].split("."))
@@ -301,10 +287,6 @@ def _load_collection(path: Path) -> Collection:
         vector_index=_vector_index(schema),
         id_mapping=_id_mapping(schema["x-sync"]),
     )
-
-
-def _shorten(message: str, limit: int = 160) -> str:
-    return message if len(message) <= limit else message[: limit - 1] + "…"
 
 
 def _fields(schema: Mapping[str, Any], prefix: str) -> Iterator[Field]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from conformance.errors import ConfigurationError
+from conformance.kinds import MAX_NUMBER
+from conformance.sample_checks import check_samples
+from conformance.value_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer
 
 if TYPE_CHECKING:
-    from conformance.model import Collection, Field, Model
+    from conformance.model import Collection, Model
 
-#: Kinds whose values can be told apart and made without limit, so that they can be unique.
-UNIQUE_KINDS: Final = frozenset({"objectid", "uuid", "string", "integer"})
 _ID_KINDS: Final = UNIQUE_KINDS
 
 
@@ -23,9 +24,6 @@ def check_model(model: Model) -> None:
                 raise ConfigurationError(f"{collection.path}: at /{where}: {what}")
 
 
-Problem = tuple[str, str]
-
-
 def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
     schema = collection.schema
     names = {field.name for field in collection.fields}
@@ -35,7 +33,7 @@ def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
     for field in collection.walk():
         for name in field.schema.get("required", ()) if field.kind == "map" else ():
             if name not in {child.name for child in field.children}:
-                yield _pointer(field) + "/required", f"{name!r} is not a property; define it or remove it here"
+                yield pointer(field) + "/required", f"{name!r} is not a property; define it or remove it here"
     for position, group in enumerate(schema.get("x-unique", ())):
         for name in group:
             if name not in names:
@@ -48,30 +46,6 @@ def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
             yield "x-soft-delete", f"{flag!r} is optional; a document without it would be neither: require it"
 
 
-def _values(_: Model, collection: Collection) -> Iterator[Problem]:
-    for field in collection.walk():
-        schema, where = field.schema, _pointer(field)
-        for low, high in (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems")):
-            if low in schema and high in schema and schema[low] > schema[high]:
-                yield f"{where}/{low}", f"{low} {schema[low]} is above {high} {schema[high]}; no value fits"
-        if field.kind == "enum":
-            wanted = {"string": str, "integer": int}.get(schema.get("type", ""))
-            if wanted is None or any(type(value) is not wanted for value in schema["enum"]):
-                yield f"{where}/enum", "the values are not of the field's type (string or integer); make them so"
-        if field.name != "_id" and field.kind == "objectid" and collection.synced:
-            yield where, "an ObjectId reaches devices as a string; keep it in _id only, or use a string"
-        if field.kind == "vector" and collection.synced:
-            yield where, "an array does not merge on devices; use a MAP or a collection of its own, or do not sync"
-        if "x-unique" in schema and field.kind not in UNIQUE_KINDS:
-            yield f"{where}/x-unique", f"a {field.kind} cannot be unique; use a string, integer or UUID"
-        if "x-unique" in schema and "." in field.path:
-            yield f"{where}/x-unique", "only a top-level field can be unique; move it up"
-        if "." in field.path and {"x-reference", "x-agrees", "x-snapshot"} & schema.keys():
-            yield where, "only a top-level field can refer to or copy another collection; move it up"
-        if schema.get("x-crdt") == "counter" and field.kind not in ("integer", "number"):
-            yield f"{where}/x-crdt", "only a number can be a counter"
-
-
 def _identity(_: Model, collection: Collection) -> Iterator[Problem]:
     identity = collection.field("_id")
     if identity.kind not in _ID_KINDS:
@@ -81,7 +55,8 @@ def _identity(_: Model, collection: Collection) -> Iterator[Problem]:
             yield "x-id/equals", f"there is no field {collection.id_field!r}; define it"
             return
         field = collection.field(collection.id_field)
-        if field.kind != identity.kind or field.schema.get("pattern") != identity.schema.get("pattern"):
+        differs = narrower(identity.schema, field.schema) or narrower(field.schema, identity.schema)
+        if field.kind != identity.kind or differs:
             yield "x-id/equals", f"_id and {field.name} do not take the same values; give both one type and pattern"
         if not field.required:
             yield "x-id/equals", f"{field.name} is optional; require it"
@@ -99,16 +74,43 @@ def _references(model: Model, collection: Collection) -> Iterator[Problem]:
             yield where, f"{reference.target}.{reference.target_field} is not unique; give it x-unique"
         elif collection.field(reference.field).kind != target.field(reference.target_field).kind:
             yield where, f"{reference.target}.{reference.target_field} is of another kind; give both the same"
+        elif not target.field(reference.target_field).required:
+            yield where, f"{reference.target}.{reference.target_field} is optional; require it"
+        elif keyword := narrower(collection.field(reference.field).schema, target.field(reference.target_field).schema):
+            yield where, f"{reference.target}.{reference.target_field} takes more; give both one {keyword}"
+
+
+def _copies(model: Model, collection: Collection) -> Iterator[Problem]:
+    """A copy takes whatever its source may be, and is there when it must be."""
     for copy in collection.copies:
         where = f"properties/{copy.field}/{'x-agrees' if copy.key else 'x-snapshot'}"
+        own, target = collection.field(copy.field), model[copy.through.target]
         for name in copy.of:
-            target = model[copy.through.target]
             if not target.has(name):
                 yield where, f"{target.name} has no field {name!r}"
             elif len(copy.of) > 1 and target.field(name).kind != "string":
                 yield where, f"{target.name}.{name} is not a string; only strings can be joined"
-            elif len(copy.of) == 1 and target.field(name).kind != collection.field(copy.field).kind:
+            elif len(copy.of) > 1 and not target.field(name).required:
+                yield where, f"{target.name}.{name} is optional; only required fields can be joined"
+            elif len(copy.of) == 1 and target.field(name).kind != own.kind:
                 yield where, f"{target.name}.{name} is of another kind; give both the same"
+            elif own.required and not target.field(name).required:
+                yield where, f"{target.name}.{name} is optional, and so must {own.name} be: take it out of required"
+            elif len(copy.of) == 1 and (keyword := narrower(own.schema, target.field(name).schema)):
+                yield where, f"{target.name}.{name} takes values that {own.name} does not; give both one {keyword}"
+        if own.required and not collection.field(copy.through.field).required:
+            yield where, f"{copy.through.field} is optional, and so must {own.name} be: take it out of required"
+        if len(copy.of) > 1 and "pattern" in own.schema:
+            yield where, "texts that are joined may not match a pattern; remove the pattern"
+        if len(copy.of) > 1 and all(target.has(name) for name in copy.of):
+            parts = [target.field(name).schema for name in copy.of]
+            glue = len(copy.separator) * (len(parts) - 1)
+            if "maxLength" in own.schema and own.schema["maxLength"] < glue + sum(
+                part.get("maxLength", MAX_NUMBER) for part in parts
+            ):
+                yield where, "the joined text may be longer than maxLength; bound the parts, or raise it"
+            if own.schema.get("minLength", 0) > glue + sum(part.get("minLength", 0) for part in parts):
+                yield where, "the joined text may be shorter than minLength; lower it"
 
 
 def _cardinality(model: Model, collection: Collection) -> Iterator[Problem]:
@@ -148,16 +150,14 @@ def _sync(_: Model, collection: Collection) -> Iterator[Problem]:
             yield "x-sync/id_mapping/fields", f"there is no field {name!r}; name top-level fields"
 
 
-def _pointer(field: Field) -> str:
-    return "properties/" + field.path.replace(".", "/properties/")
-
-
 _CHECKS: Final[tuple[Callable[[Model, Collection], Iterator[Problem]], ...]] = (
     _own_fields,
-    _values,
+    check_values,
     _identity,
     _references,
+    _copies,
     _cardinality,
     _indexes,
     _sync,
+    check_samples,
 )

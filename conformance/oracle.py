@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bson import Code, ObjectId
 from jsonschema import Draft202012Validator
@@ -14,7 +14,9 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from conformance.kinds import is_integer, is_money, is_number, is_timestamp, is_uuid4, portable_pattern
-from conformance.model import Collection
+
+if TYPE_CHECKING:
+    from conformance.model import Collection
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ def breaches(collection: Collection, document: Mapping[str, Any]) -> list[Breach
 def conforms(collection: Collection, document: Mapping[str, Any]) -> bool:
     """True when the document meets its schema, `x-` keywords included."""
     return bool(_validator(collection).is_valid(document))
+
+
+def fits(schema: Mapping[str, Any], value: object) -> bool:
+    """True when a value meets the schema of a field."""
+    return bool(_DialectValidator(schema).is_valid(value))
 
 
 def shorten(value: object, limit: int = 60) -> str:

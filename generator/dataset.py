@@ -21,7 +21,8 @@ from conformance.target import Target
 from generator.loader import Progress, load
 from generator.plan import Plan
 
-_FILE: Final = "dataset.json"
+#: Stands in place of the fingerprint while the data is being made.
+_UNFINISHED: Final = "unfinished"
 _SHAPES: Final = frozenset({"collections", "validators", "images"})
 #: Modules of the library that decide what documents, validators and indexes look like.
 _SHAPING: Final = ("calendar.py", "formula.py", "kinds.py", "model.py", "oracle.py", "provision.py", "validator.py")
@@ -59,7 +60,7 @@ def generate(
     that the next run makes anew what a killed one left. Raises ConfigurationError or TargetError, one line.
     """
     target.require_replica_set()
-    _note(target, None, {})
+    _note(target, _UNFINISHED, {})
     provision.apply(provision.plan(model, target.database, parts=_SHAPES), target.database)
     counts = load(Plan(model, configuration, settings).documents(), target.database, settings.batch_size, progress)
     provision.apply(provision.plan(model, target.database), target.database)
@@ -74,21 +75,20 @@ def make_room(model: Model, target: Target, *, replace: bool, notice: Notice) ->
     nothing was changed, when there are documents that may not be dropped.
     """
     target.require_replica_set()
-    unfinished = _noted(target) == (None, target.database.name)
+    unfinished = _noted(target) == _UNFINISHED
     if unfinished:
         notice("an earlier run did not finish: its data is made anew")
-    for name in _collections(target):
-        ours = name in model.collections
-        if ours and (replace or unfinished) or target.database[name].find_one({}, {"_id": 1}) is None:
-            continue
-        where = f"the database {target.database.name} on {target.info.uri}"
-        if ours:
-            raise ConfigurationError(f"{where} has documents already (in {name}); pass --drop to replace them")
+    replace = replace or unfinished
+    held = next((n for n in _with_documents(target) if not (replace and n in model.collections)), None)
+    where = f"the database {target.database.name} on {target.info.uri}"
+    if held is not None and held in model.collections:
+        raise ConfigurationError(f"{where} has documents already (in {held}); pass --drop to replace them")
+    if held is not None:
         raise ConfigurationError(
-            f"{where} also holds {name}, which the model does not define: it is somebody else's and is left alone;"
+            f"{where} also holds {held}, which the model does not define: it is somebody else's and is left alone;"
             " use another MONGODB_DATABASE"
         )
-    if replace or unfinished:
+    if replace:
         for name in model.collections:
             target.database.drop_collection(name)
 
@@ -105,6 +105,10 @@ def refuse_foreign(model: Model, target: Target) -> None:
 
 def _collections(target: Target) -> list[str]:
     return sorted(n for n in target.database.list_collection_names() if not n.startswith("system."))
+
+
+def _with_documents(target: Target) -> Iterator[str]:
+    return (n for n in _collections(target) if target.database[n].find_one({}, {"_id": 1}) is not None)
 
 
 @contextmanager
@@ -134,28 +138,42 @@ def embedded_dataset(
             target.directory, exclusive=True, waiting=lambda: notice("another run reads the data: waiting")
         ):
             if not _current(target, wanted):
+                _refuse_unknown(target)
                 notice("generating the dataset")
                 target.client.drop_database(target.database.name)
                 generate(model, settings, configuration, target, progress)
                 made = True
 
 
+def _refuse_unknown(target: Target) -> None:
+    """Raise ConfigurationError when the embedded database has documents that no generation here has put there."""
+    held = next(_with_documents(target), None)
+    if held is not None and _noted(target) is None:
+        raise ConfigurationError(
+            f"the database {target.database.name} on the embedded server has documents (in {held}) that the harness did"
+            " not make: use another MONGODB_DATABASE, or replace them: zava generate --embedded --drop"
+        )
+
+
 def _current(target: Target, wanted: str) -> bool:
-    return _noted(target) == (wanted, target.database.name) and bool(_collections(target))
+    return _noted(target) == wanted and bool(_collections(target))
 
 
-def _noted(target: Target) -> tuple[str | None, str] | None:
-    """What the embedded data was made from (None while it is being made) and its database; None when not known."""
-    if target.directory is None:
-        return None
+def _note_file(target: Target) -> Path | None:
+    """Beside the embedded server's data, one for each database."""
+    return target.directory / f"dataset-{target.database.name}.json" if target.directory else None
+
+
+def _noted(target: Target) -> str | None:
+    """The fingerprint of what the embedded data was made from, or _UNFINISHED; None when it was not made here."""
+    file = _note_file(target)
     try:
-        noted = json.loads((target.directory / _FILE).read_text(encoding="utf-8"))
-        return noted["fingerprint"], noted["database"]
+        return str(json.loads(file.read_text(encoding="utf-8"))["fingerprint"]) if file else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _note(target: Target, made_from: str | None, counts: Mapping[str, int]) -> None:
-    if target.directory is not None:
-        content = {"fingerprint": made_from, "database": target.database.name, "counts": dict(counts)}
-        write_text(target.directory / _FILE, json.dumps(content))
+def _note(target: Target, made_from: str, counts: Mapping[str, int]) -> None:
+    file = _note_file(target)
+    if file is not None:
+        write_text(file, json.dumps({"fingerprint": made_from, "counts": dict(counts)}))

@@ -11,12 +11,15 @@ from pymongo import WriteConcern
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, PyMongoError
 
+from conformance.connection import in_words
 from conformance.errors import TargetError
-from conformance.masking import mask
 from generator.batch import Document
 
 #: Batches made ahead of the insert: enough to keep it busy, few enough for bounded memory.
 _AHEAD: Final = 2
+
+#: Codes of a document that the validator or a unique index does not take.
+_REFUSED: Final = frozenset({121, 11000})
 
 #: Called with a collection's name and how many documents of it have just been written.
 Progress = Callable[[str, int], None]
@@ -60,6 +63,9 @@ def load(
             if failure:
                 break
             waiting.put(batch)
+    except BaseException as error:
+        failure.append(error)  # what waits to be inserted need not be any more
+        raise
     finally:
         waiting.put(None)
         writer.join()
@@ -70,11 +76,15 @@ def load(
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, BulkWriteError):
-        first = (error.details or {}).get("writeErrors", [{}])[0]
-        return (
-            f"the server refused a generated document: {first.get('errmsg', error)} (code {first.get('code')});"
-            " is the database empty, and are the schemas those it was provisioned with?"
-        )
-    if isinstance(error, PyMongoError):
-        return f"the server failed while documents were being inserted: {mask(str(error))[:300]}; run generate again"
-    return f"inserting failed: {error}"
+        first = ((error.details or {}).get("writeErrors") or [{}])[0]
+        if first.get("code") in _REFUSED:
+            return (
+                f"the server refused a generated document: {first['errmsg']} (code {first['code']});"
+                " is the database empty, and are the schemas those it was provisioned with?"
+            )
+        reason = f"{first.get('errmsg', error)} (code {first.get('code')})"
+    elif isinstance(error, PyMongoError):
+        reason = in_words(error)
+    else:
+        return f"inserting failed: {type(error).__name__}: {error}"
+    return f"inserting documents failed: {reason}; mend that and generate again with --drop"

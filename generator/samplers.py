@@ -18,7 +18,7 @@ from rstr import Rstr
 from conformance.errors import ConfigurationError
 from conformance.kinds import Kind, kind_of
 from conformance.model import Field
-from generator.ranges import (
+from conformance.ranges import (
     FIRST_SECOND,
     LAST_SECOND,
     cents_range,

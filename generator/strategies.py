@@ -20,8 +20,7 @@ from hypothesis.strategies import SearchStrategy
 from conformance.kinds import Kind, kind_of
 from conformance.model import Collection, Field
 from conformance.oracle import Breach
-from generator.mutations import mutations
-from generator.ranges import (
+from conformance.ranges import (
     FIRST_SECOND,
     LAST_SECOND,
     cents_range,
@@ -31,6 +30,7 @@ from generator.ranges import (
     number_range,
     size_range,
 )
+from generator.mutations import mutations
 from generator.samplers import uniform
 
 Document = dict[str, Any]
@@ -44,10 +44,11 @@ def documents(collection: Collection) -> SearchStrategy[Document]:
     Optional fields are present or absent. References, snapshots, sums and uniqueness are not looked after: they are
     not one document's to keep.
     """
-    if collection.id_field is None:
+    source = collection.id_field
+    if source is None:
         return _object(collection.fields)
     others = _object(field for field in collection.fields if field.path != "_id")
-    return others.map(lambda document: {"_id": document[collection.id_field], **document})
+    return others.map(lambda document: {"_id": document[source], **document})
 
 
 @cache
@@ -72,7 +73,8 @@ def values(field: Field) -> Strategy:
 
 
 def _object(fields: Iterable[Field]) -> SearchStrategy[Document]:
-    required, optional = {}, {}
+    required: dict[str, Strategy] = {}
+    optional: dict[str, Strategy] = {}
     for field in fields:
         (required if field.required else optional)[field.name] = values(field)
     return st.fixed_dictionaries(required, optional=optional)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import allure_commons
 import pytest
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 from rich.console import Console
 
-from conformance.errors import HarnessError
+from conformance.errors import HarnessError, TargetError
+from conformance.model import Model
 from conformance.report import allure, html, json_file, text
 from conformance.report.allure_pytest import RuleIdentity, attach, marks
 from conformance.results import Report, Result
@@ -28,11 +31,14 @@ _PROJECT = pytest.StashKey[Project]()
 _RULES = pytest.StashKey[dict[str, Rule]]()
 _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
-_REPORT = pytest.StashKey[Report]()
+_REPORT = pytest.StashKey[Report | None]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the model, settings and rules; an error ends the run with its one line and exit code."""
+    if config.getoption("numprocesses", None):
+        pytest.exit("leave out -n: the rules run side by side already, and a report is of one process", returncode=2)
+    signal.signal(signal.SIGTERM, _leave)
     try:
         project = load_project(config.getoption("--model"))
         choose(project.settings, uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True)
@@ -47,12 +53,30 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
 
 
+def _leave(*_: object) -> None:
+    """Leave as at Ctrl-C, through every fixture's end: there may be a scratch database to drop, a server to stop."""
+    pytest.exit("terminated", returncode=128 + signal.SIGTERM)
+
+
 def _epic(project: Project) -> str:
     return allure.epic(project.settings.mongodb_database)
 
 
+_SUBJECTS: Final[Mapping[str, Callable[[Model], Iterable[tuple[str, Any]]]]] = {
+    "collection": lambda model: [(each.name, each) for each in model],
+    "unique": lambda model: [
+        (f"{each.name}.{index.subject}", (each, index)) for each in model for index in each.indexes if index.unique
+    ],
+    "reference": lambda model: [(f"{each.name}.{r.field}", r) for each in model for r in each.references],
+}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test per rule of the module's family."""
+    """One test per rule of the module's family; other tests once for each collection, unique index or reference."""
+    model = metafunc.config.stash[_PROJECT].model
+    for name, subjects in _SUBJECTS.items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, [pytest.param(subject, id=key) for key, subject in subjects(model)])
     if "judge" not in metafunc.fixturenames:
         return
     family = metafunc.definition.get_closest_marker("family").args[0]  # type: ignore[union-attr]
@@ -67,16 +91,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out families of which no rule was chosen, and tests without a rule when rules were chosen by name."""
     narrowed = bool(config.getoption("--only") or config.getoption("--collection"))
     rules = config.stash[_RULES]
-
-    def keep(item: pytest.Item) -> bool:
-        if "judge" in getattr(item, "fixturenames", ()):
-            return _has_rule(item) and item.callspec.params["rule_id"] in rules  # type: ignore[attr-defined]
-        return not narrowed
-
-    left = [item for item in items if not keep(item)]
+    kept, left = [], []
+    for item in items:
+        judges = "judge" in getattr(item, "fixturenames", ())
+        (kept if (_rule_of(item) in rules if judges else not narrowed) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if keep(item)]
+        items[:] = kept
+
+
+def _rule_of(item: pytest.Item) -> str | None:
+    """The rule that a test judges; None for a test that judges none."""
+    return item.callspec.params.get("rule_id") if hasattr(item, "callspec") else None
 
 
 @pytest.fixture(scope="session")
@@ -91,16 +117,26 @@ def target(pytestconfig: pytest.Config, project: Project) -> Iterator[Target]:
     option = pytestconfig.getoption
     notice = Console(stderr=True, highlight=False).print
     with ExitStack() as stack:
-        try:
+        with _one_line_exit():
             choice = choose(project.settings, uri=option("--uri"), embedded=option("--embedded"), judging=True)
             target = stack.enter_context(open_target(project.model, project.settings, choice))
-            if target.embedded:
-                held = embedded_dataset(project.model, project.settings, project.configuration, target, notice)
-                stack.enter_context(held)
-            require_data(project.model, target)
-        except HarnessError as error:
-            pytest.exit(one_line(error), returncode=error.exit_code)
+            try:
+                if target.embedded:
+                    held = embedded_dataset(project.model, project.settings, project.configuration, target, notice)
+                    stack.enter_context(held)
+                require_data(project.model, target)
+            except (TargetError, PyMongoError) as error:
+                raise target.cause(error) from error
         yield target
+
+
+@contextmanager
+def _one_line_exit() -> Iterator[None]:
+    """End the session with an expected error's one line and exit code."""
+    try:
+        yield
+    except HarnessError as error:
+        pytest.exit(one_line(error), returncode=error.exit_code)
 
 
 @pytest.fixture(scope="session")
@@ -117,24 +153,21 @@ def judgement(
     pytestconfig: pytest.Config, request: pytest.FixtureRequest, project: Project, target: Target
 ) -> Iterator[Judgement]:
     """All chosen rules, started together; tests wait for their own."""
-    asked = [item.callspec.params["rule_id"] for item in request.session.items if _has_rule(item)]  # type: ignore[attr-defined]
-    rules = pytestconfig.stash[_RULES]
+    asked = {_rule_of(item) for item in request.session.items}
     with judging(
         project,
         target,
-        [rules[rule_id] for rule_id in asked],
+        [rule for rule in pytestconfig.stash[_RULES].values() if rule.id in asked],
         command=shlex.join(["pytest", *sys.argv[1:]]),
         allow_writes=pytestconfig.getoption("--allow-writes"),
         sample_size=pytestconfig.getoption("--samples"),
     ) as judgement:
         yield judgement
         results = pytestconfig.stash[_RESULTS]
-        ordered = [results[rule_id] for rule_id in asked if rule_id in results]
-        pytestconfig.stash[_REPORT] = judgement.report(ordered)
-
-
-def _has_rule(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and hasattr(item, "callspec") and "rule_id" in item.callspec.params
+        if results:
+            in_order = [results[rule_id] for rule_id in pytestconfig.stash[_RULES] if rule_id in results]
+            with _one_line_exit():
+                pytestconfig.stash[_REPORT] = judgement.report(in_order)
 
 
 @pytest.fixture
@@ -143,10 +176,11 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
 
     def judge() -> None:
         __tracebackhide__ = True
-        try:
-            result = judgement.run.result(rule_id)
-        except HarnessError as error:
-            pytest.exit(one_line(error), returncode=error.exit_code)
+        with _one_line_exit():
+            try:
+                result = judgement.run.result(rule_id)
+            except TargetError as error:
+                raise judgement.target.cause(error) from error
         pytestconfig.stash[_RESULTS][rule_id] = result
         attach(result)
         if result.status == "skipped":
@@ -163,31 +197,21 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the reports; exit as the command line would: nothing selected 2, errors without findings 3."""
     config = session.config
+    if exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
+        session.exitstatus = 2
     report = config.stash.get(_REPORT, None)
-    if report is None:
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or exitstatus == pytest.ExitCode.USAGE_ERROR:
-            session.exitstatus = 2
+    if report is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        config.stash[_REPORT] = None  # of a run that was broken off: its verdict would be about a part
         return
+    strict = config.getoption("--warnings-fail")
     folder = config.getoption("--reports") or config.stash[_PROJECT].reports
-    json_file.write(report, folder)
-    html.write(report, folder, strict=config.getoption("--warnings-fail"))
-    results = config.getoption("--alluredir", None)
-    if results:
-        allure.prepare(Path(results), report.target, report.seed)
-    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        session.exitstatus = max(report.exit_code(strict=config.getoption("--warnings-fail")), _others(session))
-
-
-def _others(session: pytest.Session) -> int:
-    """1 when a test that is no rule failed."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    stats: Mapping[str, list[Any]] = getattr(reporter, "stats", {})
-    failed = [*stats.get("failed", ()), *stats.get("error", ())]
-    return int(any("[" not in report.nodeid or not _is_rule(session, report.nodeid) for report in failed))
-
-
-def _is_rule(session: pytest.Session, nodeid: str) -> bool:
-    return nodeid.rpartition("[")[2].rstrip("]") in session.config.stash[_RULES]
+    with _one_line_exit():
+        json_file.write(report, folder)
+        html.write(report, folder, strict=strict)
+        results = config.getoption("--alluredir", None)
+        if results:
+            allure.prepare(Path(results), report.target, report.seed)
+    session.exitstatus = report.exit_code(strict=strict) or exitstatus
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

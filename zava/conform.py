@@ -22,7 +22,7 @@ from conformance.target import Choice, choose
 from generator import dataset
 from generator.dataset import embedded_dataset
 from zava.console import AllowWrites, Embedded, Uri, Yes, notice, opened, progress, project_of
-from zava.data import confirm, generate_into
+from zava.data import generate_into
 
 _SUITES = Path(__file__).parent.parent / "suites"
 
@@ -58,19 +58,16 @@ def conform(
     choice = choose(project.settings, uri=uri, embedded=embedded, judging=True)
     with opened(project, uri, embedded, judging=True) as target:
         if target.embedded:
-            with progress({}) as bar:
-                held = embedded_dataset(project.model, project.settings, project.configuration, target, notice, bar)
+            with progress() as bars:
+                held = embedded_dataset(project.model, project.settings, project.configuration, target, notice, bars)
                 with held as made:
                     notice("dataset generated" if made else "dataset reused: nothing it is made from has changed")
         else:
             if generate:
-                if drop:
-                    confirm(target, yes, "replace the collections of")
-                    dataset.drop(project.model, target)
-                else:
-                    dataset.refuse_data(project.model, target)
-                generate_into(project, target)
-            if generate or provision:
+                generate_into(project, target, drop=drop, yes=yes)
+            elif provision:
+                dataset.refuse_foreign(project.model, target)
+                target.require_replica_set()
                 provisioning.apply(provisioning.plan(project.model, target.database), target.database)
         code = _run_suites(project, choice, allow_writes, strict)
         rendering = ThreadPoolExecutor(1).submit(_render_allure, project) if with_allure else None
@@ -102,7 +99,12 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
     command += [f"--alluredir={reports / 'allure-results'}", "--clean-alluredir"]
     command += ["--allow-writes"] if allow_writes else []
     command += ["--warnings-fail"] if strict else []
-    return subprocess.run(command, cwd=_SUITES.parent, env=environment, stdout=sys.stderr, check=False).returncode
+    with subprocess.Popen(command, cwd=_SUITES.parent, env=environment, stdout=sys.stderr) as suites:
+        try:
+            return suites.wait()
+        except BaseException:
+            suites.terminate()  # leaving the block waits for it: it has a scratch database to drop
+            raise
 
 
 def _render_allure(project: Project) -> Rendered:

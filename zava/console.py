@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from conformance.session import Project, load_project
 from conformance.target import Choice, Target, choose, open_target
@@ -54,9 +54,31 @@ def opened(project: Project, uri: str | None, embedded: bool, *, judging: bool =
         yield target
 
 
+class Bars:
+    """Progress bars by name, made when they are first heard of."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._tasks: dict[str, TaskID] = {}
+
+    def expect(self, sizes: Mapping[str, int]) -> None:
+        """How far each will go; 0 when that is not known."""
+        for name, size in sizes.items():
+            self._shown.update(self._task(name), total=size or None)
+
+    def __call__(self, name: str, by: int) -> None:
+        """The work of that name went on."""
+        self._shown.advance(self._task(name), by)
+
+    def _task(self, name: str) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self._shown.add_task(name, total=None)
+        return self._tasks[name]
+
+
 @contextmanager
-def progress(total: dict[str, int]) -> Iterator[Callable[[str, int], None]]:
-    """A bar per name; called with a name and by how much it went on. Silent when stderr is no terminal."""
+def progress(sizes: Mapping[str, int] | None = None) -> Iterator[Bars]:
+    """Bars on stderr while it is a terminal; one at a time, for they share its last lines."""
     with Progress(
         TextColumn("{task.description:>24}"),
         BarColumn(),
@@ -65,12 +87,7 @@ def progress(total: dict[str, int]) -> Iterator[Callable[[str, int], None]]:
         console=stderr,
         disable=not sys.stderr.isatty(),
         transient=True,
-    ) as bars:
-        tasks = {name: bars.add_task(name, total=size or None) for name, size in total.items()}
-
-        def advance(name: str, by: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=None)
-            bars.advance(tasks[name], by)
-
-        yield advance
+    ) as shown:
+        bars = Bars(shown)
+        bars.expect(sizes or {})
+        yield bars

@@ -48,12 +48,7 @@ def generate(
             else nullcontext()
         )
         with lock:
-            if drop:
-                confirm(target, yes, "replace the collections of")
-                dataset.drop(project.model, target)
-            else:
-                dataset.refuse_data(project.model, target)
-            counts = generate_into(project, target)
+            counts = generate_into(project, target, drop=drop, yes=yes)
     if as_json:
         typer.echo(json.dumps({"database": target.info.database, "counts": dict(counts)}))
     else:
@@ -62,15 +57,15 @@ def generate(
         typer.echo(f"{'documents':24} {sum(counts.values()):>12,}")
 
 
-def generate_into(project: Project, target: Target) -> Mapping[str, int]:
-    """Generate into an empty target, with a progress bar per collection; the counts by name."""
+def generate_into(project: Project, target: Target, *, drop: bool, yes: bool) -> Mapping[str, int]:
+    """Make room in the target and generate into it, with a progress bar per collection; the counts by name."""
     plan = Plan(project.model, project.configuration, project.settings)
     sizes = {collection.name: plan.size(collection) for collection in project.model}
-    with progress(sizes) as advance:
-        counts = dataset.generate(project.model, project.settings, project.configuration, target, advance)
-    if target.embedded:
-        dataset.remember(project.model, project.settings, project.configuration, target, counts)
-    return counts
+    if drop:
+        confirm(target, yes, "replace the collections of")
+    dataset.make_room(project.model, target, replace=drop, notice=notice)
+    with progress(sizes) as bars:
+        return dataset.generate(project.model, project.settings, project.configuration, target, bars)
 
 
 def confirm(target: Target, yes: bool, what: str) -> None:
@@ -108,10 +103,12 @@ def provision(
         typer.echo(as_mongosh(provisioning.wish(project.model), project.settings.mongodb_database), nl=False)
         return
     with opened(project, uri, embedded) as target:
+        dataset.refuse_foreign(project.model, target)
+        target.require_replica_set()
         changes = provisioning.plan(project.model, target.database, drop_extra=drop_extra)
         if not check:
-            with progress({"provision": len(changes)}) as advance:
-                provisioning.apply(changes, target.database, lambda _: advance("provision", 1))
+            with progress({"provision": len(changes)}) as bars:
+                provisioning.apply(changes, target.database, lambda _: bars("provision", 1))
     if as_json:
         typer.echo(json.dumps([{"collection": c.collection, "kind": c.kind, "what": c.what} for c in changes]))
     else:

@@ -15,9 +15,10 @@ from rich.console import Console
 
 from conformance.errors import ConfigurationError
 from conformance.report import html, json_file, text
+from conformance.rules.base import Rule
 from conformance.rules.families import family
 from conformance.runner import select
-from conformance.session import judging
+from conformance.session import Project, judging
 from conformance.target import require_data
 from generator.dataset import embedded_dataset
 from zava.console import AllowWrites, Embedded, Json, Uri, notice, opened, progress, project_of
@@ -55,15 +56,13 @@ def validate(
     Example: zava validate --only references --format json
     """
     project = project_of(context)
-    rules = select(project.rules, only or [], collection)
-    if not rules:
-        raise ConfigurationError("no rule matches; `zava rules` lists them")
+    rules = _selected(project, only, collection)
     with ExitStack() as stack:
         target = stack.enter_context(opened(project, uri, embedded, judging=True))
+        bars = stack.enter_context(progress())
         if target.embedded:
-            bar = stack.enter_context(progress({}))
             stack.enter_context(
-                embedded_dataset(project.model, project.settings, project.configuration, target, notice, bar)
+                embedded_dataset(project.model, project.settings, project.configuration, target, notice, bars)
             )
         require_data(project.model, target)
         judgement = stack.enter_context(
@@ -76,8 +75,8 @@ def validate(
                 sample_size=sample,
             )
         )
-        with progress({"rules": len(rules)}) as advance:
-            results = judgement.run.results(lambda _: advance("rules", 1))
+        bars.expect({"rules": len(rules)})
+        results = judgement.run.results(lambda _: bars("rules", 1))
         report = judgement.report(results)
     paths = {}
     if reports is not None:
@@ -101,12 +100,19 @@ def list_rules(
 
     Example: zava rules --collection orders
     """
-    rules = select(project_of(context).rules, only or [], collection)
+    rules = _selected(project_of(context), only, collection)
     if as_json:
         typer.echo(json.dumps([{"id": r.id, "severity": r.severity, "title": r.title} for r in rules], indent=1))
         return
     for rule in rules:
         typer.echo(f"{rule.id:64} {rule.severity:8} {rule.title}")
+
+
+def _selected(project: Project, only: list[str] | None, collection: str | None) -> list[Rule]:
+    rules = select(project.rules, only or [], collection)
+    if not rules:
+        raise ConfigurationError("no rule matches; `zava rules` lists them all")
+    return rules
 
 
 def explain(context: typer.Context, rule_id: Annotated[str, typer.Argument(help="A rule's id.")]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from conformance.errors import HarnessError
+from conformance.masking import mask
 from conformance.target import one_line
 from zava import conform, data, documentation, judge, server
 from zava.console import Options
@@ -43,21 +45,19 @@ def main() -> None:
     """Entry point: every expected error is one line on stderr and its exit code."""
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
-    debug = "--debug" in sys.argv
     try:
         app()
-    except HarnessError as error:
-        if debug:
-            raise
-        print(f"zava: {one_line(error)}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.exit(0)
     except Exception as error:
-        if debug:
-            raise
-        print(f"zava: {one_line(error)}; --debug shows where", file=sys.stderr)
-        sys.exit(3)
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Show the error, with --debug and its traceback, and give the exit code."""
+    if "--debug" in sys.argv:
+        print(mask("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+    expected = isinstance(error, HarnessError)
+    print(f"zava: {one_line(error)}{'' if expected else '; --debug shows where'}", file=sys.stderr)
+    return error.exit_code if isinstance(error, HarnessError) else HarnessError.exit_code
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from conformance.configuration import Bound, Configuration
 from conformance.errors import ConfigurationError
-from conformance.formula import Formula
+from conformance.formula import Formula, cents
 from conformance.kinds import TIMESTAMP_PATTERN
 from conformance.model import Field, Model, Reference
 from conformance.oracle import shorten
@@ -146,7 +146,7 @@ class Bounds:
         """The value as formulas have it: money in whole cents."""
         if self.field.kind != "money":
             return path
-        return {"$cond": [{"$isNumber": path}, {"$round": [{"$multiply": [path, 100]}, 0]}, None]}
+        return {"$cond": [{"$isNumber": path}, cents(path), None]}
 
     def _typed(self, path: str) -> Expression:
         return {"$isNumber": path} if self.field.kind != "timestamp" else {"$eq": [{"$type": path}, "string"]}

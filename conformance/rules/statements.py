@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from conformance.configuration import Assertion, Configuration, Equation, Statement
 from conformance.errors import ConfigurationError
-from conformance.formula import Formula
+from conformance.formula import Formula, cents
 from conformance.model import Model
 from conformance.oracle import shorten
 from conformance.rules.base import Check, Document, Rule
@@ -71,7 +71,7 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
     name, _, path = equation.field.partition(".")
     field = model[name].field(path)
     money = field.kind == "money"
-    value: Any = {"$round": [{"$multiply": [f"${path}", 100]}, 0]} if money else f"${path}"
+    value: Any = cents(f"${path}") if money else f"${path}"
     broken = {"$ne": [value, formula.mongo()]}
     query = {"$expr": {"$and": [{"$isNumber": f"${path}"}, *formula.guards(), broken, *formula.validity()]}}
     wanting = None if field.required else path

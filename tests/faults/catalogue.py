@@ -65,7 +65,7 @@ def load_catalogue(model: Model) -> Catalogue:
 
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
     """Safe, with merge keys (<<), and without keys given twice, of which YAML would let the later win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

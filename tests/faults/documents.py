@@ -139,4 +139,7 @@ _CASTS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "uuid1": lambda value: str(uuid.UUID(value[:14] + "1" + value[15:])),
     "upper": str.upper,
     "newline": lambda value: value + "\n",
+    "another": lambda value: value + "9",
+    "long": lambda value: value + "9" * 300,
+    "shifted": lambda value: dict(zip(value, [*list(value.values())[6:], *list(value.values())[:6]], strict=True)),
 }

@@ -22,7 +22,7 @@ class Subject:
     """What one fault of a pattern is about: names for the texts, traits for the choices."""
 
     id: str
-    names: Mapping[str, str]
+    names: Mapping[str, Any]
     traits: Mapping[str, Any]
     value: Any = None
     about: Field | None = None
@@ -82,7 +82,8 @@ def _filled(data: Any, names: Mapping[str, Any], where: Mapping[str, Any] | None
     if isinstance(data, list | tuple):
         return [_filled(item, names, where) for item in data]
     if isinstance(data, str):
-        return names[""] if data == "{}" else _text(data, names)
+        name = data[1:-1]
+        return names[name] if data == "{" + name + "}" and name in names else _text(data, names)
     return data
 
 
@@ -108,18 +109,17 @@ def _collections(model: Model, _: str) -> Iterator[Subject]:
 def _of_collection(collection: Collection) -> Subject:
     mapping = collection.id_mapping
     kinds = {one.kind for one in collection.walk()}
-    maps = [one for one in collection.fields if one.kind in ("map", "dictionary")]
     traits = {
         "collection": collection.name,
         "synced": collection.synced,
         "mode": mapping.mode if mapping else None,
-        "has_map": bool(maps),
         "has_x_id": collection.id_field is not None,
         "id_kind": collection.field("_id").kind,
         "vectors": "vector" in kinds,
         "cardinality": next(iter(collection.cardinality)),
     }
-    names = {"collection": collection.name, "map": maps[0].name if maps else "", "body": _body(collection)}
+    first = collection.indexes[0].keys[0][0] if collection.indexes else "_id"
+    names = {"collection": collection.name, "body": _body(collection), "first": first}
     return Subject(collection.name, names, traits)
 
 
@@ -251,9 +251,12 @@ def _indexes(model: Model, _: str) -> Iterator[Subject]:
                 "index": index.name,
                 "subject": index.subject,
                 "leading": leading,
+                "keys": dict(index.keys),
+                "turned": {path: -kind if isinstance(kind, int) else kind for path, kind in index.keys},
+                "reordered": dict(reversed(index.keys)),
+                "weights": dict(index.weights),
             }
-            keys: Any = {path: direction for path, direction in index.keys}
-            yield Subject(f"{collection.name}.{index.name}", names, traits, keys)
+            yield Subject(f"{collection.name}.{index.name}", names, traits)
 
 
 def _references(model: Model, event: str) -> Iterator[Subject]:

@@ -130,10 +130,10 @@ def _worked_out(
     own = tuple(document["_id"] for document in touched.after.get(rule.collection, ()))
     if isinstance(wanted, int):
         return _Broken(status, wanted, own)
-    if "refs" in wanted:
-        refs = tuple(one.replace("{collection}", rule.collection) for one in wanted["refs"])
+    refs = tuple(one.replace("{collection}", rule.collection) for one in wanted.get("refs", ()))
+    if "in" not in wanted:
         return _Broken(status, wanted.get("violations", len(refs)), refs=refs)
     where = made(wanted.get("where", {}), named)
     ids = [one["_id"] for one in database[wanted["in"]].find(where, {"_id": 1})]
     violations = wanted.get("violations", len(ids)) + wanted.get("plus", 0)
-    return _Broken(status, violations, (*ids, *(own if "plus" in wanted else ())))
+    return _Broken(status, violations, (*ids, *(own if "plus" in wanted else ())), refs)

@@ -17,6 +17,7 @@ _MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
     "$keys": lambda number: {f"key_{position}": 1 for position in range(number)},
     "$nested": lambda levels: _nested(levels),
     "$join": lambda *parts: "".join(parts),
+    "$upper": str.upper,
 }
 
 
@@ -63,24 +64,28 @@ def at(document: Mapping[str, Any], path: str) -> Any:
     """The value at a dotted path; KeyError names the part that is not there."""
     value: Any = document
     for part in path.split("."):
-        value = value[int(part)] if isinstance(value, list) else value[part]
+        value = value[_place(value, part)]
     return value
 
 
 def put(document: Any, path: str, value: Any) -> None:
-    """Set the value at a dotted path in place; a number is a position in a list."""
+    """Set the value at a dotted path in place; in a list a part is a position, or name=stores for an entry."""
     *parents, last = path.split(".")
     for part in parents:
-        document = document[int(part)] if isinstance(document, list) else document.setdefault(part, {})
-    if isinstance(document, list):
-        document[int(last)] = value
-    else:
-        document[last] = value
+        document = document.setdefault(part, {}) if isinstance(document, dict) else document[_place(document, part)]
+    document[_place(document, last)] = value
 
 
 def take(document: Any, path: str) -> Any:
     """Remove the value at a dotted path in place and return it; KeyError when it is not there."""
     *parents, last = path.split(".")
     for part in parents:
-        document = document[int(part)] if isinstance(document, list) else document[part]
-    return document.pop(int(last) if isinstance(document, list) else last)
+        document = document[_place(document, part)]
+    return document.pop(_place(document, last))
+
+
+def _place(value: Any, part: str) -> Any:
+    if not isinstance(value, list):
+        return part
+    key, equals, wanted = part.partition("=")
+    return next(n for n, entry in enumerate(value) if str(entry[key]) == wanted) if equals else int(part)

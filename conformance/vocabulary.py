@@ -1,0 +1,142 @@
+"""The meta-schema of the collections' schemas, and what it finds wrong, said plainly."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from conformance.patterns import unportable
+
+#: The harness's own meta-schema; a model elsewhere needs no copy of it.
+VOCABULARY: Final = Path(__file__).parent.parent / "schemas" / "vocabulary.json"
+
+_FORMATS: Final = FormatChecker(formats=())
+_WEAK: Final = ("anyOf", "oneOf", "unevaluatedProperties")
+
+
+def _portable(pattern: object) -> bool:
+    reason = unportable(pattern) if isinstance(pattern, str) else None
+    if reason is not None:
+        raise ValueError(reason)
+    return True
+
+
+_FORMATS.checks("regex", raises=ValueError)(_portable)
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    document = json.loads(VOCABULARY.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(document)
+    return Draft202012Validator(document, format_checker=_FORMATS)
+
+
+def misuse(schema: Any) -> str | None:
+    """``at /pointer: what is wrong`` for the first misuse of the vocabulary; None when there is none."""
+    errors = list(_validator().iter_errors(schema))
+    if not errors:
+        return None
+    error = _closest(min(errors, key=lambda each: (str(each.validator) in _WEAK, len(each.path))))
+    where = "/" + "/".join(str(part) for part in error.absolute_path)
+    return f"at {where}: {_message(error)}"
+
+
+def _closest(error: ValidationError) -> ValidationError:
+    """For alternatives of which none fits: the error within the one that comes closest, if one does."""
+    while error.context and str(error.validator) in ("oneOf", "anyOf"):
+        branches: dict[Any, list[ValidationError]] = {}
+        for inner in error.context:
+            branches.setdefault(inner.schema_path[0], []).append(inner)
+        weights = sorted((sum(map(_weight, branch)), number) for number, branch in branches.items())
+        undecided = len(weights) > 1 and weights[0][0] == weights[1][0]
+        if undecided or all(any(each.validator == "const" for each in branch) for branch in branches.values()):
+            return error
+        error = max(branches[weights[0][1]], key=_weight)
+    return error
+
+
+def _weight(error: ValidationError) -> int:
+    """What an error within an alternative weighs: one of another kind is further off than one with a key too many."""
+    if error.validator in ("const", "enum", "type"):
+        return 5 if error.path else 10
+    return 3 if error.validator in ("additionalProperties", "required") else 1
+
+
+def _message(error: ValidationError) -> str:
+    say = _MESSAGES.get(str(error.validator))
+    text = say(error) if say else f"{error.message[:160]}"
+    is_part = isinstance(error.schema, Mapping) and "$defs" not in error.schema
+    hint = error.schema.get("description", "") if is_part else ""
+    return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; schemas/vocabulary.json says what is allowed"
+
+
+def _unknown(error: ValidationError) -> str:
+    allowed = error.schema.get("properties", {})
+    extra = sorted(set(error.instance) - set(allowed)) or ["?"]
+    return f"there is no keyword {extra[0]!r} here; remove it or correct its spelling"
+
+
+def _unevaluated(error: ValidationError) -> str:
+    extra = re.search(r"\('([^']*)'", error.message)
+    return f"there is no keyword {extra.group(1) if extra else '?'!r} here; remove it or correct its spelling"
+
+
+def _missing(error: ValidationError) -> str:
+    missing = next(name for name in error.validator_value if name not in error.instance)
+    return f"the keyword {missing!r} is missing; add it"
+
+
+def _alternatives(error: ValidationError) -> str:
+    context = error.context or []
+    if not context:
+        return f"{_short(error.instance)} fits several forms at once; keep one"
+    if all(inner.validator == "required" for inner in context):
+        names = dict.fromkeys(name for inner in context for name in inner.validator_value)
+        return f"one of {', '.join(names)} is needed; add it"
+    constants = [inner for inner in context if inner.validator in ("const", "enum")]
+    values = [
+        value
+        for inner in constants
+        for value in (inner.validator_value if inner.validator == "enum" else [inner.validator_value])
+    ]
+    places = {tuple(inner.path) for inner in constants}
+    if values and len(places) == 1:
+        (place,) = places
+        found = constants[0].instance
+        prefix = "/".join(map(str, place)) + " " if place else ""
+        return f"{prefix}{_short(found)} is none of {', '.join(map(str, values))}"
+    return f"{_short(error.instance)} has none of the allowed forms"
+
+
+def _not(error: ValidationError) -> str:
+    refused = error.validator_value
+    if "required" in refused:
+        return f"{refused['required'][0]!r} does not go with the other keywords; remove it"
+    return f"{_short(error.instance)} is not allowed here"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+_MESSAGES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
+    "additionalProperties": _unknown,
+    "unevaluatedProperties": _unevaluated,
+    "required": _missing,
+    "anyOf": _alternatives,
+    "oneOf": _alternatives,
+    "not": _not,
+    "const": lambda error: f"{_short(error.instance)} is not allowed; write {json.dumps(error.validator_value)}",
+    "enum": lambda error: f"{_short(error.instance)} is none of {', '.join(map(str, error.validator_value))}",
+    "format": lambda error: f"{_short(error.instance)}: {error.cause}",
+    "contains": lambda error: f"{_short(error.instance)} lacks {error.validator_value['const']!r}; add it",
+    "dependentRequired": lambda error: error.message.replace(" is a dependency of ", " is missing beside "),
+}

@@ -1,0 +1,153 @@
+"""The model at work on a real server, in a scratch database: documents through the validators, joins, plans.
+
+A small generated dataset is loaded into a provisioned database; what the tests change they put back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+import allure
+import pytest
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, WriteError
+
+from conformance import provision
+from conformance.errors import HarnessError
+from conformance.model import Collection, Index, Reference
+from conformance.plans import explained
+from conformance.report.allure import epic
+from conformance.session import Project, load_project
+from conformance.target import Target
+from generator.loader import load
+from generator.plan import Plan
+
+Document = dict[str, Any]
+
+#: What every setting that decides a collection's size is set to here.
+SIZE: Final = "30"
+_REFUSED_BY_VALIDATOR: Final = 121
+
+
+@pytest.fixture(autouse=True)
+def labelled(project: Project, request: pytest.FixtureRequest) -> None:
+    """Allure's labels; the collection is the story."""
+    allure.dynamic.epic(epic(project.settings.mongodb_database))
+    allure.dynamic.feature("Integration")
+    allure.dynamic.story(request.node.callspec.id.partition(".")[0])
+
+
+@pytest.fixture(scope="module")
+def filled(project: Project, target: Target, scratch: Database[Document]) -> Database[Document]:
+    """The scratch database, provisioned and with a small dataset."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in project.model.settings:
+            patch.setenv(name, SIZE)
+        small = load_project(project.model.root)
+        plan = Plan(small.model, small.configuration, small.settings)
+        try:
+            target.require_replica_set()
+            provision.apply(provision.plan(small.model, scratch), scratch)
+            load(plan.documents(), scratch, small.settings.batch_size)
+        except HarnessError as error:
+            pytest.fail(f"the scratch database could not be filled: {error}", pytrace=False)
+    return scratch
+
+
+def some(database: Database[Document], collection: str, number: int) -> list[Document]:
+    """The first documents by _id."""
+    found = list(database[collection].find().sort("_id", 1).limit(number))
+    if len(found) < number:
+        pytest.skip(f"needs {number} documents of {collection}, and the generator makes {len(found)}")
+    return found
+
+
+@pytest.fixture
+def document(filled: Database[Document], collection: Collection) -> Iterator[Document]:
+    """A generated document; afterwards it is in the database again as it was."""
+    (found,) = some(filled, collection.name, 1)
+    yield dict(found)
+    filled[collection.name].replace_one({"_id": found["_id"]}, found, upsert=True)
+
+
+def test_create_read_update_delete(filled: Database[Document], collection: Collection, document: Document) -> None:
+    """A document passes the validator, comes back as it was written, changes as told, and goes."""
+    documents, key = filled[collection.name], {"_id": document["_id"]}
+    assert documents.delete_one(key).deleted_count == 1
+    assert documents.find_one(key) is None
+    documents.insert_one(document)
+    assert documents.find_one(key) == document
+    flag = collection.soft_delete
+    if flag is not None:
+        assert documents.update_one(key, {"$set": {flag: True}}).modified_count == 1
+        assert documents.find_one(key) == {**document, flag: True}
+
+
+def test_an_update_that_breaks_the_schema_is_refused(
+    filled: Database[Document], collection: Collection, document: Document
+) -> None:
+    """The server's validator guards updates too, and the document stays as it was."""
+    required = next((field.name for field in collection.fields if field.required and field.name != "_id"), None)
+    if required is None:
+        pytest.skip("the schema requires nothing but _id")
+    documents, key = filled[collection.name], {"_id": document["_id"]}
+    with pytest.raises(WriteError) as refused:
+        documents.update_one(key, {"$unset": {required: 1}})
+    assert refused.value.code == _REFUSED_BY_VALIDATOR
+    assert documents.find_one(key) == document
+
+
+def test_a_second_document_with_a_unique_value_is_refused(
+    filled: Database[Document], unique: tuple[Collection, Index]
+) -> None:
+    """The unique index refuses it, and names itself."""
+    collection, index = unique
+    first, second = some(filled, collection.name, 2)
+    fields = [path for path, _ in index.keys]
+    documents, key = filled[collection.name], {"_id": second["_id"]}
+    with pytest.raises(DuplicateKeyError) as refused:
+        documents.update_one(key, {"$set": {path: value_at(first, path) for path in fields}})
+    assert refused.value.details
+    assert list(refused.value.details["keyPattern"]) == fields
+    assert documents.find_one(key) == second
+
+
+def test_a_unique_value_is_found_by_its_index(filled: Database[Document], unique: tuple[Collection, Index]) -> None:
+    """A look-up by what identifies a document reads one document, by way of an index."""
+    collection, index = unique
+    (first,) = some(filled, collection.name, 1)
+    wanted = {path: value_at(first, path) for path, _ in index.keys}
+    plan = explained(filled.command("explain", {"find": collection.name, "filter": wanted}, verbosity="executionStats"))
+    assert "IXSCAN" in plan.stages
+    assert "COLLSCAN" not in plan.stages
+    assert (plan.documents, plan.returned) == (1, 1)
+
+
+def test_a_lookup_joins_every_child_to_its_parent(filled: Database[Document], reference: Reference) -> None:
+    """What the server joins is what Python counts."""
+    children = Counter(value_at(child, reference.field) for child in filled[reference.collection].find())
+    parents = [value_at(parent, reference.target_field) for parent in filled[reference.target].find()]
+    joined = filled[reference.target].aggregate(
+        [
+            {
+                "$lookup": {
+                    "from": reference.collection,
+                    "localField": reference.target_field,
+                    "foreignField": reference.field,
+                    "as": "children",
+                }
+            },
+            {"$project": {"key": f"${reference.target_field}", "number": {"$size": "$children"}}},
+        ]
+    )
+    assert {row["key"]: row["number"] for row in joined} == {parent: children[parent] for parent in parents}
+
+
+def value_at(document: Document, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    value: Any = document
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
