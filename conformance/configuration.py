@@ -165,6 +165,14 @@ class NamedQuery(Strict):
         return self
 
 
+class SeverityOverride(Strict):
+    """One entry of config/severity.yaml: rules (an id, or a shell-style pattern) judged otherwise, and why."""
+
+    rule: str
+    severity: Severity
+    reason: Annotated[str, StringConstraints(min_length=1)]
+
+
 class GenerationFile(Strict):
     """config/generation.yaml: default sizes, and the figures that recipes and formulas name."""
 
@@ -186,6 +194,7 @@ class Configuration:
     queries: tuple[NamedQuery, ...]
     catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]
     constants: Mapping[str, str]
+    severities: tuple[SeverityOverride, ...] = ()
 
     def figure(self, name: str) -> Figure:
         """The figure of that name; a product of tables is multiplied key by key. KeyError when there is none."""
@@ -224,6 +233,7 @@ def load_configuration(model: Model, constants: Mapping[str, str]) -> Configurat
         queries=_parse(tuple[NamedQuery, ...], model.config("queries.yaml"), ()),
         catalogue=_parse(dict[str, tuple[dict[str, Any], ...]], model.config("catalogue.yaml"), {}),
         constants=constants,
+        severities=_parse(tuple[SeverityOverride, ...], model.config("severity.yaml"), ()),
     )
 
 

@@ -107,8 +107,8 @@ def _broken(rules: list[Rule], reason: str, started: float) -> dict[str, Result]
 def judge(rule: Rule, outcome: Outcome, duration_s: float) -> Result:
     """Turn an outcome into a result: examining nothing is never passing."""
     status: Status
-    reason = outcome.skipped
-    if reason is not None:
+    reason = outcome.skipped or rule.note or None
+    if outcome.skipped is not None:
         status = "skipped"
     elif not outcome.examined and not outcome.violations:
         status, reason = "error", "the rule examined nothing"

@@ -13,8 +13,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from conformance.baseline import LIMIT, compare, record
+from conformance.baseline import load as load_baseline
 from conformance.errors import ConfigurationError
 from conformance.report import html, json_file, text
+from conformance.report.writing import write_text
 from conformance.rules.base import Rule
 from conformance.rules.families import family
 from conformance.runner import select
@@ -50,13 +53,20 @@ def validate(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     allow_writes: AllowWrites = False,
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that this file does not know.")] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Write what is broken now into the --baseline file.")
+    ] = False,
 ) -> None:
     """Run the rules and print the verdict; exit 0 conformant, 1 findings, 3 when the verdict could not be reached.
 
     Example: zava validate --only references --format json
     """
+    if update_baseline and baseline is None:
+        raise ConfigurationError("--update-baseline needs --baseline FILE, the file to write")
     project = project_of(context)
     rules = _selected(project, only, collection)
+    known = load_baseline(baseline) if baseline is not None and not update_baseline else {}
     with ExitStack() as stack:
         target = stack.enter_context(opened(project, uri, embedded, judging=True))
         bars = stack.enter_context(progress())
@@ -72,12 +82,18 @@ def validate(
                 rules,
                 command=shlex.join(["zava", *sys.argv[1:]]),
                 allow_writes=allow_writes,
-                sample_size=sample,
+                sample_size=LIMIT if baseline is not None else sample,
             )
         )
         bars.expect({"rules": len(rules)})
         results = judgement.run.results(lambda _: bars("rules", 1))
-        report = judgement.report(results)
+        if baseline is not None and update_baseline:
+            write_text(baseline, record(results))
+            notice(f"{baseline}: written with what is broken now")
+        compared = compare(results, known, sample)
+        report = judgement.report(compared.results)
+    for rule_id, number in compared.fixed.items():
+        notice(f"fixed: {rule_id}: {number} violations of the baseline no longer occur")
     paths = {}
     if reports is not None:
         paths = {"JSON": json_file.write(report, reports), "HTML": html.write(report, reports, strict=strict)}

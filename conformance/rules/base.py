@@ -69,8 +69,8 @@ Check = Callable[[Context, Sequence["Rule"]], Mapping[str, Outcome]]
 class Rule:
     """One statement about the data that is true or has violations.
 
-    ``why`` says what a broken rule means for people and devices, ``mend`` what to do. Rules that share a check are
-    answered together, in one pass over the data.
+    ``why`` says what a broken rule means for people and devices, ``mend`` what to do, ``note`` why its severity is
+    not the rule's own. Rules that share a check are answered together, in one pass over the data.
     """
 
     id: str
@@ -79,6 +79,7 @@ class Rule:
     severity: Severity = "error"
     why: str = ""
     mend: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not RULE_ID.match(self.id):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Final
 
-from conformance.configuration import Configuration
+from conformance.configuration import Configuration, SeverityOverride
+from conformance.errors import ConfigurationError
 from conformance.model import Model
 from conformance.rules import (
     business,
@@ -51,7 +54,22 @@ DATA_FAMILIES: Final = ("counts", "documents", "references", "uniqueness", "snap
 def all_rules(model: Model, configuration: Configuration) -> list[Rule]:
     """Every rule of the model. Two rules with one id are a mistake in the configuration or the library: ValueError."""
     found = [rule for family in FAMILIES.values() for rule in family(model, configuration)]
+    for override in configuration.severities:
+        found = _overridden(found, override, model)
     ids = [rule.id for rule in found]
     if len(ids) != len(set(ids)):
         raise ValueError(f"rule ids are not unique: {sorted({one for one in ids if ids.count(one) > 1})}")
     return found
+
+
+def _overridden(rules: list[Rule], override: SeverityOverride, model: Model) -> list[Rule]:
+    """The rules, those that the override names with its severity and its reason."""
+    if not any(fnmatchcase(rule.id, override.rule) for rule in rules):
+        raise ConfigurationError(
+            f"{model.config('severity.yaml')}: no rule matches {override.rule!r}; `zava rules` lists them"
+        )
+    note = f"severity set to {override.severity}: {override.reason}"
+    return [
+        replace(rule, severity=override.severity, note=note) if fnmatchcase(rule.id, override.rule) else rule
+        for rule in rules
+    ]

@@ -1,0 +1,76 @@
+"""Models made up by tests: the project's own with edits, or a few fields in a collection of their own."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from conformance.model import Model, load_model
+from tests.judging import ROOT
+
+#: Stands for "take the key out" among edits.
+ABSENT: Final = object()
+#: (file, JSON pointer, new value)
+Edit = tuple[str, str, Any]
+
+
+@cache
+def _own() -> Mapping[str, Any]:
+    files = (ROOT / "schemas").glob("*.json")
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files if path.stem != "vocabulary"}
+
+
+def edited_model(folder: Path, edits: Sequence[Edit]) -> Path:
+    """A folder with the project's schemas, edited; no configuration. A missing list item is appended."""
+    schemas = copy.deepcopy(dict(_own()))
+    for name, pointer, value in edits:
+        _edit(schemas[name], pointer, value)
+    return write_model(folder, schemas)
+
+
+def write_model(folder: Path, schemas: Mapping[str, Any]) -> Path:
+    """A folder with the schemas given and an empty config/."""
+    (folder / "schemas").mkdir()
+    (folder / "config").mkdir()
+    for name, schema in schemas.items():
+        (folder / "schemas" / f"{name}.json").write_text(json.dumps(schema, indent=1), encoding="utf-8")
+    return folder
+
+
+def _edit(document: Any, pointer: str, value: Any) -> None:
+    *head, last = [part.replace("~1", "/") for part in pointer.strip("/").split("/")]
+    for part in head:
+        document = document[int(part)] if isinstance(document, list) else document[part]
+    if value is ABSENT:
+        del document[last]
+    elif isinstance(document, list):
+        document[int(last) : int(last) + 1] = [value]
+    else:
+        document[last] = value
+
+
+def collection_of(
+    properties: Mapping[str, Any], *, optional: Sequence[str] = (), **keywords: Any
+) -> dict[str, Any]:
+    """A schema of one collection that is not synced; _id is an ObjectId unless given."""
+    fields = {"_id": {"x-bson": "objectId"}, **properties}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Things",
+        "type": "object",
+        "additionalProperties": False,
+        "required": [name for name in fields if name not in optional],
+        "properties": fields,
+        "x-cardinality": {"exactly": 100},
+        "x-sync": {"enabled": False},
+        **keywords,
+    }
+
+
+def model_of(folder: Path, schemas: Mapping[str, Any]) -> Model:
+    """The loaded model of the schemas given."""
+    return load_model(write_model(folder, schemas))
