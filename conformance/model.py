@@ -341,12 +341,21 @@ def _parents_first(collections: Mapping[str, Collection]) -> dict[str, Collectio
             if not {reference.target for reference in collection.references} & waiting.keys()
         ]
         if not ready:
-            names = ", ".join(sorted(waiting))
-            first = next(iter(waiting.values()))
+            circle = _circle(waiting)
             raise ConfigurationError(
-                f"{first.path}: the references of {names} form a circle; documents could never be inserted"
-                " parents first: remove one x-reference"
+                f"{waiting[circle[0]].path}: the references of {', '.join(circle)} form a circle; documents could never"
+                " be inserted parents first: remove one x-reference"
             )
         for name in ready:
             ordered[name] = waiting.pop(name)
     return ordered
+
+
+def _circle(waiting: Mapping[str, Collection]) -> list[str]:
+    """The collections of one circle, from any of them on, each referring to the next."""
+    path = [next(iter(waiting))]
+    while True:
+        following = next(r.target for r in waiting[path[-1]].references if r.target in waiting)
+        if following in path:
+            return path[path.index(following) :]
+        path.append(following)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
 
 from conformance.patterns import unportable
 
 #: The harness's own meta-schema; a model elsewhere needs no copy of it.
 VOCABULARY: Final = Path(__file__).parent.parent / "schemas" / "vocabulary.json"
+
+#: A ValidationError of jsonschema; its type stubs allow for attributes that are not set yet, which ours are.
+Error = Any
 
 _FORMATS: Final = FormatChecker(formats=())
 _WEAK: Final = ("anyOf", "oneOf", "unevaluatedProperties")
@@ -48,10 +50,10 @@ def misuse(schema: Any) -> str | None:
     return f"at {where}: {_message(error)}"
 
 
-def _closest(error: ValidationError) -> ValidationError:
+def _closest(error: Error) -> Error:
     """For alternatives of which none fits: the error within the one that comes closest, if one does."""
     while error.context and str(error.validator) in ("oneOf", "anyOf"):
-        branches: dict[Any, list[ValidationError]] = {}
+        branches: dict[Any, list[Error]] = {}
         for inner in error.context:
             branches.setdefault(inner.schema_path[0], []).append(inner)
         weights = sorted((sum(map(_weight, branch)), number) for number, branch in branches.items())
@@ -62,14 +64,14 @@ def _closest(error: ValidationError) -> ValidationError:
     return error
 
 
-def _weight(error: ValidationError) -> int:
+def _weight(error: Error) -> int:
     """What an error within an alternative weighs: one of another kind is further off than one with a key too many."""
     if error.validator in ("const", "enum", "type"):
         return 5 if error.path else 10
     return 3 if error.validator in ("additionalProperties", "required") else 1
 
 
-def _message(error: ValidationError) -> str:
+def _message(error: Error) -> str:
     say = _MESSAGES.get(str(error.validator))
     text = say(error) if say else f"{error.message[:160]}"
     is_part = isinstance(error.schema, Mapping) and "$defs" not in error.schema
@@ -77,23 +79,23 @@ def _message(error: ValidationError) -> str:
     return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; schemas/vocabulary.json says what is allowed"
 
 
-def _unknown(error: ValidationError) -> str:
+def _unknown(error: Error) -> str:
     allowed = error.schema.get("properties", {})
     extra = sorted(set(error.instance) - set(allowed)) or ["?"]
     return f"there is no keyword {extra[0]!r} here; remove it or correct its spelling"
 
 
-def _unevaluated(error: ValidationError) -> str:
+def _unevaluated(error: Error) -> str:
     extra = re.search(r"\('([^']*)'", error.message)
     return f"there is no keyword {extra.group(1) if extra else '?'!r} here; remove it or correct its spelling"
 
 
-def _missing(error: ValidationError) -> str:
+def _missing(error: Error) -> str:
     missing = next(name for name in error.validator_value if name not in error.instance)
     return f"the keyword {missing!r} is missing; add it"
 
 
-def _alternatives(error: ValidationError) -> str:
+def _alternatives(error: Error) -> str:
     context = error.context or []
     if not context:
         return f"{_short(error.instance)} fits several forms at once; keep one"
@@ -115,7 +117,7 @@ def _alternatives(error: ValidationError) -> str:
     return f"{_short(error.instance)} has none of the allowed forms"
 
 
-def _not(error: ValidationError) -> str:
+def _not(error: Error) -> str:
     refused = error.validator_value
     if "required" in refused:
         return f"{refused['required'][0]!r} does not go with the other keywords; remove it"
@@ -127,7 +129,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-_MESSAGES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
+_MESSAGES: Final[Mapping[str, Callable[[Error], str]]] = {
     "additionalProperties": _unknown,
     "unevaluatedProperties": _unevaluated,
     "required": _missing,

@@ -60,11 +60,12 @@ def generate(
     that the next run makes anew what a killed one left. Raises ConfigurationError or TargetError, one line.
     """
     target.require_replica_set()
+    made_from = fingerprint(model, settings, configuration)
     _note(target, _UNFINISHED, {})
     provision.apply(provision.plan(model, target.database, parts=_SHAPES), target.database)
     counts = load(Plan(model, configuration, settings).documents(), target.database, settings.batch_size, progress)
     provision.apply(provision.plan(model, target.database), target.database)
-    _note(target, fingerprint(model, settings, configuration), counts)
+    _note(target, made_from, counts)
     return counts
 
 
@@ -125,9 +126,9 @@ def embedded_dataset(
     While held, no other process replaces it: readers share, whoever makes it waits until they are done.
     """
     assert target.directory is not None  # noqa: S101 - only for embedded targets
-    wanted = fingerprint(model, settings, configuration)
     made = False
     while True:
+        wanted = fingerprint(model, settings, configuration)  # anew each time: somebody may be editing
         with dataset_lock(
             target.directory, exclusive=False, waiting=lambda: notice("another run is generating: waiting")
         ):

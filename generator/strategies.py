@@ -17,7 +17,7 @@ from bson import ObjectId
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.kinds import Kind, kind_of
+from conformance.kinds import MAX_INTEGER, Kind, kind_of
 from conformance.model import Collection, Field
 from conformance.oracle import Breach
 from conformance.ranges import (
@@ -109,8 +109,8 @@ def _integers(schema: Mapping[str, Any]) -> Strategy:
 def _numbers(schema: Mapping[str, Any]) -> Strategy:
     """Doubles, and now and then an int, which JSON cannot tell from one."""
     low, high = number_range(schema)
-    doubles = st.floats(low, high)
-    return doubles | st.integers(math.ceil(low), math.floor(high)) if math.ceil(low) <= math.floor(high) else doubles
+    lowest, highest = max(math.ceil(low), -MAX_INTEGER), min(math.floor(high), MAX_INTEGER)
+    return st.floats(low, high) | st.integers(lowest, highest) if lowest <= highest else st.floats(low, high)
 
 
 def _booleans(_: Mapping[str, Any]) -> Strategy:

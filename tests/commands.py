@@ -5,12 +5,15 @@ PYTEST_DONT_REWRITE: the files import it before pytest could, which pytest would
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,8 @@ import pytest
 from pymongo import MongoClient
 
 from conformance.embedded import EmbeddedServer, cache_directory
-from tests.embedding import ROOT, eventually, running
+from tests.embedding import ROOT, Process, eventually, running
+from zava.main import main
 
 BIN = Path(sys.executable).parent
 #: Small, and every statistical rule that can speak of so little is quiet.
@@ -61,37 +65,53 @@ class Workplace:
             patch.setenv("ZAVA_CACHE_DIR", str(self.cache))
             return cache_directory(self.root)
 
-    def start(self, *command: str, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
-        """Start a command of this Python's environment in the folder, its output piped."""
+    def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What a run sees: the machine's, the cache, small sizes, and the ``changes``."""
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        environment = {**kept, "ZAVA_CACHE_DIR": str(self.cache), "COLUMNS": "200", **SIZES, **(env or {})}
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen(
-            [str(BIN / command[0]), *command[1:]],
-            cwd=options.pop("cwd", self.root),
-            env=environment,
-            text=True,
-            **streams,
-        )
+        return {**kept, "ZAVA_CACHE_DIR": str(self.cache), "COLUMNS": "200", **SIZES, **(changes or {})}
 
-    def run(self, *command: str, env: Mapping[str, str] | None = None, said: str | None = None, **options: Any) -> Done:
-        """Run a command to its end; ``said`` is what is typed."""
-        stdin = {} if said is None else {"stdin": subprocess.PIPE}
-        return finish(self.start(*command, env=env, **stdin, **options), said)
+    def start(self, *command: str, env: Mapping[str, str] | None = None, **options: Any) -> Process:
+        """Start a program of this Python's environment in the folder, its output piped."""
+        chosen = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.root}
+        arguments = [str(BIN / command[0]), *command[1:]]
+        return subprocess.Popen(arguments, env=self.environment(env), text=True, **{**chosen, **options})
 
-    def zava(self, *arguments: str, **options: Any) -> Done:
-        """Run the command line."""
-        return self.run("zava", *arguments, **options)
+    def run(self, *command: str, env: Mapping[str, str] | None = None, **options: Any) -> Done:
+        """Run a program to its end."""
+        return finish(self.start(*command, env=env, **options))
+
+    def zava(
+        self, *arguments: str, env: Mapping[str, str] | None = None, said: str = "", folder: Path | None = None
+    ) -> Done:
+        """Run the command line's entry point in this process, which spares starting another; ``said`` is typed."""
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name in list(os.environ):
+                patch.delenv(name)
+            for name, value in self.environment(env).items():
+                patch.setenv(name, value)
+            patch.chdir(folder or self.root)
+            patch.setattr(sys, "argv", ["zava", *arguments])
+            patch.setattr(sys, "stdin", io.StringIO(said))
+            try:
+                main()
+            except SystemExit as leaving:
+                code = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
+            finally:
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+        return Done(code, out.getvalue(), err.getvalue())
 
     def suites(self, *arguments: str, **options: Any) -> Done:
         """Run the product's own suites with pytest."""
         return self.run("pytest", str(ROOT / "suites"), "--model", str(self.root), "-q", *arguments, **options)
 
 
-def finish(process: subprocess.Popen[str], said: str | None = None) -> Done:
-    """Wait for a started command."""
+def finish(process: Process) -> Done:
+    """Wait for a started program."""
     try:
-        out, err = process.communicate(said, timeout=SECONDS)
+        out, err = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()

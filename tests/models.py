@@ -25,11 +25,24 @@ def _own() -> Mapping[str, Any]:
 
 
 def edited_model(folder: Path, edits: Sequence[Edit]) -> Path:
-    """A folder with the project's schemas, edited; no configuration. A missing list item is appended."""
+    """A folder with the project's schemas, edited, and an empty config/.
+
+    Of the schemas only those edited, and what they refer to before or after; all when there are no edits.
+    """
     schemas = copy.deepcopy(dict(_own()))
     for name, pointer, value in edits:
         _edit(schemas[name], pointer, value)
-    return write_model(folder, schemas)
+    wanted = [name for name, _, _ in edits] or list(schemas)
+    for name in wanted:
+        for target in sorted(_targets(_own()[name]) | _targets(schemas[name])):
+            if target in schemas and target not in wanted:
+                wanted.append(target)
+    return write_model(folder, {name: schemas[name] for name in wanted})
+
+
+def _targets(schema: Any) -> set[str]:
+    fields = schema.get("properties", {}).values()
+    return {field["x-reference"].split(".")[0] for field in fields if isinstance(field, dict) and "x-reference" in field}
 
 
 def write_model(folder: Path, schemas: Mapping[str, Any]) -> Path:
@@ -46,16 +59,14 @@ def _edit(document: Any, pointer: str, value: Any) -> None:
     for part in head:
         document = document[int(part)] if isinstance(document, list) else document[part]
     if value is ABSENT:
-        del document[last]
+        del document[int(last) if isinstance(document, list) else last]
     elif isinstance(document, list):
         document[int(last) : int(last) + 1] = [value]
     else:
         document[last] = value
 
 
-def collection_of(
-    properties: Mapping[str, Any], *, optional: Sequence[str] = (), **keywords: Any
-) -> dict[str, Any]:
+def collection_of(properties: Mapping[str, Any], *, optional: Sequence[str] = (), **keywords: Any) -> dict[str, Any]:
     """A schema of one collection that is not synced; _id is an ObjectId unless given."""
     fields = {"_id": {"x-bson": "objectId"}, **properties}
     return {

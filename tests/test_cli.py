@@ -46,7 +46,7 @@ def test_every_command_is_documented(command: str) -> None:
 
 
 def test_help_is_printed_by_the_program(workplace: Workplace) -> None:
-    done = workplace.zava("--help")
+    done = workplace.run("zava", "--help")
     assert (done.code, done.err) == (0, "")
     assert all(command in done.out for command in COMMANDS)
 
@@ -94,13 +94,13 @@ def test_generate_refuses_a_database_with_data(workplace: Workplace, generated: 
 
 
 @pytest.mark.parametrize(
-    ("flags", "typed", "code"), [([], "", 2), ([], "wrong\n", 2), ([], "{name}\n", 0), (["--yes"], None, 0)]
+    ("flags", "typed", "code"), [([], "", 2), ([], "wrong\n", 2), ([], "{name}\n", 0), (["--yes"], "", 0)]
 )
 def test_generate_drop_on_a_named_server_wants_the_name(
-    workplace: Workplace, mongo: Mongo, uri: str, name: str, flags: list[str], typed: str | None, code: int
+    workplace: Workplace, mongo: Mongo, uri: str, name: str, flags: list[str], typed: str, code: int
 ) -> None:
     mongo[name][FIRST].insert_one({"_id": "old"})
-    said = None if typed is None else typed.format(name=name)
+    said = typed.format(name=name)
     done = workplace.zava("generate", "--uri", uri, "--drop", *flags, env={"MONGODB_DATABASE": name}, said=said)
     assert done.code == code, done.err
     assert mongo[name][FIRST].count_documents({"_id": "old"}) == (code != 0)
@@ -241,21 +241,18 @@ def test_rules_are_listed_and_explained_without_a_server(workplace: Workplace) -
 
 
 def test_the_model_is_found_above_the_current_folder(workplace: Workplace) -> None:
-    done = workplace.zava("rules", "--json", cwd=workplace.root / "schemas")
+    done = workplace.zava("rules", "--json", folder=workplace.root / "schemas")
     assert done.code == 0
     assert json.loads(done.out)
 
 
 def test_a_reader_of_a_pipe_that_leaves_early_sees_no_traceback(workplace: Workplace) -> None:
-    process = workplace.start("zava", "rules")
-    assert process.stdout
-    assert process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr
-    said = process.stderr.read()
-    process.stderr.close()
-    process.wait()
-    assert said == ""
+    with workplace.start("zava", "rules") as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
 
 
 def test_conform_runs_the_whole_job(workplace: Workplace, generated: Done) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Annotated
@@ -17,7 +18,7 @@ from conformance.session import Project
 from conformance.target import Target
 from generator import dataset
 from generator.plan import Plan
-from zava.console import Embedded, Json, Uri, Yes, notice, opened, progress, project_of
+from zava.console import Embedded, Json, Uri, Yes, notice, opened, progress, project_of, stderr
 
 
 def register(app: typer.Typer) -> None:
@@ -73,10 +74,8 @@ def confirm(target: Target, yes: bool, what: str) -> None:
     if yes or target.embedded:
         return
     name = target.info.database
-    try:
-        answer = typer.prompt(f"This will {what} {name} on {target.info.uri}. Type the database's name", err=True)
-    except typer.Abort:
-        answer = ""
+    stderr.print(f"This will {what} {name} on {target.info.uri}. Type the database's name: ", end="", soft_wrap=True)
+    answer = sys.stdin.readline()  # typer's prompt would write a space to stdout, where results go
     if answer.strip() != name:
         raise ConfigurationError(f"not confirmed, nothing was changed: type {name} when asked, or pass --yes")
 

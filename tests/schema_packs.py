@@ -1,0 +1,156 @@
+"""Random models within the vocabulary: the proof that the library is about no model in particular."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+Schema = dict[str, Any]
+Pack = dict[str, Schema]
+
+NAMES = ("harbours", "ships", "crews", "voyages")
+_KINDS: dict[str, st.SearchStrategy[Schema]] = {
+    "text": st.integers(0, 3).map(lambda low: {"type": "string", "minLength": low, "maxLength": low + 12}),
+    "code": st.sampled_from(["^[A-Z]{2}-[0-9]{3}$", "^(red|green)[0-9]?$", "^x[a-f0-9]{2,5}$"]).map(
+        lambda pattern: {"type": "string", "pattern": pattern}
+    ),
+    "flag": st.just({"type": "boolean"}),
+    "count": st.tuples(st.integers(-50, 50), st.integers(0, 1000)).map(
+        lambda pair: {"type": "integer", "minimum": pair[0], "maximum": pair[0] + pair[1]}
+    ),
+    "share": st.tuples(st.integers(-5, 5), st.integers(1, 9)).map(
+        lambda pair: {"type": "number", "exclusiveMinimum": pair[0], "maximum": pair[0] + pair[1]}
+    ),
+    "price": st.just({"type": "number", "x-money": True, "minimum": 0, "maximum": 5000}),
+    "time": st.just({"type": "string", "x-timestamp": True}),
+    "token": st.just({"type": "string", "x-uuid": 4}),
+    "state": st.just({"type": "string", "enum": ["new", "old", "lost"]}),
+    "grade": st.just({"type": "integer", "enum": [1, 2, 3]}),
+    "place": st.just(
+        {
+            "type": "object",
+            "x-crdt": "map",
+            "additionalProperties": False,
+            "required": ["row"],
+            "properties": {"row": {"type": "string", "minLength": 1, "maxLength": 5}, "level": {"type": "integer"}},
+        }
+    ),
+    "extras": st.just(
+        {
+            "type": "object",
+            "x-crdt": "register",
+            "additionalProperties": False,
+            "maxProperties": 6,
+            "patternProperties": {"^[a-z]{1,6}$": {"type": ["string", "integer", "boolean"]}},
+        }
+    ),
+}
+
+
+@st.composite
+def packs(draw: st.DrawFn) -> Pack:
+    """One to four collections; each later one may refer to earlier ones, copy from them, and be made per one of them."""
+    pack: Pack = {}
+    for name in NAMES[: draw(st.integers(1, 4))]:
+        pack[name] = draw(_collection(name, pack))
+    return pack
+
+
+@st.composite
+def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
+    key = f"{name}_key"
+    code = {"type": "string", "pattern": f"^{name[:4]}_[0-9]{{6}}$"}
+    properties: Schema = {"_id": dict(code), key: {**code, "x-unique": True, "x-immutable": True}}
+    properties[key]["x-sample"] = {"sequence": f"{name[:4]}_{{:06d}}"}
+    required = ["_id", key]
+    same = draw(st.booleans())
+    if not same:
+        properties["_id"] = draw(st.sampled_from([{"x-bson": "objectId"}, {"type": "string", "x-uuid": 4}]))
+    indexes = [{"keys": {key: 1}, "unique": True}]
+    parents = draw(st.lists(st.sampled_from(sorted(earlier)), unique=True, max_size=2)) if earlier else []
+    for parent in parents:
+        field, their = f"{parent}_key", earlier[parent]["properties"][f"{parent}_key"]
+        properties[field] = {"type": "string", "pattern": their["pattern"], "x-reference": f"{parent}.{parent}_key"}
+        required.append(field)
+        indexes.append({"keys": {field: draw(st.sampled_from([1, -1]))}})
+        copied = [n for n in earlier[parent]["required"] if earlier[parent]["properties"][n].get("minLength") is not None]
+        if copied and draw(st.booleans()):
+            source = earlier[parent]["properties"][copied[0]]
+            snapshot = {**source, "x-snapshot": {"through": field, "of": [copied[0]]}}
+            properties[f"{parent}_copy"] = snapshot
+            required.append(f"{parent}_copy")
+    for kind in draw(st.lists(st.sampled_from(sorted(_KINDS)), unique=True, max_size=6)):
+        properties[kind] = draw(_KINDS[kind])
+        if draw(st.booleans()):
+            required.append(kind)
+    schema: Schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": name.capitalize(),
+        "type": "object",
+        "x-cardinality": draw(_cardinalities(parents)),
+        "x-sync": draw(_syncs(key)),
+        "x-indexes": indexes,
+        "additionalProperties": False,
+        "required": required,
+        "properties": properties,
+    }
+    if same:
+        schema["x-id"] = {"equals": key}
+    if draw(st.booleans()):
+        properties["gone"] = {"type": "boolean", "x-sample": {"constant": False}}
+        schema["x-soft-delete"] = "gone"
+        required.append("gone")
+    return schema
+
+
+def _cardinalities(parents: list[str]) -> st.SearchStrategy[Schema]:
+    plain = st.one_of(
+        st.integers(1, 30).map(lambda number: {"exactly": number}),
+        st.integers(1, 20).map(lambda low: {"between": [low, low + 10]}),
+        st.just({"setting": "NUM_THINGS"}),
+    )
+    if not parents:
+        return plain
+    per = [{"per": [parents[0]], "between": [1, 3]}, {"per": [parents[0]], "between": [1, 1]}]
+    per += [{"per": parents, "between": [0.3, 0.9]}] if len(parents) == 2 else []
+    return st.one_of(plain, st.sampled_from(per))
+
+
+def _syncs(key: str) -> st.SearchStrategy[Schema]:
+    mappings = [{"mode": "match_ids"}, {"mode": "single_field", "fields": [key]}]
+    return st.sampled_from([{"enabled": False}, *({"enabled": True, "id_mapping": mapping} for mapping in mappings)])
+
+
+#: Edits that make a pack invalid: a name, and what is done to the first collection's schema.
+SPOILERS: dict[str, Any] = {
+    "an unknown keyword": lambda schema: schema.update({"x-colour": "red"}),
+    "an unknown keyword of a field": lambda schema: schema["properties"]["_id"].update(format="uuid"),
+    "an open document": lambda schema: schema.update(additionalProperties=True),
+    "a null": lambda schema: schema["properties"].update(spoilt={"type": ["string", "null"]}),
+    "a reference to nowhere": lambda schema: schema["properties"].update(
+        spoilt={"type": "string", "x-reference": "atlantis.key"}
+    ),
+    "an index on nothing": lambda schema: schema["x-indexes"].append({"keys": {"spoilt": 1}}),
+    "a required field that is not there": lambda schema: schema["required"].append("spoilt"),
+    "a pattern of one dialect": lambda schema: schema["properties"].update(spoilt={"type": "string", "pattern": r"^\d$"}),
+    "no value between the bounds": lambda schema: schema["properties"].update(
+        spoilt={"type": "integer", "minimum": 3, "maximum": 2}
+    ),
+    "a boolean that is unique": lambda schema: schema["properties"].update(spoilt={"type": "boolean", "x-unique": True}),
+    "a child of nothing": lambda schema: schema.update({"x-cardinality": {"per": ["atlantis"], "between": [1, 2]}}),
+}
+
+
+def write(pack: Pack, root: Path) -> Path:
+    """Write a pack as a model below ``root``; what was there before of schemas is replaced."""
+    (root / "schemas").mkdir(parents=True, exist_ok=True)
+    (root / "config").mkdir(exist_ok=True)
+    for old in (root / "schemas").glob("*.json"):
+        old.unlink()
+    for name, schema in pack.items():
+        (root / "schemas" / f"{name}.json").write_text(json.dumps(schema), encoding="utf-8")
+    (root / "config" / "generation.yaml").write_text("defaults: {NUM_THINGS: 25}\n", encoding="utf-8")
+    return root
