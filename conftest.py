@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The fast profile is the same every time; the deep one is for a night, or a change of the schemas.
+settings.register_profile("fast", deadline=None, derandomize=True, max_examples=10, print_blob=True)
+settings.register_profile("deep", deadline=None, max_examples=500, print_blob=True)
+settings.load_profile("fast")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from conformance.errors import ConfigurationError
 from conformance.model import Model
+from conformance.oracle import fits, shorten
 from conformance.results import Severity
 
 #: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
@@ -197,13 +198,29 @@ class Configuration:
     severities: tuple[SeverityOverride, ...] = ()
 
     def figure(self, name: str) -> Figure:
-        """The figure of that name; a product of tables is multiplied key by key. KeyError when there is none."""
-        declared = self.generation.figures[name]
+        """The figure of that name; a product of tables is multiplied key by key.
+
+        Raises ConfigurationError, one line, when there is none, or when the tables of a product differ in their keys.
+        """
+        declared = self.generation.figures.get(name)
+        if declared is None:
+            raise ConfigurationError(f"config/generation.yaml: there is no figure {name!r}; write it under figures")
         if not isinstance(declared, str):
             return dict(declared) if isinstance(declared, Mapping) else declared
-        tables = [self.table(part.strip()) for part in declared.split("*")]
-        product = tables[0]
-        for table in tables[1:]:
+        parts = [part.strip() for part in declared.split("*")]
+        if any(isinstance(self.generation.figures.get(part), str) for part in parts):
+            raise ConfigurationError(
+                f"config/generation.yaml: the figure {name!r} is made of another product; write its tables instead"
+            )
+        product = self.table(parts[0])
+        for part in parts[1:]:
+            table = self.table(part)
+            odd = next(iter(product.keys() ^ table.keys()), None)
+            if odd is not None:
+                raise ConfigurationError(
+                    f"config/generation.yaml: the tables {declared!r} of the figure {name!r} differ in the key {odd!r};"
+                    " give all the same keys"
+                )
             product = {key: value * table[key] for key, value in product.items()}
         return product
 
@@ -225,9 +242,10 @@ class Configuration:
 def load_configuration(model: Model, constants: Mapping[str, str]) -> Configuration:
     """Read the model's config/; a missing file means there is nothing of its kind.
 
-    ``constants`` (Settings.constants()) are what formulas may name in capitals.
+    ``constants`` (Settings.constants()) are what formulas may name in capitals. Raises ConfigurationError, one line,
+    when a file is malformed or its rows and fields are not those of the model.
     """
-    return Configuration(
+    configuration = Configuration(
         generation=_parse(GenerationFile, model.config("generation.yaml"), {}),
         rules=_parse(RulesFile, model.config("rules.yaml"), {}),
         queries=_parse(tuple[NamedQuery, ...], model.config("queries.yaml"), ()),
@@ -235,6 +253,27 @@ def load_configuration(model: Model, constants: Mapping[str, str]) -> Configurat
         constants=constants,
         severities=_parse(tuple[SeverityOverride, ...], model.config("severity.yaml"), ()),
     )
+    _check_rows(model, configuration.catalogue)
+    return configuration
+
+
+def _check_rows(model: Model, catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]) -> None:
+    """Fixed rows are documents too: what they say must be a field's, and meet its schema. The rest is generated."""
+    path = model.config("catalogue.yaml")
+    for name, rows in catalogue.items():
+        if name not in model.collections:
+            raise ConfigurationError(f"{path}: at {name}: there is no such collection; name one of schemas/")
+        fields = {field.name: field for field in model[name].fields}
+        for position, row in enumerate(rows):
+            for key, value in row.items():
+                where = f"{path}: at {name}.{position}.{key}"
+                if key not in fields:
+                    raise ConfigurationError(f"{where}: there is no such field; correct its spelling or remove it")
+                is_money = fields[key].kind == "money" and type(value) is int
+                if not fits(fields[key].schema, float(value) if is_money else value):
+                    raise ConfigurationError(
+                        f"{where}: {shorten(value)} does not meet the field's schema in {model[name].path.name}; correct it"
+                    )
 
 
 def _parse(kind: Any, path: Path, empty: Any) -> Any:
@@ -248,6 +287,8 @@ class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yam
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a table", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice; remove one", key_node.start_mark

@@ -26,8 +26,9 @@ import numpy as np
 
 from conformance.configuration import Configuration
 from conformance.errors import ConfigurationError
-from conformance.kinds import TIMESTAMP_PATTERN, Kind
+from conformance.kinds import MAX_INTEGER, TIMESTAMP_PATTERN, Kind
 from conformance.model import Collection, Field, Model, Reference
+from conformance.oracle import shorten
 
 Expression = Any
 #: Values of a column and where they are present (None: everywhere).
@@ -63,12 +64,16 @@ class Formula:
     def __post_init__(self) -> None:
         try:
             self._tree = ast.parse(self.text.strip(), mode="eval").body
+            self.mongo()  # compiling finds every name, and refuses what the language does not have
         except SyntaxError as error:
             raise self._wrong(f"not a formula: {error.msg}") from None
-        self.mongo()  # compiling finds every name, and refuses what the language does not have
+        except ValueError as error:  # a NUL, or a number of thousands of digits
+            raise self._wrong(f"not a formula: {error}") from None
+        except (RecursionError, MemoryError):
+            raise self._wrong("it is nested too deeply") from None
 
     def _wrong(self, what: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.where}: {what} in {self.text!r}; the grammar is in docs/RULES.md")
+        return ConfigurationError(f"{self.where}: {what} in {shorten(self.text, 200)}; the grammar is in docs/RULES.md")
 
     # -- MongoDB ---------------------------------------------------------------------------------------------------
 
@@ -127,6 +132,8 @@ class Formula:
     def _constant(self, node: ast.Constant) -> Expression:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
             raise self._wrong(f"{node.value!r} is not a number or a text")
+        if not isinstance(node.value, str) and not abs(node.value) <= MAX_INTEGER:
+            raise self._wrong(f"{ast.unparse(node)} is too large for exact arithmetic")
         return {"$literal": node.value}
 
     def _binary(self, node: ast.BinOp) -> Expression:
@@ -230,7 +237,12 @@ class Formula:
             return columns[ast.unparse(node)][0]
         if isinstance(node, ast.Subscript):
             table = self._figure(node)
-            return np.array([table[key] for key in columns[ast.unparse(node.slice)][0]], dtype=np.float64)
+            keys = columns[ast.unparse(node.slice)][0]
+            unknown = next((key for key in keys if key not in table), None)
+            if unknown is not None:
+                name = ast.unparse(node.value)
+                raise self._wrong(f"the figure {name} of config/generation.yaml has no value for {unknown!r}; add it")
+            return np.array([table[key] for key in keys], dtype=np.float64)
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             if name in ("total", "count"):
@@ -262,6 +274,8 @@ def _half_up_mongo(value: Expression) -> Expression:
 
 def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:
     first, last = start["$literal"], stop["$literal"]
+    if not (type(first) is type(last) is int and 0 <= first <= last):
+        raise TypeError("positions are whole numbers, the first not above the last")
     return {"$substrCP": [text, first, last - first]}
 
 

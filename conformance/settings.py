@@ -17,6 +17,7 @@ from conformance.errors import ConfigurationError
 from conformance.masking import mask
 
 Size = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PLACEHOLDER: Final = re.compile(r"username:password@|your[_-]|<[a-z_ ]+>", re.IGNORECASE)
 _SECRET: Final = re.compile(r"KEY|TOKEN|CONNECTION_STRING")
 
@@ -59,6 +60,14 @@ class Settings(BaseSettings):
     def _no_placeholder(cls, value: Any) -> Any:
         if isinstance(value, str) and _PLACEHOLDER.search(value):
             raise ValueError("is the placeholder of .env.sample; write your own value, or remove the line")
+        return value
+
+    @field_validator("start_date", "end_date", mode="before")
+    @classmethod
+    def _written_as_a_day(cls, value: Any) -> Any:
+        # Otherwise 20240115 would be taken for seconds since 1970.
+        if isinstance(value, str) and not _DAY.fullmatch(value):
+            raise ValueError("is not a day; write a date as YYYY-MM-DD")
         return value
 
     @field_validator("start_date", "end_date")
@@ -125,7 +134,7 @@ def _one_line(error: ValidationError) -> str:
         return message
     variable = str(first["loc"][0]).upper()
     found = "***" if _SECRET.search(variable) else mask(str(first["input"]))
-    advice = _ADVICE.get(str(first["type"]), message)
+    advice = _ADVICE.get(str(first["type"]), message) if variable not in _WORDS else _WORDS[variable]
     return (
         f"{variable}: found {found!r}, which {message}"
         if message.startswith("is ")
@@ -139,5 +148,8 @@ _ADVICE: Final = {
     "less_than_equal": "write a smaller number",
     "date_from_datetime_parsing": "write a date as YYYY-MM-DD",
     "date_parsing": "write a date as YYYY-MM-DD",
-    "string_pattern_mismatch": "it has characters or a value that are not allowed; see .env.sample",
+}
+_WORDS: Final = {
+    "MONGODB_DATABASE": 'write a name of 1 to 63 characters without blanks and / \\ . " $ * < > : | ?',
+    "LOG_LEVEL": "write DEBUG, INFO, WARNING or ERROR",
 }

@@ -2,7 +2,9 @@
 
 G is used rather than Pearson's chi-square because its far tail is right: with 10 expected, 26 or more occur with
 probability 1.8e-5; G says 2.6e-5, Pearson 4e-7. At a significance of 1e-6 per rule that is the difference between one
-false alarm in a million runs and one in some thousands. tests/test_statistics.py measures both the level and the power.
+false alarm in a million runs and one in some thousands. Each row's G is divided by Williams' correction: with about
+five expected in each of twelve rows of nine cells plain G rejects 13 times too often at 1e-5, corrected 1.7 times (the
+rest is that counts are whole). tests/test_statistics.py measures both the level and the power.
 """
 
 from __future__ import annotations
@@ -54,8 +56,9 @@ def g_test(
         found, expected, otherwise = _pooled(np.asarray(counts, float), n * _unit(weights), n * _unit(others))
         if len(found) < 2:
             continue
-        statistic += _divergence(found, expected)
-        noncentrality += _divergence(otherwise, expected)
+        correction = _williams(expected)
+        statistic += _divergence(found, expected) / correction
+        noncentrality += _divergence(otherwise, expected) / correction
         degrees += len(found) - 1
     if not degrees:
         return GTest(0.0, 0, 1.0, 0.0, float("inf"))
@@ -75,6 +78,12 @@ def _unit(weights: Sequence[float]) -> Array:
 def _divergence(found: Array, expected: Array) -> float:
     occurring = found > 0
     return float(2 * np.sum(found[occurring] * np.log(found[occurring] / expected[occurring])))
+
+
+def _williams(expected: Array) -> float:
+    """By how much the mean of G exceeds its degrees of freedom (Williams 1976): 1 + (sum of 1/p - 1) / (6 n (k - 1))."""
+    n = float(expected.sum())
+    return 1 + (float(np.sum(n / expected)) - 1) / (6 * n * (len(expected) - 1))
 
 
 def _pooled(found: Array, expected: Array, otherwise: Array) -> tuple[Array, Array, Array]:

@@ -147,7 +147,12 @@ class Batch:
 
     def _presence(self, field: Field, present: Array | None) -> Array | None:
         if field.required:
-            return present
+            if present is not None and not present.all():
+                raise ConfigurationError(
+                    f"{self.collection.path}: {field.path} is required, but what it is made from (rows of"
+                    " config/catalogue.yaml, or the fields of its equation) is absent in some documents; add it there"
+                )
+            return None
         if "present" not in field.sample and ("equation" in field.sample or self._copy_of(field)):
             return present
         share = field.sample.get("present", 0.5)

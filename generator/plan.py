@@ -75,10 +75,11 @@ class Plan:
         """How many documents a collection gets; 0 for one that is fanned out (its parents decide)."""
         declared, rows = collection.cardinality, self.catalogue(collection)
         if rows:
-            if "exactly" in declared and declared["exactly"] != len(rows):
+            wanted = self._rows_wanted(declared)
+            if wanted is not None and not wanted[0] <= len(rows) <= wanted[1]:
                 raise ConfigurationError(
                     f"{self.model.config('catalogue.yaml')}: {len(rows)} rows of {collection.name}, but its schema"
-                    f" says exactly {declared['exactly']}; add or remove rows"
+                    f" says {' to '.join(str(bound) for bound in dict.fromkeys(wanted))}; add or remove rows"
                 )
             return len(rows)
         if "exactly" in declared:
@@ -94,6 +95,15 @@ class Plan:
         for name in declared["per"]:
             product *= self.size(self.model[name])
         return max(1, round(product * (low + high) / 2)) if product else 0
+
+    def _rows_wanted(self, declared: Mapping[str, Any]) -> tuple[int, int] | None:
+        """How many fixed rows a cardinality allows; None when it depends on other collections."""
+        if "exactly" in declared:
+            return declared["exactly"], declared["exactly"]
+        if "setting" in declared:
+            size = self.settings.size(declared["setting"], self.configuration.generation.defaults)
+            return size, size
+        return None if "per" in declared else tuple(declared["between"])
 
     def fan_out(self, parent: Batch, collection: Collection) -> Array:
         """How many children each document of a batch gets."""

@@ -256,7 +256,7 @@ def test_a_reader_of_a_pipe_that_leaves_early_sees_no_traceback(workplace: Workp
 
 
 def test_conform_runs_the_whole_job(workplace: Workplace, generated: Done) -> None:
-    done = workplace.zava("conform", "--embedded", "--no-allure")
+    done = workplace.run("zava", "conform", "--embedded", "--no-allure")
     assert done.code == 0, done.err
     assert "dataset reused" in done.err
     assert "Quality score 100.0" in done.out

@@ -11,7 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bson import json_util
 
@@ -19,6 +19,9 @@ from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, Rule, skipped
 
 Query = dict[str, Any]
+
+#: Suspects that are few enough to be asked for one by one.
+_FEW: Final = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +74,20 @@ def _one_by_one(context: Context, name: str, suspects: Query, tests: Mapping[Rul
     collection, size = context.collection(name), context.counts[name]
     outcomes: dict[str, Outcome] = {}
     deciding: dict[Rule, DocumentTest] = {}
+    few = [one["_id"] for one in collection.find(suspects, {"_id": 1}).limit(_FEW + 1)]
+    # Where few documents are suspects, asking for them by _id saves a scan per test.
+    narrow: Query = {"_id": {"$in": few}} if len(few) <= _FEW else {}
     for rule, test in tests.items():
         if test.violating is None:
             deciding[rule] = test
             continue
-        violations = collection.count_documents(test.violating)
-        found = collection.find(test.violating).limit(context.sample_size) if violations else ()
+        violating = {**narrow, "$and": [test.violating]}
+        violations = collection.count_documents(violating)
+        found = collection.find(violating).limit(context.sample_size) if violations else ()
         samples = context.samples(Sample(test.why(one) or rule.title, one["_id"]) for one in found)
         outcomes[rule.id] = Outcome(size, violations, samples)
     if deciding:
-        outcomes |= _decide(context, name, suspects, deciding)
+        outcomes |= _decide(context, name, narrow or suspects, deciding)
     return outcomes
 
 

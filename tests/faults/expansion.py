@@ -59,7 +59,7 @@ def _fault(pattern: Mapping[str, Any], subject: Subject, effects: Mapping[str, A
     data: Data = {"id": f"{subject.id}.{pattern['pattern']}", "title": pattern["title"], "fails": {}, "warns": {}}
     data |= {name: pattern[name] for name in ("base", "families") if name in pattern}
     data["edits"] = override.get("edits", pattern.get("edits", []))
-    data["skips"] = [*pattern.get("skips", ()), *override.get("skips", ())]
+    data["skips"] = []
     outcomes = [pattern]
     outcomes += [outcome for trait, outcome in pattern.get("traits", {}).items() if subject.traits.get(trait)]
     of_field = effects.get(f"{subject.names['collection']}.{subject.names.get('path')}", {})
@@ -68,6 +68,7 @@ def _fault(pattern: Mapping[str, Any], subject: Subject, effects: Mapping[str, A
     for outcome in outcomes:
         for kind in ("fails", "warns"):
             data[kind] |= outcome.get(kind, {})
+        data["skips"] += outcome.get("skips", ())
     value = override.get("value", subject.value)
     return _filled(data, {**subject.names, "": value}, override.get("where"))
 
@@ -113,6 +114,7 @@ def _of_collection(collection: Collection) -> Subject:
         "collection": collection.name,
         "synced": collection.synced,
         "mode": mapping.mode if mapping else None,
+        **({mapping.mode: True} if mapping else {}),
         "has_x_id": collection.id_field is not None,
         "id_kind": collection.field("_id").kind,
         "vectors": "vector" in kinds,

@@ -18,6 +18,7 @@ from pymongo.database import Database
 from conformance.configuration import Configuration, GenerationFile, load_configuration, read_yaml
 from conformance.model import Model, load_model
 from conformance.provision import apply, plan
+from conformance.rules.base import Context
 from conformance.settings import Settings, load_settings
 from generator.loader import load
 from generator.plan import Plan
@@ -93,6 +94,18 @@ class Place:
         load(Plan(model, configuration, settings).documents(), database, 1_000)
         apply(plan(model, database), database)
         return database
+
+    @contextmanager
+    def conformant(self, settings: Settings) -> Iterator[Context]:
+        """A context with a database of its own, made with these settings and dropped afterwards."""
+        model = self.model()
+        configuration = self.configuration(model, settings)
+        database = self.client[f"{self.prefix}_clean"]
+        self.client.drop_database(database.name)
+        load(Plan(model, configuration, settings).documents(), database, 1_000)
+        apply(plan(model, database), database)
+        yield Context(model, configuration, settings, database, True, self.client[f"{self.prefix}_scratch"])
+        self.client.drop_database(database.name)
 
     def clear(self) -> None:
         """Drop every database of this place."""

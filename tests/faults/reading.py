@@ -23,7 +23,8 @@ class _Listener(monitoring.CommandListener):
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         if event.command_name in _OF_METADATA:
             self.read.add(METADATA)
-        self.read.update(_names(event.command_name, event.command))
+        if event.command_name not in ("listCollections", "listIndexes"):
+            self.read.update(_names(event.command_name, event.command))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """Not needed: what was asked is enough."""

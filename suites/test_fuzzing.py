@@ -1,0 +1,82 @@
+"""Differential fuzzing of the schemas: `jsonschema`, the server and the strategies agree on every document.
+
+`pytest suites/test_fuzzing.py --hypothesis-profile=deep` draws fifty times as many documents. A failure prints the
+document and a line that reproduces it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import allure
+import bson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.collection import Collection as MongoCollection
+from pymongo.database import Database
+from pymongo.errors import WriteError
+
+from conformance.model import Collection
+from conformance.oracle import breaches
+from conformance.report.allure import epic
+from conformance.session import Project
+from conformance.validator import validator
+from generator.strategies import documents, invalid_documents
+
+#: Refused by the validator; or, before it looks, because of an _id that MongoDB never takes (array, regex).
+_REFUSED: Final = (121, 2, 53)
+#: The server and the database are the same for every document of a test.
+fuzzed = settings(suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(autouse=True)
+def labelled(project: Project, request: pytest.FixtureRequest) -> None:
+    """Allure's labels; the collection is the story."""
+    allure.dynamic.epic(epic(project.settings.mongodb_database))
+    allure.dynamic.feature("Fuzzing")
+    allure.dynamic.story(request.node.callspec.id)
+
+
+@pytest.fixture
+def guarded(scratch: Database[Any], collection: Collection) -> MongoCollection[Any]:
+    """An empty collection with the model's validator."""
+    name = f"fuzzed_{collection.name}"
+    scratch.drop_collection(name)
+    return scratch.create_collection(name, validator=validator(collection))
+
+
+def accepts(guarded: MongoCollection[Any], document: dict[str, Any]) -> bool:
+    """Whether the server takes the document; it is removed again."""
+    try:
+        guarded.insert_one(document)
+    except WriteError as error:
+        assert error.code in _REFUSED, error
+        return False
+    guarded.delete_one({"_id": document["_id"]})
+    return True
+
+
+@fuzzed
+@given(data=st.data())
+def test_valid_documents_are_accepted_by_all(
+    guarded: MongoCollection[Any], collection: Collection, data: st.DataObject
+) -> None:
+    """What the strategy makes conforms, is taken by the server, and comes back from BSON as it was."""
+    document = data.draw(documents(collection))
+    assert breaches(collection, document) == []
+    assert accepts(guarded, document)
+    assert bson.decode(bson.encode(document)) == document
+
+
+@fuzzed
+@given(data=st.data())
+def test_invalid_documents_are_refused_by_all(
+    guarded: MongoCollection[Any], collection: Collection, data: st.DataObject
+) -> None:
+    """A document that breaks one rule breaks that one for `jsonschema`, and is refused by the server."""
+    document, stated = data.draw(invalid_documents(collection))
+    found = {(breach.path, breach.keyword) for breach in breaches(collection, document)}
+    assert (stated.path, stated.keyword) in found
+    if "_id" in document:  # the server adds a missing _id before it looks
+        assert not accepts(guarded, document)

@@ -1,0 +1,111 @@
+"""No false alarm: conformant data of many seeds, sizes and periods has no finding; neither has data that was lived in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.results import Result
+from conformance.rules.base import Context
+from conformance.rules.catalogue import all_rules
+from conformance.runner import Run
+from tests.faults.documents import Touched, edit_documents
+from tests.faults.place import Place
+from tests.faults.server_state import digest
+from tests.judging import Document
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The settings of one dataset."""
+
+    seed: int
+    customers: int
+    orders: int
+    start: dt.date
+    end: dt.date
+
+    def __str__(self) -> str:
+        """As the test's id."""
+        return f"{self.orders}-orders-of-{self.customers}-{self.start}-{self.end}-seed-{self.seed}"
+
+
+def day(text: str) -> dt.date:
+    return dt.date.fromisoformat(text)
+
+
+#: Periods that are easily got wrong, each with sizes that are.
+PERIODS = (
+    (day("2020-01-01"), day("2026-12-31")),
+    (day("2024-02-29"), day("2024-02-29")),
+    (day("2023-07-01"), day("2023-07-31")),
+    (day("2025-12-31"), day("2026-01-01")),
+    (day("2027-01-01"), day("2031-12-31")),
+    (day("1999-12-01"), day("2000-03-01")),
+    (day("2020-12-31"), day("2026-01-01")),
+    (day("2026-01-01"), day("2026-12-31")),
+)
+SIZES = ((1, 1), (1, 2), (5, 1), (3, 40), (500, 90), (40, 150), (60, 400), (1, 250), (200, 999), (500, 1000))
+LARGER = ((300, 2500), (400, 4000))
+
+
+def datasets(number: int, first_seed: int) -> Iterator[Dataset]:
+    """The first twenty run through every period and size; the others are drawn, with the position for a seed."""
+    for position in range(number):
+        if position < 20:
+            start, end = PERIODS[position % len(PERIODS)]
+            customers, orders = SIZES[position % len(SIZES)]
+        elif position < 22:
+            (start, end), (customers, orders) = PERIODS[0], LARGER[position - 20]
+        else:
+            rng = np.random.default_rng([first_seed, position])
+            start = day("2015-01-01") + dt.timedelta(days=int(rng.integers(0, 5000)))
+            end = start + dt.timedelta(days=int(3000 * rng.random() ** 2))
+            customers, orders = int(rng.integers(1, 501)), int(10 ** rng.uniform(0, 3.2))
+        yield Dataset(first_seed + position, customers, orders, start, end)
+
+
+def findings(results: list[Result]) -> list[str]:
+    """What is not passed and not skipped, as a line each."""
+    return [
+        f"{one.id} {one.status} {one.violations}: {one.reason or [(s.ref or s.id, s.why) for s in one.samples]}"
+        for one in results
+        if one.status not in ("passed", "skipped")
+    ]
+
+
+def judged(place: Place, dataset: Dataset) -> list[Result]:
+    settings = place.settings(
+        "small",
+        num_customers=dataset.customers,
+        num_orders=dataset.orders,
+        start_date=dataset.start,
+        end_date=dataset.end,
+        seed=dataset.seed,
+    )
+    with place.conformant(settings) as context:
+        return run(context)
+
+
+def run(context: Context) -> list[Result]:
+    with Run(all_rules(context.model, context.configuration), context) as running:
+        return running.results()
+
+
+@pytest.mark.parametrize("dataset", list(datasets(30, 1_000)), ids=str)
+def test_a_clean_dataset_has_no_finding(dataset: Dataset, place: Place) -> None:
+    results = judged(place, dataset)
+    assert findings(results) == []
+    assert sum(one.status == "passed" for one in results) > 400
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("dataset", list(datasets(300, 50_000)), ids=str)
+def test_three_hundred_clean_datasets_have_no_finding(dataset: Dataset, place: Place) -> None:
+    assert findings(judged(place, dataset)) == []
