@@ -13,7 +13,7 @@ test: $(STAMP)  ## the project's own tests
 	$(BIN)/pytest tests -n 2 --dist loadfile -q
 
 soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
-	$(BIN)/pytest tests -m soak -q --hypothesis-profile=deep
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests -m soak -q
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -237,6 +237,16 @@ class Configuration:
         if not isinstance(figure, dict):
             raise ConfigurationError(f"config/generation.yaml: the figure {name!r} is one number; a table is wanted")
         return figure
+
+
+    def look_up(self, name: str, keys: Iterable[Any]) -> list[float]:
+        """A table's values for the keys; ConfigurationError, one line, names the first that the table lacks."""
+        table = self.table(name)
+        wanted = list(keys)
+        unknown = next((key for key in wanted if key not in table), None)
+        if unknown is not None:
+            raise ConfigurationError(f"config/generation.yaml: the figure {name} has no value for {unknown!r}; add it")
+        return [table[key] for key in wanted]
 
 
 def load_configuration(model: Model, constants: Mapping[str, str]) -> Configuration:

@@ -236,13 +236,8 @@ class Formula:
         if isinstance(node, ast.Name | ast.Attribute):
             return columns[ast.unparse(node)][0]
         if isinstance(node, ast.Subscript):
-            table = self._figure(node)
             keys = columns[ast.unparse(node.slice)][0]
-            unknown = next((key for key in keys if key not in table), None)
-            if unknown is not None:
-                name = ast.unparse(node.value)
-                raise self._wrong(f"the figure {name} of config/generation.yaml has no value for {unknown!r}; add it")
-            return np.array([table[key] for key in keys], dtype=np.float64)
+            return np.array(self.configuration.look_up(ast.unparse(node.value), keys), dtype=np.float64)
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             if name in ("total", "count"):

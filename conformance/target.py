@@ -88,11 +88,8 @@ class Target:
         return self.server.directory if self.server else None
 
     def cause(self, error: HarnessError | pymongo.errors.PyMongoError) -> HarnessError:
-        """What to tell of an error of the target: the last words of an embedded server that died, else the error's."""
-        last_words = self.server.failure() if self.server else None
-        if last_words is not None:
-            return TargetError(last_words)
-        return error if isinstance(error, HarnessError) else failure(error, self.info.uri)
+        """What to tell of an error of the target."""
+        return _cause(error, self.info.uri, self.server)
 
     def require_replica_set(self) -> None:
         """Raise TargetError when the server is a standalone one: what the model wants cannot be set up there."""
@@ -146,6 +143,16 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def _cause(
+    error: HarnessError | pymongo.errors.PyMongoError, shown: str, server: EmbeddedServer | None
+) -> HarnessError:
+    """The last words of an embedded server that died, else the error's own."""
+    last_words = server.failure() if server else None
+    if last_words is not None:
+        return TargetError(last_words)
+    return error if isinstance(error, HarnessError) else failure(error, shown)
+
+
 @contextmanager
 def open_target(model: Model, settings: Settings, choice: Choice) -> Iterator[Target]:
     """Start the embedded server or connect to the named one.
@@ -158,12 +165,11 @@ def open_target(model: Model, settings: Settings, choice: Choice) -> Iterator[Ta
         uri = server.uri if server else str(choice.uri)
         client = stack.enter_context(connect(uri, choice.source))
         database = client.get_database(settings.mongodb_database, codec_options=OPTIONS)
-        info = TargetInfo(mask(uri), database.name, greet(client, uri), server is not None)
-        target = Target(client, database, info, server)
         try:
-            yield target
+            info = TargetInfo(mask(uri), database.name, greet(client, uri), server is not None)
+            yield Target(client, database, info, server)
         except (TargetError, pymongo.errors.PyMongoError) as error:
-            raise target.cause(error) from error
+            raise _cause(error, mask(uri), server) from error
 
 
 def require_data(model: Model, target: Target) -> None:

@@ -76,7 +76,7 @@ class Batch:
         field = self.collection.field(path)
         rows = self.plan.catalogue(self.collection)
         if rows and field.name == field.path and any(field.name in row for row in rows):
-            return _from_rows(field, rows[self.first : self.first + self.size])
+            return self._everywhere(field, *_from_rows(field, rows[self.first : self.first + self.size]))
         if field.path == "_id" and self.collection.id_field:
             return self.column(self.collection.id_field)
         copy = self._copy_of(field)
@@ -86,7 +86,16 @@ class Batch:
             values, present = self._equation(field)
         else:
             values, present = self._sampled(field), None
-        return values, self._presence(field, present)
+        return self._everywhere(field, values, self._presence(field, present))
+
+    def _everywhere(self, field: Field, values: Array, present: Array | None) -> Column:
+        """The column as it is, or ConfigurationError when a required field would be absent in some documents."""
+        if field.required and present is not None and not present.all():
+            raise ConfigurationError(
+                f"{self.collection.path}: {field.path} is required, but what it is made from (rows of"
+                " config/catalogue.yaml, or the fields of its equation) is absent in some documents; add it there"
+            )
+        return values, None if field.required else present
 
     def _copy_of(self, field: Field) -> Copy | None:
         return next((copy for copy in self.collection.copies if copy.field == field.path), None)
@@ -147,12 +156,7 @@ class Batch:
 
     def _presence(self, field: Field, present: Array | None) -> Array | None:
         if field.required:
-            if present is not None and not present.all():
-                raise ConfigurationError(
-                    f"{self.collection.path}: {field.path} is required, but what it is made from (rows of"
-                    " config/catalogue.yaml, or the fields of its equation) is absent in some documents; add it there"
-                )
-            return None
+            return present
         if "present" not in field.sample and ("equation" in field.sample or self._copy_of(field)):
             return present
         share = field.sample.get("present", 0.5)

@@ -114,6 +114,12 @@ class Plan:
             figure = field.sample.get("reference", {}).get("parent")
             low, high = (int(bound) for bound in collection.cardinality["between"])
             table = self.configuration.table(figure) if figure else dict.fromkeys(range(low, high + 1), 1.0)
+            odd = next((number for number in table if number not in range(low, high + 1)), None)
+            if odd is not None:
+                raise ConfigurationError(
+                    f"config/generation.yaml: the figure {figure} gives {odd!r} children, but {collection.path.name} says"
+                    f" {low} to {high}; correct one of them"
+                )
             chance = np.array(list(table.values()), dtype=np.float64)
             rng = parent.rng(field, f"{collection.name} per document")
             self._cache = {k: v for k, v in self._cache.items() if k[0] != collection.name}

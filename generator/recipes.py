@@ -13,6 +13,7 @@ import numpy as np
 
 from conformance.errors import ConfigurationError
 from conformance.model import Field
+from conformance.oracle import fits, shorten
 from generator.pools import pool
 
 if TYPE_CHECKING:
@@ -88,6 +89,12 @@ def _uniform(batch: Batch, field: Field, bounds: list[float]) -> Array:
 def _choice(batch: Batch, field: Field, weights: str | Mapping[Any, float]) -> Array:
     table = batch.plan.configuration.table(weights) if isinstance(weights, str) else weights
     values = np.array(list(table), dtype=_VALUE_TYPES.get(field.kind, object))
+    unfit = next((value for value in values.tolist() if not fits(field.schema, value)), None)
+    if unfit is not None:
+        raise ConfigurationError(
+            f"config/generation.yaml: {shorten(unfit)} of the figure {weights} does not meet the schema of"
+            f" {batch.collection.name}.{field.path}; correct one of them"
+        )
     chance = np.array(list(table.values()), dtype=np.float64)
     return values[batch.rng(field).choice(len(values), batch.size, p=chance / chance.sum())]
 
@@ -138,8 +145,7 @@ def _embedding(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Arr
 
 def _scaled(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
     """A price: another price x the figure of this document's key x a uniform factor, rounded half up to the cent."""
-    table = batch.plan.configuration.table(parameters["by"])
-    factor = np.array([table[key] for key in batch.values(parameters["key"])])
+    factor = np.array(batch.plan.configuration.look_up(parameters["by"], batch.values(parameters["key"])))
     low, high = parameters["spread"]
     spread = batch.rng(field).uniform(low, high, batch.size)
     prices: Array = np.floor(batch.column(parameters["of"])[0] * factor * spread + 0.5)
@@ -163,13 +169,7 @@ def _any_row(batch: Batch, field: Field, _: Any) -> Array:
 def _weighted_row(batch: Batch, field: Field, figure: str) -> Array:
     reference = batch.collection.reference(field.name)
     keys = batch.parents(reference)[reference.target_field]
-    table = batch.plan.configuration.table(figure)
-    missing = [key for key in keys if key not in table]
-    if missing:
-        raise ConfigurationError(
-            f"config/generation.yaml: the figure {figure} has no weight for {missing[0]!r} of {reference.target}: add"
-        )
-    weights = np.array([table[key] for key in keys], dtype=np.float64)
+    weights = np.array(batch.plan.configuration.look_up(figure, keys), dtype=np.float64)
     return batch.rng(field).choice(len(keys), batch.size, p=weights / weights.sum())
 
 

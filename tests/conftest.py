@@ -16,7 +16,7 @@ from tests.judging import ROOT, Document, database, model, server
 __all__ = ["database", "judge", "model", "place", "server"]
 
 #: Where test_faults.py leaves its verdicts for the summary.
-VERDICTS = pytest.StashKey[dict[str, tuple[bool, int]]]()
+VERDICTS = pytest.StashKey[dict[str, tuple[bool, bool]]]()
 
 
 @pytest.fixture(scope="session")
@@ -42,5 +42,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     verdicts = config.stash.get(VERDICTS, {})
     if verdicts:
         caught = sum(was_caught for was_caught, _ in verdicts.values())
-        wrong = sum(bool(others) for _, others in verdicts.values())
+        wrong = sum(by_another for _, by_another in verdicts.values())
         terminalreporter.write_line(f"{len(verdicts)} faults, {caught} caught, {wrong} by the wrong rule")

@@ -96,7 +96,7 @@ WRONG_STATEMENTS: list[tuple[str, Callable[[str], str], tuple[str, ...]]] = [
     ("equation with a function", replaced("equals: 33.0", "equals: __import__('os').getpid()"), ("no function",)),
     ("equation with an unknown figure", replaced("tax_rate[store_id]", "taxes[store_id]"), ("'taxes'", "generation.yaml")),
     ("equation that is no formula", replaced("equals: 33.0", "equals: '33 +'"), ("not a formula",)),
-    ("assertion of no collection", replaced("collection: products", "collection: goods"), ("'goods'",)),
+    ("assertion of no collection", replaced("collection: products", "collection: goods"), ("goods", "schemas are")),
     ("assertion with an unknown field", replaced("holds: created_at <= updated_at", "holds: made_at <= updated_at"), ("'made_at'",)),
     ("bound of an unknown field", replaced("field: orders.order_date", "field: orders.date"), ("bound of orders.date", "no such field")),
     ("bound through no reference", replaced("at_least: customer_id.created_at", "at_least: created_at"), ("bound of orders.order_date", "reference")),
@@ -125,6 +125,9 @@ WRONG_FIGURES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
     ("product of a product", "generation.yaml", replaced("store_customer_weight * store_order_frequency", "store_customer_weight * store_order_share"), ("'store_order_share'", "product")),
     ("rate of no store", "generation.yaml", replaced("store_kirkland: 1040, ", ""), ("tax_rate", "'store_kirkland'")),
     ("value of no store", "generation.yaml", replaced("store_kirkland: 0.85, ", ""), ("store_order_value", "'store_kirkland'")),
+    ("choice outside the enum", "generation.yaml", replaced("completed: 92", "done: 92"), ("'done'", "order_status", "orders.status")),
+    ("too many children", "generation.yaml", replaced("4: 10, 5: 5}", "4: 10, 6: 5}"), ("items_per_order", "6", "1 to 5")),
+    ("a row without a required field", "catalogue.yaml", replaced("{type_id: type_hammers, type_name: Hammers, ", "{type_id: type_hammers, "), ("product_types.json", "type_name", "required")),
     ("a row too few", "catalogue.yaml", replaced("  - {store_id: store_kirkland,", "  # - {store_id: store_kirkland,"), ("catalogue.yaml", "7 rows of stores", "8", "add")),
 ]  # fmt: skip
 
@@ -135,7 +138,7 @@ def test_a_wrong_figure_is_one_line(
 ) -> None:
     """Found when the first document that needs it is made."""
     change(folder, name, edit)
-    settings = Settings(_env_file=None, num_customers=20, num_orders=50)
+    settings = Settings(_env_file=None, num_customers=20, num_orders=1000)
 
     def generate() -> None:
         model, configuration = loaded(folder)

@@ -3,29 +3,84 @@
 from __future__ import annotations
 
 import json
+import os
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from conformance.model import load_model
+from conformance.rules import security
+from conformance.runner import Run
 from tests.conftest import VERDICTS
 from tests.faults.catalogue import Fault, load_catalogue
 from tests.faults.judgement import Judge
 from tests.judging import ROOT
 
-MATRIX = Path(__file__).parent / "faults" / "kill_matrix.json"
-CATALOGUE = load_catalogue(load_model(ROOT))
+#: Which faults make which rule fail; REWRITE_KILL_MATRIX=1 writes it anew.
+MATRIX: Final = Path(__file__).parent / "faults" / "kill_matrix.json"
+CATALOGUE: Final = load_catalogue(load_model(ROOT))
+#: Of these faults all rules are run, not only those that the edit can touch: every twentieth, whatever it is.
+SWEPT: Final = CATALOGUE.faults[::20]
 
 
 def by_id(fault: Fault) -> str:
+    """The test's id."""
     return fault.id
 
 
 @pytest.mark.parametrize("fault", CATALOGUE.faults, ids=by_id)
-def test_fault(fault: Fault, judge: Judge, request: pytest.FixtureRequest) -> None:
+def test_the_named_rules_fail_and_no_other(fault: Fault, judge: Judge, request: pytest.FixtureRequest) -> None:
     verdict = judge.verdict(fault)
-    verdicts = request.config.stash.setdefault(VERDICTS, {})
-    verdicts[fault.id] = (verdict.caught, len(verdict.wrong))
+    request.config.stash.setdefault(VERDICTS, {})[fault.id] = (verdict.caught, bool(verdict.wrong))
     assert list(verdict.problems) == []
     assert verdict.caught
+
+
+@pytest.mark.parametrize("fault", SWEPT, ids=by_id)
+def test_no_rule_elsewhere_is_moved(fault: Fault, judge: Judge) -> None:
+    assert list(judge.verdict(fault, everything=True).problems) == []
+
+
+def test_every_rule_has_a_fault_and_the_matrix_says_which(judge: Judge) -> None:
+    matrix: dict[str, list[str]] = {}
+    for fault in CATALOGUE.faults:
+        for rule in judge.verdict(fault).killed:
+            matrix.setdefault(rule, []).append(fault.id)
+    found = {rule: sorted(faults) for rule, faults in sorted(matrix.items())}
+    if os.environ.get("REWRITE_KILL_MATRIX"):
+        MATRIX.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    assert found == json.loads(MATRIX.read_text(encoding="utf-8"))
+    alive = [rule for rule in judge.clean("small") if rule not in found and not excused(rule)]
+    assert alive == []
+    assert [pattern for pattern in CATALOGUE.unkillable if any(fnmatchcase(rule, pattern) for rule in found)] == []
+
+
+def excused(rule: str) -> bool:
+    """True when the catalogue says why no edit can break the rule."""
+    return any(fnmatchcase(rule, pattern) for pattern in CATALOGUE.unkillable)
+
+
+@pytest.mark.parametrize("base", ["small", "large"])
+def test_all_faults_were_undone(base: str, judge: Judge) -> None:
+    assert judge.left(base) == []
+
+
+def test_there_are_faults_of_every_family_and_collection(judge: Judge) -> None:
+    named = {tuple(rule.split(".")[:2]) for fault in CATALOGUE.faults for rule in (*fault.fails, *fault.warns)}
+    known = {tuple(rule.split(".")[:2]) for rule in judge.clean("small") if not excused(rule)}
+    assert {family for family, _ in known} <= {family for family, _ in named}
+    assert {collection for _, collection in known} <= {collection for _, collection in named}
+    assert len(CATALOGUE.faults) >= 200
+
+
+def test_a_rule_that_passes_because_nothing_is_masked_would_fail(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(security, "mask", lambda text: text)
+    context, rules = judge.context("small")
+    with Run([rule for rule in rules if rule.id == "security._database.masked_uri"], context) as run:
+        (result,) = run.results()
+    assert result.status == "failed"
+    assert result.violations > 50

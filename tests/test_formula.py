@@ -355,7 +355,7 @@ def test_totals_are_over_the_children_s_own_fields(shop: Model, configuration: C
 
 def test_a_figure_without_the_key_is_one_line(shop: Model, configuration: Configuration) -> None:
     """When a value is made, a store without a tax rate is named."""
-    with pytest.raises(ConfigurationError, match="rate of config/generation.yaml has no value for 'c'"):
+    with pytest.raises(ConfigurationError, match="config/generation.yaml: the figure rate has no value for 'c'"):
         formula("rate[key]", shop, configuration).evaluate({"key": (np.array(["a", "c"], dtype=object), None)})
 
 

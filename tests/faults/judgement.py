@@ -20,7 +20,7 @@ from tests.faults.documents import Touched, edit_documents
 from tests.faults.expectations import Results, Verdict, verdict
 from tests.faults.place import Place, edited_files
 from tests.faults.reading import METADATA, readers
-from tests.faults.server_state import ServerState, digest
+from tests.faults.server_state import ServerState, hashes
 from tests.faults.servers import on_server
 from tests.faults.values import made
 
@@ -39,7 +39,7 @@ class Judge:
     elsewhere: Callable[[], Path]
     _rules: tuple[Model, Configuration, list[Rule]] | None = None
     _clean: dict[str, Results] = field(default_factory=dict)
-    _digests: dict[str, Any] = field(default_factory=dict)
+    _hashes: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _readers: Mapping[str, frozenset[str]] | None = None
     _verdicts: dict[tuple[str, bool], Verdict] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class Judge:
         if base not in self._clean:
             context, rules = self._context(base, self.place.database(base))
             self._clean[base] = _run(rules, context)
-            self._digests[base] = digest(context.database)
+            self._hashes[base] = hashes(context.database, context.model.collections)
         return self._clean[base]
 
     def _judge(self, fault: Fault, everything: bool) -> Verdict:
@@ -64,13 +64,14 @@ class Judge:
         with ExitStack() as stack:
             database = stack.enter_context(self._database(fault))
             stack.enter_context(edited_files(self.place, [edit for edit in fault.edits if "file" in edit]))
-            state, touched = ServerState(database), Touched(database)
-            stack.callback(state.undo)
+            state = ServerState(database) if any("command" in edit for edit in fault.edits) else None
+            touched = Touched(database)
+            stack.callback(state.undo if state else lambda: None)
             stack.callback(touched.undo)
             for edit in fault.edits:
                 if "in" in edit:
                     edit_documents(database, touched, edit, named)
-                elif "command" in edit:
+                elif "command" in edit and state:
                     state.run(made(edit["command"], named))
             context, rules = self._context(fault.base, database, fault)
             for edit in fault.edits:
@@ -78,19 +79,37 @@ class Judge:
             chosen = self._choice(fault, rules, touched, everything)
             found = _run(chosen, context)
             judged = verdict(fault, chosen, found, clean, context.database, touched, named)
-        return replace(judged, problems=(*judged.problems, *self._left(fault, judged.killed)))
-
-    def _left(self, fault: Fault, killed: Sequence[str]) -> Iterator[str]:
-        """What undoing left over: another state, or a rule that named the fault and is not as it was before."""
         if fault.generate is not None:
-            return
+            return judged
+        return replace(judged, problems=(*judged.problems, *self._left(fault, judged.killed, state, touched)))
+
+    def _left(
+        self, fault: Fault, killed: Sequence[str], state: ServerState | None, touched: Touched
+    ) -> Iterator[str]:
+        """What undoing left over: another state, or a rule that named the fault and is not as it was before."""
         context, rules = self._context(fault.base, self.place.database(fault.base))
-        if digest(context.database) != self._digests[fault.base]:
-            yield "the database is not as it was before the fault"
+        names = context.model.collections if state else touched.after
+        was = self._hashes[fault.base]
+        if names and hashes(context.database, names) != {name: was[name] for name in names}:
+            yield "the documents are not as they were before the fault"
+        if state and state != ServerState(context.database):
+            yield "collections, options or indexes are not as they were before the fault"
         before = self.clean(fault.base)
         for rule, result in _run([rule for rule in rules if rule.id in killed], context).items():
             if (result.status, result.violations) != (before[rule].status, before[rule].violations):
                 yield f"{rule} is {result.status} after the fault was undone"
+
+    def context(self, base: str) -> tuple[Context, list[Rule]]:
+        """The context of a base without a fault, and all rules."""
+        return self._context(base, self.place.database(base))
+
+    def left(self, base: str) -> list[str]:
+        """What all faults together left over in a base: every rule is run once more."""
+        before = self.clean(base)
+        context, rules = self._context(base, self.place.database(base))
+        after = _run(rules, context)
+        return [rule for rule in after if (after[rule].status, after[rule].violations)
+                != (before[rule].status, before[rule].violations)]  # fmt: skip
 
     @contextmanager
     def _database(self, fault: Fault) -> Iterator[Database[Document]]:

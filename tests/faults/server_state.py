@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pymongo.database import Database
@@ -25,6 +25,12 @@ class ServerState:
         self.options = _options(database)
         self.indexes = {name: _indexes(database, name) for name in self.options}
         self._documents: dict[str, list[Document]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        """The same collections with the same options and indexes."""
+        return isinstance(other, ServerState) and (self.options, self.indexes) == (other.options, other.indexes)
+
+    __hash__ = None  # type: ignore[assignment] - it is a state, not a key
 
     def run(self, command: Mapping[str, Any]) -> None:
         """Run one command; the documents of a collection that it takes away are kept."""
@@ -64,14 +70,10 @@ class ServerState:
             self._database.command({"createIndexes": name, "indexes": missing})
 
 
-def digest(database: Database[Document]) -> Any:
-    """What two states of a database have in common if and only if they are the same."""
-    names = sorted(_options(database))
-    return (
-        database.command("dbHash")["collections"],
-        _options(database),
-        {name: _indexes(database, name) for name in names},
-    )
+def hashes(database: Database[Document], names: Iterable[str]) -> Mapping[str, str]:
+    """What the documents of each collection have in common with others if and only if they are the same."""
+    found: Mapping[str, str] = database.command({"dbHash": 1, "collections": sorted(names)})["collections"]
+    return found
 
 
 def _options(database: Database[Document]) -> dict[str, Mapping[str, Any]]:
