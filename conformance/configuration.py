@@ -238,7 +238,6 @@ class Configuration:
             raise ConfigurationError(f"config/generation.yaml: the figure {name!r} is one number; a table is wanted")
         return figure
 
-
     def look_up(self, name: str, keys: Iterable[Any]) -> list[float]:
         """A table's values for the keys; ConfigurationError, one line, names the first that the table lacks."""
         table = self.table(name)

@@ -42,10 +42,11 @@ class Run:
         self._context = context
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="rules")
         self._futures: dict[str, Future[Mapping[str, Result]]] = {}
+        self._lost: TargetError | None = None
 
     def __enter__(self) -> Self:
         for group in _groups(self._rules):
-            future = self._pool.submit(_answer, self._context, group)
+            future = self._pool.submit(self._answer, group)
             self._futures |= {rule.id: future for rule in group}
         return self
 
@@ -53,6 +54,16 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _answer(self, group: list[Rule]) -> Mapping[str, Result]:
+        """Answer a group; once the server went away no other is tried, each of which would wait for it in vain."""
+        if self._lost is not None:
+            raise self._lost
+        try:
+            return _answer(self._context, group)
+        except TargetError as error:
+            self._lost = error
+            raise
 
     def result(self, rule_id: str) -> Result:
         """The result of one rule; waits for it. TargetError when the server went away meanwhile."""

@@ -136,8 +136,8 @@ class Plan:
     # -- what batches share ----------------------------------------------------------------------------------------
 
     def retained(self, name: str) -> Mapping[str, Array]:
-        """The kept columns of a finished collection."""
-        return self._retained[name]
+        """The kept columns of a finished collection; empty ones when it has no documents."""
+        return self._retained.get(name) or dict.fromkeys(self._needed[name], np.empty(0, dtype=object))
 
     def retained_presence(self, name: str) -> Mapping[str, Array]:
         """Where the kept columns that are optional are present."""

@@ -156,6 +156,11 @@ def _reference(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Arr
     """Choose the rows of the referenced collection first; the value is theirs."""
     reference = batch.collection.reference(field.name)
     parents = batch.parents(reference)
+    if batch.size and not len(parents[reference.target_field]):
+        raise ConfigurationError(
+            f"{batch.collection.path}: {field.name} refers to {reference.target}, which has no documents;"
+            " change one x-cardinality"
+        )
     how, parameter = next(iter(parameters.items())) if parameters else ("any", None)
     rows = _ROWS[how](batch, field, parameter)
     batch.rows[field.name] = rows

@@ -32,6 +32,7 @@ _RULES = pytest.StashKey[dict[str, Rule]]()
 _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
 _REPORT = pytest.StashKey[Report | None]()
+_BROKEN_OFF = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -120,14 +121,21 @@ def target(pytestconfig: pytest.Config, project: Project) -> Iterator[Target]:
         with _one_line_exit():
             choice = choose(project.settings, uri=option("--uri"), embedded=option("--embedded"), judging=True)
             target = stack.enter_context(open_target(project.model, project.settings, choice))
-            try:
+            with _explained(target):
                 if target.embedded:
                     held = embedded_dataset(project.model, project.settings, project.configuration, target, notice)
                     stack.enter_context(held)
                 require_data(project.model, target)
-            except (TargetError, PyMongoError) as error:
-                raise target.cause(error) from error
         yield target
+
+
+@contextmanager
+def _explained(target: Target) -> Iterator[None]:
+    """Say of an error of the target what was behind it."""
+    try:
+        yield
+    except (TargetError, PyMongoError) as error:
+        raise target.cause(error) from error
 
 
 @contextmanager
@@ -164,9 +172,9 @@ def judgement(
     ) as judgement:
         yield judgement
         results = pytestconfig.stash[_RESULTS]
-        if results:
+        if results and not pytestconfig.stash.get(_BROKEN_OFF, False):
             in_order = [results[rule_id] for rule_id in pytestconfig.stash[_RULES] if rule_id in results]
-            with _one_line_exit():
+            with _one_line_exit(), _explained(target):
                 pytestconfig.stash[_REPORT] = judgement.report(in_order)
 
 
@@ -176,11 +184,8 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
 
     def judge() -> None:
         __tracebackhide__ = True
-        with _one_line_exit():
-            try:
-                result = judgement.run.result(rule_id)
-            except TargetError as error:
-                raise judgement.target.cause(error) from error
+        with _one_line_exit(), _explained(judgement.target):
+            result = judgement.run.result(rule_id)
         pytestconfig.stash[_RESULTS][rule_id] = result
         attach(result)
         if result.status == "skipped":

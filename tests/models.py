@@ -42,7 +42,9 @@ def edited_model(folder: Path, edits: Sequence[Edit]) -> Path:
 
 def _targets(schema: Any) -> set[str]:
     fields = schema.get("properties", {}).values()
-    return {field["x-reference"].split(".")[0] for field in fields if isinstance(field, dict) and "x-reference" in field}
+    return {
+        field["x-reference"].split(".")[0] for field in fields if isinstance(field, dict) and "x-reference" in field
+    }
 
 
 def write_model(folder: Path, schemas: Mapping[str, Any]) -> Path:

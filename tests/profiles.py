@@ -1,22 +1,21 @@
-"""Hypothesis profiles: "fast" (the default) for every run, "deep" for the long one; HYPOTHESIS_PROFILE chooses."""
+"""How many examples a test of ours draws: a number of its own in the fast profile, more in the deep one.
+
+The profiles are those of the project's conftest.py; `pytest --hypothesis-profile=deep` is for a night.
+"""
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-_SLOW: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
-settings.register_profile("fast", deadline=None, derandomize=True, suppress_health_check=_SLOW)
-settings.register_profile("deep", deadline=None, derandomize=False, suppress_health_check=_SLOW)
-
-PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "fast")
-#: How many times as many examples as a test asks for.
-_FACTOR: Final = {"fast": 1, "deep": 20}
-settings.load_profile(PROFILE)
+_FAST: Final = 10
+#: Documents with vectors are large, and fixtures are servers and models, the same for every example.
+_SUPPRESSED: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
+#: How many times as many examples as in the fast profile.
+FACTOR: Final = max(1, settings.default.max_examples // _FAST) if settings.default is not None else 1
 
 
 def examples(number: int) -> settings:
     """Settings for a test that wants so many examples in the fast profile."""
-    return settings(max_examples=number * _FACTOR[PROFILE])
+    return settings(max_examples=number * FACTOR, deadline=None, suppress_health_check=_SUPPRESSED)

@@ -76,7 +76,9 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
         properties[field] = {"type": "string", "pattern": their["pattern"], "x-reference": f"{parent}.{parent}_key"}
         required.append(field)
         indexes.append({"keys": {field: draw(st.sampled_from([1, -1]))}})
-        copied = [n for n in earlier[parent]["required"] if earlier[parent]["properties"][n].get("minLength") is not None]
+        copied = [
+            n for n in earlier[parent]["required"] if earlier[parent]["properties"][n].get("minLength") is not None
+        ]
         if copied and draw(st.booleans()):
             source = earlier[parent]["properties"][copied[0]]
             snapshot = {**source, "x-snapshot": {"through": field, "of": [copied[0]]}}
@@ -135,11 +137,15 @@ SPOILERS: dict[str, Any] = {
     ),
     "an index on nothing": lambda schema: schema["x-indexes"].append({"keys": {"spoilt": 1}}),
     "a required field that is not there": lambda schema: schema["required"].append("spoilt"),
-    "a pattern of one dialect": lambda schema: schema["properties"].update(spoilt={"type": "string", "pattern": r"^\d$"}),
+    "a pattern of one dialect": lambda schema: schema["properties"].update(
+        spoilt={"type": "string", "pattern": r"^\d$"}
+    ),
     "no value between the bounds": lambda schema: schema["properties"].update(
         spoilt={"type": "integer", "minimum": 3, "maximum": 2}
     ),
-    "a boolean that is unique": lambda schema: schema["properties"].update(spoilt={"type": "boolean", "x-unique": True}),
+    "a boolean that is unique": lambda schema: schema["properties"].update(
+        spoilt={"type": "boolean", "x-unique": True}
+    ),
     "a child of nothing": lambda schema: schema.update({"x-cardinality": {"per": ["atlantis"], "between": [1, 2]}}),
 }
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from pymongo import MongoClient
-from pymongo.database import Database
 
+from conformance.model import load_model
 from conformance.results import Result
 from conformance.rules.base import Context
 from conformance.rules.catalogue import all_rules
 from conformance.runner import Run
-from tests.faults.documents import Touched, edit_documents
+from tests.faults.catalogue import Fault, load_catalogue
+from tests.faults.judgement import Judge
 from tests.faults.place import Place
-from tests.faults.server_state import digest
-from tests.judging import Document
+from tests.judging import ROOT
+
+HARMLESS = load_catalogue(load_model(ROOT)).harmless
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,13 @@ def test_a_clean_dataset_has_no_finding(dataset: Dataset, place: Place) -> None:
     results = judged(place, dataset)
     assert findings(results) == []
     assert sum(one.status == "passed" for one in results) > 400
+
+
+@pytest.mark.parametrize("edit", HARMLESS, ids=lambda edit: edit.id)
+def test_data_that_was_lived_in_has_no_finding(edit: Fault, judge: Judge) -> None:
+    verdict = judge.verdict(edit, everything=True)
+    assert list(verdict.problems) == []
+    assert verdict.killed == ()
 
 
 @pytest.mark.soak

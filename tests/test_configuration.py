@@ -80,9 +80,7 @@ WRONG_FILES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("name", "edit", "words"), [pytest.param(*case[1:], id=case[0]) for case in WRONG_FILES])
-def test_a_wrong_file_is_one_line(
-    name: str, edit: Callable[[str], str], words: tuple[str, ...], folder: Path
-) -> None:
+def test_a_wrong_file_is_one_line(name: str, edit: Callable[[str], str], words: tuple[str, ...], folder: Path) -> None:
     """Found when it is read, before any database is asked."""
     change(folder, name, edit)
     check(lambda: loaded(folder), folder, words)

@@ -75,9 +75,7 @@ def test_there_are_faults_of_every_family_and_collection(judge: Judge) -> None:
     assert len(CATALOGUE.faults) >= 200
 
 
-def test_a_rule_that_passes_because_nothing_is_masked_would_fail(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rule_that_passes_because_nothing_is_masked_would_fail(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(security, "mask", lambda text: text)
     context, rules = judge.context("small")
     with Run([rule for rule in rules if rule.id == "security._database.masked_uri"], context) as run:

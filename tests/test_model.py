@@ -293,7 +293,18 @@ def test_an_unedited_copy_loads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["^a$", "^[ -@\\[-~]{1,64}$", "^(a|b)c?$", "^a{2}b{2,}c{2,3}$", "^a\\.b$", "^[.]$", "^a\\++$", "^\\\\$", "^a*?$", "^é$"],
+    [
+        "^a$",
+        "^[ -@\\[-~]{1,64}$",
+        "^(a|b)c?$",
+        "^a{2}b{2,}c{2,3}$",
+        "^a\\.b$",
+        "^[.]$",
+        "^a\\++$",
+        "^\\\\$",
+        "^a*?$",
+        "^é$",
+    ],
 )
 def test_patterns_that_all_engines_read_alike(pattern: str) -> None:
     """They stay allowed."""

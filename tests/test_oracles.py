@@ -1,5 +1,6 @@
 """Three oracles agree on every document: `jsonschema`, the server's validator on a real insert, and the intent of
-the strategy that made the document."""
+the strategy that made the document.
+"""
 
 from __future__ import annotations
 
@@ -188,7 +189,11 @@ def test_field_queries_select_the_documents_broken_there(name: str, database: Da
     extra = set()
     for key, document in stored.items():
         for breach in breaches(collection, document):
-            if breach.keyword == "additionalProperties" and breach.path not in by_field and not _nested(collection, breach):
+            if (
+                breach.keyword == "additionalProperties"
+                and breach.path not in by_field
+                and not _nested(collection, breach)
+            ):
                 extra.add(key)
             else:
                 by_field[breach.path.split(".")[0]].add(key)

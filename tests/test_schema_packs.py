@@ -26,7 +26,17 @@ from tests.profiles import examples
 from tests.schema_packs import SPOILERS, Pack, packs, write
 
 #: Families that say something of a model without configuration files of its own.
-FAMILIES = ("counts", "documents", "references", "uniqueness", "snapshots", "crdt", "indexes", "validators", "embeddings")
+FAMILIES = (
+    "counts",
+    "documents",
+    "references",
+    "uniqueness",
+    "snapshots",
+    "crdt",
+    "indexes",
+    "validators",
+    "embeddings",
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @examples(12)
 @given(pack=packs(), seed=st.integers(0, 2**32))
-def test_a_random_model_is_made_and_judged_clean(
-    server: MongoClient[Any], folder: Path, pack: Pack, seed: int
-) -> None:
+def test_a_random_model_is_made_and_judged_clean(server: MongoClient[Any], folder: Path, pack: Pack, seed: int) -> None:
     model = load_model(write(pack, folder))
     settings = load_settings(folder / "none.env", seed=seed)
     configuration = load_configuration(model, settings.constants())

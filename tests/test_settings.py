@@ -194,13 +194,17 @@ def test_the_unedited_sample_is_recognised(tmp_path: Path) -> None:
     """A forgotten edit is never taken for a tested database; without that line every value is the default."""
     text = (ROOT / ".env.sample").read_text(encoding="utf-8")
     (tmp_path / ".env").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"^MONGODB_CONNECTION_STRING: found '\*\*\*', which is the placeholder"):
+    with pytest.raises(
+        ConfigurationError, match=r"^MONGODB_CONNECTION_STRING: found '\*\*\*', which is the placeholder"
+    ):
         load_settings()
     (tmp_path / ".env").write_text(re.sub(r"(?m)^MONGODB_CONNECTION_STRING=.*$", "", text), encoding="utf-8")
     assert load_settings() == load_settings(tmp_path / "none.env")
 
 
-@pytest.mark.parametrize("name", [name for _, name, value, commented in sample_lines() if commented and "your" in value])
+@pytest.mark.parametrize(
+    "name", [name for _, name, value, commented in sample_lines() if commented and "your" in value]
+)
 def test_every_placeholder_of_the_sample_is_recognised(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Uncommented and unedited."""
     value = next(value for _, variable, value, _ in sample_lines() if variable == name)

@@ -9,12 +9,12 @@ import pytest
 
 from conformance.calendar import day_weight, days_by_year
 from conformance.statistics import MIN_EXPECTED, g_test
-from tests.profiles import PROFILE
+from tests.profiles import FACTOR
 
 YEARS = [1.0, 1.1, 1.21, 1.15, 1.265, 1.392, 1.531]
 STORES = [90.0, 65.0, 48.0, 16.0, 12.6, 9.6, 5.6, 90.0]
 EVEN = [1.0] * 9
-DRAWS = 20_000 if PROFILE == "fast" else 200_000
+DRAWS = 20_000 * FACTOR
 
 
 def p_values(shares: Sequence[float], n: int, draws: int, rows: int = 1) -> np.ndarray:

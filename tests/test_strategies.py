@@ -119,7 +119,9 @@ def test_every_kind_has_both_readings() -> None:
 
 
 @pytest.mark.parametrize("title", list(FIELDS))
-def test_both_readings_are_taken_by_schema_and_server(title: str, made_up: Model, server: MongoClient[Document]) -> None:
+def test_both_readings_are_taken_by_schema_and_server(
+    title: str, made_up: Model, server: MongoClient[Document]
+) -> None:
     """Also the samplers', alone in a document each."""
     collection = made_up["things"]
     field = collection.field(title.replace(" ", "_"))

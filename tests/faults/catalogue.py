@@ -43,26 +43,28 @@ class Fault:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All faults in the order of the files, and why some rules have none."""
+    """All faults in the order of the files, edits that are none, and why some rules have no fault."""
 
     faults: tuple[Fault, ...]
+    harmless: tuple[Fault, ...]
     unkillable: Mapping[str, str]
 
 
 def load_catalogue(model: Model) -> Catalogue:
     """Read every file; AssertionError names the file and place that breaks fault.schema.json, or the id used twice."""
     faults: list[Fault] = []
+    harmless: list[Fault] = []
     unkillable: dict[str, str] = {}
     for content in _files():
         effects = content.get("effects", {})
         faults += [Fault.parse(entry) for entry in content.get("faults", ())]
         faults += [Fault.parse(entry) for one in content.get("patterns", ()) for entry in expand(model, one, effects)]
+        harmless += [Fault.parse(entry) for entry in content.get("harmless", ())]
         unkillable |= content.get("unkillable", {})
-    ids = [fault.id for fault in faults]
+    ids = [fault.id for fault in (*faults, *harmless)]
     twice = sorted({one for one in ids if ids.count(one) > 1})
     assert not twice, f"two faults of one id: {twice}"
-    return Catalogue(tuple(faults), unkillable)
-
+    return Catalogue(tuple(faults), tuple(harmless), unkillable)
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]

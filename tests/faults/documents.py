@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bson import Decimal128
+import bson
+from bson import Decimal128, Int64
 from pymongo.database import Database
 
 from tests.faults.values import at, made, put, take
@@ -88,7 +89,7 @@ def _changed(document: Document, edit: Mapping[str, Any], named: Mapping[str, Do
     for verb, change in _VERBS.items():
         if verb in edit:
             change(new, made(edit[verb], named))
-    assert new != document or str(new) != str(document), f"the edit changes nothing: {edit}"
+    assert bson.encode(new) != bson.encode(document), f"the edit changes nothing: {edit}"
     return new
 
 
@@ -115,6 +116,11 @@ def _add(document: Document, amounts: Mapping[str, float]) -> None:
 
 def _cast(document: Document, types: Mapping[str, str]) -> None:
     for path, name in types.items():
+        if not path:  # the document itself
+            new = _CASTS[name](document)
+            document.clear()
+            document.update(new)
+            continue
         put(document, path, _CASTS[name](at(document, path)))
 
 
@@ -140,6 +146,8 @@ _CASTS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "upper": str.upper,
     "newline": lambda value: value + "\n",
     "another": lambda value: value + "9",
+    "long-int": Int64,
+    "sorted": lambda value: dict(sorted(value.items())),
     "long": lambda value: value + "9" * 300,
     "shifted": lambda value: dict(zip(value, [*list(value.values())[6:], *list(value.values())[:6]], strict=True)),
 }

@@ -83,9 +83,7 @@ class Judge:
             return judged
         return replace(judged, problems=(*judged.problems, *self._left(fault, judged.killed, state, touched)))
 
-    def _left(
-        self, fault: Fault, killed: Sequence[str], state: ServerState | None, touched: Touched
-    ) -> Iterator[str]:
+    def _left(self, fault: Fault, killed: Sequence[str], state: ServerState | None, touched: Touched) -> Iterator[str]:
         """What undoing left over: another state, or a rule that named the fault and is not as it was before."""
         context, rules = self._context(fault.base, self.place.database(fault.base))
         names = context.model.collections if state else touched.after

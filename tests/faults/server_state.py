@@ -89,4 +89,3 @@ def _indexes(database: Database[Document], name: str) -> dict[str, Mapping[str, 
 
 def _fixed(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return {option: value for option, value in options.items() if option not in _MODIFIABLE}
-
