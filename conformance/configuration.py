@@ -280,9 +280,8 @@ def _check_rows(model: Model, catalogue: Mapping[str, tuple[Mapping[str, Any], .
                     raise ConfigurationError(f"{where}: there is no such field; correct its spelling or remove it")
                 is_money = fields[key].kind == "money" and type(value) is int
                 if not fits(fields[key].schema, float(value) if is_money else value):
-                    raise ConfigurationError(
-                        f"{where}: {shorten(value)} does not meet the field's schema in {model[name].path.name}; correct it"
-                    )
+                    found, schema = shorten(value), model[name].path.name
+                    raise ConfigurationError(f"{where}: {found} does not meet the schema in {schema}; correct it")
 
 
 def _parse(kind: Any, path: Path, empty: Any) -> Any:

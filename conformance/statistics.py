@@ -81,7 +81,7 @@ def _divergence(found: Array, expected: Array) -> float:
 
 
 def _williams(expected: Array) -> float:
-    """By how much the mean of G exceeds its degrees of freedom (Williams 1976): 1 + (sum of 1/p - 1) / (6 n (k - 1))."""
+    """By how much the mean of G exceeds its degrees of freedom: 1 + (sum of 1/p - 1) / (6 n (k - 1)), Williams 1976."""
     n = float(expected.sum())
     return 1 + (float(np.sum(n / expected)) - 1) / (6 * n * (len(expected) - 1))
 

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,7 @@ _SCRATCH: Final = re.compile(r"_scratch_(?P<pid>\d+)_[0-9a-f]{6}$")
 #: Bytes of the judged database's name that are kept in it: MongoDB allows 63 in all.
 _KEPT: Final = 38
 #: Seconds to wait for a server that may be gone, when all that is left to do there is to tidy up.
-_FAREWELL: Final = 2.0
+_FAREWELL: Final = 4.0
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,22 @@ class Target:
         try:
             yield self.client.get_database(name, codec_options=OPTIONS)
         except BaseException:
-            with suppress(pymongo.errors.PyMongoError), pymongo.timeout(_FAREWELL):
-                self.client.drop_database(name)
+            self._drop(name)
             raise
+        left = self._drop(name)
+        if left is not None:
+            raise TargetError(f"the scratch database {name} is left: {left}; drop it")
+
+    def _drop(self, name: str) -> str | None:
+        """Drop a database of the harness's own; why it was refused. From a server that went away it need not be."""
         try:
-            self.client.drop_database(name)
+            with pymongo.timeout(_FAREWELL):
+                self.client.drop_database(name)
         except pymongo.errors.OperationFailure as error:
-            raise TargetError(f"the scratch database {name} is left: {in_words(error)}; drop it") from None
+            return in_words(error)
+        except pymongo.errors.PyMongoError:
+            pass
+        return None
 
     def _drop_abandoned(self) -> None:
         """Drop scratch databases of processes that were killed; the embedded server is on this machine only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -30,7 +31,8 @@ class WordHashEmbedder:
         for text in texts:
             words = re.findall(r"[a-z0-9]+", text.lower()) or [text]
             total = np.sum([_direction(word, dimensions, salt) for word in words], axis=0)
-            rows.append(total / np.linalg.norm(total))
+            # Not np.linalg.norm: it asks the BLAS, whose last digits depend on the processor.
+            rows.append(total / math.sqrt(math.fsum((total * total).tolist())))
         return np.array(rows)
 
 

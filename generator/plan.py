@@ -117,8 +117,8 @@ class Plan:
             odd = next((number for number in table if number not in range(low, high + 1)), None)
             if odd is not None:
                 raise ConfigurationError(
-                    f"config/generation.yaml: the figure {figure} gives {odd!r} children, but {collection.path.name} says"
-                    f" {low} to {high}; correct one of them"
+                    f"config/generation.yaml: the figure {figure} gives {odd!r} children, but"
+                    f" {collection.path.name} says {low} to {high}; correct one of them"
                 )
             chance = np.array(list(table.values()), dtype=np.float64)
             rng = parent.rng(field, f"{collection.name} per document")

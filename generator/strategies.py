@@ -119,7 +119,8 @@ def _booleans(_: Mapping[str, Any]) -> Strategy:
 
 def _strings(schema: Mapping[str, Any]) -> Strategy:
     if "pattern" not in schema:
-        return st.text(min_size=length_range(schema)[0], max_size=length_range(schema)[1])
+        low, high = length_range(schema)
+        return st.text(min_size=low, max_size=high) | st.text(min_size=high, max_size=high)
     texts = st.from_regex(schema["pattern"][1:-1], fullmatch=True)
     shortest, longest = schema.get("minLength", 0), schema.get("maxLength", math.inf)
     return texts.filter(lambda text: shortest <= len(text) <= longest)

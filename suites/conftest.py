@@ -32,7 +32,6 @@ _RULES = pytest.StashKey[dict[str, Rule]]()
 _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
 _REPORT = pytest.StashKey[Report | None]()
-_BROKEN_OFF = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -162,20 +161,20 @@ def judgement(
 ) -> Iterator[Judgement]:
     """All chosen rules, started together; tests wait for their own."""
     asked = {_rule_of(item) for item in request.session.items}
+    rules = [rule for rule in pytestconfig.stash[_RULES].values() if rule.id in asked]
     with judging(
         project,
         target,
-        [rule for rule in pytestconfig.stash[_RULES].values() if rule.id in asked],
+        rules,
         command=shlex.join(["pytest", *sys.argv[1:]]),
         allow_writes=pytestconfig.getoption("--allow-writes"),
         sample_size=pytestconfig.getoption("--samples"),
     ) as judgement:
         yield judgement
         results = pytestconfig.stash[_RESULTS]
-        if results and not pytestconfig.stash.get(_BROKEN_OFF, False):
-            in_order = [results[rule_id] for rule_id in pytestconfig.stash[_RULES] if rule_id in results]
+        if all(rule.id in results for rule in rules):  # a verdict on a part would be none
             with _one_line_exit(), _explained(target):
-                pytestconfig.stash[_REPORT] = judgement.report(in_order)
+                pytestconfig.stash[_REPORT] = judgement.report([results[rule.id] for rule in rules])
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymongo import MongoClient
 
 from tests.faults.judgement import Judge
 from tests.faults.place import Place
-from tests.judging import ROOT, Document, database, model, server
+from tests.judging import ROOT, database, model, server
 
 __all__ = ["database", "judge", "model", "place", "server"]
 
@@ -20,7 +21,7 @@ VERDICTS = pytest.StashKey[dict[str, tuple[bool, bool]]]()
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory, server: MongoClient[Document]) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory, server: MongoClient[dict[str, Any]]) -> Iterator[Place]:
     """A copy of the project's model, and databases of conformant data that faults are made in."""
     found = Place.copied(ROOT, tmp_path_factory.mktemp("model"), server, f"faults_{uuid.uuid4().hex[:8]}")
     yield found

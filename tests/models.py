@@ -68,8 +68,10 @@ def _edit(document: Any, pointer: str, value: Any) -> None:
         document[last] = value
 
 
-def collection_of(properties: Mapping[str, Any], *, optional: Sequence[str] = (), **keywords: Any) -> dict[str, Any]:
-    """A schema of one collection that is not synced; _id is an ObjectId unless given."""
+def collection_of(
+    properties: Mapping[str, Any], *, optional: Sequence[str] = (), cardinality: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A schema of one collection that is not synced; _id is an ObjectId unless given, and there are 100 documents."""
     fields = {"_id": {"x-bson": "objectId"}, **properties}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -78,9 +80,8 @@ def collection_of(properties: Mapping[str, Any], *, optional: Sequence[str] = ()
         "additionalProperties": False,
         "required": [name for name in fields if name not in optional],
         "properties": fields,
-        "x-cardinality": {"exactly": 100},
+        "x-cardinality": cardinality or {"exactly": 100},
         "x-sync": {"enabled": False},
-        **keywords,
     }
 
 

@@ -52,7 +52,7 @@ _KINDS: dict[str, st.SearchStrategy[Schema]] = {
 
 @st.composite
 def packs(draw: st.DrawFn) -> Pack:
-    """One to four collections; each later one may refer to earlier ones, copy from them, and be made per one of them."""
+    """One to four collections; a later one may refer to earlier ones, copy from them, and be made per one of them."""
     pack: Pack = {}
     for name in NAMES[: draw(st.integers(1, 4))]:
         pack[name] = draw(_collection(name, pack))

@@ -1,4 +1,4 @@
-"""No false alarm: conformant data of many seeds, sizes and periods has no finding; neither has data that was lived in."""
+"""No false alarm: conformant data of many seeds, sizes and periods has no finding, nor has data that was lived in."""
 
 from __future__ import annotations
 

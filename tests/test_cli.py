@@ -173,7 +173,9 @@ NARROWED = [
 ]
 
 
-@pytest.mark.parametrize(("flags", "wanted"), NARROWED, ids=lambda value: " ".join(value) if value is list else None)
+@pytest.mark.parametrize(
+    ("flags", "wanted"), NARROWED, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
 def test_validate_runs_what_was_asked_for(
     workplace: Workplace, validated: Mapping[str, Done], flags: list[str], wanted: Any
 ) -> None:

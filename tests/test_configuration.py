@@ -1,5 +1,7 @@
 """The files in config/: a wrong one is one line naming the file, the place and the mend."""
 
+# ruff: noqa: E501 - tables of cases, one a line
+
 from __future__ import annotations
 
 import shutil
@@ -12,7 +14,7 @@ from conformance.configuration import Configuration, load_configuration, read_ya
 from conformance.errors import ConfigurationError
 from conformance.model import Model, load_model
 from conformance.rules.catalogue import all_rules
-from conformance.settings import Settings
+from conformance.settings import load_settings
 from generator.plan import Plan
 from tests.judging import ROOT
 
@@ -32,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 def loaded(folder: Path) -> tuple[Model, Configuration]:
     """The model of a folder with its configuration."""
     model = load_model(folder)
-    return model, load_configuration(model, Settings(_env_file=None).constants())
+    return model, load_configuration(model, load_settings(Path("none")).constants())
 
 
 def replaced(old: str, new: str) -> Callable[[str], str]:
@@ -136,7 +138,7 @@ def test_a_wrong_figure_is_one_line(
 ) -> None:
     """Found when the first document that needs it is made."""
     change(folder, name, edit)
-    settings = Settings(_env_file=None, num_customers=20, num_orders=1000)
+    settings = load_settings(Path("none"), num_customers=20, num_orders=1000)
 
     def generate() -> None:
         model, configuration = loaded(folder)

@@ -82,3 +82,55 @@ def test_a_rule_that_passes_because_nothing_is_masked_would_fail(judge: Judge, m
         (result,) = run.results()
     assert result.status == "failed"
     assert result.violations > 50
+
+
+# -- the engine itself: what a fault declares wrongly is told ----------------------------------------------------------
+
+
+NULL_TOTAL = {"id": "x", "title": "A total is null", "edits": [{"in": "orders", "set": {"total": None}}]}
+RIGHT = {"documents.orders.total": 1, "crdt.orders.nulls": 1}
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ({"fails": {"documents.orders.total": 1}}, "crdt.orders.nulls: should stay passed, is failed with 1"),
+        ({"fails": {**RIGHT, "documents.orders.tax": 1}}, "documents.orders.tax: should be failed, is passed with 0"),
+        ({"fails": {**RIGHT, "documents.orders.total": 2}}, "documents.orders.total: should find 2, is failed with 1"),
+        ({"fails": {**RIGHT, "documents.orders.sum": 1}}, "documents.orders.sum: no such rule was run"),
+        ({"fails": RIGHT, "skips": ["crdt.orders.*"]}, "crdt.orders.arrays: should be skipped, is passed with 0"),
+        (
+            {"fails": {"crdt.orders.nulls": 1}, "warns": {"documents.orders.total": 1}},
+            "documents.orders.total: should be warned, is failed with 1",
+        ),
+        (
+            {"fails": {**RIGHT, "crdt.orders.nulls": {"in": "orders", "where": {"status": None}, "violations": 1}}},
+            "which is not broken: total is null",
+        ),
+        ({"fails": {**RIGHT, "crdt.orders.nulls": {"refs": ["orders"]}}}, "which is not broken: total is null"),
+    ],
+    ids=["unnamed", "not-failed", "count", "unknown", "not-skipped", "severity", "other-document", "ref"],
+)
+def test_a_wrong_declaration_is_a_problem(declared: dict[str, object], problem: str, judge: Judge) -> None:
+    fault = Fault.parse({**NULL_TOTAL, "id": f"engine.{problem}", **declared})
+    assert [one for one in judge.verdict(fault).problems if problem in one]
+
+
+def test_a_right_declaration_is_none(judge: Judge) -> None:
+    verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": "engine.right", "fails": RIGHT}))
+    assert (verdict.problems, verdict.wrong, verdict.missed) == ((), (), ())
+    assert set(verdict.killed) == set(RIGHT)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"in": "orders", "where": {"status": "lost"}, "set": {"total": None}},
+        {"in": "orders", "where": {"status": "completed"}, "nth": 0, "set": {"status": "completed"}},
+    ],
+    ids=["no-document", "no-change"],
+)
+def test_an_edit_that_changes_nothing_is_refused(edit: dict[str, object], judge: Judge) -> None:
+    fault = Fault.parse({"id": f"engine.{edit}", "title": "Nothing is changed", "edits": [edit]})
+    with pytest.raises(AssertionError, match=r"no document of orders|the edit changes nothing"):
+        judge.verdict(fault)

@@ -70,7 +70,7 @@ def formula(text: str, shop: Model, configuration: Configuration, collection: st
 
 def on_server(server: MongoClient[Document], parsed: Formula, rows: list[Document]) -> list[Any]:
     """The formula's value for each row, by the server."""
-    stages = [{"$documents": rows}, {"$project": {"value": parsed.mongo()}}]
+    stages: list[Document] = [{"$documents": rows}, {"$project": {"value": parsed.mongo()}}]
     return [row["value"] for row in server["formula"].aggregate(stages)]
 
 
@@ -355,7 +355,7 @@ def test_totals_are_over_the_children_s_own_fields(shop: Model, configuration: C
 
 def test_a_figure_without_the_key_is_one_line(shop: Model, configuration: Configuration) -> None:
     """When a value is made, a store without a tax rate is named."""
-    with pytest.raises(ConfigurationError, match="config/generation.yaml: the figure rate has no value for 'c'"):
+    with pytest.raises(ConfigurationError, match="the figure rate has no value for 'c'"):
         formula("rate[key]", shop, configuration).evaluate({"key": (np.array(["a", "c"], dtype=object), None)})
 
 
@@ -385,7 +385,7 @@ def test_guards_hold_where_the_formula_can_be_evaluated(
 ) -> None:
     """Where an operand is missing or of another type, the documents family says so, and the formula keeps silent."""
     parsed = formula("n * price - or_zero(off) + rate[key] + parent.n", shop, configuration)
-    stages = [{"$documents": [row]}, {"$match": {"$expr": {"$and": parsed.guards()}}}, {"$count": "n"}]
+    stages: list[Document] = [{"$documents": [row]}, {"$match": {"$expr": {"$and": parsed.guards()}}}, {"$count": "n"}]
     assert (list(server["formula"].aggregate(stages)) == [{"n": 1}]) is fits
 
 

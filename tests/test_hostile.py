@@ -85,7 +85,7 @@ def wait_until(uri: str, busy: Any, process: Process) -> None:
 
 def generating(client: Mongo) -> bool:
     """Some of the largest collection is there, and more is to come."""
-    return client["zava"][LARGEST].estimated_document_count() > 0
+    return 0 < client["zava"][LARGEST].estimated_document_count() < int(LARGER["NUM_ORDERS"])
 
 
 def judging(client: Mongo) -> bool:
@@ -117,11 +117,10 @@ SUITES = ("pytest", str(ROOT / "suites"), "--embedded", "-q")
     ("command", "busy", "afterwards"),
     [
         (("zava", "generate", "--embedded", "--drop"), generating, "generating the dataset"),
-        (VALIDATE, generating, "generating the dataset"),
         (VALIDATE, judging, ""),
         (SUITES, judging, ""),
     ],
-    ids=["generate", "validate, generating", "validate", "suites"],
+    ids=["generate", "validate", "suites"],
 )
 def test_the_server_is_killed(alone: Workplace, command: tuple[str, ...], busy: Any, afterwards: str) -> None:
     if busy is generating:
@@ -349,12 +348,9 @@ def test_hostile_documents_are_findings(workplace: Workplace, mongo: Mongo, copi
         database[collection.name].insert_one({**dict.fromkeys(unique, "when"), "_id": DatetimeMS(2**62)})
         planted[collection.name] = len(bodies) + 2
     env = {"MONGODB_DATABASE": copied}
-    done = {
-        how: workplace.zava("validate", "--uri", uri, "--allow-writes", "--format", how, env=env)
-        for how in ("json", "html", "text")
-    }
-    assert {how: (each.code, each.err) for how, each in done.items()} == dict.fromkeys(done, (1, ""))
-    rules = {rule["id"]: rule for rule in json.loads(done["json"].out)["rules"]}
+    done = workplace.zava("validate", "--uri", uri, "--allow-writes", "--format", "json", env=env)
+    assert (done.code, done.err) == (1, "")
+    rules = {rule["id"]: rule for rule in json.loads(done.out)["rules"]}
     assert [rule["id"] for rule in rules.values() if rule["status"] == "error"] == []
     for name, number in planted.items():
         surplus = [rule for rule in rules.values() if rule["family"] == "documents" and rule["collection"] == name]

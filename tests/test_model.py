@@ -1,5 +1,7 @@
 """Definitions that do not fit are refused at load, in one line that names file, place and mend."""
 
+# ruff: noqa: E501 - tables of cases, one a line
+
 from __future__ import annotations
 
 import json

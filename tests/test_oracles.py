@@ -1,6 +1,4 @@
-"""Three oracles agree on every document: `jsonschema`, the server's validator on a real insert, and the intent of
-the strategy that made the document.
-"""
+"""Three oracles agree on every document: `jsonschema`, the server on a real insert, and the strategy's intent."""
 
 from __future__ import annotations
 
@@ -79,7 +77,7 @@ def test_valid_documents_are_valid_to_all_three(name: str, validated: Database[D
     collection = MODEL[name]
     as_bytes = validated[name].with_options(CodecOptions(document_class=RawBSONDocument))
 
-    @examples(120)
+    @examples(100)
     @given(documents(collection))
     def holds(document: Document) -> None:
         assert breaches(collection, document) == []
@@ -98,7 +96,7 @@ def test_broken_documents_are_broken_to_all_three(name: str, validated: Database
     """Each breaks one rule, the one its strategy says, and the server refuses it."""
     collection = MODEL[name]
 
-    @examples(120)
+    @examples(100)
     @given(invalid_documents(collection))
     def holds(case: tuple[Document, Breach]) -> None:
         document, intent = case
@@ -129,16 +127,18 @@ def test_every_mutation_of_some_documents(name: str, validated: Database[Documen
 
 
 @cache
-def fullest_and_barest(collection: Collection) -> tuple[Document, Document]:
+def fullest_and_barest(collection: Collection) -> tuple[Document, ...]:
     """Of some dozen documents, the one with the most fields (nested ones count) and the one with the fewest."""
     found: list[Document] = []
 
-    @examples(60)
+    @examples(40)
     @given(documents(collection))
     def gather(document: Document) -> None:
         found.append(document)
 
     gather()
+    if any(field.kind == "vector" for field in collection.fields):
+        return (max(found, key=_size),)  # large, and hardly another document without its one optional field
     return max(found, key=_size), min(found, key=_size)
 
 

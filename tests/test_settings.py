@@ -53,7 +53,7 @@ WRONG: list[tuple[str, str, tuple[str, ...]]] = [
     ("MONGODB_DATABASE", "a.b", ("'a.b'", "characters")),
     ("MONGODB_DATABASE", "$a", ("'$a'", "characters")),
     ("MONGODB_DATABASE", "x" * 64, ("characters",)),
-    ("MONGODB_CONNECTION_STRING", "mongodb+srv://username:password@cluster.mongodb.net/", ("placeholder", "remove the line")),
+    ("MONGODB_CONNECTION_STRING", "mongodb+srv://username:password@c.mongodb.net/", ("placeholder", "remove the line")),
     ("MONGODB_LOCAL_CONNECTION_STRING", "mongodb://<user>:secret@localhost", ("placeholder",)),
     ("DITTO_APP_ID", "your_ditto_app_id", ("placeholder",)),
     ("DITTO_API_KEY", "your_ditto_api_key", ("placeholder",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_the_level_is_what_it_says(shares: list[float], n: int) -> None:
 
 
 def test_the_level_holds_for_many_small_cells_together() -> None:
-    """Twelve rows of nine cells with seven expected in each: without Williams' correction G rejects 2.6 times too often."""
+    """Twelve rows of nine cells with seven expected in each; without Williams' correction G rejects twice too often."""
     draws = DRAWS // 10
     found = p_values(EVEN, 63, draws, rows=12)
     for significance in (1e-1, 1e-2):
@@ -124,6 +125,6 @@ def test_years_weigh_by_their_days() -> None:
     assert day_weight(weights, 2020) == day_weight(weights, 2021) == 1.0
     assert day_weight(weights, 2019) == 366 / 365
     assert day_weight(weights, 2030) == 1.0
-    first, last = np.datetime64("2020-12-31").item(), np.datetime64("2022-01-02").item()
+    first, last = dt.date(2020, 12, 31), dt.date(2022, 1, 2)
     assert days_by_year(first, last) == {2020: 1, 2021: 365, 2022: 2}
     assert days_by_year(first, first) == {2020: 1}

@@ -1,4 +1,4 @@
-"""Edits of documents: read, changed here, and put back past the validator; what was there before is kept for undoing."""
+"""Edits of documents: read, changed here, put back past the validator; what was there before is kept for undoing."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def _fault(pattern: Mapping[str, Any], subject: Subject, effects: Mapping[str, A
             data[kind] |= outcome.get(kind, {})
         data["skips"] += outcome.get("skips", ())
     value = override.get("value", subject.value)
-    return _filled(data, {**subject.names, "": value}, override.get("where"))
+    filled: Data = _filled(data, {**subject.names, "": value}, override.get("where"))
+    return filled
 
 
 def _filled(data: Any, names: Mapping[str, Any], where: Mapping[str, Any] | None) -> Any:
@@ -248,7 +249,7 @@ def _indexes(model: Model, _: str) -> Iterator[Subject]:
                 "single": len(index.keys) == 1,
                 "leads": leading in targets and len(leaders) == 1,
             }
-            names = {
+            names: dict[str, Any] = {
                 "collection": collection.name,
                 "index": index.name,
                 "subject": index.subject,
@@ -256,7 +257,6 @@ def _indexes(model: Model, _: str) -> Iterator[Subject]:
                 "keys": dict(index.keys),
                 "turned": {path: -kind if isinstance(kind, int) else kind for path, kind in index.keys},
                 "reordered": dict(reversed(index.keys)),
-                "weights": dict(index.weights),
             }
             yield Subject(f"{collection.name}.{index.name}", names, traits)
 

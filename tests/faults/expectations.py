@@ -56,7 +56,9 @@ def verdict(
 ) -> Verdict:
     """Hold the results of a fault against what it declares and against those of the clean base."""
     expected, problems = _expected(fault, rules, database, touched, named)
-    killed, missed, wrong = [], [], []
+    killed: list[str] = []
+    missed: list[str] = []
+    wrong: list[str] = []
     for rule in rules:
         result = found[rule.id]
         if rule.id in expected:

@@ -90,7 +90,7 @@ class Judge:
         was = self._hashes[fault.base]
         if names and hashes(context.database, names) != {name: was[name] for name in names}:
             yield "the documents are not as they were before the fault"
-        if state and state != ServerState(context.database):
+        if state and not state.same_as(ServerState(context.database)):
             yield "collections, options or indexes are not as they were before the fault"
         before = self.clean(fault.base)
         for rule, result in _run([rule for rule in rules if rule.id in killed], context).items():

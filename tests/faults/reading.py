@@ -42,6 +42,7 @@ def readers(rules: Sequence[Rule], context: Context) -> Mapping[str, frozenset[s
     for rule in rules:
         groups.setdefault(getattr(rule.check, "collection", id(rule.check)), []).append(rule)
     found: dict[str, frozenset[str]] = {}
+    client: MongoClient[dict[str, Any]]
     with MongoClient(*address, directConnection=True, event_listeners=[listener]) as client:
         own = replace(context, database=client[context.database.name], scratch=None)
         assert own.counts  # counted once for a run, so that it is nobody's reading

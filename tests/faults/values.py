@@ -1,4 +1,4 @@
-"""The values of an edit: extended JSON for what YAML has no word for, a few makers, and $$name.path for a document's."""
+"""Values of an edit: extended JSON for what YAML has no word for, a few makers, and $$name.path for a document's."""
 
 from __future__ import annotations
 
