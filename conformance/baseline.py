@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conformance.errors import ConfigurationError
-from conformance.model import read_json
+from conformance.reading import read_json
 from conformance.results import Result, Sample
 
 #: Ids kept per rule; a run against a baseline collects as many samples.

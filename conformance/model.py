@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from conformance.errors import ConfigurationError
 from conformance.kinds import Kind, kind_of
 from conformance.model_checks import check_model
+from conformance.reading import read_json
 from conformance.vocabulary import VOCABULARY, misuse
 
 _NAME = re.compile(r"^[a-z][a-z_]*$")
@@ -236,27 +236,6 @@ def load_model(root: Path) -> Model:
     model = Model(root, _parents_first(collections))
     check_model(model)
     return model
-
-
-def read_json(path: Path) -> Any:
-    """The JSON document in a file; duplicate keys, NaN and syntax errors are ConfigurationErrors with the line."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ConfigurationError(f"{path}: the key {key!r} stands twice in one object; remove one")
-        return dict(pairs)
-
-    def refuse(constant: str) -> None:
-        raise ConfigurationError(f"{path}: {constant} is not JSON; write a finite number")
-
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; mend the syntax") from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path}: not UTF-8; save the file as UTF-8") from None
 
 
 def _load_collection(path: Path) -> Collection:

@@ -19,6 +19,7 @@ from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Rege
 from conformance.kinds import MAX_INTEGER, Kind, kind_of
 from conformance.model import Collection, Field
 from conformance.oracle import Breach, shorten
+from generator.near_misses import NEARLY, TIMESTAMPS, UUIDS
 
 Document = dict[str, Any]
 Schema = Mapping[str, Any]
@@ -160,79 +161,6 @@ def _wrong_types(kind: Kind, schema: Schema) -> Iterator[Broken]:
 
 # -- texts ------------------------------------------------------------------------------------------------------------
 
-_UUIDS: Final[tuple[Callable[[str], str], ...]] = (
-    lambda old: old.replace("-", ""),
-    lambda old: f"{{{old}}}",
-    lambda old: f"urn:uuid:{old}",
-    lambda old: f"{old}\n",
-    lambda old: f"{old[:14]}1{old[15:]}",
-    lambda old: f"{old[:14]}7{old[15:]}",
-    lambda old: f"{old[:19]}7{old[20:]}",
-    lambda old: f"{old[:19]}c{old[20:]}",
-    lambda old: old[:-1],
-    lambda old: f"{old}0",
-    lambda old: f"g{old[1:]}",
-    lambda old: f"\N{ARABIC-INDIC DIGIT FOUR}{old[1:]}",
-    lambda old: f" {old}",
-    lambda old: f"{old}\0",
-    lambda _: "00000000-0000-0000-0000-000000000000",
-    lambda _: "",
-)
-_TIMESTAMPS: Final = (
-    "2024-01-31T10:00:00",
-    "2024-02-30T10:00:00Z",
-    "2023-02-29T10:00:00Z",
-    "1900-02-29T10:00:00Z",
-    "2024-04-31T10:00:00Z",
-    "2024-13-01T10:00:00Z",
-    "2024-00-10T10:00:00Z",
-    "2024-01-00T10:00:00Z",
-    "0000-01-01T00:00:00Z",
-    "2024-01-31T24:00:00Z",
-    "2024-01-31T10:60:00Z",
-    "2024-06-30T23:59:60Z",
-    "2024-01-31T10:00:00.000Z",
-    "2024-01-31T10:00:00+00:00",
-    "2024-01-31T10:00:00Z\n",
-    "2024-01-31T10:00:00Z\0",
-    "\n2024-01-31T10:00:00Z",
-    "x\n2024-01-31T10:00:00Z",
-    "2024-01-31 10:00:00Z",
-    "2024-01-31t10:00:00z",
-    "2024-1-31T10:00:00Z",
-    "02024-01-31T10:00:00Z",
-    "2024-01-31",
-    "\N{FULLWIDTH DIGIT TWO}024-01-31T10:00:00Z",
-    "202\N{ARABIC-INDIC DIGIT FOUR}-01-31T10:00:00Z",
-    "1706695200",
-    "",
-)
-#: Alterations of a text that nearly matches a pattern: line ends, blanks, other letters and digits, a part too many.
-_NEARLY: Final[tuple[Callable[[str], str], ...]] = (
-    lambda old: f"{old}\n",
-    lambda old: f"{old}\r\n",
-    lambda old: f"\n{old}",
-    lambda old: f"x\n{old}",
-    lambda old: f"{old}\n{old}",
-    lambda old: f"{old}\0",
-    lambda old: f"\0{old}",
-    lambda old: f" {old}",
-    lambda old: f"{old} ",
-    lambda old: f"{old}\N{NO-BREAK SPACE}",
-    lambda old: f"{old}\N{COMBINING ACUTE ACCENT}",
-    lambda old: f"{old}\N{GRINNING FACE}",
-    lambda old: old[1:],
-    lambda old: old[:-1],
-    lambda old: old + old,
-    lambda old: old.upper(),
-    lambda old: old.swapcase(),
-    lambda old: old.translate({ord("0") + n: 0x660 + n for n in range(10)}),
-    lambda old: old.translate({ord("a"): "\N{CYRILLIC SMALL LETTER A}", ord("e"): "\N{CYRILLIC SMALL LETTER IE}"}),
-    lambda old: old.replace("i", "\N{LATIN SMALL LETTER DOTLESS I}").replace("s", "\N{LATIN SMALL LETTER LONG S}"),
-    lambda _: "",
-    lambda _: "null",
-)
-
 
 def _matches(pattern: str, text: str) -> bool:
     """By the pattern's own text, without its anchors: the whole of the value and nothing else."""
@@ -249,7 +177,7 @@ def _text(schema: Schema, old: Any) -> Iterator[Broken]:
     if longest < math.inf:
         for text in islice(_stretched(pattern, old, int(longest) + 1), 3):
             yield _itself("maxLength", text)
-    nearly = dict.fromkeys(alter(old) for alter in _NEARLY)
+    nearly = dict.fromkeys(alter(old) for alter in NEARLY)
     for text in nearly:
         if shortest <= len(text) <= longest and not _matches(pattern, text):
             yield _itself("pattern", text)
@@ -267,11 +195,11 @@ def _stretched(pattern: str, old: str, length: int) -> Iterator[str]:
 
 
 def _uuid(_: Schema, old: str) -> Iterator[Broken]:
-    return (_itself("x-uuid", alter(old)) for alter in _UUIDS)
+    return (_itself("x-uuid", alter(old)) for alter in UUIDS)
 
 
 def _timestamp(_: Schema, __: str) -> Iterator[Broken]:
-    return (_itself("x-timestamp", text) for text in _TIMESTAMPS)
+    return (_itself("x-timestamp", text) for text in TIMESTAMPS)
 
 
 def _enum(schema: Schema, _: Any) -> Iterator[Broken]:
@@ -279,7 +207,7 @@ def _enum(schema: Schema, _: Any) -> Iterator[Broken]:
     if schema["type"] == "integer":
         others: list[Any] = [max(known) + 1, min(known) - 1, next(n for n in count() if n not in known)]
     else:
-        others = [alter(known[0]) for alter in _NEARLY]
+        others = [alter(known[0]) for alter in NEARLY]
     return (_itself("enum", value) for value in dict.fromkeys(others) if value not in known)
 
 

@@ -12,12 +12,10 @@ from pymongo import MongoClient
 
 from tests.faults.judgement import Judge
 from tests.faults.place import Place
+from tests.faults.tally import in_words
 from tests.judging import ROOT, database, model, server
 
 __all__ = ["database", "judge", "model", "place", "server"]
-
-#: Where test_faults.py leaves its verdicts for the summary.
-VERDICTS = pytest.StashKey[dict[str, tuple[bool, bool]]]()
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +38,6 @@ def judge(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Judge:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how many faults were made and caught."""
-    verdicts = config.stash.get(VERDICTS, {})
-    if verdicts:
-        caught = sum(was_caught for was_caught, _ in verdicts.values())
-        wrong = sum(by_another for _, by_another in verdicts.values())
-        terminalreporter.write_line(f"{len(verdicts)} faults, {caught} caught, {wrong} by the wrong rule")
+    line = in_words(config)
+    if line:
+        terminalreporter.write_line(line)

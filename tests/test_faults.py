@@ -13,9 +13,9 @@ import pytest
 from conformance.model import load_model
 from conformance.rules import security
 from conformance.runner import Run
-from tests.conftest import VERDICTS
 from tests.faults.catalogue import Fault, load_catalogue
 from tests.faults.judgement import Judge
+from tests.faults.tally import count
 from tests.judging import ROOT
 
 #: Which faults make which rule fail; REWRITE_KILL_MATRIX=1 writes it anew.
@@ -33,7 +33,7 @@ def by_id(fault: Fault) -> str:
 @pytest.mark.parametrize("fault", CATALOGUE.faults, ids=by_id)
 def test_the_named_rules_fail_and_no_other(fault: Fault, judge: Judge, request: pytest.FixtureRequest) -> None:
     verdict = judge.verdict(fault)
-    request.config.stash.setdefault(VERDICTS, {})[fault.id] = (verdict.caught, bool(verdict.wrong))
+    count(request.config, verdict)
     assert list(verdict.problems) == []
     assert verdict.caught
 

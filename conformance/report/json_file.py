@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from conformance.errors import ConfigurationError
-from conformance.model import read_json
+from conformance.reading import read_json
 from conformance.report.writing import write_text
 from conformance.results import SCHEMA_VERSION, Report
 

@@ -2,7 +2,7 @@
 
 Each test has a `screen`, a cheap query that every violating document meets, often shared by many tests (not meeting
 the validator, say). One `find` for the disjunction of a collection's screens settles them all; only tests whose screen
-found something are then asked one by one.
+found something are then asked one by one, and of few suspects by their _ids.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bson import json_util
+from pymongo.collection import Collection as MongoCollection
 
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, Rule, skipped
@@ -61,22 +62,35 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         key = json.dumps(test.screen, default=json_util.default, sort_keys=True)
         screens[key] = test.screen
         suspects[key].append(rule)
-    clean = not screens or collection.find_one({"$or": list(screens.values())}, {"_id": 1}) is None
+    narrow = _narrow(collection, list(screens.values()))
     for key, query in screens.items():
-        if clean or (len(screens) > 1 and collection.find_one(query, {"_id": 1}) is None):
+        if narrow is None or collection.find_one({**narrow, "$and": [query]}, {"_id": 1}) is None:
             outcomes |= {rule.id: Outcome(size) for rule in suspects[key]}
         else:
-            outcomes |= _one_by_one(context, name, query, {rule: tests[rule] for rule in suspects[key]})
+            sharing = {rule: tests[rule] for rule in suspects[key]}
+            outcomes |= _one_by_one(context, name, {**narrow, "$and": [query]}, sharing, narrow)
     return outcomes
 
 
-def _one_by_one(context: Context, name: str, suspects: Query, tests: Mapping[Rule, DocumentTest]) -> dict[str, Outcome]:
+def _narrow(collection: MongoCollection[Document], screens: list[Query]) -> Query | None:
+    """What restricts every further query to the documents that meet any of the screens; None when there are none.
+
+    Few are asked for by _id, which saves a scan of the collection per test; of many, all are looked at again.
+    """
+    if not screens:
+        return None
+    few = [one["_id"] for one in collection.find({"$or": screens}, {"_id": 1}).limit(_FEW + 1)]
+    if not few:
+        return None
+    return {"_id": {"$in": few}} if len(few) <= _FEW else {}
+
+
+def _one_by_one(
+    context: Context, name: str, suspects: Query, tests: Mapping[Rule, DocumentTest], narrow: Query
+) -> dict[str, Outcome]:
     collection, size = context.collection(name), context.counts[name]
     outcomes: dict[str, Outcome] = {}
     deciding: dict[Rule, DocumentTest] = {}
-    few = [one["_id"] for one in collection.find(suspects, {"_id": 1}).limit(_FEW + 1)]
-    # Where few documents are suspects, asking for them by _id saves a scan per test.
-    narrow: Query = {"_id": {"$in": few}} if len(few) <= _FEW else {}
     for rule, test in tests.items():
         if test.violating is None:
             deciding[rule] = test
@@ -87,7 +101,7 @@ def _one_by_one(context: Context, name: str, suspects: Query, tests: Mapping[Rul
         samples = context.samples(Sample(test.why(one) or rule.title, one["_id"]) for one in found)
         outcomes[rule.id] = Outcome(size, violations, samples)
     if deciding:
-        outcomes |= _decide(context, name, narrow or suspects, deciding)
+        outcomes |= _decide(context, name, suspects, deciding)
     return outcomes
 
 

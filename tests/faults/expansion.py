@@ -181,14 +181,14 @@ def _followers(model: Model, collection: Collection, one: Field, event: str) -> 
             joined = len(copy.of) > 1
             told = event == "changed" or (event == "typed" and not joined)
             if told and copy.through.target == collection.name and one.path in copy.of:
-                has = {copy.field: {"$exists": True}} if not child.field(copy.field).required else {}
-                where = {copy.through.field: f"{_IT}{copy.through.target_field}"} | has
+                own: Data = {copy.through.field: f"{_IT}{copy.through.target_field}"}
+                own |= {} if child.field(copy.field).required else {copy.field: {"$exists": True}}
                 rule = (
                     f"references.{child.name}.{copy.field}+{copy.through.field}"
                     if copy.key
                     else f"snapshots.{child.name}.{copy.field}"
                 )
-                yield rule, {"in": child.name, "where": where}
+                yield rule, {"in": child.name, "where": own}
 
 
 def _bounds(model: Model, event: str) -> Iterator[Subject]:

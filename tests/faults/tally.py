@@ -1,0 +1,25 @@
+"""What the terminal says at the end of the catalogue; a module of its own, for pytest loads conftest.py twice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from tests.faults.expectations import Verdict
+
+#: By fault: was it caught, and did another rule than the named ones speak up?
+_VERDICTS: Final = pytest.StashKey[dict[str, tuple[bool, bool]]]()
+
+
+def count(config: pytest.Config, verdict: Verdict) -> None:
+    """Remember a verdict for the summary."""
+    config.stash.setdefault(_VERDICTS, {})[verdict.fault.id] = (verdict.caught, bool(verdict.wrong))
+
+
+def in_words(config: pytest.Config) -> str | None:
+    """``969 faults, 969 caught, 0 by the wrong rule``; None when no fault was made."""
+    verdicts = config.stash.get(_VERDICTS, {}).values()
+    caught = sum(was_caught for was_caught, _ in verdicts)
+    wrong = sum(by_another for _, by_another in verdicts)
+    return f"{len(verdicts)} faults, {caught} caught, {wrong} by the wrong rule" if verdicts else None
