@@ -1,7 +1,8 @@
 """Bounds: a field lies between formulas over its own document and one that it refers to.
 
 The lowest and the highest value per parent (and per key that the formulas look up) decide whether anything can be
-out of bounds; only the children of parents where that is so are looked at one by one.
+out of bounds; only the children of parents where that is so are looked at one by one. A bound that looks at the parent
+alone is answered in the pass of its reference (see joins).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from conformance.model import Field, Model, Reference
 from conformance.oracle import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
-from conformance.rules.joins import among
+from conformance.rules.joins import Part, Row, among
 
 Expression = Any
 _KEYS = 1000
@@ -61,6 +62,11 @@ class Bounds:
             return skipped(f"{name} is empty")
         collection = context.collection(name)
         suspects = [row["_id"] for row in collection.aggregate(self._suspects(), allowDiskUse=True)]
+        return self._judge(context, examined, suspects)
+
+    def _judge(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
+        """Look at the children of the suspects one by one."""
+        collection = context.collection(self.reference.collection)
         violations, samples = 0, list[Sample]()
         for start in range(0, len(suspects), _KEYS):
             for row in collection.aggregate(self._broken(suspects[start : start + _KEYS]), allowDiskUse=True):
@@ -68,6 +74,45 @@ class Bounds:
                 if len(samples) < context.sample_size:
                     samples.append(Sample(self._why(row), row["_id"]))
         return Outcome(examined, violations, tuple(samples))
+
+    def part(self, position: int) -> Part | None:
+        """What to add to the pass over the reference; None for formulas that need more than parents."""
+        if self._own_operands():
+            return None
+        parent, low, high = f"_{self.reference.field}", f"_least{position}", f"_most{position}"
+        sides = {low: "$min"} if self.at_least else {}
+        sides |= {high: "$max"} if self.at_most else {}
+        fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
+
+        def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
+            return self._judge(context, examined, [row["_id"] for row in rows])
+
+        return Part(
+            f"_beyond{position}",
+            {"$and": [{"$gt": ["$_parents", 0]}, {"$or": self._tests(f"${low}", f"${high}")}]},
+            outcome,
+            group={name: {side: self._usable} for name, side in sides.items()},
+            parent={parent: {name: f"${name}" for name in fields}},
+            merged={name: {side: f"${name}"} for name, side in sides.items()} | {parent: {"$max": f"${parent}"}},
+        )
+
+    @property
+    def _usable(self) -> Expression:
+        return {"$cond": [self._typed(f"${self.field.path}"), f"${self.field.path}", None]}
+
+    def _tests(self, low: str, high: str) -> list[Expression]:
+        """Per formula: the lowest or the highest value is out of its bound."""
+        sides = {"$lt": self._comparable(low), "$gt": self._comparable(high)}
+        return [
+            {
+                "$and": [
+                    {"$gt": [sides[operator], None]},
+                    *formula.guards(),
+                    {operator: [sides[operator], formula.mongo()]},
+                ]
+            }
+            for operator, formula in self._formulas
+        ]
 
     @property
     def _formulas(self) -> list[tuple[str, Formula]]:
@@ -81,25 +126,13 @@ class Bounds:
     def _suspects(self) -> list[dict[str, Any]]:
         """Groups whose lowest or highest value is out of bounds."""
         own = self._own_operands()
-        usable = {"$cond": [self._typed(f"${self.field.path}"), f"${self.field.path}", None]}
-        sides = {"$lt": self._comparable("$low"), "$gt": self._comparable("$high")}
-        tests = [
-            {
-                "$and": [
-                    {"$gt": [sides[operator], None]},
-                    *formula.guards(),
-                    {operator: [sides[operator], formula.mongo()]},
-                ]
-            }
-            for operator, formula in self._formulas
-        ]
         parent = f"_{self.reference.field}"
         return [
             {
                 "$group": {
                     "_id": {"parent": f"${self.reference.field}", **{name: f"${name}" for name in own}},
-                    "low": {"$min": usable},
-                    "high": {"$max": usable},
+                    "low": {"$min": self._usable},
+                    "high": {"$max": self._usable},
                 }
             },
             {"$group": {"_id": "$_id.parent", "groups": {"$push": {"own": "$_id", "low": "$low", "high": "$high"}}}},
@@ -107,7 +140,7 @@ class Bounds:
             {"$group": {"_id": "$_id", "groups": {"$max": "$groups"}, parent: {"$max": "$parent"}}},
             {"$unwind": "$groups"},
             {"$addFields": {"low": "$groups.low", "high": "$groups.high", **{n: f"$groups.own.{n}" for n in own}}},
-            {"$match": {"$expr": {"$or": tests}}},
+            {"$match": {"$expr": {"$or": self._tests("$low", "$high")}}},
             {"$group": {"_id": "$_id"}},
         ]
 

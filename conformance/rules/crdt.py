@@ -160,6 +160,11 @@ def _depth(_: Collection, document: Document) -> Iterator[str]:
 
 
 _ABSENT: Final = object()
+#: Kinds whose values are never longer than this many bytes.
+_SHORT_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "integer", "boolean"})
+_SHORT: Final = 36
+#: Bytes of one character at most.
+_UTF8: Final = 4
 _STRUCTURE: Final = {
     "arrays": (
         "no array",
@@ -201,19 +206,30 @@ _STRUCTURE: Final = {
 
 
 def _sizes(collection: Collection) -> Iterator[Rule]:
+    suspicious = _at_least(TYPICAL_SIZE)
     for subject, limit, severity, word in (
         ("size", HARD_SIZE, "error", "under"),
         ("typical-size", TYPICAL_SIZE, "warning", "typically under"),
     ):
-        above = {"$expr": {"$gte": [{"$bsonSize": "$$ROOT"}, limit]}}
         yield Rule(
             id=f"crdt.{collection.name}.{subject}",
             title=f"{collection.title}: documents are {word} {limit // 1024} KB",
             severity=severity,  # type: ignore[arg-type]
-            check=DocumentTest(collection.name, screen=above, violating=above, why=_size),
+            check=DocumentTest(collection.name, screen=suspicious, violating=_at_least(limit), why=_size),
             why="A large document is sent whole to every device that subscribes to it.",
             mend="Move what is large into a collection that is not synced.",
         )
+
+
+def _at_least(size: int) -> dict[str, Any]:
+    return {"$expr": {"$gte": [{"$bsonSize": "$$ROOT"}, size]}}
+
+
+def _most_bytes(field: Field) -> float:
+    """How long a value of the field that meets its schema can be; infinite where the schema does not say."""
+    if field.kind in _SHORT_KINDS:
+        return _SHORT
+    return _UTF8 * float(field.schema.get("maxLength", math.inf))
 
 
 def _size(document: Document) -> str:
@@ -222,6 +238,8 @@ def _size(document: Document) -> str:
 
 
 def _identity(collection: Collection) -> Iterator[Rule]:
+    """Where the schema already excludes the fault, not meeting it is the screen, which other rules share."""
+    unfit = {"$nor": [validator(collection)]}
     mapping = collection.id_mapping
     flag = collection.soft_delete
     if flag is not None:
@@ -231,7 +249,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             title=f"{collection.title}: every document has the soft-delete flag {flag}",
             check=DocumentTest(
                 collection.name,
-                screen=without,
+                screen=unfit,
                 violating=without,
                 why=lambda document: f"{flag} is {shorten(document.get(flag, 'missing'))}",
             ),
@@ -245,7 +263,10 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             id=f"crdt.{collection.name}.id-fields",
             title=f"{collection.title}: the body holds {', '.join(map(str, body))}, from which devices make _id",
             check=DocumentTest(
-                collection.name, screen=absent, violating=absent, why=lambda _: f"{', '.join(map(str, body))} missing"
+                collection.name,
+                screen=unfit if all(collection.field(name).required for name in body) else absent,
+                violating=absent,
+                why=lambda _: f"{', '.join(map(str, body))} missing",
             ),
             why="The connector cannot name the document on devices.",
             mend="Restore the id field.",
@@ -256,12 +277,13 @@ def _identity(collection: Collection) -> Iterator[Rule]:
     ]
     heads = sum(len(name) + 4 for name in parts) if len(parts) > 1 else 0
     long = {"$expr": {"$gt": [{"$add": [*lengths, heads]}, MAX_ID_BYTES]}}
+    fits = sum(_most_bytes(collection.field(name)) for name in parts) + heads <= MAX_ID_BYTES
     yield Rule(
         id=f"crdt.{collection.name}.id-size",
         title=f"{collection.title}: the device's _id is within Ditto's 256 bytes",
         check=DocumentTest(
             collection.name,
-            screen=long,
+            screen=unfit if fits else long,
             violating=long,
             why=lambda document: f"the id is {sum(len(str(document.get(p, '')).encode()) for p in parts)} bytes long",
         ),

@@ -94,6 +94,7 @@ class Shares:
             "significance": share.significance,
             "power": round(test.power, 4),
             "largest_deviations": _largest(table),
+            "table": {name: _expected(row) for name, row in table.items()},
         }
         broken = test.p_value < share.significance
         most = "; ".join(_largest(table)[:3])
@@ -122,13 +123,15 @@ class Shares:
         """Rows by month. The alternative has no seasons: each group's average share in every month."""
         own, group, field = self._through()
         month = self._formula(str(self.share.within))
-        parent = {"from": own.target, "localField": "_id.key", "foreignField": own.target_field, "as": "of"}
-        cell = {"month": "$_id.month", "group": {"$first": f"$of.{group.field}"}}
+        parent = {"from": own.target, "localField": "_id", "foreignField": own.target_field, "as": "of"}
+        cell = {"month": "$months.month", "group": {"$first": f"$of.{group.field}"}}
         pipeline: list[dict[str, Any]] = [
             {"$match": {"$expr": {"$and": month.guards()}}},
             {"$group": {"_id": {"month": month.mongo(), "key": f"${own.field}"}, "n": {"$sum": 1}}},
+            {"$group": {"_id": "$_id.key", "months": {"$push": {"month": "$_id.month", "n": "$n"}}}},
             {"$lookup": parent},
-            {"$group": {"_id": cell, "n": {"$sum": "$n"}}},
+            {"$unwind": "$months"},
+            {"$group": {"_id": cell, "n": {"$sum": "$months.n"}}},
         ]
         rows = context.collection(self.share.collection).aggregate(pipeline, allowDiskUse=True)
         found = {(str(row["_id"]["month"]), str(row["_id"].get("group"))): float(row["n"]) for row in rows}
@@ -162,13 +165,17 @@ def _by_position(multipliers: Any, months: Sequence[str]) -> list[float] | None:
     return values if len(values) == _MONTHS else None
 
 
+def _expected(row: Mapping[str, tuple[float, float, float]]) -> dict[str, tuple[int, float]]:
+    """How many documents each key of a row has, and how many were expected."""
+    n, whole = sum(cell[0] for cell in row.values()), sum(cell[1] for cell in row.values())
+    return {key: (int(found), round(n * weight / whole, 1)) for key, (found, weight, _) in row.items()}
+
+
 def _largest(table: Table) -> list[str]:
     """The cells furthest from what is expected, in standard deviations, furthest first."""
     cells = []
     for row_name, row in table.items():
-        n, whole = sum(cell[0] for cell in row.values()), sum(cell[1] for cell in row.values())
-        for key, (found, weight, _) in row.items():
-            expected = n * weight / whole
+        for key, (found, expected) in _expected(row).items():
             if expected:
                 name = f"{row_name} {key}".strip()
                 cells.append((abs(found - expected) / expected**0.5, f"{name}: {found:,.0f}, expected {expected:,.0f}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from conformance.configuration import Assertion, Configuration, Equation, Statement
+from conformance.configuration import Assertion, Bound, Configuration, Equation, Statement
 from conformance.errors import ConfigurationError
 from conformance.formula import Formula, cents
 from conformance.model import Model
@@ -29,10 +29,9 @@ def statements(model: Model, configuration: Configuration, family: Family) -> It
         if assertion.family == family:
             test = _assertion(model, configuration, assertion)
             yield _rule(f"{family}.{assertion.collection}.{assertion.subject}", assertion, test)
-    for bound in file.bounds:
+    for position, bound in enumerate(file.bounds):
         if bound.family == family:
-            bounds = Bounds.parse(model, configuration, bound)
-            yield _rule(f"{family}.{bound.field}+{bounds.reference.field}", bound, bounds)
+            yield _bound(model, configuration, position, bound)
     for share in file.shares:
         if share.family == family:
             shares = Shares(model, configuration, share)
@@ -63,6 +62,18 @@ def _equation(model: Model, configuration: Configuration, position: int, equatio
     check = join(model, formula.totals[0].reference)
     rule = _rule(rule_id, equation, check)
     check.parts[rule.id] = wrong_total(position, model, equation, formula)
+    return rule
+
+
+def _bound(model: Model, configuration: Configuration, position: int, bound: Bound) -> Rule:
+    bounds = Bounds.parse(model, configuration, bound)
+    rule_id = f"{bound.family}.{bound.field}+{bounds.reference.field}"
+    part = bounds.part(position)
+    if part is None:
+        return _rule(rule_id, bound, bounds)
+    check = join(model, bounds.reference)
+    rule = _rule(rule_id, bound, check)
+    check.parts[rule.id] = part
     return rule
 
 
