@@ -24,5 +24,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--allow-writes", action="store_true", help="allow a scratch database on a named server")
     group.addoption("--warnings-fail", action="store_true", help="warnings fail too (zava validate --strict)")
     group.addoption("--samples", type=int, default=5, help="violating documents shown per rule")
+    group.addoption("--baseline", type=Path, help="fail only on violations that this file does not know")
     group.addoption("--reports", type=Path, help="where reports are written; default: reports/ of the model")
     group.addoption("--no-verdict", action="store_true", help="leave the summary to the caller (zava conform)")

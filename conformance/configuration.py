@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from conformance.errors import ConfigurationError
 from conformance.model import Model
 from conformance.oracle import fits, shorten
+from conformance.reading import located, parse_file
 from conformance.results import Severity
 
 #: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
 Figure = float | dict[str | int | float, float]
-#: Places whose value is not shown, even when it is wrong.
-_SECRET: Final = re.compile(r"key|token|secret|password|connection_string", re.IGNORECASE)
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$")]
 
 
@@ -166,6 +163,15 @@ class NamedQuery(Strict):
         return self
 
 
+def filled(part: Any, values: Mapping[str, Any]) -> Any:
+    """The part of a query with every ``$$name`` replaced by the value of that name."""
+    if isinstance(part, Mapping):
+        return {key: filled(value, values) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [filled(item, values) for item in part]
+    return values[part[2:]] if isinstance(part, str) and part.startswith("$$") and part[2:] in values else part
+
+
 class SeverityOverride(Strict):
     """One entry of config/severity.yaml: rules (an id, or a shell-style pattern) judged otherwise, and why."""
 
@@ -268,75 +274,24 @@ def load_configuration(model: Model, constants: Mapping[str, str]) -> Configurat
 
 def _check_rows(model: Model, catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]) -> None:
     """Fixed rows are documents too: what they say must be a field's, and meet its schema. The rest is generated."""
-    path = model.config("catalogue.yaml")
+
+    def wrong(what: str, *place: str | int) -> ConfigurationError:
+        where = located(model.config("catalogue.yaml"), place)
+        return ConfigurationError(f"{where}: at {'.'.join(map(str, place))}: {what}")
+
     for name, rows in catalogue.items():
         if name not in model.collections:
-            raise ConfigurationError(f"{path}: at {name}: there is no such collection; name one of schemas/")
+            raise wrong("there is no such collection; name one of schemas/", name)
         fields = {field.name: field for field in model[name].fields}
         for position, row in enumerate(rows):
             for key, value in row.items():
-                where = f"{path}: at {name}.{position}.{key}"
                 if key not in fields:
-                    raise ConfigurationError(f"{where}: there is no such field; correct its spelling or remove it")
+                    raise wrong("there is no such field; correct its spelling or remove it", name, position, key)
                 is_money = fields[key].kind == "money" and type(value) is int
                 if not fits(fields[key].schema, float(value) if is_money else value):
-                    found, schema = shorten(value), model[name].path.name
-                    raise ConfigurationError(f"{where}: {found} does not meet the schema in {schema}; correct it")
+                    what = f"{shorten(value)} does not meet the schema in {model[name].path.name}; correct it"
+                    raise wrong(what, name, position, key)
 
 
 def _parse(kind: Any, path: Path, empty: Any) -> Any:
-    return parse_yaml(kind, path) if path.exists() else TypeAdapter(kind).validate_python(empty)
-
-
-class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """A safe loader that refuses a key given twice, which YAML would let the later value win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a table", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice; remove one", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
-
-
-def read_yaml(path: Path) -> Any:
-    """The YAML document in a file; a syntax error or a key given twice is one line with file and line number."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - it is a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError(f"{path}:{line}: not valid YAML: {error.problem}; mend the file") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {str(error).splitlines()[0]}; mend the file") from None
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}; check the path") from None
-
-
-def parse_yaml(kind: Any, path: Path) -> Any:
-    """The content of a YAML file as ``kind`` (a pydantic model or any type that pydantic understands).
-
-    Raises ConfigurationError, one line with file, place and what to write instead.
-    """
-    content = read_yaml(path)
-    try:
-        return TypeAdapter(kind).validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the top"
-        hidden = first["type"] in ("missing", "extra_forbidden") or _SECRET.search(place)
-        found = "" if hidden else f" (found {str(first['input'])[:60]!r})"
-        raise ConfigurationError(f"{path}: at {place}: {_mend(first)}{found}") from None
-
-
-def _mend(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "there is no such key; remove it or correct its spelling"
-    if error["type"] == "missing":
-        return "the key is missing; write it"
-    return str(error["msg"])
+    return parse_file(kind, path) if path.exists() else TypeAdapter(kind).validate_python(empty)

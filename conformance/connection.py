@@ -31,8 +31,10 @@ _APPENDIX: Final = re.compile(
 )
 
 
-def connect(uri: str, source: str) -> MongoClient[Document]:
+def connect(uri: str, source: str, **options: Any) -> MongoClient[Document]:
     """A client for the connection string that ``source`` gave; nothing is asked of the server yet.
+
+    ``options`` are the client's own, such as maxPoolSize.
 
     Raises ConfigurationError for what is no connection string or holds an unknown option, TargetError when DNS does
     not know the cluster.
@@ -43,9 +45,8 @@ def connect(uri: str, source: str) -> MongoClient[Document]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # an option that is misspelt would be ignored
-            return MongoClient(
-                uri, appname="zava-conformance", serverSelectionTimeoutMS=PATIENCE_MS, connectTimeoutMS=PATIENCE_MS
-            )
+            patience = {"serverSelectionTimeoutMS": PATIENCE_MS, "connectTimeoutMS": PATIENCE_MS}
+            return MongoClient(uri, **{"appname": "zava-conformance", **patience, **options})
     except OSError as error:  # a certificate file
         raise _unusable(source, f"{error.filename}: {error.strerror}") from None
     except (pymongo.errors.InvalidURI, pymongo.errors.ConfigurationError, ValueError, TypeError, UserWarning) as error:
@@ -83,10 +84,10 @@ def failure(error: BaseException, shown: str) -> TargetError:
     """The one line for an error of the driver; ``shown`` is the server's address without its password."""
     reason = in_words(error)
     if isinstance(error, pymongo.errors.ServerSelectionTimeoutError):
-        return TargetError(
-            f"no server answers at {shown}: {reason}; check host and port, that it runs, and (Atlas) that your IP"
-            " address is on the access list"
-        )
+        mend = "check host and port, and that it runs"
+        if ".mongodb.net" in shown:
+            mend = "add this machine's IP address in Atlas under Network Access, and see that the cluster is not paused"
+        return TargetError(f"no server answers at {shown}: {reason}; {mend}")
     if isinstance(error, pymongo.errors.AutoReconnect):
         return TargetError(f"{shown} went away: {reason}; check the server and run again")
     code = error.code if isinstance(error, pymongo.errors.OperationFailure) else None

@@ -7,6 +7,7 @@ from typing import Final
 
 from conformance import formula
 from conformance.model import Collection, Field, Index, Model
+from conformance.rules.base import Rule
 from conformance.rules.catalogue import FAMILIES
 from conformance.rules.documents import describe
 from conformance.rules.families import family
@@ -120,15 +121,22 @@ def _cell(text: str) -> str:
 def rule_list(project: Project) -> str:
     """Every rule by family, the coverage table, and the grammar of formulas."""
     rules = project.rules
-    lines = ["# Rules", "", _HEAD, f"{len(rules)} rules. `zava explain ID` says more of each.", ""]
+    lines = ["# Rules", "", _HEAD, f"{len(rules)} rules. `zava explain ID` says what the server is asked.", ""]
     lines += ["## Coverage", "", "Rules per collection and family; n/a with its reason below.", "", *_coverage(project)]
     for name in FAMILIES:
         about = family(name)
-        lines += ["", f"## {about.title}", "", about.meaning, "", "| rule | severity | statement |", "|---|---|---|"]
-        lines += [f"| `{r.id}` | {r.severity} | {_cell(r.title)} |" for r in rules if r.family == name]
+        lines += ["", f"## {about.title}", "", f"{about.meaning} {about.method}", ""]
+        lines += ["| rule | severity | statement | a breach means | to mend it |", "|---|---|---|---|---|"]
+        lines += [_row(rule) for rule in rules if rule.family == name]
     grammar = (formula.__doc__ or "").strip()
     lines += ["", "## Formulas", "", "```text", grammar, "```"]
     return "\n".join(lines) + "\n"
+
+
+def _row(rule: Rule) -> str:
+    """A rule's line, with an anchor of its own, so that a link can lead to it."""
+    cells = (rule.severity, *(_cell(text) for text in (rule.title, rule.why, rule.mend)))
+    return f'| <a id="{rule.id}"></a>`{rule.id}` | ' + " | ".join(cells) + " |"
 
 
 def coverage(project: Project) -> dict[str, dict[str, int]]:

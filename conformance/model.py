@@ -12,7 +12,7 @@ from typing import Any
 from conformance.errors import ConfigurationError
 from conformance.kinds import Kind, kind_of
 from conformance.model_checks import check_model
-from conformance.reading import read_json
+from conformance.reading import located, read_json
 from conformance.vocabulary import VOCABULARY, misuse
 
 _NAME = re.compile(r"^[a-z][a-z_]*$")
@@ -245,7 +245,8 @@ def _load_collection(path: Path) -> Collection:
     schema = read_json(path)
     wrong = misuse(schema)
     if wrong is not None:
-        raise ConfigurationError(f"{path}: {wrong}")
+        place = wrong.removeprefix("at /").partition(":")[0].split("/")
+        raise ConfigurationError(f"{located(path, place)}: {wrong}")
     fields = tuple(_fields(schema, ""))
     references = tuple(
         Reference(name, field.path, *field.schema["x-reference"].split("."))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from conformance.errors import ConfigurationError
 from conformance.kinds import MAX_NUMBER
+from conformance.reading import located
 from conformance.sample_checks import check_samples
 from conformance.value_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer
 
@@ -21,7 +22,7 @@ def check_model(model: Model) -> None:
     for collection in model:
         for check in _CHECKS:
             for where, what in check(model, collection):
-                raise ConfigurationError(f"{collection.path}: at /{where}: {what}")
+                raise ConfigurationError(f"{located(collection.path, where.split('/'))}: at /{where}: {what}")
 
 
 def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:

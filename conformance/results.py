@@ -112,7 +112,7 @@ class TargetInfo:
 
 @dataclass(frozen=True)
 class Report:
-    """One whole run."""
+    """One whole run; ``measured`` is what its pictures are drawn from (conformance/report/measured.py)."""
 
     target: TargetInfo
     seed: int
@@ -121,6 +121,7 @@ class Report:
     command: str
     counts: Mapping[str, int]
     results: Sequence[Result]
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, status: Status) -> int:
         """How many rules have the status."""
@@ -175,6 +176,7 @@ class Report:
                 "quality_score": self.quality_score,
             },
             "counts": dict(self.counts),
+            "measured": dict(self.measured),
             "rules": [result.as_json() for result in self.results],
         }
 
@@ -190,6 +192,7 @@ def report_from_json(content: Mapping[str, Any]) -> Report:
         command=run["command"],
         counts=content["counts"],
         results=[_result_from_json(entry) for entry in content["rules"]],
+        measured=content.get("measured", {}),
     )
 
 

@@ -180,6 +180,11 @@ def _embedding(model: Model, collection: Collection, field: Field, parameters: M
         yield from _other(model, collection, field, path, None)
 
 
+def _embedded(_: Model, collection: Collection, __: Field, ___: Any) -> Iterator[str]:
+    if not any("embedding" in field.sample for field in collection.fields):
+        yield "this collection has no embedding to tell of; give a vector field one, or use another recipe"
+
+
 def _scaled(model: Model, collection: Collection, field: Field, parameters: Mapping[str, Any]) -> Iterator[str]:
     yield from _other(model, collection, field, parameters["of"], frozenset({"money"}))
     yield from _other(model, collection, field, parameters["key"], None)
@@ -221,6 +226,7 @@ _RECIPES: Final[Mapping[str, tuple[frozenset[Kind] | None, Check]]] = {
     "day_sequence": (_TEXT, _day_sequence),
     "equation": (_NUMBERS, _nothing),
     "embedding": (frozenset({"vector"}), _embedding),
+    "embedded": (_TEXT, _embedded),
     "scaled": (frozenset({"money"}), _scaled),
     "reference": (None, _reference),
 }

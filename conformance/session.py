@@ -13,6 +13,7 @@ from typing import Any
 from conformance.configuration import Configuration, load_configuration
 from conformance.masking import mask
 from conformance.model import Model, find_model, load_model
+from conformance.report.measured import measured
 from conformance.results import Report, Result
 from conformance.rules.base import Context, Rule
 from conformance.rules.catalogue import all_rules
@@ -77,6 +78,7 @@ class Judgement:
             command=mask(self.command),
             counts=counts,
             results=results,
+            measured=measured(self.context, results),
         )
 
 

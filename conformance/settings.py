@@ -118,17 +118,32 @@ def load_settings(env_file: Path | None = None, **flags: Any) -> Settings:
 
     Raises ConfigurationError, one line: the variable, what was found (secrets masked), what to write instead.
     """
+    try:
+        return _read(env_file, flags)
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error.errors(include_url=False)[0])) from None
+
+
+def setting_problems(env_file: Path | None = None) -> list[str]:
+    """The line of each setting that is wrong, not of the first only; empty when `load_settings` succeeds."""
+    try:
+        _read(env_file, {})
+    except ValidationError as error:
+        return [_one_line(each) for each in error.errors(include_url=False)]
+    except ConfigurationError as error:
+        return [str(error)]
+    return []
+
+
+def _read(env_file: Path | None, flags: Mapping[str, Any]) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings(_env_file=env_file or Path(".env"), **given)  # type: ignore[call-arg]
-    except ValidationError as error:
-        raise ConfigurationError(_one_line(error)) from None
     except UnicodeDecodeError:
         raise ConfigurationError(".env: not UTF-8; save the file as UTF-8") from None
 
 
-def _one_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+def _one_line(first: Mapping[str, Any]) -> str:
     message = str(first["msg"]).removeprefix("Value error, ")
     if not first["loc"]:
         return message

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pymongo
 import pymongo.errors
@@ -163,8 +163,8 @@ def _cause(
 
 
 @contextmanager
-def open_target(model: Model, settings: Settings, choice: Choice) -> Iterator[Target]:
-    """Start the embedded server or connect to the named one.
+def open_target(model: Model, settings: Settings, choice: Choice, **options: Any) -> Iterator[Target]:
+    """Start the embedded server or connect to the named one; ``options`` are the client's, such as maxPoolSize.
 
     Raises ConfigurationError for a connection string that is none, TargetError when the server cannot be used, also
     for errors of the driver while it is open: one line, and for an embedded server that died, why it did.
@@ -172,7 +172,7 @@ def open_target(model: Model, settings: Settings, choice: Choice) -> Iterator[Ta
     with ExitStack() as stack:
         server = stack.enter_context(EmbeddedServer(cache_directory(model.root))) if choice.uri is None else None
         uri = server.uri if server else str(choice.uri)
-        client = stack.enter_context(connect(uri, choice.source))
+        client = stack.enter_context(connect(uri, choice.source, **options))
         database = client.get_database(settings.mongodb_database, codec_options=OPTIONS)
         try:
             info = TargetInfo(mask(uri), database.name, greet(client, uri), server is not None)
@@ -191,11 +191,3 @@ def require_data(model: Model, target: Target) -> None:
         f"the database {target.database.name} on {target.info.uri} {what}: check MONGODB_DATABASE, or fill it with"
         " `zava generate`"
     )
-
-
-def one_line(error: BaseException) -> str:
-    """What a user is shown of any exception: a HarnessError's own line, else its kind and first line, masked."""
-    if isinstance(error, HarnessError):
-        return mask(str(error))
-    first = (str(error).splitlines() or [""])[0]
-    return mask(f"{type(error).__name__}: {first}"[:400])

@@ -18,6 +18,8 @@ Query = dict[str, Any]
 
 _NUMBER: Final = ["double", "int", "long"]
 _INTEGER: Final = ["int", "long"]
+#: Met by every text that is UTF-8, and by no other: BSON has bytes that no driver can read.
+_READABLE: Final = "^"
 _COPIED: Final = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "enum")
 
 
@@ -90,6 +92,7 @@ def _string(schema: Mapping[str, Any]) -> Query:
     patterns = [portable_pattern(schema["pattern"])] if "pattern" in schema else []
     patterns += [TIMESTAMP_PATTERN] if "x-timestamp" in schema else []
     patterns += [UUID4_PATTERN] if "x-uuid" in schema else []
+    patterns = patterns or ([] if "enum" in schema else [_READABLE])
     if len(patterns) == 1:
         return translated | {"pattern": patterns[0]}
     return translated | ({"allOf": [{"pattern": pattern} for pattern in patterns]} if patterns else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +77,8 @@ class Batch:
         rows = self.plan.catalogue(self.collection)
         if rows and field.name == field.path and any(field.name in row for row in rows):
             return self._everywhere(field, *_from_rows(field, rows[self.first : self.first + self.size]))
+        if self.collection.name in self.plan.given and field.name == field.path and not field.required:
+            return np.zeros(self.size), np.zeros(self.size, dtype=bool)
         if field.path == "_id" and self.collection.id_field:
             return self.column(self.collection.id_field)
         copy = self._copy_of(field)
@@ -231,10 +233,12 @@ class _ParentColumns(Mapping[str, Array]):
         return len(self._batch.collection.fields)
 
 
-def _from_rows(field: Field, rows: list[Mapping[str, Any]]) -> Column:
-    """A column from the fixed rows of config/catalogue.yaml; a row without the key has no such field."""
+def _from_rows(field: Field, rows: Sequence[Mapping[str, Any]]) -> Column:
+    """A column from rows that are given or fixed in config/catalogue.yaml; a row without the key has no such field."""
     present = np.array([field.name in row for row in rows])
-    filler = next(row[field.name] for row in rows if field.name in row) if present.any() else None
+    if not present.any():
+        return np.zeros(len(rows)), present
+    filler = next(row[field.name] for row in rows if field.name in row)
     values: list[Any] = [row.get(field.name, filler) for row in rows]
     if field.kind == "money":
         return np.array([float(round(100 * value)) for value in values]), None if present.all() else present

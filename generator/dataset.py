@@ -18,12 +18,17 @@ from conformance.model import Model
 from conformance.report.writing import write_text
 from conformance.settings import Settings
 from conformance.target import Target
+from generator.batch import Document
+from generator.embedder import local_embedder
 from generator.loader import Progress, load
 from generator.plan import Plan
 
 #: Stands in place of the fingerprint while the data is being made.
 _UNFINISHED: Final = "unfinished"
-_SHAPES: Final = frozenset({"collections", "validators", "images"})
+#: Stands in its place for data that the user brought: it is judged as it is, and only replaced when asked for.
+_IMPORTED: Final = "imported"
+#: What is provisioned before documents are loaded.
+SHAPES: Final = frozenset({"collections", "validators", "images"})
 #: Modules of the library that decide what documents, validators and indexes look like.
 _SHAPING: Final = ("calendar.py", "formula.py", "kinds.py", "model.py", "oracle.py", "provision.py", "validator.py")
 #: Told what is about to happen, in words.
@@ -41,7 +46,8 @@ def fingerprint(model: Model, settings: Settings, configuration: Configuration) 
             digest.update(f"{path.name}:{path.stat().st_size}:".encode())
             digest.update(path.read_bytes())
     sizes = {name: settings.size(name, configuration.generation.defaults) for name in model.settings}
-    made_with = {name: importlib.metadata.version(name) for name in ("numpy", "faker", "pymongo", "rstr")}
+    libraries = ("numpy", "faker", "pymongo", "rstr", "tokenizers")
+    made_with = {name: importlib.metadata.version(name) for name in libraries} | {"by": local_embedder().provider}
     digest.update(json.dumps([sizes, settings.constants(), settings.seed, made_with], sort_keys=True).encode())
     return digest.hexdigest()
 
@@ -52,21 +58,41 @@ def generate(
     configuration: Configuration,
     target: Target,
     progress: Progress | None = None,
+    kept: Mapping[str, list[Document]] | None = None,
 ) -> Mapping[str, int]:
     """Make the dataset and load it into the target, whose collections of the model must be empty; counts by name.
 
     Validators and images are set before the load, so that the server judges every document; indexes are built after
     it, which is faster. An embedded target is noted as unfinished while this runs and as finished when it is done, so
-    that the next run makes anew what a killed one left. Raises ConfigurationError or TargetError, one line.
+    that the next run makes anew what a killed one left. ``kept`` is a catalogue that is there already
+    (generator/catalogue.py): it stays, the rest refers to it, and no later run replaces it of its own accord. Raises
+    ConfigurationError or TargetError, one line.
     """
     target.require_replica_set()
-    made_from = fingerprint(model, settings, configuration)
-    _note(target, _UNFINISHED, {})
-    provision.apply(provision.plan(model, target.database, parts=_SHAPES), target.database)
-    counts = load(Plan(model, configuration, settings).documents(), target.database, settings.batch_size, progress)
+    made_from = _IMPORTED if kept else fingerprint(model, settings, configuration)
+    _note(target, _IMPORTED if kept else _UNFINISHED, {})
+    provision.apply(provision.plan(model, target.database, parts=SHAPES), target.database)
+    made = model.collections.keys() - (kept or {}).keys()
+    documents = Plan(model, configuration, settings, given=kept).documents(made)
+    counts = load(documents, target.database, settings.batch_size, progress)
     provision.apply(provision.plan(model, target.database), target.database)
     _note(target, made_from, counts)
     return counts
+
+
+def unfinished(target: Target) -> bool:
+    """True when the embedded server's data is what a killed run left."""
+    return _noted(target) == _UNFINISHED
+
+
+def note_unfinished(target: Target) -> None:
+    """Note that an embedded target's data is being made or taken away: the next run is to make it anew."""
+    _note(target, _UNFINISHED, {})
+
+
+def note_imported(target: Target) -> None:
+    """Note that an embedded target's data is what the user brought: no run replaces it of its own accord."""
+    _note(target, _IMPORTED, {})
 
 
 def make_room(model: Model, target: Target, *, replace: bool, notice: Notice) -> None:
@@ -76,10 +102,9 @@ def make_room(model: Model, target: Target, *, replace: bool, notice: Notice) ->
     nothing was changed, when there are documents that may not be dropped.
     """
     target.require_replica_set()
-    unfinished = _noted(target) == _UNFINISHED
-    if unfinished:
+    if unfinished(target):
         notice("an earlier run did not finish: its data is made anew")
-    replace = replace or unfinished
+        replace = True
     held = next((n for n in _with_documents(target) if not (replace and n in model.collections)), None)
     where = f"the database {target.database.name} on {target.info.uri}"
     if held is not None and held in model.collections:
@@ -113,6 +138,16 @@ def _with_documents(target: Target) -> Iterator[str]:
 
 
 @contextmanager
+def alone(target: Target, notice: Notice) -> Iterator[None]:
+    """Hold an embedded target's data for changing it, or a named one's, which has no lock, as it is."""
+    if target.directory is None:
+        yield
+        return
+    with dataset_lock(target.directory, exclusive=True, waiting=lambda: notice("another run reads the data: waiting")):
+        yield
+
+
+@contextmanager
 def embedded_dataset(
     model: Model,
     settings: Settings,
@@ -133,11 +168,11 @@ def embedded_dataset(
             target.directory, exclusive=False, waiting=lambda: notice("another run is generating: waiting")
         ):
             if _current(target, wanted):
+                if _noted(target) == _IMPORTED:
+                    notice("the data was imported and is judged as it is; `zava generate --drop` replaces it")
                 yield made
                 return
-        with dataset_lock(
-            target.directory, exclusive=True, waiting=lambda: notice("another run reads the data: waiting")
-        ):
+        with alone(target, notice):
             if not _current(target, wanted):
                 _refuse_unknown(target)
                 notice("generating the dataset")
@@ -157,7 +192,7 @@ def _refuse_unknown(target: Target) -> None:
 
 
 def _current(target: Target, wanted: str) -> bool:
-    return _noted(target) == wanted and bool(_collections(target))
+    return _noted(target) in (wanted, _IMPORTED) and bool(_collections(target))
 
 
 def _note_file(target: Target) -> Path | None:

@@ -30,8 +30,10 @@ def load(
     database: Database[Any],
     batch_size: int,
     progress: Progress | None = None,
+    *,
+    bypass_validation: bool = False,
 ) -> Mapping[str, int]:
-    """Insert every batch; the documents written, by collection.
+    """Insert every batch; the documents written, by collection. ``bypass_validation``: whatever validators say.
 
     Raises TargetError, one line, when the server refuses a document or goes away; what was inserted before stays.
     """
@@ -49,7 +51,7 @@ def load(
             try:
                 for start in range(0, len(documents), batch_size):
                     part = documents[start : start + batch_size]
-                    collection.insert_many(part, ordered=False)
+                    collection.insert_many(part, ordered=False, bypass_document_validation=bypass_validation or None)
                     counts[name] = counts.get(name, 0) + len(part)
                     if progress is not None:
                         progress(name, len(part))
@@ -79,7 +81,7 @@ def _one_line(error: BaseException) -> str:
         first = ((error.details or {}).get("writeErrors") or [{}])[0]
         if first.get("code") in _REFUSED:
             return (
-                f"the server refused a generated document: {first['errmsg']} (code {first['code']});"
+                f"the server refused a document: {first['errmsg']} (code {first['code']});"
                 " is the database empty, and are the schemas those it was provisioned with?"
             )
         reason = f"{first.get('errmsg', error)} (code {first.get('code')})"
@@ -87,4 +89,4 @@ def _one_line(error: BaseException) -> str:
         reason = in_words(error)
     else:
         return f"inserting failed: {type(error).__name__}: {error}"
-    return f"inserting documents failed: {reason}; mend that and generate again with --drop"
+    return f"inserting documents failed: {reason}; mend that and run it again (zava generate: with --drop)"

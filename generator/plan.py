@@ -7,7 +7,8 @@ does not grow with the number of orders.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection as Names
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from conformance.formula import Column, Formula
 from conformance.model import Collection, Field, Model
 from conformance.settings import Settings
 from generator.batch import Batch, Document
-from generator.embedder import Embedder, WordHashEmbedder
+from generator.embedder import Embedder, local_embedder
 from generator.recipes import day_number
 
 Array = np.ndarray[Any, Any]
@@ -38,8 +39,17 @@ class Calendar:
     ends: Array
 
 
+#: Documents of a collection, or what is known of them.
+Rows = Sequence[Mapping[str, Any]]
+
+
 class Plan:
-    """Everything a batch asks for that is larger than itself. One plan makes one dataset, once."""
+    """Everything a batch asks for that is larger than itself. One plan makes one dataset, once.
+
+    ``given`` are documents that are not for the plan to invent, by collection: those of a database to go on from, or
+    what somebody wrote of new ones. They stand in place of the catalogue's rows, with two differences: how many they
+    are is not held against the schema, and an optional field that they lack stays absent.
+    """
 
     def __init__(
         self,
@@ -47,11 +57,13 @@ class Plan:
         configuration: Configuration,
         settings: Settings,
         embedder: Embedder | None = None,
+        given: Mapping[str, Rows] | None = None,
     ) -> None:
         self.model = model
         self.configuration = configuration
         self.settings = settings
-        self.embedder = embedder or WordHashEmbedder()
+        self.embedder = embedder or local_embedder()
+        self.given = given or {}
         self._retained: dict[str, dict[str, Array]] = {}
         self._presence: dict[str, dict[str, Array]] = {}
         self._offsets: dict[str, int] = {}
@@ -60,9 +72,10 @@ class Plan:
 
     # -- sizes -----------------------------------------------------------------------------------------------------
 
-    def catalogue(self, collection: Collection) -> list[Mapping[str, Any]]:
-        """The fixed rows of config/catalogue.yaml for a collection; empty when its documents are drawn."""
-        return list(self.configuration.catalogue.get(collection.name, ()))
+    def catalogue(self, collection: Collection) -> Rows:
+        """What is given of a collection, else its fixed rows of config/catalogue.yaml; empty when all is drawn."""
+        rows = self.given.get(collection.name)
+        return self.configuration.catalogue.get(collection.name, ()) if rows is None else rows
 
     def fanned_out_from(self, collection: Collection) -> Collection | None:
         """The collection in whose batches this one is made: the only one of a cardinality that is not one each."""
@@ -74,6 +87,8 @@ class Plan:
     def size(self, collection: Collection) -> int:
         """How many documents a collection gets; 0 for one that is fanned out (its parents decide)."""
         declared, rows = collection.cardinality, self.catalogue(collection)
+        if collection.name in self.given:
+            return len(rows)
         if rows:
             wanted = self._rows_wanted(declared)
             if wanted is not None and not wanted[0] <= len(rows) <= wanted[1]:
@@ -193,10 +208,14 @@ class Plan:
 
     # -- documents -------------------------------------------------------------------------------------------------
 
-    def documents(self) -> Iterator[tuple[str, list[Document]]]:
-        """The whole dataset: (collection, documents) in an order in which every reference is to an earlier one."""
+    def documents(self, names: Names[str] | None = None) -> Iterator[tuple[str, list[Document]]]:
+        """The whole dataset: (collection, documents) in an order in which every reference is to an earlier one.
+
+        With ``names`` only the documents of those collections are made, although the others are there to refer to.
+        """
+        wanted = self.model.collections if names is None else names
         for collection in self._roots_in_order():
-            yield from self._collection(collection)
+            yield from self._collection(collection, wanted)
 
     def _root(self, collection: Collection) -> Collection:
         parent = self.fanned_out_from(collection)
@@ -219,12 +238,12 @@ class Plan:
             del waiting[ready]
             yield self.model[ready]
 
-    def _collection(self, collection: Collection) -> Iterator[tuple[str, list[Document]]]:
+    def _collection(self, collection: Collection, wanted: Names[str]) -> Iterator[tuple[str, list[Document]]]:
         size = self.size(collection)
         kept: dict[tuple[str, str], list[Column]] = {}
         for number, first in enumerate(range(0, size, BATCH)):
             batch = Batch(self, collection, first, min(BATCH, size - first), number)
-            yield from self._family(batch)
+            yield from self._family(batch, wanted)
             self._keep(batch, kept)
         for (name, field), columns in kept.items():
             values = [values for values, _ in columns]
@@ -241,12 +260,13 @@ class Plan:
             self._keep(child, kept)
         batch.children.clear()  # parent and children refer to each other: free them now, not when the GC comes by
 
-    def _family(self, batch: Batch) -> Iterator[tuple[str, list[Document]]]:
+    def _family(self, batch: Batch, wanted: Names[str]) -> Iterator[tuple[str, list[Document]]]:
         """A batch, then the children that are made with it, then theirs."""
-        yield batch.collection.name, batch.documents()
+        if batch.collection.name in wanted:
+            yield batch.collection.name, batch.documents()
         for collection in self.model:
             if self.fanned_out_from(collection) is batch.collection:
-                yield from self._family(batch.children_of(collection.name))
+                yield from self._family(batch.children_of(collection.name), wanted)
 
 
 def _needed(plan: Plan) -> Mapping[str, set[str]]:

@@ -14,6 +14,7 @@ import numpy as np
 from conformance.errors import ConfigurationError
 from conformance.model import Field
 from conformance.oracle import fits, shorten
+from generator.embedding import embedded_paths, joined, text_digest
 from generator.pools import pool
 
 if TYPE_CHECKING:
@@ -138,9 +139,16 @@ def _day_sequence(batch: Batch, _: Field, parameters: Mapping[str, str]) -> Arra
 
 
 def _embedding(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
-    texts = [". ".join(map(str, row)) for row in zip(*(batch.values(path) for path in parameters["of"]), strict=True)]
-    vectors = batch.plan.embedder.embed(texts, field.schema["maxItems"], parameters["salt"])
+    texts = [joined(row) for row in zip(*(batch.values(path) for path in parameters["of"]), strict=True)]
+    vectors = batch.plan.embedder.embed(texts, field.schema["maxItems"])
     return objects([row.tolist() for row in vectors])
+
+
+def _embedded(batch: Batch, _: Field, what: str) -> Array:
+    if what == "provider":
+        return objects([batch.plan.embedder.provider] * batch.size)
+    columns = [batch.values(path) for path in embedded_paths(batch.collection)]
+    return objects([text_digest(texts) for texts in zip(*columns, strict=True)])
 
 
 def _scaled(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
@@ -213,7 +221,9 @@ def _seasonal_row(batch: Batch, field: Field, parameters: Mapping[str, str]) -> 
     by_group = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes, minlength=len(position))
     starts = np.cumsum(sizes) - sizes
-    mix = np.array([list(multipliers.values()) for multipliers in groups[parameters["multipliers"]]]).T * (sizes > 0)
+    months = [month.name for month in batch.plan.model[through.target].field(parameters["multipliers"]).children]
+    tables = groups[parameters["multipliers"]]
+    mix = np.array([[table[month] for month in months] for table in tables]).T * (sizes > 0)
     limits = np.cumsum(mix / mix.sum(axis=1, keepdims=True), axis=1)
     month = batch.column(parameters["date"])[0].astype("datetime64[s]").astype("datetime64[M]").astype(int) % 12
     rng = batch.rng(field)
@@ -245,6 +255,7 @@ RECIPES: Final[Mapping[str, Recipe]] = {
     "calendar": _calendar,
     "day_sequence": _day_sequence,
     "embedding": _embedding,
+    "embedded": _embedded,
     "scaled": _scaled,
     "reference": _reference,
 }

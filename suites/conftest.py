@@ -16,7 +16,10 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
+from conformance.baseline import LIMIT, Known, compare
+from conformance.baseline import load as load_baseline
 from conformance.errors import HarnessError, TargetError
+from conformance.masking import one_line
 from conformance.model import Model
 from conformance.report import allure, html, json_file, text
 from conformance.report.allure_pytest import RuleIdentity, attach, marks
@@ -24,11 +27,12 @@ from conformance.results import Report, Result
 from conformance.rules.base import Rule
 from conformance.runner import select
 from conformance.session import Judgement, Project, judging, load_project
-from conformance.target import Target, choose, one_line, open_target, require_data
+from conformance.target import Target, choose, open_target, require_data
 from generator.dataset import embedded_dataset
 
 _PROJECT = pytest.StashKey[Project]()
 _RULES = pytest.StashKey[dict[str, Rule]]()
+_KNOWN = pytest.StashKey[dict[str, Known]]()
 _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
 _REPORT = pytest.StashKey[Report | None]()
@@ -43,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
         project = load_project(config.getoption("--model"))
         choose(project.settings, uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True)
         chosen = select(project.rules, config.getoption("--only"), config.getoption("--collection"))
+        baseline = config.getoption("--baseline")
+        config.stash[_KNOWN] = load_baseline(baseline) if baseline else {}
     except HarnessError as error:
         pytest.exit(one_line(error), returncode=error.exit_code)
     config.stash[_PROJECT] = project
@@ -171,7 +177,7 @@ def judgement(
         rules,
         command=shlex.join(["pytest", *sys.argv[1:]]),
         allow_writes=pytestconfig.getoption("--allow-writes"),
-        sample_size=pytestconfig.getoption("--samples"),
+        sample_size=LIMIT if pytestconfig.getoption("--baseline") else pytestconfig.getoption("--samples"),
     ) as judgement:
         yield judgement
         results = pytestconfig.stash[_RESULTS]
@@ -195,6 +201,8 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
         __tracebackhide__ = True
         with _one_line_exit(), _explained(judgement.target):
             result = judgement.run.result(rule_id)
+        known, shown = pytestconfig.stash[_KNOWN], pytestconfig.getoption("--samples")
+        (result,) = compare([result], known, shown).results
         pytestconfig.stash[_RESULTS][rule_id] = result
         attach(result)
         if result.status == "skipped":
@@ -224,7 +232,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         html.write(report, folder, strict=strict)
         results = config.getoption("--alluredir", None)
         if results:
-            allure.prepare(Path(results), report.target, report.seed)
+            allure.prepare(Path(results), report)
     session.exitstatus = report.exit_code(strict=strict) or exitstatus
 
 

@@ -71,3 +71,55 @@ REPORT = Report(
 def report(*results: Result, **fields: Any) -> Report:
     """The example with other results, and other fields where given."""
     return dataclasses.replace(REPORT, results=results, **fields)
+
+
+def share(rule_id: str, table: dict[str, Any]) -> Result:
+    """A share that was judged, with found and expected numbers by row and group."""
+    return result(rule_id, examined=1000, evidence={"test": "G-test", "p_value": 0.5, "table": table})
+
+
+_MONTHS = [f"{year}-{month:02d}" for year in range(2020, 2027) for month in range(1, 13)]
+SHARES = (
+    share("business.children.parent_id-shares", {"": {f"parent_{n}": [100 + n, 99.5] for n in range(8)}}),
+    share("business.children.month-shares", {"": {"2020": [500, 480.0], "2021": [500, 520.0]}}),
+    share(
+        "business.vectors.kind-shares",
+        {f"{m:02d}": {f"a_group_of_a_long_name_{g}": [50 + m * g, 55.0 + g] for g in range(9)} for m in range(1, 13)},
+    ),
+)
+#: What a run of all rules measures, for each picture.
+MEASURED: dict[str, Any] = {
+    "references": [
+        {"collection": "children", "field": "parent_id", "target": "parents"},
+        {"collection": "vectors", "field": "child_id", "target": "children"},
+        {"collection": "vectors", "field": "parent_id", "target": "parents"},
+    ],
+    "synced": ["parents", "children"],
+    "sizes": {
+        "parents": {"documents": 8, "bytes": 2400, "smallest": 280, "largest": 331, "octaves": {"8": 8}},
+        "children": {
+            "documents": 990, "bytes": 700_000, "smallest": 200, "largest": 130_000,
+            "octaves": {"7": 10, "8": 900, "9": 79, "16": 1},
+        },
+    },
+    "months": {
+        "business.children.month-shares": {
+            "collection": "children",
+            "months": {month: [1900 + 7 * n, 1905.5 + 7 * n] for n, month in enumerate(_MONTHS)},
+        }
+    },
+    "indexes": [
+        {"collection": "children", "name": name, "bytes": size, "reads": reads, "keeps_unique": unique,
+         "queries": queries}
+        for name, size, reads, unique, queries in (
+            ("_id_", 40_000, 0, True, []), ("parent_id_1", 30_000, 7, False, ["of_parent"]),
+            ("email_1", 20_000, 3, False, []), ("old_1", 10_000, 0, False, []),
+        )
+    ],
+    "devices": [
+        {"name": "pos", "title": "A till, and a worker's handheld of some length", "user": "p1",
+         "documents": {"parents": 8, "children": 500}},
+        {"name": "manager", "title": "A manager's device", "user": "the super manager", "documents": {"children": 990}},
+    ],
+    "not_measured": {"nothing": "not allowed"},
+}  # fmt: skip

@@ -53,15 +53,23 @@ class Case:
 
 
 CONFIGURATION = [
-    Case("unknown keyword", r"schemas/\w+\.json: .*x-nonsense", edit=schema(lambda s: s.update({"x-nonsense": 1}))),
-    Case("misused keyword", r"schemas/\w+\.json: .*x-cardinality", edit=schema(lambda s: s.pop("x-cardinality"))),
+    Case(
+        "unknown keyword",
+        r"schemas/\w+\.json:\d+: at /: .*x-nonsense",
+        edit=schema(lambda s: s.update({"x-nonsense": 1})),
+    ),
+    Case(
+        "misused keyword",
+        r"schemas/\w+\.json:\d+: at /: .*x-cardinality",
+        edit=schema(lambda s: s.pop("x-cardinality")),
+    ),
     Case(
         "schema that is no JSON",
         r"schemas/stores\.json:1: not valid JSON",
         edit=text("schemas/stores.json", '{"title": '),
     ),
     Case("invalid YAML", r"config/rules\.yaml:2: not valid YAML", edit=text("config/rules.yaml", "sums: [\n")),
-    Case("YAML of another shape", r"config/queries\.yaml: ", edit=text("config/queries.yaml", "- 1\n")),
+    Case("YAML of another shape", r"config/queries\.yaml:1: ", edit=text("config/queries.yaml", "- 1\n")),
     Case(
         "no schema", r"schemas: no schema found", edit=lambda root: [path.unlink() for path in root.glob("schemas/*")]
     ),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
+import typer
 from jsonschema import Draft202012Validator
 from pymongo import MongoClient
 from typer.testing import CliRunner
@@ -17,11 +20,12 @@ from conformance.model import load_model
 from conformance.report import json_file
 from tests.commands import SIZES, Done, Workplace, state
 from tests.embedding import ROOT
+from zava import commands
 from zava.main import app
 
 pytest_plugins = ["tests.commands"]
 
-COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS = sorted(commands.COMMANDS)
 MODEL = load_model(ROOT)
 #: A collection with unique documents, and one of its documents' fields that another rule than its type guards.
 FIRST = next(iter(MODEL)).name
@@ -49,6 +53,21 @@ def test_help_is_printed_by_the_program(workplace: Workplace) -> None:
     done = workplace.run("zava", "--help")
     assert (done.code, done.err) == (0, "")
     assert all(command in done.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("module", sorted({module for module, _ in commands.COMMANDS.values()}))
+def test_the_table_names_every_command_of_a_module(module: str) -> None:
+    registered = typer.Typer()
+    registered.callback()(lambda: None)
+    import_module(module).register(registered)
+    listed = {name for name, (where, _) in commands.COMMANDS.items() if where == module}
+    assert set(typer.main.get_group(registered).commands) == listed
+
+
+def test_help_imports_no_command() -> None:
+    script = "import sys, zava.main; print(sorted(sys.modules.keys() & {'pymongo', 'numpy', 'conformance.model'}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
 
 
 WRONG_USAGE = [

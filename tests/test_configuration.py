@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conformance.configuration import Configuration, load_configuration, read_yaml
+from conformance.configuration import Configuration, load_configuration
 from conformance.errors import ConfigurationError
 from conformance.model import Model, load_model
+from conformance.reading import read_yaml
 from conformance.rules.catalogue import all_rules
 from conformance.settings import load_settings
 from generator.plan import Plan
@@ -63,29 +65,30 @@ WRONG_FILES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
     ("unknown tag", "generation.yaml", appended("\nlocale2: !!python/object:os.system {}\n"), ("generation.yaml:", "not valid YAML")),
     ("not UTF-8", "generation.yaml", lambda text: text + "\udcff", ("generation.yaml", "not valid YAML")),
     ("two documents", "generation.yaml", appended("\n---\na: 1\n"), ("generation.yaml:", "not valid YAML")),
-    ("unknown key", "generation.yaml", appended("\npoolsize: 5\n"), ("generation.yaml: at poolsize", "no such key")),
-    ("unknown key of an equation", "rules.yaml", replaced("equals: 33.0", "equal: 33.0"), ("rules.yaml: at equations.1.equal", "missing")),
-    ("missing title", "rules.yaml", replaced("    title: The gross margin is 33.0 %\n", ""), ("rules.yaml: at equations.1.title", "missing")),
-    ("unknown family", "rules.yaml", replaced("family: totals", "family: sums"), ("rules.yaml: at equations.2.family", "'sums'")),
+    ("unknown key", "generation.yaml", appended("\npoolsize: 5\n"), ("generation.yaml:", ": at poolsize", "no such key")),
+    ("unknown key of an equation", "rules.yaml", replaced("equals: 33.0", "equal: 33.0"), ("rules.yaml:", ": at equations.1.equal", "missing")),
+    ("missing title", "rules.yaml", replaced("    title: The gross margin is 33.0 %\n", ""), ("rules.yaml:", ": at equations.1.title", "missing")),
+    ("unknown family", "rules.yaml", replaced("family: totals", "family: sums"), ("rules.yaml:", ": at equations.2.family", "'sums'")),
     ("severity", "rules.yaml", replaced("equals: 33.0", "equals: 33.0\n    severity: fatal"), ("severity", "'fatal'", "error")),
-    ("a number for a table", "generation.yaml", replaced("pool_size: 2000", "pool_size: many"), ("generation.yaml: at pool_size", "'many'")),
-    ("pool of none", "generation.yaml", replaced("pool_size: 2000", "pool_size: 0"), ("generation.yaml: at pool_size", "0")),
-    ("weight that is a text", "generation.yaml", replaced("{1: 60,", "{1: lots,"), ("generation.yaml: at figures.quantity", "'lots'")),
-    ("a list for a mapping", "generation.yaml", lambda _: "- a\n", ("generation.yaml: at the top",)),
-    ("an empty file", "generation.yaml", lambda _: "", ("generation.yaml: at the top",)),
-    ("rows of no collection", "catalogue.yaml", replaced("stores:", "shops:"), ("catalogue.yaml: at shops", "no such collection")),
-    ("row with an unknown field", "catalogue.yaml", replaced("is_online: false", "online: false"), ("catalogue.yaml: at stores.0.online", "no such field")),
-    ("row with a wrong value", "catalogue.yaml", replaced("is_online: false", "is_online: 0"), ("catalogue.yaml: at stores.0.is_online", "0", "stores.json")),
-    ("row with a wrong key", "catalogue.yaml", replaced("store_id: store_seattle", "store_id: Seattle"), ("catalogue.yaml: at stores.0.store_id", "'Seattle'")),
-    ("row with a MAP too short", "catalogue.yaml", replaced("jan: 1.0, ", ""), ("catalogue.yaml: at categories.0.seasonal_multipliers",)),
+    ("a number for a table", "generation.yaml", replaced("pool_size: 2000", "pool_size: many"), ("generation.yaml:", ": at pool_size", "'many'")),
+    ("pool of none", "generation.yaml", replaced("pool_size: 2000", "pool_size: 0"), ("generation.yaml:", ": at pool_size", "0")),
+    ("weight that is a text", "generation.yaml", replaced("{1: 60,", "{1: lots,"), ("generation.yaml:", ": at figures.quantity", "'lots'")),
+    ("a list for a mapping", "generation.yaml", lambda _: "- a\n", ("generation.yaml:", ": at the top",)),
+    ("an empty file", "generation.yaml", lambda _: "", ("generation.yaml:", ": at the top",)),
+    ("rows of no collection", "catalogue.yaml", replaced("stores:", "shops:"), ("catalogue.yaml:", ": at shops", "no such collection")),
+    ("row with an unknown field", "catalogue.yaml", replaced("is_online: false", "online: false"), ("catalogue.yaml:", ": at stores.0.online", "no such field")),
+    ("row with a wrong value", "catalogue.yaml", replaced("is_online: false", "is_online: 0"), ("catalogue.yaml:", ": at stores.0.is_online", "0", "stores.json")),
+    ("row with a wrong key", "catalogue.yaml", replaced("store_id: store_seattle", "store_id: Seattle"), ("catalogue.yaml:", ": at stores.0.store_id", "'Seattle'")),
+    ("row with a MAP too short", "catalogue.yaml", replaced("jan: 1.0, ", ""), ("catalogue.yaml:", ": at categories.0.seasonal_multipliers",)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "edit", "words"), [pytest.param(*case[1:], id=case[0]) for case in WRONG_FILES])
 def test_a_wrong_file_is_one_line(name: str, edit: Callable[[str], str], words: tuple[str, ...], folder: Path) -> None:
-    """Found when it is read, before any database is asked."""
+    """Found when it is read, before any database is asked; with the line, where the file has lines at all."""
     change(folder, name, edit)
-    check(lambda: loaded(folder), folder, words)
+    line = check(lambda: loaded(folder), folder, words)
+    assert re.search(r"\.yaml:[1-9][0-9]*: ", line) or "codec" in line
 
 
 #: Found when the rules are made.
@@ -154,7 +157,7 @@ def change(folder: Path, name: str, edit: Callable[[str], str]) -> None:
     path.write_text(edit(path.read_text(encoding="utf-8")), encoding="utf-8", errors="surrogateescape")
 
 
-def check(action: Callable[[], object], folder: Path, words: tuple[str, ...]) -> None:
+def check(action: Callable[[], object], folder: Path, words: tuple[str, ...]) -> str:
     """One line with the words in it, and where to look; exit code 2."""
     with pytest.raises(ConfigurationError) as caught:
         action()
@@ -164,6 +167,7 @@ def check(action: Callable[[], object], folder: Path, words: tuple[str, ...]) ->
     assert str(folder) in line or "config/" in line
     for word in words:
         assert word in line
+    return line
 
 
 def test_the_copy_without_edits_is_fine(folder: Path) -> None:

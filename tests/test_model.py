@@ -164,7 +164,7 @@ def test_misuse_is_refused(edit: Edit, words: tuple[str, ...], tmp_path: Path) -
     assert "\n" not in line
     assert len(line) < 500
     assert line.startswith(str(tmp_path / "schemas"))
-    for word in (f"/{edit[0]}.json", *words):
+    for word in (f"/{edit[0]}.json:", *words):
         assert word in line
     assert "given schemas" not in line
 

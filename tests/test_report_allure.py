@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import gzip
 import json
 import os
 import re
@@ -10,16 +12,21 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import platformdirs
 import pytest
 
 from conformance.report import allure_html
 from conformance.report.allure import attachment, categories, environment_properties, epic, labels, prepare
-from conformance.report.allure_html import VERSION, Rendered, configuration, render_html, without_network
+from conformance.report.allure_html import VERSION, Rendered, configuration, render_html
+from conformance.report.allure_page import finished, packed, without_network
 from conformance.results import Sample
 from conformance.rules.base import Rule, answer, skipped
-from tests.report_example import LONG, REPORT, TARGET, result
+from conformance.rules.families import FAMILIES
+from tests.browser import CHROMIUM, Browser, chromium
+from tests.embedding import eventually
+from tests.report_example import LONG, MEASURED, REPORT, SHARES, TARGET, result
 
 TARGET_CATEGORY = "The target or the configuration could not be used"
 ROOT = Path(__file__).parents[1]
@@ -44,7 +51,7 @@ def test_labels_are_the_same_before_the_run_and_after(subject: Any) -> None:
         "**What a breach means:** A device would show a child without its parent.",
         "**How to mend it:** Restore the parent, or remove the child.",
         "Rule `references.children.parent_id`, family References: Whatever a document refers to exists, is not deleted,"
-        " and agrees with it.",
+        f" and agrees with it. {FAMILIES['references'].method}",
     ]
 
 
@@ -69,7 +76,7 @@ def test_the_attachment_is_bounded_whatever_was_found() -> None:
 
 
 def test_the_environment_names_the_target_without_its_password(tmp_path: Path) -> None:
-    prepare(tmp_path / "results", TARGET, 7)
+    prepare(tmp_path / "results", dataclasses.replace(REPORT, seed=7))
     written = (tmp_path / "results" / "environment.properties").read_text(encoding="ascii")
     properties = dict(line.split("=", 1) for line in written.splitlines())
     assert properties == environment_properties(TARGET, 7)
@@ -78,8 +85,21 @@ def test_the_environment_names_the_target_without_its_password(tmp_path: Path) -
     assert json.loads((tmp_path / "results" / "categories.json").read_text(encoding="utf-8")) == categories()
 
 
+def test_the_runs_pictures_lie_with_the_results_and_an_earlier_runs_do_not(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    prepare(tmp_path, dataclasses.replace(REPORT, measured=MEASURED))
+    assert "sizes.svg" in {path.name for path in folder.iterdir()}
+    prepare(tmp_path, dataclasses.replace(REPORT, measured={"references": MEASURED["references"]}))
+    assert [path.name for path in folder.iterdir()] == ["references.svg"]
+    drawing = ElementTree.fromstring((folder / "references.svg").read_text(encoding="utf-8"))  # noqa: S314 - our own
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    style = drawing.findtext("{http://www.w3.org/2000/svg}style") or ""
+    assert "prefers-color-scheme: dark" in style
+    assert "url(" not in style
+
+
 def test_properties_hold_any_name(tmp_path: Path) -> None:
-    prepare(tmp_path, dataclasses.replace(TARGET, database="a\\b\nc=é😀"), 7)
+    prepare(tmp_path, dataclasses.replace(REPORT, target=dataclasses.replace(TARGET, database="a\\b\nc=é😀")))
     written = (tmp_path / "environment.properties").read_text(encoding="ascii")
     assert written.splitlines()[0] == r"Database=a\\b\\u000ac=\u00e9\ud83d\ude00"
 
@@ -88,6 +108,8 @@ def test_properties_hold_any_name(tmp_path: Path) -> None:
     ("status", "message", "category"),
     [
         ("failed", "Failed: references.a.b: 2 of 5", "The data breaks a rule"),
+        ("failed", "", "The data breaks a rule"),
+        ("failed", "known: all 2 are in the baseline\nsecond line", "Known: in the baseline"),
         (
             "broken",
             "conformance.errors.TargetError: no answer\nsecond line",
@@ -111,9 +133,9 @@ CONFTEST = """
 import allure_commons
 from conformance.report.allure import labels, epic
 from conformance.report.allure_pytest import RuleIdentity
-from tests.report_example import REPORT
+from tests.report_example import REPORT, SHARES
 
-LABELS = [labels(result, epic("shop")) for result in REPORT.results]
+LABELS = [labels(result, epic("shop")) for result in [*REPORT.results, *SHARES]]
 
 def pytest_configure(config):
     identity = RuleIdentity(LABELS)
@@ -121,12 +143,16 @@ def pytest_configure(config):
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
 """
 SUITE = """
+from dataclasses import replace
+
 import pytest
 from conformance.report.allure import labels, epic
 from conformance.report.allure_pytest import attach, marks
-from tests.report_example import REPORT
+from tests.report_example import REPORT, SHARES
 
-RULES = {result.id: result for result in REPORT.results if result.family in FAMILIES}
+KNOWN = replace(REPORT.results[1], status="warned", reason="known: all 10 are in the baseline")
+RESULTS = [*REPORT.results, *SHARES[:1], KNOWN]
+RULES = {result.id: result for result in RESULTS if result.family in FAMILIES}
 PARAMETERS = [pytest.param(id, marks=marks(labels(RULES[id], epic("shop")))) for id in ORDER(RULES)]
 
 @pytest.mark.parametrize("rule", PARAMETERS)
@@ -143,7 +169,7 @@ def _allure_results(checkout: Path, suite: str, *options: str, order: str = "lis
     folder.mkdir(parents=True)
     (checkout / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
-    source = SUITE.replace("FAMILIES", "('counts', 'crdt', 'streams')").replace("ORDER", order)
+    source = SUITE.replace("FAMILIES", "('counts', 'crdt', 'streams', 'business')").replace("ORDER", order)
     (folder / suite).write_text(source, encoding="utf-8")
     arguments = [
         "-q",
@@ -172,8 +198,9 @@ def test_history_survives_another_checkout_file_and_order(tmp_path: Path) -> Non
     there = _allure_results(tmp_path / "there" / "deeper", "test_all.py", order="reversed")
     assert identities(here) == identities(there)
     ids = [each.id for each in REPORT.results if each.family in ("counts", "crdt", "streams")]
+    ids.append(SHARES[0].id)
     assert sorted(identities(here)) == sorted(ids)
-    assert len({history for _, history in identities(here).values()}) == len(ids) == 4
+    assert len({history for _, history in identities(here).values()}) == len(ids) == 5
 
     size = next(each for each in here if each["fullName"] == "crdt.children.size")
     shown = {label["name"]: label["value"] for label in size["labels"]}
@@ -188,8 +215,32 @@ def test_history_survives_another_checkout_file_and_order(tmp_path: Path) -> Non
         "children",
     )
     assert (shown["severity"], shown["rule"]) == ("minor", "crdt.children.size")
+    assert size["links"] == [
+        {"type": "link", "url": "../validation.html#crdt.children.size", "name": "In the HTML report"}
+    ]
     other = next(each for each in here if each["name"] == "test_other")
     assert other["fullName"] == "suites.test_counts#test_other"
+
+
+def test_a_share_has_its_plot_and_what_is_known_is_a_failure_that_is_accepted(tmp_path: Path) -> None:
+    found = {each["fullName"]: each for each in _allure_results(tmp_path, "test_rules.py")}
+    share = found["business.children.parent_id-shares"]
+    assert [each["type"] for each in share["attachments"]] == ["application/json", "image/svg+xml"]
+    drawing = (tmp_path / "results" / share["attachments"][1]["source"]).read_text(encoding="utf-8")
+    assert drawing.startswith("<svg xmlns=")
+    known = found["counts.children.number"]
+    assert known["status"] == "failed"
+    assert known["statusDetails"] == {"known": True, "message": "known: all 10 are in the baseline"}
+    assert found["counts.parents.number"]["status"] == "passed"
+
+
+def test_what_fixtures_did_is_left_out(tmp_path: Path) -> None:
+    _allure_results(tmp_path, "test_rules.py")
+    containers = [
+        json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "results").glob("*-container.json")
+    ]
+    assert containers
+    assert not [each for each in containers if each.get("befores") or each.get("afters")]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +276,8 @@ def _rendered(place: Path) -> Rendered:
     return render_html(place / "results", place / "allure", title="Conformance of shop", cache=place / "cache")
 
 
-NPM = 'mkdir -p "$3/node_modules/allure"; touch "$3/node_modules/allure/cli.js"; echo x >>"$0.calls"'
+CORE = "node_modules/@allurereport/core/dist"
+NPM = f'mkdir -p "$3/{CORE}"; touch "$3/{CORE}/index.js"; echo x >>"$0.calls"'
 PAGE = "<html><head><title>x</title></head><body>made</body></html>"
 NODE = f"mkdir -p report/awesome; printf '%s' '{PAGE}' >report/awesome/index.html"
 
@@ -238,7 +290,7 @@ NODE = f"mkdir -p report/awesome; printf '%s' '{PAGE}' >report/awesome/index.htm
         ("echo 'npm warn x' >&2; echo 'npm error network' >&2; echo 'npm error log' >&2; exit 1", NODE,
          "npm install failed (exit 1): npm error network"),
         ("exit 7", NODE, "npm install failed (exit 7): it said nothing"),
-        ("exit 0", NODE, "npm installed allure 3.18.0 without cli.js; remove {cache} and run again"),
+        ("exit 0", NODE, "npm installed allure 3.18.0 without index.js; remove {cache} and run again"),
         ("exec sleep 60", NODE, "npm install took more than 0.2 s"),
         (NPM, "echo one; echo 'Cannot find module' >&2; exit 1", "rendering it failed (exit 1): Cannot find module"),
         (NPM, "exit 0", "Allure 3.18.0 wrote no index.html"),
@@ -286,19 +338,20 @@ def test_allure_is_installed_once_and_renders_each_time(place: Path) -> None:
     for _ in range(2):
         assert _rendered(place) == Rendered(place / "allure" / "index.html")
     assert (place / "bin" / "npm.calls").read_text(encoding="utf-8") == "x\n"
-    assert (place / "allure" / "index.html").read_text(encoding="utf-8") == without_network(PAGE)
+    assert (place / "allure" / "index.html").read_text(encoding="utf-8") == finished(PAGE)
     assert [path.name for path in (place / "allure").iterdir()] == ["index.html"]
     given = json.loads((place / "configuration").read_text(encoding="utf-8"))
     assert given["categories"] == categories()
     arguments = (place / "arguments").read_text(encoding="utf-8").split()
-    assert arguments[0] == str(place / "cache" / f"allure-{VERSION}" / "node_modules" / "allure" / "cli.js")
+    assert Path(arguments[0]).name == "allure.mjs"
+    assert arguments[1] == str(place / "cache" / f"allure-{VERSION}" / CORE / "index.js")
     assert arguments[-1] == str((place / "results").resolve())
 
 
 def test_runs_accumulate_only_where_a_history_is_named(tmp_path: Path) -> None:
-    assert "historyPath" not in configuration(tmp_path, "t", None)
-    kept = configuration(tmp_path, "t", tmp_path / "history" / "allure.jsonl")
-    assert (kept["historyPath"], kept["historyLimit"]) == (str(tmp_path / "history" / "allure.jsonl"), 50)
+    assert "historyPath" not in configuration(tmp_path, tmp_path, "t", None)
+    kept = configuration(tmp_path, tmp_path, "t", tmp_path / "history" / "allure.jsonl")
+    assert (kept["historyPath"], kept["historyLimit"]) == (str(tmp_path / "history" / "allure.jsonl"), 20)
 
 
 def test_the_page_calls_nobody() -> None:
@@ -313,12 +366,31 @@ def test_the_page_calls_nobody() -> None:
     assert page.startswith('<head><meta http-equiv="Content-Security-Policy" content="default-src data: blob: ')
 
 
+def test_the_data_is_packed_and_unpacked_to_the_same() -> None:
+    pieces = {"widgets/tree.json": '{"ü": "\\"</script>"}' * 200, "data/x.json": "[]", "empty": ""}
+    calls = ",".join(f'd("{name}","{base64.b64encode(text.encode()).decode()}")' for name, text in pieces.items())
+    page = f"<script defer>\n Promise.allSettled([{calls}])\n .then(function(){{ ready() }})\n</script>"
+    small = packed(page)
+    assert len(small) < len(page) / 3
+    assert re.search(r"\)\)\)\s*\.then\(function\(\)\{ ready", small)
+    (data,) = re.findall(r"base64,([\w+/=]+)", small)
+    unpacked = json.loads(gzip.decompress(base64.b64decode(data)))
+    assert {name: text.encode("latin-1").decode() for name, text in unpacked.items()} == pieces
+
+
+@pytest.mark.parametrize("page", ["", "<p>another page</p>", "Promise.allSettled([other()]).then(x)"])
+def test_a_page_of_another_make_stays_as_it_is(page: str) -> None:
+    assert packed(page) == page
+
+
 INSTALLED = platformdirs.user_cache_path("conformance") / f"allure-{VERSION}"
+needs_allure = pytest.mark.skipif(not INSTALLED.is_dir(), reason=f"Allure {VERSION} is not installed in {INSTALLED}")
 
 
-@pytest.mark.skipif(not INSTALLED.is_dir(), reason=f"Allure {VERSION} is not installed in {INSTALLED}")
+@needs_allure
 def test_the_real_allure_renders_and_remembers(tmp_path: Path) -> None:
     _allure_results(tmp_path, "test_rules.py")
+    prepare(tmp_path / "results", dataclasses.replace(REPORT, measured=MEASURED))
     history = tmp_path / "history" / "allure.jsonl"
     for _ in range(2):
         rendered = render_html(tmp_path / "results", tmp_path / "allure", title="Conformance of shop", history=history)
@@ -329,3 +401,63 @@ def test_the_real_allure_renders_and_remembers(tmp_path: Path) -> None:
     first, second = (json.loads(line) for line in history.read_text(encoding="utf-8").splitlines())
     assert first["testResults"].keys() == second["testResults"].keys()
     assert "crdt.children.size" in {each["fullName"] for each in first["testResults"].values()}
+
+
+@needs_allure
+def test_an_old_node_is_told_to_be_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _allure_results(tmp_path, "test_rules.py")
+    pretend = "Object.defineProperty(process.versions, 'node', {value: '18.19.0'})"
+    (tmp_path / "old.cjs").write_text(pretend, encoding="utf-8")
+    monkeypatch.setenv("NODE_OPTIONS", f"--require {tmp_path / 'old.cjs'}")
+    reason = render_html(tmp_path / "results", tmp_path / "allure", title="x").reason
+    assert reason == "no Allure HTML: rendering it failed (exit 1): Node.js 18.19.0 is too old; install 20 or later"
+
+
+READY = "window.allureReportDataReady === true && document.body.innerText.includes('Results')"
+
+
+def opened(browser: Browser, page: Path, width: int = 1280) -> None:
+    """Open Allure's page and wait until it has drawn itself."""
+    browser.open(page, width=width)
+    assert eventually(lambda: browser.ask(READY))
+
+
+@needs_allure
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: apt-get install chromium")
+def test_five_hundred_rules_with_a_history_open_in_a_browser_and_stay_light(tmp_path: Path) -> None:
+    results = tmp_path / "reports" / "allure-results"
+    results.mkdir(parents=True)
+    for number in range(500):
+        about = labels(result(f"documents.children.field_{number}"), epic("shop"))
+        status = "failed" if number == 7 else "passed"
+        content = {
+            "uuid": f"{number:032x}", "name": about.title, "fullName": about.rule, "status": status,
+            "historyId": about.identity, "testCaseId": about.identity, "start": number, "stop": number + 1,
+            "statusDetails": {"message": "Failed: 2 of 5"} if number == 7 else {}, "description": about.description,
+            "labels": [{"name": "epic", "value": about.epic}, {"name": "feature", "value": about.feature},
+                       {"name": "story", "value": about.story}, {"name": "severity", "value": about.severity}],
+            "links": [{"type": "link", "url": about.link, "name": "In the HTML report"}],
+        }  # fmt: skip
+        (results / f"{number:032x}-result.json").write_text(json.dumps(content), encoding="utf-8")
+    prepare(results, dataclasses.replace(REPORT, measured=MEASURED))
+    history = tmp_path / "history.jsonl"
+    for _ in range(3):
+        rendered = render_html(results, tmp_path / "reports" / "allure", title="Conformance of shop", history=history)
+    assert rendered.path is not None
+    assert rendered.path.stat().st_size < 5_000_000
+    with chromium(tmp_path / "profile") as browser:
+        opened(browser, rendered.path)
+        text = browser.ask("document.body.innerText")
+        assert re.search(r"Results\s*500", text)
+        assert re.search(r"Quality Gates\s*2", text)
+        assert re.search(r"Global Attachments\s*4", text)
+        assert "Conformance of shop" in text
+        first = browser.ask("Object.keys(allureReportData).find((name) => name.startsWith('data/test-results/'))")
+        browser.ask(f"location.hash = '{Path(first).stem}'")
+        link = "document.querySelector('a[href^=\"https://html-report.invalid/\"]')"
+        assert eventually(lambda: browser.ask(f"{link} !== null"))
+        browser.ask(f"(window.there = {link}).target = '_self'")
+        browser.ask("addEventListener('click', (event) => event.preventDefault())")
+        browser.ask("there.click()")
+        assert browser.ask("there.getAttribute('href')").startswith("../validation.html#documents.children.field_")
+        assert browser.complaints == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -15,10 +16,11 @@ from conformance.report.chart import WIDTH, bars
 from conformance.report.counts import Count
 from conformance.report.html import render, write
 from conformance.report.visible import visible
-from tests.report_example import HOSTILE, LONG, REPORT, RIGHT_TO_LEFT, report, result
+from tests.report_example import HOSTILE, LONG, MEASURED, REPORT, RIGHT_TO_LEFT, report, result
 
 VOID = {"meta", "br", "input", "link", "img", "hr"}
-CSS = (Path(__file__).parents[1] / "conformance/report/templates/validation.css").read_text(encoding="utf-8")
+TEMPLATES = Path(__file__).parents[1] / "conformance" / "report" / "templates"
+CSS = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("picture.css", "validation.css"))
 
 
 class Page(HTMLParser):
@@ -99,8 +101,10 @@ def test_one_first_heading_names_the_verdict_and_no_level_is_left_out() -> None:
 
 def test_sections_come_in_the_order_of_need() -> None:
     headings = ("Broken (3)", "Could not be run (1)", "Warnings (1)", "Not examined (3)")
-    assert PAGE.text("h2") == [*headings, "Documents", "Quality score", "All rules"]
+    assert PAGE.text("h2") == ["What is broken", *headings, "Documents", "Quality score", "All rules"]
     assert Page(render(report(result("counts.a.b")))).text("h2") == ["Documents", "Quality score", "All rules"]
+    drawn = Page(render(dataclasses.replace(REPORT, measured=MEASURED)))
+    assert drawn.text("h2")[-4:] == ["Documents", "Pictures", "Quality score", "All rules"]
 
 
 def test_tables_say_what_they_hold() -> None:

@@ -99,7 +99,7 @@ def test_wrong_content_fails_the_schema_and_is_not_loaded(alter: Callable[[Any],
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "cannot be read: No such file or directory; validate first"),
+        (None, "there is no such file; validate first"),
         ("{", "not valid JSON"),
         ('{"a": 1, "a": 2}', "stands twice"),
         ('{"a": NaN}', "NaN is not JSON"),

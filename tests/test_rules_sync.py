@@ -68,6 +68,10 @@ ALTERATIONS = [
      "orders.id_mapping orders.id_fields", "collections[7].id_mapping"),
     ("fields that are not unique", INVENTORY, "{mode: single_field, field: store_id} #",
      "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
+    ("the id itself as a field", INVENTORY, "{mode: single_field, field: _id} #",
+     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
+    ("the id itself among fields", INVENTORY, "{mode: multiple_fields, fields: [store_id, _id]} #",
+     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
     ("a connection string written out", "${MONGODB_CONNECTION_STRING}", "mongodb://db.example.com/", "_config.secrets",
      "mongodb.connection_string"),
     ("an API key written out", "${DITTO_API_KEY}", "0f9a", "_config.secrets", "ditto.api_key"),
@@ -85,6 +89,12 @@ ALTERATIONS = [
      "settings.retry_strategy.backoff_multiplier"),
     ("an endless backoff", "backoff_multiplier: 2", "backoff_multiplier: .inf", "_config.settings",
      "settings.retry_strategy.backoff_multiplier"),
+    ("a wait that more than doubles by chance", "jitter: 0.25", "jitter: 1.5", "_config.settings",
+     "settings.retry_strategy.jitter"),
+    ("a wait that becomes shorter by chance", "jitter: 0.25", "jitter: -0.25", "_config.settings",
+     "settings.retry_strategy.jitter"),
+    ("a jitter that is no number", "jitter: 0.25", "jitter: .nan", "_config.settings",
+     "settings.retry_strategy.jitter"),
     ("strict mode not said", "  strict_mode: false ", "  #", "_config.settings", "settings.strict_mode"),
     ("strict mode, where MAPs are registers", "strict_mode: false", "strict_mode: true", "_config.maps",
      "settings.strict_mode"),
@@ -103,6 +113,7 @@ UNREADABLE = [
     ("a repeated key", "batch_size: 1000", "batch_size: 1000\n  batch_size: 10", "'batch_size' stands twice"),
     ("a key missing", "    sync_enabled: false", "    #", "collections.5.sync_enabled: the key is missing"),
     ("a number in quotes", "batch_size: 1000", 'batch_size: "1000"', "settings.batch_size"),
+    ("no word on jitter", "    jitter: 0.25", "    #", "settings.retry_strategy.jitter: the key is missing"),
     ("a boolean in quotes", "sync_enabled: false", 'sync_enabled: "false"', "collections.5.sync_enabled"),
     ("a number for a boolean", "initial_sync: true", "initial_sync: 1", "settings.initial_sync"),
     ("a boolean for a number", "max_retries: 3", "max_retries: true", "max_retries"),
@@ -192,6 +203,7 @@ def _assert_only_the_file_fails(outcomes: Mapping[str, Outcome], says: str) -> N
     assert failed(dict(outcomes)) == {"sync._config.file"}
     (sample,) = outcomes["sync._config.file"].samples
     assert says in sample.why
+    assert sample.why.startswith("line ") or "cannot be read" in sample.why
     assert "\n" not in sample.why
     assert sample.ref == FILE
     on_the_file = {name for name in outcomes if not name.endswith((".exists", ".not_capped", "_config.file"))}

@@ -45,6 +45,7 @@ def conform(
     ] = False,
     allow_writes: AllowWrites = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that this file does not know.")] = None,
     yes: Yes = False,
     with_allure: Annotated[
         bool, typer.Option("--allure/--no-allure", help="Render Allure's HTML if Node is there.")
@@ -69,12 +70,12 @@ def conform(
                 dataset.refuse_foreign(project.model, target)
                 target.require_replica_set()
                 provisioning.apply(provisioning.plan(project.model, target.database), target.database)
-        code = _run_suites(project, choice, allow_writes, strict)
+        code = _run_suites(project, choice, allow_writes, strict, baseline)
         rendering = ThreadPoolExecutor(1).submit(_render_allure, project) if with_allure else None
     raise typer.Exit(_conclude(project, code, strict, rendering.result() if rendering else None))
 
 
-def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bool) -> int:
+def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bool, baseline: Path | None) -> int:
     """Run the suites as a user would, in a process of their own; pytest's exit code.
 
     The server is named in the environment, not on the command line, where every user of the machine could read it.
@@ -90,15 +91,15 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
         "pytest",
         str(_SUITES),
         *where,
-        "--model",
-        str(project.model.root),
+        f"--model={project.model.root}",  # with "=", or pytest would take the folder for one of tests
         "-q",
         "--no-verdict",
     ]
-    command += ["--reports", str(reports), f"--junitxml={reports / 'junit.xml'}"]
+    command += [f"--reports={reports}", f"--junitxml={reports / 'junit.xml'}"]
     command += [f"--alluredir={reports / 'allure-results'}", "--clean-alluredir"]
     command += ["--allow-writes"] if allow_writes else []
     command += ["--warnings-fail"] if strict else []
+    command += [f"--baseline={baseline.resolve()}"] if baseline else []
     with subprocess.Popen(command, cwd=_SUITES.parent, env=environment, stdout=sys.stderr) as suites:
         try:
             return suites.wait()
@@ -130,7 +131,7 @@ def _conclude(project: Project, code: int, strict: bool, rendered: Rendered | No
     if rendered is not None and rendered.path is not None:
         paths["Allure"] = rendered.path
     elif rendered is not None:
-        notice(f"no Allure HTML: {rendered.reason}")
+        notice(str(rendered.reason))
     report = report_from_json(json_file.load(written))
     text.show(report, Console(highlight=False, emoji=False), paths=paths, strict=strict)
     return code

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from conformance.session import Project, load_project
 from conformance.target import Choice, Target, choose, open_target
+from zava.commands import Options
 
 Uri = Annotated[str | None, typer.Option(help="The server; default: .env, else the embedded server.")]
 Embedded = Annotated[bool, typer.Option("--embedded", help="The harness's own server, whatever .env says.")]
@@ -25,14 +25,6 @@ AllowWrites = Annotated[
 ]
 
 stderr = Console(stderr=True, highlight=False, emoji=False, markup=False)
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options before the command."""
-
-    model: Path | None
-    debug: bool
 
 
 def project_of(context: typer.Context) -> Project:
@@ -52,6 +44,15 @@ def opened(project: Project, uri: str | None, embedded: bool, *, judging: bool =
     choice: Choice = choose(project.settings, uri=uri, embedded=embedded, judging=judging)
     with open_target(project.model, project.settings, choice) as target:
         yield target
+
+
+def show_counts(database: str, counts: Mapping[str, int], as_json: bool) -> None:
+    """Documents by collection and all of them, as a table or as JSON, on stdout."""
+    if as_json:
+        typer.echo(json.dumps({"database": database, "counts": dict(counts)}))
+        return
+    for name, size in {**counts, "documents": sum(counts.values())}.items():
+        typer.echo(f"{name:24} {size:>12,}")
 
 
 class Bars:

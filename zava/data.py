@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from conformance import provision as provisioning
-from conformance.embedded import dataset_lock
 from conformance.errors import ConfigurationError
 from conformance.mongosh import as_mongosh
 from conformance.session import Project
 from conformance.target import Target
 from generator import dataset
+from generator.catalogue import held_catalogue
 from generator.plan import Plan
-from zava.console import Embedded, Json, Uri, Yes, notice, opened, progress, project_of, stderr
+from zava.console import Embedded, Json, Uri, Yes, notice, opened, progress, project_of, show_counts, stderr
+from zava.users import print_script, provision_users
 
 
 def register(app: typer.Typer) -> None:
@@ -37,36 +37,32 @@ def generate(
 ) -> None:
     """Fill the target with the whole dataset; refuses a database that has data unless --drop.
 
+    A database that holds the catalogue and nothing else (zava import-source) keeps it, and gets the rest.
+
     Example: NUM_ORDERS=1000 NUM_CUSTOMERS=200 zava generate --drop
     """
     project = project_of(context)
-    with opened(project, uri, embedded) as target:
-        lock = (
-            dataset_lock(
-                target.directory, exclusive=True, waiting=lambda: notice("another run reads the data: waiting")
-            )
-            if target.directory
-            else nullcontext()
-        )
-        with lock:
-            counts = generate_into(project, target, drop=drop, yes=yes)
-    if as_json:
-        typer.echo(json.dumps({"database": target.info.database, "counts": dict(counts)}))
-    else:
-        for name, size in counts.items():
-            typer.echo(f"{name:24} {size:>12,}")
-        typer.echo(f"{'documents':24} {sum(counts.values()):>12,}")
+    with opened(project, uri, embedded) as target, dataset.alone(target, notice):
+        counts = generate_into(project, target, drop=drop, yes=yes)
+    show_counts(target.info.database, counts, as_json)
 
 
 def generate_into(project: Project, target: Target, *, drop: bool, yes: bool) -> Mapping[str, int]:
     """Make room in the target and generate into it, with a progress bar per collection; the counts by name."""
-    plan = Plan(project.model, project.configuration, project.settings)
-    sizes = {collection.name: plan.size(collection) for collection in project.model}
-    if drop:
-        confirm(target, yes, "replace the collections of")
-    dataset.make_room(project.model, target, replace=drop, notice=notice)
+    keeps = not drop and not dataset.unfinished(target)
+    kept = held_catalogue(project.model, project.configuration, target.database) if keeps else {}
+    plan = Plan(project.model, project.configuration, project.settings, given=kept)
+    sizes = {collection.name: plan.size(collection) for collection in project.model if collection.name not in kept}
+    if kept:
+        notice(f"going on from the catalogue that is there ({', '.join(kept)})")
+        confirm(target, yes, "add a made-up dataset to the catalogue of")
+    else:
+        if drop:
+            confirm(target, yes, "replace the collections of")
+        dataset.make_room(project.model, target, replace=drop, notice=notice)
     with progress(sizes) as bars:
-        return dataset.generate(project.model, project.settings, project.configuration, target, bars)
+        made = dataset.generate(project.model, project.settings, project.configuration, target, bars, kept)
+    return {c.name: made.get(c.name) or target.database[c.name].count_documents({}) for c in project.model}
 
 
 def confirm(target: Target, yes: bool, what: str) -> None:
@@ -91,13 +87,27 @@ def provision(
     drop_extra: Annotated[
         bool, typer.Option("--drop-extra", help="Also drop indexes the model does not define.")
     ] = False,
+    users: Annotated[
+        bool, typer.Option("--users", help="Roles and users of config/users.yaml instead of collections.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Create collections, validators, indexes and pre/post images; says what it changed, changes nothing twice.
 
+    With --users it makes the database's roles and users, whose passwords it reads from the environment or asks for.
+
     Example: zava provision --check
     """
     project = project_of(context)
+    if users and drop_extra:
+        raise ConfigurationError("--drop-extra is about indexes, --users about roles; give one of them")
+    if users and print_js:
+        print_script(project)
+        return
+    if users:
+        with opened(project, uri, embedded) as target:
+            made = len(provision_users(project, target, check=check, as_json=as_json))
+        _conclude(made, check, as_json)
     if print_js:
         typer.echo(as_mongosh(provisioning.wish(project.model), project.settings.mongodb_database), nl=False)
         return
@@ -113,11 +123,16 @@ def provision(
     else:
         for change in changes:
             typer.echo(f"{change.collection}: {change.what}")
-        notice(_summary(len(changes), check))
-    raise typer.Exit(1 if check and changes else 0)
+    _conclude(len(changes), check, as_json)
+
+
+def _conclude(number: int, check: bool, as_json: bool) -> NoReturn:
+    if not as_json:
+        notice(_summary(number, check))
+    raise typer.Exit(1 if check and number else 0)
 
 
 def _summary(number: int, check: bool) -> str:
     if not number:
         return "as the model wants it: nothing to change"
-    return f"{number} changes needed; run zava provision" if check else f"{number} changes made"
+    return f"{number} changes needed; run it without --check" if check else f"{number} changes made"

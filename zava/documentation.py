@@ -1,13 +1,17 @@
-"""zava docs: the documents that are generated from the model."""
+"""zava docs: the documents that are generated from the model, and the reference of the program itself."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
 from conformance.documentation import data_model, rule_list
 from zava.console import notice, project_of
+from zava.reference import reference
+
+_OWN: Final = Path(__file__).parent.parent
 
 
 def register(app: typer.Typer) -> None:
@@ -19,13 +23,16 @@ def docs(
     context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a document is stale.")] = False,
 ) -> None:
-    """Write docs/DATA_MODEL.md and docs/RULES.md from schemas/ and config/.
+    """Write docs/DATA_MODEL.md and docs/RULES.md from schemas/ and config/; with the harness's own model, docs/API.md.
 
     Example: zava docs --check
     """
     project = project_of(context)
     stale = []
-    for name, content in (("DATA_MODEL.md", data_model(project.model)), ("RULES.md", rule_list(project))):
+    documents = {"DATA_MODEL.md": data_model(project.model), "RULES.md": rule_list(project)}
+    if project.model.root == _OWN:
+        documents["API.md"] = reference()
+    for name, content in documents.items():
         path = project.model.root / "docs" / name
         if not path.exists() or path.read_text(encoding="utf-8") != content:
             stale.append(name)

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from contextlib import ExitStack
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,16 +16,19 @@ from rich.console import Console
 
 from conformance.baseline import LIMIT, compare, record
 from conformance.baseline import load as load_baseline
-from conformance.errors import ConfigurationError
+from conformance.errors import ConfigurationError, HarnessError
+from conformance.explanation import explain as explained
+from conformance.explanation import lines
 from conformance.report import html, json_file, text
 from conformance.report.writing import write_text
 from conformance.rules.base import Rule
-from conformance.rules.families import family
 from conformance.runner import select
-from conformance.session import Project, judging
+from conformance.session import Project, judging, load_project
 from conformance.target import require_data
+from conformance.watch import Watch
 from generator.dataset import embedded_dataset
 from zava.console import AllowWrites, Embedded, Json, Uri, notice, opened, progress, project_of
+from zava.watch import follow
 
 
 class Format(StrEnum):
@@ -57,6 +61,9 @@ def validate(
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Write what is broken now into the --baseline file.")
     ] = False,
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Stay, and judge again what changes touch, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Run the rules and print the verdict; exit 0 conformant, 1 findings, 3 when the verdict could not be reached.
 
@@ -64,26 +71,28 @@ def validate(
     """
     if update_baseline and baseline is None:
         raise ConfigurationError("--update-baseline needs --baseline FILE, the file to write")
+    if watching and (update_baseline or reports is not None or output is Format.HTML):
+        raise ConfigurationError("--watch prints text or JSON lines; leave out --update-baseline, --reports and html")
     project = project_of(context)
     rules = _selected(project, only, collection)
     known = load_baseline(baseline) if baseline is not None and not update_baseline else {}
     with ExitStack() as stack:
         target = stack.enter_context(opened(project, uri, embedded, judging=True))
-        bars = stack.enter_context(progress())
+        shown = stack.enter_context(ExitStack())
+        bars = shown.enter_context(progress())
         if target.embedded:
             stack.enter_context(
                 embedded_dataset(project.model, project.settings, project.configuration, target, notice, bars)
             )
         require_data(project.model, target)
+        command, size = shlex.join(["zava", *sys.argv[1:]]), LIMIT if baseline is not None else sample
+        if watching:
+            shown.close()  # the view and the bars would fight for the terminal
+            watch = Watch(project, target, rules, command, allow_writes=allow_writes, sample_size=size)
+            watch.settle = lambda results: compare(results, known, sample).results
+            raise typer.Exit(follow(watch, as_json=output is Format.JSON, strict=strict))
         judgement = stack.enter_context(
-            judging(
-                project,
-                target,
-                rules,
-                command=shlex.join(["zava", *sys.argv[1:]]),
-                allow_writes=allow_writes,
-                sample_size=LIMIT if baseline is not None else sample,
-            )
+            judging(project, target, rules, command=command, allow_writes=allow_writes, sample_size=size)
         )
         bars.expect({"rules": len(rules)})
         results = judgement.run.results(lambda _: bars("rules", 1))
@@ -131,19 +140,33 @@ def _selected(project: Project, only: list[str] | None, collection: str | None) 
     return rules
 
 
-def explain(context: typer.Context, rule_id: Annotated[str, typer.Argument(help="A rule's id.")]) -> None:
-    """Say what a rule means, why it matters and how to mend a finding. Needs no server.
+def _ids(incomplete: str) -> list[str]:
+    """The rules that a shell may complete to; where there is no model to read, none."""
+    try:
+        return [rule.id for rule in load_project().rules if rule.id.startswith(incomplete)]
+    except HarnessError:
+        return []
+
+
+def explain(
+    context: typer.Context,
+    rule_id: Annotated[str, typer.Argument(help="A rule's id.", autocompletion=_ids)],
+    as_json: Json = False,
+) -> None:
+    """Say what a rule means, why it matters, how it is checked and how to mend a finding. Needs no server.
 
     Example: zava explain totals.orders.total
     """
-    rules = {rule.id: rule for rule in project_of(context).rules}
+    project = project_of(context)
+    rules = {rule.id: rule for rule in project.rules}
     rule = rules.get(rule_id)
     if rule is None:
-        near = [known for known in rules if rule_id in known][:3]
+        near = get_close_matches(rule_id, rules, 3) or [known for known in rules if rule_id in known][:3]
         hint = f"did you mean {', '.join(near)}?" if near else "`zava rules` lists them"
         raise ConfigurationError(f"there is no rule {rule_id!r}; {hint}")
-    about = family(rule.family)
-    typer.echo(f"{rule.id} ({rule.severity})\n{rule.title}\n\nFamily: {about.title}. {about.meaning}")
-    for heading, sentence in (("Why it matters", rule.why), ("How to mend", rule.mend)):
-        if sentence:
-            typer.echo(f"{heading}: {sentence}")
+    explanation = explained(project, rule)
+    if as_json:
+        typer.echo(json.dumps(explanation.as_json(), indent=1, ensure_ascii=False))
+        return
+    for line in lines(explanation):
+        typer.echo(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -12,21 +13,18 @@ from typing import Annotated
 import typer
 
 from conformance.errors import HarnessError
-from conformance.masking import mask
-from conformance.target import one_line
-from zava import conform, data, documentation, judge, server
-from zava.console import Options
+from conformance.masking import mask, one_line
+from zava.commands import Commands, Options
 
 app = typer.Typer(
     name="zava",
+    cls=Commands,
     help="Prove that a MongoDB database is fit for Ditto: generate, provision, validate, report.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (server, data, judge, conform, documentation):
-    module.register(app)
 
 
 @app.callback()
@@ -63,5 +61,5 @@ def _told(error: Exception) -> int:
 def _leave(number: int, _frame: FrameType | None) -> None:
     """Leave through every context manager, so that servers stop and scratch databases go."""
     if number == signal.SIGINT:
-        print("zava: interrupted", file=sys.stderr)
+        os.write(2, b"zava: interrupted\n")  # not print, in the midst of which the signal may have come
     raise SystemExit(128 + number)

@@ -14,12 +14,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance.report.json_file import plain
+from conformance.report.pictures import pictures
 from conformance.report.visible import visible
 from conformance.report.writing import write_text
-from conformance.results import Result, Severity, TargetInfo
+from conformance.results import Report, Result, Severity, TargetInfo
 from conformance.rules.base import Rule
 from conformance.rules.families import family
 
+#: How the message of a result begins all of whose violations are in the baseline (conformance/baseline.py).
+KNOWN: Final = "known: "
+#: The HTML report as seen from Allure's, before a rule's id.
+REPORT_LINK: Final = "../validation.html#"
+#: The folder of the whole run's pictures, in that of Allure's results.
+PICTURES: Final = "pictures"
 _SEVERITIES: Final[Mapping[Severity, str]] = {"error": "critical", "warning": "minor"}
 _ATTACHED_TEXT: Final = 1000
 _ATTACHED_SAMPLES: Final = 100
@@ -41,6 +48,11 @@ class Labels:
     description: str
 
     @property
+    def link(self) -> str:
+        """Where the HTML report, which lies beside Allure's, tells of the rule."""
+        return f"{REPORT_LINK}{self.rule}"
+
+    @property
     def identity(self) -> str:
         """The same 32 hex digits for the rule in every run, on every machine, in every checkout and test file."""
         return hashlib.md5(self.rule.encode(), usedforsecurity=False).hexdigest()
@@ -58,7 +70,7 @@ def labels(subject: Rule | Result, epic: str) -> Labels:
         visible(subject.title),
         f"**What a breach means:** {visible(subject.why)}" if subject.why else "",
         f"**How to mend it:** {visible(subject.mend)}" if subject.mend else "",
-        f"Rule `{subject.id}`, family {about.title}: {about.meaning}",
+        f"Rule `{subject.id}`, family {about.title}: {about.meaning} {about.method}",
     ]
     return Labels(
         rule=subject.id,
@@ -109,7 +121,8 @@ def environment_properties(target: TargetInfo, seed: int) -> dict[str, str]:
 def categories() -> list[dict[str, Any]]:
     """Allure's categories, the same for Allure 2 (categories.json) and 3 (its configuration): each result is in one."""
     return [
-        {"name": "The data breaks a rule", "matchedStatuses": ["failed"]},
+        {"name": "Known: in the baseline", "matchedStatuses": ["failed"], "messageRegex": rf"{KNOWN}[\s\S]*"},
+        {"name": "The data breaks a rule", "matchedStatuses": ["failed"], "messageRegex": rf"^(?!{KNOWN})[\s\S]*"},
         {
             "name": "The target or the configuration could not be used",
             "matchedStatuses": ["broken"],
@@ -124,14 +137,19 @@ def categories() -> list[dict[str, Any]]:
     ]
 
 
-def prepare(results: Path, target: TargetInfo, seed: int) -> None:
-    """Put environment.properties and categories.json into the folder of Allure's results, which is made if missing.
+def prepare(results: Path, report: Report) -> None:
+    """Put the run's environment, categories and pictures into the folder of Allure's results, which is made if missing.
 
     Call it once the target is known; pytest's --clean-alluredir empties the folder before. Raises ConfigurationError
     when the folder cannot be written.
     """
-    lines = [f"{key}={_escaped(value)}\n" for key, value in environment_properties(target, seed).items()]
+    properties = environment_properties(report.target, report.seed)
+    lines = [f"{key}={_escaped(value)}\n" for key, value in properties.items()]
     write_text(results / "environment.properties", "".join(lines))
+    for old in (results / PICTURES).glob("*.svg"):
+        old.unlink()
+    for picture in pictures(report):
+        write_text(results / PICTURES / f"{picture.name}.svg", picture.file)
     write_text(results / "categories.json", json.dumps(categories(), indent=1))
 
 

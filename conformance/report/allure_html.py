@@ -2,13 +2,13 @@
 
 The npm package is installed once, at a fixed version, into the user's cache (about 6 s and 53 MB), and later runs need
 no network. `npx allure@3` would ask the registry each time. Allure's page calls Google Analytics when it is opened; a
-report of a business's data calls nobody, so the call is taken out and a Content-Security-Policy forbids any other.
+report of a business's data calls nobody, so the call is taken out and a Content-Security-Policy forbids any other
+(allure_page.py).
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import tempfile
@@ -19,21 +19,18 @@ from typing import Any, Final
 import platformdirs
 
 from conformance.errors import ConfigurationError
-from conformance.report.allure import categories
+from conformance.report.allure import PICTURES, categories
+from conformance.report.allure_page import finished
 from conformance.report.writing import write_text
 
 VERSION: Final = "3.18.0"
 _INSTALL_SECONDS: Final = 180
 _RENDER_SECONDS: Final = 120
-_HISTORY_LIMIT: Final = 50
+_HISTORY_LIMIT: Final = 20
 #: What allure-pytest adds for programmers; a reviewer reads epic, feature and story.
 _HIDDEN_LABELS: Final = ["host", "thread", "framework", "language", "package", "parentSuite", "suite", "subSuite"]
-_ANALYTICS: Final = re.compile(
-    r"<script[^>]*googletagmanager[^>]*></script>\s*<script>\s*window\.dataLayer\b.*?</script>", re.DOTALL
-)
-_POLICY: Final = (
-    """<meta http-equiv="Content-Security-Policy" content="default-src data: blob: 'unsafe-inline' 'unsafe-eval'">"""
-)
+#: Makes the report in Node.js.
+_SCRIPT: Final = Path(__file__).with_name("templates") / "allure.mjs"
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def render_html(
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".rendering-") as scratch:
             made = _render(node, program, results.resolve(), Path(scratch).resolve(), title, history)
-            write_text(out / "index.html", without_network(made.read_text(encoding="utf-8")))
+            write_text(out / "index.html", finished(made.read_text(encoding="utf-8")))
     except OSError as error:
         return Rendered(None, f"no Allure HTML: {error.filename or out}: {error.strerror}")
     except (_UnavailableError, ConfigurationError, UnicodeError) as error:
@@ -79,19 +76,19 @@ def render_html(
     return Rendered(out / "index.html")
 
 
-def without_network(page: str) -> str:
-    """Allure's page without its analytics, and forbidden to load or send anything."""
-    return _ANALYTICS.sub("", page).replace("<head>", f"<head>{_POLICY}", 1)
+def configuration(output: Path, results: Path, title: str, history: Path | None) -> dict[str, Any]:
+    """Allure 3's configuration: the awesome report in one file, by epic, feature and story, with our categories.
 
-
-def configuration(output: Path, title: str, history: Path | None) -> dict[str, Any]:
-    """Allure 3's configuration: the awesome report in one file, by epic, feature and story, with our categories."""
+    Its quality gate is the verdict: nothing failed but what is known, and something was examined.
+    """
     kept = {"historyPath": str(history.resolve()), "historyLimit": _HISTORY_LIMIT} if history else {}
     return {
         "name": title,
         "output": str(output),
         "categories": categories(),
         "hideLabels": _HIDDEN_LABELS,
+        "qualityGate": {"rules": [{"id": "conformance", "maxFailures": 0, "minTestsCount": 1}]},
+        "globalAttachments": [f"{results.name}/{PICTURES}/*.svg"],
         "plugins": {
             "awesome": {
                 "options": {
@@ -109,9 +106,8 @@ def configuration(output: Path, title: str, history: Path | None) -> dict[str, A
 def _render(node: str, program: Path, results: Path, scratch: Path, title: str, history: Path | None) -> Path:
     output = scratch / "report"
     file = scratch / "allurerc.json"
-    file.write_text(json.dumps(configuration(output, title, history)), encoding="utf-8")
-    arguments = [node, str(program), "generate", "--config", str(file), "--cwd", str(results.parent), str(results)]
-    _run(arguments, _RENDER_SECONDS, scratch, "rendering it")
+    file.write_text(json.dumps(configuration(output, results, title, history)), encoding="utf-8")
+    _run([node, str(_SCRIPT), str(program), str(file), str(results)], _RENDER_SECONDS, scratch, "rendering it")
     made = sorted(output.rglob("index.html"), key=lambda path: len(path.parts))
     if not made:
         raise _UnavailableError(f"Allure {VERSION} wrote no index.html")
@@ -119,8 +115,8 @@ def _render(node: str, program: Path, results: Path, scratch: Path, title: str, 
 
 
 def _installed(folder: Path, version: str) -> Path:
-    """The program in the cache, installed there first when need be: beside its place, so that it is never half."""
-    program = folder / "node_modules" / "allure" / "cli.js"
+    """Allure's library in the cache, installed there first when need be: beside its place, so that it is never half."""
+    program = folder / "node_modules" / "@allurereport" / "core" / "dist" / "index.js"
     if program.is_file():
         return program
     npm = _command("npm")

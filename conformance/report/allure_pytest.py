@@ -12,14 +12,17 @@ from collections.abc import Iterable
 import allure
 import pytest
 from allure_commons import hookimpl
-from allure_commons.model2 import TestResult
+from allure_commons.model2 import Status, StatusDetails, TestResult, TestResultContainer
 from allure_commons.types import AttachmentType
 
-from conformance.report.allure import Labels, attachment
+from conformance.report.allure import KNOWN, Labels, attachment
+from conformance.report.pictures import share
 from conformance.results import Result
 
 #: The label by which a result says which rule it is of.
 RULE_LABEL = "rule"
+#: The label of a result that is known, with the reason.
+KNOWN_LABEL = "known"
 
 
 def marks(labels: Labels) -> list[pytest.MarkDecorator]:
@@ -38,19 +41,30 @@ def marks(labels: Labels) -> list[pytest.MarkDecorator]:
     return [
         *(pytest.mark.allure_label(value, label_type=name) for name, value in named.items()),
         pytest.mark.allure_description(labels.description),
+        pytest.mark.allure_link(labels.link, name="In the HTML report", link_type="link"),
     ]
 
 
 def attach(result: Result) -> None:
-    """Attach what was found to the running test, once, as bounded JSON; without --alluredir nothing happens."""
+    """Attach what was found to the running test, once, as bounded JSON, and its picture if it has one.
+
+    A result all of whose violations are in a baseline is marked as known. Without --alluredir nothing happens.
+    """
     name, body = attachment(result)
     allure.attach(body, name=name, attachment_type=AttachmentType.JSON)
+    picture = share(result)
+    if picture is not None:
+        allure.attach(picture.file, name=f"{result.id}.svg", attachment_type=AttachmentType.SVG)
+    if result.reason is not None and result.reason.startswith(KNOWN):
+        allure.dynamic.label(KNOWN_LABEL, result.reason)  # type: ignore[no-untyped-call]
 
 
 class RuleIdentity:
     """An Allure plugin that gives each result of a rule the rule's title and identity before it is written.
 
-    Register it in pytest_configure: ``allure_commons.plugin_manager.register(RuleIdentity(labels_of_all_rules))``.
+    What is known, and passes in pytest, stands in Allure as a failure that is accepted. What pytest's fixtures did is
+    left out: it is the same for every rule, and made up half of the report. Register it in pytest_configure:
+    ``allure_commons.plugin_manager.register(RuleIdentity(labels_of_all_rules))``.
     """
 
     def __init__(self, labels: Iterable[Labels]) -> None:
@@ -68,3 +82,13 @@ class RuleIdentity:
         result.testCaseId = labels.identity
         result.historyId = labels.identity
         result.parameters = []
+        known = next((label.value for label in result.labels if label.name == KNOWN_LABEL), None)
+        if known is not None:
+            result.status = Status.FAILED
+            result.statusDetails = StatusDetails(message=known, known=True)
+
+    @hookimpl(tryfirst=True)
+    def report_container(self, container: TestResultContainer) -> None:
+        """Called by Allure with every fixture's doings."""
+        container.befores.clear()
+        container.afters.clear()

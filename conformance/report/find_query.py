@@ -18,6 +18,16 @@ def find_query(collection: str, ids: Iterable[Any]) -> str:
     return f"db.getCollection({literal(collection)}).find({{_id: {{$in: {literal(list(ids))}}}}})"
 
 
+def method_call(collection: str | None, method: str, argument: Any = None) -> str:
+    """A call of a method of mongosh, of the collection or (None) of the database; a pipeline has a line per stage."""
+    of_database = method == "runCommand" or collection is None
+    start = "db" if of_database else f"db.getCollection({literal(collection)})"
+    if isinstance(argument, list) and argument:
+        stages = ",\n".join(f"  {literal(stage)}" for stage in argument)
+        return f"{start}.{method}([\n{stages}\n])"
+    return f"{start}.{method}({'' if argument is None else literal(argument)})"
+
+
 def literal(value: Any) -> str:
     """The value in mongosh's JavaScript, in ASCII; ids of other types than BSON's become their text."""
     for kind, write in _WRITERS:

@@ -19,6 +19,7 @@ from conformance.report.chart import bars
 from conformance.report.counts import counts
 from conformance.report.find_query import find_query
 from conformance.report.json_file import plain
+from conformance.report.pictures import pictures
 from conformance.report.summary import (
     SCORE_MEANING,
     STATUSES,
@@ -47,7 +48,7 @@ _EVIDENCE_LIMIT: Final = 4000
 
 def render(report: Report, *, strict: bool = False) -> str:
     """The whole HTML document; with ``strict`` warnings break conformance."""
-    style, script = _source("validation.css"), _source("validation.js")
+    style, script = _source("picture.css", "validation.css"), _source("validation.js")
     listed = counts(report)
     return _environment().get_template("validation.html.j2").render(
         report=report,
@@ -56,8 +57,11 @@ def render(report: Report, *, strict: bool = False) -> str:
         counts=listed,
         bars=bars(listed),
         tallies=tallies(report),
+        failing=[*with_status(report, "failed"), *with_status(report, "error")],
         sections=[("Broken", with_status(report, "failed")), ("Could not be run", with_status(report, "error")),
                   ("Warnings", with_status(report, "warned"))],
+        pictures=pictures(report),
+        not_measured=sorted(report.measured.get("not_measured", {}).items()),
         reasons=skip_reasons(report),
         formula=score_formula(report),
         formula_meaning=SCORE_MEANING,
@@ -84,13 +88,19 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        visible=visible, found=found, query=_query, evidence=_evidence, label=_LABELS.__getitem__, examples=_examples
+        visible=visible,
+        found=found,
+        query=_query,
+        evidence=_evidence,
+        label=_LABELS.__getitem__,
+        examples=_examples,
+        anchor=lambda heading: heading.lower().replace(" ", "-"),
     )
     return environment
 
 
-def _source(name: str) -> str:
-    return "\n" + (_TEMPLATES / name).read_text(encoding="utf-8")
+def _source(*names: str) -> str:
+    return "\n" + "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in names)
 
 
 def _hash(source: str) -> str:

@@ -22,7 +22,7 @@ from conformance.results import SCHEMA_VERSION, Report
 NAME: Final = "validation.json"
 SCHEMA: Final = Path(__file__).with_name("validation.schema.json")
 KEPT: Final = 50
-_HISTORY_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\.json")
+HISTORY_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\.json")
 
 
 def render(report: Report) -> str:
@@ -42,7 +42,7 @@ def write(report: Report, folder: Path) -> Path:
     write_text(folder / NAME, text)
     history = folder / "history"
     write_text(history / _history_name(report.started_at, text), text)
-    kept = sorted(path for path in history.iterdir() if _HISTORY_NAME.fullmatch(path.name))
+    kept = sorted(path for path in history.iterdir() if HISTORY_NAME.fullmatch(path.name))
     for path in kept[:-KEPT]:
         path.unlink(missing_ok=True)
     return folder / NAME
@@ -54,12 +54,9 @@ def load(path: Path) -> dict[str, Any]:
     Raises ConfigurationError, one line, when the file is missing, broken, of another schema_version, or not in the
     format.
     """
-    try:
-        content = read_json(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: cannot be read: {error.strerror}; validate first, or check the path"
-        ) from None
+    if not path.exists():
+        raise ConfigurationError(f"{path}: there is no such file; validate first, or check the path")
+    content = read_json(path)
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise ConfigurationError(

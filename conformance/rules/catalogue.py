@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Final
 
 from conformance.configuration import Configuration, SeverityOverride
@@ -17,11 +18,13 @@ from conformance.rules import (
     documents,
     embeddings,
     indexes,
+    permissions,
     queries,
     references,
     security,
     snapshots,
     streams,
+    subscriptions,
     sync,
     totals,
     uniqueness,
@@ -43,7 +46,10 @@ FAMILIES: Final[Mapping[str, Callable[[Model, Configuration], Iterator[Rule]]]] 
     "queries": queries.rules,
     "validators": validators.rules,
     "streams": streams.rules,
-    "sync": sync.rules,
+    "sync": lambda model, configuration: chain(
+        sync.rules(model, configuration), subscriptions.rules(model, configuration)
+    ),
+    "permissions": permissions.rules,
     "embeddings": embeddings.rules,
     "security": security.rules,
 }

@@ -42,7 +42,7 @@ def _pairing(model: Model, collection: Collection) -> Iterator[Rule]:
     yield Rule(
         f"embeddings.{collection.name}.{reference.field}",
         f"{model[reference.target].title}: each has exactly one in {collection.title.lower()}, and none there has none",
-        answer(lambda context: _judge_pairing(context, reference)),
+        answer(lambda context: _judge_pairing(context, model, reference)),
         why="What has no vector is not found by a search; what has two is found twice, once with stale words.",
         mend="Add what is missing, and remove what is left over.",
     )
@@ -134,17 +134,21 @@ def _fault(field: Field, document: Mapping[str, Any]) -> str:
     return f"{field.name} is all zero"
 
 
-def _judge_pairing(context: Context, reference: Reference) -> Outcome:
-    """Group both collections' keys; a violation is a parent without exactly one child, or a child without parent."""
+def _judge_pairing(context: Context, model: Model, reference: Reference) -> Outcome:
+    """Group both collections' keys; a violation is a parent without exactly one child, or a child without parent.
+
+    A child that is marked as deleted is none for a parent that is not.
+    """
     parents, children = context.counts[reference.target], context.counts[reference.collection]
     if not parents and not children:
         return skipped(f"{reference.target} and {reference.collection} are empty: no pair to look at")
     violations, orphans = 0, 0
     samples: list[Sample] = []
-    for group in context.collection(reference.target).aggregate(_unpaired(reference), allowDiskUse=True):
+    for group in context.collection(reference.target).aggregate(_unpaired(model, reference), allowDiskUse=True):
         key = shorten(group["_id"])
         if group["parents"]:
-            why = f"{reference.target} {key} has {group['children'] or 'none'} in {reference.collection}"
+            has = "only a deleted one" if group["children"] == 1 else group["children"] or "none"
+            why = f"{reference.target} {key} has {has} in {reference.collection}"
             identity, number = group["parent"], 1
         else:
             why = f"{reference.field} is {key}, which no document of {reference.target} has"
@@ -155,22 +159,38 @@ def _judge_pairing(context: Context, reference: Reference) -> Outcome:
     return Outcome(parents + orphans, violations, tuple(samples))
 
 
-def _unpaired(reference: Reference) -> list[dict[str, Any]]:
+def _unpaired(model: Model, reference: Reference) -> list[dict[str, Any]]:
     """Keys that do not have both a parent and exactly one child, in order; an _id of each side stands for it."""
     own = {"key": f"${reference.target_field}", "parents": {"$literal": 1}, "parent": "$_id"}
     other = {"key": f"${reference.field}", "children": {"$literal": 1}, "child": "$_id"}
+    own |= {"live_parents": _live(model[reference.target])}
+    other |= {"live_children": _live(model[reference.collection])}
+    numbers = ("parents", "children", "live_parents", "live_children")
     return [
         {"$project": {"_id": 0} | own},
         {"$unionWith": {"coll": reference.collection, "pipeline": [{"$project": {"_id": 0} | other}]}},
         {
             "$group": {
                 "_id": "$key",
-                "parents": {"$sum": "$parents"},
-                "children": {"$sum": "$children"},
                 "parent": {"$min": "$parent"},
                 "child": {"$min": "$child"},
+                **{number: {"$sum": f"${number}"} for number in numbers},
             }
         },
-        {"$match": {"$or": [{"parents": 0}, {"children": {"$ne": 1}}]}},
+        {
+            "$match": {
+                "$or": [
+                    {"parents": 0},
+                    {"children": {"$ne": 1}},
+                    {"live_parents": {"$gt": 0}, "live_children": 0},
+                ]
+            }
+        },
         {"$sort": {"_id": 1}},
     ]
+
+
+def _live(collection: Collection) -> dict[str, Any]:
+    """1 for a document that is not marked as deleted, else 0."""
+    flag = collection.soft_delete
+    return {"$cond": [{"$eq": [f"${flag}", True]}, 0, 1]} if flag else {"$literal": 1}

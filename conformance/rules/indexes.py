@@ -14,13 +14,12 @@ from conformance.live import LiveIndex, declared_index, differences, in_words, i
 from conformance.model import Collection, Model, VectorIndex
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed, skipped
+from conformance.search import NO_SEARCH
 
 _ID: Final = listed_index({"name": "_id_", "key": {"_id": 1}})
 _MEND: Final = "Run `zava provision`."
 _WHY: Final = "Without it, as declared, the queries that need it read the whole collection."
 _WHY_UNIQUE: Final = "Without it nothing stops two documents with one key, and look-ups read the whole collection."
-#: Codes of servers without vector search: unknown stage; search not enabled; Atlas only.
-_NO_SEARCH: Final = frozenset({40324, 31082, 6047401})
 _NO_SEARCH_NOTE: Final = (
     "the server has no vector search, so no index was looked at: the declaration was held against the schema"
 )
@@ -199,7 +198,7 @@ def _vector(collection: Collection, index: VectorIndex, context: Context) -> Out
     try:
         live = list(context.collection(collection.name).list_search_indexes(index.name))
     except OperationFailure as error:
-        if error.code not in _NO_SEARCH:
+        if error.code not in NO_SEARCH:
             raise
         problems = list(_declaration_problems(collection, index))
         note: dict[str, Any] = {"note": _NO_SEARCH_NOTE}

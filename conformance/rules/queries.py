@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pymongo.errors import OperationFailure
 
-from conformance.configuration import Configuration, NamedQuery, Parameter, Plan
+from conformance.configuration import Configuration, NamedQuery, Parameter, Plan, filled
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
 from conformance.oracle import shorten
@@ -100,27 +100,18 @@ def _matching(context: Context, query: NamedQuery, values: Values) -> int | None
     """How many documents match the part of the condition that the index answers; None where none is declared."""
     if query.plan.indexed is None:
         return None
-    return context.collection(query.collection).count_documents(_filled(query.plan.indexed, values))
+    return context.collection(query.collection).count_documents(filled(query.plan.indexed, values))
 
 
 def _explain(context: Context, query: NamedQuery, values: Values) -> Explained:
     command: dict[str, Any]
     if query.pipeline is not None:
-        command = {"aggregate": query.collection, "pipeline": _filled(query.pipeline, values), "cursor": {}}
+        command = {"aggregate": query.collection, "pipeline": filled(query.pipeline, values), "cursor": {}}
     else:
-        command = {"find": query.collection, "filter": _filled(query.find, values)}
-        command |= {"sort": _filled(query.sort, values)} if query.sort else {}
+        command = {"find": query.collection, "filter": filled(query.find, values)}
+        command |= {"sort": filled(query.sort, values)} if query.sort else {}
         command |= {"limit": query.limit} if query.limit else {}
     return explained(context.database.command({"explain": command, "verbosity": "executionStats"}))
-
-
-def _filled(part: Any, values: Values) -> Any:
-    """The part of a query with every ``$$name`` replaced by the parameter's value."""
-    if isinstance(part, Mapping):
-        return {key: _filled(value, values) for key, value in part.items()}
-    if isinstance(part, list | tuple):
-        return [_filled(item, values) for item in part]
-    return values[part[2:]] if isinstance(part, str) and part.startswith("$$") and part[2:] in values else part
 
 
 def _values(context: Context, query: NamedQuery) -> Values | str:

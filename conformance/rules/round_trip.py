@@ -64,7 +64,7 @@ def round_trips(
         if (document := context.collection(collection.name).find_one()) is not None
     }
     try:
-        arrived = _exchange(scratch, trials, deadline) if trials else {}
+        arrived = exchange(scratch, trials, deadline) if trials else {}
     finally:
         for name in trials:
             scratch.drop_collection(name)
@@ -82,7 +82,7 @@ def _harmless(document: Document, flag: str | None) -> Document:
     return {_MARK: True} if flag is None else {flag: not document.get(flag)}
 
 
-def _exchange(scratch: Database[Document], trials: Mapping[str, Trial], deadline: float) -> dict[str, list[Event]]:
+def exchange(scratch: Database[Document], trials: Mapping[str, Trial], deadline: float) -> dict[str, list[Event]]:
     """Make the changes and return the events that arrived, by collection, in their order."""
     for name in trials:
         scratch.drop_collection(name)

@@ -141,7 +141,7 @@ class Shares:
         multipliers = {
             str(one[group.target_field]): values
             for one in context.collection(group.target).find({group.target_field: {"$in": offered}})
-            if (values := _by_position(one.get(field), months)) is not None
+            if type(one[group.target_field]) in _KEYS and (values := _by_position(one.get(field), months)) is not None
         }
         table: Table = {}
         for position in range(_MONTHS):

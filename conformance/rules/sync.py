@@ -13,21 +13,23 @@ from dataclasses import replace
 from typing import Any, Final
 
 from conformance.configuration import Configuration
-from conformance.connector import CONNECTOR_FILE, ConnectorConfig, Entry, load_connector, unfit_for_ids
+from conformance.connector import CONNECTOR_FILE, PLACEHOLDER, ConnectorConfig, Entry, load_connector, unfit_for_ids
 from conformance.errors import ConfigurationError
 from conformance.live import live_collections
 from conformance.model import Collection, IdMapping, Model
 from conformance.oracle import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Rule, listed, skipped
+from conformance.rules.files import unreadable
 
 _FILE: Final = f"config/{CONNECTOR_FILE}"
-_PLACEHOLDER: Final = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}")
 
 #: BSON types that match_ids cannot take as MongoDB's _id; named one by one so that the _id index answers.
+#: (MongoDB itself takes no array, regular expression or undefined; a symbol sorts among the strings, all of which would
+#: be looked at: the documents family names it.)
 _UNFIT_TYPES: Final = (
-    "double", "object", "array", "binData", "undefined", "bool", "date", "null", "regex", "dbPointer",
-    "javascript", "symbol", "javascriptWithScope", "timestamp", "decimal", "minKey", "maxKey",
+    "double", "object", "binData", "bool", "date", "null", "dbPointer",
+    "javascript", "javascriptWithScope", "timestamp", "decimal", "minKey", "maxKey",
 )  # fmt: skip
 
 Judge = Callable[[Context, ConnectorConfig, str], Outcome]
@@ -116,10 +118,7 @@ def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome
     try:
         config = load_connector(context.model)
     except ConfigurationError as error:
-        why = str(error).replace(f"{context.model.root}/", "").removeprefix(f"{_FILE}: ")
-        broken = listed(context, 1, [Sample(why, ref=_FILE)])
-        elsewhere = skipped(f"{_FILE} cannot be read: see sync._config.file")
-        return {rule.id: broken if rule.subject == "file" else elsewhere for rule in rules}
+        return unreadable(context, rules, _FILE, error, "sync._config.file")
     return {rule.id: _JUDGES[rule.subject](context, config, rule.collection) for rule in rules}
 
 
@@ -140,7 +139,7 @@ def _unknown(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
 
 def _settings(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
     given = config.settings
-    factor = given.retry_strategy.backoff_multiplier
+    factor, jitter = given.retry_strategy.backoff_multiplier, given.retry_strategy.jitter
     demands = (
         ("connector_version", config.connector_version, 1 <= config.connector_version < 2, "1.0"),
         ("mongodb.database", config.mongodb.database, bool(config.mongodb.database), "a database's name"),
@@ -152,6 +151,7 @@ def _settings(context: Context, config: ConnectorConfig, _where: str) -> Outcome
         ("settings.retry_strategy.max_retries", given.retry_strategy.max_retries,
          0 <= given.retry_strategy.max_retries <= 100, "from 0 to 100"),
         ("settings.retry_strategy.backoff_multiplier", factor, factor >= 1 and math.isfinite(factor), "1 or more"),
+        ("settings.retry_strategy.jitter", jitter, 0 <= jitter <= 1, "a share from 0 to 1"),
     )  # fmt: skip
     problems = [
         Sample(f"is {_shown(value)}, must be {wanted}", ref=_ref(place))
@@ -179,7 +179,7 @@ def _maps(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
 
 
 def _is_endpoint(text: str) -> bool:
-    return re.fullmatch(r"https://[^\s/@]+(/\S*)?", text) is not None or _PLACEHOLDER.fullmatch(text) is not None
+    return re.fullmatch(r"https://[^\s/@]+(/\S*)?", text) is not None or PLACEHOLDER.fullmatch(text) is not None
 
 
 def _shown(value: object) -> str:
@@ -195,7 +195,7 @@ def _secrets(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
     problems = [
         Sample("is written out (*** here); write ${VARIABLE}", ref=_ref(place))
         for place, value in secrets.items()
-        if not _PLACEHOLDER.fullmatch(value)
+        if not PLACEHOLDER.fullmatch(value)
     ]
     return listed(context, len(secrets), problems)
 

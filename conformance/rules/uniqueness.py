@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from conformance.configuration import Configuration
@@ -38,24 +38,33 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
 def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Context], Outcome]:
     name = collection.name
     held = {field: {"$exists": True, "$ne": None} for field in group}
-    key: Any = f"${group[0]}" if len(group) == 1 else {field: f"${field}" for field in group}
+    keys = {field: _identified_by(collection.field(field)) for field in group}
+    key = keys[group[0]] if len(group) == 1 else keys
 
     def check(context: Context) -> Outcome:
         if group == (collection.id_field,) and context.counts[name]:
             other = context.collection(name).find_one({"$expr": {"$ne": ["$_id", key]}}, {"_id": 1})
             if other is None:  # the server keeps _id unique, so the field that always equals it is
                 return Outcome(context.counts[name])
-        pipeline = [
+        pipeline: list[dict[str, Any]] = [
             {"$match": held},
             {"$group": {"_id": key, "n": {"$sum": 1}}},
             {"$match": {"n": {"$gt": 1}}},
         ]
-        return _shared(context, name, group, pipeline)
+        return _shared(context, name, keys, pipeline)
 
     return check
 
 
-def _shared(context: Context, name: str, group: tuple[str, ...], pipeline: list[dict[str, Any]]) -> Outcome:
+def _identified_by(field: Field) -> Any:
+    """The value by which two fields are alike: a UUID is the same one in upper and in lower case."""
+    value = f"${field.path}"
+    if field.kind != "uuid":
+        return value
+    return {"$cond": [{"$eq": [{"$type": value}, "string"]}, {"$toLower": value}, value]}
+
+
+def _shared(context: Context, name: str, keys: Mapping[str, Any], pipeline: list[dict[str, Any]]) -> Outcome:
     """Counts the documents that share a value; ``pipeline`` yields each shared value with their number n."""
     collection = context.collection(name)
     if not context.counts[name]:
@@ -67,9 +76,9 @@ def _shared(context: Context, name: str, group: tuple[str, ...], pipeline: list[
             first.append(row["_id"])
     samples: list[Sample] = []
     for value in first:
-        wanted = value if len(group) > 1 else {group[0]: value}
-        same = [{"$eq": [f"${field}", {"$literal": wanted[field]}]} for field in group]
-        why = f"shares {', '.join(f'{f} {shorten(wanted[f])}' for f in group)}"
+        wanted = value if len(keys) > 1 else dict.fromkeys(keys, value)
+        same = [{"$eq": [key, {"$literal": wanted[field]}]} for field, key in keys.items()]
+        why = f"shares {', '.join(f'{field} {shorten(wanted[field])}' for field in keys)}"
         found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).limit(context.sample_size)
         samples += [Sample(why, document["_id"]) for document in found]
     return Outcome(context.counts[name], violations, context.samples(samples))
@@ -110,15 +119,15 @@ def _ignoring_case(collection: Collection, field: Field) -> Rule:
 
 
 def _version(collection: Collection, field: Field) -> Rule:
-    path = f"${field.path}"
-    other = {"$not": [{"$regexMatch": {"input": path, "regex": UUID4_PATTERN}}]}
+    text = {"$eq": [{"$type": f"${field.path}"}, "string"]}
+    other = {"$not": {"$regex": UUID4_PATTERN}}  # not $regexMatch, which is an error on text that is no UTF-8
     return Rule(
         id=f"uniqueness.{collection.name}.{field.subject}-version",
         title=f"{collection.title}: every {field.name} is a UUID of version 4",
         check=DocumentTest(
             collection.name,
             screen={"$nor": [validator(collection)]},
-            violating={"$expr": {"$and": [{"$eq": [{"$type": path}, "string"]}, other]}},
+            violating={"$expr": text, field.path: other},
             why=lambda document: f"{field.path} is {shorten(document.get(field.path))}",
             wanting=None if field.required else field.path,
         ),

@@ -22,7 +22,10 @@ Expectations = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """An edit to a conformant database or to a copy of its configuration, and the rules that must say so."""
+    """An edit to a conformant database or to a copy of its configuration, and the rules that must say so.
+
+    ``soak`` marks what others like it stand for, when there is no time.
+    """
 
     id: str
     title: str
@@ -33,6 +36,7 @@ class Fault:
     fails: Expectations = field(default_factory=dict)
     warns: Expectations = field(default_factory=dict)
     skips: tuple[str, ...] = ()
+    soak: bool = False
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Fault:
@@ -50,12 +54,12 @@ class Catalogue:
     unkillable: Mapping[str, str]
 
 
-def load_catalogue(model: Model) -> Catalogue:
+def load_catalogue(model: Model, folder: Path = HERE) -> Catalogue:
     """Read every file; AssertionError names the file and place that breaks fault.schema.json, or the id used twice."""
     faults: list[Fault] = []
     harmless: list[Fault] = []
     unkillable: dict[str, str] = {}
-    for content in _files():
+    for content in _files(folder):
         effects = content.get("effects", {})
         faults += [Fault.parse(entry) for entry in content.get("faults", ())]
         faults += [Fault.parse(entry) for one in content.get("patterns", ()) for entry in expand(model, one, effects)]
@@ -77,15 +81,16 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
         return mapping
 
 
-def _files() -> Iterator[Mapping[str, Any]]:
+def _files(folder: Path) -> Iterator[Mapping[str, Any]]:
     """The files' contents; the effects of all are known to all."""
     validator = Draft202012Validator(json.loads((HERE / "fault.schema.json").read_text(encoding="utf-8")))
     contents = []
-    for path in sorted(HERE.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml")):
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - it is a SafeLoader
         error = best_match(validator.iter_errors(content))
         assert error is None, f"{path.name}: at {error.json_path}: {error.message[:300]}"
         contents.append(content)
+    assert contents, f"{folder} holds no catalogue"
     effects = {name: events for content in contents for name, events in content.get("effects", {}).items()}
     for content in contents:
         yield {**content, "effects": effects}

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import bson
 from bson import Decimal128, Int64
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from tests.faults.values import at, made, put, take
@@ -17,6 +18,9 @@ from tests.faults.values import at, made, put, take
 Document = dict[str, Any]
 #: The place, in the order of _id, of the document that is edited unless an edit says another.
 NTH: Final = 3
+#: What nobody writes stands for text that no driver makes: as many bytes, and no UTF-8.
+_STAND_IN: Final = "\uf8ff\uf8ff"
+_HALVES: Final = b"\xed\xa0\xbd\xed\xa0\xbd"
 
 
 class Touched:
@@ -49,7 +53,15 @@ def insert(database: Database[Document], name: str, documents: list[Document]) -
     """Insert what the validator would refuse; a thousand at a time."""
     for start in range(0, len(documents), 1000):
         part = documents[start : start + 1000]
-        database[name].insert_many(part, bypass_document_validation=True)
+        database[name].insert_many([_broken(one) for one in part], bypass_document_validation=True)
+
+
+def _broken(document: Document) -> Any:
+    """The document with the stand-in made into halves of surrogate pairs."""
+    written = bson.encode(document)
+    return (
+        RawBSONDocument(written.replace(stand_in, _HALVES)) if (stand_in := _STAND_IN.encode()) in written else document
+    )
 
 
 def chosen(database: Database[Document], edit: Mapping[str, Any], named: Mapping[str, Document]) -> list[Document]:
@@ -144,6 +156,8 @@ _CASTS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "list": lambda value: list(value.values()) if isinstance(value, Mapping) else [value],
     "uuid1": lambda value: str(uuid.UUID(value[:14] + "1" + value[15:])),
     "upper": str.upper,
+    "surrogate": lambda value: value[:-1] + _STAND_IN,
+    "zero-width": lambda value: value + "\u200b",
     "newline": lambda value: value + "\n",
     "another": lambda value: value + "9",
     "long-int": Int64,

@@ -32,7 +32,7 @@ class Subject:
 def expand(model: Model, pattern: Mapping[str, Any], effects: Mapping[str, Any]) -> Iterator[Data]:
     """The faults of one pattern, as entries of a file would have them. AssertionError when there is none."""
     used: set[str] = set()
-    found = 0
+    seen: set[str] = set()
     for subject in _SUBJECTS[pattern["each"]](model, pattern.get("event", "")):
         if subject.id in pattern.get("except", ()):
             used.add(subject.id)
@@ -40,10 +40,11 @@ def expand(model: Model, pattern: Mapping[str, Any], effects: Mapping[str, Any])
         if not _chosen(subject, pattern.get("where", {})):
             continue
         used.add(subject.id)
-        found += 1
-        yield _fault(pattern, subject, effects)
+        collection = subject.names["collection"]
+        yield {**_fault(pattern, subject, effects), "soak": pattern.get("soak", False) and collection in seen}
+        seen.add(collection)
     unknown = {*pattern.get("also", {}), *pattern.get("except", ())} - used
-    assert found, f"the pattern {pattern['pattern']!r} makes no fault"
+    assert seen, f"the pattern {pattern['pattern']!r} makes no fault"
     assert not unknown, f"the pattern {pattern['pattern']!r} names what it does not make: {sorted(unknown)}"
 
 

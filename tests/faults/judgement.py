@@ -11,6 +11,7 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from conformance.configuration import Configuration
+from conformance.connection import OPTIONS
 from conformance.model import Model
 from conformance.rules.base import Context, Rule
 from conformance.rules.catalogue import all_rules
@@ -26,17 +27,25 @@ from tests.faults.values import made
 
 Document = dict[str, Any]
 #: Files that some families read when they run; every other one below these folders is read when rules are derived.
-_READ_AT_RUN: Final = ("config/ditto_connector_config.yaml",)
+_READ_AT_RUN: Final = (
+    "config/ditto_connector_config.yaml",
+    "config/ditto_permissions.json",
+    "config/ditto_subscriptions.yaml",
+)
 _DERIVED_FROM: Final = ("config/", "schemas/")
-_OF_FILES: Final = ("sync", "security")
+_OF_FILES: Final = ("sync", "permissions", "security")
 
 
 @dataclass
 class Judge:
-    """Runs faults at one place, each once; ``elsewhere`` makes a directory for another server."""
+    """Runs faults at one place, each once; ``elsewhere`` makes a directory for another server.
+
+    ``families`` limits all that is run to the rules of these; none means all.
+    """
 
     place: Place
     elsewhere: Callable[[], Path]
+    families: frozenset[str] = frozenset()
     _rules: tuple[Model, Configuration, list[Rule]] | None = None
     _clean: dict[str, Results] = field(default_factory=dict)
     _hashes: dict[str, Mapping[str, str]] = field(default_factory=dict)
@@ -132,12 +141,15 @@ class Judge:
         if self._rules is None or fresh:
             model = self.place.model()
             configuration = self.place.configuration(model, settings)
-            rules = all_rules(model, configuration)
+            rules = [
+                rule for rule in all_rules(model, configuration) if not self.families or rule.family in self.families
+            ]
             if not fresh:
                 self._rules = (model, configuration, rules)
         else:
             model, configuration, rules = self._rules
-        return Context(model, configuration, settings, database, embedded=True, scratch=scratch), rules
+        readable = database.with_options(OPTIONS)  # as the program has it: broken text is read
+        return Context(model, configuration, settings, readable, embedded=True, scratch=scratch), rules
 
     def _choice(self, fault: Fault, rules: list[Rule], touched: Touched, everything: bool) -> list[Rule]:
         """The rules that the edits can touch: those that read what was edited."""

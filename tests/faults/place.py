@@ -15,9 +15,10 @@ import yaml
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from conformance.configuration import Configuration, GenerationFile, load_configuration, read_yaml
+from conformance.configuration import Configuration, GenerationFile, load_configuration
 from conformance.model import Model, load_model
 from conformance.provision import apply, plan
+from conformance.reading import read_yaml
 from conformance.rules.base import Context
 from conformance.settings import Settings, load_settings
 from generator.loader import load
@@ -28,7 +29,7 @@ Document = dict[str, Any]
 #: What of the project is copied: what a model is, and what the rules of family security look at.
 _COPIED: Final = ("schemas", "config", ".env.sample", ".gitignore")
 #: Customers and orders by the name of the base.
-SIZES: Final[Mapping[str, tuple[int, int]]] = {"small": (300, 2_000), "large": (1_000, 12_000)}
+SIZES: Final[Mapping[str, tuple[int, int]]] = {"tiny": (60, 250), "small": (300, 2_000), "large": (1_000, 12_000)}
 #: Not the default: a fault must not depend on the seed that everybody looks at.
 SEED: Final = 7
 

@@ -40,8 +40,10 @@ class ServerState:
     def undo(self) -> None:
         """Put collections, options and indexes back, and the documents that were taken away."""
         now = _options(self._database)
-        for name in now.keys() - self.options.keys():
-            self._database.drop_collection(name)
+        added = now.keys() - self.options.keys()
+        for name in added:
+            if not name.startswith("system."):
+                self._database.drop_collection(name)
         for name, options in self.options.items():
             if name not in now or _fixed(now[name]) != _fixed(options):
                 self._anew(name, options)
@@ -51,6 +53,8 @@ class ServerState:
                 wanted |= {option: options[option] for option in _MODIFIABLE if option in options}
                 self._database.command({"collMod": name, **wanted})
             self._mend_indexes(name)
+        if "system.views" in added:  # the server lets go of it after the last view or time series only
+            self._database.drop_collection("system.views")
 
     def _anew(self, name: str, options: Mapping[str, Any]) -> None:
         documents = self._documents[name]

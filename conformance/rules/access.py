@@ -1,0 +1,169 @@
+"""What users may do with the documents of a collection, and what they should: two computations that share nothing.
+
+What they may do are the file's conditions, put to the server as filters. Which documents are theirs is the model's to
+say: those that refer to the user's own document of the users' collection, grouped and counted without any filter; of
+a collection that belongs to nobody, all, or where it has rules, all that are not soft-deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+from conformance.conditions import Attribute, Comparison, Condition, Every, Parameter, to_mongo
+from conformance.model import Collection
+from conformance.permissions import Operation, Permissions, User, allowed, known_users
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Document, listed
+from conformance.rules.subscriptions import FILE, found, signed_in
+from conformance.subscriptions import Device, Subscription, Subscriptions, values_for
+
+_NOTHING: Final[Mapping[str, Any]] = {"_id": {"$in": []}}
+_EVERYTHING: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """One collection under the permissions, in the database under judgement."""
+
+    context: Context
+    collection: Collection
+    permissions: Permissions
+
+    @cached_property
+    def own(self) -> Mapping[str, Document]:
+        """The document of the users' collection by the id of its user, for everyone who is known."""
+        documents = list(self.context.collection(self.permissions.users.collection).find())
+        people = known_users(self.permissions, self.context.model, documents)
+        by_id = {document.get(self.permissions.users.id): document for document in documents}
+        return {user.id: by_id[user.id] for user in people}
+
+    @cached_property
+    def people(self) -> Sequence[User]:
+        """Everyone who is known."""
+        return known_users(self.permissions, self.context.model, self.own.values())
+
+    def operation(self, operation: Operation, *, needed: bool) -> Outcome:
+        """Documents on which someone may do the operation and should not, or should and may not."""
+        wrong: list[tuple[str, Document]] = []
+        numbers = []
+        for user in self.people:
+            may = to_mongo(allowed(self.permissions, self.collection, user, operation))
+            should, number = self._share(user) if needed else (_NOTHING, 0)
+            numbers.append(self._count(may))
+            name = self.own[user.id]["_id"]
+            too_much, too_little = {"$and": [may, {"$nor": [should]}]}, {"$and": [should, {"$nor": [may]}]}
+            if numbers[-1] != number or self._count(too_much):
+                wrong.append((f"{name} may {operation} it, and should not", too_much))
+                wrong.append((f"{name} should {operation} it, and may not", too_little))
+        evidence = {"users": len(numbers), "documents of each": f"{min(numbers)} to {max(numbers)}"}
+        return self._outcome(wrong, evidence)
+
+    def _outcome(self, wrong: Sequence[tuple[str, Document]], evidence: Mapping[str, Any]) -> Outcome:
+        examined, documents = self.context.counts[self.collection.name], self.context.collection(self.collection.name)
+        if not wrong:
+            return Outcome(examined, evidence=evidence)
+        anyone = {"$or": [condition for _, condition in wrong]}
+        violations = documents.count_documents(anyone)
+        if not violations:
+            why = "what users may see, counted by filters, is not what the server's grouping has"
+            return listed(self.context, examined, [Sample(why, ref=self.collection.name)], **evidence)
+        broken = documents.find(anyone, {"_id": 1}).sort("_id", 1).limit(self.context.sample_size)
+        samples = (Sample(self._why(one["_id"], wrong), id=one["_id"]) for one in broken)
+        return Outcome(examined, violations, self.context.samples(samples), evidence=evidence)
+
+    def _why(self, _id: Any, wrong: Sequence[tuple[str, Document]]) -> str:
+        """The first reason for which the document was found, and for how many users there is one."""
+        documents = self.context.collection(self.collection.name)
+        reasons = [
+            why for why, condition in wrong if documents.find_one({"$and": [{"_id": _id}, condition]}, {"_id": 1})
+        ]
+        return reasons[0] if len(reasons) == 1 else f"{reasons[0]}; so it is for {len(reasons)} users"
+
+    def subscriptions(self, subscriptions: Subscriptions) -> Outcome:
+        """The subscriptions that select documents which their user may not read."""
+        entries, problems = subscriptions.of(self.collection.name), []
+        for place, device, one in entries:
+            why = None if self._within(subscriptions, device, one) else self._beyond(subscriptions, device, one)
+            problems += [Sample(why, ref=f"{FILE}: {place}")] if why else []
+        return listed(self.context, len(entries), problems)
+
+    def _within(self, subscriptions: Subscriptions, device: Device, one: Subscription) -> bool:
+        """True when the permission is one of what the subscription demands, word for word, whatever the data."""
+        rules = self.permissions.of(self.collection.name)
+        condition = one.selection.condition
+        demanded = [
+            _of_the_user(part, subscriptions)
+            for part in (condition.parts if isinstance(condition, Every) else (condition,))
+        ]
+        return device.user == "super_manager" or any(rule.grants("read") and rule.parsed in demanded for rule in rules)
+
+    def _beyond(self, subscriptions: Subscriptions, device: Device, one: Subscription) -> str | None:
+        """What the first user for whom there is any would hold and may not read."""
+        for name, user in signed_in(self.context, device):
+            values = values_for(subscriptions, one.selection.parameters, user, self.context.database)
+            may = to_mongo(allowed(self.permissions, self.collection, user, "read"))
+            over = {"$and": [to_mongo(one.selection.bound(values)), {"$nor": [may]}]}
+            number, example = found(self.context, self.collection.name, over)
+            if number:
+                return f"the user of {name} would hold {number} documents and may not read them, such as {example}"
+        return None
+
+    def _count(self, condition: Mapping[str, Any]) -> int:
+        """Documents that meet a filter; asked once."""
+        key = repr(condition)
+        if key not in self._counted:
+            self._counted[key] = self.context.collection(self.collection.name).count_documents(condition)
+        return self._counted[key]
+
+    @cached_property
+    def _counted(self) -> dict[str, int]:
+        return {}
+
+    def _share(self, user: User) -> tuple[Mapping[str, Any], int]:
+        """The user's documents as a filter, and their number as the server's grouping has it."""
+        if not self.collection.synced:
+            return _NOTHING, 0
+        if self._references:
+            own = self.own[user.id]
+            keys = {field: own.get(target) for field, target in self._references}
+            number = sum(n for group, n in self._groups if any(_is(group.get(f), key) for f, key in keys.items()))
+            return {"$or": [{field: key} for field, key in keys.items()]} if len(keys) > 1 else keys, number
+        flag = self.collection.soft_delete
+        if flag is None or not self.permissions.of(self.collection.name):
+            return _EVERYTHING, self.context.counts[self.collection.name]
+        return {flag: False}, sum(number for group, number in self._groups if group.get(flag) is False)
+
+    @cached_property
+    def _references(self) -> Sequence[tuple[str, str]]:
+        """The fields that refer to the users' collection, each with the field there."""
+        return [
+            (reference.field, reference.target_field)
+            for reference in self.collection.references
+            if reference.target == self.permissions.users.collection
+        ]
+
+    @cached_property
+    def _groups(self) -> Sequence[tuple[Mapping[str, Any], int]]:
+        """The collection's documents grouped by whose they are, or whether they are deleted; with their numbers."""
+        flag = self.collection.soft_delete
+        fields = [field for field, _ in self._references] or ([flag] if flag else [])
+        stage = {"$group": {"_id": {field: f"${field}" for field in fields}, "number": {"$sum": 1}}}
+        return [(row["_id"], row["number"]) for row in self.context.collection(self.collection.name).aggregate([stage])]
+
+
+def _of_the_user(condition: Condition, subscriptions: Subscriptions) -> Condition:
+    """A comparison with a parameter that is an attribute of the user's, as a permission would say it."""
+    if isinstance(condition, Comparison) and isinstance(condition.value, Parameter):
+        source = subscriptions.parameters.get(condition.value.name)
+        if source is not None and source.user is not None:
+            return replace(condition, value=Attribute(source.user))
+    return condition
+
+
+def _is(value: Any, key: Any) -> bool:
+    """Equal as MongoDB compares, which finds a value in an array too."""
+    values = value if isinstance(value, list) else [value]
+    return any(type(one) is type(key) and one == key for one in values)

@@ -1,0 +1,233 @@
+"""Family sync, what devices subscribe to: the file can be read, names what there is, and says twice the same.
+
+That the real engine takes each query, and selects the same, is shown by suites/test_sync_queries.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from pymongo.errors import OperationFailure
+
+from conformance.conditions import comparisons, to_mongo
+from conformance.configuration import Configuration, filled
+from conformance.errors import ConfigurationError
+from conformance.model import Model
+from conformance.oracle import shorten
+from conformance.permissions import User, known_users, load_permissions
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Document, Rule, listed, skipped
+from conformance.rules.files import unreadable
+from conformance.subscriptions import (
+    SUBSCRIPTIONS_FILE,
+    Device,
+    Source,
+    Subscription,
+    Subscriptions,
+    load_subscriptions,
+    values_for,
+)
+
+FILE: Final = f"config/{SUBSCRIPTIONS_FILE}"
+#: The rule that says of the file that it cannot be read.
+TOLD_BY: Final = "sync._config.subscriptions-file"
+
+#: By subject: title, why, mend.
+_WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "subscriptions-file": (
+        "The devices' subscriptions can be read, and Ditto takes each: SELECT * of one collection and a condition",
+        "Ditto refuses another form when the app starts, or takes it and syncs something else.",
+        "Mend the line that is named.",
+    ),
+    "subscriptions-collections": (
+        "Devices subscribe to synced collections, to all of them, and to no other",
+        "A collection that never syncs stays empty on the device; one that nobody subscribes to syncs for nothing.",
+        "Correct the collection's name, remove the entry, or subscribe to what is missing.",
+    ),
+    "subscriptions-fields": (
+        "Subscriptions and parameters name fields that exist",
+        "A field that no document has selects nothing, without an error: the device stays empty.",
+        "Correct the field's name.",
+    ),
+    "subscriptions-parameters": (
+        "Every parameter says where its value comes from, a list where a list is asked for, and is used",
+        "A query with a parameter that nobody gives is refused; IN with a value that is no list finds nothing.",
+        "Declare the parameter under parameters, or remove what is not used.",
+    ),
+    "subscriptions-meaning": (
+        "Every subscription selects what is written beside it in MongoDB's words, for every user",
+        "Devices would hold other documents than the people who wrote the subscription meant.",
+        "Correct the query or its find, whichever does not say what was meant.",
+    ),
+}
+
+
+def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
+    """Five rules on the file."""
+    for subject, (title, why, mend) in _WORDS.items():
+        yield Rule(f"sync._config.{subject}", title, _judge_file, why=why, mend=mend)
+
+
+def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """Read the file once for all the rules on it."""
+    try:
+        subscriptions = load_subscriptions(context.model)
+    except ConfigurationError as error:
+        return unreadable(context, rules, FILE, error, TOLD_BY)
+    return {rule.id: _JUDGES[rule.subject](context, subscriptions) for rule in rules}
+
+
+def _readable(context: Context, subscriptions: Subscriptions) -> Outcome:
+    return listed(context, len(list(subscriptions.places())), [])
+
+
+def _collections(context: Context, subscriptions: Subscriptions) -> Outcome:
+    named = [(place, name) for place, name, _ in _named(subscriptions)]
+    named += [(f"{device.name}.changes", name) for device in subscriptions.devices for name in device.changes]
+    problems = [Sample(why, ref=f"{FILE}: {place}") for place, name in named if (why := _unfit(context.model, name))]
+    synced = [collection.name for collection in context.model if collection.synced]
+    problems += [
+        Sample(f"{name} is synced, and no device subscribes to it", ref=f"{FILE}: devices")
+        for name in synced
+        if not subscriptions.of(name)
+    ]
+    return listed(context, len(named) + len(synced), problems)
+
+
+def _unfit(model: Model, name: str) -> str | None:
+    if name not in model.collections:
+        return f"the model defines no collection {name!r}"
+    return None if model[name].synced else f"{name} is not synced: it never reaches a device"
+
+
+def _named(subscriptions: Subscriptions) -> Iterator[tuple[str, str, list[str]]]:
+    """Place, collection and fields of each subscription, of each query, and of each parameter that a field gives."""
+    for place, _, one in subscriptions.places():
+        yield place, one.selection.collection, [each.path for each in comparisons(one.selection.condition)]
+    for query in subscriptions.queries:
+        yield f"queries.{query.name}", query.collection, []
+    for name, source in subscriptions.parameters.items():
+        if source.field is not None:
+            collection, path = source.field
+            yield f"parameters.{name}", collection, [path, *source.where]
+
+
+def _fields(context: Context, subscriptions: Subscriptions) -> Outcome:
+    known = [(place, context.model[name], fields) for place, name, fields in _named(subscriptions)
+             if name in context.model.collections]  # fmt: skip
+    examined = sum(len(fields) for _, _, fields in known)
+    problems = [
+        Sample(f"{collection.name} has no field {path!r}", ref=f"{FILE}: {place}")
+        for place, collection, fields in known
+        for path in dict.fromkeys(fields)
+        if not collection.has(path)
+    ]
+    return listed(context, examined, problems) if examined else skipped(f"{FILE} names no field")
+
+
+def _parameters(context: Context, subscriptions: Subscriptions) -> Outcome:
+    declared, attributes = subscriptions.parameters, _attributes(context)
+    asked = [
+        (place, name, _odd(declared, name, device, is_list))
+        for place, device, one in subscriptions.places()
+        for name, is_list in one.selection.parameters.items()
+    ]
+    asked += [
+        (f"queries.{one.name}", name, _odd(declared, name)) for one in subscriptions.queries for name in one.parameters
+    ]
+    asked += [
+        (f"parameters.{of}", name, _odd(declared, name)) for of, one in declared.items() for name in one.where.values()
+    ]
+    used = {name for _, name, _ in asked}
+    for of, one in declared.items():
+        asked.append((f"parameters.{of}", of, None if of in used else f":{of} is used nowhere"))
+        if one.user is not None and attributes is not None and one.user not in attributes:
+            asked.append((f"parameters.{of}", of, f"users have no attribute {one.user!r}"))
+    if not asked:
+        return skipped(f"{FILE} has no parameter")
+    return listed(context, len(asked), [Sample(why, ref=f"{FILE}: {place}") for place, _, why in asked if why])
+
+
+def _odd(
+    declared: Mapping[str, Source], name: str, device: Device | None = None, is_list: bool | None = None
+) -> str | None:
+    """What is wrong with the use of a parameter, in words; ``is_list`` None where it is not known what is wanted."""
+    source = declared.get(name)
+    if source is None:
+        return f":{name} is not declared under parameters"
+    if device is not None and device.user == "super_manager" and source.user is not None:
+        return f":{name} is an attribute of a user's, and the super manager has none"
+    if is_list is None or is_list == (source.values is not None):
+        return None
+    return f":{name} must be a list (values)" if is_list else f":{name} is a list, and one value is compared"
+
+
+def _attributes(context: Context) -> tuple[str, ...] | None:
+    """What the permissions' users have; None when that file cannot be read, which its own rule says."""
+    try:
+        return load_permissions(context.model).users.attributes
+    except ConfigurationError:
+        return None
+
+
+def _meaning(context: Context, subscriptions: Subscriptions) -> Outcome:
+    examined, problems = 0, []
+    for place, device, one in subscriptions.places():
+        if to_mongo(one.selection.condition) == one.find:  # word for word the same, whatever the data
+            examined += 1
+            continue
+        people = signed_in(context, device) if one.selection.collection in context.model.collections else []
+        why = next(
+            (why for name, user in people if (why := _difference(context, subscriptions, one, name, user))), None
+        )
+        examined += bool(people)
+        problems += [Sample(why, ref=f"{FILE}: {place}")] if why else []
+    return listed(context, examined, problems) if examined else skipped("nobody is known to ask for")
+
+
+def _difference(context: Context, subscriptions: Subscriptions, one: Subscription, name: str, user: User) -> str | None:
+    """What a subscription selects for the user and its find does not, or the reverse."""
+    values = values_for(subscriptions, one.selection.parameters, user, context.database)
+    said, meant = to_mongo(one.selection.bound(values)), filled(one.find, values)
+    sides = (("it", "its find does not", said, meant), ("its find", "it does not", meant, said))
+    try:
+        for side, other, more, less in sides:
+            number, example = found(context, one.selection.collection, {"$and": [more, {"$nor": [less]}]})
+            if number:
+                return f"for {name} {side} selects {number} documents that {other}, such as {example}"
+    except OperationFailure as error:
+        return f"the server refuses its find: {str((error.details or {}).get('errmsg', error))[:120]}"
+    return None
+
+
+def found(context: Context, collection: str, condition: Document) -> tuple[int, str]:
+    """How many documents meet the filter, and the _id of the first of them in words."""
+    documents = context.collection(collection)
+    number = documents.count_documents(condition)
+    first = documents.find_one(condition, {"_id": 1}, sort=[("_id", 1)]) if number else None
+    return number, shorten(first["_id"]) if first else ""
+
+
+def signed_in(context: Context, device: Device) -> list[tuple[str, User]]:
+    """Who may sign in on a device of the kind, each with a name; nobody while permissions do not say who is known."""
+    try:
+        permissions = load_permissions(context.model)
+    except ConfigurationError:
+        return []
+    if device.user == "super_manager":
+        return [("the super manager", User(permissions.super_manager_id, super_manager=True))]
+    if permissions.users.collection not in context.model.collections:
+        return []
+    documents = list(context.collection(permissions.users.collection).find())
+    names = {document.get(permissions.users.id): str(document["_id"]) for document in documents}
+    return [(names[user.id], user) for user in known_users(permissions, context.model, documents)]
+
+
+_JUDGES: Final[Mapping[str, Callable[[Context, Subscriptions], Outcome]]] = {
+    "subscriptions-file": _readable,
+    "subscriptions-collections": _collections,
+    "subscriptions-fields": _fields,
+    "subscriptions-parameters": _parameters,
+    "subscriptions-meaning": _meaning,
+}

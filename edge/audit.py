@@ -1,0 +1,73 @@
+"""Looking through the store for what differs from the ledger, page by page: what devices wrote unobserved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from edge.arrival import look_up
+from edge.delta import same
+from edge.ledger import key_of
+from edge.state import State
+from edge.store import Store, identifier
+
+Document = dict[str, Any]
+
+_PAGE: Final = 100
+#: Seconds between two counts of a collection, at least, and the share of the time that counting it may take.
+_PERIOD: Final = 1.0
+_SHARE: Final = 0.05
+
+
+def audit(store: Store, state: State, name: str) -> Iterator[list[str]]:
+    """Keys of documents that differ, page by page; each page is to be taken under the bridge's lock."""
+    yield [each.key for each in state.unsynced if each.direction == "to MongoDB" and each.collection == name]
+    last = ""
+    while rows := state.ledger.page(name, last, _PAGE):
+        last = rows[-1].key
+        found = look_up(store, name, [row.id for row in rows])
+        yield [row.key for row in rows if not same(found.get(row.key), row.base)]
+    if store.count(name) > state.ledger.live[name]:
+        documents = store.execute(f"SELECT _id FROM {identifier(name)}")  # noqa: S608 - quoted
+        keys = [key_of(document["_id"]) for document in documents]
+        for start in range(0, len(keys), _PAGE):
+            some = keys[start : start + _PAGE]
+            there = state.ledger.rows(name, some)
+            yield [key for key in some if key not in there]
+
+
+def news(state: State, name: str, written: Mapping[str, Document | None]) -> list[str]:
+    """Keys of the written documents that tell something new: most of them the bridge has written itself."""
+    rows = state.ledger.rows(name, written)
+    known = {key for key, row in rows.items() if same(written[key], row.base)}
+    return [key for key in written if key not in known or (name, key, "to MongoDB") in state.unsynced]
+
+
+class Census:
+    """Notices deletions, which no observer tells of: by counting, which takes no more than a share of the time."""
+
+    def __init__(self, store: Store, state: State, names: list[str]) -> None:
+        self._store = store
+        self._state = state
+        self._due = dict.fromkeys(names, 0.0)
+
+    def short(self, lock: AbstractContextManager[object]) -> list[str]:
+        """Collections of which the store has fewer documents than both sides agreed on and devices have added."""
+        found = []
+        for name in [name for name, due in self._due.items() if due <= time.monotonic()]:
+            started = time.monotonic()
+            if self._store.count(name) < self._state.ledger.live[name]:
+                with lock:  # seen without the lock it may be a change on its way
+                    if self._store.count(name) < self._state.ledger.live[name] + self._added(name):
+                        found.append(name)
+            cost = time.monotonic() - started
+            self._due[name] = time.monotonic() + max(_PERIOD, cost / _SHARE)
+        return found
+
+    def _added(self, name: str) -> int:
+        """Documents that devices made and MongoDB did not take."""
+        keys = [each.key for each in self._state.unsynced if each.direction == "to MongoDB" and each.collection == name]
+        rows = self._state.ledger.rows(name, keys)
+        return sum(1 for key in keys if key not in rows or rows[key].base is None)

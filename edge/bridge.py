@@ -1,0 +1,308 @@
+"""The bridge: keeps a Ditto store and a MongoDB database in step, both ways, as the connector's configuration says.
+
+It follows the documented rules of Ditto's managed MongoDB connector and is not that connector: its results are the
+bridge's. Three things go on side by side, each under one lock while it touches documents: copying, what happens in
+MongoDB (Inbound), and what devices write (Outbound). What a run was about when it was killed is found in the state:
+announced changes are brought to the store, the change stream goes on from its position, and only when it has reached
+the present is the store looked through for what devices have written meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from threading import Event, RLock, Thread
+from typing import Any, Final, TypeVar
+
+from bson import Timestamp
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from conformance.connector import ConnectorSettings
+from conformance.errors import ConfigurationError
+from edge.arrival import Arrival, Arrived, chunks
+from edge.audit import Census, audit, news
+from edge.change_stream import Batch, ChangeStream, as_number, passes, present
+from edge.feed import Feed
+from edge.hooks import Hooks
+from edge.inbound import Inbound
+from edge.initial_copy import InitialCopy
+from edge.outbound import Outbound
+from edge.pace import copying_pause, link_delays
+from edge.pairing import pair
+from edge.recent import Recent
+from edge.state import State
+from edge.store import Store
+from edge.synced import Synced
+
+__all__ = ["Bridge", "Hooks"]
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+#: Events applied together, and documents carried to MongoDB together.
+_EVENTS: Final = 500
+_CHANGES: Final = 100
+#: Seconds between looks at what is due now and then.
+_PULSE: Final = 0.2
+
+
+class Bridge:
+    """Runs between one database and one store. ``stop`` may be called from any thread."""
+
+    def __init__(
+        self,
+        database: Database[Document],
+        store: Store,
+        state: State,
+        synced: Mapping[str, Synced],
+        settings: ConnectorSettings,
+        *,
+        source: str,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._state = state
+        self._synced = synced
+        self._hooks = hooks or Hooks()
+        self._lock = RLock()
+        self._stop = Event()
+        self._wake = Event()
+        self._failure: BaseException | None = None
+        self._dirty: dict[str, dict[str, None]] = defaultdict(dict)
+        self._reached = 0
+        self.counts: Counter[str] = Counter()
+        pair(state, store, source, self._hooks.notice)
+        self._empty = not any(state.ledger.live.values()) and not any(map(store.count, synced))
+        maps = not settings.strict_mode
+        retry = settings.retry_strategy
+        recent = Recent()
+        self._inbound = Inbound(database, store, state, Arrival(store, maps=maps), synced, recent)
+        self._outbound = Outbound(
+            database, store, state, synced, maps=maps, recent=recent, retry=retry, stop=self._stop
+        )
+        self._copy = InitialCopy(database, state, self._inbound, synced, recent, settings.batch_size)
+        self._per_second = settings.rate_limit_per_second
+        self._initial_sync = settings.initial_sync
+        self._jitter = retry.jitter
+
+    def stop(self) -> None:
+        """End the run soon, and cleanly."""
+        self._stop.set()
+        self._wake.set()
+
+    def begin_copy(self, names: Sequence[str] | None = None) -> None:
+        """Have collections (all, unless named) copied anew: what is as it should be is passed over.
+
+        Raises ConfigurationError for a name that does not sync.
+        """
+        odd = next((name for name in names or () if name not in self._synced), None)
+        if odd is not None:
+            raise ConfigurationError(f"{odd} does not sync; name one of {', '.join(self._synced)}")
+        with self._lock, self._state.transaction():
+            self._copy.begin(names or self._synced)
+
+    def run(self, *, once: bool = False) -> bool:
+        """Copy what is to be copied, and carry changes both ways until ``stop``.
+
+        ``once``: end when both sides are in step; what devices write in a store that was empty waits for the next run.
+        Gives False when it was stopped before. Raises TargetError when the store or the state cannot be written,
+        PyMongoError for what waiting does not mend.
+        """
+        stream: ChangeStream | None = None
+        threads = []
+        try:
+            self._settle(self._insist(self._inbound.finish))
+            stream = self._insist(self._open_stream)
+            threads.append(self._start(lambda: self._follow(stream)))
+            if once:
+                self._finish()
+            else:
+                threads.append(self._start(self._carry))
+                while not self._stop.is_set():
+                    self._copy_all()
+                    self._stop.wait(_PULSE)
+        except _Stopped:
+            pass
+        finally:
+            stopped = self._stop.is_set()
+            self.stop()
+            for thread in threads:
+                thread.join()
+            if stream is not None:
+                stream.close()
+            self._copy.close()
+            self._outbound.close()
+        if self._failure is not None:
+            raise self._failure
+        return not stopped
+
+    def _start(self, work: Callable[[], None]) -> Thread:
+        def guarded() -> None:
+            try:
+                work()
+            except _Stopped:
+                pass
+            except BaseException as error:
+                self._failure = self._failure or error
+                self.stop()
+
+        thread = Thread(target=guarded, name="bridge", daemon=True)
+        thread.start()
+        return thread
+
+    def _insist(self, action: Callable[[], T]) -> T:
+        """Do it under the lock; again and again while MongoDB is out of reach."""
+        for delay in link_delays(self._jitter):
+            if self._stop.is_set():
+                raise _Stopped
+            try:
+                with self._lock:
+                    return action()
+            except PyMongoError as error:
+                if not passes(error):
+                    raise
+                self._stop.wait(delay)
+        raise AssertionError
+
+    def _until_reached(self) -> None:
+        """Wait until what happened in MongoDB up to now has been applied."""
+        goal = as_number(self._insist(lambda: present(self._database)))
+        while self._reached < goal:
+            if self._stop.wait(0.005):
+                raise _Stopped
+
+    def _open_stream(self) -> ChangeStream:
+        position = self._state.get("token") or self._state.get("start")
+        with self._state.transaction():
+            if position is None:
+                now = present(self._database)
+                position = Timestamp(now.time, now.inc + 1)
+                self._state.put("start", position)
+            for name in self._synced:
+                if not self._copy.begun(name):
+                    self._copy.begin([name]) if self._initial_sync else self._copy.skip(name)
+        return ChangeStream(self._database, list(self._synced), position, self._hooks.notice, self._jitter)
+
+    def _settle(self, arrived: Arrived) -> None:
+        self.counts["to Ditto"] += arrived.written
+        self.counts["conflicts"] += arrived.conflicts
+        for name, key in arrived.differing:
+            self._dirty[name][key] = None
+        if arrived.differing:
+            self._wake.set()
+
+    def _copy_all(self) -> None:
+        """Copy whatever is begun, to its end."""
+        names = self._insist(lambda: [name for name in self._synced if self._copy.wanted(name)])
+        if not names:
+            return
+        self._hooks.expect({name: self._insist(partial(self._copy.size, name)) for name in names})
+        for name in names:
+            self._hooks.progress(name, self._insist(partial(self._copy.copied, name)))
+            while number := self._insist(partial(self._copy_page, name)):
+                self._hooks.progress(name, number)
+                # At least for an instant, in which whoever waits for the lock gets it.
+                self._stop.wait(max(0.001, copying_pause(number, self._per_second)))
+
+    def _copy_page(self, name: str) -> int:
+        self._hooks.phase("initial")
+        number, arrived = self._copy.step(name)
+        self.counts["copied"] += number
+        self._settle(arrived)
+        return number
+
+    def _follow(self, stream: ChangeStream) -> None:
+        """Apply what happens in MongoDB."""
+        while not self._stop.is_set():
+            batch = stream.take(_EVENTS, _PULSE)
+            if batch is not None:
+                self._insist(partial(self._apply, batch))
+
+    def _apply(self, batch: Batch) -> None:
+        self._hooks.phase("live")
+        arrived, ended = self._inbound.apply(batch.events, {"token": batch.token} if batch.token else {})
+        self._settle(arrived)
+        if batch.lost is not None:
+            self._hooks.notice(
+                f"the position in MongoDB's changes is lost ({batch.lost.reason}): comparing all documents"
+            )
+            ended = set(self._synced)
+        with self._state.transaction():
+            if batch.lost is not None:
+                self._state.put("token", None)
+                self._state.put("start", batch.lost.start)
+            self._copy.begin(ended)
+        self._reached = max(self._reached, batch.time)
+        if batch.failure is not None:
+            raise batch.failure
+
+    def _carry(self) -> None:
+        """Carry what devices write; first what they wrote while no bridge was looking."""
+        self._until_reached()
+        feed = Feed(self._store, self._state.ledger.live | dict.fromkeys(self._synced, 1), self._wake.set)
+        census = Census(self._store, self._state, list(self._synced))
+        try:
+            if self._stop.wait(max(0.0, feed.complete_from - time.time())):
+                return
+            pages = self._pages(self._synced)
+            self._hooks.notice("in step with MongoDB's present; carrying changes both ways")
+            while not self._stop.is_set():
+                self._wake.clear()
+                written = feed.take()
+                with self._lock:
+                    found = {name: news(self._state, name, some) for name, some in written.items()}
+                self._flush(found)
+                self._flush(self._take_dirty())
+                page = self._insist(partial(next, pages, None))
+                if page is not None:
+                    self._flush(dict([page]))
+                    continue
+                self._wake.wait(_PULSE)
+                feed.tend()
+                pages = self._pages(census.short(self._lock))
+        finally:
+            feed.close()
+
+    def _pages(self, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+        return ((name, keys) for name in names for keys in audit(self._store, self._state, name))
+
+    def _take_dirty(self) -> dict[str, list[str]]:
+        with self._lock:
+            taken, self._dirty = self._dirty, defaultdict(dict)
+        return {name: list(keys) for name, keys in taken.items()}
+
+    def _flush(self, keys: Mapping[str, list[str]]) -> None:
+        for name, some in keys.items():
+            for chunk in chunks(some, _CHANGES):
+                self._insist(partial(self._flush_some, name, chunk))
+
+    def _flush_some(self, name: str, keys: Sequence[str]) -> None:
+        self._hooks.phase("flush")
+        flushed = self._outbound.flush(name, keys)
+        self.counts["to MongoDB"] += flushed.written
+        self.counts["conflicts"] += flushed.conflicts
+        if flushed.unknown:
+            self._settle(self._inbound.merge(name, flushed.unknown, flushed.seen, 0, {}))
+
+    def _finish(self) -> None:
+        """Copy, catch up, and carry what the store holds more, until both sides are in step."""
+        self._copy_all()
+        self._until_reached()
+        pages = self._pages([] if self._empty else self._synced)
+        while (page := self._insist(partial(next, pages, None))) is not None:
+            self._flush(dict([page]))
+        while True:
+            self._until_reached()
+            dirty = self._take_dirty()
+            if not dirty:
+                return
+            self._flush(dirty)
+            self._copy_all()
+
+
+class _Stopped(Exception):  # noqa: N818 - no error
+    """The run was stopped."""

@@ -1,0 +1,149 @@
+"""Copying: every document of a collection, page by page in the order of _id, resumable at every page.
+
+The same pass serves the first time and whenever both sides have to be compared as a whole (a position that MongoDB no
+longer knows, a dropped collection, `zava trigger-initial-sync`): what is as the ledger says is passed over, and what
+the pass has not met is gone in MongoDB.
+
+While a page goes into the store, the next is read and converted. A document that changes in between is left out of its
+page (Recent): the event has said what it is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+
+from bson import decode_all
+from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
+
+from conformance.connection import OPTIONS
+from edge.arrival import Arrived
+from edge.change_stream import time_of
+from edge.inbound import Inbound
+from edge.recent import Recent
+from edge.state import State
+from edge.synced import Crossing, Synced
+
+Document = dict[str, Any]
+Position = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Documents with their _ids in MongoDB, read at the ``mark`` and not after the cluster time ``seen``."""
+
+    crossings: list[Crossing]
+    mark: int
+    seen: int
+
+
+class InitialCopy:
+    """Copies what was begun. To be used under the bridge's lock."""
+
+    def __init__(
+        self,
+        database: Database[Document],
+        state: State,
+        inbound: Inbound,
+        synced: Mapping[str, Synced],
+        recent: Recent,
+        batch_size: int,
+    ) -> None:
+        self._database = database.with_options(codec_options=OPTIONS, read_concern=ReadConcern("majority"))
+        self._state = state
+        self._inbound = inbound
+        self._synced = synced
+        self._recent = recent
+        self._batch_size = batch_size
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="bridge-copy")
+        self._ahead: tuple[str, Position, Future[_Page]] | None = None
+
+    def close(self) -> None:
+        """Read no further."""
+        self._reader.shutdown(cancel_futures=True)
+
+    def begin(self, names: Iterable[str]) -> None:
+        """Have these collections copied, or compared, from their beginning."""
+        for name in names:
+            self._state.put(_at(name), {"pass": self._position(name).get("pass", 0) + 1, "copied": 0})
+
+    def begun(self, name: str) -> bool:
+        """True when the collection was ever copied, or is being copied."""
+        return bool(self._position(name))
+
+    def skip(self, name: str) -> None:
+        """Take the collection for copied."""
+        self._state.put(_at(name), {"pass": 1, "copied": 0, "done": True})
+
+    def wanted(self, name: str) -> bool:
+        """True when there is something left to copy."""
+        return self.begun(name) and not self._position(name).get("done")
+
+    def copied(self, name: str) -> int:
+        """How many documents the pass has met so far."""
+        return int(self._position(name).get("copied", 0))
+
+    def size(self, name: str) -> int:
+        """About how many documents MongoDB has."""
+        return int(self._database[name].estimated_document_count())
+
+    def step(self, name: str) -> tuple[int, Arrived]:
+        """Copy the next page; how many documents it had, 0 when the collection is done."""
+        position = self._position(name)
+        page = self._take(name, position)
+        if not page.crossings:
+            return 0, self._finish(name, position)
+        after = {**position, "copied": position["copied"] + len(page.crossings), "last": page.crossings[-1][0]}
+        self._ahead = (name, after, self._reader.submit(self._read, name, after, self._recent.mark()))
+        fresh = [each for each in page.crossings if not self._recent.since(name, each[0], page.mark)]
+        self._recent.forget(page.mark)
+        return len(page.crossings), self._inbound.merge(name, fresh, page.seen, position["pass"], {_at(name): after})
+
+    def _position(self, name: str) -> Position:
+        found: Position = self._state.get(_at(name)) or {}
+        return found
+
+    def _take(self, name: str, position: Position) -> _Page:
+        """The page after the position, which is read already if the last step was the one before."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[:2] == (name, position):
+            return ahead[2].result()
+        return self._read(name, position, self._recent.mark())
+
+    def _read(self, name: str, position: Position, mark: int) -> _Page:
+        """At most a batch, and at most what MongoDB sends at once (16 MB)."""
+        last = position.get("last")
+        with self._database.client.start_session() as session:
+            cursor = self._database[name].find_raw_batches(
+                sort=[("_id", 1)], hint=[("_id", 1)], batch_size=self._batch_size + 1, session=session
+            )
+            if "last" in position:
+                # Unlike $gt, a bound of the index goes on past the last _id of one type to those of the next.
+                cursor = cursor.min([("_id", cast(int, last))])  # a bound of any type, whatever the driver's types say
+            with cursor:
+                for batch in cast(Iterator[bytes], cursor):
+                    found = decode_all(batch, OPTIONS)
+                    if "last" in position and found and found[0]["_id"] == last:
+                        del found[0]
+                    if found:
+                        seen = time_of(session)
+                        crossings = [self._synced[name].crossing(raw) for raw in found[: self._batch_size]]
+                        return _Page(crossings, mark, seen)
+        return _Page([], mark, 0)
+
+    def _finish(self, name: str, position: Position) -> Arrived:
+        """Look again for what the pass has not met: it is gone in MongoDB, or was made while the pass went on."""
+        self._recent.rest()
+        arrived = Arrived()
+        while rows := self._state.ledger.not_met(name, position["pass"], self._batch_size):
+            arrived += self._inbound.check(name, rows, position["pass"])
+        with self._state.transaction():
+            self._state.put(_at(name), {"pass": position["pass"], "copied": position["copied"], "done": True})
+        return arrived
+
+
+def _at(name: str) -> str:
+    return f"copy.{name}"

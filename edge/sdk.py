@@ -1,0 +1,81 @@
+"""The Ditto SDK itself: loaded once, its chatter silenced. Nothing else imports ditto."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Final
+
+from conformance.errors import TargetError
+
+_MACHINES: Final = "it runs on Linux with glibc 2.35 or newer (Debian 12, Ubuntu 22.04) and on macOS with Apple silicon"
+
+
+def unavailable() -> str | None:
+    """Why the real store cannot run on this machine, in one line; None where it can."""
+    try:
+        load()
+    except TargetError as error:
+        return str(error)
+    return None
+
+
+@cache
+def load() -> Any:
+    """The SDK's module, its native library loaded and silenced: what goes wrong comes as an exception.
+
+    It logs to ``ditto_logs`` in the store's directory all the same.
+    """
+    try:
+        import ditto
+
+        with _quiet():
+            ditto.DittoLogger.is_enabled = False
+    except ImportError as error:
+        raise TargetError(
+            f"the Ditto SDK is not installed ({error}): pip install dittolive-ditto; {_MACHINES}"
+        ) from None
+    except ditto.DittoError as error:
+        newer = re.search(r"GLIBC_([0-9.]+)' not found", str(error))
+        why = f"it wants glibc {newer[1]}" if newer else said(error)
+        raise TargetError(f"the Ditto SDK cannot be loaded ({why}): install it again; {_MACHINES}") from None
+    return ditto
+
+
+def serve(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the SDK's loop until it is stopped; what nobody waits for any more ends with it."""
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()
+
+
+def said(error: Exception) -> str:
+    """The SDK's message in one line, without where to read on."""
+    line = " ".join(str(error).split())
+    return re.sub(r"^<\w+> |[.]? For more information on Ditto.*$", "", line)[:400]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Send what native code prints to stderr nowhere; all of the process's, so for a moment only."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

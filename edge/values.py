@@ -1,0 +1,277 @@
+"""Documents between MongoDB and Ditto, both ways: what arrives as it is, as text, or not at all.
+
+The managed connector's documentation says which BSON types cross: ObjectId, Date and Decimal128 arrive as text, and
+what it does not list is not replicated. So every BSON type either crosses without loss, or as the text said in
+``to_ditto``, or is refused by its name (Unsyncable); nothing is bent in silence, as the SDK would by itself: it stores
+a Decimal as an array, and a UUID or an integer of 2**64 as bytes.
+
+What came back from a real store, tried on SDK 5.2.0.dev0: every finite double in all its bits, 5 apart from 5.0; text
+with any character, NUL included; names of any kind (empty, dots, dollars, backticks, NUL, 70,000 characters; composed
+and decomposed letters are two names); null, empty objects and arrays. The names of an object come back sorted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from types import NoneType
+from typing import Any, Final
+
+import bson
+import cbor2
+from bson import Decimal128, Int64, ObjectId
+from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
+from bson.son import SON
+
+from conformance.model import Collection, IdMapping
+
+#: Objects nested deeper are accepted by Ditto, and end the process when they are read: 29 came back, 30 did not. Arrays
+#: hold out for longer (66 came back, 120 did not), but one bound is kept for both.
+MAX_DEPTH: Final = 29
+#: Bytes of a document, as ``stored_size`` counts them, above which Ditto refuses it.
+MAX_DOCUMENT: Final = 5_242_880
+#: Bytes of an _id as CBOR, above which Ditto refuses it; names count in an _id of several fields.
+MAX_ID: Final = 256
+#: What Ditto counts besides the content as CBOR: at most so many bytes for a document, for a field of an object with
+#: any other value, and for one that holds an object. Never below its own count (tests measure it).
+_PER_DOCUMENT: Final = 130
+_PER_FIELD: Final = 80
+_PER_OBJECT: Final = 52
+#: BSON of this many bytes always fits: an element takes 2 bytes at least, and Ditto counts 85 at most besides content.
+_FITS: Final = MAX_DOCUMENT // 44
+_INT64: Final = 2**63
+
+Document = dict[str, Any]
+
+
+class Unsyncable(Exception):  # noqa: N818 - a verdict on a document, not a failure
+    """A document that cannot cross: the dotted ``path`` of what is at fault ("" for the whole) and the ``reason``."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+        self._below = False
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+    def under(self, name: str) -> Unsyncable:
+        """The same, seen from the object that has what is at fault under ``name``."""
+        verdict = Unsyncable(f"{name}.{self.path}" if self._below else name, self.reason)
+        verdict._below = True  # a name may be empty, so the path does not tell
+        return verdict
+
+
+def to_ditto(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> Document:
+    """A MongoDB document as Ditto stores it, ``_id`` by the mapping in force.
+
+    ObjectId becomes its 24 hex digits, Date ``YYYY-MM-DDTHH:MM:SS.mmmZ`` (UTC, always with milliseconds), Decimal128
+    its digits. Raises Unsyncable for other types (Binary, Regex, Timestamp, …), NaN and infinities, a Date that has no
+    such text, an integer beyond 64 bits, nesting, size or an _id beyond Ditto's limits, an _id that is no _id in Ditto
+    or would not come back as the same.
+    """
+    identity = ditto_id(document, mapping)
+    for name in mapping.fields or ("_id",):
+        if (type(document[name]) is ObjectId) != (name in _object_ids(collection)):
+            raise Unsyncable(name, f"a {_named(document[name])} is not what the schema has; it could not come back")
+    made = {"_id": identity, **_object({name: value for name, value in document.items() if name != "_id"}, 0)}
+    if len(bson.encode(made)) > _FITS and (size := stored_size(made)) > MAX_DOCUMENT:
+        raise Unsyncable("", f"the document has {size:,} bytes as Ditto counts them; it takes {MAX_DOCUMENT:,}")
+    return made
+
+
+def ditto_id(document: Mapping[str, Any], mapping: IdMapping) -> Any:
+    """Ditto's _id of a document of either side: its _id, a field's value, or an object of several fields' values.
+
+    Raises Unsyncable where a part of it is missing or is neither text, integer, boolean nor ObjectId, or where it is
+    too long.
+    """
+    if mapping.mode == "match_ids":
+        identity = _id_part(document, "_id")
+    elif mapping.mode == "single_field":
+        identity = _id_part(document, mapping.fields[0])
+    else:
+        identity = {name: _id_part(document, name) for name in mapping.fields}
+    short = type(identity) is str and len(identity) < MAX_ID // 4  # a character has 4 bytes at most
+    if not short and (size := len(cbor2.dumps(identity))) > MAX_ID:
+        raise Unsyncable("_id", f"it has {size:,} bytes in Ditto, which takes {MAX_ID}")
+    return identity
+
+
+def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> Document:
+    """A Ditto document as MongoDB stores it, with ObjectIds where the schema has them.
+
+    ``_id`` is Ditto's (match_ids), or the field's that the model says it equals, or absent: MongoDB then gives one to
+    a new document, and the id fields find one that is there. Raises Unsyncable for bytes and integers beyond 64 bits,
+    names that hold NUL, nesting beyond MAX_DEPTH, an _id that the id fields do not make, text that is no ObjectId.
+    """
+    made = _object(document, 0)
+    if "_id" not in made:
+        raise Unsyncable("_id", "it is missing; select the whole document")
+    if mapping.mode != "match_ids" and not _alike(ditto_id(made, mapping), made.pop("_id")):
+        raise Unsyncable(" + ".join(mapping.fields), "not what the _id says; an id field never changes")
+    for path in _object_ids(collection):
+        _restore(made, path)
+    if mapping.mode != "match_ids" and collection.id_field in made:
+        made = {"_id": made[collection.id_field], **made}
+    return made
+
+
+def stored_size(document: Mapping[str, Any]) -> int:
+    """The bytes that Ditto counts for a document that one device wrote; an eighth more than it does at most.
+
+    They are far more than its content: each field of each object weighs about 80 bytes besides its name and value, so
+    that 65,000 of them fill a document.
+    """
+    fields = sum(_overhead(value) for name, value in document.items() if name != "_id")
+    return _PER_DOCUMENT + len(cbor2.dumps(document, canonical=True)) + fields
+
+
+def _overhead(value: Any) -> int:
+    return _PER_OBJECT + sum(map(_overhead, value.values())) if type(value) is dict else _PER_FIELD
+
+
+def _alike(left: Any, right: Any) -> bool:
+    """Equal _ids: true is not 1, and the order of an object's names is nothing."""
+    if type(left) is dict and type(right) is dict:
+        return left.keys() == right.keys() and all(_alike(left[name], right[name]) for name in left)
+    return type(left) is type(right) and bool(left == right)
+
+
+@cache
+def _object_ids(collection: Collection) -> frozenset[str]:
+    return frozenset(field.path for field in collection.walk() if field.kind == "objectid")
+
+
+def _restore(document: Document, path: str) -> None:
+    """Make the text at the dotted path an ObjectId, if there is any."""
+    *way, name = path.split(".")
+    for step in way:
+        document = document.get(step, {})
+        if type(document) is not dict:
+            return
+    text = document.get(name)
+    if type(text) is str:
+        if not ObjectId.is_valid(text):
+            raise Unsyncable(path, f"{text[:40]!r} is no ObjectId, which the schema has here")
+        document[name] = ObjectId(text)
+
+
+def _id_part(document: Mapping[str, Any], name: str) -> Any:
+    if name not in document:
+        raise Unsyncable(name, "it is missing, and makes the _id")
+    value = document[name]
+    if type(value) not in _ID_TYPES:
+        raise Unsyncable(name, f"a {_named(value)} makes no _id")
+    return _value(value, name, 0)
+
+
+def _value(value: Any, name: str, depth: int) -> Any:
+    """The value of one field, itself ``depth`` objects and arrays deep."""
+    try:
+        return _CONVERT.get(type(value), _refused)(value, depth)
+    except Unsyncable as fault:
+        raise fault.under(name) from None
+
+
+def _refused(value: Any, _: int) -> Any:
+    raise Unsyncable("", f"a {_named(value)} does not cross")
+
+
+def _named(value: Any) -> str:
+    return "Binary" if isinstance(value, bytes) else type(value).__name__
+
+
+def _same(value: Any, _: int) -> Any:
+    return value
+
+
+def _string(value: str, _: int) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Unsyncable("", "text with half a character (a lone surrogate)") from None
+    return value
+
+
+def _integer(value: int, _: int) -> int:
+    if not -_INT64 <= value < _INT64:
+        raise Unsyncable("", "an integer beyond 64 bits")
+    return int(value)
+
+
+def _double(value: float, _: int) -> float:
+    if not math.isfinite(value):
+        raise Unsyncable("", f"{value} is no number in Ditto")
+    return value
+
+
+def _date(value: datetime, _: int) -> str:
+    try:
+        utc = value.astimezone(UTC) if value.tzinfo else value
+    except OverflowError:
+        raise Unsyncable("", "a date outside the years 1 to 9999") from None
+    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _raw_date(value: DatetimeMS, depth: int) -> str:
+    try:
+        return _date(value.as_datetime(), depth)
+    except (OverflowError, ValueError, bson.errors.InvalidBSON):
+        raise Unsyncable("", "a date outside the years 1 to 9999") from None
+
+
+def _text(value: ObjectId | Decimal128, _: int) -> str:
+    return str(value)
+
+
+def _object(value: Mapping[str, Any], depth: int) -> Document:
+    _require_depth(depth)
+    made = {}
+    for name, inner in value.items():
+        if type(name) is not str or not name.isidentifier():
+            _require_name(name)
+        made[name] = _value(inner, name, depth + 1)
+    return made
+
+
+def _array(value: list[Any], depth: int) -> list[Any]:
+    _require_depth(depth)
+    return [_value(inner, str(position), depth + 1) for position, inner in enumerate(value)]
+
+
+def _require_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Unsyncable("", f"nested more than {MAX_DEPTH} levels deep")
+
+
+def _require_name(name: object) -> None:
+    if type(name) is not str:
+        raise Unsyncable("", f"the name {name!r} is no text")
+    if "\0" in name:
+        raise Unsyncable("", f"the name {name[:40]!r} holds NUL, which MongoDB takes in none")
+    _string(name, 0)
+
+
+_ID_TYPES: Final = frozenset({str, int, bool, Int64, ObjectId})
+_CONVERT: Final[Mapping[type, Callable[[Any, int], Any]]] = {
+    str: _string,
+    bool: _same,
+    NoneType: _same,
+    int: _integer,
+    Int64: _integer,
+    float: _double,
+    ObjectId: _text,
+    Decimal128: _text,
+    datetime: _date,
+    DatetimeMS: _raw_date,
+    dict: _object,
+    SON: _object,
+    RawBSONDocument: _object,
+    list: _array,
+}

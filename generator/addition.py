@@ -1,0 +1,114 @@
+"""An addition: a few new documents that belong together, judged as data is judged, and written all or none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection as MongoCollection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from conformance.candidates import matching
+from conformance.configuration import Configuration
+from conformance.errors import ConfigurationError, TargetError
+from conformance.model import Collection, Field, Model
+from conformance.oracle import breaches, shorten
+from conformance.rules.base import Rule
+from conformance.rules.screen import DocumentTest
+from conformance.settings import Settings
+from generator.batch import Document
+from generator.plan import Plan, Rows
+
+Addition = Mapping[str, Sequence[Document]]
+
+_DUPLICATE = 11000
+
+
+def completed(
+    model: Model,
+    configuration: Configuration,
+    settings: Settings,
+    rows: Mapping[str, Rows],
+    parents: Mapping[str, Rows],
+) -> Mapping[str, list[Document]]:
+    """The documents of rows, by collection, parents first; ``parents`` are documents that are there already.
+
+    What a row does not say follows from its equations and from the documents it refers to; ids are new, the soft-delete
+    flag is false, and required time stamps are this second, UTC. Optional fields are as the rows say. Nothing is made
+    up: ConfigurationError for a required field that is none of these and in no row.
+    """
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    given: dict[str, Rows] = dict.fromkeys(model.collections, ()) | dict(parents)
+    for name, found in rows.items():
+        given[name] = [{**_usual(model[name], now), **row} for row in found]
+        for row in given[name]:
+            missing = next(
+                (f.name for f in model[name].fields if f.name not in row and not _follows(model[name], f)), None
+            )
+            if missing is not None:
+                raise ConfigurationError(f"{name}: {missing} is missing; nothing was written")
+    made: dict[str, list[Document]] = {name: [] for name in model.collections if name in rows}
+    plan = Plan(model, configuration, settings.model_copy(update={"seed": secrets.randbits(63)}), given=given)
+    for name, batch in plan.documents(made):
+        made[name] += batch
+    return made
+
+
+def _usual(collection: Collection, now: str) -> Document:
+    """What every new document of a collection has."""
+    times = {field.name: now for field in collection.fields if field.required and field.kind == "timestamp"}
+    return times | ({collection.soft_delete: False} if collection.soft_delete else {})
+
+
+def _follows(collection: Collection, field: Field) -> bool:
+    """True for a field that may be left out, or whose value follows from the others."""
+    derived = {"equation", "template"} & field.sample.keys() or field.path == "_id"
+    return not field.required or bool(derived) or any(copy.field == field.path for copy in collection.copies)
+
+
+def check(model: Model, rules: Iterable[Rule], place: MongoCollection[Document], addition: Addition) -> Iterator[str]:
+    """Judge documents that are not written yet by their schemas and by every rule about single documents.
+
+    ``place`` is any collection that is not empty: the server judges, and it needs one that the user may read.
+    Raises ConfigurationError, one line with the mend, for the first that is broken; yields a line for each warning.
+    """
+    for name, documents in addition.items():
+        for document in documents:
+            for breach in breaches(model[name], document):
+                raise ConfigurationError(f"{name}: {breach.path} {breach.message}; nothing was written")
+    for rule in rules:
+        test = rule.check
+        if not isinstance(test, DocumentTest) or not addition.get(test.collection):
+            continue
+        documents = addition[test.collection]
+        for document in matching(place, documents, test.violating or test.screen, len(documents)):
+            why = test.why(document)
+            if test.violating is None and why is None:
+                continue
+            line = f"{test.collection}: {rule.title}: {why or shorten(document['_id'])}"
+            if rule.severity == "error":
+                raise ConfigurationError(f"{line}; nothing was written. {rule.mend}")
+            yield line
+
+
+def insert(database: Database[Document], addition: Addition) -> None:
+    """Write the documents in one transaction. ConfigurationError when one is there already, TargetError otherwise."""
+
+    def write(session: ClientSession) -> None:
+        for name, documents in addition.items():
+            database[name].insert_many(list(documents), session=session)
+
+    try:
+        with database.client.start_session() as session:
+            session.with_transaction(write)
+    except BulkWriteError as error:
+        first = ((error.details or {}).get("writeErrors") or [{}])[0]
+        if first.get("code") == _DUPLICATE:
+            values = ", ".join(f"{path} {shorten(value)}" for path, value in first.get("keyValue", {}).items())
+            raise ConfigurationError(f"there is a document with {values} already; nothing was written") from None
+        raise TargetError(
+            f"the server refused a document: {first.get('errmsg', error)}; nothing was written: run zava provision"
+        ) from None

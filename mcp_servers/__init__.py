@@ -1,0 +1,1 @@
+"""MCP servers for assistants: what a shop's staff may ask of MongoDB, each caller within his own store."""

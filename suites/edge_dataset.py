@@ -1,0 +1,114 @@
+"""A small dataset on the real store: generated, some of it soft-deleted, with what each user should do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from conformance.errors import TargetError
+from conformance.model import Collection, IdMapping, Model
+from conformance.permissions import Operation, Permissions, User, known_users
+from conformance.session import load_project
+from conformance.subscriptions import Subscriptions
+from edge.store import Store
+from edge.values import ditto_id, to_ditto
+from generator.plan import Plan
+
+Document = dict[str, Any]
+Dataset = Mapping[str, Sequence[Document]]
+
+#: What every setting that decides a collection's size is set to.
+SIZE: Final = "250"
+#: Documents that are kept of each collection, taken evenly from all: the store is asked for them hundreds of times.
+_KEPT: Final = 200
+#: Every so many documents one is soft-deleted.
+_DELETED: Final = 7
+
+
+def dataset(model: Model, spared: str) -> Dataset:
+    """Some documents of every collection, as MongoDB has them; of the one that is spared none is deleted."""
+    made: dict[str, list[Document]] = {collection.name: [] for collection in model}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in model.settings:
+            patch.setenv(name, SIZE)
+        small = load_project(model.root)
+        for name, documents in Plan(model, small.configuration, small.settings).documents():
+            made[name] += documents
+    for collection in model:
+        documents = made[collection.name]
+        made[collection.name] = documents[:: len(documents) // _KEPT + 1]
+        flag = collection.soft_delete
+        if flag is not None and collection.name != spared:
+            for document in made[collection.name][::_DELETED]:
+                document[flag] = True
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """The store, what it was filled from, and who may ask it."""
+
+    store: Store
+    model: Model
+    mappings: Mapping[str, IdMapping]
+    documents: Dataset
+    permissions: Permissions
+    subscriptions: Subscriptions
+
+    @property
+    def people(self) -> Sequence[User]:
+        """Everyone who is known."""
+        return known_users(self.permissions, self.model, self.documents[self.permissions.users.collection])
+
+    @property
+    def super_manager(self) -> User:
+        """The one who may do everything."""
+        return User(self.permissions.super_manager_id, super_manager=True)
+
+    def ids(self, collection: Collection, documents: Sequence[Document]) -> list[Any]:
+        """Ditto's _ids of the documents, in one order."""
+        return ordered(ditto_id(one, self.mappings[collection.name]) for one in documents)
+
+    def theirs(self, collection: Collection, user: User) -> list[Document]:
+        """The documents that a user should see: those of the user's own scope, or what belongs to everybody."""
+        users = self.permissions.users
+        (own,) = (one for one in self.documents[users.collection] if one[users.id] == user.id)
+        documents = self.documents[collection.name]
+        keys = [(r.field, own[r.target_field]) for r in collection.references if r.target == users.collection]
+        if keys:
+            return [one for one in documents if any(one.get(field) == key for field, key in keys)]
+        flag = collection.soft_delete if self.permissions.of(collection.name) else None
+        return [one for one in documents if flag is None or one[flag] is False]
+
+    def done(self, collection: Collection, operation: Operation) -> bool:
+        """True when some device of a user's does the operation."""
+        changes = [device.changes.get(collection.name, ()) for device in self.subscriptions.devices
+                   if device.user == "known"]  # fmt: skip
+        return operation == "read" or any(
+            operation in each or (operation == "update" and "write" in each) for each in changes
+        )
+
+
+def ordered(ids: Any) -> list[Any]:
+    """The _ids, which may be objects, in one order."""
+    return sorted(ids, key=repr)
+
+
+@contextmanager
+def filled_store(
+    directory: Path, model: Model, mappings: Mapping[str, IdMapping], documents: Dataset
+) -> Iterator[Store]:
+    """A real store that holds the documents of every synced collection; a skip where the machine cannot run one."""
+    try:
+        store = Store.open(directory)
+    except TargetError as error:
+        pytest.skip(str(error))
+    with store:
+        for name, mapping in mappings.items():
+            store.insert(name, (to_ditto(document, model[name], mapping) for document in documents[name]))
+        yield store

@@ -1,0 +1,76 @@
+"""Search by meaning finds what shoppers ask for, and more of it than a search for their words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import allure
+import numpy as np
+import pytest
+
+from conformance.errors import ConfigurationError
+from conformance.relevance import estimate, load_relevance, recalls
+from conformance.report.allure import epic
+from conformance.session import Project
+from conformance.target import Target
+from generator.embedder import local_embedder
+from mcp_servers.vectors import Vectors
+
+#: How many results a shopper looks at.
+SHOWN: Final = 10
+
+
+def test_meaning_beats_words(
+    project: Project, target: Target, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """recall@10 by the vectors against MongoDB's $text, question by question; the figures are in the report.
+
+    The server's own search answers the first question; the others are answered here from the same vectors, for which
+    the server would take its time, and the two must agree.
+    """
+    allure.dynamic.epic(epic(project.settings.mongodb_database))
+    allure.dynamic.feature("Search")
+    path = project.model.root / "tests" / "relevance.yaml"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not there: the model has no questions with their answers")
+    relevance = load_relevance(path)
+    name, _, field = relevance.vectors.partition(".")
+    reference = project.model[name].references[0]
+    described = target.database[reference.target]
+    keys = {one[reference.target_field]: one[relevance.key] for one in described.find()}
+    missing = {key for question in relevance.questions for key in question.find} - set(keys.values())
+    if missing:
+        pytest.skip(f"{len(missing)} of the answers are not in {described.name}, such as {min(missing)}")
+    asks = [question.ask for question in relevance.questions]
+    embedder = local_embedder()
+    space = Vectors(project.model, target.database, relevance.vectors, [embedder])
+    try:
+        search = space.nearest(asks[0])
+    except ConfigurationError as error:
+        pytest.skip(str(error))
+    live = list(target.database[name].find(space.comparable(embedder)).sort("_id", 1))
+    vectors = np.array([one[field] for one in live])
+    cosines = embedder.embed(asks, vectors.shape[1]) @ (vectors / np.linalg.norm(vectors, axis=1)[:, None]).T
+    nearest = [
+        [keys[live[place][reference.field]] for place in places]
+        for places in np.argsort(-cosines, axis=1, kind="stable")[:, :SHOWN]
+    ]
+    by_server = target.database[name].aggregate([*search, {"$limit": SHOWN}])
+    assert [keys[one[reference.field]] for one in by_server] == nearest[0]
+
+    def by_words(ask: str) -> list[str]:
+        score: dict[str, Any] = {"score": {"$meta": "textScore"}}
+        found = described.find({"$text": {"$search": ask}}, score).sort([("score", {"$meta": "textScore"}), ("_id", 1)])
+        return [one[relevance.key] for one in found.limit(SHOWN)]
+
+    meaning = recalls(relevance, nearest)
+    words = recalls(relevance, [by_words(ask) for ask in asks])
+    gain = estimate(meaning - words)
+    told = (
+        f"recall@{SHOWN} of {len(asks)} questions, with 95 % intervals: by meaning {estimate(meaning)}, by words"
+        f" {estimate(words)}, gained {gain}"
+    )
+    record_testsuite_property("recall", told)
+    allure.attach(told, name="recall", attachment_type=allure.attachment_type.TEXT)
+    assert gain.low > 0, told

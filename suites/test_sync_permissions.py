@@ -1,0 +1,125 @@
+"""Permissions on the real Ditto store: what each user may do is what they should, by a computation of its own.
+
+What they should comes from the documents as they were generated, compared one by one in Python: it shares neither the
+conditions of config/ditto_permissions.json nor the store with what it is held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import allure
+import pytest
+
+from conformance.connector import load_connector
+from conformance.errors import ConfigurationError
+from conformance.model import Collection
+from conformance.permissions import CHANGES, OPERATIONS, Operation, load_permissions, user_of
+from conformance.report.allure import epic
+from conformance.session import Project
+from conformance.subscriptions import load_subscriptions
+from edge.permissions import KINDS, compiled, permitted, subscription
+from suites.edge_dataset import Edge, dataset, filled_store, ordered
+
+
+@pytest.fixture(autouse=True)
+def labelled(project: Project) -> None:
+    """Allure's labels."""
+    allure.dynamic.epic(epic(project.settings.mongodb_database))
+    allure.dynamic.feature("Permissions on the real store")
+
+
+@pytest.fixture(scope="module")
+def edge(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """The real store of a device that holds everything that syncs."""
+    model = project.model
+    try:
+        permissions, subscriptions = load_permissions(model), load_subscriptions(model)
+        mappings = load_connector(model).mappings
+    except ConfigurationError as error:
+        pytest.skip(f"told by the rules of the families sync and permissions: {error}")
+    documents = dataset(model, permissions.users.collection)
+    with filled_store(tmp_path_factory.mktemp("permissions"), model, mappings, documents) as store:
+        yield Edge(store, model, mappings, documents, permissions, subscriptions)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_each_user_may_do_what_they_should_and_nothing_else(
+    edge: Edge, collection: Collection, operation: Operation
+) -> None:
+    """For every user; what does not sync is nobody's."""
+    for user in edge.people:
+        may = permitted(edge.store, edge.permissions, collection, user, operation)
+        synced_and_done = collection.name in edge.mappings and edge.done(collection, operation)
+        assert ordered(may) == (edge.ids(collection, edge.theirs(collection, user)) if synced_and_done else [])
+
+
+def test_each_user_sees_more_than_nothing_and_less_than_everything(edge: Edge, collection: Collection) -> None:
+    """Of a collection whose documents belong to someone."""
+    if edge.permissions.users.collection not in {reference.target for reference in collection.references}:
+        pytest.skip("its documents belong to everybody")
+    seen = [len(permitted(edge.store, edge.permissions, collection, user, "read")) for user in edge.people]
+    assert all(0 < number < len(edge.documents[collection.name]) for number in seen)
+    assert sum(seen) == len(edge.documents[collection.name])
+
+
+def test_strangers_see_nothing(edge: Edge, collection: Collection) -> None:
+    """Whoever gives no id, an empty, malformed or unknown one, or nearly somebody's."""
+    users = edge.documents[edge.permissions.users.collection]
+    known = edge.people[0].id
+    for strange in (None, "", " ", "nobody", known + " ", known[:-1], [known], {"$ne": None}, 0, True):
+        user = user_of(edge.permissions, edge.model, users, strange)
+        assert user is None
+        for operation in OPERATIONS:
+            assert permitted(edge.store, edge.permissions, collection, user, operation) == []
+        given = compiled(edge.permissions, edge.model, edge.mappings, user)
+        assert all(edge.store.execute(given.select(kind, collection.name)) == [] for kind in KINDS)
+
+
+def test_the_super_manager_sees_everything(edge: Edge, collection: Collection) -> None:
+    """Of what syncs; nothing else is there."""
+    everything = edge.ids(collection, edge.documents[collection.name]) if collection.name in edge.mappings else []
+    for operation in OPERATIONS:
+        may = permitted(edge.store, edge.permissions, collection, edge.super_manager, operation)
+        assert ordered(may) == everything
+    given = compiled(edge.permissions, edge.model, edge.mappings, edge.super_manager)
+    for kind in KINDS:
+        assert ordered(row["_id"] for row in edge.store.execute(given.select(kind, collection.name))) == everything
+
+
+def test_ditto_lets_through_what_is_allowed_and_more_only_where_it_says_so(edge: Edge, collection: Collection) -> None:
+    """Ditto's own format, its queries run word for word by the real engine."""
+    if collection.name not in edge.mappings:
+        pytest.skip("it does not sync")
+    for user in edge.people:
+        given = compiled(edge.permissions, edge.model, edge.mappings, user)
+        for kind, operations in KINDS.items():
+            through = ordered(row["_id"] for row in edge.store.execute(given.select(kind, collection.name)))
+            may = [ordered(permitted(edge.store, edge.permissions, collection, user, one)) for one in operations]
+            told = any(finding.startswith(f"{kind} {collection.name}:") for finding in given.findings)
+            assert all({*map(repr, ids)} <= {*map(repr, through)} for ids in may)
+            assert told or all(ids == through for ids in may)
+
+
+def test_a_subscription_can_hold_what_may_be_read(edge: Edge, collection: Collection) -> None:
+    """The filter is one that the real engine takes, and selects exactly that."""
+    for user in (*edge.people, edge.super_manager, None):
+        dql, arguments = subscription(edge.permissions, collection, user)
+        edge.store.validate_subscription(dql, arguments)
+        held = ordered(row["_id"] for row in edge.store.execute(dql, arguments))
+        assert held == ordered(permitted(edge.store, edge.permissions, collection, user, "read"))
+
+
+def test_what_nobody_may_change_ditto_refuses(edge: Edge) -> None:
+    """Where no change is granted, Ditto needs no field to say no."""
+    for user in edge.people:
+        written = compiled(edge.permissions, edge.model, edge.mappings, user).document["write"]["queriesByCollection"]
+        granted = {
+            collection.name
+            for collection in edge.model
+            if any(permitted(edge.store, edge.permissions, collection, user, operation) for operation in CHANGES)
+        }
+        assert granted <= written.keys()
+        assert {
+            rule.collection for rule in edge.permissions.rules if rule.operations == ("read",)
+        } & written.keys() == set()

@@ -1,0 +1,59 @@
+"""Which faults make which rule fail, and what is wrong with that: a stale line, a rule that nothing kills."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from tests.faults.expectations import Verdict
+
+#: By rule, the faults that make it fail, both in alphabetical order.
+Matrix = Mapping[str, Sequence[str]]
+#: The matrix of the last release, computed and committed.
+COMMITTED: Final = Path(__file__).parent / "kill_matrix.json"
+
+
+def matrix(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
+    """The matrix of these verdicts."""
+    found: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        for rule in verdict.killed:
+            found.setdefault(rule, []).append(verdict.fault.id)
+    return {rule: sorted(faults) for rule, faults in sorted(found.items())}
+
+
+def write(found: Matrix, path: Path = COMMITTED) -> None:
+    """Make ``found`` the committed matrix."""
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def stale(found: Matrix, committed: Matrix) -> Iterator[str]:
+    """What the committed matrix says and the runs do not, or the other way round, a line each."""
+    for rule in sorted({*found, *committed}):
+        new, old = set(found.get(rule, ())), set(committed.get(rule, ()))
+        yield from (f"{rule} is killed by {fault}, which the matrix does not say" for fault in sorted(new - old))
+        yield from (f"{rule} is not killed by {fault}, as the matrix says" for fault in sorted(old - new))
+
+
+def alive(rules: Iterable[str], found: Matrix, unkillable: Iterable[str]) -> list[str]:
+    """The rules that no fault makes fail and no reason excuses."""
+    return [rule for rule in rules if not found.get(rule) and not excused(rule, unkillable)]
+
+
+def excused(rule: str, unkillable: Iterable[str]) -> bool:
+    """True when the catalogue says why no edit can break the rule."""
+    return any(fnmatchcase(rule, pattern) for pattern in unkillable)
+
+
+def needless(rules: Iterable[str], found: Matrix, unkillable: Iterable[str]) -> list[str]:
+    """The excuses of the catalogue that excuse no rule, or one that is killed all the same."""
+    known = list(rules)
+    return [
+        pattern
+        for pattern in unkillable
+        if not (excused_ones := [rule for rule in known if fnmatchcase(rule, pattern)])
+        or any(rule in found for rule in excused_ones)
+    ]

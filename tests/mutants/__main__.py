@@ -1,0 +1,96 @@
+"""Mutation testing of the rules: `python -m tests.mutants [PATTERN] [--minutes 60] [--again]`.
+
+Each mutant of a module in subjects.yaml is asked what trial.py says. What survives must be explained in
+docs/TESTING.md; exit code 1 when one is not, or when fewer than 95 % are told from the original.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+from conformance.embedded import EmbeddedServer
+from tests.mutants.session import DirtyGroundError, Mutant, Session, forget_survivors
+from tests.mutants.trial import ROOT, Ground, prepare, subjects
+
+WANTED: Final = 0.95
+EXPLAINED_IN: Final = ROOT / "docs" / "TESTING.md"
+KEPT_IN: Final = ROOT / "reports" / "mutants.sqlite"
+
+
+def main() -> int:
+    """Try what is pending, and report on all that was tried."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.splitlines()[0])
+    parser.add_argument("pattern", nargs="?", default="", help="only modules whose path has this in it")
+    parser.add_argument("--minutes", type=float, default=60, help="stop after so many; the next run goes on")
+    parser.add_argument("--again", action="store_true", help="try the survivors again")
+    given = parser.parse_args()
+    os.chdir(ROOT)
+    KEPT_IN.parent.mkdir(exist_ok=True)
+    if given.again and KEPT_IN.exists():
+        forget_survivors(KEPT_IN)
+    session = Session(KEPT_IN, subjects())
+    chosen = {subject.path for subject in subjects(given.pattern)}
+    pending = [item for item in session.pending() if str(item.mutations[0].module_path) in chosen]
+    random.Random(1).shuffle(pending)  # so that a run that is stopped early says something about every module
+    if pending:
+        _try(session, pending, time.monotonic() + 60 * given.minutes)
+    return _report([mutant for mutant in session.tried() if mutant.path in chosen], len(session.pending()))
+
+
+def _try(session: Session, pending: list, until: float) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="mutants-") as name,
+        EmbeddedServer((folder := Path(name)) / "server", cache_gb=0.25) as server,
+    ):
+        ground = _ground(server.uri, folder, 0)
+        for number, item in enumerate(pending, 1):
+            if time.monotonic() > until:
+                return
+            try:
+                mutant = session.attempt(item, ground)
+            except DirtyGroundError:
+                ground = _ground(server.uri, folder, number)
+                mutant = session.attempt(item, ground)
+            told = mutant.told or "SURVIVED"
+            print(f"{number}/{len(pending)} {mutant.path} {mutant.change[:110]}: {told[:110]}", file=sys.stderr)
+
+
+def _ground(uri: str, folder: Path, number: int) -> Ground:
+    """Made in a process of its own: this one must not import what is mutated."""
+    note = folder / f"ground-{number}"
+    work = get_context("spawn").Process(
+        target=prepare, args=(uri, folder / f"model-{number}", f"m{number}", note, subjects())
+    )
+    work.start()
+    work.join()
+    ground: Ground = pickle.loads(note.read_bytes())  # noqa: S301 - our own process wrote it
+    return ground
+
+
+def _report(tried: list[Mutant], left: int) -> int:
+    explained = EXPLAINED_IN.read_text(encoding="utf-8")
+    survivors = [mutant for mutant in tried if mutant.told is None]
+    number, alive = Counter(mutant.path for mutant in tried), Counter(mutant.path for mutant in survivors)
+    for path in sorted(number):
+        print(f"{path}: {number[path] - alive[path]} of {number[path]} killed")
+    unexplained = [mutant for mutant in survivors if mutant.change not in explained]
+    for mutant in unexplained:
+        print(f"not explained: {mutant.path} {mutant.definition}: {mutant.change}")
+    killed = len(tried) - len(survivors)
+    share = killed / len(tried) if tried else 0.0
+    print(f"{len(tried)} mutants, {killed} killed ({share:.1%}), {len(unexplained)} not explained, {left} not tried")
+    return int(share < WANTED or bool(unexplained))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Cosmic Ray's session: which mutants there are, which were tried, and what became of each."""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cosmic_ray.plugins
+from cosmic_ray.commands.init import init
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.work_db import WorkDB
+from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
+
+from tests.mutants.aggregation import Provider
+from tests.mutants.trial import DIRTY, ROOT, Ground, Subject, told
+
+#: Cosmic Ray exchanges each operator for every other; one, the nearest, says as much in a tenth of the time.
+_EXCHANGES: Final = frozenset(
+    f"core/Replace{kind}Operator_{old}_{new}"
+    for kind, pairs in {
+        "Binary": ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Div", "Mod_Mul", "Pow_Mul", "BitAnd_BitOr"),
+        "Comparison": (
+            "Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Is_IsNot", "IsNot_Is", "In_NotIn",
+            "NotIn_In",
+        ),
+        "Unary": ("USub_UAdd", "Delete_Not", "Delete_USub"),
+    }.items()
+    for old, new in (pair.split("_") for pair in pairs)
+)  # fmt: skip
+#: Of every number it makes one that is larger, and then one that is smaller, which are left out.
+_NUMBERS: Final = "core/NumberReplacer"
+#: Seconds after which a mutant that still runs is one that never ends.
+PATIENCE: Final = 300
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mutation that was tried: the lines it changed, and what told it from the original (None: nothing did)."""
+
+    path: str
+    definition: str
+    removed: str
+    added: str
+    told: str | None
+
+    @property
+    def change(self) -> str:
+        """As the list of survivors has it."""
+        return f"{self.removed} → {self.added}"
+
+
+def forget_survivors(file: Path) -> None:
+    """Let the next run try them again."""
+    with sqlite3.connect(file) as database:
+        database.execute("DELETE FROM work_results WHERE test_outcome = 'SURVIVED'")
+
+
+class Session:
+    """The mutants of some modules, kept in a file so that a run that was broken off can go on."""
+
+    def __init__(self, file: Path, subjects: list[Subject]) -> None:
+        cosmic_ray.plugins.OPERATOR_PROVIDERS["aggregation"] = Provider()
+        self._subjects = {subject.path: subject for subject in subjects}
+        new = not file.exists()
+        self._db = WorkDB(str(file), WorkDB.Mode.create)
+        if new:
+            init([Path(path) for path in self._subjects], self._db, {})
+            for item in self._db.pending_work_items:
+                name, occurrence = item.mutations[0].operator_name, item.mutations[0].occurrence
+                if ("Operator_" in name and name not in _EXCHANGES) or (name == _NUMBERS and occurrence % 2):
+                    self._db.set_result(item.job_id, WorkResult(WorkerOutcome.SKIPPED))
+
+    def pending(self) -> list[WorkItem]:
+        """The mutants that were not tried."""
+        return list(self._db.pending_work_items)
+
+    def attempt(self, item: WorkItem, ground: Ground) -> Mutant:
+        """Try one mutant in a process of its own, and keep the result."""
+        (mutation,) = item.mutations
+        path = str(mutation.module_path)
+        operator = cosmic_ray.plugins.get_operator(mutation.operator_name)(**mutation.operator_args)
+        original = (ROOT / path).read_text(encoding="utf-8")
+        source = mutate_code(original, operator, mutation.occurrence)
+        found = "it changes nothing" if source is None else _in_a_process(self._subjects[path], source, ground)
+        if found == DIRTY:
+            raise DirtyGroundError
+        outcome = TestOutcome.SURVIVED if found is None else TestOutcome.KILLED
+        removed, added = _change(original, source or original)
+        diff = f"{removed}\n{added}\n{mutation.definition_name or ''}"
+        self._db.set_result(item.job_id, WorkResult(WorkerOutcome.NORMAL, found, outcome, diff))
+        return Mutant(path, mutation.definition_name or "", removed, added, found)
+
+    def tried(self) -> Iterator[Mutant]:
+        """Every mutant that was tried."""
+        items = {item.job_id: item for item in self._db.work_items}
+        for job, result in self._db.results:
+            if result.worker_outcome == WorkerOutcome.NORMAL:
+                removed, added, definition = (result.diff or "\n\n").split("\n", 2)
+                path = str(items[job].mutations[0].module_path)
+                yield Mutant(path, definition, removed, added, result.output)
+
+
+class DirtyGroundError(Exception):
+    """The databases are not as they were: a trial before this one was stopped in the middle."""
+
+
+def _change(original: str, mutated: str) -> tuple[str, str]:
+    """The lines that are gone and those in their place, each as one line."""
+    removed, added = [], []
+    for line in difflib.unified_diff(original.splitlines(), mutated.splitlines(), lineterm="", n=0):
+        if line.startswith("-") and not line.startswith("---"):
+            removed.append(line[1:].strip())
+        if line.startswith("+") and not line.startswith("+++"):
+            added.append(line[1:].strip())
+    return " ".join(removed), " ".join(added)
+
+
+def _in_a_process(subject: Subject, source: str, ground: Ground) -> str | None:
+    """See told(); a process that dies or never ends is told as well."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        os.setsid()
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nowhere, stream)
+        answer = told(subject, source, ground)
+        os.write(writing, b"-" if answer is None else b"+" + answer.encode(errors="replace")[:4000])
+        os._exit(0)
+    os.close(writing)
+    fcntl.fcntl(reading, fcntl.F_SETFL, os.O_NONBLOCK)
+    deadline = time.monotonic() + PATIENCE
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return "it never ends"
+        time.sleep(0.01)
+    with os.fdopen(reading, "rb") as pipe:
+        answer_read = pipe.read() or b"+it died"
+    return None if answer_read == b"-" else answer_read[1:].decode(errors="replace")

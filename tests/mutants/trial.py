@@ -1,0 +1,253 @@
+"""What a mutant is asked: the rules of its families on clean data, the faults that they must name, its own tests.
+
+Everything is imported here and not at the top: a trial runs in a process that was forked before any of the modules
+that are mutated was imported, and imports the mutant in the place of the original.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from tests.faults.catalogue import Catalogue, Fault
+    from tests.faults.judgement import Judge
+    from tests.faults.place import Place
+
+ROOT: Final = Path(__file__).parents[2]
+#: Faults of one name (a pattern makes one for each field) that are tried.
+_OF_A_KIND: Final = 2
+#: A base that is not as it was: what was said of the mutant means nothing.
+DIRTY: Final = "the base is not clean"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module that is mutated, and what must tell its mutants from it."""
+
+    path: str
+    families: tuple[str, ...]
+    tests: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ("tiny",)
+
+    @property
+    def module(self) -> str:
+        """Its name for imports."""
+        return self.path.removesuffix(".py").replace("/", ".")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every trial finds ready: conformant databases, what all rules said of them, and the faults by subject."""
+
+    root: Path
+    uri: str
+    prefix: str
+    clean: Mapping[str, Mapping[str, tuple[str, int, int]]]
+    readers: Mapping[str, frozenset[str]]
+    hashes: Mapping[str, Mapping[str, str]]
+    faults: Mapping[str, Sequence[Fault]]
+
+
+def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subject]) -> None:
+    """Make the databases, see which faults the original names on them, and write it all down in ``note``."""
+    from pymongo import MongoClient
+
+    from conformance.model import load_model
+    from tests.faults.catalogue import load_catalogue
+    from tests.faults.place import Place
+    from tests.faults.reading import readers
+    from tests.faults.server_state import hashes
+
+    with MongoClient[dict[str, Any]](uri) as client:
+        place = Place.copied(ROOT, root, client, prefix)
+        judge = _quick_judge(place)
+        bases = sorted({base for subject in wanted for base in subject.bases})
+        clean = {base: judge.clean(base) for base in bases}
+        context, rules = judge.context(bases[0])
+        catalogue = load_catalogue(load_model(ROOT))
+        candidates = {subject.path: list(_candidates(subject, catalogue)) for subject in wanted}
+        right = {fault.id: _holds(judge, fault) for faults in candidates.values() for fault in faults}
+        ground = Ground(
+            root,
+            uri,
+            prefix,
+            {base: {rule: _said(result) for rule, result in results.items()} for base, results in clean.items()},
+            readers(rules, context),
+            {base: hashes(place.database(base), context.model.collections) for base in bases},
+            {
+                subject.path: [_limited(fault, subject) for fault in candidates[subject.path] if right[fault.id]]
+                for subject in wanted
+            },
+        )
+    note.write_bytes(pickle.dumps(ground))
+
+
+def _holds(judge: Judge, fault: Fault) -> bool:
+    """Whether the original names the fault as declared, here as well; what it is about may not be on a small base."""
+    try:
+        return not judge.verdict(fault).problems
+    except AssertionError:
+        return False
+
+
+def _candidates(subject: Subject, catalogue: Catalogue) -> Iterator[Fault]:
+    """First the faults that the subject's families must name, then others, of which they must say nothing.
+
+    Few of a kind, and those that are single first: they say most. What is for the usual base is tried on a smaller one
+    where the subject has one; whether it holds there is seen then.
+    """
+    everything = [
+        fault
+        for fault in (*catalogue.faults, *catalogue.harmless)
+        if not fault.families or set(fault.families) & set(subject.families)
+    ]
+    number = Counter(_kind(fault) for fault in everything)
+    own = [fault for fault in everything if _expected(fault, subject.families)]
+    others = [fault for fault in everything if not _expected(fault, subject.families)]
+    of_a_kind: Counter[str] = Counter()
+    for faults, enough in ((own, _OF_A_KIND), (others, 1)):
+        for fault in sorted(faults, key=lambda fault: number[_kind(fault)]):
+            base = fault.base if fault.base in subject.bases else "tiny" if fault.base == "small" else ""
+            if base in subject.bases and of_a_kind[_kind(fault)] < enough:
+                of_a_kind[_kind(fault)] += 1
+                yield replace(fault, id=f"{fault.id}@{base}", base=base)
+
+
+def _expected(fault: Fault, families: Sequence[str]) -> bool:
+    """True when a rule of these families must name the fault."""
+    return any(rule.split(".")[0] in families for rule in (*fault.fails, *fault.warns))
+
+
+def _kind(fault: Fault) -> str:
+    return fault.id.rpartition(".")[2]
+
+
+def _limited(fault: Fault, subject: Subject) -> Fault:
+    """The fault as far as the subject's families go."""
+    own = {
+        kind: {rule: wanted for rule, wanted in getattr(fault, kind).items() if rule.split(".")[0] in subject.families}
+        for kind in ("fails", "warns")
+    }
+    skips = tuple(pattern for pattern in fault.skips if pattern.split(".")[0] in (*subject.families, "*"))
+    families = tuple(family for family in fault.families if family in subject.families)
+    return replace(fault, **own, skips=skips, families=families)
+
+
+def _said(result: Any) -> tuple[str, int, int]:
+    return result.status, result.violations, result.examined
+
+
+def told(subject: Subject, source: str, ground: Ground) -> str | None:
+    """What told the mutant (``source`` in the place of the subject) from the original; None when nothing did."""
+    sys.meta_path.insert(0, _Mutant(subject.module, source))
+    try:
+        return next(_differences(subject, ground), None)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _differences(subject: Subject, ground: Ground) -> Iterator[str]:
+    from pymongo import MongoClient
+
+    from tests.faults.place import Place
+    from tests.faults.server_state import hashes
+
+    with MongoClient[dict[str, Any]](ground.uri) as client:
+        bases = {base: client[f"{ground.prefix}_{base}"] for base in ground.clean}
+        place = Place(ground.root, client, ground.prefix, bases)
+        for base in subject.bases:
+            if hashes(bases[base], ground.hashes[base]) != ground.hashes[base]:
+                yield DIRTY
+        families = frozenset(subject.families)
+        readers = {rule: names for rule, names in ground.readers.items() if rule.split(".")[0] in families}
+        judge = _quick_judge(place, families=families, _readers=readers)
+        for base in subject.bases:
+            yield from _on_clean_data(judge, base, ground)
+        yield from _of_faults(judge, subject, ground)
+    yield from _of_tests(subject.tests, ground.uri)
+
+
+def _quick_judge(place: Place, **given: Any) -> Judge:
+    """One that does not look at what undoing left over: undoing is not mutated."""
+    from tests.faults.judgement import Judge
+
+    class Quick(Judge):
+        def _left(self, *_: Any) -> Iterator[str]:
+            return iter(())
+
+    return Quick(place, lambda: place.root.with_suffix(".elsewhere"), **given)
+
+
+def _on_clean_data(judge: Judge, base: str, ground: Ground) -> Iterator[str]:
+    found = {rule: _said(result) for rule, result in judge.clean(base).items()}
+    wanted = {rule: said for rule, said in ground.clean[base].items() if rule.split(".")[0] in judge.families}
+    for rule in sorted(found.keys() ^ wanted.keys()):
+        yield f"{rule} is there or not, otherwise than before"
+    for rule, said in wanted.items():
+        if found[rule] != said:
+            yield f"{rule} says {found[rule]} of clean data, not {said}"
+
+
+def _of_faults(judge: Judge, subject: Subject, ground: Ground) -> Iterator[str]:
+    for fault in ground.faults[subject.path]:
+        verdict = judge.verdict(fault)
+        yield from (f"{fault.id}: {problem}" for problem in verdict.problems)
+        if fault.fails or fault.warns:
+            yield from () if verdict.caught else (f"{fault.id} is not caught",)
+
+
+def _of_tests(files: Sequence[str], uri: str) -> Iterator[str]:
+    if not files:
+        return
+    import pytest
+
+    os.environ["ZAVA_TEST_URI"] = uri
+    os.chdir(ROOT)
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        code = pytest.main(["-x", "-q", "-p", "no:xdist", "-W", "ignore", *files])
+    if code:
+        yield f"the tests of {', '.join(files)} say so ({code})"
+
+
+class _Mutant(MetaPathFinder, SourceFileLoader):
+    """Imports one module from other source than its file's."""
+
+    def __init__(self, module: str, source: str) -> None:
+        super().__init__(module, str(ROOT / (module.replace(".", "/") + ".py")))
+        self._source = source
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002
+        """Its own module only."""
+        return spec_from_file_location(name, self.path, loader=self) if name == self.name else None
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        """The mutant's."""
+        return compile(self._source, self.path, "exec")
+
+
+def subjects(pattern: str = "") -> list[Subject]:
+    """The modules of subjects.yaml whose path has the pattern in it."""
+    import yaml
+
+    content = yaml.safe_load((Path(__file__).parent / "subjects.yaml").read_text(encoding="utf-8"))
+    return [
+        Subject(path, **{name: tuple(values) for name, values in given.items()})
+        for path, given in content.items()
+        if pattern in path
+    ]

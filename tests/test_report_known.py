@@ -1,0 +1,54 @@
+"""A baseline in the suites: what is known passes and is shown as known, what is new fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from tests.commands import Workplace
+
+pytest_plugins = ["tests.commands"]
+
+RULE = "references.orders.customer_id"
+
+
+def orphan(mongo: MongoClient[dict[str, Any]], name: str, number: int) -> None:
+    """Let so many orders refer to a customer that is not there."""
+    mongo[name].command("collMod", "orders", validationLevel="off")
+    ids = [one["_id"] for one in mongo[name]["orders"].find({}, {"_id": 1}).sort("_id", 1).limit(number)]
+    mongo[name]["orders"].update_many({"_id": {"$in": ids}}, {"$set": {"customer_id": "cust_nobody"}})
+
+
+def test_what_is_in_the_baseline_is_accepted_and_what_is_new_is_not(
+    workplace: Workplace, mongo: MongoClient[dict[str, Any]], copied: str, uri: str, tmp_path: Path
+) -> None:
+    env = {"MONGODB_DATABASE": copied}
+    orphan(mongo, copied, 2)
+    baseline, allure = tmp_path / "baseline.json", tmp_path / "allure"
+    known = ("--baseline", str(baseline), "--only", RULE)
+    assert workplace.zava("validate", "--uri", uri, "--update-baseline", *known, env=env).code == 1
+
+    flags = (*known, "--uri", uri, "--reports", str(tmp_path), f"--alluredir={allure}")
+    done = workplace.suites(*flags, env=env)
+    assert done.code == 0, done.out
+    written = json.loads((tmp_path / "validation.json").read_text(encoding="utf-8"))
+    found = {rule["id"]: rule for rule in written["rules"]}[RULE]
+    assert (found["status"], found["reason"]) == ("warned", "known: all 2 are in the baseline")
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in allure.glob("*-result.json")]
+    shown = next(each for each in results if each["fullName"] == RULE)
+    assert (shown["status"], shown["statusDetails"]["known"]) == ("failed", True)
+    assert (allure / "pictures" / "references.svg").exists()
+
+    orphan(mongo, copied, 3)
+    done = workplace.suites(*flags, env=env)
+    assert done.code == 1
+    assert "1 new, 2 in the baseline" in done.out
+
+
+def test_a_baseline_that_is_not_there_is_one_line(workplace: Workplace, tmp_path: Path) -> None:
+    done = workplace.suites("--embedded", "--baseline", str(tmp_path / "none.json"))
+    assert done.code == 2
+    assert "there is no such baseline; make one with --update-baseline" in done.out + done.err

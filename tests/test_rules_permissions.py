@@ -1,0 +1,301 @@
+"""Families permissions and sync on what devices hold: what they examine, what they skip, and that they can fail.
+
+Each alteration of the two files has its fault in tests/faults/permissions.yaml and subscriptions.yaml; here is what no
+edit of a file or of documents can show.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.model import Model, load_model
+from conformance.permissions import PERMISSIONS_FILE, User
+from conformance.results import Outcome
+from conformance.rules import access, permissions, subscriptions, users
+from conformance.rules.base import Context
+from conformance.subscriptions import SUBSCRIPTIONS_FILE
+from tests.judging import ROOT, context_for, failed, judge
+
+ORDERS = "SELECT * FROM orders WHERE "
+Documents = dict[str, list[dict[str, Any]]]
+IDS = [str(uuid.UUID(int=n, version=4)) for n in range(3)]
+
+
+def documents() -> Documents:
+    """Three stores, each with another number of everything; only what the rules look at."""
+    made: Documents = {
+        "stores": [
+            {"_id": f"store_{n}", "store_id": f"store_{n}", "rls_user_id": IDS[n], "deleted": False} for n in range(3)
+        ],
+        "categories": [{"_id": "cat_a", "category_id": "cat_a", "deleted": False}],
+        "product_types": [{"_id": "type_a", "type_id": "type_a", "deleted": False}],
+        "products": [{"_id": f"prod_{n}", "product_id": f"prod_{n}", "deleted": n == 0} for n in range(4)],
+        "product_embeddings": [{"_id": "prod_0", "product_id": "prod_0", "deleted": False}],
+    }
+    for name in ("customers", "inventory", "orders", "order_items"):
+        field = "primary_store_id" if name == "customers" else "store_id"
+        made[name] = [
+            {"_id": ObjectId(), field: f"store_{n}", "deleted": number == 0}
+            for n in range(3)
+            for number in range(n + 1)
+        ]
+    return made
+
+
+@pytest.fixture(scope="module")
+def filled(server: MongoClient[Any]) -> Iterator[Database[Any]]:
+    """A database with the documents, which no test changes."""
+    database = server[f"permissions_{uuid.uuid4().hex[:8]}"]
+    for name, made in documents().items():
+        database[name].insert_many(made)
+    yield database
+    server.drop_database(database.name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the two files."""
+    (tmp_path / "config").mkdir()
+    for name in (PERMISSIONS_FILE, SUBSCRIPTIONS_FILE):
+        shutil.copy(ROOT / "config" / name, tmp_path / "config")
+    return tmp_path
+
+
+@pytest.fixture
+def verdict(model: Model, folder: Path) -> Callable[..., dict[str, Outcome]]:
+    """Judge a database by the files as they are in the folder."""
+
+    def run(database: Database[Any], **context: Any) -> dict[str, Outcome]:
+        own: Context = replace(context_for(replace(model, root=folder), database), **context)
+        found = [*permissions.rules(own.model, own.configuration), *subscriptions.rules(own.model, own.configuration)]
+        return judge(found, own)
+
+    return run
+
+
+Verdict = Callable[..., dict[str, Outcome]]
+
+
+def test_the_shipped_files_are_clean(verdict: Verdict, filled: Database[Any]) -> None:
+    outcomes = verdict(filled)
+    assert len(outcomes) == 5 + 9 * 4 + 8 * 3 + 5
+    assert failed(outcomes) == set()
+    assert {name: outcome.skipped for name, outcome in outcomes.items() if outcome.skipped} == {}
+    assert all(outcome.examined for outcome in outcomes.values())
+
+
+#: What is examined, and between how many documents each of three users has: more than none, less than all.
+SEEN = {
+    "orders.read": (6, "1 to 3"),
+    "orders.write": (6, "1 to 3"),
+    "orders.delete": (6, "0 to 0"),
+    "inventory.write": (6, "0 to 0"),
+    "products.read": (4, "3 to 3"),
+    "categories.read": (1, "1 to 1"),
+    "product_embeddings.read": (1, "0 to 0"),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_each_user_may_do_is_counted(verdict: Verdict, filled: Database[Any], name: str) -> None:
+    outcome = verdict(filled)[f"permissions.{name}"]
+    examined, each = SEEN[name]
+    assert (outcome.examined, outcome.evidence) == (examined, {"users": 3, "documents of each": each})
+
+
+@pytest.mark.parametrize("name", ["customers", "inventory", "orders", "order_items", "products"])
+def test_a_rule_that_ditto_does_not_enforce_passes_with_its_plain_statement(
+    verdict: Verdict, filled: Database[Any], name: str
+) -> None:
+    outcomes = verdict(filled)
+    for subject in ("enforceable", "enforced_by"):
+        (said,) = outcomes[f"permissions.{name}.{subject}"].evidence.values()
+        assert said.startswith("subscriptions: Ditto's permissions test _id only")
+
+
+def test_strangers_who_are_taken_for_somebody_are_told(
+    verdict: Verdict, filled: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that finds a user for whom there is none would be no protection, whatever the files say."""
+    monkeypatch.setattr(users, "user_of", lambda *_: User(IDS[0], {"store_id": "store_0"}))
+    outcome = verdict(filled)["permissions._config.strangers"]
+    assert outcome.violations == outcome.examined > 20
+    assert "None may read" in outcome.samples[0].why
+
+
+@pytest.mark.parametrize("broken", [None, ""])
+def test_an_empty_id_in_the_data_makes_nobody_known(verdict: Verdict, database: Database[Any], broken: Any) -> None:
+    """Not even a document without an id does."""
+    for name, made in documents().items():
+        if name == "stores":
+            made[0]["rls_user_id"] = broken
+        database[name].insert_many(made)
+    outcomes = verdict(database)
+    assert failed(outcomes) == set()
+    assert outcomes["permissions.orders.read"].evidence["users"] == 2
+
+
+def test_a_deleted_store_has_no_user(verdict: Verdict, database: Database[Any]) -> None:
+    for name, made in documents().items():
+        if name == "stores":
+            made[2]["deleted"] = True
+        database[name].insert_many(made)
+    outcomes = verdict(database)
+    assert failed(outcomes) == set()
+    assert outcomes["permissions.orders.read"].evidence == {"users": 2, "documents of each": "1 to 2"}
+
+
+def test_filters_that_agree_with_each_other_but_not_with_the_grouping_are_told(
+    verdict: Verdict, filled: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of a user's documents comes from a grouping, which no filter has a part in."""
+    share = access.Access._share
+    monkeypatch.setattr(access.Access, "_share", lambda self, user: (share(self, user)[0], share(self, user)[1] + 1))
+    outcome = verdict(filled)["permissions.orders.read"]
+    assert outcome.violations == 1
+    assert outcome.samples[0].ref == "orders"
+
+
+def test_as_many_documents_as_are_theirs_are_not_theirs(
+    verdict: Verdict, database: Database[Any], folder: Path
+) -> None:
+    """Two stores with one order each, and each sees the other's."""
+    for name, made in documents().items():
+        database[name].insert_many(made[:2] if name == "stores" else made)
+    database["orders"].delete_many({})
+    database["orders"].insert_many([{"_id": n, "store_id": f"store_{n}", "deleted": False} for n in range(2)])
+    path = folder / "config" / PERMISSIONS_FILE
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"store_id = $user', '"store_id != $user'), encoding="utf-8"
+    )
+    outcome = verdict(database)["permissions.orders.read"]
+    assert (outcome.violations, outcome.evidence["documents of each"]) == (2, "1 to 1")
+
+
+def test_every_document_is_named_once_and_for_how_many_users(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    path = folder / "config" / PERMISSIONS_FILE
+    text = path.read_text(encoding="utf-8").replace('"condition": "store_id = $user.store_id"', '"condition": "true"')
+    path.write_text(text, encoding="utf-8")
+    outcome = verdict(filled, sample_size=50)["permissions.orders.read"]
+    assert outcome.violations == len({sample.id for sample in outcome.samples}) == len(outcome.samples) == 6
+    assert {sample.why for sample in outcome.samples} == {
+        "store_0 may read it, and should not; so it is for 2 users",
+        "store_1 may read it, and should not; so it is for 2 users",
+    }
+
+
+@pytest.mark.parametrize(
+    ("empty", "reason"),
+    [("orders", "orders is empty"), ("stores", "no document of stores makes a user known")],
+)
+def test_nothing_examined_is_no_pass(verdict: Verdict, database: Database[Any], empty: str, reason: str) -> None:
+    for name, made in documents().items():
+        if name != empty:
+            database[name].insert_many(made)
+    outcomes = verdict(database)
+    for subject in ("read", "write", "update", "delete", "subscriptions"):
+        assert outcomes[f"permissions.orders.{subject}"].skipped == reason
+
+
+# -- what devices subscribe to -----------------------------------------------------------------------------------------
+
+
+def subscribe(folder: Path, condition: str, find: Any) -> None:
+    """Let the catalogue device have one subscription more, to orders."""
+    path = folder / "config" / SUBSCRIPTIONS_FILE
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["devices"][3]["subscriptions"].append({"query": ORDERS + condition, "find": find})
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+#: A subscription, its find, and what is said; None where both select the same, in whatever words.
+MEANT = [
+    ("deleted = false", {"deleted": {"$eq": False}}, None),
+    ("store_id IN :store_ids", {"store_id": {"$in": ["store_0", "store_1", "store_2"]}}, None),
+    ("store_id = :store_id", {"$expr": {"$eq": ["$store_id", "$$store_id"]}}, None),
+    ("store_id != 'store_0'", {"store_id": {"$nin": ["store_0", None]}}, None),
+    ("deleted = false", {"deleted": True}, "for store_0 it selects 3 documents that its find does not, such as "),
+    ("deleted = true", {}, "for store_0 its find selects 3 documents that it does not, such as "),
+    ("store_id = :store_id", {"store_id": "store_0"}, "for store_1 it selects 2 documents that its find does not"),
+    ("deleted = false", {"$nonsense": 1}, "the server refuses its find: unknown top level operator: $nonsense"),
+]
+
+
+@pytest.mark.parametrize(("condition", "find", "says"), MEANT, ids=[f"{row[0]} {row[1]}" for row in MEANT])
+def test_a_subscription_is_held_to_its_find(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, find: Any, says: str | None
+) -> None:
+    subscribe(folder, condition, find)
+    outcome = verdict(filled)["sync._config.subscriptions-meaning"]
+    assert outcome.violations == (says is not None)
+    assert outcome.examined == 27
+    for sample in outcome.samples:
+        assert sample.ref == f"config/{SUBSCRIPTIONS_FILE}: catalogue.subscriptions[3]"
+        assert str(says) in sample.why
+
+
+#: A subscription to orders on a store's user's device, and what is said; None where it is within the permission.
+WITHIN = [
+    ("store_id = :store_id AND deleted = false", None),
+    ("deleted = false AND store_id = :store_id", None),
+    ("store_id = :store_id", None),
+    ("store_id IN :store_ids", "the user of store_0 would hold 5 documents and may not read them, such as "),
+    ("store_id = :store_id OR deleted = true", "the user of store_0 would hold 2 documents and may not read them"),
+    ("true", "the user of store_0 would hold 5 documents and may not read them"),
+]
+
+
+@pytest.mark.parametrize(("condition", "says"), WITHIN, ids=[row[0] for row in WITHIN])
+def test_a_subscription_is_held_to_the_permission(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
+) -> None:
+    subscribe(folder, condition, {})
+    outcome = verdict(filled)["permissions.orders.subscriptions"]
+    assert (outcome.examined, outcome.violations) == (5, says is not None)
+    assert all(str(says) in sample.why for sample in outcome.samples)
+
+
+@pytest.mark.parametrize("name", [PERMISSIONS_FILE, SUBSCRIPTIONS_FILE])
+def test_one_broken_file_leaves_the_other_judged(
+    verdict: Verdict, filled: Database[Any], folder: Path, name: str
+) -> None:
+    """One finding with the line; what needs the file is skipped and says where to look."""
+    path = folder / "config" / name
+    path.write_text(path.read_text(encoding="utf-8") + "}", encoding="utf-8")
+    outcomes = verdict(filled)
+    told = "permissions._config.file" if name == PERMISSIONS_FILE else "sync._config.subscriptions-file"
+    assert failed(outcomes) == {told}
+    (sample,) = outcomes[told].samples
+    assert sample.ref == f"config/{name}"
+    assert sample.why.startswith("line ")
+    assert all(told in str(outcome.skipped) for outcome in outcomes.values() if outcome.skipped)
+    other = "sync._config.subscriptions-fields" if name == PERMISSIONS_FILE else "permissions.orders.read"
+    assert outcomes[other].examined
+
+
+def test_the_second_model_has_both_files_and_is_clean(database: Database[Any]) -> None:
+    """Whose users are greenhouses."""
+    model = load_model(ROOT / "examples" / "greenhouse")
+    for number, house in enumerate(("house_a", "house_b")):
+        database["greenhouses"].insert_one({"_id": house, "greenhouse_id": house, "deleted": False})
+        for name in ("sensors", "readings"):
+            database[name].insert_many({"greenhouse_id": house, "deleted": False} for _ in range(number + 1))
+    context = context_for(model, database)
+    found = [*permissions.rules(model, context.configuration), *subscriptions.rules(model, context.configuration)]
+    outcomes = judge(found, context)
+    assert failed(outcomes) == set()
+    assert [name for name, outcome in outcomes.items() if outcome.skipped] == []
+    assert outcomes["permissions.readings.read"].evidence == {"users": 2, "documents of each": "1 to 2"}

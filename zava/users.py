@@ -1,0 +1,53 @@
+"""zava provision --users: the database's roles and users."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+from dotenv import dotenv_values
+
+from conformance import users
+from conformance.credentials import is_placeholder
+from conformance.errors import ConfigurationError
+from conformance.session import Project
+from conformance.target import Target
+from zava.console import notice
+from zava.password import read_password
+
+
+def print_script(project: Project) -> None:
+    """Print the mongosh script that makes roles and users."""
+    roles = users.load_roles(project.model)
+    typer.echo(users.as_mongosh(project.model, roles, project.settings.mongodb_database), nl=False)
+
+
+def provision_users(project: Project, target: Target, *, check: bool, as_json: bool) -> Sequence[users.Change]:
+    """Make roles and users, or with ``check`` only look; prints what was changed, and returns it."""
+    changes = users.plan(project.model, users.load_roles(project.model), target.database)
+    if not check:
+        users.apply(changes, target.database, password)
+    if as_json:
+        typer.echo(json.dumps([{"subject": c.subject, "kind": c.kind, "what": c.what} for c in changes]))
+    for change in () if as_json else changes:
+        typer.echo(change.what)
+    if not target.client.admin.command("connectionStatus")["authInfo"]["authenticatedUsers"]:
+        notice("the server asks nobody for a password: roles protect nothing until mongod runs with --auth")
+    return changes
+
+
+def password(variable: str, user: str) -> str:
+    """The password of a new user: the environment, .env, else asked for in a terminal. Never shown.
+
+    ConfigurationError, one line, when there is none, or only a placeholder.
+    """
+    value = os.environ.get(variable) or dotenv_values(".env").get(variable)
+    if not value and not sys.stdin.isatty():
+        raise ConfigurationError(f"{variable}: not set; set it to the password of the new user {user}")
+    value = value or read_password(f"Password of {user} ({variable}): ")
+    if is_placeholder(value):
+        raise ConfigurationError(f"{variable}: is a placeholder; set it to the password of the new user {user}")
+    return value
