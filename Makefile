@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: conform test soak lint bench docs clean
+.PHONY: conform test soak mutants lint bench docs clean
 
 conform: $(STAMP)  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
 	$(BIN)/zava conform --embedded
@@ -14,6 +14,10 @@ test: $(STAMP)  ## the project's own tests
 
 soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests -m soak -q
+
+mutants: $(STAMP)  ## are wrong rules noticed: mutation testing of the rule modules, about an hour
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
+	$(BIN)/python -m tests.mutants
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .

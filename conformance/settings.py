@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     end_date: dt.date = Field(dt.date(2026, 12, 31), description="Last day of the orders, inclusive, UTC.")
     seed: int = Field(20240115, ge=0, le=2**63 - 1, description="Same seed, same bytes.")
     batch_size: int = Field(1000, ge=1, le=100_000, description="Documents per insert.")
+    rls_user_id: str | None = Field(None, description="zava mcp over stdio: who is asking, by his store's id.")
+    mcp_gateway_token: SecretStr | None = Field(
+        None, description="zava mcp over HTTP: what a gateway must show for its callers' ids to be believed."
+    )
+    mcp_pool_size: int = Field(10, ge=1, le=1_000, description="zava mcp: connections to the database.")
+    mcp_wait_ms: int = Field(2_000, ge=1, le=600_000, description="zava mcp: milliseconds to wait for a connection.")
+    mcp_max_time_ms: int = Field(10_000, ge=1, le=600_000, description="zava mcp: milliseconds a query may take.")
     log_level: str = Field(
         "WARNING", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )

@@ -295,13 +295,13 @@ class Bridge:
         pages = self._pages([] if self._empty else self._synced)
         while (page := self._insist(partial(next, pages, None))) is not None:
             self._flush(dict([page]))
-        while True:
-            self._until_reached()
-            dirty = self._take_dirty()
-            if not dirty:
-                return
-            self._flush(dirty)
+        while self._insist(self._busy):
             self._copy_all()
+            self._flush(self._take_dirty())
+            self._until_reached()
+
+    def _busy(self) -> bool:
+        return any(self._dirty.values()) or any(map(self._copy.wanted, self._synced))
 
 
 class _Stopped(Exception):  # noqa: N818 - no error

@@ -28,9 +28,6 @@ _PATIENCE_MS: Final = 100
 #: Events read ahead.
 _AHEAD: Final = 512
 _PRESENT: Final = 2**64 - 1
-#: ChangeStreamHistoryLost, ChangeStreamFatalError, InvalidResumeToken, BSONObjectTooLarge, and what a token draws
-#: that is none.
-_LOST: Final = frozenset({286, 280, 260, 10334, 50811, 9, 40649, 65537})
 #: What a server says that is no member of a replica set just now, or about to leave.
 _ELSEWHERE: Final = frozenset(
     {6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436}
@@ -140,36 +137,32 @@ class ChangeStream:
                         self._down = False
                         delays = link_delays(self._jitter)
                 continue
-            except OperationFailure as error:
-                if error.code in _LOST:
-                    self._lost = in_words(error)
-                    continue
-                reason: PyMongoError = error
             except PyMongoError as error:
                 reason = error
-            if not passes(reason):
+            if passes(reason):
+                if not self._down:
+                    self._notice(f"the link to MongoDB is lost ({in_words(reason)}); trying again until it is back")
+                    self._down = True
+                self._stop.wait(next(delays))
+            elif isinstance(reason, OperationFailure) and self._lost is None:
+                # Either the position is no good any more, or nothing is: the present will tell.
+                self._lost = in_words(reason)
+            else:
                 self._put(reason)
                 return
-            if not self._down:
-                self._notice(f"the link to MongoDB is lost ({in_words(reason)}); trying again until it is back")
-                self._down = True
-            self._stop.wait(next(delays))
 
     def _read(self) -> Iterator[None]:
         """Read until the stream ends; yields whenever the server has answered."""
-        if self._lost is not None:
-            start = present(self._database)
-            self._position = start
-            self._put(Lost(self._lost, start))
-            self._lost = None
-        position = self._position
+        position = self._position if self._lost is None else present(self._database)
         with self._database.watch(
             _pipeline(self._names),
             max_await_time_ms=_PATIENCE_MS,
             resume_after=None if isinstance(position, Timestamp) else position,
             start_at_operation_time=position if isinstance(position, Timestamp) else None,
         ) as stream:
-            told = None
+            if self._lost is not None and isinstance(position, Timestamp):
+                self._put(Lost(self._lost, position))
+            self._lost, told = None, None
             while not self._stop.is_set():
                 event = stream.try_next()
                 yield

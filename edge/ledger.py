@@ -81,6 +81,10 @@ class Ledger:
         database.executescript(TABLE)
         found = database.execute("SELECT collection, count(base) FROM ledger GROUP BY collection")
         self.live: Counter[str] = Counter(dict(found))
+        #: Collections that have a document whose _id differs between both sides.
+        self._mapped = {
+            each[0] for each in database.execute("SELECT DISTINCT collection FROM ledger WHERE mongo_id IS NOT NULL")
+        }
 
     def rows(self, collection: str, keys: Iterable[str]) -> dict[str, Row]:
         """The documents by key; those that are not there are left out."""
@@ -89,8 +93,8 @@ class Ledger:
     def rows_by_mongo_id(self, collection: str, ids: Sequence[Any]) -> list[Row]:
         """MongoDB's documents, deleted ones included."""
         plain = self._among(collection, "key", [key_of(each) for each in ids if _is_plain(each)])
-        same = [row for row in plain if _is_plain(row.mongo_id) and row.mongo_id == row.id]
-        if len(same) == len(ids):
+        same = [row for row in plain if _is_same(row)]
+        if len(same) == len(ids) or collection not in self._mapped:
             return same
         return same + self._among(collection, "mongo_id", [_mongo_key(each) for each in ids])
 
@@ -133,6 +137,8 @@ class Ledger:
             self._count(row)
 
     def _count(self, row: Row) -> None:
+        if not _is_same(row):
+            self._mapped.add(row.collection)
         self.live[row.collection] += (row.base is not None) - row.counted
         row.counted = row.base is not None
 
@@ -170,7 +176,7 @@ def _row(collection: str, key: str, mongo_id: bytes | None, base: bytes | None, 
 
 
 def _written(row: Row) -> tuple[str, str, bytes | None, bytes | None, int, int]:
-    mongo_id = None if _is_plain(row.mongo_id) and row.mongo_id == row.id else _mongo_key(row.mongo_id)
+    mongo_id = None if _is_same(row) else _mongo_key(row.mongo_id)
     base = None if row.base is None else bson.encode(row.base)
     return row.collection, row.key, mongo_id, base, row.seen, row.copied
 
@@ -178,6 +184,11 @@ def _written(row: Row) -> tuple[str, str, bytes | None, bytes | None, int, int]:
 def _is_plain(identity: Any) -> bool:
     """True for an _id that stands for itself on both sides."""
     return type(identity) in (str, int, bool)
+
+
+def _is_same(row: Row) -> bool:
+    """True when both sides have the same _id."""
+    return _is_plain(row.mongo_id) and key_of(row.mongo_id) == row.key
 
 
 def _mongo_key(identity: Any) -> bytes:

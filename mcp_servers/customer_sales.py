@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 
 from conformance.errors import HarnessError
 from conformance.search import SIMILARITY, Stage
+from generator.vectors import Vectors
 from mcp_servers.clock import get_current_utc_date
 from mcp_servers.reading import Shop
-from mcp_servers.vectors import Vectors
 
 NAME: Final = "customer-sales"
 INSTRUCTIONS: Final = (

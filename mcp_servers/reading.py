@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import logging
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,9 +22,8 @@ from conformance.permissions import Permissions, User, allowed, user_of
 from mcp_servers.guard import RefusedError, View, confined, confined_foreign, stage_confined
 
 Document = dict[str, Any]
-#: The request header (HTTP) and the environment variable (stdio) that say who is calling.
+#: The request header that says who is calling over HTTP.
 HEADER: Final = "x-rls-user-id"
-VARIABLE: Final = "RLS_USER_ID"
 #: Characters of rows that an answer may hold; an assistant reads no more.
 _MAX_CHARACTERS: Final = 1_000_000
 #: Codes of a server that does not let the harness's own user in: nothing that a caller can mend.
@@ -56,17 +54,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class Shop:
-    """What the tools of a server share. ``token`` is what a gateway must show for its callers' ids to be believed."""
+    """What the tools of a server share.
+
+    ``token`` is what a gateway must show for its callers' ids to be believed; ``caller`` is who calls over stdio.
+    """
 
     model: Model
     permissions: Permissions
     database: Database[Document]
     limits: Limits = field(default_factory=Limits)
     token: str | None = field(default=None, repr=False)
+    caller: str | None = None
 
     def reader(self, context: Context[Any, Any]) -> Reader:
         """What the caller of a tool may read."""
-        return Reader(self, self.user(caller_id(context, self.token)))
+        return Reader(self, self.user(caller_id(context, self.caller, self.token)))
 
     def user(self, user_id: str | None) -> User | None:
         """The user of the id; None, who sees nothing, for one that is missing, malformed, unknown or deleted."""
@@ -78,15 +80,15 @@ class Shop:
         return user_of(self.permissions, self.model, found, user_id)
 
 
-def caller_id(context: Context[Any, Any], token: str | None) -> str | None:
-    """Who calls, as the session says: the header of an HTTP request, else this process's environment variable.
+def caller_id(context: Context[Any, Any], caller: str | None, token: str | None) -> str | None:
+    """Who calls, as the session says: the header of an HTTP request, else the one this process was started for.
 
-    A request over HTTP never falls back on the variable. An id that stands there twice, or without the token where one
+    A request over HTTP never falls back on him. An id that stands there twice, or without the token where one
     is wanted, is nobody's: a caller may have slipped it in before the gateway added the right one.
     """
     request = context.request_context.request
     if request is None:
-        return os.environ.get(VARIABLE)
+        return caller
     shown = request.headers.getlist("authorization")
     if token is not None and not (
         len(shown) == 1 and hmac.compare_digest(shown[0].encode(), f"Bearer {token}".encode())

@@ -30,6 +30,7 @@ from conformance.session import Judgement, Project, judging, load_project
 from conformance.target import Target, choose, open_target, require_data
 from generator.dataset import embedded_dataset
 
+_WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
 _PROJECT = pytest.StashKey[Project]()
 _RULES = pytest.StashKey[dict[str, Rule]]()
 _KNOWN = pytest.StashKey[dict[str, Known]]()
@@ -248,5 +249,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Benchmarks run only when they are named: `pytest suites/benchmarks`, `make bench`."""
-    return True if collection_path.name == "benchmarks" and not any("benchmarks" in a for a in config.args) else None
+    """Some run only when they are named, for they say nothing about the target's data.
+
+    These are the benchmarks (`make bench`) and what drives the bridge: `pytest suites/test_demo_worker.py`.
+    """
+    name = collection_path.name
+    named = any(name in argument or "benchmarks" in argument for argument in config.args)
+    return True if name.startswith(_WHEN_NAMED) and not named else None

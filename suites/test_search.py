@@ -15,7 +15,7 @@ from conformance.report.allure import epic
 from conformance.session import Project
 from conformance.target import Target
 from generator.embedder import local_embedder
-from mcp_servers.vectors import Vectors
+from generator.vectors import Vectors
 
 #: How many results a shopper looks at.
 SHOWN: Final = 10

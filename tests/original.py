@@ -9,13 +9,14 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-import yaml
 
+from conformance.reading import read_yaml
 from tests.embedding import ROOT
 
 SEASONS = "washington_seasonal_multipliers"
@@ -38,8 +39,7 @@ class Original:
 
 def original(products: int = 400, categories: int = 9, times: int = 1) -> Original:
     """As many of the catalogue's products, each ``times`` over under another SKU."""
-    catalogue = yaml.safe_load((ROOT / "config" / "catalogue.yaml").read_text(encoding="utf-8"))
-    figures = yaml.safe_load((ROOT / "config" / "generation.yaml").read_text(encoding="utf-8"))["figures"]
+    catalogue, figures = configured("catalogue"), configured("generation")["figures"]
     made = Original()
     made.reference = {
         "stores": {
@@ -70,6 +70,12 @@ def original(products: int = 400, categories: int = 9, times: int = 1) -> Origin
             body = made.products["main_categories"][names[its_type["category_id"]]]
             body.setdefault(its_type["type_name"].upper(), []).append(_product(row, turn, number))
     return made
+
+
+@cache
+def configured(name: str) -> Any:
+    """A file of the project's config/."""
+    return read_yaml(ROOT / "config" / f"{name}.yaml")
 
 
 def _product(row: dict[str, Any], turn: int, number: int) -> dict[str, Any]:

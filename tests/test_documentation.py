@@ -13,6 +13,7 @@ import pytest
 from conformance.documentation import NOT_APPLICABLE, coverage, data_model, rule_list
 from conformance.session import Project, load_project
 from tests.embedding import ROOT
+from zava.reference import reference
 
 PACKAGES = ("conformance", "generator", "edge", "mcp_servers", "zava", "suites")
 #: Those that know no model: what is a collection's own is in schemas/ and config/.
@@ -47,6 +48,10 @@ def test_the_data_model_is_as_the_schemas_say(project: Project) -> None:
 
 def test_the_list_of_rules_is_as_the_program_says(project: Project) -> None:
     assert (ROOT / "docs" / "RULES.md").read_text(encoding="utf-8") == rule_list(project)
+
+
+def test_the_reference_is_as_the_program_says() -> None:
+    assert (ROOT / "docs" / "API.md").read_text(encoding="utf-8") == reference()
 
 
 def test_every_cell_of_the_coverage_table_is_a_rule_or_a_stated_na(project: Project) -> None:
@@ -169,7 +174,7 @@ def test_no_other_file_is_unfinished() -> None:
 
 
 def test_imports_point_one_way() -> None:
-    layers = {"conformance": 0, "generator": 1, "edge": 1, "mcp_servers": 2, "zava": 2, "suites": 2}
+    layers = {"conformance": 0, "generator": 1, "edge": 1, "mcp_servers": 2, "zava": 3, "suites": 3}
     wrong = []
     for path in MODULES:
         here = relative(path).split("/")[0]

@@ -30,6 +30,7 @@ import os, resource, signal, sys, threading, time
 from pathlib import Path
 from conformance.errors import TargetError
 from edge.store import Store
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes from its children
 def told(work):
     try:
         print(work())

@@ -23,12 +23,13 @@ from tests.judging import ROOT
 MODEL = load_model(ROOT)
 NULL_TOTAL = {"id": "x", "title": "A total is null", "edits": [{"in": "orders", "set": {"total": None}}]}
 RIGHT = {"documents.orders.total": 1, "crdt.orders.nulls": 1}
+REASONS = {"documents.orders.total": "total None is *'number'", "crdt.orders.nulls": "total is null"}
 
 # -- what must pass ----------------------------------------------------------------------------------------------------
 
 
 def test_a_right_declaration_is_caught(judge: Judge) -> None:
-    verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": "engine.right", "fails": RIGHT}))
+    verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": "engine.right", "fails": RIGHT, "reasons": REASONS}))
     assert (verdict.problems, verdict.wrong, verdict.missed) == ((), (), ())
     assert set(verdict.killed) == set(RIGHT)
     assert verdict.caught
@@ -58,8 +59,23 @@ def test_a_right_declaration_is_caught(judge: Judge) -> None:
             {"edits": [{"in": "orders", "set": {"total": None, "deleted": True}}], "fails": RIGHT},
             "references.order_items.order_id-deleted: should stay passed, is warned with",
         ),
+        (
+            {"fails": RIGHT, "reasons": {"crdt.orders.nulls": "subtotal is *"}},
+            "crdt.orders.nulls: should say 'subtotal is *', is failed with 1",
+        ),
     ],
-    ids=["unnamed", "not-failed", "count", "unknown", "not-skipped", "severity", "other-document", "ref", "elsewhere"],
+    ids=[
+        "unnamed",
+        "not-failed",
+        "count",
+        "unknown",
+        "not-skipped",
+        "severity",
+        "other-document",
+        "ref",
+        "elsewhere",
+        "reason",
+    ],
 )
 def test_a_wrong_declaration_is_a_problem(declared: dict[str, object], problem: str, judge: Judge) -> None:
     verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": f"engine.{problem}", **declared}))
@@ -207,6 +223,10 @@ PATTERN = {
         ({"unkillable": {"a.b.c": "because"}}, r"at \$\.unkillable\['a\.b\.c'\]"),
         ({"faults": [ENTRY, ENTRY]}, r"two faults of one id: \['a\.b'\]"),
         ({"faults": [ENTRY], "harmless": [ENTRY]}, r"two faults of one id: \['a\.b'\]"),
+        (
+            {"faults": [ENTRY], "reasons": {"a.c": {"documents.orders.total": "why"}}},
+            r"faults that are none: \['a\.c'\]",
+        ),
         ({"patterns": [{**PATTERN, "each": "row"}]}, r"at \$\.patterns\[0\]\.each: 'row'"),
         ({"patterns": [{**PATTERN, "where": {"kind": "colour"}}]}, "the pattern 'gone' makes no fault"),
         (

@@ -27,7 +27,8 @@ Mongo = Database[dict[str, Any]]
 DROPPED = [
     ("orders", "order_id_1", "orders.order_with_items"),
     ("order_items", "order_id_1_product_id_1", "orders.order_with_items orders.top_products_by_category"),
-    ("products", "product_id_1", "orders.top_products_by_category"),
+    ("products", "product_id_1", "orders.top_products_by_category inventory.inventory_report"),
+    ("product_embeddings", "product_id_1", "product_embeddings.similar_products"),
     ("orders", "customer_id_1_order_date_-1", "orders.customer_history orders.customer_analytics"),
     ("orders", "order_date_-1", "orders.sales_by_date"),
     ("orders", "store_id_1_order_date_-1", "orders.sales_by_store orders.orders_of_store"),
@@ -65,6 +66,9 @@ def fill(database: Mongo, orders: int) -> None:
             | live
             for n in range(40)
         ]
+    )
+    database["product_embeddings"].insert_many(
+        [{"_id": f"p{n}", "product_id": f"p{n}", "description_embedding": [1.0] * 1536} | live for n in range(40)]
     )
     database["inventory"].insert_many(
         [
@@ -132,7 +136,7 @@ def test_plans_are_right_on_little_data(model: Model, database: Mongo, orders: i
 def test_plans_are_right_and_shown(model: Model, shop: Mongo) -> None:
     outcomes = verdict(model, shop)
     assert failed(outcomes) == set()
-    assert len(outcomes) == 23
+    assert len(outcomes) == 25
     assert all(outcome.examined == 1 and not outcome.skipped for outcome in outcomes.values())
     evidence = outcomes["queries.orders.customer_history"].evidence
     customer = shop["orders"].find_one(sort=[("_id", 1)])["customer_id"]  # type: ignore[index]

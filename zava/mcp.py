@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,9 +60,9 @@ def sales_analysis(
 def _customer_sales(project: Project, shop: Shop) -> MCPServer[Any]:
     from generator.azure_openai import embedder_for
     from generator.embedder import local_embedder
+    from generator.vectors import Vectors
     from mcp_servers import customer_sales
     from mcp_servers.serving import server
-    from mcp_servers.vectors import Vectors
 
     embedders = dict.fromkeys((embedder_for(project.settings), local_embedder()))
     vectors = Vectors(shop.model, shop.database, "product_embeddings.description_embedding", list(embedders))
@@ -89,20 +88,22 @@ def _serve(
 ) -> None:
     """Open the database, pooled, and serve until told to end. What is said goes to stderr: stdout is the protocol's."""
     from conformance.permissions import load_permissions
-    from mcp_servers.reading import VARIABLE, Limits, Shop
+    from mcp_servers.reading import Limits, Shop
     from mcp_servers.serving import serve_http, serve_stdio
 
     permissions = load_permissions(project.model)
-    limits = Limits()
+    settings = project.settings
+    limits = Limits(settings.mcp_pool_size, settings.mcp_wait_ms, settings.mcp_max_time_ms)
+    token = settings.mcp_gateway_token.get_secret_value() if settings.mcp_gateway_token else None
     choice = choose(project.settings, uri=uri, embedded=embedded)
     with open_target(project.model, project.settings, choice, **limits.client_options()) as target:
         require_data(project.model, target)
-        shop = Shop(project.model, permissions, target.database, limits, os.environ.get("MCP_GATEWAY_TOKEN") or None)
+        shop = Shop(project.model, permissions, target.database, limits, token, settings.rls_user_id)
         made = make(project, shop)
         if port is not None:
             serve_http(made, port, typer.echo)
             return
-        _tell_whom(shop, target, os.environ.get(VARIABLE))
+        _tell_whom(shop, target, settings.rls_user_id)
         serve_stdio(made)
 
 

@@ -28,6 +28,8 @@ Row = dict[str, Any]
 
 #: Keys of one `$in`: large enough that few are sent, small enough for one command.
 _KEYS: Final = 1000
+#: What stands in a key for bytes that are no text; asked for as such, they would not be found.
+_UNREADABLE: Final = "\ufffd"
 #: Sums of whole cents and counts are exact; sums of other numbers may differ in the last bits.
 _TOLERANCE: Final = 1e-6
 
@@ -234,9 +236,11 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
 
 def among(field: str, keys: list[Any]) -> Row:
     """A query for the documents whose field is one of the keys; by index where the keys are plain."""
-    if all(isinstance(key, str | int | ObjectId) for key in keys):
-        return {field: {"$in": keys}}
-    return {"$expr": {"$in": [f"${field}", {"$literal": keys}]}}
+    plain = all(isinstance(key, str | int | ObjectId) for key in keys)
+    query: Row = {field: {"$in": keys}} if plain else {"$expr": {"$in": [f"${field}", {"$literal": keys}]}}
+    if any(isinstance(key, str) and _UNREADABLE in key for key in keys):
+        return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]}
+    return query
 
 
 def _parts(keys: list[Any]) -> Iterable[list[Any]]:

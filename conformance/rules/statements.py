@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -106,7 +107,8 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
     if formula.parents or formula.totals:
         raise ConfigurationError(f"{where}: it looks beyond its own document; write it under bounds or equations")
     query = {"$expr": {"$and": [*formula.guards(), {"$not": [formula.mongo()]}, *formula.validity()]}}
-    named = [field.path for field in model[assertion.collection].walk() if field.path in assertion.holds]
+    words = set(re.findall(r"[\w.]+", assertion.holds))
+    named = [field.path for field in model[assertion.collection].walk() if field.path in words]
     optional = [path for path in formula.operands if not model[assertion.collection].field(path).required]
 
     def why(document: Document) -> str:

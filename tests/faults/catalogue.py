@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ Expectations = Mapping[str, Any]
 class Fault:
     """An edit to a conformant database or to a copy of its configuration, and the rules that must say so.
 
-    ``soak`` marks what others like it stand for, when there is no time.
+    ``soak`` marks what others like it stand for, when there is no time; ``reasons`` is what rules say of it.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Fault:
     warns: Expectations = field(default_factory=dict)
     skips: tuple[str, ...] = ()
     soak: bool = False
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Fault:
@@ -59,15 +60,20 @@ def load_catalogue(model: Model, folder: Path = HERE) -> Catalogue:
     faults: list[Fault] = []
     harmless: list[Fault] = []
     unkillable: dict[str, str] = {}
+    reasons: dict[str, Mapping[str, str]] = {}
     for content in _files(folder):
         effects = content.get("effects", {})
         faults += [Fault.parse(entry) for entry in content.get("faults", ())]
         faults += [Fault.parse(entry) for one in content.get("patterns", ()) for entry in expand(model, one, effects)]
         harmless += [Fault.parse(entry) for entry in content.get("harmless", ())]
         unkillable |= content.get("unkillable", {})
+        reasons |= content.get("reasons", {})
     ids = [fault.id for fault in (*faults, *harmless)]
     twice = sorted({one for one in ids if ids.count(one) > 1})
     assert not twice, f"two faults of one id: {twice}"
+    unknown = sorted(reasons.keys() - {fault.id for fault in faults})
+    assert not unknown, f"reasons of faults that are none: {unknown}"
+    faults = [replace(fault, reasons=reasons.get(fault.id, {})) for fault in faults]
     return Catalogue(tuple(faults), tuple(harmless), unkillable)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,18 @@ def verdict(
             if (result.status, result.violations) != state:
                 problems.append(f"{rule.id}: should stay {state[0]}, is {_said(result)}")
                 wrong.append(rule.id)
+    problems += [
+        f"{rule}: should say {reason!r}, is {_said(found[rule])}"
+        for rule, reason in fault.reasons.items()
+        if rule in found and not _says(found[rule], reason)
+    ]
     return Verdict(fault, tuple(killed), tuple(missed), tuple(wrong), tuple(problems))
+
+
+def _says(result: Result, reason: str) -> bool:
+    """True when the first sample gives this reason."""
+    pattern = ".*".join(re.escape(part) for part in reason.split("*"))
+    return bool(result.samples) and re.fullmatch(pattern, result.samples[0].why, re.DOTALL) is not None
 
 
 def _said(result: Result) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pickle
 import random
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import Final
 
 from conformance.embedded import EmbeddedServer
 from tests.mutants.session import DirtyGroundError, Mutant, Session, forget_survivors
-from tests.mutants.trial import ROOT, Ground, prepare, subjects
+from tests.mutants.trial import ROOT, Ready, prepare, ready, subjects
 
 WANTED: Final = 0.95
 EXPLAINED_IN: Final = ROOT / "docs" / "TESTING.md"
@@ -52,20 +51,20 @@ def _try(session: Session, pending: list, until: float) -> None:
         tempfile.TemporaryDirectory(prefix="mutants-") as name,
         EmbeddedServer((folder := Path(name)) / "server", cache_gb=0.25) as server,
     ):
-        ground = _ground(server.uri, folder, 0)
+        prepared = _prepared(server.uri, folder, 0)
         for number, item in enumerate(pending, 1):
             if time.monotonic() > until:
                 return
             try:
-                mutant = session.attempt(item, ground)
+                mutant = session.attempt(item, prepared)
             except DirtyGroundError:
-                ground = _ground(server.uri, folder, number)
-                mutant = session.attempt(item, ground)
+                prepared = _prepared(server.uri, folder, number)
+                mutant = session.attempt(item, prepared)
             told = mutant.told or "SURVIVED"
             print(f"{number}/{len(pending)} {mutant.path} {mutant.change[:110]}: {told[:110]}", file=sys.stderr)
 
 
-def _ground(uri: str, folder: Path, number: int) -> Ground:
+def _prepared(uri: str, folder: Path, number: int) -> Ready:
     """Made in a process of its own: this one must not import what is mutated."""
     note = folder / f"ground-{number}"
     work = get_context("spawn").Process(
@@ -73,8 +72,7 @@ def _ground(uri: str, folder: Path, number: int) -> Ground:
     )
     work.start()
     work.join()
-    ground: Ground = pickle.loads(note.read_bytes())  # noqa: S301 - our own process wrote it
-    return ground
+    return ready(note)
 
 
 def _report(tried: list[Mutant], left: int) -> int:

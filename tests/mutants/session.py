@@ -20,7 +20,7 @@ from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 from tests.mutants.aggregation import Provider
-from tests.mutants.trial import DIRTY, ROOT, Ground, Subject, told
+from tests.mutants.trial import DIRTY, ROOT, Ready, Subject, told
 
 #: Cosmic Ray exchanges each operator for every other; one, the nearest, says as much in a tenth of the time.
 _EXCHANGES: Final = frozenset(
@@ -82,14 +82,14 @@ class Session:
         """The mutants that were not tried."""
         return list(self._db.pending_work_items)
 
-    def attempt(self, item: WorkItem, ground: Ground) -> Mutant:
+    def attempt(self, item: WorkItem, prepared: Ready) -> Mutant:
         """Try one mutant in a process of its own, and keep the result."""
         (mutation,) = item.mutations
         path = str(mutation.module_path)
         operator = cosmic_ray.plugins.get_operator(mutation.operator_name)(**mutation.operator_args)
         original = (ROOT / path).read_text(encoding="utf-8")
         source = mutate_code(original, operator, mutation.occurrence)
-        found = "it changes nothing" if source is None else _in_a_process(self._subjects[path], source, ground)
+        found = "it changes nothing" if source is None else _in_a_process(self._subjects[path], source, prepared)
         if found == DIRTY:
             raise DirtyGroundError
         outcome = TestOutcome.SURVIVED if found is None else TestOutcome.KILLED
@@ -123,7 +123,7 @@ def _change(original: str, mutated: str) -> tuple[str, str]:
     return " ".join(removed), " ".join(added)
 
 
-def _in_a_process(subject: Subject, source: str, ground: Ground) -> str | None:
+def _in_a_process(subject: Subject, source: str, prepared: Ready) -> str | None:
     """See told(); a process that dies or never ends is told as well."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -133,7 +133,7 @@ def _in_a_process(subject: Subject, source: str, ground: Ground) -> str | None:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nowhere, stream)
-        answer = told(subject, source, ground)
+        answer = told(subject, source, prepared)
         os.write(writing, b"-" if answer is None else b"+" + answer.encode(errors="replace")[:4000])
         os._exit(0)
     os.close(writing)

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -21,6 +22,8 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from conformance.configuration import Configuration
+    from conformance.model import Model
     from tests.faults.catalogue import Catalogue, Fault
     from tests.faults.judgement import Judge
     from tests.faults.place import Place
@@ -58,6 +61,28 @@ class Ground:
     readers: Mapping[str, frozenset[str]]
     hashes: Mapping[str, Mapping[str, str]]
     faults: Mapping[str, Sequence[Fault]]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The ground with what was read from it before the first fork, for every trial alike."""
+
+    ground: Ground
+    model: Model
+    configuration: Configuration
+
+
+def ready(note: Path) -> Ready:
+    """Read the note, and import what is not mutated and takes long, so that no trial has to."""
+    for name in ("numpy", "pymongo", "pytest", "scipy.special", "scipy.stats", "tests.faults.server_state"):
+        import_module(name)
+    from conformance.configuration import load_configuration
+    from conformance.model import load_model
+    from conformance.settings import Settings
+
+    ground: Ground = pickle.loads(note.read_bytes())  # noqa: S301 - our own process wrote it
+    model = load_model(ground.root)
+    return Ready(ground, model, load_configuration(model, Settings(_env_file=None).constants()))
 
 
 def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subject]) -> None:
@@ -115,7 +140,9 @@ def _candidates(subject: Subject, catalogue: Catalogue) -> Iterator[Fault]:
     ]
     number = Counter(_kind(fault) for fault in everything)
     own = [fault for fault in everything if _expected(fault, subject.families)]
-    others = [fault for fault in everything if not _expected(fault, subject.families)]
+    others = [
+        fault for fault in everything if number[_kind(fault)] > 1 and not _expected(fault, subject.families)
+    ]  # what patterns make: values of every odd type and form
     of_a_kind: Counter[str] = Counter()
     for faults, enough in ((own, _OF_A_KIND), (others, 1)):
         for fault in sorted(faults, key=lambda fault: number[_kind(fault)]):
@@ -149,21 +176,23 @@ def _said(result: Any) -> tuple[str, int, int]:
     return result.status, result.violations, result.examined
 
 
-def told(subject: Subject, source: str, ground: Ground) -> str | None:
+def told(subject: Subject, source: str, prepared: Ready) -> str | None:
     """What told the mutant (``source`` in the place of the subject) from the original; None when nothing did."""
     sys.meta_path.insert(0, _Mutant(subject.module, source))
     try:
-        return next(_differences(subject, ground), None)
+        return next(_differences(subject, prepared), None)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
 
-def _differences(subject: Subject, ground: Ground) -> Iterator[str]:
+def _differences(subject: Subject, prepared: Ready) -> Iterator[str]:
     from pymongo import MongoClient
 
+    from conformance.rules.catalogue import all_rules
     from tests.faults.place import Place
     from tests.faults.server_state import hashes
 
+    ground = prepared.ground
     with MongoClient[dict[str, Any]](ground.uri) as client:
         bases = {base: client[f"{ground.prefix}_{base}"] for base in ground.clean}
         place = Place(ground.root, client, ground.prefix, bases)
@@ -172,7 +201,10 @@ def _differences(subject: Subject, ground: Ground) -> Iterator[str]:
                 yield DIRTY
         families = frozenset(subject.families)
         readers = {rule: names for rule, names in ground.readers.items() if rule.split(".")[0] in families}
-        judge = _quick_judge(place, families=families, _readers=readers)
+        rules = [rule for rule in all_rules(prepared.model, prepared.configuration) if rule.family in families]
+        judge = _quick_judge(
+            place, families=families, _readers=readers, _rules=(prepared.model, prepared.configuration, rules)
+        )
         for base in subject.bases:
             yield from _on_clean_data(judge, base, ground)
         yield from _of_faults(judge, subject, ground)

@@ -1,0 +1,273 @@
+"""The bridge between a scratch database and the real store: each collection, each way to make Ditto's _ids.
+
+A small dataset goes into a provisioned database, so that MongoDB's validators judge what devices write. Both sides are
+edited while no bridge runs, then meet. What each should hold is said by suites/canonical.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import allure
+import pytest
+from pymongo.database import Database
+
+from conformance import provision
+from conformance.connector import ConnectorSettings, load_connector, unfit_for_ids
+from conformance.errors import HarnessError, TargetError
+from conformance.model import Collection, Field, IdMapping
+from conformance.report.allure import epic
+from conformance.session import Project
+from conformance.target import Target
+from edge.bridge import Bridge
+from edge.state import State
+from edge.store import Store, identifier
+from edge.synced import Synced
+from suites.canonical import canonical, text, texts
+from suites.edge_dataset import Document, dataset
+
+MODES: Final = ("match_ids", "single_field", "multiple_fields")
+#: What happens to a document of each collection, in the order of their _ids.
+ROLES: Final = (
+    "mongo sets",
+    "device sets",
+    "both set",
+    "mongo deletes softly",
+    "device deletes softly",
+    "mongo adds",
+    "device adds",
+)
+
+
+def mapping(collection: Collection, mode: str) -> IdMapping | None:
+    """The first way of the mode in which the collection's fields make an _id; None when there is none."""
+    names = [each.name for each in collection.fields if each.name != "_id"]
+    choices: Mapping[str, Sequence[tuple[str, ...]]] = {
+        "match_ids": [()],
+        "single_field": [(name,) for name in names],
+        "multiple_fields": [(first, second) for first in names for second in names if first < second],
+    }
+    fitting = (each for each in choices[mode] if not each or not list(unfit_for_ids(collection, each)))
+    fields = next(fitting, None)
+    return None if fields is None else IdMapping(mode, fields)
+
+
+@dataclass
+class Meeting:
+    """Both sides after what ROLES says happened to them; ``expected`` by collection and role, as devices hold it."""
+
+    database: Database[Document]
+    store: Store
+    synced: Mapping[str, Synced]
+    expected: dict[tuple[str, str], Document] = field(default_factory=dict)
+    unsynced: list[str] = field(default_factory=list)
+
+    def held(self, name: str) -> list[Document]:
+        """The store's documents."""
+        return self.store.execute(f"SELECT * FROM {identifier(name)}")  # noqa: S608 - quoted
+
+
+@pytest.fixture(scope="module", params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """How Ditto's _ids are made."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def meeting(
+    project: Project, target: Target, scratch: Database[Document], mode: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Meeting]:
+    """A first meeting, edits on both sides, and a second one."""
+    folder = tmp_path_factory.mktemp(mode)
+    synced = {
+        each.name: Synced(each, found)
+        for each in project.model
+        if each.synced and (found := mapping(each, mode)) is not None
+    }
+    if not synced:
+        pytest.skip(f"no collection has fields for {mode}")
+    try:
+        target.require_replica_set()
+        store = Store.open(folder / "store")
+    except TargetError as error:
+        pytest.skip(str(error))
+    with store:
+        yield _met(*_filled(project, scratch), store, synced, folder, load_connector(project.model).settings)
+    scratch.client.drop_database(scratch.name)
+
+
+def _filled(project: Project, scratch: Database[Document]) -> tuple[Database[Document], dict[str, list[Document]]]:
+    """The scratch database without the documents that are to be added later, and those."""
+    later: dict[str, list[Document]] = {}
+    try:
+        provision.apply(provision.plan(project.model, scratch), scratch)
+    except HarnessError as error:
+        pytest.fail(f"the scratch database could not be made: {error}", pytrace=False)
+    for name, documents in dataset(project.model, "").items():
+        flag = project.model[name].soft_delete
+        rows = [document if flag is None else {**document, flag: False} for document in documents]
+        later[name] = rows[-2:]
+        scratch[name].insert_many(rows[:-2])
+    return scratch, later
+
+
+def _met(
+    database: Database[Document],
+    later: Mapping[str, Sequence[Document]],
+    store: Store,
+    synced: Mapping[str, Synced],
+    folder: Path,
+    settings: ConnectorSettings,
+) -> Meeting:
+    """Both sides after a first meeting, what ROLES says, and a second meeting."""
+    meeting = Meeting(database, store, synced)
+    fast = settings.model_copy(update={"rate_limit_per_second": 0, "initial_sync": True, "strict_mode": False})
+
+    def meet() -> None:
+        with State.open(folder / "state") as state:
+            assert Bridge(database, store, state, synced, fast, source="suites").run(once=True)
+            meeting.unsynced = [f"{each.collection} {each.key}: {each.reason}" for each in state.unsynced]
+
+    meet()
+    for name, each in synced.items():
+        _edit(meeting, each, later[name])
+    for name in database.list_collection_names():
+        if name not in synced:
+            database[name].update_many({}, {"$currentDate": {"touched": True}}, bypass_document_validation=True)
+    meet()
+    return meeting
+
+
+def _edit(meeting: Meeting, synced: Synced, later: Sequence[Document]) -> None:
+    """Do to the first documents of a collection what ROLES says, and note what they should be then."""
+    name, fields = synced.name, synced.mapping.fields
+    documents = list(meeting.database[name].find().sort("_id", 1))
+    paths = list(_paths(synced, documents))
+    flag = synced.collection.soft_delete
+    for role, document in zip(ROLES, documents, strict=False):
+        changes = {path: _another(documents, document, path) for path in paths[:2]}
+        (first, one), (second, two) = [*changes.items(), *changes.items()][:2]
+        mongo: dict[str, Any] = {}
+        device: dict[str, Any] = {}
+        if role == "device adds" and not _gets_an_id(synced):
+            continue
+        match role:
+            case "mongo sets":
+                mongo = {first: one}
+            case "device sets":
+                device = {first: one}
+            case "both set":
+                mongo, device = {first: one}, ({second: two} if second != first else {})
+            case "mongo deletes softly":
+                mongo = {flag: True} if flag else {}
+            case "device deletes softly":
+                device = {flag: True} if flag else {}
+            case "mongo adds":
+                document = later[0]
+                meeting.database[name].insert_one(dict(document))
+            case "device adds":
+                document = later[1]
+                meeting.store.insert(name, [canonical(document, fields)])
+        identity = canonical(document, fields)["_id"]
+        if mongo:
+            meeting.database[name].update_one({"_id": document["_id"]}, {"$set": mongo})
+        for path, value in device.items():
+            dql = ".".join(map(identifier, path.split(".")))
+            meeting.store.mutate(
+                f"UPDATE {identifier(name)} SET {dql} = :value WHERE _id = :id",  # noqa: S608 - quoted
+                {"value": value, "id": identity},
+            )
+        meeting.expected[name, role] = _changed(canonical(document, fields), mongo | device)
+
+
+def _gets_an_id(synced: Synced) -> bool:
+    """True when a document that a device makes gets an _id in MongoDB that the schema takes."""
+    collection, mapping = synced.collection, synced.mapping
+    given = not collection.has("_id") or collection.field("_id").kind == "objectid"
+    return mapping.mode == "match_ids" or collection.id_field in mapping.fields or given
+
+
+def _paths(synced: Synced, documents: Sequence[Document]) -> Iterator[str]:
+    """What may be edited: keys of MAPs first, then fields; nothing that has to be unique or never changes."""
+    collection = synced.collection
+    keys = {name for group in collection.unique for name in group}
+    free = [each for each in collection.fields if each.name not in keys and not _fixed(each, collection)]
+    maps = [f"{each.name}.{key}" for each in free if each.kind == "map" for key in documents[0].get(each.name, {})]
+    plain = [each.name for each in free if each.kind != "map" and each.name != collection.soft_delete]
+    for path in (*maps, *plain):
+        if all(_another(documents, document, path) is not None for document in documents[: len(ROLES)]):
+            yield path
+
+
+def _fixed(each: Field, collection: Collection) -> bool:
+    return each.name == "_id" or "x-immutable" in each.schema or each.name == collection.id_field
+
+
+def _another(documents: Sequence[Document], document: Document, path: str) -> Any:
+    """What another document has at the path, and this one has not; None when all have the same."""
+    values = [_value(each, path) for each in documents]
+    return next((value for value in values if value not in (None, _value(document, path))), None)
+
+
+def _value(document: Document, path: str) -> Any:
+    value: Any = document
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _changed(document: Document, changes: Mapping[str, Any]) -> Document:
+    made = {name: dict(value) if isinstance(value, dict) else value for name, value in document.items()}
+    for path, value in changes.items():
+        *above, last = path.split(".")
+        (made[above[0]] if above else made)[last] = value
+    return made
+
+
+@pytest.fixture(autouse=True)
+def labelled(project: Project, collection: Collection) -> None:
+    """Allure's labels; the collection is the story."""
+    allure.dynamic.epic(epic(project.settings.mongodb_database))
+    allure.dynamic.feature("Bridge: both ways")
+    allure.dynamic.story(collection.name)
+
+
+def _of(meeting: Meeting, collection: Collection) -> Synced:
+    """How the collection crosses; skips where it does not in this mode, after a look that it has not."""
+    if collection.name in meeting.synced:
+        return meeting.synced[collection.name]
+    assert meeting.store.count(collection.name) == 0
+    pytest.skip("no field of it makes an _id in this mode" if collection.synced else "it does not sync, and has not")
+
+
+def test_both_sides_hold_what_both_wrote(meeting: Meeting, collection: Collection) -> None:
+    """Edits of a field, of two fields or keys by both sides, soft deletions, new documents, by MongoDB and devices."""
+    fields = _of(meeting, collection).mapping.fields
+    held = {text({"": each["_id"]}): each for each in meeting.held(collection.name)}
+    there = {
+        text({"": each["_id"]}): each
+        for each in (canonical(row, fields) for row in meeting.database[collection.name].find())
+    }
+    expected = {role: document for (name, role), document in meeting.expected.items() if name == collection.name}
+    assert set(ROLES) - set(expected) <= {"device adds"}
+    for role, document in expected.items():
+        key = text({"": document["_id"]})
+        assert (role, held.get(key)) == (role, document)
+        assert (role, there.get(key)) == (role, document)
+
+
+def test_no_document_is_missing_or_left_over(meeting: Meeting, collection: Collection) -> None:
+    """Those that nobody touched are the same too."""
+    fields = _of(meeting, collection).mapping.fields
+    rows = list(meeting.database[collection.name].find())
+    assert texts(meeting.held(collection.name)) == texts([canonical(row, fields) for row in rows])
+
+
+def test_every_document_could_cross(meeting: Meeting, collection: Collection) -> None:
+    """MongoDB's validators took what the devices wrote."""
+    _of(meeting, collection)
+    assert meeting.unsynced == []
