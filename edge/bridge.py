@@ -13,34 +13,33 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from threading import Event, RLock, Thread
-from typing import Any, Final, TypeVar
+from threading import Event, Thread
+from typing import Any, Final
 
 from bson import Timestamp
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
 
 from conformance.connector import ConnectorSettings
 from conformance.errors import ConfigurationError
 from edge.arrival import Arrival, Arrived, chunks
 from edge.audit import Census, audit, news
-from edge.change_stream import Batch, ChangeStream, as_number, passes, present
+from edge.change_stream import Batch, ChangeStream, as_number, present
 from edge.feed import Feed
 from edge.hooks import Hooks
 from edge.inbound import Inbound
 from edge.initial_copy import InitialCopy
 from edge.outbound import Outbound
-from edge.pace import copying_pause, link_delays
+from edge.pace import copying_pause
 from edge.pairing import pair
 from edge.recent import Recent
 from edge.state import State
 from edge.store import Store
 from edge.synced import Synced
+from edge.turns import Stopped, Turns
 
 __all__ = ["Bridge", "Hooks"]
 
 Document = dict[str, Any]
-T = TypeVar("T")
 
 #: Events applied together, and documents carried to MongoDB together.
 _EVENTS: Final = 500
@@ -68,7 +67,6 @@ class Bridge:
         self._state = state
         self._synced = synced
         self._hooks = hooks or Hooks()
-        self._lock = RLock()
         self._stop = Event()
         self._wake = Event()
         self._failure: BaseException | None = None
@@ -88,6 +86,7 @@ class Bridge:
         self._per_second = settings.rate_limit_per_second
         self._initial_sync = settings.initial_sync
         self._jitter = retry.jitter
+        self._turns = Turns(self._stop, retry.jitter)
 
     def stop(self) -> None:
         """End the run soon, and cleanly."""
@@ -102,7 +101,7 @@ class Bridge:
         odd = next((name for name in names or () if name not in self._synced), None)
         if odd is not None:
             raise ConfigurationError(f"{odd} does not sync; name one of {', '.join(self._synced)}")
-        with self._lock, self._state.transaction():
+        with self._turns.lock, self._state.transaction():
             self._copy.begin(names or self._synced)
 
     def run(self, *, once: bool = False) -> bool:
@@ -115,8 +114,8 @@ class Bridge:
         stream: ChangeStream | None = None
         threads = []
         try:
-            self._settle(self._insist(self._inbound.finish))
-            stream = self._insist(self._open_stream)
+            self._settle(self._turns.do(self._inbound.finish))
+            stream = self._turns.do(self._open_stream)
             threads.append(self._start(lambda: self._follow(stream)))
             if once:
                 self._finish()
@@ -125,7 +124,7 @@ class Bridge:
                 while not self._stop.is_set():
                     self._copy_all()
                     self._stop.wait(_PULSE)
-        except _Stopped:
+        except Stopped:
             pass
         finally:
             stopped = self._stop.is_set()
@@ -144,7 +143,7 @@ class Bridge:
         def guarded() -> None:
             try:
                 work()
-            except _Stopped:
+            except Stopped:
                 pass
             except BaseException as error:
                 self._failure = self._failure or error
@@ -154,26 +153,12 @@ class Bridge:
         thread.start()
         return thread
 
-    def _insist(self, action: Callable[[], T]) -> T:
-        """Do it under the lock; again and again while MongoDB is out of reach."""
-        for delay in link_delays(self._jitter):
-            if self._stop.is_set():
-                raise _Stopped
-            try:
-                with self._lock:
-                    return action()
-            except PyMongoError as error:
-                if not passes(error):
-                    raise
-                self._stop.wait(delay)
-        raise AssertionError
-
     def _until_reached(self) -> None:
         """Wait until what happened in MongoDB up to now has been applied."""
-        goal = as_number(self._insist(lambda: present(self._database)))
+        goal = as_number(self._turns.do(lambda: present(self._database)))
         while self._reached < goal:
             if self._stop.wait(0.005):
-                raise _Stopped
+                raise Stopped
 
     def _open_stream(self) -> ChangeStream:
         position = self._state.get("token") or self._state.get("start")
@@ -197,16 +182,15 @@ class Bridge:
 
     def _copy_all(self) -> None:
         """Copy whatever is begun, to its end."""
-        names = self._insist(lambda: [name for name in self._synced if self._copy.wanted(name)])
+        names = self._turns.do(lambda: [name for name in self._synced if self._copy.wanted(name)])
         if not names:
             return
-        self._hooks.expect({name: self._insist(partial(self._copy.size, name)) for name in names})
+        self._hooks.expect({name: self._turns.do(partial(self._copy.size, name)) for name in names})
         for name in names:
-            self._hooks.progress(name, self._insist(partial(self._copy.copied, name)))
-            while number := self._insist(partial(self._copy_page, name)):
+            self._hooks.progress(name, self._turns.do(partial(self._copy.copied, name)))
+            while number := self._turns.do(partial(self._copy_page, name)):
                 self._hooks.progress(name, number)
-                # At least for an instant, in which whoever waits for the lock gets it.
-                self._stop.wait(max(0.001, copying_pause(number, self._per_second)))
+                self._stop.wait(copying_pause(number, self._per_second))
 
     def _copy_page(self, name: str) -> int:
         self._hooks.phase("initial")
@@ -220,7 +204,7 @@ class Bridge:
         while not self._stop.is_set():
             batch = stream.take(_EVENTS, _PULSE)
             if batch is not None:
-                self._insist(partial(self._apply, batch))
+                self._turns.do(partial(self._apply, batch))
 
     def _apply(self, batch: Batch) -> None:
         self._hooks.phase("live")
@@ -249,21 +233,24 @@ class Bridge:
             if self._stop.wait(max(0.0, feed.complete_from - time.time())):
                 return
             pages = self._pages(self._synced)
-            self._hooks.notice("in step with MongoDB's present; carrying changes both ways")
+            in_step = False
             while not self._stop.is_set():
                 self._wake.clear()
                 written = feed.take()
-                with self._lock:
+                with self._turns.lock:
                     found = {name: news(self._state, name, some) for name, some in written.items()}
                 self._flush(found)
                 self._flush(self._take_dirty())
-                page = self._insist(partial(next, pages, None))
+                page = self._turns.do(partial(next, pages, None))
                 if page is not None:
                     self._flush(dict([page]))
                     continue
+                if not in_step:
+                    self._hooks.notice("in step; carrying changes both ways")
+                    in_step = True
                 self._wake.wait(_PULSE)
                 feed.tend()
-                pages = self._pages(census.short(self._lock))
+                pages = self._pages(census.short(self._turns.lock))
         finally:
             feed.close()
 
@@ -271,14 +258,14 @@ class Bridge:
         return ((name, keys) for name in names for keys in audit(self._store, self._state, name))
 
     def _take_dirty(self) -> dict[str, list[str]]:
-        with self._lock:
+        with self._turns.lock:
             taken, self._dirty = self._dirty, defaultdict(dict)
         return {name: list(keys) for name, keys in taken.items()}
 
     def _flush(self, keys: Mapping[str, list[str]]) -> None:
         for name, some in keys.items():
             for chunk in chunks(some, _CHANGES):
-                self._insist(partial(self._flush_some, name, chunk))
+                self._turns.do(partial(self._flush_some, name, chunk))
 
     def _flush_some(self, name: str, keys: Sequence[str]) -> None:
         self._hooks.phase("flush")
@@ -293,16 +280,12 @@ class Bridge:
         self._copy_all()
         self._until_reached()
         pages = self._pages([] if self._empty else self._synced)
-        while (page := self._insist(partial(next, pages, None))) is not None:
+        while (page := self._turns.do(partial(next, pages, None))) is not None:
             self._flush(dict([page]))
-        while self._insist(self._busy):
+        while self._turns.do(self._busy):
             self._copy_all()
             self._flush(self._take_dirty())
             self._until_reached()
 
     def _busy(self) -> bool:
         return any(self._dirty.values()) or any(map(self._copy.wanted, self._synced))
-
-
-class _Stopped(Exception):  # noqa: N818 - no error
-    """The run was stopped."""

@@ -27,6 +27,8 @@ Document = dict[str, Any]
 _PATIENCE_MS: Final = 100
 #: Events read ahead.
 _AHEAD: Final = 512
+#: Seconds to wait for what follows an event: a batch costs the store about as much as a single change.
+_GATHER: Final = 0.02
 _PRESENT: Final = 2**64 - 1
 #: What a server says that is no member of a replica set just now, or about to leave.
 _ELSEWHERE: Final = frozenset(
@@ -102,10 +104,12 @@ class ChangeStream:
         self._thread.start()
 
     def take(self, limit: int, timeout: float) -> Batch | None:
-        """The next events, at once when there are some; None when there is nothing for ``timeout`` seconds."""
+        """The next events, with those that follow at once; None when there is nothing for ``timeout`` seconds."""
         items: list[Any] = []
         try:
             items.append(self._queue.get(timeout=timeout))
+            if isinstance(items[0], dict) and "operationType" in items[0] and self._queue.empty():
+                self._stop.wait(_GATHER)
             while len(items) < limit and isinstance(items[-1], dict):
                 items.append(self._queue.get_nowait())
         except queue.Empty:

@@ -25,8 +25,10 @@ Document = dict[str, Any]
 
 #: Seconds until a new observer's moment: by then it has to have begun its first look at the collection.
 MARGIN: Final = 0.5
-#: Seconds that the old and the new observer run side by side after that.
-_OVERLAP: Final = 2.0
+#: Seconds after that until the old observer may go, when it is known to have come to the new one's moment; and until
+#: it goes, when nothing was written by which that could be known.
+_OVERLAP: Final = 0.5
+_QUIET: Final = 10.0
 #: A result may grow to this, and to the root of the collection's size: a new observer looks at all documents once, an
 #: old one hands over its whole result with every change, and so the cost of both is least.
 _ROWS: Final = 100
@@ -50,6 +52,11 @@ class _Watch:
         news = {key: rows.get(key) for key in rows.keys() | before.keys() if not same(rows.get(key), before.get(key))}
         if news:
             self._note(self._name, news)
+
+    def has_come_to(self, newer: _Watch) -> bool:
+        """True when something that was written after the newer one's moment has been delivered by both."""
+        rows, theirs = self.rows or {}, newer.rows or {}
+        return any(key in rows and same(rows[key], row) for key, row in theirs.items())
 
     def check(self) -> None:
         """Raise what ended the observer, if anything did."""
@@ -93,13 +100,13 @@ class Feed:
             for watch in watches:
                 watch.check()
             newest = watches[-1]
-            if len(watches) > 1 and now > newest.since + _OVERLAP:
-                for watch in watches[:-1]:
-                    watch.cancel()
-                del watches[:-1]
-            elif len(watches) == 1 and newest.rows is not None and len(newest.rows) > self._limits[name]:
+            if len(watches) > 1:
+                wait = _OVERLAP if watches[0].has_come_to(newest) else _QUIET
+                if now > newest.since + wait:
+                    watches.pop(0).cancel()
+            elif newest.rows is not None and len(newest.rows) > self._limits[name]:
                 # One that was full from the start began too late: the next gets more time.
-                early = now < newest.since + 2 * _OVERLAP
+                early = now < newest.since + _OVERLAP
                 watches.append(self._watch(name, 2 * newest.margin if early else newest.margin))
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ def restore(
     sets validators and images before and indexes after, as generating does; without it the documents are written
     whatever they are, and nothing else is. Raises ConfigurationError or TargetError, one line.
     """
-    begun = set() if replace or dataset.unfinished(target) else _begun(model, target, archive)
+    begun = {} if replace or dataset.unfinished(target) else _begun(model, target, archive)
     if begun:
         notice("what is there already is this import's own: only what is missing is written")
     else:
@@ -112,8 +112,8 @@ def restore(
     return written
 
 
-def _begun(model: Model, target: Target, archive: Archive) -> set[str]:
-    """The collections of which an interrupted import left documents; empty when something else is there as well.
+def _begun(model: Model, target: Target, archive: Archive) -> Mapping[str, int]:
+    """How many documents of which collections an interrupted import left; empty when there is anything else as well.
 
     Every document that is there must be the archive's, to the byte.
     """
@@ -121,18 +121,20 @@ def _begun(model: Model, target: Target, archive: Archive) -> set[str]:
     held = {c.name: size for c in model if (size := target.database[c.name].count_documents({}))}
     for name, size in held.items():
         if name not in entries or size > entries[name].documents:
-            return set()
+            return {}
         same = 0
         for batch in batches(archive.documents(entries[name])):
             there = {bytes(document.raw) for document in _found(_raw(target, name), batch)}
             same += sum(bytes(document.raw) in there for document in batch)
         if same != size:
-            return set()
-    return set(held)
+            return {}
+    return held
 
 
-def _missing(target: Target, archive: Archive, begun: set[str]) -> Iterator[tuple[str, list[Any]]]:
+def _missing(target: Target, archive: Archive, begun: Mapping[str, int]) -> Iterator[tuple[str, list[Any]]]:
     for entry in archive.manifest.collections:
+        if begun.get(entry.collection) == entry.documents:
+            continue
         for batch in batches(archive.documents(entry)):
             if entry.collection in begun:
                 there = {bytes(document.raw) for document in _found(_raw(target, entry.collection), batch)}

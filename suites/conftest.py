@@ -95,10 +95,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out families of which no rule was chosen, and tests without a rule when rules were chosen by name.
-
-    Tests without a rule come first: the rules, all started before, are answered meanwhile.
-    """
+    """Leave out families of which no rule was chosen, and tests without a rule when rules were chosen by name."""
     narrowed = bool(config.getoption("--only") or config.getoption("--collection"))
     rules = config.stash[_RULES]
     kept, left = [], []
@@ -107,7 +104,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if (_rule_of(item) in rules if judges else not narrowed) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-    items[:] = sorted(kept, key=lambda item: _rule_of(item) is not None)
+        items[:] = kept
 
 
 def _rule_of(item: pytest.Item) -> str | None:
@@ -185,13 +182,6 @@ def judgement(
         if all(rule.id in results for rule in rules):  # a verdict on a part would be none
             with _one_line_exit(), _explained(target):
                 pytestconfig.stash[_REPORT] = judgement.report([results[rule.id] for rule in rules])
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _started(request: pytest.FixtureRequest) -> None:
-    """Start the rules, if any were asked for, before the first test of whatever kind."""
-    if any(_rule_of(item) for item in request.session.items):
-        request.getfixturevalue("judgement")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from conformance.connector import ConnectorSettings, load_connector, unfit_for_i
 from conformance.errors import HarnessError, TargetError
 from conformance.model import Collection, Field, IdMapping
 from conformance.report.allure import epic
-from conformance.session import Project
+from conformance.session import Project, load_project
 from conformance.target import Target
 from edge.bridge import Bridge
 from edge.state import State
@@ -70,11 +70,28 @@ class Meeting:
         return self.store.execute(f"SELECT * FROM {identifier(name)}")  # noqa: S608 - quoted
 
 
-@pytest.fixture(scope="module", params=MODES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each mode, with each collection that has fields for it."""
+    if "crossing" in metafunc.fixturenames:
+        model = load_project(metafunc.config.getoption("--model")).model
+        cases = [(mode, each.name) for mode in MODES for each in model if each.synced and mapping(each, mode)]
+        metafunc.parametrize(("mode", "crossing"), cases, indirect=True, scope="module")
+    elif "mode" in metafunc.fixturenames:
+        metafunc.parametrize("mode", MODES, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def mode(request: pytest.FixtureRequest) -> str:
     """How Ditto's _ids are made."""
     found: str = request.param
     return found
+
+
+@pytest.fixture
+def crossing(request: pytest.FixtureRequest, meeting: Meeting) -> Synced:
+    """The collection that a test is about."""
+    allure.dynamic.story(request.param)
+    return meeting.synced[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +112,11 @@ def meeting(
         store = Store.open(folder / "store")
     except TargetError as error:
         pytest.skip(str(error))
-    with store:
-        yield _met(*_filled(project, scratch), store, synced, folder, load_connector(project.model).settings)
-    scratch.client.drop_database(scratch.name)
+    try:
+        with store:
+            yield _met(*_filled(project, scratch), store, synced, folder, load_connector(project.model).settings)
+    finally:
+        scratch.client.drop_database(scratch.name)
 
 
 def _filled(project: Project, scratch: Database[Document]) -> tuple[Database[Document], dict[str, list[Document]]]:
@@ -148,29 +167,27 @@ def _edit(meeting: Meeting, synced: Synced, later: Sequence[Document]) -> None:
     documents = list(meeting.database[name].find().sort("_id", 1))
     paths = list(_paths(synced, documents))
     flag = synced.collection.soft_delete
-    for role, document in zip(ROLES, documents, strict=False):
-        changes = {path: _another(documents, document, path) for path in paths[:2]}
-        (first, one), (second, two) = [*changes.items(), *changes.items()][:2]
+    roles = dict(zip(ROLES[:-2], documents, strict=False)) | dict(zip(ROLES[-2:], later, strict=True))
+    if not _gets_an_id(synced):
+        del roles["device adds"]
+    for role, document in roles.items():
+        edits = [(path, _another(documents, document, path)) for path in paths[:2]]
         mongo: dict[str, Any] = {}
         device: dict[str, Any] = {}
-        if role == "device adds" and not _gets_an_id(synced):
-            continue
         match role:
             case "mongo sets":
-                mongo = {first: one}
+                mongo = dict(edits[:1])
             case "device sets":
-                device = {first: one}
+                device = dict(edits[:1])
             case "both set":
-                mongo, device = {first: one}, ({second: two} if second != first else {})
+                mongo, device = dict(edits[:1]), dict(edits[1:])
             case "mongo deletes softly":
                 mongo = {flag: True} if flag else {}
             case "device deletes softly":
                 device = {flag: True} if flag else {}
             case "mongo adds":
-                document = later[0]
                 meeting.database[name].insert_one(dict(document))
             case "device adds":
-                document = later[1]
                 meeting.store.insert(name, [canonical(document, fields)])
         identity = canonical(document, fields)["_id"]
         if mongo:
@@ -229,45 +246,44 @@ def _changed(document: Document, changes: Mapping[str, Any]) -> Document:
 
 
 @pytest.fixture(autouse=True)
-def labelled(project: Project, collection: Collection) -> None:
-    """Allure's labels; the collection is the story."""
+def labelled(project: Project) -> None:
+    """Allure's labels."""
     allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Bridge: both ways")
-    allure.dynamic.story(collection.name)
 
 
-def _of(meeting: Meeting, collection: Collection) -> Synced:
-    """How the collection crosses; skips where it does not in this mode, after a look that it has not."""
-    if collection.name in meeting.synced:
-        return meeting.synced[collection.name]
-    assert meeting.store.count(collection.name) == 0
-    pytest.skip("no field of it makes an _id in this mode" if collection.synced else "it does not sync, and has not")
-
-
-def test_both_sides_hold_what_both_wrote(meeting: Meeting, collection: Collection) -> None:
+def test_both_sides_hold_what_both_wrote(meeting: Meeting, crossing: Synced) -> None:
     """Edits of a field, of two fields or keys by both sides, soft deletions, new documents, by MongoDB and devices."""
-    fields = _of(meeting, collection).mapping.fields
-    held = {text({"": each["_id"]}): each for each in meeting.held(collection.name)}
-    there = {
-        text({"": each["_id"]}): each
-        for each in (canonical(row, fields) for row in meeting.database[collection.name].find())
-    }
-    expected = {role: document for (name, role), document in meeting.expected.items() if name == collection.name}
-    assert set(ROLES) - set(expected) <= {"device adds"}
+    name, fields = crossing.name, crossing.mapping.fields
+    held = {text({"": each["_id"]}): each for each in meeting.held(name)}
+    rows = [canonical(row, fields) for row in meeting.database[name].find()]
+    there = {text({"": row["_id"]}): row for row in rows}
+    expected = {role: document for (where, role), document in meeting.expected.items() if where == name}
+    assert "mongo adds" in expected
+    assert len(expected) >= 2
     for role, document in expected.items():
         key = text({"": document["_id"]})
         assert (role, held.get(key)) == (role, document)
         assert (role, there.get(key)) == (role, document)
 
 
-def test_no_document_is_missing_or_left_over(meeting: Meeting, collection: Collection) -> None:
+def test_no_document_is_missing_or_left_over(meeting: Meeting, crossing: Synced) -> None:
     """Those that nobody touched are the same too."""
-    fields = _of(meeting, collection).mapping.fields
-    rows = list(meeting.database[collection.name].find())
-    assert texts(meeting.held(collection.name)) == texts([canonical(row, fields) for row in rows])
+    rows = [canonical(row, crossing.mapping.fields) for row in meeting.database[crossing.name].find()]
+    assert texts(meeting.held(crossing.name)) == texts(rows)
 
 
-def test_every_document_could_cross(meeting: Meeting, collection: Collection) -> None:
+@pytest.mark.usefixtures("mode")
+def test_every_document_could_cross(meeting: Meeting) -> None:
     """MongoDB's validators took what the devices wrote."""
-    _of(meeting, collection)
     assert meeting.unsynced == []
+
+
+@pytest.mark.usefixtures("mode")
+def test_what_is_not_enabled_never_gets_there(project: Project, meeting: Meeting) -> None:
+    """Whatever happens to it in MongoDB."""
+    others = [each.name for each in project.model if each.name not in meeting.synced]
+    if not others:
+        pytest.skip("every collection of the model syncs")
+    assert {name: meeting.store.count(name) for name in others} == dict.fromkeys(others, 0)
+    assert all(meeting.database[name].count_documents({"touched": {"$exists": True}}) for name in others)

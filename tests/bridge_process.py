@@ -46,7 +46,8 @@ def original(number: int) -> str:
 
 def device(store: Store, note: Callable[..., None], seed: int, first: int) -> None:
     """Write for ever: mostly edits, some new documents, and deletions of those; values only grow."""
-    chance, made, number = random.Random(seed), [], first
+    chance, number = random.Random(seed), first
+    made: list[tuple[str, str]] = []
     while True:
         number += 1
         name, kind = chance.choice(NAMES), chance.random()

@@ -109,7 +109,7 @@ class Pair:
             if line.startswith("in step"):
                 ready.set()
 
-        with self.bridge(notice=notice, **hooks) as bridge:
+        with self.bridge(None, notice=notice, **hooks) as bridge:
 
             def run() -> None:
                 try:

@@ -99,7 +99,7 @@ WRONG: Mapping[str, tuple[Mapping[str, str], int, Mapping[str, str]]] = {
         {"ditto portal": "DITTO_API_KEY is not set, and its companion is"},
     ),
     "the other pair": (
-        {"AZURE_OPENAI_API_KEY": "f00dfeed"},
+        {"AZURE_OPENAI_API_KEY": "-".join(["not", "a", "key"])},
         2,
         {"azure openai": "AZURE_OPENAI_ENDPOINT is not set"},
     ),

@@ -239,6 +239,13 @@ def test_an_empty_or_foreign_database_is_left_alone(
     assert state(mongo)[name] == {"notes": 1}
 
 
+@pytest.mark.parametrize("command", [["add-product", "--sku", "A"], ["import-source", "."]], ids=" ".join)
+def test_another_model_is_told_that_this_is_zava_s_own(workplace: Workplace, command: list[str]) -> None:
+    done = workplace.zava("--model", str(ROOT / "examples" / "greenhouse"), *command)
+    assert done.code == 2
+    assert f"zava {command[0]} is for Zava's own model" in done.line
+
+
 @pytest.mark.parametrize("arguments", [[], ["p.json", "--sku", "A"]], ids=" ".join)
 def test_either_a_file_or_options(workplace: Workplace, arguments: list[str]) -> None:
     done = workplace.zava("add-product", *arguments)

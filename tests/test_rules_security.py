@@ -303,7 +303,7 @@ def test_every_placeholder_is_refused_by_the_settings(tmp_path: Path, monkeypatc
     _forget(monkeypatch)
     placeholders = _values(commented=True).keys() - _values(commented=False).keys()
     placeholders -= {"MONGODB_LOCAL_CONNECTION_STRING"}  # a usual address, not a placeholder
-    assert len(placeholders) == 6
+    assert len(placeholders) == 8
     for name in placeholders | {"MONGODB_CONNECTION_STRING"}:
         (tmp_path / ".env").write_text(f"{name}={_values(commented=True)[name]}\n", encoding="utf-8")
         with pytest.raises(ConfigurationError, match=rf"{name}.*placeholder of \.env\.sample"):

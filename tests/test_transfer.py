@@ -29,7 +29,7 @@ from conformance.target import Target
 from generator import transfer
 from generator.archive import MANIFEST, RAW, new_archive, open_archive
 from tests.commands import Done, Workplace, finish, state
-from tests.embedding import ROOT, eventually
+from tests.embedding import ROOT
 
 pytest_plugins = ["tests.commands"]
 
@@ -484,23 +484,51 @@ def test_an_interrupted_import_is_gone_on_with(
     assert run(workplace, uri, name, "import", str(exported)).code == 2  # lived in since: it is nobody's to overwrite
 
 
-@pytest.mark.parametrize("layout", [[], ["--format", "bson"]], ids=" ".join)
-def test_a_killed_import_is_finished_by_the_next(
-    workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path, layout: list[str]
+#: The program, which sends itself a signal when some batches of documents have been written.
+SIGNALLED = """
+import os, signal, sys
+from zava import console
+from zava.main import main
+
+written = 0
+
+def told(self, name, by):
+    global written
+    written += by if name == "orders" else 0
+    if written == 700:
+        os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+
+console.Bars.__call__ = told
+sys.argv[0] = "zava"
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "layout"),
+    [
+        (signal.SIGKILL, -9, []),
+        (signal.SIGKILL, -9, ["--format", "bson"]),
+        (signal.SIGINT, 130, []),
+        (signal.SIGTERM, 143, ["--gzip"]),
+    ],
+)
+def test_an_import_that_was_ended_is_finished_by_the_next(
+    workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path, sent: int, code: int, layout: list[str]
 ) -> None:
-    """By kill -9, while documents are being written; the next run leaves each of them once."""
-    documents = [{"_id": bson.ObjectId(), "n": number, "text": "x" * 200} for number in range(6_000)]
+    """By whatever signal, while documents are being written; the next run leaves each of them once."""
+    documents = [{"_id": bson.ObjectId(), "n": number} for number in range(2_500)]
     mongo[name]["orders"].insert_many(documents)
     assert run(workplace, uri, name, "export", str(tmp_path / "out"), *layout).code == 0
     mongo.drop_database(name)
-    command = ("zava", "import", str(tmp_path / "out"), "--no-validate", "--uri", uri)
-    process = workplace.start(*command, env={"MONGODB_DATABASE": name, "BATCH_SIZE": "100"})
-    assert eventually(lambda: mongo[name]["orders"].estimated_document_count() > 300 or process.poll() is not None, 60)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    command = ("import", str(tmp_path / "out"), "--no-validate")
+    env = {"MONGODB_DATABASE": name, "BATCH_SIZE": "100", "SIGNAL": str(int(sent))}
+    ended = finish(workplace.start("python", "-c", SIGNALLED, *command, "--uri", uri, env=env))
     there = mongo[name]["orders"].count_documents({})
-    assert 300 < there < len(documents)
-    done = run(workplace, uri, name, "import", str(tmp_path / "out"), "--no-validate", "--json")
+    assert (ended.code, ended.out) == (code, "")
+    assert ended.err == ("zava: interrupted\n" if sent == signal.SIGINT else "")
+    assert 700 <= there < len(documents)
+    done = run(workplace, uri, name, *command, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["counts"] == {"orders": len(documents) - there}
     assert list(mongo[name]["orders"].find().sort("n", 1)) == documents

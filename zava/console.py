@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from conformance.errors import ConfigurationError
 from conformance.session import Project, load_project
 from conformance.target import Choice, Target, choose, open_target
 from zava.commands import Options
@@ -44,6 +45,15 @@ def opened(project: Project, uri: str | None, embedded: bool, *, judging: bool =
     choice: Choice = choose(project.settings, uri=uri, embedded=embedded, judging=judging)
     with open_target(project.model, project.settings, choice) as target:
         yield target
+
+
+def require_collections(project: Project, command: str, names: Sequence[str]) -> None:
+    """Raise ConfigurationError when the model has not the collections that a command of Zava's own is about."""
+    missing = [name for name in names if name not in project.model.collections]
+    if missing:
+        raise ConfigurationError(
+            f"zava {command} is for Zava's own model; the one in {project.model.root} has no {', '.join(missing)}"
+        )
 
 
 def show_counts(database: str, counts: Mapping[str, int], as_json: bool) -> None:

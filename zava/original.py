@@ -33,6 +33,9 @@ from generator.source import Row, check_rows, number, refused, vector
 REFERENCE_FILE: Final = "reference_data.json"
 PRODUCT_FILE: Final = "product_data.json"
 
+#: What the files become, their vectors apart.
+SOURCE_COLLECTIONS: Final = ("stores", "categories", "product_types", "products")
+
 _SEASONS: Final = "washington_seasonal_multipliers"
 _CHAIN: Final = "Zava Retail "
 #: Figure of config/generation.yaml: what it is called in a store of the file.

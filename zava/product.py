@@ -25,7 +25,7 @@ from generator.azure_openai import embedder_for
 from generator.batch import Document
 from generator.embedding import embedded_paths, vectors_of
 from generator.source import Row, check_rows
-from zava.console import Embedded, Json, Uri, notice, opened, project_of
+from zava.console import Embedded, Json, Uri, notice, opened, project_of, require_collections
 
 #: Where a product lies that nobody has given a place.
 _UNPLACED: Final = "unplaced"
@@ -70,6 +70,9 @@ def add_product(
     if (file is None) == (not product):
         raise ConfigurationError("give the product in a file or by options such as --sku, one of the two")
     project = project_of(context)
+    require_collections(
+        project, "add-product", ("products", "product_types", "product_embeddings", "inventory", "stores")
+    )
     place, content = (str(file), read_json(file)) if file is not None else ("the options", product)
     elsewhere = {"stock_level": stock, "location": {"aisle": aisle, "shelf": shelf}}
     with opened(project, uri, embedded) as target, dataset.alone(target, notice):

@@ -18,9 +18,21 @@ from generator import dataset, transfer
 from generator.archive import Archive, Form, new_archive, open_archive
 from generator.batch import Document
 from generator.source import documents
-from zava.console import Bars, Embedded, Json, Uri, Yes, notice, opened, progress, project_of, show_counts
+from zava.console import (
+    Bars,
+    Embedded,
+    Json,
+    Uri,
+    Yes,
+    notice,
+    opened,
+    progress,
+    project_of,
+    require_collections,
+    show_counts,
+)
 from zava.data import confirm
-from zava.original import differing_figures, embedding_documents, read_source
+from zava.original import SOURCE_COLLECTIONS, differing_figures, embedding_documents, read_source
 from zava.transfer import Format, Gzip
 
 
@@ -53,6 +65,7 @@ def import_source(
     if out is not None and (uri or embedded or drop):
         raise ConfigurationError("--out writes files and no database; leave out --uri, --embedded and --drop")
     project = project_of(context)
+    require_collections(project, "import-source", (*SOURCE_COLLECTIONS, "product_embeddings"))
     with tempfile.TemporaryDirectory(prefix="zava-source-") as scratch:
         archive = source_archive(
             project, folder, out or Path(scratch) / "archive", form if out else "bson", gzip, images_at

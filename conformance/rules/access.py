@@ -37,8 +37,8 @@ class Access:
         """The document of the users' collection by the id of its user, for everyone who is known."""
         documents = list(self.context.collection(self.permissions.users.collection).find())
         people = known_users(self.permissions, self.context.model, documents)
-        by_id = {document.get(self.permissions.users.id): document for document in documents}
-        return {user.id: by_id[user.id] for user in people}
+        named = self.permissions.users.id
+        return {user.id: next(each for each in documents if each.get(named) == user.id) for user in people}
 
     @cached_property
     def people(self) -> Sequence[User]:

@@ -220,8 +220,10 @@ def signed_in(context: Context, device: Device) -> list[tuple[str, User]]:
     if permissions.users.collection not in context.model.collections:
         return []
     documents = list(context.collection(permissions.users.collection).find())
-    names = {document.get(permissions.users.id): str(document["_id"]) for document in documents}
-    return [(names[user.id], user) for user in known_users(permissions, context.model, documents)]
+    return [
+        (str(next(each["_id"] for each in documents if each.get(permissions.users.id) == user.id)), user)
+        for user in known_users(permissions, context.model, documents)
+    ]
 
 
 _JUDGES: Final[Mapping[str, Callable[[Context, Subscriptions], Outcome]]] = {

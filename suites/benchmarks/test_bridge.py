@@ -1,0 +1,237 @@
+"""The bridge's figures: copying against plain loading, how soon a change is on the other side, and memory.
+
+Everything runs on the judged server: the initial copy reads its whole dataset, the changes are made in a scratch
+database. `make bench` prints them in one table.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any, Final
+
+import pytest
+from pymongo.database import Database
+from rich.console import Console
+from rich.table import Table
+
+from conformance.connector import ConnectorSettings, load_connector
+from conformance.errors import TargetError
+from conformance.model import IdMapping, load_model
+from conformance.session import Project
+from conformance.target import Target
+from edge.bridge import Bridge, Hooks
+from edge.sdk import unavailable
+from edge.state import State
+from edge.store import Store, identifier
+from edge.synced import Synced, synced_collections
+
+Document = dict[str, Any]
+Row = tuple[str, str, str, str]
+
+#: Documents converted and loaded at once.
+_PAGE: Final = 10_000
+#: Changes a second, for how many seconds, and how often it is looked whether they are visible.
+RATE: Final = 100
+SECONDS: Final = 20
+_LOOK: Final = 0.003
+#: Documents in the scratch database's collection that is changed.
+DOCUMENTS: Final = 20_000
+
+pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[list[Row]]:
+    """Rows that are printed when the module is done."""
+    rows: list[Row] = []
+    yield rows
+    shown = Table("what", "against", "measured", "bound", title="Bridge")
+    for row in rows:
+        shown.add_row(*row)
+    Console(width=120).print(shown)
+
+
+@pytest.fixture(scope="module")
+def settings(project: Project) -> ConnectorSettings:
+    """The configuration's, without a limit of the rate."""
+    return load_connector(project.model).settings.model_copy(update={"rate_limit_per_second": 0, "initial_sync": True})
+
+
+def megabytes() -> float:
+    """What the process holds in memory now."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096 / 1e6
+
+
+def test_initial_copy(
+    project: Project, target: Target, settings: ConnectorSettings, table: list[Row], tmp_path: Path
+) -> None:
+    """All synced collections, against loading the same documents when they are converted already; memory meanwhile."""
+    try:
+        target.require_replica_set()
+    except TargetError as error:
+        pytest.skip(str(error))
+    synced = synced_collections(project.model, load_connector(project.model))
+    plain, documents = 0.0, 0
+    with Store.open(tmp_path / "plain") as store:
+        for name, each in synced.items():
+            rows = target.database[name].find()
+            while page := [each.to_ditto(row) for row in itertools.islice(rows, _PAGE)]:
+                started = time.perf_counter()
+                documents += store.insert(name, page)
+                plain += time.perf_counter() - started
+    sizes: list[float] = []
+    with Store.open(tmp_path / "store") as store, State.open(tmp_path / "state") as state:
+        hooks = Hooks(progress=lambda _, __: sizes.append(megabytes()))
+        bridge = Bridge(target.database, store, state, synced, settings, source="bench", hooks=hooks)
+        started = time.perf_counter()
+        assert bridge.run(once=True)
+        copied = time.perf_counter() - started
+        assert (bridge.counts["copied"], list(state.unsynced)) == (documents, [])
+    third = max(sizes[: len(sizes) // 3])
+    table.append(
+        (
+            f"initial copy of {documents:,} documents: {documents / copied:,.0f}/s",
+            f"loading them converted: {documents / plain:,.0f}/s",
+            f"{plain / copied:.2f}",
+            "at least 0.5",
+        )
+    )
+    table.append(
+        (
+            f"memory at the end: {max(sizes):.0f} MB",
+            f"after a third: {third:.0f} MB",
+            f"{max(sizes) / third:.2f}",
+            "at most 1.3",
+        )
+    )
+    assert plain / copied >= 0.5
+    assert max(sizes) / third <= 1.3
+
+
+@contextmanager
+def live(database: Database[Document], folder: Path, settings: ConnectorSettings, each: Synced) -> Iterator[Store]:
+    """The bridge, carrying changes both ways."""
+    ready = Event()
+    with Store.open(folder / "live") as store, State.open(folder / "live state") as state:
+        hooks = Hooks(notice=lambda _: ready.set())
+        bridge = Bridge(database, store, state, {each.name: each}, settings, source="bench", hooks=hooks)
+        thread = Thread(target=bridge.run)
+        thread.start()
+        try:
+            assert ready.wait(120)
+            yield store
+        finally:
+            bridge.stop()
+            thread.join()
+
+
+class Stopwatch:
+    """Times from a write to when the other side shows it."""
+
+    def __init__(self, visible: Callable[[Mapping[str, int]], list[str]]) -> None:
+        self._visible = visible
+        self._pending: dict[str, tuple[int, float]] = {}
+        self._lock = Lock()
+        self._done = Event()
+        self.times: list[float] = []
+
+    def drive(self, write: Callable[[str, int], object], names: list[str]) -> None:
+        """Write at the rate, each document at most once at a time, and wait until all is visible."""
+        looking = Thread(target=self._look)
+        looking.start()
+        chance, started = random.Random(1), time.perf_counter()  # noqa: S311 - no secret
+        for number in range(1, RATE * SECONDS + 1):
+            name = next(each for each in iter(lambda: chance.choice(names), None) if each not in self._pending)
+            write(name, number)
+            with self._lock:
+                self._pending[name] = number, time.perf_counter()
+            time.sleep(max(0.0, started + number / RATE - time.perf_counter()))
+        self._done.set()
+        looking.join()
+
+    def _look(self) -> None:
+        while self._pending or not self._done.is_set():
+            with self._lock:
+                asked = {name: number for name, (number, _) in self._pending.items()}
+            found = self._visible(asked) if asked else []
+            now = time.perf_counter()
+            with self._lock:
+                self.times += [now - self._pending.pop(name)[1] for name in found]
+            time.sleep(_LOOK)
+
+    def percentile(self, share: float) -> float:
+        """Milliseconds within which this share was visible."""
+        return sorted(self.times)[int(share * (len(self.times) - 1))] * 1000
+
+
+def _changed(folder: Path, name: str) -> Synced:
+    """A collection of no model, whose _ids are text on both sides."""
+    (folder / "schemas").mkdir()
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Changes",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["_id"],
+        "properties": {"_id": {"type": "string"}},
+        "x-cardinality": {"exactly": DOCUMENTS},
+        "x-sync": {"enabled": True, "id_mapping": {"mode": "match_ids"}},
+    }
+    (folder / "schemas" / f"{name}.json").write_text(json.dumps(schema), encoding="utf-8")
+    return Synced(load_model(folder)[name], IdMapping("match_ids", ()))
+
+
+def test_changes_are_soon_on_the_other_side(
+    scratch: Database[Document], settings: ConnectorSettings, table: list[Row], tmp_path: Path
+) -> None:
+    """100 changes a second, first MongoDB's, then a device's; memory between the two and at the end."""
+    name = "changes"
+    each = _changed(tmp_path, name)
+    ids = [f"document {number:06}" for number in range(DOCUMENTS)]
+    scratch[name].insert_many([{"_id": key, "number": 0, "text": "x" * 200, "m": {"a": 1, "b": 2.5}} for key in ids])
+    dql = f"SELECT _id, number FROM {identifier(name)} WHERE _id IN :ids"  # noqa: S608 - quoted
+    update = f"UPDATE {identifier(name)} SET number = :number WHERE _id = :id"  # noqa: S608 - quoted
+    with live(scratch, tmp_path, settings, each) as store:
+        while store.count(name) < DOCUMENTS:
+            time.sleep(0.1)
+
+        def in_store(asked: Mapping[str, int]) -> list[str]:
+            rows = store.execute(dql, {"ids": list(asked)})
+            return [row["_id"] for row in rows if row["number"] == asked[row["_id"]]]
+
+        def in_mongo(asked: Mapping[str, int]) -> list[str]:
+            rows = scratch[name].find({"_id": {"$in": list(asked)}}, {"number": 1})
+            return [row["_id"] for row in rows if row["number"] == -asked[row["_id"]]]
+
+        inward, outward = Stopwatch(in_store), Stopwatch(in_mongo)
+        inward.drive(lambda key, number: scratch[name].update_one({"_id": key}, {"$set": {"number": number}}), ids)
+        between = megabytes()
+        outward.drive(lambda key, number: store.mutate(update, {"id": key, "number": -number}), ids)
+        after = megabytes()
+    for what, watch in (("MongoDB to Ditto", inward), ("Ditto to MongoDB", outward)):
+        middle, late = watch.percentile(0.5), watch.percentile(0.99)
+        table.append(
+            (
+                f"{what}, {len(watch.times):,} changes at {RATE}/s",
+                "100 ms",
+                f"p50 {middle:.0f} ms, p99 {late:.0f} ms",
+                "p99 at most 100 ms",
+            )
+        )
+    table.append(
+        (
+            f"memory after both: {after:.0f} MB",
+            f"after the first: {between:.0f} MB",
+            f"{after / between:.2f}",
+            "at most 1.2",
+        )
+    )
+    assert max(inward.percentile(0.99), outward.percentile(0.99)) <= 100
+    assert after / between <= 1.2
