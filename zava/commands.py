@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "diff": ("zava.diff", "What is newly broken, and fixed, between two runs."),
     "trend": ("zava.diff", "How the saved runs went."),
     "sync": ("zava.sync", "Run the bridge between MongoDB and a Ditto store."),
-    "trigger-initial-sync": ("zava.sync", "Make the connector copy every document again."),
+    "trigger-initial-sync": ("zava.sync", "Let the bridge copy the documents again."),
     "export": ("zava.transfer", "Write the collections into a folder."),
     "import": ("zava.transfer", "Bring an export back."),
     "import-source": ("zava.source", "Read the original dataset's catalogue."),
