@@ -52,7 +52,11 @@ const queries = {
         _id: "$product.category_id",
         shelves: {$sum: 1},
         pieces: {$sum: "$stock_level"},
-        value: {$sum: {$multiply: ["$stock_level", "$product.cost"]}},
+        value: {$sum: {$cond: [  // what is no number, which the rules report, is worth nothing here
+          {$and: [{$isNumber: "$stock_level"}, {$isNumber: "$product.cost"}]},
+          {$multiply: ["$stock_level", "$product.cost"]},
+          0,
+        ]}},
         low: {$sum: {$cond: [{$lte: ["$stock_level", "$reorder_threshold"]}, 1, 0]}},
       }},
       {$set: {value: {$round: ["$value", 2]}}},

@@ -1,0 +1,78 @@
+"""The mutants are what they say: pipelines changed in one place, and imported in the place of the original."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from itertools import chain
+from typing import Any
+
+import pytest
+from cosmic_ray.mutating import mutate_code
+
+from tests.mutants.aggregation import EXCHANGED, LeaveOutEntry, LeaveOutMerged, Provider
+from tests.mutants.trial import ROOT, subjects
+
+PROVIDER = Provider()
+EXAMPLES = [(name, example) for name in PROVIDER for example in PROVIDER[name].examples()]
+
+
+def mutants_of(operator: Any, source: str) -> list[str]:
+    """Every mutant that the operator makes of the source."""
+    found = []
+    while (mutant := mutate_code(source, operator(), len(found))) is not None:
+        found.append(mutant)
+    return found
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[f"{name}-{n}" for n, (name, _) in enumerate(EXAMPLES)])
+def test_an_operator_does_what_its_examples_say(name: str, example: Any) -> None:
+    found = mutate_code(example.pre_mutation_code, PROVIDER[name](), example.occurrence)
+    assert found == example.post_mutation_code
+
+
+def test_what_is_no_pipeline_is_left_alone() -> None:
+    assert mutants_of(LeaveOutEntry, 'x = {"a": 1, "b": 2}\ny = [f for f in "$a"]\nf("$a", "$b")\nz = {"$a": 1}') == []
+    assert mutants_of(LeaveOutMerged, "def f(a: int | None, *, b: X | Y = 1) -> int | None:\n    c: A | B = a") == []
+
+
+def test_what_is_merged_in_an_annotated_assignment_is_mutated() -> None:
+    assert mutants_of(LeaveOutMerged, "c: A | B = a | b") == ["c: A | B = a "]
+
+
+def test_every_mutant_of_a_rule_module_is_a_program_and_another() -> None:
+    source = (ROOT / "conformance/rules/uniqueness.py").read_text(encoding="utf-8")
+    found = list(chain.from_iterable(mutants_of(PROVIDER[name], source) for name in PROVIDER))
+    assert len(set(found) - {source}) == len(found) > 50
+    assert all(ast.parse(mutant) for mutant in found)
+
+
+def test_an_exchange_is_for_another_operator() -> None:
+    assert all(old != new and old.startswith("$") and new.startswith("$") for old, new in EXCHANGED.items())
+
+
+@pytest.mark.parametrize("subject", subjects(), ids=lambda subject: subject.path)
+def test_a_subject_is_there_with_its_tests(subject: Any) -> None:
+    assert all((ROOT / name).is_file() for name in (subject.path, *subject.tests))
+
+
+def test_all_rule_modules_are_subjects() -> None:
+    """Those of the rules, the formulas and the statistics; what only lists or imports has nothing to mutate."""
+    known = {subject.path for subject in subjects()}
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "conformance" / "rules").glob("*.py")}
+    assert there - known <= {"conformance/rules/__init__.py", "conformance/rules/families.py"}
+
+
+IMPORTED = """
+import sys
+from tests.mutants.trial import _Mutant
+sys.meta_path.insert(0, _Mutant("conformance.calendar", "def days_of(year): return 7"))
+import conformance.calendar
+print(conformance.calendar.days_of(2024), conformance.calendar.__file__)
+"""
+
+
+def test_a_mutant_is_imported_in_the_place_of_the_original() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["7", str(ROOT / "conformance/calendar.py")], done.stderr
