@@ -17,6 +17,7 @@ soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
 
 mutants: $(STAMP)  ## are wrong rules noticed: mutation testing of the rule modules, about an hour
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
+	$(BIN)/pytest tests/test_mutants.py -q
 	$(BIN)/python -m tests.mutants
 
 lint: $(STAMP)  ## style and types

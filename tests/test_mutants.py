@@ -9,6 +9,9 @@ from itertools import chain
 from typing import Any
 
 import pytest
+
+pytest.importorskip("cosmic_ray", reason="make mutants installs what makes the mutants, and runs these tests")
+
 from cosmic_ray.mutating import mutate_code
 
 from tests.mutants.aggregation import EXCHANGED, LeaveOutEntry, LeaveOutMerged, Provider
