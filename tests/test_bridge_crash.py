@@ -1,4 +1,4 @@
-"""The bridge is killed between two steps, and what happens before it comes back is neither lost nor undone.
+"""What happens between two steps of the bridge, killed there or not, is neither lost nor undone.
 
 A kill is an exception here, raised between the steps: nothing after it is written. test_bridge_kill.py kills for real.
 """
@@ -162,3 +162,40 @@ def test_killed_while_a_page_is_copied(pair: Pair, monkeypatch: pytest.MonkeyPat
     assert {each["_id"]: each["n"] for each in pair.store.execute("SELECT * FROM things")} == ours
     assert (ours["003"], ours["004"], len(ours)) == (-1, -2, 118)
     assert not {"005", "006"} & ours.keys()
+
+
+def test_an_edit_in_mongo_that_the_bridge_has_not_heard_of(agreed: Pair) -> None:
+    """A device's change of the same field is not written over it, and one of another field is written."""
+    with agreed.bridge() as bridge:
+        mongo({"n": 7})(agreed)
+        device("UPDATE things SET n = 2, m.y = 3")(agreed)
+        flushed = bridge._outbound.flush("things", ['"a"'])
+        assert (flushed.written, flushed.conflicts) == (1, 1)
+        assert agreed.in_mongo("things", _id="a") == {"n": 7, "m": {"x": 1, "y": 3}}
+        assert bridge.run(once=True)
+    assert both(agreed) == {"n": 7, "m": {"x": 1, "y": 3}}
+
+
+def test_a_device_that_writes_one_field_again_and_again(agreed: Pair) -> None:
+    """Its own earlier values come back as events while it goes on, and none of them undoes a later one."""
+    with agreed.live():
+        for number in range(2, 200):
+            agreed.device("UPDATE things SET n = :n WHERE _id = 'a'", n=number)
+        agreed.eventually(lambda: agreed.in_mongo("things", _id="a") == {"n": 199, "m": {"x": 1}})
+    assert both(agreed) == {"n": 199, "m": {"x": 1}}
+    assert agreed.counts["conflicts"] == 0
+
+
+def test_an_own_write_that_comes_back_late(agreed: Pair) -> None:
+    """Two writes of a device are carried before the event of the first comes back; then the device writes once more."""
+    with agreed.bridge() as bridge, agreed.database.watch() as stream:
+        for number in (2, 3):
+            agreed.device("UPDATE things SET n = :n WHERE _id = 'a'", n=number)
+            assert bridge._outbound.flush("things", ['"a"']).written == 1
+        bridge._inbound.apply([stream.next()], {})
+        agreed.device("UPDATE things SET n = 4 WHERE _id = 'a'")
+        flushed = bridge._outbound.flush("things", ['"a"'])
+        assert (flushed.written, flushed.conflicts) == (1, 0)
+        bridge._inbound.apply([stream.next(), stream.next()], {})
+        assert bridge.run(once=True)
+    assert both(agreed) == {"n": 4, "m": {"x": 1}}

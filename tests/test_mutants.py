@@ -41,7 +41,7 @@ def test_what_is_no_pipeline_is_left_alone() -> None:
 
 
 def test_what_is_merged_in_an_annotated_assignment_is_mutated() -> None:
-    assert mutants_of(LeaveOutMerged, "c: A | B = a | b") == ["c: A | B = a "]
+    assert mutants_of(LeaveOutMerged, "c: A | B = a | b") == ["c: A | B = a"]
 
 
 def test_every_mutant_of_a_rule_module_is_a_program_and_another() -> None:

@@ -51,25 +51,22 @@ def _try(session: Session, pending: list, until: float) -> None:
         tempfile.TemporaryDirectory(prefix="mutants-") as name,
         EmbeddedServer((folder := Path(name)) / "server", cache_gb=0.25) as server,
     ):
-        prepared = _prepared(server.uri, folder, 0)
+        prepared = _prepared(server.uri, folder)
         for number, item in enumerate(pending, 1):
             if time.monotonic() > until:
                 return
             try:
                 mutant = session.attempt(item, prepared)
             except DirtyGroundError:
-                prepared = _prepared(server.uri, folder, number)
-                mutant = session.attempt(item, prepared)
+                mutant = session.attempt(item, _prepared(server.uri, folder))
             told = mutant.told or "SURVIVED"
             print(f"{number}/{len(pending)} {mutant.path} {mutant.change[:110]}: {told[:110]}", file=sys.stderr)
 
 
-def _prepared(uri: str, folder: Path, number: int) -> Ready:
+def _prepared(uri: str, folder: Path) -> Ready:
     """Made in a process of its own: this one must not import what is mutated."""
-    note = folder / f"ground-{number}"
-    work = get_context("spawn").Process(
-        target=prepare, args=(uri, folder / f"model-{number}", f"m{number}", note, subjects())
-    )
+    note = folder / "ground"
+    work = get_context("spawn").Process(target=prepare, args=(uri, folder / "model", "mutants", note, subjects()))
     work.start()
     work.join()
     return ready(note)

@@ -120,13 +120,15 @@ class LeaveOutMerged(Operator):
     @classmethod
     def examples(cls) -> tuple[Example, ...]:
         """See Cosmic Ray."""
-        return (Example("x = {1: 2} | y", "x = {1: 2} "),)
+        return (Example("x = {1: 2} | y", "x = {1: 2}"),)
 
 
 def _is_annotation(node: Any) -> bool:
     while node.parent is not None:
-        if node.parent.type in ("annassign", "tfpdef"):
-            return bool(node.parent.children[1] is node or node.parent.children[-1] is node)
+        if node.parent.type == "tfpdef":
+            return True
+        if node.parent.type == "annassign":
+            return bool(node.parent.children[1] is node)
         if node.parent.type == "funcdef" and node in node.parent.children[3:-1]:
             return True
         node = node.parent

@@ -109,7 +109,7 @@ class Session:
 
 
 class DirtyGroundError(Exception):
-    """The databases are not as they were: a trial before this one was stopped in the middle."""
+    """The databases are not as they were: a trial before this one was stopped in the middle, or the server was."""
 
 
 def _change(original: str, mutated: str) -> tuple[str, str]:

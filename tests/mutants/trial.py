@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 #: Faults of one name (a pattern makes one for each field) that are tried.
 _OF_A_KIND: Final = 2
-#: A base that is not as it was: what was said of the mutant means nothing.
-DIRTY: Final = "the base is not clean"
+#: A base that is not as it was, or a server that is gone: what was said of the mutant means nothing.
+DIRTY: Final = "the ground is not clean"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def ready(note: Path) -> Ready:
 
 
 def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subject]) -> None:
-    """Make the databases, see which faults the original names on them, and write it all down in ``note``."""
+    """Make the databases anew; the first time also see which faults the original names on them, for ``note``."""
     from pymongo import MongoClient
 
     from conformance.model import load_model
@@ -96,9 +97,13 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
     from tests.faults.server_state import hashes
 
     with MongoClient[dict[str, Any]](uri) as client:
+        shutil.rmtree(root, ignore_errors=True)
         place = Place.copied(ROOT, root, client, prefix)
         judge = _quick_judge(place)
         bases = sorted({base for subject in wanted for base in subject.bases})
+        databases = {base: place.database(base) for base in bases}
+        if note.exists():
+            return
         clean = {base: judge.clean(base) for base in bases}
         context, rules = judge.context(bases[0])
         catalogue = load_catalogue(load_model(ROOT))
@@ -110,7 +115,7 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
             prefix,
             {base: {rule: _said(result) for rule, result in results.items()} for base, results in clean.items()},
             readers(rules, context),
-            {base: hashes(place.database(base), context.model.collections) for base in bases},
+            {base: hashes(database, context.model.collections) for base, database in databases.items()},
             {
                 subject.path: [_limited(fault, subject) for fault in candidates[subject.path] if right[fault.id]]
                 for subject in wanted
@@ -179,8 +184,12 @@ def _said(result: Any) -> tuple[str, int, int]:
 def told(subject: Subject, source: str, prepared: Ready) -> str | None:
     """What told the mutant (``source`` in the place of the subject) from the original; None when nothing did."""
     sys.meta_path.insert(0, _Mutant(subject.module, source))
+    from pymongo.errors import ConnectionFailure
+
     try:
         return next(_differences(subject, prepared), None)
+    except ConnectionFailure:
+        return DIRTY
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
