@@ -6,9 +6,11 @@ values agree with the model, and are sane, is for the rules of family `sync` to 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -18,13 +20,16 @@ from pydantic import ConfigDict, Field, SecretStr
 from conformance.configuration import Strict
 from conformance.errors import ConfigurationError
 from conformance.model import Collection, IdMapping, Model
-from conformance.reading import parse_file
+from conformance.oracle import shorten
+from conformance.reading import located, parse_file
 from conformance.settings import Settings
 
 #: The file's name below config/.
 CONNECTOR_FILE: Final = "ditto_connector_config.yaml"
 #: What Ditto takes as (a part of) an _id: neither floats nor null, arrays or objects (02-data-model).
 _ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string", "integer", "boolean"})
+#: Where it is said whether what is there already is copied.
+INITIAL_SYNC: Final = "settings.initial_sync"
 #: A value that stands elsewhere, by the name of its setting or environment variable.
 PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
@@ -141,6 +146,75 @@ def load_connector(model: Model) -> ConnectorConfig:
     return config
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What is asked of one value of the file: ``place`` from the top, whether it is ``met``, and what is ``wanted``."""
+
+    place: str
+    value: object
+    met: bool
+    wanted: str
+
+
+def demands(config: ConnectorConfig) -> Sequence[Demand]:
+    """What is asked of each value that its type leaves open."""
+    given, retry = config.settings, config.settings.retry_strategy
+    factor, endpoint = retry.backoff_multiplier, config.ditto.endpoint
+    safe = re.fullmatch(r"https://[^\s/@]+(/\S*)?", endpoint) or PLACEHOLDER.fullmatch(endpoint)
+    rows: Sequence[tuple[str, object, bool, str]] = (
+        ("connector_version", config.connector_version, 1 <= config.connector_version < 2, "1.0"),
+        ("mongodb.database", config.mongodb.database, bool(config.mongodb.database), "a database's name"),
+        ("ditto.endpoint", endpoint, bool(safe), "an https:// address"),
+        (INITIAL_SYNC, given.initial_sync, given.initial_sync, "true, or devices never see what is there"),
+        ("settings.strict_mode", given.strict_mode, given.strict_mode is not None, "stated, true or false"),
+        ("settings.rate_limit_per_second", given.rate_limit_per_second, given.rate_limit_per_second >= 0, "0 or more"),
+        ("settings.batch_size", given.batch_size, 1 <= given.batch_size <= 10_000, "from 1 to 10,000"),
+        ("settings.retry_strategy.max_retries", retry.max_retries, 0 <= retry.max_retries <= 100, "from 0 to 100"),
+        ("settings.retry_strategy.backoff_multiplier", factor, 1 <= factor < math.inf, "1 or more"),
+        ("settings.retry_strategy.jitter", retry.jitter, 0 <= retry.jitter <= 1, "a share from 0 to 1"),
+    )
+    return [Demand(*row) for row in rows]
+
+
+def require_workable(model: Model, config: ConnectorConfig) -> None:
+    """Raise ConfigurationError, one line with file, line and mend, where nobody could sync by the configuration.
+
+    That is less than the rules of family `sync` find: whoever wants no initial copy may do without.
+    """
+    path = model.config(CONNECTOR_FILE)
+    for place, why in _unworkable(model, config):
+        raise ConfigurationError(f"{located(path, place)}: at {'.'.join(map(str, place))}: {why}")
+
+
+def _unworkable(model: Model, config: ConnectorConfig) -> Iterator[tuple[Sequence[str | int], str]]:
+    for demand in demands(config):
+        if not demand.met and demand.place != INITIAL_SYNC:
+            yield demand.place.split("."), f"is {shown(demand.value)}, must be {demand.wanted}"
+    met = set()
+    for position, entry in enumerate(config.collections):
+        place = ("collections", position)
+        if entry.name in met:
+            yield place, f"{entry.name} stands twice; remove one"
+        met.add(entry.name)
+        if not entry.sync_enabled:
+            continue
+        if entry.name not in model.collections:
+            yield (*place, "name"), f"the model has no {entry.name!r}; correct the name, or remove the entry"
+        elif entry.id_mapping is None:
+            yield place, f"{entry.name} is enabled and has no id_mapping; write one"
+        elif fields := entry.id_mapping.as_mapping().fields:
+            for why in unfit_for_ids(model[entry.name], fields):
+                mend = "map by top-level fields that are required, immutable and unique together, or by match_ids"
+                yield (*place, "id_mapping"), f"{why}; {mend}"
+    if not config.mappings:
+        yield ("collections",), "no collection is enabled, so there is nothing to sync; enable one"
+
+
+def shown(value: object) -> str:
+    """A value as the file has it, shortened."""
+    return "not said" if value is None else str(value).lower() if isinstance(value, bool) else shorten(value)
+
+
 def resolve(text: str, settings: Settings, path: Path) -> str:
     """The text with each ``${VARIABLE}`` replaced by its value: of the settings, the environment, then .env.
 
@@ -149,7 +223,7 @@ def resolve(text: str, settings: Settings, path: Path) -> str:
     """
 
     def value(match: re.Match[str]) -> str:
-        found = _value(match[1], settings)
+        found = value_of(match[1], settings)
         if found:
             return found
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
@@ -159,7 +233,8 @@ def resolve(text: str, settings: Settings, path: Path) -> str:
     return PLACEHOLDER.sub(value, text)
 
 
-def _value(name: str, settings: Settings) -> str | None:
+def value_of(name: str, settings: Settings) -> str | None:
+    """What a variable is set to, nothing when it is not: a setting's value, the environment's, or that of .env."""
     if name.lower() in Settings.model_fields:
         given = getattr(settings, name.lower())
         return given.get_secret_value() if isinstance(given, SecretStr) else None if given is None else str(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +15,12 @@ ALLOWED: Final = "pragma: allowlist secret"
 class Kind:
     """A kind of credential; the pattern's group ``secret`` is what must not be known.
 
-    ``guarded`` kinds are known by a name beside the value only, so that the value must also look like a real one.
+    ``hints``: a text without any of these, in lower case, has no match. ``guarded`` kinds are known by a name beside
+    the value only, so that the value must also look like a real one.
     """
 
     name: str
+    hints: tuple[str, ...]
     pattern: re.Pattern[str]
     guarded: bool = False
 
@@ -32,8 +34,8 @@ class Credential:
     length: int
 
 
-def _kind(name: str, pattern: str, *, guarded: bool = False) -> Kind:
-    return Kind(name, re.compile(pattern), guarded)
+def _kind(name: str, hints: str, pattern: str, *, guarded: bool = False) -> Kind:
+    return Kind(name, tuple(hints.split()), re.compile(pattern), guarded)
 
 
 #: Between a variable's name and its value: in shell, .env, YAML, JSON, Python and TOML alike.
@@ -43,35 +45,61 @@ _VALUE: Final = r"""(?P<secret>[^\s"'`,;<>(){}\[\]]{8,512})(?![\w(\[{<])"""
 
 #: The most telling first: a line is reported once.
 KINDS: Final = (
-    _kind("a private key", r"(?P<secret>-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)"),
-    _kind("a JSON web token", r"\b(?P<secret>eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})"),
-    _kind("an AWS access key", r"\b(?P<secret>(?:AKIA|ASIA)[0-9A-Z]{16})\b"),
-    _kind("an AWS secret key", r"(?i:aws_?secret_?access_?key)" + _IS + r"(?P<secret>[A-Za-z0-9/+=]{40})(?![\w/+=])"),
-    _kind("an OpenAI key", r"\b(?P<secret>sk-(?:[a-z]{2,10}-){0,2}[\w-]{20,})"),
-    _kind("an Azure OpenAI key", r"(?i:azure_?openai_?(?:api_?)?key)" + _IS + r"(?P<secret>[A-Za-z0-9]{32,84})\b"),
-    _kind("an Atlas service account secret", r"\b(?P<secret>mdb_sa_sk_[\w-]{20,})"),
-    _kind("a GitHub token", r"\b(?P<secret>gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})"),
-    _kind("a GitLab token", r"\b(?P<secret>glpat-[\w-]{20,})"),
-    _kind("a Slack token", r"\b(?P<secret>xox[abeoprs]-[\w-]{10,}|xapp-[\w-]{10,})"),
-    _kind("a Slack webhook", r"(?P<secret>https://hooks\.slack\.com/services/T\w+/B\w+/\w{16,})"),
-    _kind("an npm token", r"\b(?P<secret>npm_[A-Za-z0-9]{36})"),
-    _kind("a PyPI token", r"\b(?P<secret>pypi-AgE[\w-]{30,})"),
-    _kind("a Google key", r"\b(?P<secret>AIza[\w-]{35})"),
-    _kind("a Stripe key", r"\b(?P<secret>[rs]k_(?:live|test)_[A-Za-z0-9]{16,})"),
-    _kind("a Hugging Face token", r"\b(?P<secret>hf_[A-Za-z0-9]{30,})"),
-    _kind("a Ditto credential", r"(?i:ditto[\w-]{0,40}(?:api_?key|token|secret))" + _IS + _VALUE, guarded=True),
+    _kind("a private key", "-----begin", r"(?P<secret>-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)"),
+    _kind("a JSON web token", "eyj", r"\b(?P<secret>eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})"),
+    _kind("an AWS access key", "akia asia", r"\b(?P<secret>(?:AKIA|ASIA)[0-9A-Z]{16})\b"),
+    _kind(
+        "an AWS secret key",
+        "secret",
+        r"(?i:aws_?secret_?access_?key)" + _IS + r"(?P<secret>[A-Za-z0-9/+=]{40})(?![\w/+=])",
+    ),
+    _kind("an OpenAI key", "sk-", r"\b(?P<secret>sk-(?:[a-z]{2,10}-){0,2}[\w-]{20,})"),
+    _kind(
+        "an Azure OpenAI key",
+        "openai",
+        r"(?i:azure_?openai_?(?:api_?)?key)" + _IS + r"(?P<secret>[A-Za-z0-9]{32,84})\b",
+    ),
+    _kind("an Atlas service account secret", "mdb_sa_sk_", r"\b(?P<secret>mdb_sa_sk_[\w-]{20,})"),
+    _kind(
+        "a GitHub token",
+        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
+        r"\b(?P<secret>gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
+    ),
+    _kind("a GitLab token", "glpat-", r"\b(?P<secret>glpat-[\w-]{20,})"),
+    _kind("a Slack token", "xox xapp-", r"\b(?P<secret>xox[abeoprs]-[\w-]{10,}|xapp-[\w-]{10,})"),
+    _kind("a Slack webhook", "hooks.slack.com", r"(?P<secret>https://hooks\.slack\.com/services/T\w+/B\w+/\w{16,})"),
+    _kind("an npm token", "npm_", r"\b(?P<secret>npm_[A-Za-z0-9]{36})"),
+    _kind("a PyPI token", "pypi-age", r"\b(?P<secret>pypi-AgE[\w-]{30,})"),
+    _kind("a Google key", "aiza", r"\b(?P<secret>AIza[\w-]{35})"),
+    _kind("a Stripe key", "k_live_ k_test_", r"\b(?P<secret>[rs]k_(?:live|test)_[A-Za-z0-9]{16,})"),
+    _kind("a Hugging Face token", "hf_", r"\b(?P<secret>hf_[A-Za-z0-9]{30,})"),
+    _kind(
+        "a Ditto credential", "ditto", r"(?i:ditto[\w-]{0,40}(?:api_?key|token|secret))" + _IS + _VALUE, guarded=True
+    ),
     _kind(
         "a password in an address",
+        "://",
         r"(?<=[A-Za-z0-9])://[^\s:/\"'`<>]{0,80}:(?!\d{1,5}[/?,])(?P<secret>[^\s@\"'`<>]{3,200})@(?=[\w\[<$%])",
     ),
     _kind(
         "a password or key written out",
+        "pass secret key token",
         r"(?i:password|passwd|passphrase|secret|api_?key|access_?key|private_?key|(?:auth|access|license|refresh|bearer"
         r"|bot)_?token)" + _IS + _VALUE,
         guarded=True,
     ),
-    _kind("a token written out", r"(?i:\btoken)" + _IS + r"(?<=[\"'])(?P<secret>[\w.+/=-]{16,512})[\"']", guarded=True),
-    _kind("a bearer token", r"(?i:authorization)" + _IS + r"(?i:bearer|basic)\s{1,4}" + _VALUE, guarded=True),
+    _kind(
+        "a token written out",
+        "token",
+        r"(?i:\btoken)" + _IS + r"(?<=[\"'])(?P<secret>[\w.+/=-]{16,512})[\"']",
+        guarded=True,
+    ),
+    _kind(
+        "a bearer token",
+        "authorization",
+        r"(?i:authorization)" + _IS + r"(?i:bearer|basic)\s{1,4}" + _VALUE,
+        guarded=True,
+    ),
 )
 
 #: What stands where a credential belongs: variables, angle brackets, stars, and the words that manuals write.
@@ -90,12 +118,13 @@ _EXPRESSION: Final = re.compile(
 
 def credentials(text: str) -> Iterator[Credential]:
     """Every line of the text that holds a credential, once, as the first kind of the table that it is."""
-    lines = text.splitlines()
-    if not any(kind.pattern.search(text) for kind in KINDS):
+    lower = text.lower()
+    kinds = [kind for kind in KINDS if any(hint in lower for hint in kind.hints) and kind.pattern.search(text)]
+    if not kinds:
         return
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if ALLOWED not in line:
-            found = _first(line)
+            found = _first(line, kinds)
             if found is not None:
                 yield Credential(found[0], number, found[1])
 
@@ -105,8 +134,8 @@ def is_placeholder(value: str) -> bool:
     return _PLACEHOLDER.fullmatch(value) is not None
 
 
-def _first(line: str) -> tuple[str, int] | None:
-    for kind in KINDS:
+def _first(line: str, kinds: Sequence[Kind]) -> tuple[str, int] | None:
+    for kind in kinds:
         for match in kind.pattern.finditer(line):
             secret = match["secret"]
             if not is_placeholder(secret) and (not kind.guarded or _looks_real(secret)):

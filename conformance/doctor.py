@@ -17,6 +17,7 @@ from pymongo.errors import PyMongoError
 
 from conformance.configuration import load_configuration
 from conformance.connection import in_words
+from conformance.connector import CONNECTOR_FILE, PLACEHOLDER, load_connector, resolve, value_of
 from conformance.embedded import cache_directory, find_mongod
 from conformance.errors import ConfigurationError, HarnessError, TargetError
 from conformance.model import Model, find_model, load_model
@@ -35,6 +36,7 @@ _FINDING: Final = 1
 _NODE: Final = 20
 #: Bytes for the embedded server with the whole dataset (0.8 GB) and as much again while it is made anew.
 _ROOM: Final = 2_000_000_000
+_NEEDS: Final = "needs the settings and the model, see above"
 #: What each kind of work asks of the user: actions on every collection of the model.
 _WORK: Final[Mapping[str, Sequence[str]]] = {
     "judge": ("find", "listIndexes", "listCollections"),
@@ -73,6 +75,7 @@ def examine(root: Path | None, *, uri: str | None, embedded: bool, allow_writes:
     """
     settings = yield from _settings()
     model = yield from _model(root, settings)
+    yield _step("connector", partial(_connector, settings, model), ConfigurationError.exit_code)
     choice: Choice | None = None
     if settings is not None and model is not None:
         try:
@@ -80,8 +83,7 @@ def examine(root: Path | None, *, uri: str | None, embedded: bool, allow_writes:
         except ConfigurationError as error:
             yield Step("connection", "failed", str(error), error.exit_code)
     if settings is None or model is None or choice is None:
-        reason = "needs the settings and the model, see above"
-        yield from (Step(name, "skipped", reason) for name in ("connection", *_SERVER_STEPS))
+        yield from (Step(name, "skipped", _NEEDS) for name in ("connection", *_SERVER_STEPS))
     else:
         yield from _server(model, settings, choice, allow_writes)
     own = choice is None or choice.embedded
@@ -113,22 +115,35 @@ def _settings() -> Generator[Step, None, Settings | None]:
     settings = load_settings()
     origin = "from .env and the environment" if Path(".env").exists() else "from the environment (there is no .env)"
     yield Step("settings", "ok", f"read {origin}")
-    for name, needed, use in (
-        ("ditto portal", ("ditto_app_id", "ditto_api_key"), "the managed connector"),
-        ("azure openai", ("azure_openai_endpoint", "azure_openai_api_key"), "embeddings by Azure"),
-    ):
-        look = partial(_credentials, settings, needed, use)
-        yield _step(name, look, ConfigurationError.exit_code)
+    yield _step("azure openai", partial(_azure, settings), ConfigurationError.exit_code)
     return settings
 
 
-def _credentials(settings: Settings, needed: Sequence[str], use: str) -> str:
+def _azure(settings: Settings) -> str:
+    needed = ("azure_openai_endpoint", "azure_openai_api_key")
     missing = [name.upper() for name in needed if getattr(settings, name) is None]
     if len(missing) == len(needed):
-        raise _Left(f"{' and '.join(missing)} are not set; only {use} would need them")
+        raise _Left(f"{' and '.join(missing)} are not set; only embeddings by Azure would need them")
     if missing:
         raise _Bad(f"{' and '.join(missing)} is not set, and its companion is; set both, or neither")
     return f"{' and '.join(name.upper() for name in needed)} are set"
+
+
+def _connector(settings: Settings | None, model: Model | None) -> str:
+    """Whether the variables that the connector's configuration names are set, once one of Ditto's is."""
+    if settings is None or model is None:
+        raise _Left(_NEEDS)
+    path = model.config(CONNECTOR_FILE)
+    if not path.is_file():
+        raise _Left(f"the model has no config/{CONNECTOR_FILE}")
+    config = load_connector(model)
+    theirs = [text for section in (config.ditto, config.mongodb) for _, text in section]
+    named = PLACEHOLDER.findall(" ".join(text for _, text in config.ditto))
+    if named and not any(value_of(variable, settings) for variable in named):
+        raise _Left(f"{' and '.join(named)} are not set; only the managed connector would need them")
+    for text in theirs:
+        resolve(text, settings, path)
+    return f"every variable that {path.name} names is set"
 
 
 def _model(root: Path | None, settings: Settings | None) -> Generator[Step, None, Model | None]:

@@ -112,7 +112,10 @@ class TargetInfo:
 
 @dataclass(frozen=True)
 class Report:
-    """One whole run; ``measured`` is what its pictures are drawn from (conformance/report/measured.py)."""
+    """One whole run; ``measured`` is what its pictures are drawn from (conformance/report/measured.py).
+
+    ``partition`` says of a part of a run which one it is, and is None of a whole one.
+    """
 
     target: TargetInfo
     seed: int
@@ -122,6 +125,7 @@ class Report:
     counts: Mapping[str, int]
     results: Sequence[Result]
     measured: Mapping[str, Any] = field(default_factory=dict)
+    partition: Mapping[str, Any] | None = None
 
     def number(self, status: Status) -> int:
         """How many rules have the status."""
@@ -178,6 +182,7 @@ class Report:
             "counts": dict(self.counts),
             "measured": dict(self.measured),
             "rules": [result.as_json() for result in self.results],
+            **({} if self.partition is None else {"partition": dict(self.partition)}),
         }
 
 
@@ -193,6 +198,7 @@ def report_from_json(content: Mapping[str, Any]) -> Report:
         counts=content["counts"],
         results=[_result_from_json(entry) for entry in content["rules"]],
         measured=content.get("measured", {}),
+        partition=content.get("partition"),
     )
 
 

@@ -14,12 +14,17 @@ from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
 from conformance.connection import in_words
 from conformance.errors import HarnessError, TargetError
 from conformance.masking import mask
+from conformance.partition import Partition
 from conformance.results import Outcome, Result, Status
 from conformance.rules.base import Context, Rule
+from conformance.rules.bounds import Bounds
+from conformance.rules.joins import Join
 from conformance.rules.screen import DocumentTest, screen
 
 #: Checks under way at once: the server has its own core, and two keep it busy.
 WORKERS: Final = 2
+#: Checks that judge a range of keys when they are given one; others need all documents.
+BY_RANGE: Final = (DocumentTest, Join, Bounds)
 
 
 def select(rules: Iterable[Rule], only: Sequence[str] = (), collection: str | None = None) -> list[Rule]:
@@ -45,7 +50,8 @@ class Run:
         self._lost: TargetError | None = None
 
     def __enter__(self) -> Self:
-        for group in _groups(self._rules):
+        groups = _groups(self._rules)
+        for group in groups if self._context.partition is None else _share(groups, self._context.partition):
             future = self._pool.submit(self._answer, group)
             self._futures |= {rule.id: future for rule in group}
         return self
@@ -70,9 +76,12 @@ class Run:
         return self._futures[rule_id].result()[rule_id]
 
     def results(self, on_result: Callable[[Result], None] | None = None) -> list[Result]:
-        """All results, in the order of the rules; ``on_result`` is told of each as it is given out."""
+        """All results, in the order of the rules; ``on_result`` is told of each as it is given out.
+
+        Of a partition those that it has a share in.
+        """
         found = []
-        for rule in self._rules:
+        for rule in [rule for rule in self._rules if rule.id in self._futures]:
             found.append(self.result(rule.id))
             if on_result is not None:
                 on_result(found[-1])
@@ -86,6 +95,13 @@ def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
         key = rule.check.collection if isinstance(rule.check, DocumentTest) else id(rule.check)
         groups.setdefault(key, []).append(rule)
     return list(groups.values())
+
+
+def _share(groups: list[list[Rule]], partition: Partition) -> list[list[Rule]]:
+    """What a partition answers: its range of what can be cut, and in turn with the others what cannot."""
+    whole = [group for group in groups if not isinstance(group[0].check, BY_RANGE)]
+    dealt = partition.deals(whole)
+    return [group for group in groups if group not in whole or group in dealt]
 
 
 def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:

@@ -13,6 +13,7 @@ from typing import Any
 from conformance.configuration import Configuration, load_configuration
 from conformance.masking import mask
 from conformance.model import Model, find_model, load_model
+from conformance.partition import Partition
 from conformance.report.measured import measured
 from conformance.results import Report, Result
 from conformance.rules.base import Context, Rule
@@ -68,8 +69,9 @@ class Judgement:
     _clock: float = field(default_factory=time.perf_counter)
 
     def report(self, results: Sequence[Result]) -> Report:
-        """The report of these results, with the run's circumstances."""
+        """The report of these results, with the run's circumstances; of a part no pictures are measured."""
         counts: Mapping[str, int] = self.context.counts
+        partition = self.context.partition
         return Report(
             target=self.target.info,
             seed=self.project.settings.seed,
@@ -78,7 +80,8 @@ class Judgement:
             command=mask(self.command),
             counts=counts,
             results=results,
-            measured=measured(self.context, results),
+            measured=measured(self.context, results) if partition is None else {},
+            partition=None if partition is None else partition.as_json(self.context.sample_size, self.context.ranges),
         )
 
 
@@ -91,8 +94,9 @@ def judging(
     command: str,
     allow_writes: bool = False,
     sample_size: int = 5,
+    partition: Partition | None = None,
 ) -> Iterator[Judgement]:
-    """Start running rules against an open target; the scratch database is dropped at the end."""
+    """Start running rules against an open target, or a part of them; the scratch database is dropped at the end."""
     with target.scratch(allow_writes=allow_writes) as scratch:
         context = Context(
             project.model,
@@ -102,6 +106,7 @@ def judging(
             target.embedded,
             scratch,
             sample_size,
+            partition,
         )
         with Run(rules, context) as run:
             yield Judgement(project, target, run, context, command)

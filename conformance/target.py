@@ -30,6 +30,8 @@ _SCRATCH: Final = re.compile(r"_scratch_(?P<pid>\d+)_[0-9a-f]{6}$")
 _KEPT: Final = 38
 #: Seconds to wait for a server that may be gone, when all that is left to do there is to tidy up.
 _FAREWELL: Final = 4.0
+#: How long the embedded server may be out of reach. It is on this machine, and nobody restarts it: it has died.
+_EMBEDDED_PATIENCE_MS: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Target:
     database: Database[Document]
     info: TargetInfo
     server: EmbeddedServer | None = None
+    uri: str = field(default="", repr=False)
 
     @property
     def embedded(self) -> bool:
@@ -90,6 +93,10 @@ class Target:
     def cause(self, error: HarnessError | pymongo.errors.PyMongoError) -> HarnessError:
         """What to tell of an error of the target."""
         return _cause(error, self.info.uri, self.server)
+
+    def link(self) -> MongoClient[Document]:
+        """Another client of the same server, which shares no session with ``client``; the caller closes it."""
+        return connect(self.uri, self.info.uri)
 
     def require_replica_set(self) -> None:
         """Raise TargetError when the server is a standalone one: what the model wants cannot be set up there."""
@@ -172,11 +179,12 @@ def open_target(model: Model, settings: Settings, choice: Choice, **options: Any
     with ExitStack() as stack:
         server = stack.enter_context(EmbeddedServer(cache_directory(model.root))) if choice.uri is None else None
         uri = server.uri if server else str(choice.uri)
-        client = stack.enter_context(connect(uri, choice.source, **options))
+        patience = {"serverSelectionTimeoutMS": _EMBEDDED_PATIENCE_MS} if server else {}
+        client = stack.enter_context(connect(uri, choice.source, **patience | options))
         database = client.get_database(settings.mongodb_database, codec_options=OPTIONS)
         try:
             info = TargetInfo(mask(uri), database.name, greet(client, uri), server is not None)
-            yield Target(client, database, info, server)
+            yield Target(client, database, info, server, uri)
         except (TargetError, pymongo.errors.PyMongoError) as error:
             raise _cause(error, mask(uri), server) from error
 

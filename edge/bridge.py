@@ -17,6 +17,7 @@ from threading import Event, Thread
 from typing import Any, Final
 
 from bson import Timestamp
+from pymongo import MongoClient
 from pymongo.database import Database
 
 from conformance.connector import ConnectorSettings
@@ -49,7 +50,11 @@ _PULSE: Final = 0.2
 
 
 class Bridge:
-    """Runs between one database and one store. ``stop`` may be called from any thread."""
+    """Runs between one database and one store. ``stop`` may be called from any thread.
+
+    ``link`` makes a client of the same server that nobody else uses, for what is carried to MongoDB; ``run`` closes it.
+    ``source`` is the database in words, to which the state then belongs.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class Bridge:
         synced: Mapping[str, Synced],
         settings: ConnectorSettings,
         *,
+        link: Callable[[], MongoClient[Document]],
         source: str,
         hooks: Hooks | None = None,
     ) -> None:
@@ -80,7 +86,7 @@ class Bridge:
         recent = Recent()
         self._inbound = Inbound(database, store, state, Arrival(store, maps=maps), synced, recent)
         self._outbound = Outbound(
-            database, store, state, synced, maps=maps, recent=recent, retry=retry, stop=self._stop
+            link, database.name, store, state, synced, maps=maps, recent=recent, retry=retry, stop=self._stop
         )
         self._copy = InitialCopy(database, state, self._inbound, synced, recent, settings.batch_size)
         self._per_second = settings.rate_limit_per_second

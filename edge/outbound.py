@@ -2,20 +2,23 @@
 
 A field is written only where MongoDB still holds the base's value: otherwise somebody changed it there, the event is on
 its way, and MongoDB's value stands. What MongoDB refuses is parked with its reason, and tried again when the document
-changes. Every transaction runs in one session, by which its events are known when they come back.
+changes. Every transaction runs in one session, by which its events are known when they come back; it is of a client of
+the bridge's own, because a client lends the sessions of those who have ended to whoever comes next.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from threading import Event
 from typing import Any
 
 from bson import ObjectId
-from pymongo import DeleteOne, InsertOne, UpdateOne, WriteConcern
+from pymongo import DeleteOne, InsertOne, MongoClient, UpdateOne, WriteConcern
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -70,11 +73,15 @@ class _Plan:
 
 
 class Outbound:
-    """Carries changes of devices. To be used under the bridge's lock."""
+    """Carries changes of devices. To be used under the bridge's lock.
+
+    ``link`` makes a client of its own, which ``close`` closes; ``name`` is the database's.
+    """
 
     def __init__(
         self,
-        database: Database[Document],
+        link: Callable[[], MongoClient[Document]],
+        name: str,
         store: Store,
         state: State,
         synced: Mapping[str, Synced],
@@ -84,7 +91,8 @@ class Outbound:
         retry: RetryStrategy,
         stop: Event,
     ) -> None:
-        self._database = database.with_options(codec_options=OPTIONS)
+        self._link = link
+        self._name = name
         self._store = store
         self._state = state
         self._synced = synced
@@ -92,13 +100,24 @@ class Outbound:
         self._recent = recent
         self._retry = retry
         self._stop = stop
-        self._session = database.client.start_session()
-        with state.transaction():
-            state.add_session(bytes(self._session.session_id["id"]))
+
+    @cached_property
+    def _database(self) -> Database[Document]:
+        return self._link().get_database(self._name, codec_options=OPTIONS)
+
+    @cached_property
+    def _session(self) -> ClientSession:
+        session = self._database.client.start_session()
+        with self._state.transaction():
+            self._state.add_session(bytes(session.session_id["id"]))
+        return session
 
     def close(self) -> None:
-        """End the session."""
-        self._session.end_session()
+        """End the session and its client, if there was anything to carry."""
+        if "_session" in vars(self):
+            self._session.end_session()
+        if "_database" in vars(self):
+            self._database.client.close()
 
     def flush(self, name: str, keys: Sequence[str]) -> Flushed:
         """Carry what devices changed in these documents.

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.connector import ConnectorConfig
-from conformance.errors import ConfigurationError
+from conformance.connector import ConnectorConfig, require_workable
 from conformance.model import Collection, IdMapping, Model
 from edge.values import Unsyncable, to_ditto, to_mongo
 
@@ -54,12 +53,7 @@ class Synced:
 def synced_collections(model: Model, config: ConnectorConfig) -> dict[str, Synced]:
     """The collections that the configuration enables, parents first; the others are nobody's business here.
 
-    Raises ConfigurationError when it enables one that the model does not have, or without a mapping.
+    Raises ConfigurationError, one line, where nobody could sync by the configuration.
     """
-    for entry in config.collections:
-        if entry.sync_enabled and (entry.name not in model.collections or entry.id_mapping is None):
-            wrong = "no id_mapping" if entry.name in model.collections else "no schema in the model"
-            raise ConfigurationError(f"{entry.name} is enabled for sync and has {wrong}; `zava validate --only sync`")
-    if not config.mappings:
-        raise ConfigurationError("the connector's configuration enables no collection; there is nothing to sync")
+    require_workable(model, config)
     return {each.name: Synced(each, config.mappings[each.name]) for each in model if each.name in config.mappings}

@@ -13,7 +13,7 @@ from typing import Any, Final
 import allure_commons
 import pytest
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
+from pymongo.errors import AutoReconnect, PyMongoError
 from rich.console import Console
 
 from conformance.baseline import LIMIT, Known, compare
@@ -29,6 +29,8 @@ from conformance.runner import select
 from conformance.session import Judgement, Project, judging, load_project
 from conformance.target import Target, choose, open_target, require_data
 from generator.dataset import embedded_dataset
+from suites.edge_dataset import Edge, edge_of
+from suites.server_gone import ServerGone
 
 _WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
 _PROJECT = pytest.StashKey[Project]()
@@ -37,13 +39,15 @@ _KNOWN = pytest.StashKey[dict[str, Known]]()
 _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
 _REPORT = pytest.StashKey[Report | None]()
+_TARGET = pytest.StashKey[Target]()
+_TERMINATED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the model, settings and rules; an error ends the run with its one line and exit code."""
     if config.getoption("numprocesses", None):
         pytest.exit("leave out -n: the rules run side by side already, and a report is of one process", returncode=2)
-    signal.signal(signal.SIGTERM, _leave)
+    _leave_at_sigterm(config)
     try:
         project = load_project(config.getoption("--model"))
         choose(project.settings, uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True)
@@ -60,9 +64,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
 
 
-def _leave(*_: object) -> None:
+def _leave_at_sigterm(config: pytest.Config) -> None:
     """Leave as at Ctrl-C, through every fixture's end: there may be a scratch database to drop, a server to stop."""
-    pytest.exit("terminated", returncode=128 + signal.SIGTERM)
+
+    def leave(*_: object) -> None:
+        config.stash[_TERMINATED] = True
+        raise KeyboardInterrupt("terminated")
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def _epic(project: Project) -> str:
@@ -104,7 +113,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if (_rule_of(item) in rules if judges else not narrowed) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-        items[:] = kept
+    # The rules are begun with the first test; what needs no rule is done while the server is busy with them.
+    items[:] = sorted(kept, key=lambda item: _rule_of(item) is not None)
 
 
 def _rule_of(item: pytest.Item) -> str | None:
@@ -132,6 +142,7 @@ def target(pytestconfig: pytest.Config, project: Project) -> Iterator[Target]:
                     held = embedded_dataset(project.model, project.settings, project.configuration, target, notice)
                     stack.enter_context(held)
                 require_data(project.model, target)
+        pytestconfig.stash[_TARGET] = target
         yield target
 
 
@@ -163,6 +174,13 @@ def scratch(pytestconfig: pytest.Config, target: Target) -> Iterator[Database[An
 
 
 @pytest.fixture(scope="session")
+def edge(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """The real store of a device that holds a small dataset, for tests that only read it."""
+    with edge_of(project, tmp_path_factory.mktemp("edge")) as edge:
+        yield edge
+
+
+@pytest.fixture(scope="session")
 def judgement(
     pytestconfig: pytest.Config, request: pytest.FixtureRequest, project: Project, target: Target
 ) -> Iterator[Judgement]:
@@ -182,6 +200,13 @@ def judgement(
         if all(rule.id in results for rule in rules):  # a verdict on a part would be none
             with _one_line_exit(), _explained(target):
                 pytestconfig.stash[_REPORT] = judgement.report([results[rule.id] for rule in rules])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rules_under_way(request: pytest.FixtureRequest) -> None:
+    """Begin with the rules, whichever test is first."""
+    if any(_rule_of(item) is not None for item in request.session.items):
+        request.getfixturevalue("judgement")
 
 
 @pytest.fixture
@@ -206,10 +231,21 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
     return judge
 
 
+def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]) -> None:
+    """End the run when the server went away: every test after this one would wait for it in vain."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, ServerGone):
+        error = error.__cause__
+    if isinstance(error, AutoReconnect) and (target := node.config.stash.get(_TARGET, None)) is not None:
+        pytest.exit(one_line(target.cause(error)), returncode=TargetError.exit_code)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the reports; exit as the command line would: nothing selected 2, errors without findings 3."""
     config = session.config
+    if config.stash.get(_TERMINATED, False):
+        session.exitstatus = 128 + signal.SIGTERM
     if exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
         session.exitstatus = 2
     report = config.stash.get(_REPORT, None)

@@ -21,7 +21,6 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from conformance import provision
-from conformance.connection import connect
 from conformance.connector import ConnectorSettings, load_connector
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import IdMapping
@@ -32,7 +31,7 @@ from conformance.rules.catalogue import DATA_FAMILIES
 from conformance.runner import Run
 from conformance.session import Project, load_project
 from conformance.subscriptions import load_subscriptions
-from conformance.target import Target, choose
+from conformance.target import Target
 from edge.bridge import Bridge, Hooks
 from edge.sdk import unavailable
 from edge.state import State
@@ -93,6 +92,7 @@ class Device:
     store: Store
     directory: Path
     database: Database[Document]
+    link: Callable[[], MongoClient[Document]]
     synced: Mapping[str, Synced]
     settings: ConnectorSettings
     conflicts: int = 0
@@ -136,9 +136,8 @@ class Device:
     def _bridge(self, hooks: Hooks | None = None) -> Iterator[Bridge]:
         """A bridge that goes on from where the last one stopped, as a new process would."""
         with State.open(self.directory / "state") as state:
-            bridge = Bridge(
-                self.database, self.store, state, self.synced, self.settings, source=self.database.name, hooks=hooks
-            )
+            parts = self.database, self.store, state, self.synced, self.settings
+            bridge = Bridge(*parts, link=self.link, source=self.database.name, hooks=hooks)
             yield bridge
             self.conflicts += bridge.counts["conflicts"]
             parked = [document.as_json() for document in state.unsynced]
@@ -231,10 +230,8 @@ def keyed(documents: list[Document], mapping: IdMapping, own: str | None = None)
 
 
 @contextmanager
-def opened_shop(
-    project: Project, target: Target, scratch: Database[Document], directory: Path, uri: str | None
-) -> Iterator[Shop]:
-    """The shop with two devices, all in step; a skip where there cannot be one. ``uri`` is that of --uri."""
+def opened_shop(project: Project, target: Target, scratch: Database[Document], directory: Path) -> Iterator[Shop]:
+    """The shop with two devices, all in step; a skip where there cannot be one."""
     reason = unavailable()
     if reason is not None:
         pytest.skip(reason)
@@ -253,22 +250,14 @@ def opened_shop(
         devices = {}
         for name in ("here", "there"):
             store = stack.enter_context(Store.open(directory / name, strict_mode=bool(settings.strict_mode)))
-            database = stack.enter_context(_client(project, target, uri)).get_database(scratch.name)
-            devices[name] = Device(name, store, directory / f"{name}-bridge", database, synced, settings)
+            place = directory / f"{name}-bridge"
+            devices[name] = Device(name, store, place, scratch, target.link, synced, settings)
             devices[name].meet()
         shop = Shop(project, scratch, devices, queries)
         yield shop
         assert shop.differences(synced) == []
         for name in project.model.collections:
             scratch[name].drop()
-
-
-def _client(project: Project, target: Target, uri: str | None) -> MongoClient[Document]:
-    """A client of a bridge's own: it knows its writes by their session, which two users of one client may share."""
-    if target.server is not None:
-        return connect(target.server.uri, "the embedded server")
-    choice = choose(project.settings, uri=uri)
-    return connect(str(choice.uri), choice.source)
 
 
 def fill(project: Project, database: Database[Document]) -> None:

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import pytest
 
-from conformance.errors import TargetError
+from conformance.connector import load_connector
+from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Collection, IdMapping, Model
-from conformance.permissions import Operation, Permissions, User, known_users
-from conformance.session import load_project
-from conformance.subscriptions import Subscriptions
+from conformance.permissions import Operation, Permissions, User, known_users, load_permissions
+from conformance.session import Project
+from conformance.subscriptions import Subscriptions, load_subscriptions
 from edge.store import Store
 from edge.values import ditto_id, to_ditto
 from generator.plan import Plan
@@ -23,22 +24,20 @@ Document = dict[str, Any]
 Dataset = Mapping[str, Sequence[Document]]
 
 #: What every setting that decides a collection's size is set to.
-SIZE: Final = "250"
+SIZE: Final = 250
 #: Documents that are kept of each collection, taken evenly from all: the store is asked for them hundreds of times.
 _KEPT: Final = 200
 #: Every so many documents one is soft-deleted.
 _DELETED: Final = 7
 
 
-def dataset(model: Model, spared: str) -> Dataset:
+def dataset(project: Project, spared: str) -> Dataset:
     """Some documents of every collection, as MongoDB has them; of the one that is spared none is deleted."""
+    model = project.model
     made: dict[str, list[Document]] = {collection.name: [] for collection in model}
-    with pytest.MonkeyPatch.context() as patch:
-        for name in model.settings:
-            patch.setenv(name, SIZE)
-        small = load_project(model.root)
-        for name, documents in Plan(model, small.configuration, small.settings).documents():
-            made[name] += documents
+    small = project.settings.model_copy(update={name.lower(): SIZE for name in model.settings})
+    for name, documents in Plan(model, project.configuration, small).documents():
+        made[name] += documents
     for collection in model:
         documents = made[collection.name]
         made[collection.name] = documents[:: len(documents) // _KEPT + 1]
@@ -100,15 +99,19 @@ def ordered(ids: Any) -> list[Any]:
 
 
 @contextmanager
-def filled_store(
-    directory: Path, model: Model, mappings: Mapping[str, IdMapping], documents: Dataset
-) -> Iterator[Store]:
+def edge_of(project: Project, directory: Path) -> Iterator[Edge]:
     """A real store that holds the documents of every synced collection; a skip where the machine cannot run one."""
+    model = project.model
     try:
+        permissions, subscriptions = load_permissions(model), load_subscriptions(model)
+        mappings = load_connector(model).mappings
         store = Store.open(directory)
+    except ConfigurationError as error:
+        pytest.skip(f"told by the rules of the families sync and permissions: {error}")
     except TargetError as error:
         pytest.skip(str(error))
+    documents = dataset(project, permissions.users.collection)
     with store:
         for name, mapping in mappings.items():
             store.insert(name, (to_ditto(document, model[name], mapping) for document in documents[name]))
-        yield store
+        yield Edge(store, model, mappings, documents, permissions, subscriptions)

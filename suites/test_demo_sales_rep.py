@@ -27,7 +27,6 @@ CENT: Final = Decimal("0.01")
 
 @pytest.fixture(scope="module")
 def opened(
-    pytestconfig: pytest.Config,
     project: Project,
     target: Target,
     scratch: Database[Document],
@@ -35,7 +34,7 @@ def opened(
 ) -> Iterator[Shop]:
     """MongoDB and two devices."""
     directory = tmp_path_factory.mktemp("sales_rep")
-    with opened_shop(project, target, scratch, directory, pytestconfig.getoption("--uri")) as shop:
+    with opened_shop(project, target, scratch, directory) as shop:
         yield shop
 
 

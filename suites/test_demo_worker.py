@@ -29,7 +29,6 @@ ENOUGH: Final = 40
 
 @pytest.fixture(scope="module")
 def opened(
-    pytestconfig: pytest.Config,
     project: Project,
     target: Target,
     scratch: Database[Document],
@@ -37,7 +36,7 @@ def opened(
 ) -> Iterator[Shop]:
     """MongoDB and two devices."""
     directory = tmp_path_factory.mktemp("worker")
-    with opened_shop(project, target, scratch, directory, pytestconfig.getoption("--uri")) as shop:
+    with opened_shop(project, target, scratch, directory) as shop:
         yield shop
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
-from pymongo.errors import WriteError
+from pymongo.errors import AutoReconnect, WriteError
 
 from conformance.model import Collection
 from conformance.oracle import breaches
@@ -23,6 +23,7 @@ from conformance.report.allure import epic
 from conformance.session import Project
 from conformance.validator import validator
 from generator.strategies import documents, invalid_documents
+from suites.server_gone import ServerGone
 
 #: Refused by the validator; or, before it looks, because of an _id that MongoDB never takes (array, regex).
 _REFUSED: Final = (121, 2, 53)
@@ -50,10 +51,12 @@ def accepts(guarded: MongoCollection[Any], document: dict[str, Any]) -> bool:
     """Whether the server takes the document; it is removed again."""
     try:
         guarded.insert_one(document)
+        guarded.delete_one({"_id": document["_id"]})
     except WriteError as error:
         assert error.code in _REFUSED, error
         return False
-    guarded.delete_one({"_id": document["_id"]})
+    except AutoReconnect as error:
+        raise ServerGone from error
     return True
 
 

@@ -114,7 +114,8 @@ def meeting(
         pytest.skip(str(error))
     try:
         with store:
-            yield _met(*_filled(project, scratch), store, synced, folder, load_connector(project.model).settings)
+            settings = load_connector(project.model).settings
+            yield _met(target, *_filled(project, scratch), store, synced, folder, settings)
     finally:
         scratch.client.drop_database(scratch.name)
 
@@ -126,7 +127,7 @@ def _filled(project: Project, scratch: Database[Document]) -> tuple[Database[Doc
         provision.apply(provision.plan(project.model, scratch), scratch)
     except HarnessError as error:
         pytest.fail(f"the scratch database could not be made: {error}", pytrace=False)
-    for name, documents in dataset(project.model, "").items():
+    for name, documents in dataset(project, "").items():
         flag = project.model[name].soft_delete
         rows = [document if flag is None else {**document, flag: False} for document in documents]
         later[name] = rows[-2:]
@@ -135,6 +136,7 @@ def _filled(project: Project, scratch: Database[Document]) -> tuple[Database[Doc
 
 
 def _met(
+    target: Target,
     database: Database[Document],
     later: Mapping[str, Sequence[Document]],
     store: Store,
@@ -148,7 +150,8 @@ def _met(
 
     def meet() -> None:
         with State.open(folder / "state") as state:
-            assert Bridge(database, store, state, synced, fast, source="suites").run(once=True)
+            bridge = Bridge(database, store, state, synced, fast, link=target.link, source="suites")
+            assert bridge.run(once=True)
             meeting.unsynced = [f"{each.collection} {each.key}: {each.reason}" for each in state.unsynced]
 
     meet()

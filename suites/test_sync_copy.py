@@ -58,7 +58,8 @@ def copy(project: Project, target: Target, tmp_path_factory: pytest.TempPathFact
         pytest.skip(str(error))
     settings = config.settings.model_copy(update={"rate_limit_per_second": 0, "initial_sync": True})
     with opened as store, State.open(folder / "state") as state:
-        bridge = Bridge(target.database, store, state, synced, settings, source=target.info.database)
+        parts = target.database, store, state, synced, settings
+        bridge = Bridge(*parts, link=target.link, source=target.info.database)
         assert bridge.run(once=True)
         yield Copy(target.database, store, dict(synced), [each.as_json() for each in state.unsynced])
 

@@ -6,20 +6,15 @@ conditions of config/ditto_permissions.json nor the store with what it is held a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import allure
 import pytest
 
-from conformance.connector import load_connector
-from conformance.errors import ConfigurationError
 from conformance.model import Collection
-from conformance.permissions import CHANGES, OPERATIONS, Operation, load_permissions, user_of
+from conformance.permissions import CHANGES, OPERATIONS, Operation, user_of
 from conformance.report.allure import epic
 from conformance.session import Project
-from conformance.subscriptions import load_subscriptions
 from edge.permissions import KINDS, compiled, permitted, subscription
-from suites.edge_dataset import Edge, dataset, filled_store, ordered
+from suites.edge_dataset import Edge, ordered
 
 
 @pytest.fixture(autouse=True)
@@ -27,20 +22,6 @@ def labelled(project: Project) -> None:
     """Allure's labels."""
     allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Permissions on the real store")
-
-
-@pytest.fixture(scope="module")
-def edge(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """The real store of a device that holds everything that syncs."""
-    model = project.model
-    try:
-        permissions, subscriptions = load_permissions(model), load_subscriptions(model)
-        mappings = load_connector(model).mappings
-    except ConfigurationError as error:
-        pytest.skip(f"told by the rules of the families sync and permissions: {error}")
-    documents = dataset(model, permissions.users.collection)
-    with filled_store(tmp_path_factory.mktemp("permissions"), model, mappings, documents) as store:
-        yield Edge(store, model, mappings, documents, permissions, subscriptions)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

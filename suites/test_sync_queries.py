@@ -15,39 +15,31 @@ import pytest
 from pymongo.database import Database
 
 from conformance.configuration import filled
-from conformance.connector import load_connector
-from conformance.errors import ConfigurationError
-from conformance.model import Collection, IdMapping
-from conformance.permissions import User, known_users, load_permissions
+from conformance.model import Collection
+from conformance.permissions import User
 from conformance.report.allure import epic
 from conformance.session import Project
-from conformance.subscriptions import Subscriptions, load_subscriptions, values_for
-from edge.store import Store
-from edge.values import ditto_id
-from suites.edge_dataset import Document, dataset, filled_store
+from conformance.subscriptions import values_for
+from suites.edge_dataset import Document, Edge
 
 Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Both:
-    """The real store and a database with the same documents, and who may ask them."""
+    """The real store and a database with the same documents."""
 
-    store: Store
+    edge: Edge
     database: Database[Document]
-    mappings: Mapping[str, IdMapping]
-    subscriptions: Subscriptions
-    people: Sequence[User]
-    super_manager: User
 
     def values(self, names: Sequence[str], user: User) -> Values | None:
         """What an app would give for the parameters; None where the documents hold no such value."""
-        values = values_for(self.subscriptions, names, user, self.database)
+        values = values_for(self.edge.subscriptions, names, user, self.database)
         return None if None in values.values() else values
 
     def ids(self, collection: Collection, documents: Sequence[Document]) -> set[str]:
         """Ditto's _ids of MongoDB's documents; as text, since some are objects."""
-        return {repr(ditto_id(document, self.mappings[collection.name])) for document in documents}
+        return {repr(one) for one in self.edge.ids(collection, documents)}
 
 
 @pytest.fixture(autouse=True)
@@ -58,38 +50,28 @@ def labelled(project: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def both(project: Project, scratch: Database[Document], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(edge: Edge, scratch: Database[Document]) -> Iterator[Both]:
     """The same documents twice."""
-    model = project.model
-    try:
-        permissions, subscriptions = load_permissions(model), load_subscriptions(model)
-        mappings = load_connector(model).mappings
-    except ConfigurationError as error:
-        pytest.skip(f"told by the rules of the families sync and permissions: {error}")
-    documents = dataset(model, permissions.users.collection)
-    for name, made in documents.items():
+    for name, made in edge.documents.items():
         scratch[name].drop()
         scratch[name].insert_many(made)
-    people = known_users(permissions, model, documents[permissions.users.collection])
-    super_manager = User(permissions.super_manager_id, super_manager=True)
-    with filled_store(tmp_path_factory.mktemp("queries"), model, mappings, documents) as store:
-        yield Both(store, scratch, mappings, subscriptions, people, super_manager)
-    for name in documents:
+    yield Both(edge, scratch)
+    for name in edge.documents:
         scratch[name].drop()
 
 
 def test_every_subscription_is_one_and_selects_what_its_find_selects(both: Both, collection: Collection) -> None:
     """For every user who signs in on the device, and not nothing for all of them."""
-    entries = both.subscriptions.of(collection.name)
+    entries = both.edge.subscriptions.of(collection.name)
     if not entries:
         pytest.skip("no device subscribes to it")
     for place, device, one in entries:
         sizes = []
-        for user in [both.super_manager] if device.user == "super_manager" else both.people:
+        for user in [both.edge.super_manager] if device.user == "super_manager" else both.edge.people:
             values = both.values([*one.selection.parameters], user)
             if values is not None:
-                both.store.validate_subscription(one.query, values)
-                held = {repr(row["_id"]) for row in both.store.execute(one.query, values)}
+                both.edge.store.validate_subscription(one.query, values)
+                held = {repr(row["_id"]) for row in both.edge.store.execute(one.query, values)}
                 found = list(both.database[collection.name].find(filled(one.find, values)))
                 assert held == both.ids(collection, found), (place, user)
                 sizes.append(len(held))
@@ -98,16 +80,16 @@ def test_every_subscription_is_one_and_selects_what_its_find_selects(both: Both,
 
 def test_every_query_finds_what_its_find_finds(both: Both, collection: Collection) -> None:
     """In the same order; among documents alike to the order, and cut off by a limit, any will do."""
-    queries = [query for query in both.subscriptions.queries if query.collection == collection.name]
+    queries = [query for query in both.edge.subscriptions.queries if query.collection == collection.name]
     if not queries:
         pytest.skip("no app asks for it")
     for query in queries:
         sizes = []
-        for user in both.people:
+        for user in both.edge.people:
             values = both.values(query.parameters, user)
             if values is None:
                 continue
-            rows = both.store.execute(query.query, values)
+            rows = both.edge.store.execute(query.query, values)
             cursor = both.database[collection.name].find(filled(query.find, values))
             everything = list(cursor.sort([*query.sort.items()]) if query.sort else cursor)
             expected = everything[: query.limit or None]

@@ -85,10 +85,12 @@ def main(order: dict[str, Any]) -> None:
     def mark(name: str) -> None:
         phase[0] = PHASES.index(name)
 
-    client: MongoClient[dict[str, Any]] = MongoClient(order["uri"])
+    def link() -> MongoClient[dict[str, Any]]:
+        return MongoClient(order["uri"])
+
     with Store.open(folder / "store") as store, State.open(folder / "state") as state:
-        database = client[order["database"]]
-        bridge = Bridge(database, store, state, synced, settings, source="killed", hooks=Hooks(phase=mark))
+        parts = link()[order["database"]], store, state, synced, settings
+        bridge = Bridge(*parts, link=link, source="killed", hooks=Hooks(phase=mark))
         if order["copy"]:
             bridge.begin_copy()
         if not order["writes"]:

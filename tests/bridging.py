@@ -78,6 +78,7 @@ class Pair:
     store: Store
     folder: Path
     synced: Mapping[str, Synced]
+    link: Callable[[], MongoClient[Document]]
     settings: ConnectorSettings = SETTINGS
     notices: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -88,8 +89,8 @@ class Pair:
         """A bridge that goes on from where the last one stopped; afterwards its counts and unsynced documents."""
         heard = Hooks(**{"notice": self.notices.append, **hooks})  # type: ignore[arg-type]
         with State.open(self.folder / "state") as state:
-            source = source or self.database.name
-            bridge = Bridge(self.database, self.store, state, self.synced, self.settings, source=source, hooks=heard)
+            parts = self.database, self.store, state, self.synced, self.settings
+            bridge = Bridge(*parts, link=self.link, source=source or self.database.name, hooks=heard)
             yield bridge
             self.counts = dict(bridge.counts)
             self.unsynced = {(each.collection, each.key): each for each in state.unsynced}
@@ -175,11 +176,16 @@ def paired(
     server: MongoClient[Document], folder: Path, synced: Mapping[str, Synced], **settings: Any
 ) -> Iterator[Pair]:
     """A database of its own and a store of its own."""
+    host, port = server.address or ("", 0)
+
+    def link() -> MongoClient[Document]:
+        return MongoClient(f"mongodb://{host}:{port}/?directConnection=true", serverSelectionTimeoutMS=500)
+
     chosen = SETTINGS.model_copy(update=settings)
     name = f"bridge_{uuid.uuid4().hex[:10]}"
     try:
         with Store.open(folder / "store", strict_mode=bool(chosen.strict_mode)) as store:
-            yield Pair(server[name], store, folder, synced, chosen)
+            yield Pair(server[name], store, folder, synced, link, chosen)
     finally:
         server.drop_database(name)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -15,6 +15,7 @@ from pymongo.database import Database
 from edge.arrival import Arrival, look_up
 from edge.delta import MISSING, Delta, as_dql, as_mongo, described, diff, patched, same, value_at
 from edge.ledger import Row, key_of
+from edge.operations import Increment, Operation, Replace, Restart, Set, Unset, statement
 from edge.store import Store
 from edge.values import Unsyncable
 from tests.bridging import Document, edge, synced
@@ -133,17 +134,49 @@ def store(edge: Any) -> Iterator[Store]:
         yield opened
 
 
-@examples(60)
-@given(documents, documents, documents)
-def test_the_store_gets_from_one_document_to_the_next(
-    store: Store, first: Document, second: Document, third: Document
-) -> None:
-    """By way of a second one, so that values of other types lie under those that show."""
+paths = st.lists(names, min_size=1, max_size=3).map(tuple).filter(lambda path: path[0] != "_id")
+#: A device may do to a field what it likes; only objects as one REGISTER are for stores in strict mode.
+operations: st.SearchStrategy[Operation] = st.one_of(
+    st.builds(Set, paths, values),
+    st.builds(Set, paths, scalars),
+    st.builds(Unset, paths),
+    st.builds(Replace, st.sampled_from(["a", "b"]), scalars),
+    st.builds(Increment, paths, st.just(1)),
+    st.builds(Restart, paths, st.just(5)),
+)
+steps = st.lists(st.tuples(documents, st.lists(operations, max_size=4)), min_size=1, max_size=6)
+
+
+def bring_each(store: Store, steps: list[tuple[Document, list[Operation]]]) -> None:
+    """MongoDB's documents come to the store one after the other; in between a device edits, and both agree on that.
+
+    So values of other kinds lie under those that show, and none of them may come up again.
+    """
     arrival, key = Arrival(store, maps=True), key_of("a")
     store.delete("steps", ["a"])
     before = None
-    for batch, document in enumerate((first, second, third, first)):
+    for batch, (document, edits) in enumerate(steps):
         after = {"_id": "a", **document}
         assert arrival.bring([Row("steps", key, "a", after, origin=before)], batch).refused == []
         assert same(look_up(store, "steps", ["a"])[key], after)
-        before = after
+        for edit in edits:
+            store.mutate(*statement(edit, "steps", "a"))
+        before = look_up(store, "steps", ["a"])[key]
+
+
+@examples(60)
+@given(steps)
+@example([({"a": 1}, [Increment(("a",), 1), Set(("a",), {"b": 1})]), ({}, [])])
+def test_the_store_gets_from_one_document_to_the_next(
+    store: Store, steps: list[tuple[Document, list[Operation]]]
+) -> None:
+    bring_each(store, steps)
+
+
+@pytest.mark.soak
+@examples(3_000)
+@given(steps)
+def test_the_store_gets_from_one_document_to_the_next_for_a_long_time(
+    store: Store, steps: list[tuple[Document, list[Operation]]]
+) -> None:
+    bring_each(store, steps)

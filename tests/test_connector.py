@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.connector import CONNECTOR_FILE, load_connector, resolve, unfit_for_ids
+from conformance.connector import CONNECTOR_FILE, load_connector, require_workable, resolve, unfit_for_ids
 from conformance.errors import ConfigurationError
 from conformance.model import IdMapping, Model, load_model
 from conformance.settings import Settings, load_settings
@@ -123,3 +123,67 @@ def test_every_parse_error_has_its_line(tmp_path: Path) -> None:
     line = next(n for n, one in enumerate(text.splitlines(), 1) if "batch_size" in one)
     with pytest.raises(ConfigurationError, match=rf"{CONNECTOR_FILE}:{line}: at settings\.batch_size: .*'many'"):
         load_connector(load_model(tmp_path))
+
+
+#: What is written instead of what, and what is said of the line where that stands.
+UNWORKABLE = {
+    "_id as a field": ("field: order_id", "field: _id", "collections.7.id_mapping: '_id' is taken by match_ids only"),
+    "an optional field": ("field: customer_id", "field: phone", "collections.1.id_mapping: 'phone' is not immutable"),
+    "not unique": (
+        "{mode: match_ids}   # a UUID; the pair",
+        "{mode: single_field, field: store_id} #",
+        "collections.6.id_mapping: store_id: two documents may share the value",
+    ),
+    "no schema": ("name: stores", "name: shops", "collections.0.name: the model has no 'shops'; correct the name"),
+    "twice": ("name: orders", "name: customers", "collections.7: customers stands twice; remove one"),
+    "no batch": ("batch_size: 1000", "batch_size: 0", "settings.batch_size: is 0, must be from 1 to 10,000"),
+    "strict mode not said": ("  strict_mode: false", "  #", "settings.strict_mode: is not said, must be stated"),
+    "ever faster": ("multiplier: 2", "multiplier: .nan", "settings.retry_strategy.backoff_multiplier: is nan, must be"),
+}
+
+
+def line_of(text: str) -> int:
+    """The number of the shipped file's line with the text."""
+    return FILE.read_text(encoding="utf-8").partition(text)[0].count("\n") + 1
+
+
+def altered(folder: Path, old: str, new: str) -> tuple[Model, int]:
+    """A model whose connector's configuration has something else in one line, which is given too."""
+    text = FILE.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    shutil.copytree(ROOT / "schemas", folder / "schemas")
+    (folder / "config").mkdir()
+    (folder / "config" / CONNECTOR_FILE).write_text(text.replace(old, new), encoding="utf-8")
+    return load_model(folder), line_of(old)
+
+
+@pytest.mark.parametrize("case", UNWORKABLE)
+def test_nobody_syncs_by_what_cannot_work(tmp_path: Path, case: str) -> None:
+    """One line: the file, the line, what is wrong, and what to write instead."""
+    old, new, said = UNWORKABLE[case]
+    model, line = altered(tmp_path, old, new)
+    with pytest.raises(ConfigurationError) as raised:
+        require_workable(model, load_connector(model))
+    found = str(raised.value)
+    place = model.config(CONNECTOR_FILE)
+    line = line_of("settings:") if case == "strict mode not said" else line
+    assert found.startswith(f"{place}:{line}: at {said}"), found
+    assert "\n" not in found
+
+
+def test_nothing_is_enabled(tmp_path: Path) -> None:
+    model, _ = altered(tmp_path, "collections:", "others:")
+    path = model.config(CONNECTOR_FILE)
+    enabled = FILE.read_text(encoding="utf-8").replace("sync_enabled: true", "sync_enabled: false")
+    path.write_text(enabled, encoding="utf-8")
+    line = enabled.splitlines().index("collections:") + 1
+    said = f"{path}:{line}: at collections: no collection is enabled, so there is nothing to sync; enable one"
+    with pytest.raises(ConfigurationError) as raised:
+        require_workable(model, load_connector(model))
+    assert str(raised.value) == said
+
+
+def test_whoever_wants_no_initial_copy_may_do_without(tmp_path: Path, model: Model) -> None:
+    require_workable(model, load_connector(model))
+    other, _ = altered(tmp_path, "initial_sync: true", "initial_sync: false")
+    require_workable(other, load_connector(other))

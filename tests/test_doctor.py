@@ -15,6 +15,7 @@ import pytest
 from pymongo import MongoClient
 
 from conformance import doctor
+from conformance.connector import CONNECTOR_FILE
 from conformance.embedded import EmbeddedServer
 from conformance.rules import round_trip
 from tests.commands import Done, Workplace, copy_of_the_model, state
@@ -26,9 +27,9 @@ Mongo = MongoClient[dict[str, Any]]
 NOWHERE = "mongodb://127.0.0.1:1/"
 STEPS = [
     "settings",
-    "ditto portal",
     "azure openai",
     "model",
+    "connector",
     "connection",
     "version",
     "replica set",
@@ -58,8 +59,8 @@ def test_all_is_well_on_the_embedded_server(workplace: Workplace, mongo: Mongo) 
     found = steps(done)
     assert list(found) == STEPS
     assert {name: status for name, (status, _) in found.items() if status != "ok"} == {
-        "ditto portal": "skipped",
         "azure openai": "skipped",
+        "connector": "skipped",
     }
     assert (done.code, done.err) == (0, "")
     assert found["change stream"][1] == "an insert, an update and a delete arrived with both images"
@@ -96,7 +97,7 @@ WRONG: Mapping[str, tuple[Mapping[str, str], int, Mapping[str, str]]] = {
     "one of a pair": (
         {"DITTO_APP_ID": "6f0c1a52"},
         2,
-        {"ditto portal": "DITTO_API_KEY is not set, and its companion is"},
+        {"connector": "${DITTO_API_KEY} is not set; set DITTO_API_KEY in the environment or in .env"},
     ),
     "the other pair": (
         {"AZURE_OPENAI_API_KEY": "-".join(["not", "a", "key"])},
@@ -163,10 +164,43 @@ def test_a_model_that_is_wrong_or_missing_hides_nothing_else(workplace: Workplac
         ]
 
 
+#: A variable that no setting knows, what it is set to, the status, and what is said.
+VARIABLES: Mapping[str, tuple[Mapping[str, str], str, str]] = {
+    "none": ({}, "skipped", "DITTO_APP_ID and SHOP_KEY are not set; only the managed connector would need them"),
+    "some": ({"SHOP_KEY": "k"}, "failed", "{file}:11: ${DITTO_APP_ID} is not set; set DITTO_APP_ID in the environment"),
+    "not mongodb's": (
+        {"SHOP_KEY": "k", "DITTO_APP_ID": "6f0c1a52"},
+        "failed",
+        "{file}:7: ${MONGODB_CONNECTION_STRING} is not set; set MONGODB_CONNECTION_STRING in the environment",
+    ),
+    "all": (
+        {"SHOP_KEY": "k", "DITTO_APP_ID": "6f0c1a52", "MONGODB_CONNECTION_STRING": NOWHERE},
+        "ok",
+        "every variable that ditto_connector_config.yaml names is set",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VARIABLES)
+def test_the_variables_that_the_connector_s_file_names(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    file = copy_of_the_model(tmp_path / "model") / "config" / CONNECTOR_FILE
+    file.write_text(file.read_text(encoding="utf-8").replace("${DITTO_API_KEY}", "${SHOP_KEY}"), encoding="utf-8")
+    env, status, says = VARIABLES[case]
+    monkeypatch.setattr(doctor, "_server", lambda *_: iter(()))
+    done = workplace.zava("doctor", "--json", env=env, folder=tmp_path / "model")
+    found = steps(done)["connector"]
+    assert (found[0], found[1].startswith(says.replace("{file}", str(file)))) == (status, True), found
+    file.unlink()
+    done = workplace.zava("doctor", "--json", env=env, folder=tmp_path / "model")
+    assert steps(done)["connector"] == ("skipped", f"the model has no config/{CONNECTOR_FILE}")
+
+
 def test_the_first_failure_gives_the_exit_code(workplace: Workplace) -> None:
     env = {"DITTO_APP_ID": "6f0c1a52", "MONGODB_CONNECTION_STRING": NOWHERE}
     done = examine(workplace, env=env)
-    assert [name for name, (status, _) in steps(done).items() if status == "failed"] == ["ditto portal", "connection"]
+    assert [name for name, (status, _) in steps(done).items() if status == "failed"] == ["connector", "connection"]
     assert done.code == 2
 
 

@@ -16,18 +16,18 @@ import pytest
 from pymongo.database import Database
 
 from conformance.configuration import load_configuration
-from conformance.connector import CONNECTOR_FILE, load_connector
+from conformance.connector import CONNECTOR_FILE
 from conformance.model import Collection, Model, load_model
 from conformance.permissions import OPERATIONS, PERMISSIONS_FILE, Operation, load_permissions
 from conformance.rules.base import Context
 from conformance.rules.catalogue import FAMILIES
 from conformance.runner import Run
+from conformance.session import load_project
 from conformance.settings import load_settings
-from conformance.subscriptions import load_subscriptions
 from edge.permissions import KINDS, compiled, permitted
 from generator.loader import load
 from generator.plan import Plan
-from suites.edge_dataset import Edge, dataset, filled_store, ordered
+from suites.edge_dataset import Edge, edge_of, ordered
 from tests.judging import ROOT
 
 EXAMPLE = ROOT / "examples" / "store_scoped_ids"
@@ -62,10 +62,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(scope="module")
 def edge(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """The real store with the model's documents, under ids that carry the store."""
-    permissions, mappings = load_permissions(model), load_connector(model).mappings
-    documents = dataset(model, permissions.users.collection)
-    with filled_store(tmp_path_factory.mktemp("store"), model, mappings, documents) as store:
-        yield Edge(store, model, mappings, documents, permissions, load_subscriptions(model))
+    with edge_of(load_project(model.root), tmp_path_factory.mktemp("store")) as edge:
+        yield edge
 
 
 def test_the_model_is_clean_by_its_own_rules(model: Model, database: Database[Any]) -> None:

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "conform": ("zava.conform", "The whole job: generate, provision, check, report."),
     "validate": ("zava.judge", "Run the rules and print the verdict."),
+    "merge": ("zava.judge", "Put the parts of validate --partition together."),
     "generate": ("zava.data", "Fill the target with the whole dataset."),
     "provision": ("zava.data", "Set validators, indexes, images and users."),
     "up": ("zava.server", "Run the embedded server until Ctrl-C."),

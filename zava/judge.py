@@ -19,8 +19,11 @@ from conformance.baseline import load as load_baseline
 from conformance.errors import ConfigurationError, HarnessError
 from conformance.explanation import explain as explained
 from conformance.explanation import lines
+from conformance.merging import merged_report
+from conformance.partition import Partition
 from conformance.report import html, json_file, text
 from conformance.report.writing import write_text
+from conformance.results import Report, report_from_json
 from conformance.rules.base import Rule
 from conformance.runner import select
 from conformance.session import Project, judging, load_project
@@ -42,6 +45,7 @@ class Format(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(validate)
+    app.command()(merge)
     app.command("rules")(list_rules)
     app.command()(explain)
 
@@ -64,6 +68,9 @@ def validate(
     watching: Annotated[
         bool, typer.Option("--watch", help="Stay, and judge again what changes touch, until Ctrl-C.")
     ] = False,
+    part: Annotated[
+        str | None, typer.Option("--partition", metavar="K/N", help="The Kth of N parts, for zava merge; as JSON.")
+    ] = None,
 ) -> None:
     """Run the rules and print the verdict; exit 0 conformant, 1 findings, 3 when the verdict could not be reached.
 
@@ -73,6 +80,12 @@ def validate(
         raise ConfigurationError("--update-baseline needs --baseline FILE, the file to write")
     if watching and (update_baseline or reports is not None or output is Format.HTML):
         raise ConfigurationError("--watch prints text or JSON lines; leave out --update-baseline, --reports and html")
+    partition = None if part is None else Partition.parse(part)
+    if partition and (output is not Format.JSON or watching or baseline is not None or reports is not None):
+        raise ConfigurationError(
+            "--partition judges a part, which is no verdict: leave out --watch, --baseline and --reports, pass"
+            " --format json and keep what is printed for zava merge"
+        )
     project = project_of(context)
     rules = _selected(project, only, collection)
     known = load_baseline(baseline) if baseline is not None and not update_baseline else {}
@@ -92,7 +105,15 @@ def validate(
             watch.settle = lambda results: compare(results, known, sample).results
             raise typer.Exit(follow(watch, as_json=output is Format.JSON, strict=strict))
         judgement = stack.enter_context(
-            judging(project, target, rules, command=command, allow_writes=allow_writes, sample_size=size)
+            judging(
+                project,
+                target,
+                rules,
+                command=command,
+                allow_writes=allow_writes,
+                sample_size=size,
+                partition=partition,
+            )
         )
         bars.expect({"rules": len(rules)})
         results = judgement.run.results(lambda _: bars("rules", 1))
@@ -103,6 +124,28 @@ def validate(
         report = judgement.report(compared.results)
     for rule_id, number in compared.fixed.items():
         notice(f"fixed: {rule_id}: {number} violations of the baseline no longer occur")
+    _publish(report, output, reports, strict=strict)
+    raise typer.Exit(report.exit_code(strict=strict) if partition is None else 0)
+
+
+def merge(
+    context: typer.Context,
+    parts: Annotated[list[Path], typer.Argument(help="What every validate --partition of one N printed.")],
+    output: Annotated[Format, typer.Option("--format", help="How the report is printed.")] = Format.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
+) -> None:
+    """Make one report of the parts of a run, as if it had been one; exit as zava validate. Needs no server.
+
+    Example: zava merge part-1.json part-2.json
+    """
+    report = merged_report(project_of(context).rules, {path: report_from_json(json_file.load(path)) for path in parts})
+    _publish(report, output, reports, strict=strict)
+    raise typer.Exit(report.exit_code(strict=strict))
+
+
+def _publish(report: Report, output: Format, reports: Path | None, *, strict: bool) -> None:
+    """Print the report, and write it where it is wanted."""
     paths = {}
     if reports is not None:
         paths = {"JSON": json_file.write(report, reports), "HTML": html.write(report, reports, strict=strict)}
@@ -112,7 +155,6 @@ def validate(
         typer.echo(html.render(report, strict=strict))
     else:
         text.show(report, Console(highlight=False, emoji=False), paths=paths, strict=strict)
-    raise typer.Exit(report.exit_code(strict=strict))
 
 
 def list_rules(

@@ -112,6 +112,7 @@ def _bridge(
                 memory,
                 synced,
                 settings,
+                link=target.link,
                 source=source,
                 hooks=Hooks(notice=notice, progress=bars, expect=bars.expect),
             )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from conformance.permissions import PERMISSIONS_FILE, User, known_users, load_pe
 from conformance.results import Result
 from conformance.rules.base import Context
 from conformance.runner import WORKERS
-from conformance.subscriptions import SUBSCRIPTIONS_FILE, load_subscriptions, values_for
+from conformance.subscriptions import SUBSCRIPTIONS_FILE, Device, load_subscriptions, values_for
 
 Measured = dict[str, Any]
 Measure = Callable[[Context, Sequence[Result]], Any]
@@ -189,12 +189,28 @@ def _devices(context: Context, results: Sequence[Result]) -> list[dict[str, Any]
     judged = any(result.family == "sync" for result in results)
     if not judged or not all(context.model.config(name).exists() for name in files):
         return []
+    counted: dict[str, int] = {}
+    found = []
+    for device, user, finds in held_by_devices(context):
+        documents = {}
+        for name, query in finds.items():
+            key = f"{name} {query!r}"
+            if key not in counted:  # types of devices that differ in what they change subscribe alike
+                counted[key] = context.collection(name).count_documents(query)
+            documents[name] = counted[key]
+        found.append({"name": device.name, "title": device.title, "user": _called(user), "documents": documents})
+    return found
+
+
+def held_by_devices(context: Context) -> Iterator[tuple[Device, User, dict[str, Any]]]:
+    """Each type of device, the first user who may use it, and by collection the query for what it would hold.
+
+    Raises ConfigurationError when the model's subscriptions or permissions are not as they should be.
+    """
     subscriptions, permissions = load_subscriptions(context.model), load_permissions(context.model)
     scopes = context.collection(permissions.users.collection).find().sort("_id", 1)
     users = {"known": next(iter(known_users(permissions, context.model, scopes)), None)}
     users["super_manager"] = User(permissions.super_manager_id)
-    counted: dict[str, int] = {}
-    found = []
     for device in subscriptions.devices:
         user = users[device.user]
         if user is None:
@@ -204,15 +220,7 @@ def _devices(context: Context, results: Sequence[Result]) -> list[dict[str, Any]
             values = values_for(subscriptions, one.selection.parameters, user, context.database)
             if None not in values.values():
                 finds.setdefault(one.selection.collection, []).append(filled(one.find, values))
-        documents = {}
-        for name, any_of in finds.items():
-            query = {"$or": any_of} if len(any_of) > 1 else any_of[0]
-            key = f"{name} {query!r}"
-            if key not in counted:  # types of devices that differ in what they change subscribe alike
-                counted[key] = context.collection(name).count_documents(query)
-            documents[name] = counted[key]
-        found.append({"name": device.name, "title": device.title, "user": _called(user), "documents": documents})
-    return found
+        yield device, user, {name: {"$or": any_of} if len(any_of) > 1 else any_of[0] for name, any_of in finds.items()}
 
 
 def _called(user: User) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from pymongo.database import Database
 
 from conformance.configuration import Configuration
 from conformance.model import Model
+from conformance.partition import WHOLE, Partition, Range
 from conformance.results import Outcome, Sample, Severity
 from conformance.settings import Settings
 
@@ -26,7 +27,8 @@ class Context:
     """What a check may use: the model, its configuration, the settings, and the database under judgement.
 
     ``scratch`` is a database of the harness's own on the same server, dropped by the runner after use; None when
-    writing was not allowed, and a rule that must write is then skipped with that reason.
+    writing was not allowed, and a rule that must write is then skipped with that reason. ``partition`` says that
+    other workers judge the rest, and ``ranges`` keeps which keys are judged here, by collection and path.
     """
 
     model: Model
@@ -36,6 +38,8 @@ class Context:
     embedded: bool
     scratch: Database[Document] | None
     sample_size: int = 5
+    partition: Partition | None = None
+    ranges: dict[tuple[str, str], Range] = field(default_factory=dict, compare=False)
 
     def collection(self, name: str) -> MongoCollection[Document]:
         """The collection of that name in the database under judgement."""
@@ -45,6 +49,18 @@ class Context:
     def counts(self) -> Mapping[str, int]:
         """Documents in each of the model's collections, exactly, counted once for the run."""
         return {c.name: self.database[c.name].count_documents({}) for c in self.model}
+
+    def range(self, name: str, path: str = "_id") -> Range:
+        """The values at a path of a collection that are judged here: all, or those of the partition."""
+        if self.partition is None:
+            return WHOLE
+        if (name, path) not in self.ranges:
+            self.ranges[name, path] = self.partition.range(self.collection(name), path, self.counts[name])
+        return self.ranges[name, path]
+
+    def number(self, name: str, query: Mapping[str, Any]) -> int:
+        """Documents of a collection that meet the query; those of all are counted once for the run."""
+        return self.collection(name).count_documents(query) if query else self.counts[name]
 
     @cached_property
     def server_version(self) -> tuple[int, ...]:

@@ -17,9 +17,10 @@ from conformance.formula import Formula, cents
 from conformance.kinds import TIMESTAMP_PATTERN
 from conformance.model import Field, Model, Reference
 from conformance.oracle import shorten
+from conformance.partition import Range
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
-from conformance.rules.joins import Part, Row, among
+from conformance.rules.joins import Part, Row, among, matching
 
 Expression = Any
 _KEYS = 1000
@@ -57,11 +58,12 @@ class Bounds:
 
     def _outcome(self, context: Context) -> Outcome:
         name = self.reference.collection
-        examined = context.counts[name]
+        keys = context.range(self.reference.target, self.reference.target_field)
+        examined = context.number(name, keys.of(self.reference.field))
         if not examined:
             return skipped(f"{name} is empty")
         collection = context.collection(name)
-        suspects = [row["_id"] for row in collection.aggregate(self._suspects(), allowDiskUse=True)]
+        suspects = [row["_id"] for row in collection.aggregate(self._suspects(keys), allowDiskUse=True)]
         return self._judge(context, examined, suspects)
 
     def _judge(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
@@ -123,11 +125,12 @@ class Bounds:
         names = {path for _, formula in self._formulas for path in formula.operands}
         return sorted(names | {key for _, formula in self._formulas for key, _ in formula.lookups.values()})
 
-    def _suspects(self) -> list[dict[str, Any]]:
-        """Groups whose lowest or highest value is out of bounds."""
+    def _suspects(self, keys: Range) -> list[dict[str, Any]]:
+        """The keys, in order, of groups whose lowest or highest value is out of bounds."""
         own = self._own_operands()
         parent = f"_{self.reference.field}"
         return [
+            *matching(keys.of(self.reference.field)),
             {
                 "$group": {
                     "_id": {"parent": f"${self.reference.field}", **{name: f"${name}" for name in own}},
@@ -136,17 +139,19 @@ class Bounds:
                 }
             },
             {"$group": {"_id": "$_id.parent", "groups": {"$push": {"own": "$_id", "low": "$low", "high": "$high"}}}},
-            {"$unionWith": {"coll": self.reference.target, "pipeline": self._parents()}},
+            {"$unionWith": {"coll": self.reference.target, "pipeline": self._parents(keys)}},
             {"$group": {"_id": "$_id", "groups": {"$max": "$groups"}, parent: {"$max": "$parent"}}},
             {"$unwind": "$groups"},
             {"$addFields": {"low": "$groups.low", "high": "$groups.high", **{n: f"$groups.own.{n}" for n in own}}},
             {"$match": {"$expr": {"$or": self._tests("$low", "$high")}}},
             {"$group": {"_id": "$_id"}},
+            {"$sort": {"_id": 1}},
         ]
 
-    def _parents(self) -> list[dict[str, Any]]:
+    def _parents(self, keys: Range) -> list[dict[str, Any]]:
         fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
         return [
+            *matching(keys.of(self.reference.target_field)),
             {"$project": {"_id": f"${self.reference.target_field}", "parent": {name: f"${name}" for name in fields}}},
             {"$match": {"_id": {"$exists": True}}},
         ]
@@ -167,6 +172,7 @@ class Bounds:
             {"$match": {"$expr": self._typed(f"${self.field.path}")}},
             *self._with_parent(self.reference.field),
             {"$match": {"$expr": {"$and": [{"$or": tests}, *valid]}}},
+            {"$sort": {self.reference.field: 1, "_id": 1}},
             {"$project": {"value": f"${self.field.path}", **shown}},
         ]
 

@@ -20,6 +20,7 @@ from conformance.errors import ConfigurationError
 from conformance.formula import Formula, cents
 from conformance.model import Copy, Model, Reference
 from conformance.oracle import shorten
+from conformance.partition import Range
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
 
@@ -54,17 +55,20 @@ class Join:
         return {rule_id: self._outcome(context, parts[rule_id], rows) for rule_id, rows in broken.items()}
 
     def _outcome(self, context: Context, part: Part, rows: list[Row]) -> Outcome:
-        name = part.subject(self.reference)
-        required = part.is_total or self.model[name].field(self.reference.field).required
-        held = {self.reference.field: {"$exists": True, "$ne": None}}
-        examined = context.counts[name] if required else context.collection(name).count_documents(held)
+        name, path = part.subject(self.reference)
+        required = part.is_total or self.model[name].field(path).required
+        held = {} if required else {path: {"$exists": True, "$ne": None}}
+        examined = context.number(name, held | self._keys(context).of(path))
         if not examined:
-            missing = f"{name} is empty" if required else f"no document of {name} has {self.reference.field}"
-            return skipped(missing)
+            return skipped(f"no document of {name} has {path}" if held else f"{name} is empty")
         return part.outcome(context, examined, rows) if rows else Outcome(examined)
 
+    def _keys(self, context: Context) -> Range:
+        """The keys that are judged here, of children and parents alike."""
+        return context.range(self.reference.target, self.reference.target_field)
+
     def _rows(self, context: Context) -> Iterator[Row]:
-        """The groups that break something: _id is the key, and every part's flag says whether it is broken."""
+        """The groups that break something, in the order of their key, the _id; every part's flag says what is."""
         parts = self.parts.values()
         group: Row = {"_id": f"${self.reference.field}", "_n": {"$sum": 1}, "_live": {"$sum": self._alive()}}
         held = self.model[self.reference.target].soft_delete
@@ -86,12 +90,16 @@ class Join:
             same["$_kept"] = "$_parents"
         group, parent, merged = ({n: e for n, e in s.items() if f"${n}" not in same} for s in (group, parent, merged))
         flags = _renamed(flags, same)
+        keys = self._keys(context)
+        parents = [*matching(keys.of(self.reference.target_field)), {"$project": parent}]
         pipeline = [
+            *matching(keys.of(self.reference.field)),
             {"$group": group},
-            {"$unionWith": {"coll": self.reference.target, "pipeline": [{"$project": parent}]}},
+            {"$unionWith": {"coll": self.reference.target, "pipeline": parents}},
             {"$group": merged},
             {"$match": {"$expr": {"$or": list(flags.values())}}},
             {"$addFields": flags},
+            {"$sort": {"_id": 1}},
         ]
         return iter(context.collection(self.reference.collection).aggregate(pipeline, allowDiskUse=True))
 
@@ -120,9 +128,11 @@ class Part:
     merged: Mapping[str, Expression] = field(default_factory=dict)
     is_total: bool = False
 
-    def subject(self, reference: Reference) -> str:
-        """The collection whose documents the rule is about."""
-        return reference.target if self.is_total else reference.collection
+    def subject(self, reference: Reference) -> tuple[str, str]:
+        """The collection whose documents the rule is about, and where they have the key."""
+        if self.is_total:
+            return reference.target, reference.target_field
+        return reference.collection, reference.field
 
 
 @cache
@@ -171,7 +181,7 @@ def _children(context: Context, reference: Reference, rows: list[Row], also: Row
     )
     return context.samples(
         Sample(f"{reference.field} is {shorten(one.get(reference.field))}: {why}", one["_id"])
-        for one in found.limit(context.sample_size)
+        for one in found.sort([(reference.field, 1), ("_id", 1)]).limit(context.sample_size)
     )
 
 
@@ -222,7 +232,8 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
         for row in context.collection(through.target).aggregate(parents):
             sources.setdefault(repr(row["key"]), []).append(row.get("value"))
         children = {"$and": [among(through.field, part), {copy.field: {"$exists": True, "$ne": None}}]}
-        for row in context.collection(through.collection).find(children, {through.field: 1, copy.field: 1}):
+        found = context.collection(through.collection).find(children, {through.field: 1, copy.field: 1})
+        for row in found.sort([(through.field, 1), ("_id", 1)]):
             should = [value for value in sources.get(repr(row[through.field]), ()) if value is not None]
             if not should or row[copy.field] in should:
                 continue
@@ -232,6 +243,11 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
                 why = f"{copy.field} is {shorten(row[copy.field])}, {through.target} says {right}"
                 samples.append(Sample(why, row["_id"]))
     return violations, tuple(samples)
+
+
+def matching(query: Row) -> list[Row]:
+    """The query as stages of a pipeline: none where it is for everything."""
+    return [{"$match": query}] if query else []
 
 
 def among(field: str, keys: list[Any]) -> Row:
@@ -275,6 +291,7 @@ def wrong_total(position: int, model: Model, equation: Equation, formula: Formul
         key = total.reference.target_field
         keys = [row["_id"] for row in rows[: context.sample_size]]
         found = context.collection(collection.name).find(among(key, keys), {key: 1, target.path: 1})
+        found.sort([(key, 1), ("_id", 1)])
         return Outcome(examined, len(rows), context.samples(Sample(explain(one, off), one["_id"]) for one in found))
 
     def explain(one: Row, off: Mapping[str, Any]) -> str:

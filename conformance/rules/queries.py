@@ -64,7 +64,7 @@ def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
     def judge(context: Context) -> Outcome:
         if not context.counts[query.collection]:
             return skipped(f"{query.collection} is empty: nothing to ask for")
-        values = _values(context, query)
+        values = values_for(context, query)
         if isinstance(values, str):
             return skipped(values)
         try:
@@ -114,7 +114,7 @@ def _explain(context: Context, query: NamedQuery, values: Values) -> Explained:
     return explained(context.database.command({"explain": command, "verbosity": "executionStats"}))
 
 
-def _values(context: Context, query: NamedQuery) -> Values | str:
+def values_for(context: Context, query: NamedQuery) -> Values | str:
     """The parameters' values, or why there are none. Those of one collection and place come from one document."""
     values = {name: one.literal for name, one in query.parameters.items() if one.field is None}
     groups: dict[tuple[str, int], dict[str, str]] = {}

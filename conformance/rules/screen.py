@@ -49,9 +49,10 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     """The outcomes of rules whose checks are DocumentTests of one collection, in as few scans as may be."""
     tests = {rule: rule.check for rule in rules if isinstance(rule.check, DocumentTest)}
     name = next(iter(tests.values())).collection
-    collection, size = context.collection(name), context.counts[name]
-    if not size:
+    collection, here = context.collection(name), context.range(name).of("_id")
+    if not context.counts[name]:
         return {rule.id: skipped(f"{name} is empty") for rule in rules}
+    size = context.number(name, here)
     outcomes: dict[str, Outcome] = {}
     suspects: dict[str, list[Rule]] = defaultdict(list)
     screens: dict[str, Query] = {}
@@ -59,36 +60,40 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         if test.wanting and collection.find_one({test.wanting: {"$exists": True}}, {"_id": 1}) is None:
             outcomes[rule.id] = skipped(f"no document of {name} has {test.wanting}")
             continue
+        if not size:
+            outcomes[rule.id] = skipped(f"no document of {name} is in this part")
+            continue
         key = json.dumps(test.screen, default=json_util.default, sort_keys=True)
         screens[key] = test.screen
         suspects[key].append(rule)
-    narrow = _narrow(collection, list(screens.values()))
+    narrow = _narrow(collection, list(screens.values()), here)
     for key, query in screens.items():
         if narrow is None or collection.find_one({**narrow, "$and": [query]}, {"_id": 1}) is None:
             outcomes |= {rule.id: Outcome(size) for rule in suspects[key]}
         else:
             sharing = {rule: tests[rule] for rule in suspects[key]}
-            outcomes |= _one_by_one(context, name, {**narrow, "$and": [query]}, sharing, narrow)
+            outcomes |= _one_by_one(context, name, size, {**narrow, "$and": [query]}, sharing, narrow)
     return outcomes
 
 
-def _narrow(collection: MongoCollection[Document], screens: list[Query]) -> Query | None:
+def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Query) -> Query | None:
     """What restricts every further query to the documents that meet any of the screens; None when there are none.
 
-    Few are asked for by _id, which saves a scan of the collection per test; of many, all are looked at again.
+    Few are asked for by _id, which saves a scan of the collection per test; of many, all that are ``here`` are looked
+    at again.
     """
     if not screens:
         return None
-    few = [one["_id"] for one in collection.find({"$or": screens}, {"_id": 1}).limit(_FEW + 1)]
+    few = [one["_id"] for one in collection.find({"$or": screens, **here}, {"_id": 1}).limit(_FEW + 1)]
     if not few:
         return None
-    return {"_id": {"$in": few}} if len(few) <= _FEW else {}
+    return {"_id": {"$in": few}} if len(few) <= _FEW else here
 
 
 def _one_by_one(
-    context: Context, name: str, suspects: Query, tests: Mapping[Rule, DocumentTest], narrow: Query
+    context: Context, name: str, size: int, suspects: Query, tests: Mapping[Rule, DocumentTest], narrow: Query
 ) -> dict[str, Outcome]:
-    collection, size = context.collection(name), context.counts[name]
+    collection = context.collection(name)
     outcomes: dict[str, Outcome] = {}
     deciding: dict[Rule, DocumentTest] = {}
     for rule, test in tests.items():
@@ -97,24 +102,25 @@ def _one_by_one(
             continue
         violating = {**narrow, "$and": [test.violating]}
         violations = collection.count_documents(violating)
-        found = collection.find(violating).limit(context.sample_size) if violations else ()
+        found = collection.find(violating).sort("_id", 1).limit(context.sample_size) if violations else ()
         samples = context.samples(Sample(test.why(one) or rule.title, one["_id"]) for one in found)
         outcomes[rule.id] = Outcome(size, violations, samples)
     if deciding:
-        outcomes |= _decide(context, name, suspects, deciding)
+        outcomes |= _decide(context, name, size, suspects, deciding)
     return outcomes
 
 
-def _decide(context: Context, name: str, suspects: Query, tests: Mapping[Rule, DocumentTest]) -> dict[str, Outcome]:
+def _decide(
+    context: Context, name: str, size: int, suspects: Query, tests: Mapping[Rule, DocumentTest]
+) -> dict[str, Outcome]:
     """One walk over the suspects for all tests that only Python can decide; holds counts and samples only."""
     violations: dict[str, int] = dict.fromkeys((rule.id for rule in tests), 0)
     samples: dict[str, list[Sample]] = {rule.id: [] for rule in tests}
-    for document in context.collection(name).find(suspects):
+    for document in context.collection(name).find(suspects).sort("_id", 1):
         for rule, test in tests.items():
             why = test.why(document)
             if why is not None:
                 violations[rule.id] += 1
                 if len(samples[rule.id]) < context.sample_size:
                     samples[rule.id].append(Sample(why, document["_id"]))
-    size = context.counts[name]
     return {rule.id: Outcome(size, violations[rule.id], tuple(samples[rule.id])) for rule in tests}

@@ -6,14 +6,21 @@ has the rule that names it; rules that could only repeat it are skipped and say 
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from conformance.configuration import Configuration
-from conformance.connector import CONNECTOR_FILE, PLACEHOLDER, ConnectorConfig, Entry, load_connector, unfit_for_ids
+from conformance.connector import (
+    CONNECTOR_FILE,
+    PLACEHOLDER,
+    ConnectorConfig,
+    Entry,
+    demands,
+    load_connector,
+    shown,
+    unfit_for_ids,
+)
 from conformance.errors import ConfigurationError
 from conformance.live import live_collections
 from conformance.model import Collection, IdMapping, Model
@@ -138,27 +145,11 @@ def _unknown(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
 
 
 def _settings(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
-    given = config.settings
-    factor, jitter = given.retry_strategy.backoff_multiplier, given.retry_strategy.jitter
-    demands = (
-        ("connector_version", config.connector_version, 1 <= config.connector_version < 2, "1.0"),
-        ("mongodb.database", config.mongodb.database, bool(config.mongodb.database), "a database's name"),
-        ("ditto.endpoint", config.ditto.endpoint, _is_endpoint(config.ditto.endpoint), "an https:// address"),
-        ("settings.initial_sync", given.initial_sync, given.initial_sync, "true, or devices never see what is there"),
-        ("settings.strict_mode", given.strict_mode, given.strict_mode is not None, "stated, true or false"),
-        ("settings.rate_limit_per_second", given.rate_limit_per_second, given.rate_limit_per_second >= 0, "0 or more"),
-        ("settings.batch_size", given.batch_size, 1 <= given.batch_size <= 10_000, "from 1 to 10,000"),
-        ("settings.retry_strategy.max_retries", given.retry_strategy.max_retries,
-         0 <= given.retry_strategy.max_retries <= 100, "from 0 to 100"),
-        ("settings.retry_strategy.backoff_multiplier", factor, factor >= 1 and math.isfinite(factor), "1 or more"),
-        ("settings.retry_strategy.jitter", jitter, 0 <= jitter <= 1, "a share from 0 to 1"),
-    )  # fmt: skip
+    asked = demands(config)
     problems = [
-        Sample(f"is {_shown(value)}, must be {wanted}", ref=_ref(place))
-        for place, value, sane, wanted in demands
-        if not sane
+        Sample(f"is {shown(each.value)}, must be {each.wanted}", ref=_ref(each.place)) for each in asked if not each.met
     ]
-    return listed(context, len(demands), problems)
+    return listed(context, len(asked), problems)
 
 
 def _kept_as(model: Model, crdt: str) -> Iterator[str]:
@@ -176,14 +167,6 @@ def _maps(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
     why = f"is true, but {', '.join(fields)} are declared as MAPs"
     problems = [Sample(why, ref=_ref("settings.strict_mode"))] if config.settings.strict_mode else []
     return listed(context, len(fields), problems)
-
-
-def _is_endpoint(text: str) -> bool:
-    return re.fullmatch(r"https://[^\s/@]+(/\S*)?", text) is not None or PLACEHOLDER.fullmatch(text) is not None
-
-
-def _shown(value: object) -> str:
-    return "not said" if value is None else str(value).lower() if isinstance(value, bool) else shorten(value)
 
 
 def _secrets(context: Context, config: ConnectorConfig, _where: str) -> Outcome:

@@ -1,0 +1,146 @@
+"""The rules against what one would write without them: a scan, `jsonschema`, `$lookup`; and the suites around them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from pymongo.database import Database
+
+from conformance.model import Reference
+from conformance.rules.base import Context
+from conformance.rules.catalogue import DATA_FAMILIES
+from conformance.runner import Run
+from conformance.session import Project
+from conformance.target import Target
+from conformance.validator import validator
+from suites.benchmarks.tables import Tables, medians, seconds
+
+#: Documents of each collection that `jsonschema` is given; the time for all is extrapolated from them.
+SAMPLE: Final = 2_000
+
+
+def judging(project: Project, target: Target, families: Iterable[str]) -> tuple[int, float]:
+    """How many rules the families have, and the seconds that they take together."""
+    rules = [rule for rule in project.rules if rule.family in families]
+
+    def judge() -> None:
+        context = Context(project.model, project.configuration, project.settings, target.database, True, None)
+        with Run(rules, context) as run:
+            assert {result.status for result in run.results()} <= {"passed", "skipped"}
+
+    return len(rules), medians(judge, rounds=2)[0]
+
+
+def test_data_rules(project: Project, target: Target, tables: Tables) -> None:
+    """All rules that read documents, against one server-side scan of all collections with $jsonSchema."""
+
+    def scan() -> None:
+        for collection in project.model:
+            target.database[collection.name].count_documents({"$nor": [validator(collection)]})
+
+    number, judged = judging(project, target, DATA_FAMILIES)
+    (scanned,) = medians(scan, rounds=2)
+    tables.ratio(
+        f"{number} data rules: {judged:.1f} s",
+        f"one $jsonSchema scan of all collections: {scanned:.1f} s",
+        judged / scanned,
+        aim=4,
+        guard=6,
+    )
+
+
+def test_document_rules(project: Project, target: Target, tables: Tables) -> None:
+    """The document rules over all documents, against reading them into Python and validating each by `jsonschema`.
+
+    The latter on a sample evenly taken from each collection, times the collection's documents per document taken.
+    """
+    extrapolated, taken = 0.0, 0
+    for collection in project.model:
+        schema = Draft202012Validator(dict(collection.schema))
+        documents = target.database[collection.name]
+        size = documents.estimated_document_count()
+        sample = min(size, SAMPLE)
+
+        def validate(documents: Any = documents, schema: Any = schema, sample: int = sample) -> None:
+            assert all(schema.is_valid(document) for document in documents.find().limit(sample))
+
+        extrapolated += seconds(validate) * size / sample
+        taken += sample
+    number, judged = judging(project, target, ["documents"])
+    tables.ratio(
+        f"{number} document rules: {judged:.2f} s",
+        f"`jsonschema` in Python: {extrapolated:.0f} s, extrapolated from {taken:,} documents",
+        extrapolated / judged,
+        aim=100,
+        guard=25,
+        at_least=True,
+    )
+
+
+def by_lookup(project: Project, database: Database[Any], reference: Reference) -> int:
+    """Children without parent, live ones of a deleted parent, or with another key than it: as one usually asks.
+
+    The parent is found by the unique index on its key, and only what is needed is carried along.
+    """
+    child, parent = project.model[reference.collection], project.model[reference.target]
+    keys = [copy for copy in child.copies if copy.key and copy.through == reference]
+    wrong: list[Any] = [{"$eq": ["$parent", []]}]
+    if child.soft_delete and parent.soft_delete:
+        deleted = {"$first": f"$parent.{parent.soft_delete}"}
+        wrong.append({"$and": [{"$ne": [f"${child.soft_delete}", True]}, {"$eq": [deleted, True]}]})
+    wrong += [{"$ne": [f"${copy.field}", {"$first": f"$parent.{copy.of[0]}"}]} for copy in keys]
+    needed = {reference.field, *(copy.field for copy in keys), *filter(None, [child.soft_delete])}
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {reference.field: {"$exists": True, "$ne": None}}},
+        {"$project": dict.fromkeys(needed, 1)},
+        {
+            "$lookup": {
+                "from": reference.target,
+                "localField": reference.field,
+                "foreignField": reference.target_field,
+                "as": "parent",
+            }
+        },
+        {"$match": {"$expr": {"$or": wrong}}},
+        {"$count": "n"},
+    ]
+    return next((row["n"] for row in database[reference.collection].aggregate(pipeline)), 0)
+
+
+def test_reference_rules(project: Project, target: Target, tables: Tables) -> None:
+    """The reference rules, which come with all totals and copies, against one $lookup for each reference."""
+    references = [reference for collection in project.model for reference in collection.references]
+    number, judged = judging(project, target, ["references"])
+    looked = seconds(lambda: [by_lookup(project, target.database, reference) for reference in references])
+    tables.ratio(
+        f"{number} reference rules: {judged:.1f} s",
+        f"one $lookup for each of {len(references)} references: {looked:.1f} s",
+        looked / judged,
+        aim=4,
+        guard=2,
+        at_least=True,
+    )
+
+
+def test_suites(project: Project, target: Target, tables: Tables, tmp_path: Path) -> None:
+    """`pytest suites/` on data that is there, against `zava validate` alone: what the tests and reports add."""
+    assert target.embedded
+
+    def run(*command: str) -> Callable[[], object]:
+        return lambda: subprocess.run(command, cwd=project.model.root, capture_output=True, check=True)
+
+    programs = Path(sys.executable).parent
+    alone, suites = medians(
+        run(str(programs / "zava"), "validate", "--embedded"),
+        run(str(programs / "pytest"), "suites", "--embedded", "-q", f"--reports={tmp_path}"),
+        rounds=2,
+        warm_up=False,
+    )
+    tables.ratio(
+        f"`pytest suites/`: {suites:.1f} s", f"`zava validate`: {alone:.1f} s", suites / alone, aim=1.3, guard=1.8
+    )

@@ -1,0 +1,56 @@
+"""The whole job on a server of its own: whole_job.py DIRECTORY CUSTOMERS ORDERS prints its figures as JSON.
+
+In a process of its own, so that its peak memory is the client's and nothing else's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+from pymongo import MongoClient
+
+from conformance import provision
+from conformance.connection import OPTIONS
+from conformance.embedded import EmbeddedServer
+from conformance.rules.base import Context
+from conformance.rules.catalogue import DATA_FAMILIES
+from conformance.runner import Run
+from conformance.session import load_project
+from generator.dataset import SHAPES
+from generator.loader import load
+from generator.plan import Plan
+
+
+def main(directory: Path, customers: int, orders: int) -> dict[str, float]:
+    """Seconds of each step, the documents, and the peak memory of this process in MB.
+
+    Raises ValueError when the data rules do not all pass or skip: the figures would be those of another job.
+    """
+    project = load_project(num_customers=customers, num_orders=orders)
+    found: dict[str, float] = {}
+    with EmbeddedServer(directory) as server, MongoClient(server.uri) as client:
+        database = client.get_database("zava", codec_options=OPTIONS)
+        clock = time.perf_counter()
+        provision.apply(provision.plan(project.model, database, parts=SHAPES), database)
+        plan = Plan(project.model, project.configuration, project.settings)
+        counts = load(plan.documents(), database, project.settings.batch_size)
+        found["generate_s"], clock = time.perf_counter() - clock, time.perf_counter()
+        provision.apply(provision.plan(project.model, database), database)
+        found["provision_s"], clock = time.perf_counter() - clock, time.perf_counter()
+        context = Context(project.model, project.configuration, project.settings, database, True, None)
+        with Run([rule for rule in project.rules if rule.family in DATA_FAMILIES], context) as run:
+            odd = [result for result in run.results() if result.status not in ("passed", "skipped")]
+        found["judge_s"] = time.perf_counter() - clock
+        if odd:
+            raise ValueError(f"{odd[0].id}: {odd[0].status}: {odd[0].reason or odd[0].samples}")
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak = int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024
+    return found | {"documents": sum(counts.values()), "memory": peak}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
