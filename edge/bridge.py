@@ -120,6 +120,7 @@ class Bridge:
         stream: ChangeStream | None = None
         threads = []
         try:
+            self._turns.do(self._outbound.end_what_was_left)
             self._settle(self._turns.do(self._inbound.finish))
             stream = self._turns.do(self._open_stream)
             threads.append(self._start(lambda: self._follow(stream)))

@@ -34,6 +34,8 @@ _PRESENT: Final = 2**64 - 1
 _ELSEWHERE: Final = frozenset(
     {6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436}
 )
+#: Labels of errors after which the same may be tried again; the second: somebody's transaction holds the document.
+_PASSING: Final = ("ResumableChangeStreamError", "TransientTransactionError")
 
 
 @dataclass(frozen=True)
@@ -192,9 +194,9 @@ class ChangeStream:
 
 
 def passes(error: PyMongoError) -> bool:
-    """True for an error that goes away by itself: a lost link, a server that steps down, starts or stops."""
+    """True for what goes away by itself: a lost link, a server that steps down, starts or stops, a busy document."""
     if isinstance(error, OperationFailure):
-        return error.code in _ELSEWHERE or error.has_error_label("ResumableChangeStreamError")
+        return error.code in _ELSEWHERE or any(map(error.has_error_label, _PASSING))
     return isinstance(error, ConnectionFailure)
 
 

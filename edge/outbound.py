@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Event
 from typing import Any
 
-from bson import ObjectId
+from bson import Binary, ObjectId
+from bson.binary import UUID_SUBTYPE
 from pymongo import DeleteOne, InsertOne, MongoClient, UpdateOne, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
@@ -111,6 +113,16 @@ class Outbound:
         with self._state.transaction():
             self._state.add_session(bytes(session.session_id["id"]))
         return session
+
+    def end_what_was_left(self) -> None:
+        """End transactions of runs that were killed, which else hold their documents for a minute.
+
+        Not everyone may do so where ids of sessions are guarded; then they end by themselves.
+        """
+        sessions = [{"id": Binary(each, UUID_SUBTYPE)} for each in self._state.sessions()]
+        if sessions:
+            with suppress(OperationFailure):
+                self._database.client.admin.command("killSessions", sessions)
 
     def close(self) -> None:
         """End the session and its client, if there was anything to carry."""

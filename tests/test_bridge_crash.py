@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from edge import outbound
 from edge.arrival import Arrival
@@ -199,3 +202,33 @@ def test_an_own_write_that_comes_back_late(agreed: Pair) -> None:
         bridge._inbound.apply([stream.next(), stream.next()], {})
         assert bridge.run(once=True)
     assert both(agreed) == {"n": 4, "m": {"x": 1}}
+
+
+def test_a_transaction_that_a_killed_run_left_open(agreed: Pair) -> None:
+    """It would hold its documents, and MongoDB's catalogue, for a minute."""
+    address = agreed.database.client.address
+    assert address is not None
+    with MongoClient[Document](*address, directConnection=True) as killed, killed.start_session() as session:
+        with agreed.bridge() as bridge, bridge._state.transaction():
+            bridge._state.add_session(bytes(session.session_id["id"]))
+        session.start_transaction()
+        killed[agreed.database.name]["things"].update_one({"_id": "a"}, {"$set": {"n": 7}}, session=session)
+        device("UPDATE things SET n = 2")(agreed)
+        with agreed.bridge() as bridge:
+            assert bridge.run(once=True)
+        with pytest.raises(PyMongoError):
+            session.commit_transaction()
+    assert both(agreed) == {"n": 2, "m": {"x": 1}}
+
+
+def test_a_document_that_somebody_holds(agreed: Pair) -> None:
+    """For longer than a batch is tried again: the bridge waits, and the device's change is carried in the end."""
+    with agreed.database.client.start_session() as session, agreed.bridge() as bridge:
+        session.start_transaction()
+        agreed.database["things"].update_one({"_id": "a"}, {"$set": {"m.x": 7}}, session=session)
+        device("UPDATE things SET n = 2")(agreed)
+        ending = Timer(2, session.commit_transaction)
+        ending.start()
+        assert bridge.run(once=True)
+        ending.join()
+    assert both(agreed) == {"n": 2, "m": {"x": 7}}
