@@ -347,8 +347,8 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("who", "tool", "arguments", "said"), WRONG, ids=[f"{w[1]}-{w[3]}" for w in WRONG])
 def test_wrong_arguments_are_explained(
-    request: pytest.FixtureRequest, who: str, tool: str, arguments: dict[str, Any], said: str
+    clerk: Assistant, analyst: Assistant, who: str, tool: str, arguments: dict[str, Any], said: str
 ) -> None:
-    text = request.getfixturevalue(who).error(tool, **arguments)
+    text = {"clerk": clerk, "analyst": analyst}[who].error(tool, **arguments)
     assert said in text
     assert "Traceback" not in text
