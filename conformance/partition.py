@@ -64,10 +64,16 @@ class Partition:
         return Range(comparisons)
 
     def _edge(self, collection: MongoCollection[Any], path: str, documents: int, parts: int) -> Any:
-        """The lowest key after so many parts; above all keys when there are fewer."""
+        """The lowest key after so many parts; above all keys when there are fewer.
+
+        Never an array: they are sorted by their least element, but compared as a whole, and edges must not cross.
+        """
         before = -(-documents * parts // self.of)
-        row = collection.find_one({}, {path: 1, "_id": int(path == "_id")}, sort=[(path, 1)], skip=before)
-        return MaxKey() if row is None else _at(row, path)
+        for row in collection.find({}, {path: 1, "_id": int(path == "_id")}, sort=[(path, 1)], skip=before):
+            value = _at(row, path)
+            if not isinstance(value, list):
+                return value
+        return MaxKey()
 
     def as_json(self, samples: int, ranges: Mapping[tuple[str, str], Range]) -> dict[str, Any]:
         """The part as it stands in a report, with the samples that were kept of each rule and the keys judged."""
@@ -83,7 +89,10 @@ class Partition:
 
 
 def _at(document: Mapping[str, Any], path: str) -> Any:
+    """The value at the path, None where there is none; a list on the way there is given as it is."""
     value: Any = document
     for name in path.split("."):
+        if isinstance(value, list):
+            return value
         value = value.get(name) if isinstance(value, Mapping) else None
     return value

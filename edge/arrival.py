@@ -30,6 +30,8 @@ Statement = tuple[str, Mapping[str, Any]]
 _LOOK_UP: Final = 100
 #: Documents of one INSERT.
 _INSERT: Final = 1_000
+#: What makes an INSERT pass over documents that are there.
+_AROUND: Final = " ON ID CONFLICT DO NOTHING"
 #: A field holds a value of each kind (register, map, counter), of which one shows; removing it may show another.
 _KINDS: Final = 3
 
@@ -143,11 +145,21 @@ class Arrival:
         """Write all in one transaction; gives back rows of new documents that were there, with whatever content."""
         if not writes:
             return []
+        try:
+            self._store.write([*_all(writes), arrival(batch)], telling=False)
+        except StatementError:
+            return self._write_around(writes, batch, arrived)
+        arrived.written += sum(len(write.rows) for write in writes)
+        return []
+
+    def _write_around(self, writes: Sequence[_Write], batch: int, arrived: Arrived) -> list[Row]:
+        """The same, around documents that are there already; each alone when it is not that."""
+        writes = [_insert(write.rows[0].collection, write.rows, _AROUND) if write.new else write for write in writes]
         there: list[Row] = []
         try:
             done = iter(self._store.write([*_all(writes), arrival(batch)]))
         except StatementError:
-            alone = [_insert(row.collection, [row]) for write in writes if write.new for row in write.rows]
+            alone = [_insert(row.collection, [row], _AROUND) for write in writes if write.new for row in write.rows]
             for write in [*alone, *(write for write in writes if not write.new)]:
                 there += self._write_alone(write, arrived)
             self._store.write([arrival(batch)])
@@ -175,8 +187,8 @@ def _all(writes: Sequence[_Write]) -> Iterator[Statement]:
     return (statement for write in writes for statement in write.statements)
 
 
-def _insert(collection: str, rows: Sequence[Row]) -> _Write:
-    dql = f"INSERT INTO {identifier(collection)} DOCUMENTS (:documents) ON ID CONFLICT DO NOTHING"
+def _insert(collection: str, rows: Sequence[Row], clause: str = "") -> _Write:
+    dql = f"INSERT INTO {identifier(collection)} DOCUMENTS (:documents){clause}"
     return _Write(rows, [(dql, {"documents": [row.base for row in rows]})], new=True)
 
 

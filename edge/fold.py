@@ -73,17 +73,18 @@ class Fold:
         elif after is None:
             self.stale[name][place[1]] = mongo_id
         else:
-            self._put(name, mongo_id, self._synced[name].crossing(after)[1], own=own)
+            self._put(place, mongo_id, self._synced[name].crossing(after)[1], own=own)
 
     def take(self, name: str, found: Sequence[Crossing], seen: int, copied: int | None = None) -> None:
         """Documents as MongoDB holds them, read not after the cluster time ``seen``."""
-        self.load(name, [mongo_id for mongo_id, _ in found if (name, name_of(mongo_id)) not in self._by_id])
+        places = [(name, name_of(mongo_id)) for mongo_id, _ in found]
+        self.load(name, [each[0] for place, each in zip(places, found, strict=True) if place not in self._by_id])
         keys = {key_of(new["_id"]) for _, new in found if not isinstance(new, Unsyncable)}
         keys = {key for key in keys if (name, key) not in self._by_key}
         self._by_key.update(dict.fromkeys((name, key) for key in keys))
         self.know(self._ledger.rows(name, keys).values())
-        for mongo_id, new in found:
-            row = self._put(name, mongo_id, new)
+        for place, (mongo_id, new) in zip(places, found, strict=True):
+            row = self._put(place, mongo_id, new)
             if row is not None:
                 row.seen = max(row.seen, seen)
                 row.copied = row.copied if copied is None else copied
@@ -110,13 +111,12 @@ class Fold:
         before = {**self._synced[row.collection].to_mongo(row.base), "_id": row.mongo_id}
         return described(before, event["updateDescription"])
 
-    def _put(self, name: str, mongo_id: Any, new: Document | Unsyncable, *, own: bool = False) -> Row | None:
+    def _put(self, place: Place, mongo_id: Any, new: Document | Unsyncable, *, own: bool = False) -> Row | None:
         """What a document is now; None when it cannot cross."""
-        place = (name, name_of(mongo_id))
         try:
             if isinstance(new, Unsyncable):
                 raise new
-            row = self._row(name, mongo_id, key_of(new["_id"]))
+            row = self._row(place, mongo_id, key_of(new["_id"]))
         except Unsyncable as error:
             self.crossed.discard(place)
             self.parked[place] = Unsynced(*place, "to Ditto", error.path, error.reason)
@@ -126,12 +126,13 @@ class Fold:
         if own:
             row.origin = new if row.origin is None else patched(row.origin, diff(row.base or {}, new))
         row.base = new
-        self.touched[name, row.key] = row
+        self.touched[place[0], row.key] = row
         return row
 
-    def _row(self, name: str, mongo_id: Any, key: str) -> Row:
+    def _row(self, place: Place, mongo_id: Any, key: str) -> Row:
         """The row of a document of MongoDB that Ditto is to know by the key; Unsyncable when that cannot be."""
-        row = self._by_id.get((name, name_of(mongo_id)))
+        name, identity = place
+        row = self._by_id.get(place)
         if row is not None and row.key == key:
             return row
         if row is not None and row.base is not None:
@@ -140,8 +141,8 @@ class Fold:
         if (name, key) not in self._by_key:
             self._by_key[name, key] = self._ledger.rows(name, [key]).get(key)
         other = self._by_key[name, key] or Row(name, key, mongo_id, None)
-        if other.base is not None and name_of(other.mongo_id) != name_of(mongo_id):
+        if other.base is not None and name_of(other.mongo_id) != identity:
             raise Unsyncable("", f"another document, {other.mongo_id}, has the same _id {key} in Ditto")
         other.mongo_id = mongo_id
-        self._by_id[name, name_of(mongo_id)] = self._by_key[name, key] = other
+        self._by_id[place] = self._by_key[name, key] = other
         return other

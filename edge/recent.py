@@ -31,7 +31,9 @@ class Recent:
 
     def since(self, name: str, mongo_id: Any, mark: int) -> bool:
         """True when the bridge has heard of a change after the mark."""
-        return self._changes is not None and self._changes.get((name, name_of(mongo_id)), 0) > mark
+        if not self._changes:
+            return False
+        return self._changes.get((name, name_of(mongo_id)), 0) > mark
 
     def forget(self, mark: int) -> None:
         """Nobody will ask for what came before the mark."""

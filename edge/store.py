@@ -139,17 +139,18 @@ class Store:
         with self._run(self._peer.store.execute(dql, arguments), dql) as result:
             return Mutation([each.value for each in result.mutated_document_ids()], result.commit_id)
 
-    def write(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[Any]]:
+    def write(self, statements: Sequence[tuple[str, Mapping[str, Any]]], *, telling: bool = True) -> list[list[Any]]:
         """Run statements that change documents in one transaction, all or nothing; the _ids that each one changed.
 
-        A statement that is refused undoes those before it.
+        A statement that is refused undoes those before it. Without ``telling`` there are no _ids: reading those of an
+        INSERT costs a sixth of its time.
         """
 
         async def scope(transaction: Any) -> list[list[Any]]:
             changed = []
             for dql, arguments in statements:
                 with await transaction.execute(dql, arguments) as result:
-                    changed.append([each.value for each in result.mutated_document_ids()])
+                    changed.append([each.value for each in result.mutated_document_ids()] if telling else [])
             return changed
 
         done: list[list[Any]] = self._run(self._peer.store.transaction(scope), "; ".join(dql for dql, _ in statements))
@@ -162,7 +163,11 @@ class Store:
         """
         clause = "" if on_conflict == "fail" else f" ON ID CONFLICT {on_conflict.upper()}"
         dql = f"INSERT INTO {_source(collection)} DOCUMENTS (:documents){clause}"
-        return sum(len(self.mutate(dql, {"documents": some}).ids) for some in _batches(documents))
+        number = 0
+        for some in _batches(documents):
+            with self._run(self._peer.store.execute(dql, {"documents": some}), dql) as result:
+                number += len(some) if on_conflict == "fail" else len(result.mutated_document_ids())
+        return number
 
     def observe(
         self, dql: str, callback: Callable[[list[Document]], None], arguments: Mapping[str, Any] | None = None

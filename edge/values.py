@@ -78,7 +78,9 @@ def to_ditto(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     for name in mapping.fields or ("_id",):
         if (type(document[name]) is ObjectId) != (name in _object_ids(collection)):
             raise Unsyncable(name, f"a {_named(document[name])} is not what the schema has; it could not come back")
-    made = {"_id": identity, **_object({name: value for name, value in document.items() if name != "_id"}, 0)}
+    content = dict(document)
+    content.pop("_id", None)
+    made = {"_id": identity, **_object(content, 0)}
     if len(bson.encode(made)) > _FITS and (size := stored_size(made)) > MAX_DOCUMENT:
         raise Unsyncable("", f"the document has {size:,} bytes as Ditto counts them; it takes {MAX_DOCUMENT:,}")
     return made

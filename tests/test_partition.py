@@ -109,7 +109,7 @@ def test_the_database_is_dirty_enough_to_tell(whole: dict[str, Result]) -> None:
     assert sum(len(whole[rule].samples) == 5 < whole[rule].violations for rule in broken) > 20
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 8])
+@pytest.mark.parametrize("number", [1, 3, 8])
 def test_merged_equals_whole(number: int, context: Context, whole: dict[str, Result]) -> None:
     found = timeless(merged(RULES, parts(context, RULES, number), context.sample_size))
     assert list(found) == list(whole)
@@ -125,9 +125,32 @@ def test_more_parts_than_documents(context: Context, whole: dict[str, Result]) -
 def test_a_part_reads_its_share(context: Context, whole: dict[str, Result]) -> None:
     """Each part examines about as many, none of them all: what is shared is the work."""
     rule = "documents.order_items.quantity"
-    examined = [next(one.examined for one in part if one.id == rule) for part in parts(context, RULES, 4)]
+    examined = [one.examined for (one,) in parts(context, [each for each in RULES if each.id == rule], 4)]
     quarter = whole[rule].examined / 4
     assert all(abs(one - quarter) <= 1 for one in examined)
+
+
+@pytest.mark.parametrize("path", ["k", "k.n"])
+@pytest.mark.parametrize("number", [2, 7, 20])
+def test_every_document_is_in_one_part(server: MongoClient[Document], path: str, number: int) -> None:
+    """Arrays too, which are sorted by their least element and compared as a whole."""
+    keys: list[Any] = [
+        *range(60),
+        None,
+        "a",
+        {"a": 1},
+        [],
+        *([one, 30] for one in range(60)),
+        *({"n": one} for one in range(30)),
+    ]
+    keys += [*({"n": [one, 9]} for one in range(30)), *([{"n": one}, {"n": 3}] for one in range(30))]
+    collection = server["partitioned"]["keys"]
+    collection.drop()
+    collection.insert_many([{"_id": number, "k": key} for number, key in enumerate(keys)] + [{"_id": "no key"}])
+    parts = [Partition(one, number).range(collection, path, len(keys) + 1).of(path) for one in range(1, number + 1)]
+    found = [row["_id"] for part in parts for row in collection.find(part)]
+    collection.drop()
+    assert len(found) == len(set(found)) == len(keys) + 1
 
 
 def test_what_cannot_be_cut_is_dealt_to_one(context: Context) -> None:
@@ -205,7 +228,7 @@ def zava(context: Context, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_line(context: Context, whole: dict[str, Result], tmp_path: Path) -> None:
-    validate = ("validate", "--only", "documents.*", "--only", "references.*", "--format", "json")
+    validate = ("validate", "--only", "documents.order*", "--only", "references.*", "--format", "json")
     files = [tmp_path / f"part-{number}.json" for number in (1, 2)]
     for number, file in enumerate(files, 1):
         done = zava(context, *validate, "--partition", f"{number}/2")
