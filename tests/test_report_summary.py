@@ -88,6 +88,7 @@ def test_score_shows_its_sum(results: list[Result], formula: str) -> None:
         (1, 3, "1 of 3 (33.333 %)"),
         (1000, 1000, "1,000 of 1,000 (100 %)"),
         (10, 0, "10"),
+        (7, 2, "7"),  # documents that are missing
     ],
 )
 def test_found_says_how_much(violations: int, examined: int, text: str) -> None:

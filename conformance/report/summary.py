@@ -93,8 +93,8 @@ def skip_reasons(report: Report) -> list[tuple[str, list[Result]]]:
 
 
 def found(result: Result) -> str:
-    """How much is broken, such as ``2 of 200,000 (0.001 %)``."""
-    if not result.examined:
+    """How much is broken, such as ``2 of 200,000 (0.001 %)``; no part of what was examined where more is missing."""
+    if result.violations > result.examined:
         return f"{result.violations:,}"
     percent = 100 * result.violations / result.examined
     share = "under 0.001" if 0 < percent < 0.001 else f"{percent:.3f}".rstrip("0").rstrip(".")

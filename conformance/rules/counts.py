@@ -34,7 +34,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             title=f"{collection.title}: as many documents as expected",
             check=answer(_count(collection)),
             why="Documents were lost or made up on the way.",
-            mend="Load the missing documents, or set the setting to what is meant.",
+            mend="Load what is missing, remove what is too much, or change what is expected: setting or schema.",
         )
     yield Rule(
         id="counts._database.unknown-collections",

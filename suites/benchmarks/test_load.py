@@ -139,10 +139,9 @@ def test_memory(project: Project, tables: Tables) -> None:
 
 
 def job(project: Project, directory: Path, times: int) -> Mapping[str, float]:
-    """The figures of the whole job on a server of its own, with so many times the customers and orders."""
-    settings = project.settings
-    sizes = [str(times * settings.num_customers), str(times * settings.num_orders)]
-    command = [sys.executable, str(Path(__file__).with_name("whole_job.py")), str(directory), *sizes]
+    """The figures of the whole job on a server of its own, with so many times the orders and their lines."""
+    program, orders = Path(__file__).with_name("whole_job.py"), times * project.settings.num_orders
+    command = [sys.executable, str(program), str(directory), str(orders)]
     done = subprocess.run(command, cwd=project.model.root, stdout=subprocess.PIPE, text=True, check=True)
     shutil.rmtree(directory)
     found: Mapping[str, float] = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""The whole job on a server of its own: whole_job.py DIRECTORY CUSTOMERS ORDERS prints its figures as JSON.
+"""The whole job on a server of its own: whole_job.py DIRECTORY ORDERS prints its figures as JSON.
 
 In a process of its own, so that its peak memory is the client's and nothing else's.
 """
@@ -34,12 +34,12 @@ def processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def main(directory: Path, customers: int, orders: int) -> dict[str, float]:
+def main(directory: Path, orders: int) -> dict[str, float]:
     """Seconds of each step, by the clock and (_cpu) of client and server together; documents; client's peak memory, MB.
 
     Raises ValueError when the data rules do not all pass or skip: the figures would be those of another job.
     """
-    project = load_project(num_customers=customers, num_orders=orders)
+    project = load_project(num_orders=orders)
     found: dict[str, float] = {}
     with EmbeddedServer(directory) as server, MongoClient(server.uri) as client:
         database = client.get_database("zava", codec_options=OPTIONS)
@@ -69,4 +69,4 @@ def main(directory: Path, customers: int, orders: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]))))
