@@ -179,8 +179,10 @@ class Arrival:
         except StatementError as error:
             arrived.refused += [(row, str(error)) for row in write.rows]
             return ()
+        if write.new and not made:
+            return write.rows
         arrived.written += 1
-        return () if made or not write.new else write.rows
+        return ()
 
 
 def _all(writes: Sequence[_Write]) -> Iterator[Statement]:

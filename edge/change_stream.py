@@ -8,6 +8,7 @@ the server's present.
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -27,7 +28,7 @@ Document = dict[str, Any]
 _PATIENCE_MS: Final = 100
 #: Events read ahead.
 _AHEAD: Final = 512
-#: Seconds to wait for what follows an event: a batch costs the store about as much as a single change.
+#: Seconds from one batch to the next, to gather what follows: a batch costs the store about as much as a single change.
 _GATHER: Final = 0.02
 _PRESENT: Final = 2**64 - 1
 #: What a server says that is no member of a replica set just now, or about to leave.
@@ -99,6 +100,7 @@ class ChangeStream:
         self._notice = notice
         self._jitter = jitter
         self._queue: queue.Queue[Document | Lost | PyMongoError] = queue.Queue(_AHEAD)
+        self._next = 0.0
         self._lost: str | None = None
         self._down = False
         self._stop = Event()
@@ -106,12 +108,12 @@ class ChangeStream:
         self._thread.start()
 
     def take(self, limit: int, timeout: float) -> Batch | None:
-        """The next events, with those that follow at once; None when there is nothing for ``timeout`` seconds."""
+        """The next events, with those that follow soon; None when there is nothing for ``timeout`` seconds."""
         items: list[Any] = []
         try:
             items.append(self._queue.get(timeout=timeout))
             if isinstance(items[0], dict) and "operationType" in items[0] and self._queue.empty():
-                self._stop.wait(_GATHER)
+                self._stop.wait(max(0.0, self._next - time.monotonic()))
             while len(items) < limit and isinstance(items[-1], dict):
                 items.append(self._queue.get_nowait())
         except queue.Empty:
@@ -119,9 +121,12 @@ class ChangeStream:
                 return None
         end = items[-1]
         read = [item for item in items if isinstance(item, dict)]
+        events = [item for item in read if "operationType" in item]
+        if events:
+            self._next = time.monotonic() + _GATHER
         token = read[-1]["_id"] if read else None
         return Batch(
-            [item for item in read if "operationType" in item],
+            events,
             token,
             time_of_token(token) if token else 0,
             end if isinstance(end, Lost) else None,

@@ -180,3 +180,31 @@ def test_the_store_gets_from_one_document_to_the_next_for_a_long_time(
     store: Store, steps: list[tuple[Document, list[Operation]]]
 ) -> None:
     bring_each(store, steps)
+
+
+NEW = {"_id": "new", "n": 1}
+THERE = {"_id": "there", "n": 1, "m": {"a": 1}}
+#: What Ditto takes in no _id.
+REFUSED = {"_id": 1.5}
+BATCHES: dict[str, tuple[list[Document], int, list[tuple[str, str]]]] = {
+    "all new": ([NEW], 1, []),
+    "one is there": ([NEW, THERE], 2, [("batches", '"there"')]),
+    "one is refused": ([NEW, REFUSED], 1, []),
+    "one of each": ([REFUSED, THERE, NEW], 2, [("batches", '"there"')]),
+}
+
+
+@pytest.mark.parametrize("case", BATCHES)
+def test_a_batch_goes_around_what_is_there_or_refused(store: Store, case: str) -> None:
+    """And a change beside it arrives too; what only the device has is kept, and told as differing."""
+    documents, written, differing = BATCHES[case]
+    store.execute("EVICT FROM batches")
+    store.insert("batches", [{"_id": "there", "n": 0, "mine": 2}, {"_id": "old", "n": 0}])
+    rows = [Row("batches", key_of(each["_id"]), each["_id"], each) for each in documents]
+    old = Row("batches", key_of("old"), "old", {"_id": "old", "n": 1}, origin={"_id": "old", "n": 0})
+    arrived = Arrival(store, maps=True).bring([*rows, old], 1)
+    held = {each["_id"]: each for each in store.execute("SELECT * FROM batches")}
+    there = {**THERE, "mine": 2} if THERE in documents else {"_id": "there", "n": 0, "mine": 2}
+    assert held == {"new": NEW, "there": there, "old": {"_id": "old", "n": 1}}
+    assert (arrived.written, arrived.conflicts, arrived.differing) == (written + 1, 0, differing)
+    assert [row.base for row, _ in arrived.refused] == [each for each in documents if each is REFUSED]

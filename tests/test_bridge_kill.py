@@ -6,6 +6,7 @@ killed and notes each write before and after; one that was tried and not acknowl
 
 from __future__ import annotations
 
+import itertools
 import json
 import mmap
 import random
@@ -177,11 +178,13 @@ def arena(server: MongoClient[Document], tmp_path: Path) -> Iterator[Arena]:
 
 @pytest.mark.parametrize("each", [3, pytest.param(34, marks=pytest.mark.soak)])
 def test_killed_at_random_instants(arena: Arena, each: int, capsys: pytest.CaptureFixture[str]) -> None:
-    chance = random.Random(each)
+    chance, wanted, numbers = random.Random(each), each // 3, itertools.count(1)
     with arena.clients(each):
-        for number in range(each):
-            for turn, phase in enumerate(PHASES[1:]):
-                arena.kill(phase, 1 + 3 * number + turn, chance)
+        for phase in PHASES[1:] * each:
+            arena.kill(phase, next(numbers), chance)
+        for phase in PHASES[1:]:  # on a busy machine a phase may be over before the signal comes
+            while arena.deaths[phase] < wanted and arena.deaths.total() < 5 * each:
+                arena.kill(phase, next(numbers), chance)
     held = arena.settle()
     devices = arena.device()
     with capsys.disabled():
@@ -201,7 +204,7 @@ def test_killed_at_random_instants(arena: Arena, each: int, capsys: pytest.Captu
     assert [(place, store.get(place), mongo.get(place)) for place in differing] == []
     assert [*devices.wrong(mongo), *arena.mongo.wrong(mongo)] == []
     assert devices.values, "no device wrote"
-    assert min(arena.deaths[phase] for phase in PHASES[1:]) >= each // 3
+    assert min(arena.deaths[phase] for phase in PHASES[1:]) >= wanted
 
 
 def _bare(document: Document) -> Document:

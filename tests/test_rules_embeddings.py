@@ -49,6 +49,8 @@ FAULTS = [
 SOUND = [
     ("one element not zero", [0.0] * 511 + [1e-300]),
     ("negative", [-0.5] * 512),
+    ("zero and less", [-0.5, 0.0] * 256),
+    ("zero and more", [0.5, 0.0] * 256),
     ("whole numbers of every kind", [1, Int64(2), 3.0, 0] * 128),
     ("the largest", [1.7976931348623157e308, -1.7976931348623157e308] * 256),
 ]

@@ -85,7 +85,7 @@ def test_document_rules(project: Project, target: Target, tables: Tables) -> Non
         f"`jsonschema` with the same keywords: {extrapolated:.0f} s, {sample_of}",
         extrapolated / judged,
         aim=100,
-        guard=12,
+        guard=6,
         at_least=True,
     )
     tables.ratio(
@@ -93,7 +93,7 @@ def test_document_rules(project: Project, target: Target, tables: Tables) -> Non
         f"`jsonschema` without money, instants, UUIDs: {plain:.0f} s, {sample_of}",
         plain / judged,
         aim=100,
-        guard=8,
+        guard=4,
         at_least=True,
     )
 
