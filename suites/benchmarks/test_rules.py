@@ -138,7 +138,7 @@ def test_reference_rules(project: Project, target: Target, tables: Tables) -> No
         f"one $lookup for each of {len(references)} references: {looked:.1f} s",
         looked / judged,
         aim=4,
-        guard=2,
+        guard=1.5,
         at_least=True,
     )
 
@@ -158,5 +158,5 @@ def test_suites(project: Project, target: Target, tables: Tables, tmp_path: Path
         warm_up=False,
     )
     tables.ratio(
-        f"`pytest suites/`: {suites:.1f} s", f"`zava validate`: {alone:.1f} s", suites / alone, aim=1.3, guard=1.8
+        f"`pytest suites/`: {suites:.1f} s", f"`zava validate`: {alone:.1f} s", suites / alone, aim=1.3, guard=2.2
     )
