@@ -13,7 +13,9 @@ test: $(STAMP)  ## the project's own tests
 	$(BIN)/pytest tests -n 2 --dist loadfile --no-loadscope-reorder -q
 
 soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests -m soak -q
+	$(BIN)/pytest tests -m soak -q
+	$(BIN)/pytest tests/test_oracles.py tests/test_schema_packs.py --hypothesis-profile=deep -q
+	$(BIN)/pytest suites/test_fuzzing.py --embedded --hypothesis-profile=deep -q
 
 mutants: $(STAMP)  ## are wrong rules noticed: mutation testing of the rule modules, about an hour
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'

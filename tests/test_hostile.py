@@ -117,7 +117,9 @@ SUITES = ("pytest", str(ROOT / "suites"), "--embedded", "-q")
 @pytest.mark.parametrize(
     ("command", "busy", "afterwards"),
     [
-        (("zava", "generate", "--embedded", "--drop"), generating, "generating the dataset"),
+        pytest.param(
+            ("zava", "generate", "--embedded", "--drop"), generating, "generating the dataset", marks=pytest.mark.soak
+        ),
         (VALIDATE, judging, ""),
         (SUITES, judging, ""),
     ],
@@ -143,7 +145,7 @@ def test_the_server_is_killed(alone: Workplace, command: tuple[str, ...], busy: 
     ("command", "sent", "code"),
     [
         (("generate", "--embedded", "--drop"), signal.SIGINT, 130),
-        (("validate", "--embedded"), signal.SIGTERM, 143),
+        pytest.param(("validate", "--embedded"), signal.SIGTERM, 143, marks=pytest.mark.soak),
         pytest.param(("generate", "--embedded", "--drop"), signal.SIGTERM, 143, marks=pytest.mark.soak),
         pytest.param(("validate", "--embedded"), signal.SIGINT, 130, marks=pytest.mark.soak),
     ],

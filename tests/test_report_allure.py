@@ -422,6 +422,7 @@ def opened(browser: Browser, page: Path, width: int = 1280) -> None:
     assert eventually(lambda: browser.ask(READY))
 
 
+@pytest.mark.soak
 @needs_allure
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: apt-get install chromium")
 def test_five_hundred_rules_with_a_history_open_in_a_browser_and_stay_light(tmp_path: Path) -> None:

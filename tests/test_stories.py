@@ -10,9 +10,11 @@ from tests.embedding import ROOT
 pytest_plugins = ["tests.commands"]
 
 STORIES = ("test_demo_worker.py", "test_demo_sales_rep.py", "test_sync_bridge.py", "test_sync_copy.py")
+#: Twenty seconds each, and about what the others run through as well; for `make soak`.
+LONG = ("test_demo_sales_rep.py", "test_sync_bridge.py")
 
 
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("story", [pytest.param(one, marks=pytest.mark.soak if one in LONG else ()) for one in STORIES])
 def test_a_story_goes_as_it_is_told(workplace: Workplace, generated: Done, story: str) -> None:
     assert generated.code == 0
     arguments = ("--embedded", "--no-verdict", "--model", str(workplace.root), "-q")
