@@ -144,6 +144,7 @@ def test_a_step_down(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
         pair.eventually(lambda: things.find_one({"_id": "b"}) == {"_id": "b", "n": 2, "m": 3})
 
 
+@pytest.mark.soak
 def test_stopping_while_the_link_is_lost(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
     pair, _, link = breakable
     with pair.live():

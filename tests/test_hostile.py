@@ -120,7 +120,7 @@ SUITES = ("pytest", str(ROOT / "suites"), "--embedded", "-q")
         pytest.param(
             ("zava", "generate", "--embedded", "--drop"), generating, "generating the dataset", marks=pytest.mark.soak
         ),
-        (VALIDATE, judging, ""),
+        pytest.param(VALIDATE, judging, "", marks=pytest.mark.soak),
         (SUITES, judging, ""),
     ],
     ids=["generate", "validate", "suites"],

@@ -227,6 +227,7 @@ def zava(context: Context, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=os.environ | named, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.soak
 def test_the_command_line(context: Context, whole: dict[str, Result], tmp_path: Path) -> None:
     validate = ("validate", "--only", "documents.order*", "--only", "references.*", "--format", "json")
     files = [tmp_path / f"part-{number}.json" for number in (1, 2)]

@@ -161,6 +161,7 @@ def test_nothing_selected_is_an_error(workplace: Workplace, flags: list[str], co
     assert "INTERNALERROR" not in done.out
 
 
+@pytest.mark.soak
 def test_a_target_out_of_reach_is_exit_3(workplace: Workplace) -> None:
     done = workplace.suites("--uri", "mongodb://u:hunter2@127.0.0.1:1/", "-k", "counts")  # pragma: allowlist secret
     assert done.code == 3
