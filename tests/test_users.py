@@ -299,6 +299,7 @@ def test_a_connector_that_follows_the_whole_database_may_be_allowed_to(
 # Together with the other commands
 
 
+@pytest.mark.soak
 def test_the_read_only_user_judges_and_exports_and_changes_nothing(
     workplace: Workplace, generated: Done, guarded: EmbeddedServer, owner: Mongo, shop: Documents, tmp_path: Path
 ) -> None:

@@ -144,6 +144,7 @@ def test_a_dropped_database_is_judged_anew(project: Project, numbered: str, uri:
     assert found.report.counts["orders"] == 0
 
 
+@pytest.mark.soak
 def test_it_outlives_a_restart_of_the_server(project: Project, tmp_path: Path) -> None:
     rules = select(project.rules, ["counts.stores", "uniqueness.stores"])
     restarted = EmbeddedServer(tmp_path, cache_gb=0.25, linger=0.2)
@@ -173,6 +174,7 @@ def test_it_outlives_a_restart_of_the_server(project: Project, tmp_path: Path) -
     assert "127.0.0.1" in told[0]
 
 
+@pytest.mark.soak
 def test_the_harnesss_own_server_that_died_is_one_line(project: Project, tmp_path: Path) -> None:
     rules = select(project.rules, ["counts.stores"])
     with (
