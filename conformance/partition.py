@@ -16,6 +16,7 @@ from bson import MaxKey
 from pymongo.collection import Collection as MongoCollection
 
 from conformance.errors import ConfigurationError
+from conformance.paths import value_at
 
 #: More would cut into ranges of nothing; and a slip of the keyboard shall not go unnoticed.
 _MOST: Final = 10_000
@@ -70,7 +71,7 @@ class Partition:
         """
         before = -(-documents * parts // self.of)
         for row in collection.find({}, {path: 1, "_id": int(path == "_id")}, sort=[(path, 1)], skip=before):
-            value = _at(row, path)
+            value = value_at(row, path)
             if not isinstance(value, list):
                 return value
         return MaxKey()
@@ -86,13 +87,3 @@ class Partition:
     def deals(self, items: Sequence[Any]) -> list[Any]:
         """Of what cannot be cut, this part's share: every so many items one."""
         return list(items[self.number - 1 :: self.of])
-
-
-def _at(document: Mapping[str, Any], path: str) -> Any:
-    """The value at the path, None where there is none; a list on the way there is given as it is."""
-    value: Any = document
-    for name in path.split("."):
-        if isinstance(value, list):
-            return value
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value

@@ -164,6 +164,11 @@ def known_users(permissions: Permissions, model: Model, documents: Iterable[Mapp
     return [user for user in found if user is not None]
 
 
+def document_of(permissions: Permissions, documents: Iterable[dict[str, Any]], user: User) -> dict[str, Any]:
+    """The document that makes a known user known, of those of the users' collection; ids of others may be anything."""
+    return next(document for document in documents if document.get(permissions.users.id) == user.id)
+
+
 def allowed(permissions: Permissions, collection: Collection, user: User | None, operation: Operation) -> Condition:
     """What documents of the collection the user may do the operation on: a condition, bound."""
     if user is None:

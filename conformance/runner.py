@@ -99,9 +99,9 @@ def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
 
 def _share(groups: list[list[Rule]], partition: Partition) -> list[list[Rule]]:
     """What a partition answers: its range of what can be cut, and in turn with the others what cannot."""
+    cut = [group for group in groups if isinstance(group[0].check, BY_RANGE)]
     whole = [group for group in groups if not isinstance(group[0].check, BY_RANGE)]
-    dealt = partition.deals(whole)
-    return [group for group in groups if group not in whole or group in dealt]
+    return cut + partition.deals(whole)
 
 
 def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:

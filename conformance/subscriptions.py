@@ -19,6 +19,7 @@ from pymongo.database import Database
 from conformance.conditions import Always, Condition, Parameter, Reader, bind, comparisons, unexpected
 from conformance.configuration import Strict
 from conformance.model import Model
+from conformance.paths import value_at
 from conformance.permissions import CHANGES, Operation, User
 from conformance.reading import parse_file
 
@@ -228,12 +229,5 @@ def _asked(source: Source, collection: str, path: str, wanted: Mapping[str, Any]
     equal = [{name: {"$in": one} if isinstance(one, list) else one} for name, one in wanted.items()]
     there = {"$and": [*equal, {path: {"$exists": True, "$ne": None}}]}
     rows = database[collection].find(there, {path: 1}).sort(path, 1).limit(source.at_most if source.values else 1)
-    found = [_at(row, path) for row in rows]
+    found = [value_at(row, path) for row in rows]
     return found if source.values else next(iter(found), None)
-
-
-def _at(document: Mapping[str, Any], path: str) -> Any:
-    value: Any = document
-    for part in path.split("."):
-        value = value[part]
-    return value

@@ -125,7 +125,7 @@ class Outbound:
                 self._database.client.admin.command("killSessions", sessions)
 
     def close(self) -> None:
-        """End the session and its client, if there was anything to carry."""
+        """End the session and its client, where there was a need of them."""
         if "_session" in vars(self):
             self._session.end_session()
         if "_database" in vars(self):

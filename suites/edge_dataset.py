@@ -13,7 +13,7 @@ import pytest
 from conformance.connector import load_connector
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Collection, IdMapping, Model
-from conformance.permissions import Operation, Permissions, User, known_users, load_permissions
+from conformance.permissions import Operation, Permissions, User, document_of, known_users, load_permissions
 from conformance.session import Project
 from conformance.subscriptions import Subscriptions, load_subscriptions
 from edge.store import Store
@@ -76,7 +76,7 @@ class Edge:
     def theirs(self, collection: Collection, user: User) -> list[Document]:
         """The documents that a user should see: those of the user's own scope, or what belongs to everybody."""
         users = self.permissions.users
-        (own,) = (one for one in self.documents[users.collection] if one[users.id] == user.id)
+        own = document_of(self.permissions, self.documents[users.collection], user)
         documents = self.documents[collection.name]
         keys = [(r.field, own[r.target_field]) for r in collection.references if r.target == users.collection]
         if keys:

@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError, WriteError
 from conformance import provision
 from conformance.errors import HarnessError
 from conformance.model import Collection, Index, Reference
+from conformance.paths import value_at
 from conformance.plans import explained
 from conformance.report.allure import epic
 from conformance.session import Project, load_project
@@ -143,11 +144,3 @@ def test_a_lookup_joins_every_child_to_its_parent(filled: Database[Document], re
         ]
     )
     assert {row["key"]: row["number"] for row in joined} == {parent: children[parent] for parent in parents}
-
-
-def value_at(document: Document, path: str) -> Any:
-    """The value at a dotted path; None where there is none."""
-    value: Any = document
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

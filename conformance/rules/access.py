@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from conformance.conditions import Attribute, Comparison, Condition, Every, Parameter, to_mongo
 from conformance.model import Collection
-from conformance.permissions import Operation, Permissions, User, allowed, known_users
+from conformance.permissions import Operation, Permissions, User, allowed, document_of, known_users
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, listed
 from conformance.rules.subscriptions import FILE, found, signed_in
@@ -37,8 +37,7 @@ class Access:
         """The document of the users' collection by the id of its user, for everyone who is known."""
         documents = list(self.context.collection(self.permissions.users.collection).find())
         people = known_users(self.permissions, self.context.model, documents)
-        named = self.permissions.users.id
-        return {user.id: next(each for each in documents if each.get(named) == user.id) for user in people}
+        return {user.id: document_of(self.permissions, documents, user) for user in people}
 
     @cached_property
     def people(self) -> Sequence[User]:

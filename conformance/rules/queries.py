@@ -12,6 +12,7 @@ from conformance.configuration import Configuration, NamedQuery, Parameter, Plan
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
 from conformance.oracle import shorten
+from conformance.paths import value_at
 from conformance.plans import Explained, explained
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed, skipped
@@ -126,7 +127,7 @@ def values_for(context: Context, query: NamedQuery) -> Values | str:
         document = _document(context, collection, later, list(paths.values()))
         if document is None:
             return f"no document of {collection} has {', '.join(paths.values())} of the right type to ask with"
-        values |= {name: _at(document, path) for name, path in paths.items()}
+        values |= {name: value_at(document, path) for name, path in paths.items()}
     return values
 
 
@@ -148,13 +149,6 @@ def _prefixes(path: str) -> Iterator[str]:
     """``location.aisle`` gives ``location`` and ``location.aisle``."""
     parts = path.split(".")
     return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
-
-
-def _at(document: Mapping[str, Any], path: str) -> Any:
-    value: Any = document
-    for part in path.split("."):
-        value = value[part]
-    return value
 
 
 def _split(parameter: Parameter) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from conformance.configuration import Configuration, filled
 from conformance.errors import ConfigurationError
 from conformance.model import Model
 from conformance.oracle import shorten
-from conformance.permissions import User, known_users, load_permissions
+from conformance.permissions import User, document_of, known_users, load_permissions
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, Rule, listed, skipped
 from conformance.rules.files import unreadable
@@ -221,7 +221,7 @@ def signed_in(context: Context, device: Device) -> list[tuple[str, User]]:
         return []
     documents = list(context.collection(permissions.users.collection).find())
     return [
-        (str(next(each["_id"] for each in documents if each.get(permissions.users.id) == user.id)), user)
+        (str(document_of(permissions, documents, user)["_id"]), user)
         for user in known_users(permissions, context.model, documents)
     ]
 

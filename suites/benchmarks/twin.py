@@ -17,6 +17,8 @@ import pytest
 import yaml
 from pymongo.database import Database
 
+from conformance.paths import value_at
+
 FILES: Final = Path(__file__).with_name("postgresql")
 #: The same memory as the embedded mongod has, and what is said of fast disks; otherwise PostgreSQL's defaults.
 CONFIGURATION: Final = """
@@ -51,7 +53,7 @@ class SqlQuery:
         if missing:
             return f"no column tells {', '.join(sorted(missing))}"
         pairs = zip(
-            _ordered([_plain(_at(one, column)) for column in columns] for one in mine),
+            _ordered([_plain(value_at(one, column)) for column in columns] for one in mine),
             _ordered([_plain(value) for value in row] for row in rows),
             strict=True,
         )
@@ -82,13 +84,6 @@ def _paths(document: Row, before: str = "") -> Iterator[str]:
 def _told(path: str, columns: Iterable[str]) -> bool:
     """True when a column has the value, or a MAP that it is in, or a part of it."""
     return any(path == one or path.startswith(f"{one}.") or one.startswith(f"{path}.") for one in columns)
-
-
-def _at(document: Row, path: str) -> Any:
-    value: Any = document
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def _plain(value: Any) -> Any:
@@ -144,7 +139,7 @@ def fill(connection: Any, database: Database[Any]) -> None:
         paths = [elsewhere.get(name, name) for name in columns]
         with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
             for document in database[table].find():
-                copy.write_row([_copied(_at(document, path)) for path in paths])
+                copy.write_row([_copied(value_at(document, path)) for path in paths])
     connection.execute((FILES / "indexes.sql").read_text(encoding="utf-8"))
     connection.execute("VACUUM ANALYZE")
 
