@@ -88,7 +88,7 @@ class Store:
         self._observers: list[Observer] = []
 
     @classmethod
-    def open(cls, directory: Path, *, strict_mode: bool = False) -> Store:
+    def open(cls, directory: Path, *, strict_mode: bool = False) -> Self:
         """Open the store in ``directory``, made when there is none; one process at a time can.
 
         ``strict_mode`` is DQL_STRICT_MODE: objects are REGISTERs, replaced whole, instead of MAPs. Raises TargetError,

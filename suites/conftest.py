@@ -22,9 +22,10 @@ from conformance.errors import HarnessError, TargetError
 from conformance.masking import one_line
 from conformance.model import Model
 from conformance.report import allure, html, json_file, text
-from conformance.report.allure_pytest import RuleIdentity, attach, marks
+from conformance.report.allure_pytest import RuleIdentity, attach, marks, results_only
 from conformance.results import Report, Result
 from conformance.rules.base import Rule
+from conformance.rules.joins import Join
 from conformance.runner import select
 from conformance.session import Judgement, Project, judging, load_project
 from conformance.target import Target, choose, open_target, require_data
@@ -62,6 +63,11 @@ def pytest_configure(config: pytest.Config) -> None:
     identity = RuleIdentity([allure.labels(rule, _epic(project)) for rule in chosen])
     allure_commons.plugin_manager.register(identity)
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Once allure-pytest has made what writes its files, let it write only those that say something."""
+    results_only(session.config)
 
 
 def _leave_at_sigterm(config: pytest.Config) -> None:
@@ -113,8 +119,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if (_rule_of(item) in rules if judges else not narrowed) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-    # The rules are begun with the first test; what needs no rule is done while the server is busy with them.
-    items[:] = sorted(kept, key=lambda item: _rule_of(item) is not None)
+    # The rules are begun with the first test. What needs no rule is done while the server is busy with them; then come
+    # the tests of rules, as the results do: in the order of the rules, the joins of large collections at last.
+    order = {rule.id: (isinstance(rule.check, Join), number) for number, rule in enumerate(rules.values())}
+    items[:] = sorted(kept, key=lambda item: order.get(_rule_of(item) or "", (False, -1)))
 
 
 def _rule_of(item: pytest.Item) -> str | None:

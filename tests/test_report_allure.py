@@ -132,7 +132,7 @@ def test_each_result_is_in_one_category_of_allure_2_and_3(status: str, message: 
 CONFTEST = """
 import allure_commons
 from conformance.report.allure import labels, epic
-from conformance.report.allure_pytest import RuleIdentity
+from conformance.report.allure_pytest import RuleIdentity, results_only
 from tests.report_example import REPORT, SHARES
 
 LABELS = [labels(result, epic("shop")) for result in [*REPORT.results, *SHARES]]
@@ -141,6 +141,9 @@ def pytest_configure(config):
     identity = RuleIdentity(LABELS)
     allure_commons.plugin_manager.register(identity)
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
+
+def pytest_collection_finish(session):
+    results_only(session.config)
 """
 SUITE = """
 from dataclasses import replace
@@ -235,12 +238,10 @@ def test_a_share_has_its_plot_and_what_is_known_is_a_failure_that_is_accepted(tm
 
 
 def test_what_fixtures_did_is_left_out(tmp_path: Path) -> None:
-    _allure_results(tmp_path, "test_rules.py")
-    containers = [
-        json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "results").glob("*-container.json")
-    ]
-    assert containers
-    assert not [each for each in containers if each.get("befores") or each.get("afters")]
+    results = _allure_results(tmp_path, "test_rules.py")
+    written = {path.name.rpartition("-")[2] for path in (tmp_path / "results").iterdir()}
+    assert results
+    assert written == {"result.json", "attachment.json", "attachment.svg"}
 
 
 @pytest.mark.parametrize(

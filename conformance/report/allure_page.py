@@ -56,5 +56,5 @@ def packed(page: str) -> str:
     texts = ((piece["name"], base64.b64decode(piece["data"])) for piece in _PIECE.finditer(found["pieces"]))
     # A character a byte, as btoa wants it.
     pieces = {name: text.decode("latin-1").replace(f'"{REPORT_LINK}', f'"{_SHOWN_LINK}') for name, text in texts}
-    data = base64.b64encode(gzip.compress(json.dumps(pieces).encode(), mtime=0)).decode()
+    data = base64.b64encode(gzip.compress(json.dumps(pieces).encode(), compresslevel=6, mtime=0)).decode()
     return page[: found.start()] + _UNPACK.format(packed=data) + page[found.end() :]

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import allure
+import allure_commons
 import pytest
 from allure_commons import hookimpl
+from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Status, StatusDetails, TestResult, TestResultContainer
 from allure_commons.types import AttachmentType
 
@@ -62,9 +64,8 @@ def attach(result: Result) -> None:
 class RuleIdentity:
     """An Allure plugin that gives each result of a rule the rule's title and identity before it is written.
 
-    What is known, and passes in pytest, stands in Allure as a failure that is accepted. What pytest's fixtures did is
-    left out: it is the same for every rule, and made up half of the report. Register it in pytest_configure:
-    ``allure_commons.plugin_manager.register(RuleIdentity(labels_of_all_rules))``.
+    What is known, and passes in pytest, stands in Allure as a failure that is accepted. Register it when pytest is
+    configured: ``allure_commons.plugin_manager.register(RuleIdentity(labels_of_all_rules))``.
     """
 
     def __init__(self, labels: Iterable[Labels]) -> None:
@@ -87,8 +88,22 @@ class RuleIdentity:
             result.status = Status.FAILED
             result.statusDetails = StatusDetails(message=known, known=True)
 
-    @hookimpl(tryfirst=True)
+
+class _ResultsOnly(AllureFileLogger):
     def report_container(self, container: TestResultContainer) -> None:
-        """Called by Allure with every fixture's doings."""
-        container.befores.clear()
-        container.afters.clear()
+        """Not a hook here, so a file for every fixture of every test, two thirds of all files, is not written."""
+
+
+def results_only(config: pytest.Config) -> None:
+    """Let allure-pytest write results and attachments, and nothing about fixtures: it is the same for every rule.
+
+    To be called when the tests are collected. Without --alluredir nothing happens.
+    """
+    manager = allure_commons.plugin_manager
+    usual = next((plugin for plugin in manager.get_plugins() if type(plugin) is AllureFileLogger), None)
+    if usual is None:
+        return
+    manager.unregister(usual)
+    manager.register(ours := _ResultsOnly(config.getoption("--alluredir")))  # type: ignore[no-untyped-call]
+    config.add_cleanup(lambda: manager.register(usual))  # allure-pytest is going to look for it
+    config.add_cleanup(lambda: manager.unregister(ours))
