@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fcntl
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -17,7 +18,7 @@ import cosmic_ray.plugins
 from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.work_db import WorkDB
-from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 from tests.mutants.aggregation import Provider
 from tests.mutants.trial import DIRTY, ROOT, Ready, Subject, told
@@ -37,6 +38,11 @@ _EXCHANGES: Final = frozenset(
 )  # fmt: skip
 #: Of every number it makes one that is larger, and then one that is smaller, which are left out.
 _NUMBERS: Final = "core/NumberReplacer"
+#: In front of a number that says how much of a text is shown, how many documents are read at a time or how long is
+#: waited, or that a field is wanted at all: another would not change what is judged.
+_NOT_JUDGED: Final = re.compile(
+    r"""\[:\s*$|\b(shorten|round)\(.*,\s*$|^_(KEYS|AWAIT_MS)\b.*$|(, |[({])(\{\"?\w+(\.\w+)?\"?: |fromkeys\(\w+, )$|\{\w+(\.\w+)?: 1, \w+(\.\w+)?: $"""
+)
 #: Seconds after which a mutant that still runs is one that never ends.
 PATIENCE: Final = 300
 
@@ -63,6 +69,16 @@ def forget_survivors(file: Path) -> None:
         database.execute("DELETE FROM work_results WHERE test_outcome = 'SURVIVED'")
 
 
+def _is_asked(mutation: MutationSpec, line: str) -> bool:
+    """Whether the mutation changes something that a rule judges, and is not one of many alike."""
+    name = mutation.operator_name
+    if line.lstrip().startswith("@"):
+        return False  # a decorator: how a class compares, what is remembered
+    if name == _NUMBERS:
+        return mutation.occurrence % 2 == 0 and not _NOT_JUDGED.search(line[: mutation.start_pos[1]])
+    return "Operator_" not in name or name in _EXCHANGES
+
+
 class Session:
     """The mutants of some modules, kept in a file so that a run that was broken off can go on."""
 
@@ -73,9 +89,10 @@ class Session:
         self._db = WorkDB(str(file), WorkDB.Mode.create)
         if new:
             init([Path(path) for path in self._subjects], self._db, {})
+            lines = {path: (ROOT / path).read_text(encoding="utf-8").splitlines() for path in self._subjects}
             for item in self._db.pending_work_items:
-                name, occurrence = item.mutations[0].operator_name, item.mutations[0].occurrence
-                if ("Operator_" in name and name not in _EXCHANGES) or (name == _NUMBERS and occurrence % 2):
+                mutation = item.mutations[0]
+                if not _is_asked(mutation, lines[str(mutation.module_path)][mutation.start_pos[0] - 1]):
                     self._db.set_result(item.job_id, WorkResult(WorkerOutcome.SKIPPED))
 
     def pending(self) -> list[WorkItem]:
