@@ -116,6 +116,12 @@ def test_merged_equals_whole(number: int, context: Context, whole: dict[str, Res
     assert [one for one in whole if found[one] != whole[one]] == []
 
 
+def test_a_rule_alone_says_what_it_says_among_all(context: Context, whole: dict[str, Result]) -> None:
+    """A pass that many rules share is made for those that are asked."""
+    alone = timeless([run(context, [rule])[0] for rule in RULES])
+    assert [one for one in whole if alone[one] != whole[one]] == []
+
+
 def test_more_parts_than_documents(context: Context, whole: dict[str, Result]) -> None:
     rules = [rule for rule in RULES if rule.collection in ("stores", "categories")]
     found = timeless(merged(rules, parts(context, rules, 40), context.sample_size))

@@ -8,7 +8,7 @@ of deleted parents, copies that differ and totals that do not add up all come fr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -48,7 +48,7 @@ class Join:
         """See Check."""
         broken: dict[str, list[Row]] = {rule.id: [] for rule in rules}
         parts = {rule.id: self.parts[rule.id] for rule in rules}
-        for row in self._rows(context):
+        for row in self._rows(context, parts.values()):
             for rule_id, part in parts.items():
                 if row.get(part.flag):
                     broken[rule_id].append(row)
@@ -67,9 +67,8 @@ class Join:
         """The keys that are judged here, of children and parents alike."""
         return context.range(self.reference.target, self.reference.target_field)
 
-    def _rows(self, context: Context) -> Iterator[Row]:
-        """The groups that break something, in the order of their key, the _id; every part's flag says what is."""
-        parts = self.parts.values()
+    def _rows(self, context: Context, parts: Collection[Part]) -> Iterator[Row]:
+        """The groups that break one of the parts, in the order of their key, the _id; each part's flag says which."""
         group: Row = {"_id": f"${self.reference.field}", "_n": {"$sum": 1}, "_live": {"$sum": self._alive()}}
         held = self.model[self.reference.target].soft_delete
         kept = {"$cond": [{"$eq": [f"${held}", True]}, 0, 1]} if held else {"$literal": 1}

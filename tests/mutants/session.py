@@ -41,7 +41,9 @@ _NUMBERS: Final = "core/NumberReplacer"
 #: In front of a number that says how much of a text is shown, how many documents are read at a time or how long is
 #: waited, or that a field is wanted at all: another would not change what is judged.
 _NOT_JUDGED: Final = re.compile(
-    r"""\[:\s*$|\b(shorten|round)\(.*,\s*$|^_(KEYS|AWAIT_MS)\b.*$|(, |[({])(\{\"?\w+(\.\w+)?\"?: |fromkeys\(\w+, )$|\{\w+(\.\w+)?: 1, \w+(\.\w+)?: $"""
+    r"\[:\s*$|\b(shorten|round)\(.*,\s*$|^_(KEYS|AWAIT_MS)\b.*$"
+    r'|(, |[({])(\{"?\w+(\.\w+)?"?: |fromkeys\(\w+, )$'
+    r"|\{\w+(\.\w+)?: 1, \w+(\.\w+)?: $"
 )
 #: Seconds after which a mutant that still runs is one that never ends.
 PATIENCE: Final = 300
