@@ -50,6 +50,7 @@ def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Con
             {"$match": held},
             {"$group": {"_id": key, "n": {"$sum": 1}}},
             {"$match": {"n": {"$gt": 1}}},
+            {"$sort": {"_id": 1}},
         ]
         return _shared(context, name, keys, pipeline)
 
@@ -79,8 +80,8 @@ def _shared(context: Context, name: str, keys: Mapping[str, Any], pipeline: list
         wanted = value if len(keys) > 1 else dict.fromkeys(keys, value)
         same = [{"$eq": [key, {"$literal": wanted[field]}]} for field, key in keys.items()]
         why = f"shares {', '.join(f'{field} {shorten(wanted[field])}' for field in keys)}"
-        found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).limit(context.sample_size)
-        samples += [Sample(why, document["_id"]) for document in found]
+        found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).sort("_id", 1)
+        samples += [Sample(why, document["_id"]) for document in found.limit(context.sample_size)]
     return Outcome(context.counts[name], violations, context.samples(samples))
 
 
@@ -96,15 +97,17 @@ def _ignoring_case(collection: Collection, field: Field) -> Rule:
             {"$match": {"$expr": text}},
             {"$group": {"_id": lower, "n": {"$sum": 1}, "low": {"$min": value}, "high": {"$max": value}}},
             {"$match": {"$expr": {"$ne": ["$low", "$high"]}}},
+            {"$sort": {"_id": 1}},
         ]
         violations, samples = 0, list[Sample]()
         for row in context.collection(collection.name).aggregate(pipeline, allowDiskUse=True):
             violations += row["n"]
             if len(samples) < context.sample_size:
                 alike = {"$expr": {"$and": [text, {"$eq": [lower, {"$literal": row["_id"]}]}]}}
+                found = context.collection(collection.name).find(alike, {field.path: 1}).sort("_id", 1)
                 samples += [
                     Sample(f"{field.path} {shorten(document[field.path])} but for case", document["_id"])
-                    for document in context.collection(collection.name).find(alike, {field.path: 1})
+                    for document in found.limit(context.sample_size)
                 ]
         return Outcome(context.counts[collection.name], violations, context.samples(samples))
 
