@@ -13,9 +13,10 @@ from pymongo import MongoClient
 from tests.faults.judgement import Judge
 from tests.faults.place import Place
 from tests.faults.tally import in_words
+from tests.finding import found
 from tests.judging import ROOT, database, model, server
 
-__all__ = ["database", "judge", "model", "place", "server"]
+__all__ = ["database", "found", "judge", "model", "place", "server"]
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
-from conformance.model import Model
 from conformance.results import Outcome
-from conformance.rules.uniqueness import rules
-from tests.judging import configuration_for, context_for, judge
+from tests.finding import Finding
 
 Document = dict[str, Any]
 
@@ -22,19 +19,6 @@ PAIR = "uniqueness.inventory.store_id+product_id"
 UUIDS = ("6f1d2b2e-0c1a-4b5a-9d55-0a4c7a5a1b11", "6F1D2B2E-0C1A-4B5A-9D55-0A4C7A5A1B11")
 
 
-@pytest.fixture
-def found(model: Model, database: Database[Document]) -> Any:
-    """What the rules say of a collection that holds just these documents."""
-
-    def found(rule: str, documents: list[Document]) -> Outcome:
-        database[rule.split(".")[1]].insert_many(documents)
-        context = context_for(model, database)
-        wanted = [one for one in rules(model, configuration_for(model)) if one.id == rule]
-        return judge(wanted, context)[rule]
-
-    return found
-
-
 def ids(outcome: Outcome) -> list[Any]:
     return [sample.id for sample in outcome.samples]
 
@@ -44,70 +28,67 @@ def of(field: str, *values: Any) -> list[Document]:
     return [{"_id": f"{len(values) - number:02}", field: value} for number, value in enumerate(values)]
 
 
-def test_all_who_share_a_value_are_counted_and_the_first_are_shown(found: Any) -> None:
+def test_all_who_share_a_value_are_counted_and_the_first_are_shown(found: Finding) -> None:
     """By the value, then by _id; None, an absent value and one's own are shared by nobody."""
     documents = [*of("email", *["b@x"] * 7, "c@x", None, None, "a@x", "a@x"), {"_id": "x"}, {"_id": "y"}]
-    outcome = found(EMAIL, documents)
+    outcome = found(EMAIL, customers=documents)
     assert (outcome.examined, outcome.violations) == (14, 9)
     assert ids(outcome) == ["01", "02", "06", "07", "08"]
     assert outcome.samples[0].why == "shares email 'a@x'"
     assert outcome.samples[2].why == "shares email 'b@x'"
 
 
-def test_many_shared_values_are_all_counted(found: Any) -> None:
-    outcome = found(EMAIL, of("email", *"aabbccddeeff"))
+def test_many_shared_values_are_all_counted(found: Finding) -> None:
+    outcome = found(EMAIL, customers=of("email", *"aabbccddeeff"))
     assert outcome.violations == 12
     assert ids(outcome) == ["11", "12", "09", "10", "07"]
 
 
-def test_a_combination_is_shared_as_a_whole(found: Any) -> None:
+def test_a_combination_is_shared_as_a_whole(found: Finding) -> None:
     pairs = [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("b", 2), ("b", None), ("b", None), (None, 1), (None, 1)]
-    outcome = found(PAIR, [{"_id": n, "store_id": s, "product_id": p} for n, (s, p) in enumerate(pairs)])
+    outcome = found(PAIR, inventory=[{"_id": n, "store_id": s, "product_id": p} for n, (s, p) in enumerate(pairs)])
     assert outcome.violations == 2
     assert ids(outcome) == [3, 4]
     assert outcome.samples[0].why == "shares store_id 'b', product_id 2"
 
 
-def test_an_id_field_that_is_not_the_id_may_be_shared(found: Any) -> None:
+def test_an_id_field_that_is_not_the_id_may_be_shared(found: Finding) -> None:
     """Where it is the _id in every document the server keeps it unique, and in no other case."""
-    assert found(STORE, [{"_id": 1, "store_id": "s"}, {"_id": 2, "store_id": "s"}]).violations == 2
+    assert found(STORE, stores=[{"_id": 1, "store_id": "s"}, {"_id": 2, "store_id": "s"}]).violations == 2
 
 
-def test_an_id_field_that_is_the_id_in_some_documents_may_be_shared(found: Any) -> None:
-    assert ids(found(STORE, [{"_id": "s", "store_id": "s"}, {"_id": 2, "store_id": "s"}])) == [2, "s"]
+def test_an_id_field_that_is_the_id_in_some_documents_may_be_shared(found: Finding) -> None:
+    assert ids(found(STORE, stores=[{"_id": "s", "store_id": "s"}, {"_id": 2, "store_id": "s"}])) == [2, "s"]
 
 
-def test_an_id_field_that_is_the_id_is_shared_by_nobody(found: Any) -> None:
-    outcome = found(STORE, [{"_id": "s", "store_id": "s"}, {"_id": "t", "store_id": "t"}])
+def test_an_id_field_that_is_the_id_is_shared_by_nobody(found: Finding) -> None:
+    outcome = found(STORE, stores=[{"_id": "s", "store_id": "s"}, {"_id": "t", "store_id": "t"}])
     assert (outcome.examined, outcome.violations, outcome.samples) == (2, 0, ())
 
 
-def test_a_uuid_is_the_same_in_either_case(found: Any) -> None:
-    outcome = found(USER, of("rls_user_id", *UUIDS))
+def test_a_uuid_is_the_same_in_either_case(found: Finding) -> None:
+    outcome = found(USER, stores=of("rls_user_id", *UUIDS))
     assert outcome.violations == 2
     assert ids(outcome) == ["01", "02"]
 
 
-def test_what_stands_in_a_uuids_place_is_compared_as_it_is(found: Any) -> None:
+def test_what_stands_in_a_uuids_place_is_compared_as_it_is(found: Finding) -> None:
     """An array cannot be written in lower case; 7 and "7" are two."""
-    outcome = found(USER, of("rls_user_id", [1], [1], 7, "7", UUIDS[0]))
+    outcome = found(USER, stores=of("rls_user_id", [1], [1], 7, "7", UUIDS[0]))
     assert ids(outcome) == ["04", "05"]
 
 
-def test_an_empty_collection_is_not_examined(model: Model, database: Database[Document]) -> None:
-    outcomes = judge(
-        [one for one in rules(model, configuration_for(model)) if one.id in (EMAIL, CASE, PAIR, STORE)],
-        context_for(model, database),
-    )
-    assert {one: outcome.skipped for one, outcome in outcomes.items()} == {
-        EMAIL: "customers is empty", CASE: "customers is empty", PAIR: "inventory is empty", STORE: "stores is empty",
-    }  # fmt: skip
+@pytest.mark.parametrize(
+    ("rule", "name"), [(EMAIL, "customers"), (CASE, "customers"), (PAIR, "inventory"), (STORE, "stores")]
+)
+def test_an_empty_collection_is_not_examined(rule: str, name: str, found: Finding) -> None:
+    assert found(rule).skipped == f"{name} is empty"
 
 
-def test_alike_but_for_case(found: Any) -> None:
+def test_alike_but_for_case(found: Finding) -> None:
     """Texts that are the same are another rule's; what is no text has no case."""
     outcome = found(
-        CASE, of("email", "B@x", "b@x", "b@x", "A@x", "a@x", "c@x", "c@x", ["d"], ["d"], ["D"], None, 7, "7")
+        CASE, customers=of("email", "B@x", "b@x", "b@x", "A@x", "a@x", "c@x", "c@x", ["d"], ["d"], ["D"], None, 7, "7")
     )
     assert (outcome.examined, outcome.violations) == (13, 5)
     assert [(sample.id, sample.why) for sample in outcome.samples] == [

@@ -1,0 +1,273 @@
+"""What one pass over children and parents says, on documents made for it: references, copies, totals and bounds.
+
+Documents hold only what the rule looks at; what they lack or hold in a wrong type is for other families to name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import Decimal128
+from pymongo.database import Database
+
+from conformance.results import Outcome
+from conformance.rules.references import rules
+from tests.finding import Finding
+from tests.judging import context_for, judge
+from tests.models import ABSENT, collection_of, model_of
+
+Document = dict[str, Any]
+
+ORDER = "references.order_items.order_id"
+DELETED = "references.order_items.order_id-deleted"
+SAME_STORE = "references.order_items.store_id+order_id"
+NAME = "snapshots.orders.customer_name"
+EMAIL = "snapshots.orders.customer_email"
+COUNT = "totals.orders.item_count"
+SUBTOTAL = "totals.orders.subtotal"
+DATE = "business.orders.order_date+customer_id"
+PRICE = "business.order_items.unit_price+product_id"
+
+
+def numbered(*documents: Document) -> list[Document]:
+    return [{"_id": number, **document} for number, document in enumerate(documents)]
+
+
+def said(outcome: Outcome) -> list[tuple[Any, str]]:
+    return [(sample.id, sample.why) for sample in outcome.samples]
+
+
+# -- references -------------------------------------------------------------------------------------------------------
+
+
+def test_a_child_without_its_parent_is_counted_and_one_without_a_reference_is_not(found: Finding) -> None:
+    """All are examined; the parent may lack its key too."""
+    items = [{"order_id": "b"}, {"order_id": "a"}, {"order_id": None}, {}, {"order_id": "o"}, {"order_id": "a"}]
+    outcome = found(ORDER, order_items=numbered(*items), orders=numbered({"order_id": "o"}, {}, {"order_id": None}))
+    assert (outcome.examined, outcome.violations) == (6, 3)
+    assert said(outcome) == [
+        (1, "order_id is 'a': no document of orders has it"),
+        (5, "order_id is 'a': no document of orders has it"),
+        (0, "order_id is 'b': no document of orders has it"),
+    ]
+
+
+@pytest.mark.parametrize("key", [7, 2.5, True, {"a": 1}, [1, 2], [], Decimal128("1.5"), "x"])
+def test_a_key_of_any_kind_finds_its_own_child(key: Any, found: Finding) -> None:
+    others = ["order", 8, 2.6, {"a": 2}, [2, 1], [[1, 2]], None]
+    items = [{"order_id": key}, *({"order_id": other} for other in others)]
+    outcome = found(ORDER, order_items=numbered(*items), orders=numbered(*items[1:]))
+    assert [sample.id for sample in outcome.samples] == [0]
+    assert outcome.violations == 1
+
+
+def test_more_are_counted_than_are_shown(found: Finding) -> None:
+    outcome = found(ORDER, order_items=numbered(*({"order_id": f"o{n % 7}"} for n in range(21))), orders=[{"_id": 1}])
+    assert outcome.violations == 21
+    assert [sample.id for sample in outcome.samples] == [0, 7, 14, 1, 8]
+
+
+def test_live_children_of_deleted_parents(found: Finding) -> None:
+    """One live parent of two is enough; a flag that is no boolean deletes nothing."""
+    orders = [
+        {"order_id": "gone", "deleted": True}, {"order_id": "half", "deleted": True}, {"order_id": "half"},
+        {"order_id": "odd", "deleted": 1}, {"order_id": "live", "deleted": False},
+    ]  # fmt: skip
+    items = [
+        {"order_id": one, "deleted": flag} for one in ("gone", "half", "odd", "live", "none") for flag in (True, 0)
+    ]
+    outcome = found(DELETED, order_items=numbered(*items), orders=numbered(*orders))
+    assert (outcome.examined, outcome.violations) == (10, 1)
+    assert said(outcome) == [(1, "order_id is 'gone': that document of orders is deleted")]
+
+
+def test_what_is_empty_is_not_examined(found: Finding) -> None:
+    assert found(ORDER, orders=[{"_id": 1}]).skipped == "order_items is empty"
+
+
+def test_totals_of_no_parents_are_not_examined(found: Finding) -> None:
+    assert found(COUNT, order_items=[{"_id": 1}]).skipped == "orders is empty"
+
+
+@pytest.mark.parametrize(("held", "expected"), [([None, ABSENT], None), ([None, ABSENT, "x", "o"], (2, 1))])
+def test_an_optional_reference_is_examined_where_it_is(
+    held: list[Any], expected: tuple[int, int] | None, tmp_path: Path, database: Database[Document]
+) -> None:
+    fields = {"parent": {"type": "string", "maxLength": 9, "x-reference": "parents.key"}}
+    parents = collection_of({"key": {"type": "string", "maxLength": 9, "x-unique": True}})
+    model = model_of(tmp_path, {"children": collection_of(fields, optional=["parent"]), "parents": parents})
+    database["children"].insert_many(numbered(*({} if one is ABSENT else {"parent": one} for one in held)))
+    database["parents"].insert_one({"key": "o"})
+    context = context_for(model, database)
+    (outcome,) = judge(
+        [one for one in rules(model, context.configuration) if one.id.endswith(".parent")], context
+    ).values()
+    if expected is None:
+        assert outcome.skipped == "no document of children has parent"
+    else:
+        assert (outcome.skipped, outcome.examined, outcome.violations) == (None, *expected)
+
+
+# -- copies -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_differs_from_the_parents(found: Finding) -> None:
+    """The same in every child is no excuse; where there are two parents, either will do."""
+    orders = [
+        {"order_id": "a", "store_id": "s"},
+        {"order_id": "b", "store_id": "s"},
+        {"order_id": "b", "store_id": "t"},
+    ]
+    items = [("a", "s"), ("a", "t"), ("b", "s"), ("b", "t"), ("b", "u"), ("a", None), ("a", ABSENT), ("none", "t")]
+    documents = [{"order_id": o} | ({} if s is ABSENT else {"store_id": s}) for o, s in items]
+    outcome = found(SAME_STORE, orders=numbered(*orders), order_items=numbered(*documents))
+    assert outcome.violations == 2
+    assert said(outcome) == [(1, "store_id is 't', orders says 's'"), (4, "store_id is 'u', orders says 's' or 't'")]
+
+
+def test_a_joined_copy(found: Finding) -> None:
+    """Both names make it; of a customer a part of whose name is no text nothing can be said."""
+    customers = [
+        {"customer_id": "a", "first_name": "Ann", "last_name": "Lee"}, {"customer_id": "b", "first_name": "Bo"},
+        {"customer_id": "c", "first_name": 7, "last_name": "Lee"},
+    ]  # fmt: skip
+    names = [("a", "Ann Lee"), ("a", "Ann  Lee"), ("a", "AnnLee"), ("b", "Bo"), ("c", "7 Lee"), ("a", "ann lee")]
+    orders = [{"customer_id": one, "customer_name": name} for one, name in names]
+    outcome = found(NAME, customers=numbered(*customers), orders=numbered(*orders))
+    assert outcome.violations == 3
+    assert [sample.id for sample in outcome.samples] == [1, 2, 5]
+    assert outcome.samples[0].why == "customer_name is 'Ann  Lee', customers says 'Ann Lee'"
+
+
+def test_more_copies_are_counted_than_are_shown(found: Finding) -> None:
+    orders = [{"customer_id": f"c{n % 2}", "customer_email": f"{n}@x"} for n in range(8)]
+    customers = [{"customer_id": "c1", "email": "0@x"}, {"customer_id": "c0", "email": "0@x"}]
+    outcome = found(EMAIL, customers=numbered(*customers), orders=numbered(*orders))
+    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (7, [2, 4, 6, 1, 3])
+
+
+# -- totals -----------------------------------------------------------------------------------------------------------
+
+
+def order(key: str, **fields: Any) -> Document:
+    return {"order_id": key, **fields}
+
+
+def line(key: str, quantity: Any = 1, unit_price: Any = 1.1, **fields: Any) -> Document:
+    return {"order_id": key, "quantity": quantity, "unit_price": unit_price, **fields}
+
+
+def test_a_total_is_that_of_all_children_or_of_the_live_ones(found: Finding) -> None:
+    """A deleted line may have been taken out of the order or kept; a sum of neither is wrong."""
+    lines = [*(line(one) for one in "abc"), *(line(one, 2, deleted=True) for one in "abc"), line("d", deleted=True)]
+    orders = [order("a", subtotal=3.3), order("b", subtotal=1.1), order("c", subtotal=2.2), order("d", subtotal=0)]
+    outcome = found(SUBTOTAL, orders=numbered(*orders), order_items=numbered(*lines))
+    assert (outcome.examined, outcome.violations) == (4, 1)
+    assert said(outcome) == [(2, "subtotal is 2.2, 1.1 less than its order_items make")]
+
+
+def test_a_count_of_lines(found: Finding) -> None:
+    orders = [order("a", item_count=2), order("b", item_count=1), order("c", item_count=3), order("none", item_count=0)]
+    lines = [line(one) for one in "aabbcc"]
+    outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
+    assert said(outcome) == [
+        (1, "item_count is 1, 1 less than its order_items make"),
+        (2, "item_count is 3, 1 more than its order_items make"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("subtotal", "wrong"), [(10.0, False), (10.01, True), (9.99, True), (10.001, False), (10, False)]
+)
+def test_a_total_is_right_to_the_cent(subtotal: float, wrong: bool, found: Finding) -> None:
+    lines = [line("a", 3, 3.0), line("a", 2, 0.5)]
+    outcome = found(SUBTOTAL, orders=numbered(order("a", subtotal=subtotal)), order_items=numbered(*lines))
+    assert outcome.violations == int(wrong)
+
+
+@pytest.mark.parametrize(
+    ("orders", "lines"),
+    [
+        ([order("a", subtotal=5)], [line("a", "2")]),
+        ([order("a", subtotal=5)], [line("a"), line("a", unit_price=None)]),
+        ([order("a", subtotal="5")], [line("a")]),
+        ([order("a")], [line("a")]),
+        ([order("a", subtotal=5), order("a", subtotal=6)], [line("a")]),
+        ([order("b", subtotal=1.1)], [line("b"), line("a")]),
+    ],
+    ids=["text for a number", "null for a price", "a total that is text", "no total", "two parents", "no parent"],
+)
+def test_what_cannot_be_added_up_is_for_other_rules(
+    orders: list[Document], lines: list[Document], found: Finding
+) -> None:
+    assert found(SUBTOTAL, orders=numbered(*orders), order_items=numbered(*lines)).violations == 0
+
+
+def test_a_decimal_among_the_prices_is_added_up(found: Finding) -> None:
+    lines = [line("a", 1, Decimal128("1.10")), line("a", 1, 2.0)]
+    outcome = found(SUBTOTAL, orders=numbered(order("a", subtotal=3.2)), order_items=numbered(*lines))
+    assert said(outcome) == [(0, "subtotal is 3.2, 0.1 more than its order_items make")]
+
+
+def test_more_totals_are_counted_than_are_shown(found: Finding) -> None:
+    """In the order of the key."""
+    outcome = found(
+        COUNT, orders=numbered(*(order(f"o{9 - n}", item_count=1) for n in range(7))), order_items=[line("x")]
+    )
+    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (7, [6, 5, 4, 3, 2])
+
+
+# -- bounds -----------------------------------------------------------------------------------------------------------
+
+DAY = "2024-05-0{}T00:00:00Z"
+
+
+def test_nothing_precedes_its_cause(found: Finding) -> None:
+    """The same moment will do; what is no date, or has no parent, is for other rules."""
+    customers = [("a", DAY.format(3)), ("b", "yesterday"), ("c", None), ("d", DAY.format(9))]
+    days = [("a", 2), ("a", 3), ("a", 4), ("b", 1), ("c", 1), ("none", 1), ("d", 8)]
+    orders = [*((one, DAY.format(day)) for one, day in days), ("a", 7), ("a", "2024")]
+    outcome = found(
+        DATE,
+        customers=numbered(*({"customer_id": one, "created_at": when} for one, when in customers)),
+        orders=numbered(*({"customer_id": one, "order_date": when} for one, when in orders)),
+    )
+    assert (outcome.examined, outcome.violations) == (9, 2)
+    assert said(outcome) == [
+        (0, f"order_date is '{DAY.format(2)}', should be at least {DAY.format(3)}"),
+        (6, f"order_date is '{DAY.format(8)}', should be at least {DAY.format(9)}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("store", "price", "limits"),
+    [
+        ("store_spokane", 9.0, None),
+        ("store_spokane", 11.0, None),
+        ("store_spokane", 8.99, "at least 9.0 and at most 11.0"),
+        ("store_spokane", 11.01, "at least 9.0 and at most 11.0"),
+        ("store_seattle", 13.0, None),
+        ("store_seattle", 11.01, "at least 11.7 and at most 14.3"),
+        ("store_seattle", 14.31, "at least 11.7 and at most 14.3"),
+        ("store_nowhere", 99.0, None),
+        ("store_spokane", "99", None),
+        ("store_spokane", None, None),
+    ],
+)
+def test_a_price_stays_near_the_list(store: str, price: Any, limits: str | None, found: Finding) -> None:
+    items = [{"product_id": "p", "store_id": store, "unit_price": price}, {"product_id": "none", "unit_price": 1.0},
+             {"product_id": "q", "store_id": store, "unit_price": 1.0}]  # fmt: skip
+    products = [{"product_id": "p", "base_price": 10.0}, {"product_id": "q", "base_price": "1"}, {"base_price": 1.0}]
+    outcome = found(PRICE, order_items=numbered(*items), products=numbered(*products))
+    assert outcome.examined == 3
+    assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}, should be {limits}")])
+
+
+def test_a_price_is_judged_by_its_own_stores_figure(found: Finding) -> None:
+    """The lowest of one store and the highest of another are two groups."""
+    items = [("store_spokane", 9.0), ("store_spokane", 14.0), ("store_seattle", 14.0), ("store_seattle", 9.0)] * 2
+    documents = [{"product_id": "p", "store_id": store, "unit_price": price} for store, price in items]
+    outcome = found(PRICE, order_items=numbered(*documents), products=numbered({"product_id": "p", "base_price": 10.0}))
+    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (4, [1, 3, 5, 7])
