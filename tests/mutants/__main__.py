@@ -69,6 +69,8 @@ def _prepared(uri: str, folder: Path) -> Ready:
     work = get_context("spawn").Process(target=prepare, args=(uri, folder / "model", "mutants", note, subjects()))
     work.start()
     work.join()
+    if work.exitcode:
+        sys.exit("the ground could not be prepared; what is wrong stands above")
     return ready(note)
 
 

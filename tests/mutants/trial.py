@@ -58,7 +58,7 @@ class Ground:
     root: Path
     uri: str
     prefix: str
-    clean: Mapping[str, Mapping[str, tuple[str, int, int]]]
+    clean: Mapping[str, Mapping[str, dict[str, Any]]]
     readers: Mapping[str, frozenset[str]]
     hashes: Mapping[str, Mapping[str, str]]
     faults: Mapping[str, Sequence[Fault]]
@@ -121,6 +121,9 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
                 for subject in wanted
             },
         )
+    for files in sorted({subject.tests for subject in wanted}):
+        for failure in _of_tests(files, uri):
+            raise RuntimeError(f"not of a mutant but of the original: {failure}")
     note.write_bytes(pickle.dumps(ground))
 
 
@@ -177,8 +180,11 @@ def _limited(fault: Fault, subject: Subject) -> Fault:
     return replace(fault, **own, skips=skips, families=families)
 
 
-def _said(result: Any) -> tuple[str, int, int]:
-    return result.status, result.violations, result.examined
+def _said(result: Any) -> dict[str, Any]:
+    """All that a report shows of a result but how long it took."""
+    shown: dict[str, Any] = {**result.as_json(), "why": result.why, "mend": result.mend}
+    del shown["duration_s"]
+    return shown
 
 
 def told(subject: Subject, source: str, prepared: Ready) -> str | None:
@@ -237,8 +243,7 @@ def _on_clean_data(judge: Judge, base: str, ground: Ground) -> Iterator[str]:
     for rule in sorted(found.keys() ^ wanted.keys()):
         yield f"{rule} is there or not, otherwise than before"
     for rule, said in wanted.items():
-        if found[rule] != said:
-            yield f"{rule} says {found[rule]} of clean data, not {said}"
+        yield from (f"{rule}: {name} is {found[rule][name]!r}" for name in said if found[rule][name] != said[name])
 
 
 def _of_faults(judge: Judge, subject: Subject, ground: Ground) -> Iterator[str]:
