@@ -19,7 +19,7 @@ from typing import Final
 
 from conformance.embedded import EmbeddedServer
 from tests.mutants.session import DirtyGroundError, Mutant, Session, forget_survivors
-from tests.mutants.trial import ROOT, Ready, prepare, ready, subjects
+from tests.mutants.trial import ROOT, Ready, Subject, prepare, ready, subjects
 
 WANTED: Final = 0.95
 EXPLAINED_IN: Final = ROOT / "docs" / "TESTING.md"
@@ -38,35 +38,35 @@ def main() -> int:
     if given.again and KEPT_IN.exists():
         forget_survivors(KEPT_IN)
     session = Session(KEPT_IN, subjects())
-    chosen = {subject.path for subject in subjects(given.pattern)}
+    chosen = {subject.path: subject for subject in subjects(given.pattern)}
     pending = [item for item in session.pending() if str(item.mutations[0].module_path) in chosen]
     random.Random(1).shuffle(pending)  # so that a run that is stopped early says something about every module
     if pending:
-        _try(session, pending, time.monotonic() + 60 * given.minutes)
+        _try(session, pending, [*chosen.values()], time.monotonic() + 60 * given.minutes)
     return _report([mutant for mutant in session.tried() if mutant.path in chosen], len(session.pending()))
 
 
-def _try(session: Session, pending: list, until: float) -> None:
+def _try(session: Session, pending: list, wanted: list[Subject], until: float) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="mutants-") as name,
         EmbeddedServer((folder := Path(name)) / "server", cache_gb=0.25) as server,
     ):
-        prepared = _prepared(server.uri, folder)
+        prepared = _prepared(server.uri, folder, wanted)
         for number, item in enumerate(pending, 1):
             if time.monotonic() > until:
                 return
             try:
                 mutant = session.attempt(item, prepared)
             except DirtyGroundError:
-                mutant = session.attempt(item, _prepared(server.uri, folder))
+                mutant = session.attempt(item, _prepared(server.uri, folder, wanted))
             told = mutant.told or "SURVIVED"
             print(f"{number}/{len(pending)} {mutant.path} {mutant.change[:110]}: {told[:110]}", file=sys.stderr)
 
 
-def _prepared(uri: str, folder: Path) -> Ready:
+def _prepared(uri: str, folder: Path, wanted: list[Subject]) -> Ready:
     """Made in a process of its own: this one must not import what is mutated."""
     note = folder / "ground"
-    work = get_context("spawn").Process(target=prepare, args=(uri, folder / "model", "mutants", note, subjects()))
+    work = get_context("spawn").Process(target=prepare, args=(uri, folder / "model", "mutants", note, wanted))
     work.start()
     work.join()
     if work.exitcode:
