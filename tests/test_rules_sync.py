@@ -81,6 +81,10 @@ ALTERATIONS = [
      "settings.rate_limit_per_second"),
     ("no batch", "batch_size: 1000", "batch_size: 0", "_config.settings", "settings.batch_size"),
     ("a huge batch", "batch_size: 1000", "batch_size: 10001", "_config.settings", "settings.batch_size"),
+    ("retries without end", "max_retries: 3", "max_retries: 101", "_config.settings",
+     "settings.retry_strategy.max_retries"),
+    ("a version before the first", "connector_version: 1.0", "connector_version: 0.9", "_config.settings",
+     "connector_version"),
     ("negative retries", "max_retries: 3", "max_retries: -1", "_config.settings",
      "settings.retry_strategy.max_retries"),
     ("ever faster retries", "backoff_multiplier: 2", "backoff_multiplier: 0.5", "_config.settings",
@@ -193,6 +197,25 @@ def test_an_alteration_fails_the_rules_that_name_it(
 def test_an_unreadable_file_is_one_finding(verdict: Verdict, old: str, new: str, says: str) -> None:
     assert SHIPPED.count(old) == 1
     _assert_only_the_file_fails(verdict(SHIPPED.replace(old, new)), says)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("connector_version: 1.0", "connector_version: 1.9"),
+        ("rate_limit_per_second: 100", "rate_limit_per_second: 0"),
+        ("batch_size: 1000", "batch_size: 1"),
+        ("batch_size: 1000", "batch_size: 10000"),
+        ("max_retries: 3", "max_retries: 0"),
+        ("max_retries: 3", "max_retries: 100"),
+        ("backoff_multiplier: 2", "backoff_multiplier: 1"),
+        ("jitter: 0.25", "jitter: 0.0"),
+        ("jitter: 0.25", "jitter: 1.0"),
+    ],
+)
+def test_the_last_value_that_will_do(verdict: Verdict, old: str, new: str) -> None:
+    assert SHIPPED.count(old) == 1
+    assert failed(verdict(SHIPPED.replace(old, new))) == set()
 
 
 def test_a_missing_file_is_one_finding(verdict: Verdict) -> None:

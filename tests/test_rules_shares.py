@@ -1,0 +1,191 @@
+"""Shares: what is counted, with which figures it is compared, and what the report shows of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from bson import ObjectId, Regex
+
+from conformance.calendar import day_weight, days_by_year
+from conformance.statistics import g_test
+from tests.finding import Finding
+
+Document = dict[str, Any]
+
+STORES = "business.orders.store_id-shares"
+YEARS = "business.orders.order_date-shares"
+MONTHS = "business.order_items.product_id-shares"
+SIGNIFICANCE = 1e-6
+#: Weight x frequency, as config/generation.yaml has them.
+WEIGHTS = {
+    "store_seattle": 90.0, "store_bellevue": 65.0, "store_tacoma": 48.0, "store_spokane": 16.0, "store_everett": 12.6,
+    "store_redmond": 9.6, "store_kirkland": 5.6, "store_online": 90.0,
+}  # fmt: skip
+YEAR_WEIGHTS = {2020: 1.0, 2021: 1.1, 2022: 1.21, 2023: 1.15, 2024: 1.265, 2025: 1.392, 2026: 1.531}
+#: What is of no group: nothing of it is counted, and nothing of it is an error.
+STRANGE: list[Any] = [None, 7, 2.5, True, ["store_seattle"], {"a": 1}, ObjectId(), Regex("store"), "store_nowhere", ""]
+
+
+def orders(counts: dict[str, int], field: str) -> list[Document]:
+    return [{field: key} for key, number in counts.items() for _ in range(number)]
+
+
+def by_weight(n: int) -> dict[str, int]:
+    return {store: round(n * weight / sum(WEIGHTS.values())) for store, weight in WEIGHTS.items()}
+
+
+def test_orders_by_store_as_configured(found: Finding) -> None:
+    """The test is that of the counts against the weights, the alternative all alike; the evidence shows it."""
+    counts = by_weight(1_000)
+    outcome = found(STORES, orders=[*orders(counts, "store_id"), *({"store_id": one} for one in STRANGE), {}])
+    test = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
+    n, whole = sum(counts.values()), sum(WEIGHTS.values())
+    assert (outcome.examined, outcome.violations, outcome.samples) == (n, 0, ())
+    evidence = dict(outcome.evidence)
+    assert len(evidence.pop("largest_deviations")) == 5
+    assert evidence == {
+        "test": "G-test", "statistic": round(test.statistic, 2), "degrees_of_freedom": 7, "p_value": pytest.approx(test.p_value),
+        "significance": SIGNIFICANCE, "power": round(test.power, 4),
+        "table": {"": {one: (counts[one], round(n * WEIGHTS[one] / whole, 1)) for one in WEIGHTS}},
+    }  # fmt: skip
+
+
+def test_orders_that_are_spread_otherwise(found: Finding) -> None:
+    """What is furthest off stands first, by its own standard deviation."""
+    counts = by_weight(1_000) | {"store_kirkland": 70, "store_online": 214}
+    outcome = found(STORES, orders=orders(counts, "store_id"))
+    test = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
+    n = sum(counts.values())
+    kirkland = f"store_kirkland: 70, expected {n * 5.6 / sum(WEIGHTS.values()):,.0f}"
+    assert (outcome.examined, outcome.violations) == (n, 1)
+    assert outcome.evidence["largest_deviations"][0] == kirkland
+    assert outcome.evidence["largest_deviations"][1].startswith("store_online: 214, expected ")
+    (sample,) = outcome.samples
+    assert sample.ref == "orders by store_id"
+    assert sample.why.startswith(
+        f"G = {test.statistic:,.1f} on 7 degrees, p = {test.p_value:.1e}: {kirkland}; store_online"
+    )
+    assert sample.why.count(";") == 2
+
+
+def test_a_store_without_orders_is_counted_as_none(found: Finding) -> None:
+    counts = by_weight(1_000) | {"store_kirkland": 0}
+    outcome = found(STORES, orders=orders(counts, "store_id"))
+    assert outcome.evidence["table"][""]["store_kirkland"][0] == 0
+    test = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
+    assert outcome.evidence["p_value"] == pytest.approx(test.p_value)
+
+
+def test_too_few_are_not_judged(found: Finding) -> None:
+    """Whatever their shares are; how many would do is said."""
+    counts = dict.fromkeys(WEIGHTS, 4)
+    test = g_test([[4.0] * 8], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
+    assert found(STORES, orders=orders(counts, "store_id")).skipped == (
+        f"too few: 32 documents catch the deviation with power {test.power:.2f}; about {32 * test.needed:,.0f} would do"
+    )
+
+
+def test_none_that_the_figures_know(found: Finding) -> None:
+    assert found(STORES, orders=[{"store_id": one} for one in STRANGE]).skipped == (
+        "no document of orders has a store_id that the figures know"
+    )
+    assert found(STORES).skipped == "orders is empty"
+
+
+def test_orders_by_year(found: Finding) -> None:
+    """A year weighs by its days; the alternative is as many a day in each year. A date of another type is no year."""
+    days = days_by_year(dt.date(2020, 1, 1), dt.date(2026, 12, 31))
+    weights = [day_weight(YEAR_WEIGHTS, year) * number for year, number in days.items()]
+    counts = {f"{year}-05-05T00:00:00Z": round(9_000 * w / sum(weights)) for year, w in zip(days, weights, strict=True)}
+    counts["2024-05-05T00:00:00Z"] = 0
+    strange = [{"order_date": one} for one in (*STRANGE, dt.datetime(2021, 1, 1), "1999-01-01T00:00:00Z")]
+    outcome = found(YEARS, orders=[*orders(counts, "order_date"), *strange, {}])
+    test = g_test([[*counts.values()]], [weights], [[*map(float, days.values())]], SIGNIFICANCE)
+    assert (outcome.examined, outcome.violations) == (sum(counts.values()), 1)
+    assert outcome.evidence["p_value"] == pytest.approx(test.p_value)
+    assert outcome.evidence["power"] == round(test.power, 4)
+    assert [one[0] for one in outcome.evidence["table"][""].values()] == [*counts.values()]
+
+
+SEASONS = {"a": [1.0, 2.0, 1.0, 0.5] * 3, "b": [2.0, 1.0, 1.0, 1.5] * 3, "c": [1.0] * 12}
+NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def seasonal(months: dict[str, dict[str, int]], **multipliers: Any) -> dict[str, list[Document]]:
+    """Lines of one product per category, so many of each in each month."""
+    return {
+        "categories": [
+            {"category_id": key, "seasonal_multipliers": multipliers.get(key, dict(zip(NAMES, values, strict=True)))}
+            for key, values in SEASONS.items()
+        ],
+        "products": [*({"product_id": f"p_{key}", "category_id": key} for key in SEASONS), {"product_id": "odd"}],
+        "order_items": [
+            {"order_id": f"order_2024{month}01_1", "product_id": f"p_{key}"}
+            for month, counts in months.items()
+            for key, number in counts.items()
+            for _ in range(number)
+        ],
+    }
+
+
+def as_configured(n: int) -> dict[str, dict[str, int]]:
+    """About n lines a month."""
+    return {
+        f"{month + 1:02}": {
+            key: round(n * values[month] / sum(one[month] for one in SEASONS.values()))
+            for key, values in SEASONS.items()
+        }
+        for month in range(12)
+    }
+
+
+def expected(months: dict[str, dict[str, int]]) -> Any:
+    totals = [sum(values[month] for values in SEASONS.values()) for month in range(12)]
+    shares = [[values[month] / totals[month] for values in SEASONS.values()] for month in range(12)]
+    average = [sum(values[month] / totals[month] for month in range(12)) / 12 for values in SEASONS.values()]
+    return g_test([[*counts.values()] for counts in months.values()], shares, [average] * 12, SIGNIFICANCE)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_lines_by_month(swapped: bool, found: Finding) -> None:
+    """Each month against its own multipliers; the alternative has each category's average share all year."""
+    months = as_configured(300)
+    if swapped:
+        months["03"], months["04"] = months["04"], months["03"]
+    documents = seasonal(months)
+    lines = [
+        ("order_20240101_1", "odd"),
+        ("order_20240101_1", "none"),
+        (None, "p_a"),
+        (7, "p_a"),
+        ("order_2024", "p_a"),
+    ]
+    documents["order_items"] += [{"order_id": order, "product_id": product} for order, product in lines]
+    documents["order_items"] += [{"product_id": "p_a"}, {"order_id": "order_20240101_1"}]
+    outcome = found(MONTHS, **documents)
+    test = expected(months)
+    assert outcome.examined == sum(sum(counts.values()) for counts in months.values())
+    assert outcome.violations == int(swapped)
+    assert outcome.evidence["degrees_of_freedom"] == 24
+    assert outcome.evidence["statistic"] == pytest.approx(test.statistic, abs=0.01)
+    assert outcome.evidence["power"] == pytest.approx(test.power, abs=1e-4)
+    assert outcome.evidence["table"]["03"].keys() == SEASONS.keys()
+    if swapped:
+        assert outcome.evidence["largest_deviations"][0].startswith(("03 ", "04 "))
+
+
+@pytest.mark.parametrize(
+    "multipliers",
+    ["none", [1.0] * 12, dict.fromkeys(NAMES[1:], 1.0), dict.fromkeys(NAMES, 0.0), dict.fromkeys(NAMES, float("inf")),
+     dict.fromkeys(NAMES, "1"), None],
+)  # fmt: skip
+def test_a_category_whose_multipliers_cannot_be_used_is_left_out(multipliers: Any, found: Finding) -> None:
+    outcome = found(MONTHS, **seasonal(as_configured(600), b=multipliers))
+    assert outcome.evidence["table"]["01"].keys() == {"a", "c"}
+
+
+def test_one_category_alone_has_no_share(found: Finding) -> None:
+    documents = seasonal(as_configured(300), a=None, b=None)
+    assert found(MONTHS, **documents).skipped == "there is one group only: nothing to compare"
