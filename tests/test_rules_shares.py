@@ -46,7 +46,8 @@ def test_orders_by_store_as_configured(found: Finding) -> None:
     evidence = dict(outcome.evidence)
     assert len(evidence.pop("largest_deviations")) == 5
     assert evidence == {
-        "test": "G-test", "statistic": round(test.statistic, 2), "degrees_of_freedom": 7, "p_value": pytest.approx(test.p_value),
+        "test": "G-test", "statistic": round(test.statistic, 2), "degrees_of_freedom": 7,
+        "p_value": pytest.approx(test.p_value),
         "significance": SIGNIFICANCE, "power": round(test.power, 4),
         "table": {"": {one: (counts[one], round(n * WEIGHTS[one] / whole, 1)) for one in WEIGHTS}},
     }  # fmt: skip
