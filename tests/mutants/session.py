@@ -74,10 +74,11 @@ def forget_survivors(file: Path) -> None:
 def _is_asked(mutation: MutationSpec, line: str) -> bool:
     """Whether the mutation changes something that a rule judges, and is not one of many alike."""
     name = mutation.operator_name
-    if line.lstrip().startswith("@"):
-        return False  # a decorator: how a class compares, what is remembered
+    before = line[: mutation.start_pos[1]]
+    if line.lstrip().startswith("@") or before.endswith(("allowDiskUse=", "strict=")):
+        return False  # how a class compares, what is remembered, where a sort has its room, what zip is told
     if name == _NUMBERS:
-        return mutation.occurrence % 2 == 0 and not _NOT_JUDGED.search(line[: mutation.start_pos[1]])
+        return mutation.occurrence % 2 == 0 and not _NOT_JUDGED.search(before)
     return "Operator_" not in name or name in _EXCHANGES
 
 
