@@ -13,8 +13,10 @@ import pytest
 pytest.importorskip("cosmic_ray", reason="make mutants installs what makes the mutants, and runs these tests")
 
 from cosmic_ray.mutating import mutate_code
+from cosmic_ray.work_item import MutationSpec
 
 from tests.mutants.aggregation import EXCHANGED, LeaveOutEntry, LeaveOutMerged, Provider
+from tests.mutants.session import is_asked
 from tests.mutants.trial import ROOT, subjects
 
 PROVIDER = Provider()
@@ -53,6 +55,32 @@ def test_every_mutant_of_a_rule_module_is_a_program_and_another() -> None:
 
 def test_an_exchange_is_for_another_operator() -> None:
     assert all(old != new and old.startswith("$") and new.startswith("$") for old, new in EXCHANGED.items())
+
+
+LINES = [
+    ("if found > 5:", "5", "core/NumberReplacer", True),
+    ("_FEW: Final = 1000", "1000", "core/NumberReplacer", True),
+    ('{"$group": {"_id": key, "n": {"$sum": 1}}},', "1", "core/NumberReplacer", True),
+    ("_KEYS: Final = 1000", "1000", "core/NumberReplacer", False),
+    ('return shorten(str(details.get("errmsg", error)), 160)', "160", "core/NumberReplacer", False),
+    ('"power": round(test.power, 4),', "4", "core/NumberReplacer", False),
+    ("most = texts[:3]", "3", "core/NumberReplacer", False),
+    ('found = documents.find(anyone, {"_id": 1})', "1", "core/NumberReplacer", False),
+    ("found = documents.find(children, {through.field: 1, copy.field: 1})", "1})", "core/NumberReplacer", False),
+    ("@dataclass(frozen=True, eq=False)", "True", "core/ReplaceTrueWithFalse", False),
+    ("rows = collection.aggregate(pipeline, allowDiskUse=True)", "True", "core/ReplaceTrueWithFalse", False),
+    ("known = True", "True", "core/ReplaceTrueWithFalse", True),
+    ("if a < b:", "<", "core/ReplaceComparisonOperator_Lt_LtE", True),
+    ("if a < b:", "<", "core/ReplaceComparisonOperator_Lt_Gt", False),
+]
+
+
+@pytest.mark.parametrize(("line", "token", "operator", "asked"), LINES)
+def test_what_no_rule_judges_is_not_mutated(line: str, token: str, operator: str, asked: bool) -> None:
+    """How much is shown, how many are read at a time, how a class compares; and of many exchanges only the nearest."""
+    start = line.rindex(token)
+    mutation = MutationSpec("any.py", operator, 0, (1, start), (1, start + len(token)))
+    assert is_asked(mutation, line) is asked
 
 
 @pytest.mark.parametrize("subject", subjects(), ids=lambda subject: subject.path)

@@ -71,7 +71,7 @@ def forget_survivors(file: Path) -> None:
         database.execute("DELETE FROM work_results WHERE test_outcome = 'SURVIVED'")
 
 
-def _is_asked(mutation: MutationSpec, line: str) -> bool:
+def is_asked(mutation: MutationSpec, line: str) -> bool:
     """Whether the mutation changes something that a rule judges, and is not one of many alike."""
     name = mutation.operator_name
     before = line[: mutation.start_pos[1]]
@@ -95,7 +95,7 @@ class Session:
             lines = {path: (ROOT / path).read_text(encoding="utf-8").splitlines() for path in self._subjects}
             for item in self._db.pending_work_items:
                 mutation = item.mutations[0]
-                if not _is_asked(mutation, lines[str(mutation.module_path)][mutation.start_pos[0] - 1]):
+                if not is_asked(mutation, lines[str(mutation.module_path)][mutation.start_pos[0] - 1]):
                     self._db.set_result(item.job_id, WorkResult(WorkerOutcome.SKIPPED))
 
     def pending(self) -> list[WorkItem]:
