@@ -158,6 +158,16 @@ def judged(
     return {rule.rpartition(".")[2]: outcome for rule, outcome in found.items()}
 
 
+def test_every_map_is_looked_at(tmp_path: Path, database: Database[Document]) -> None:
+    """Not only up to the first that is absent."""
+    inner = {"type": "object", "x-crdt": "map", "additionalProperties": False, "required": ["n"],
+             "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 9}}}  # fmt: skip
+    schema = collection_of({"first": inner, "second": inner}, optional=["first", "second"])
+    schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
+    outcome = judged(tmp_path, schema, database, [{"second": {"m": 1}}])["maps"]
+    assert why(outcome) == "second lacks ['n'] and has ['m'] besides"
+
+
 NUMBERS = {
     "bare": {"type": "number"},
     "bounded": {"type": "number", "minimum": -5, "maximum": MAX_INTEGER},
