@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from pymongo import MongoClient
@@ -13,24 +14,25 @@ from conformance.model import Model
 from conformance.results import Outcome
 from conformance.rules.base import Document
 from conformance.rules.catalogue import all_rules
-from tests.judging import configuration_for, context_for, judge
+from tests.judging import context_for, judge
 
 
 class Finding:
     """What a rule says of a database that holds just these documents: ``found(rule_id, orders=[…])``."""
 
     def __init__(self, model: Model, database: Database[Document]) -> None:
-        self._model = model
-        self._database = database
-        self._rules = {rule.id: rule for rule in all_rules(model, configuration_for(model))}
+        self._context = context_for(model, database)
+        self._rules = {rule.id: rule for rule in all_rules(model, self._context.configuration)}
+        self._filled: set[str] = set()
 
     def __call__(self, rule: str, **documents: Sequence[Document]) -> Outcome:
         """The outcome; what an earlier call put into the database is gone."""
-        for collection in self._model:
-            self._database[collection.name].delete_many({})
+        for name in self._filled:
+            self._context.database[name].delete_many({})
+        self._filled = set(documents)
         for name, some in documents.items():
-            self._database[name].insert_many(some)
-        return judge([self._rules[rule]], context_for(self._model, self._database))[rule]
+            self._context.database[name].insert_many(some)
+        return judge([self._rules[rule]], replace(self._context))[rule]  # a copy has counted nothing yet
 
 
 @pytest.fixture(scope="module")
