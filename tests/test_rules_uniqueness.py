@@ -95,3 +95,22 @@ def test_alike_but_for_case(found: Finding) -> None:
         ("09", "email 'a@x' but for case"), ("10", "email 'A@x' but for case"), ("11", "email 'b@x' but for case"),
         ("12", "email 'b@x' but for case"), ("13", "email 'B@x' but for case"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "broken"),
+    [
+        (UUIDS[0], False),
+        (UUIDS[1], False),
+        ("6f1d2b2e-0c1a-1b5a-9d55-0a4c7a5a1b11", True),
+        ("6f1d2b2e-0c1a-4b5a-cd55-0a4c7a5a1b11", True),
+        ("6f1d2b2e", True),
+        (7, False),
+        (None, False),
+    ],
+    ids=["lower case", "upper case", "version 1", "another variant", "too short", "no text", "null"],
+)
+def test_the_version_of_a_uuid(value: Any, broken: bool, found: Finding) -> None:
+    """What is no text is for the documents' rules."""
+    outcome = found("uniqueness.stores.rls_user_id-version", stores=[{"_id": "s", "rls_user_id": value}])
+    assert [sample.why for sample in outcome.samples] == ([f"rls_user_id is {value!r}"] if broken else [])
