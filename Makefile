@@ -17,7 +17,7 @@ soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
 	$(BIN)/pytest tests/test_oracles.py tests/test_schema_packs.py --hypothesis-profile=deep -q
 	$(BIN)/pytest suites/test_fuzzing.py --embedded --hypothesis-profile=deep -q
 
-mutants: $(STAMP)  ## are wrong rules noticed: mutation testing of the rule modules, about an hour
+mutants: $(STAMP)  ## are wrong rules noticed: mutation testing of the rule modules, an hour at a time
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
 	$(BIN)/pytest tests/test_mutants.py -q
 	$(BIN)/python -m tests.mutants
