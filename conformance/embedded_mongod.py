@@ -38,6 +38,9 @@ UNAUTHORIZED, ALREADY_INITIALIZED, USER_EXISTS = 13, 23, 51003
 # WiredTiger would set aside 300 MB of journal at the first start and look at all of it at every later one: mongod
 # listens after 0.15 s in place of up to 0.6 s, and loading is a third faster.
 JOURNAL = "log=(prealloc=false,file_max=32MB)"
+# What was changed stays in the cache until the next checkpoint. By default pages are written from 5 % of it on: loading
+# 6,253,410 documents, whose random _ids change every page of an index again and again, took 120 s, with this 74 s.
+DIRTY = "eviction_dirty_target=60,eviction_dirty_trigger=80"
 GROUP_MEMORY = 256 * 1024 * 1024  # bytes that one $group may hold
 # Bytes. mongod itself starts on a disk of 100 KB, only to abort at the first checkpoint; a journal file is 32 MB.
 LEAST_FREE = 64_000_000
@@ -93,7 +96,7 @@ def arguments(directory: Path, cache_gb: float, replica_set: bool, secret: Path 
     chosen = ["--dbpath", str(directory / "db"), "--logpath", str(directory / "log" / "mongod.log")]
     chosen += ["--bind_ip", "127.0.0.1", "--nounixsocket", "--networkMessageCompressors", "disabled"]
     chosen += ["--quiet", "--slowms", "10000", "--setParameter", "diagnosticDataCollectionEnabled=false"]
-    chosen += ["--wiredTigerCacheSizeGB", str(cache_gb), "--wiredTigerEngineConfigString", JOURNAL]
+    chosen += ["--wiredTigerCacheSizeGB", str(cache_gb), "--wiredTigerEngineConfigString", f"{JOURNAL},{DIRTY}"]
     # There is no secondary to hand over to: without this a stop would wait up to 15 s for one.
     chosen += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"]
     # The largest join holds 110 MB for 200,000 orders, and the default of 100 MB sends it to disk: +25 % time.
