@@ -90,11 +90,16 @@ def restore(
     sets validators and images before and indexes after, as generating does; without it the documents are written
     whatever they are, and nothing else is. Raises ConfigurationError or TargetError, one line.
     """
-    begun = {} if replace or dataset.unfinished(target) else _begun(model, target, archive)
-    if begun:
-        notice("what is there already is this import's own: only what is missing is written")
-    else:
+    resumable = not replace and not dataset.unfinished(target)
+    begun: Mapping[str, int] = {}
+    try:
         dataset.make_room(model, target, replace=replace, notice=notice)
+    except ConfigurationError:
+        # Only now: an import that began after an earlier look would be taken for somebody else's data.
+        begun = _begun(model, target, archive) if resumable else {}
+        if not begun:
+            raise
+        notice("what is there already is this import's own: only what is missing is written")
     dataset.note_imported(target)
     if validate:
         provision.apply(provision.plan(model, target.database, parts=dataset.SHAPES), target.database)
