@@ -86,6 +86,16 @@ def test_a_variable_that_is_not_set_is_one_line(settings: Settings) -> None:
     assert raised.value.exit_code == 2
 
 
+def test_the_line_is_where_the_placeholder_stands(settings: Settings, tmp_path: Path) -> None:
+    """Not where its name is spoken of; of a file that is gone, the first."""
+    file = tmp_path / "connector.yaml"
+    file.write_text("# DITTO_APP_ID is set by the shop\n\nditto:\n  app_id: ${DITTO_APP_ID}\n", encoding="utf-8")
+    for path, line in ((file, 4), (tmp_path / "none.yaml", 1)):
+        with pytest.raises(ConfigurationError) as raised:
+            resolve("${DITTO_APP_ID}", settings, path)
+        assert str(raised.value).startswith(f"{path}:{line}: ")
+
+
 def test_a_variable_that_is_empty_is_not_set(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_NAME", "")
     with pytest.raises(ConfigurationError, match=r"\$\{SHOP_NAME\} is not set; set SHOP_NAME"):
@@ -169,6 +179,32 @@ def test_nobody_syncs_by_what_cannot_work(tmp_path: Path, case: str) -> None:
     line = line_of("settings:") if case == "strict mode not said" else line
     assert found.startswith(f"{place}:{line}: at {said}"), found
     assert "\n" not in found
+
+
+#: The least and the most that is taken of each value, and what is just beyond.
+LIMITS = [
+    ("version: 1.0", ["version: 1", "version: 1.9"], ["version: 0.9", "version: 2.0"]),
+    ("rate_limit_per_second: 100", ["rate_limit_per_second: 0"], ["rate_limit_per_second: -1"]),
+    ("batch_size: 1000", ["batch_size: 1", "batch_size: 10000"], ["batch_size: 0", "batch_size: 10001"]),
+    ("max_retries: 3", ["max_retries: 0", "max_retries: 100"], ["max_retries: -1", "max_retries: 101"]),
+    ("multiplier: 2", ["multiplier: 1"], ["multiplier: 0.9", "multiplier: .inf"]),
+    ("jitter: 0.25", ["jitter: 0", "jitter: 1"], ["jitter: -0.1", "jitter: 1.1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "works"),
+    [(old, new, works) for old, within, beyond in LIMITS for works, those in ((True, within), (False, beyond))
+     for new in those],
+)  # fmt: skip
+def test_a_value_is_held_to_its_limits(tmp_path: Path, old: str, new: str, works: bool) -> None:
+    model, line = altered(tmp_path, old, new)
+    config = load_connector(model)
+    if works:
+        require_workable(model, config)
+    else:
+        with pytest.raises(ConfigurationError, match=rf"{CONNECTOR_FILE}:{line}: at .*, must be "):
+            require_workable(model, config)
 
 
 def test_nothing_is_enabled(tmp_path: Path) -> None:
