@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from conformance.configuration import Configuration, load_configuration
 from conformance.errors import ConfigurationError
 from conformance.formula import Formula
+from conformance.kinds import MAX_INTEGER
 from conformance.model import Model
 from conformance.rules.base import Document
 from tests.judging import configuration_for
@@ -262,6 +263,22 @@ def test_a_formula_is_present_where_its_operands_are(shop: Model, configuration:
     values, present = formula("price - or_zero(off)", shop, configuration).evaluate(given_columns)
     assert present is None
     assert values.tolist() == [4, 7]
+
+
+def test_of_two_optional_operands_both_are_wanted(shop: Model, configuration: Configuration) -> None:
+    given_columns: dict[str, Any] = {
+        "off": (np.arange(4.0), np.array([True, True, False, False])),
+        "price": (np.ones(4), np.array([True, False, True, False])),
+    }
+    _, present = formula("price - off", shop, configuration).evaluate(given_columns)
+    assert present is not None
+    assert present.tolist() == [True, False, False, False]
+
+
+def test_the_largest_number_of_exact_arithmetic(shop: Model, configuration: Configuration) -> None:
+    assert formula(f"n < {MAX_INTEGER}", shop, configuration).mongo() == {"$lt": ["$n", {"$literal": MAX_INTEGER}]}
+    with pytest.raises(ConfigurationError, match="too large for exact arithmetic"):
+        formula(f"n < {MAX_INTEGER + 1}", shop, configuration)
 
 
 WRONG: list[tuple[str, tuple[str, ...]]] = [
