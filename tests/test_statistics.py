@@ -68,6 +68,14 @@ def test_needed_is_how_much_more_data_would_do() -> None:
     assert g_test([[1_000 / 7] * 7], [YEARS], [YEARS], 1e-6).needed == float("inf")
 
 
+def test_needed_is_said_however_few_there_are() -> None:
+    """Twenty orders of two stores whose shares differ by two in a hundred."""
+    few = g_test([[10, 10]], [[51, 49]], [[50, 50]], 1e-6)
+    n = 20 * few.needed
+    assert few.power < 1e-5
+    assert g_test([[n / 2] * 2], [[51, 49]], [[50, 50]], 1e-6).power == pytest.approx(0.99, abs=0.003)
+
+
 def test_what_the_rule_is_named_for_is_caught_at_full_size() -> None:
     """Flat years and even stores among 200,000 orders have no chance."""
     assert g_test([[200_000 / 7] * 7], [YEARS], [EVEN[:7]], 1e-6).p_value < 1e-100
@@ -81,6 +89,7 @@ def test_what_the_rule_is_named_for_is_caught_at_full_size() -> None:
         ([100, 100, 4], [50, 50, 2], 1),  # 4 expected in the third: it joins the smallest other
         ([100, 100, 4, 4], [50, 50, 2, 2], 2),  # two that make 8 together
         ([100, 100, 5], [50, 50, 2.5], 2),
+        ([100, 100, 3, 4, 3], [100, 100, 3, 4, 3], 2),  # two that would do, and a third that alone would not
         ([3, 3], [1, 1], 0),  # all of it too few: one cell, nothing to compare
         ([500], [1], 0),
         ([0, 0], [1, 1], 0),
