@@ -145,6 +145,23 @@ def test_a_broken_pair_is_found(
     assert why in outcomes[PAIR].samples[0].why
 
 
+def test_a_deleted_vector_is_none_for_a_product_that_is_not(model: Model, shop: Mongo) -> None:
+    """For one that is deleted too it will do."""
+    shop["product_embeddings"].update_many({"_id": {"$in": ["prod_1", "prod_2"]}}, {"$set": {"deleted": True}})
+    shop["products"].update_many({"_id": {"$in": ["prod_2", "prod_3"]}}, {"$set": {"deleted": True}})
+    outcome = verdict(model, shop)[PAIR]
+    assert (outcome.examined, outcome.violations) == (3, 1)
+    assert [(sample.id, sample.why) for sample in outcome.samples] == [
+        ("prod_1", "products 'prod_1' has only a deleted one in product_embeddings")
+    ]
+
+
+def test_of_products_with_one_key_the_first_by_id_is_named(model: Model, shop: Mongo) -> None:
+    shop["products"].insert_many([{"_id": f"prod_{key}", "product_id": "prod_2"} for key in "0x"])
+    shop["product_embeddings"].delete_one({"_id": "prod_2"})
+    assert [sample.id for sample in verdict(model, shop)[PAIR].samples] == ["prod_0"]
+
+
 def test_a_collection_with_several_per_parent_has_no_pairing_rule(model: Model) -> None:
     vectors = model["product_embeddings"]
     several = replace(vectors, schema={**vectors.schema, "x-cardinality": {"per": ["products"], "between": [0, 2]}})
