@@ -354,6 +354,13 @@ FAULTS = (
         "an index on store_id, product_id (descending), notes",
     ),
     Fault(
+        "a text index does not do what its plain start does",
+        lambda db: db.orders.create_index([("status", 1), ("customer_name", "text")], name="words"),
+        ("indexes.orders.extra",),
+        "orders.words",
+        "an index on status, customer_name (text), which the model does not declare",
+    ),
+    Fault(
         "a partial prefix does something of its own",
         lambda db: db.inventory.create_index("store_id", partialFilterExpression={"deleted": True}),
         ("indexes.inventory.extra",),
