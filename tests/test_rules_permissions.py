@@ -6,6 +6,7 @@ edit of a file or of documents can show.
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -122,6 +123,35 @@ def test_a_rule_that_ditto_does_not_enforce_passes_with_its_plain_statement(
     for subject in ("enforceable", "enforced_by"):
         (said,) = outcomes[f"permissions.{name}.{subject}"].evidence.values()
         assert said.startswith("subscriptions: Ditto's permissions test _id only")
+
+
+#: A rule that grants read and update alone, which Ditto has one permission for; whether that may be said of it.
+SAID = [
+    ("order_id = 'order_1'", "ditto", True, set()),
+    ("order_id = 'order_1'", "ditto", False, {"enforced_by"}),
+    ("order_id = 'order_1'", None, True, {"enforceable"}),
+    ("order_id = 'order_1'", "subscriptions", True, set()),
+    ("store_id = $user.store_id", "ditto", True, {"enforced_by"}),
+    ("store_id = $user.store_id", "subscriptions", True, set()),
+]
+
+
+@pytest.mark.parametrize(("condition", "by", "explained", "broken"), SAID)
+def test_what_ditto_cannot_tell_apart_is_explained(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, by: str | None, explained: bool,
+    broken: set[str],
+) -> None:  # fmt: skip
+    """A reason will do where the documents can be told by Ditto's _id and the kinds of changes cannot."""
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    grant = {"collection": "orders", "operations": ["read", "update"], "condition": condition}
+    grant |= {"enforced_by": by} if by else {}
+    grant |= {"reason": "the till offers no other change"} if explained else {}
+    content["rules"] = [one for one in content["rules"] if one["collection"] != "orders"] + [grant]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    outcomes = verdict(filled)
+    names = ("enforceable", "enforced_by")
+    assert {name for name in names if outcomes[f"permissions.orders.{name}"].violations} == broken
 
 
 def test_strangers_who_are_taken_for_somebody_are_told(
