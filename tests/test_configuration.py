@@ -15,7 +15,7 @@ from conformance.configuration import Configuration, load_configuration
 from conformance.errors import ConfigurationError
 from conformance.model import Model, load_model
 from conformance.reading import read_yaml
-from conformance.rules.catalogue import all_rules
+from conformance.rules.catalogue import FAMILIES, all_rules
 from conformance.settings import load_settings
 from generator.plan import Plan
 from tests.judging import ROOT
@@ -100,6 +100,8 @@ WRONG_STATEMENTS: list[tuple[str, Callable[[str], str], tuple[str, ...]]] = [
     ("equation with an unknown figure", replaced("tax_rate[store_id]", "taxes[store_id]"), ("'taxes'", "generation.yaml")),
     ("equation that is no formula", replaced("equals: 33.0", "equals: '33 +'"), ("not a formula",)),
     ("assertion of no collection", replaced("collection: products", "collection: goods"), ("goods", "schemas are")),
+    ("assertion through a reference", replaced("holds: stock_level >= 0", "holds: store_id.store_id == store_id"), ("assertion stock_level of inventory", "beyond its own document", "bounds or equations")),
+    ("assertion over children", replaced("holds: START_DATE <= slice(order_date, 0, 10) <= END_DATE", "holds: count(order_items) >= 1"), ("assertion order_date of orders", "beyond its own document")),
     ("assertion with an unknown field", replaced("holds: created_at <= updated_at", "holds: made_at <= updated_at"), ("'made_at'",)),
     ("bound of an unknown field", replaced("field: orders.order_date", "field: orders.date"), ("bound of orders.date", "no such field")),
     ("bound through no reference", replaced("at_least: customer_id.created_at", "at_least: created_at"), ("bound of orders.order_date", "reference")),
@@ -113,6 +115,21 @@ def test_a_wrong_statement_is_one_line(edit: Callable[[str], str], words: tuple[
     """Found when the rules are made of it, before any database is asked."""
     change(folder, "rules.yaml", edit)
     check(lambda: list(all_rules(*loaded(folder))), folder, words)
+
+
+def test_two_statements_with_one_id_are_named(folder: Path) -> None:
+    """Those alone."""
+    change(folder, "rules.yaml", replaced("subject: order_id+order_date", "subject: order_date"))
+    with pytest.raises(ValueError, match=re.escape("rule ids are not unique: ['business.orders.order_date']")):
+        all_rules(*loaded(folder))
+
+
+def test_each_statement_is_in_its_family(folder: Path) -> None:
+    found = {family: list(FAMILIES[family](*loaded(folder))) for family in ("totals", "business")}
+    assert {family: {rule.family for rule in rules} for family, rules in found.items()} == {
+        "totals": {"totals"}, "business": {"business"},
+    }  # fmt: skip
+    assert len(found["totals"]) + len(found["business"]) == 9 + 9 + 2 + 3
 
 
 #: Found when documents are made.
