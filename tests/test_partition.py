@@ -19,7 +19,7 @@ from pymongo.database import Database
 from conformance.errors import ConfigurationError
 from conformance.merging import merged, merged_report
 from conformance.partition import Partition
-from conformance.results import Report, Result, TargetInfo
+from conformance.results import Report, Result, Sample, TargetInfo
 from conformance.rules.base import Context, Rule
 from conformance.rules.catalogue import DATA_FAMILIES
 from conformance.runner import BY_RANGE, Run
@@ -134,6 +134,13 @@ def test_a_part_reads_its_share(context: Context, whole: dict[str, Result]) -> N
     examined = [one.examined for (one,) in parts(context, [each for each in RULES if each.id == rule], 4)]
     quarter = whole[rule].examined / 4
     assert all(abs(one - quarter) <= 1 for one in examined)
+
+
+def test_what_is_not_shown_is_not_read(context: Context) -> None:
+    """But for one, which says that there are more."""
+    found = (Sample(f"{number}") for number in range(9))
+    assert [sample.why for sample in context.samples(found)] == ["0", "1", "2", "3", "4"]
+    assert [sample.why for sample in found] == ["6", "7", "8"]
 
 
 @pytest.mark.parametrize("path", ["k", "k.n"])
