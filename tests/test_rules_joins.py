@@ -8,11 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
 from bson import Decimal128
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
+from conformance.connection import OPTIONS
+from conformance.model import Model
 from conformance.results import Outcome
+from conformance.rules import business
 from conformance.rules.references import rules
 from tests.finding import Finding
 from tests.judging import context_for, judge
@@ -67,6 +72,18 @@ def test_more_are_counted_than_are_shown(found: Finding) -> None:
     outcome = found(ORDER, order_items=numbered(*({"order_id": f"o{n % 7}"} for n in range(21))), orders=[{"_id": 1}])
     assert outcome.violations == 21
     assert [sample.id for sample in outcome.samples] == [0, 7, 14, 1, 8]
+
+
+def test_a_key_that_is_no_text_finds_its_own_child(database: Database[Document], model: Model) -> None:
+    """Bytes that are not UTF-8 cannot be asked for as they are read."""
+    broken = bson.encode({"_id": 9, "order_id": "?1"}).replace(b"?1", b"\xff1")
+    items = [{"order_id": "o"}, {"order_id": "gone"}, {"order_id": "o"}, {"order_id": 7}]
+    database["orders"].insert_many([{"order_id": "o"}, {"order_id": 7}])
+    database["order_items"].insert_many([*numbered(*items), RawBSONDocument(broken)])
+    context = context_for(model, database.with_options(OPTIONS))
+    outcome = judge([rule for rule in rules(model, context.configuration) if rule.id == ORDER], context)[ORDER]
+    assert outcome.violations == 2
+    assert [sample.id for sample in outcome.samples] == [1, 9]
 
 
 def test_live_children_of_deleted_parents(found: Finding) -> None:
@@ -187,6 +204,12 @@ def test_a_total_is_right_to_the_cent(subtotal: float, wrong: bool, found: Findi
     assert outcome.violations == int(wrong)
 
 
+@pytest.mark.parametrize(("more", "wrong"), [(1e-6, False), (1.0000001e-6, True)])
+def test_the_last_bits_of_a_sum_may_differ(more: float, wrong: bool, found: Finding) -> None:
+    outcome = found(COUNT, orders=numbered(order("a", item_count=more)), order_items=numbered(line("b")))
+    assert outcome.violations == int(wrong)
+
+
 @pytest.mark.parametrize(
     ("orders", "lines"),
     [
@@ -217,6 +240,17 @@ def test_more_totals_are_counted_than_are_shown(found: Finding) -> None:
         COUNT, orders=numbered(*(order(f"o{9 - n}", item_count=1) for n in range(7))), order_items=[line("x")]
     )
     assert (outcome.violations, [sample.id for sample in outcome.samples]) == (7, [6, 5, 4, 3, 2])
+
+
+@pytest.mark.parametrize("rule", ["discount_amount", "discount_amount+unit_price"])
+def test_a_statement_on_what_no_document_has_is_not_examined(rule: str, found: Finding) -> None:
+    priced = line("a", 2, 1.0, discount_percent=10)
+    outcome = found(f"totals.order_items.{rule}", order_items=numbered(priced))
+    assert outcome.skipped == "no document of order_items has discount_amount"
+    lines = numbered(priced, priced | {"discount_amount": 0.2}, priced | {"discount_amount": 3.0})
+    outcome = found(f"totals.order_items.{rule}", order_items=lines)
+    assert (outcome.skipped, outcome.examined, outcome.violations) == (None, 3, 1)
+    assert [sample.id for sample in outcome.samples] == [2]
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------
@@ -258,10 +292,10 @@ def test_nothing_precedes_its_cause(found: Finding) -> None:
 )
 def test_a_price_stays_near_the_list(store: str, price: Any, limits: str | None, found: Finding) -> None:
     items = [{"product_id": "p", "store_id": store, "unit_price": price}, {"product_id": "none", "unit_price": 1.0},
-             {"product_id": "q", "store_id": store, "unit_price": 1.0}]  # fmt: skip
+             {"product_id": "q", "store_id": store, "unit_price": 1.0}, {"product_id": "q"}]  # fmt: skip
     products = [{"product_id": "p", "base_price": 10.0}, {"product_id": "q", "base_price": "1"}, {"base_price": 1.0}]
     outcome = found(PRICE, order_items=numbered(*items), products=numbered(*products))
-    assert outcome.examined == 3
+    assert outcome.examined == 4
     assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}, should be {limits}")])
 
 
@@ -271,3 +305,59 @@ def test_a_price_is_judged_by_its_own_stores_figure(found: Finding) -> None:
     documents = [{"product_id": "p", "store_id": store, "unit_price": price} for store, price in items]
     outcome = found(PRICE, order_items=numbered(*documents), products=numbered({"product_id": "p", "base_price": 10.0}))
     assert (outcome.violations, [sample.id for sample in outcome.samples]) == (4, [1, 3, 5, 7])
+
+
+@pytest.mark.parametrize(("prices", "broken"), [((9.0, 8.0), [1]), ((12.0, 10.0), [0]), ((8.0, 10.0, 12.0), [0, 2])])
+def test_one_price_of_many_is_enough(prices: tuple[float, ...], broken: list[int], found: Finding) -> None:
+    items = [{"product_id": "p", "store_id": "store_spokane", "unit_price": price} for price in prices]
+    outcome = found(PRICE, order_items=numbered(*items), products=numbered({"product_id": "p", "base_price": 10.0}))
+    assert [sample.id for sample in outcome.samples] == broken
+
+
+def test_prices_are_named_in_the_order_of_their_key(found: Finding) -> None:
+    """However many products have one that is wrong."""
+    keys = [f"p{number:04}" for number in range(2_000)]
+    items = [{"_id": key, "product_id": key, "store_id": "store_spokane", "unit_price": 1.0} for key in reversed(keys)]
+    outcome = found(
+        PRICE, order_items=items, products=numbered(*({"product_id": key, "base_price": 10.0} for key in keys))
+    )
+    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (2_000, keys[:5])
+
+
+@pytest.mark.parametrize(("days", "violations"), [((9, 1), 1), ((1, 9), 0)])
+def test_of_two_parents_with_one_key_the_first_decides(days: tuple[int, int], violations: int, found: Finding) -> None:
+    """That there are two is for another rule."""
+    customers = [{"customer_id": "a", "created_at": DAY.format(day)} for day in days]
+    orders = numbered({"customer_id": "a", "order_date": DAY.format(5)})
+    assert found(DATE, customers=numbered(*customers), orders=orders).violations == violations
+
+
+BOUND = """
+bounds:
+  - {{field: children.n, family: business, {}, title: T}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ("at_least: parent.least", dict.fromkeys((2, 4), "at least 1.0")),
+        ("at_most: parent.most", dict.fromkeys((1, 5), "at most 5.0")),
+        ("at_least: parent.least, at_most: parent.most", dict.fromkeys((1, 2, 4, 5), "at least 1.0 and at most 5.0")),
+    ],
+)
+def test_limits_that_the_parent_alone_gives(
+    limits: str, expected: dict[int, str], tmp_path: Path, database: Database[Document]
+) -> None:
+    key = {"type": "string", "maxLength": 9}
+    parents = {"key": key | {"x-unique": True}, "least": {"type": "integer"}, "most": {"type": "integer"}}
+    children = {"parent": key | {"x-reference": "parents.key"}, "n": {"type": "integer"}}
+    model = model_of(tmp_path, {"parents": collection_of(parents), "children": collection_of(children)})
+    (tmp_path / "config" / "rules.yaml").write_text(BOUND.format(limits), encoding="utf-8")
+    database["parents"].insert_many({"key": one, "least": 1, "most": 5} for one in "abcd")
+    values = [("a", 3), ("a", 6), ("b", 0), ("b", 3), ("c", 0), ("c", 6), ("d", 1), ("d", 5), ("none", 9)]
+    database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
+    context = context_for(model, database)
+    (outcome,) = judge(business.rules(model, context.configuration), context).values()
+    assert (outcome.examined, outcome.violations) == (9, len(expected))
+    assert said(outcome) == [(one, f"n is {values[one][1]}, should be {limit}") for one, limit in expected.items()]
