@@ -27,6 +27,7 @@ from conformance.rules import access, permissions, subscriptions, users
 from conformance.rules.base import Context
 from conformance.subscriptions import SUBSCRIPTIONS_FILE
 from tests.judging import ROOT, context_for, failed, judge
+from tests.models import collection_of
 
 ORDERS = "SELECT * FROM orders WHERE "
 Documents = dict[str, list[dict[str, Any]]]
@@ -282,6 +283,7 @@ WITHIN = [
     ("store_id = :store_id AND deleted = false", None),
     ("deleted = false AND store_id = :store_id", None),
     ("store_id = :store_id", None),
+    ("store_id = :declared_nowhere", None),
     ("store_id IN :store_ids", "the user of store_0 would hold 5 documents and may not read them, such as "),
     ("store_id = :store_id OR deleted = true", "the user of store_0 would hold 2 documents and may not read them"),
     ("true", "the user of store_0 would hold 5 documents and may not read them"),
@@ -329,3 +331,31 @@ def test_the_second_model_has_both_files_and_is_clean(database: Database[Any]) -
     assert failed(outcomes) == set()
     assert [name for name, outcome in outcomes.items() if outcome.skipped] == []
     assert outcomes["permissions.readings.read"].evidence == {"users": 2, "documents of each": "1 to 2"}
+
+
+def test_what_refers_to_two_users_is_of_both(tmp_path: Path, database: Database[Any]) -> None:
+    """A move belongs to the house that it is from and to the one that it is to, and to no third."""
+    root = tmp_path / "greenhouse"
+    shutil.copytree(ROOT / "examples" / "greenhouse", root)
+    house = {"type": "string", "pattern": "^house_[a-z]{1,20}$", "x-reference": "greenhouses.greenhouse_id"}
+    moves = collection_of({"from_id": house, "to_id": house}) | {"title": "Moves"}
+    moves["properties"]["_id"] = {"type": "string", "x-uuid": 4}
+    moves["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
+    moves["x-indexes"] = [{"keys": {"from_id": 1}}, {"keys": {"to_id": 1}}]
+    (root / "schemas" / "moves.json").write_text(json.dumps(moves), encoding="utf-8")
+    path = root / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    mine = "from_id = $user.greenhouse_id OR to_id = $user.greenhouse_id"
+    content["rules"].append({"collection": "moves", "operations": ["read"], "condition": mine})
+    path.write_text(json.dumps(content), encoding="utf-8")
+    houses = [f"house_{letter}" for letter in "abcd"]
+    database["greenhouses"].insert_many({"_id": one, "greenhouse_id": one, "deleted": False} for one in houses)
+    pairs = [(0, 1), (1, 0), (0, 0), (1, 2)]
+    database["moves"].insert_many({"_id": f"{a}{b}", "from_id": houses[a], "to_id": houses[b]} for a, b in pairs)
+    context = context_for(load_model(root), database)
+    rules = [
+        one for one in permissions.rules(context.model, context.configuration) if one.id.startswith("permissions.moves")
+    ]
+    outcome = judge(rules, context)["permissions.moves.read"]
+    assert (outcome.examined, outcome.violations) == (4, 0)
+    assert outcome.evidence == {"users": 4, "documents of each": "0 to 3"}
