@@ -110,6 +110,9 @@ def test_counts_are_exact_and_samples_bounded(model: Model, shop: Mongo) -> None
     assert (outcomes[IMAGE].violations, outcomes[TEXT].violations, outcomes[PAIR].violations) == (20, 21, 0)
     assert [sample.id for sample in outcomes[IMAGE].samples] == keys[:4]
     assert [sample.id for sample in outcomes[TEXT].samples] == ["prod_1", *keys[:3]]
+    shop["product_embeddings"].delete_many({"_id": {"$in": keys}})
+    outcome = verdict(model, shop, sample_size=4)[PAIR]
+    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (20, keys[:4])
 
 
 def test_no_vectors_is_no_pass(model: Model, shop: Mongo) -> None:
