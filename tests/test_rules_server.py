@@ -553,6 +553,10 @@ def atlas(*fields: Mapping[str, Any], **other: Any) -> list[dict[str, Any]]:
         (atlas(DESCRIPTION, {"type": "filter", "path": "deleted"}, IMAGE), []),
         ([], ["there is no such vector search index"]),
         (atlas(IMAGE), ["description_embedding is not in the index"]),
+        (
+            atlas({**DESCRIPTION, "similarity": "euclidean"}),
+            ["image_embedding is not in the index", "description_embedding has similarity euclidean instead of cosine"],
+        ),
         (atlas({**IMAGE, "numDimensions": 768}, DESCRIPTION), ["image_embedding has numDimensions 768 instead of 512"]),
         (
             atlas({**IMAGE, "similarity": "euclidean"}, {**DESCRIPTION, "numDimensions": 512}),
