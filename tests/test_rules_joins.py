@@ -292,10 +292,11 @@ def test_nothing_precedes_its_cause(found: Finding) -> None:
 )
 def test_a_price_stays_near_the_list(store: str, price: Any, limits: str | None, found: Finding) -> None:
     items = [{"product_id": "p", "store_id": store, "unit_price": price}, {"product_id": "none", "unit_price": 1.0},
-             {"product_id": "q", "store_id": store, "unit_price": 1.0}, {"product_id": "q"}]  # fmt: skip
+             {"product_id": "q", "store_id": store, "unit_price": 1.0}, {"product_id": "q"},
+             {"product_id": None, "store_id": store, "unit_price": 99.0}]  # fmt: skip
     products = [{"product_id": "p", "base_price": 10.0}, {"product_id": "q", "base_price": "1"}, {"base_price": 1.0}]
     outcome = found(PRICE, order_items=numbered(*items), products=numbered(*products))
-    assert outcome.examined == 4
+    assert outcome.examined == 5
     assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}, should be {limits}")])
 
 
