@@ -5,6 +5,7 @@ Documents hold only what the rule looks at; what they lack or hold in a wrong ty
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pymongo.database import Database
 
 from conformance.connection import OPTIONS
 from conformance.model import Model
+from conformance.partition import Partition
 from conformance.results import Outcome
 from conformance.rules import business
 from conformance.rules.references import rules
@@ -339,6 +341,16 @@ bounds:
 """
 
 
+def bounded(folder: Path, limits: str) -> Model:
+    """Of children whose n has limits."""
+    key, number = {"type": "string", "maxLength": 9}, {"type": "integer"}
+    parents = {"key": key | {"x-unique": True}, "least": number, "most": number}
+    children = {"parent": key | {"x-reference": "parents.key"}, "n": number, "own": number}
+    model = model_of(folder, {"parents": collection_of(parents), "children": collection_of(children)})
+    (folder / "config" / "rules.yaml").write_text(BOUND.format(limits), encoding="utf-8")
+    return model
+
+
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
@@ -350,15 +362,26 @@ bounds:
 def test_limits_that_the_parent_alone_gives(
     limits: str, expected: dict[int, str], tmp_path: Path, database: Database[Document]
 ) -> None:
-    key = {"type": "string", "maxLength": 9}
-    parents = {"key": key | {"x-unique": True}, "least": {"type": "integer"}, "most": {"type": "integer"}}
-    children = {"parent": key | {"x-reference": "parents.key"}, "n": {"type": "integer"}}
-    model = model_of(tmp_path, {"parents": collection_of(parents), "children": collection_of(children)})
-    (tmp_path / "config" / "rules.yaml").write_text(BOUND.format(limits), encoding="utf-8")
+    context = context_for(bounded(tmp_path, limits), database)
     database["parents"].insert_many({"key": one, "least": 1, "most": 5} for one in "abcd")
     values = [("a", 3), ("a", 6), ("b", 0), ("b", 3), ("c", 0), ("c", 6), ("d", 1), ("d", 5), ("none", 9)]
     database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
-    context = context_for(model, database)
-    (outcome,) = judge(business.rules(model, context.configuration), context).values()
+    (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
     assert (outcome.examined, outcome.violations) == (9, len(expected))
     assert said(outcome) == [(one, f"n is {values[one][1]}, should be {limit}") for one, limit in expected.items()]
+
+
+def test_limits_of_its_own_and_of_the_parent(tmp_path: Path, database: Database[Document]) -> None:
+    """Each child is judged in one part of a run that is shared; one without a parent has its own limit."""
+    context = context_for(bounded(tmp_path, "at_least: own, at_most: parent.most"), database)
+    database["parents"].insert_many({"key": one, "most": 5} for one in "abcd")
+    values = [(one, n) for one in ("a", "b", "c", "d", "none") for n in (3, 4, 6)]
+    database["children"].insert_many(numbered(*({"parent": one, "n": n, "own": 4} for one, n in values)))
+    parts = [replace(context, partition=Partition(number, 2), ranges={}) for number in (1, 2)]
+    first, second, whole = (
+        next(iter(judge(business.rules(one.model, one.configuration), one).values())) for one in (*parts, context)
+    )
+    assert (whole.examined, whole.violations) == (15, 9)
+    assert [sample.id for sample in whole.samples] == [0, 2, 3, 5, 6]
+    assert (first.examined, first.violations) == (6, 4)
+    assert (second.examined, second.violations) == (9, 5)
