@@ -104,7 +104,7 @@ def test_counts_are_exact_and_samples_bounded(model: Model, shop: Mongo) -> None
     keys = [f"prod_x{n:02d}" for n in range(20)]
     shop["products"].insert_many([{"_id": key, "product_id": key} for key in keys])
     broken = {"image_embedding": [], "description_embedding": 1}
-    shop["product_embeddings"].insert_many([embedding(key, **broken) for key in keys])
+    shop["product_embeddings"].insert_many([embedding(key, **broken) for key in reversed(keys)])
     shop["product_embeddings"].update_one({"_id": "prod_1"}, {"$unset": {"description_embedding": 1}})
     outcomes = verdict(model, shop, sample_size=4)
     assert (outcomes[IMAGE].violations, outcomes[TEXT].violations, outcomes[PAIR].violations) == (20, 21, 0)
