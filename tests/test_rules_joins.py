@@ -102,6 +102,14 @@ def test_live_children_of_deleted_parents(found: Finding) -> None:
     assert said(outcome) == [(1, "order_id is 'gone': that document of orders is deleted")]
 
 
+def test_deleted_children_of_deleted_parents_hide_no_live_one(found: Finding) -> None:
+    keys = [f"o{number}" for number in range(9)]
+    orders = numbered(*({"order_id": key, "deleted": True} for key in keys))
+    items = numbered(*({"order_id": key, "deleted": key != "o8"} for key in keys))
+    outcome = found(DELETED, order_items=items, orders=orders)
+    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (1, [8])
+
+
 def test_what_is_empty_is_not_examined(found: Finding) -> None:
     assert found(ORDER, orders=[{"_id": 1}]).skipped == "order_items is empty"
 
