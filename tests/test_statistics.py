@@ -113,6 +113,13 @@ def test_rows_add_up() -> None:
     assert two.statistic == pytest.approx(2 * one.statistic)
 
 
+@pytest.mark.parametrize("nothing", [[0, 0], [3, 3]])
+def test_a_row_that_says_nothing_leaves_the_next_its_say(nothing: list[float]) -> None:
+    """None at all, or too few for two cells."""
+    alone = g_test([[60, 40]], [[1, 1]], [[2, 1]], 1e-6)
+    assert g_test([nothing, [60, 40]], [[1, 1]] * 2, [[2, 1]] * 2, 1e-6) == alone
+
+
 def test_the_statistic_by_hand() -> None:
     """2 x sum of observed x ln(observed / expected), over Williams' 1 + (sum of 1/p - 1) / (6 n (k - 1))."""
     g = 2 * (60 * np.log(60 / 50) + 40 * np.log(40 / 50))
