@@ -311,6 +311,7 @@ def test_one_broken_file_leaves_the_other_judged(
     told = "permissions._config.file" if name == PERMISSIONS_FILE else "sync._config.subscriptions-file"
     assert failed(outcomes) == {told}
     (sample,) = outcomes[told].samples
+    assert outcomes[told].examined == 1
     assert sample.ref == f"config/{name}"
     assert sample.why.startswith("line ")
     assert all(told in str(outcome.skipped) for outcome in outcomes.values() if outcome.skipped)
