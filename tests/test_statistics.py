@@ -89,6 +89,7 @@ def test_what_the_rule_is_named_for_is_caught_at_full_size() -> None:
         ([100, 100, 4], [50, 50, 2], 1),  # 4 expected in the third: it joins the smallest other
         ([100, 100, 4, 4], [50, 50, 2, 2], 2),  # two that make 8 together
         ([100, 100, 5], [50, 50, 2.5], 2),
+        ([5, 5, 5, 5], [1, 1, 1, 1], 3),
         ([100, 100, 3, 4, 3], [100, 100, 3, 4, 3], 2),  # two that would do, and a third that alone would not
         ([3, 3], [1, 1], 0),  # all of it too few: one cell, nothing to compare
         ([500], [1], 0),
