@@ -19,10 +19,10 @@ from conformance.connection import OPTIONS
 from conformance.model import Model
 from conformance.partition import Partition
 from conformance.results import Outcome
-from conformance.rules import business
+from conformance.rules import business, snapshots
 from conformance.rules.references import rules
 from tests.finding import Finding
-from tests.judging import context_for, judge
+from tests.judging import configuration_for, context_for, judge
 from tests.models import ABSENT, collection_of, model_of
 
 Document = dict[str, Any]
@@ -152,6 +152,37 @@ def test_a_key_that_differs_from_the_parents(found: Finding) -> None:
     outcome = found(SAME_STORE, orders=numbered(*orders), order_items=numbered(*documents))
     assert outcome.violations == 2
     assert said(outcome) == [(1, "store_id is 't', orders says 's'"), (4, "store_id is 'u', orders says 's' or 't'")]
+
+
+@pytest.mark.parametrize("other", ["r", "t"])
+def test_one_copy_of_many_is_enough(other: str, found: Finding) -> None:
+    """Whether it stands below the right ones or above."""
+    items = [{"order_id": "a", "store_id": store} for store in ("s", other, "s")]
+    outcome = found(SAME_STORE, orders=numbered({"order_id": "a", "store_id": "s"}), order_items=numbered(*items))
+    assert said(outcome) == [(1, f"store_id is '{other}', orders says 's'")]
+
+
+def test_keys_and_other_copies_come_through_one_reference(tmp_path: Path) -> None:
+    """Each in its family, whichever stands first."""
+    text = {"type": "string", "maxLength": 99}
+    name = text | {"maxLength": 40}
+    parents = {"key": text | {"x-unique": True}, "region": text, "first": name, "last": name}
+    through = {"through": "parent"}
+    children = {
+        "parent": text | {"x-reference": "parents.key"},
+        "early": text | {"x-snapshot": through | {"of": ["first"]}},
+        "region": text | {"x-agrees": through | {"with": "region"}},
+        "late": text | {"x-snapshot": through | {"of": ["first", "last"], "separator": "-"}},
+    }
+    model = model_of(tmp_path, {"parents": collection_of(parents), "children": collection_of(children)})
+    configuration = configuration_for(model)
+    assert {rule.id: rule.title for rule in snapshots.rules(model, configuration)} == {
+        "snapshots.children.early": "Things: early equals the first of its parents",
+        "snapshots.children.late": "Things: late equals the first - last of its parents",
+    }
+    assert {rule.id for rule in rules(model, configuration)} == {
+        "references.children.parent", "references.children.region+parent",
+    }  # fmt: skip
 
 
 def test_a_joined_copy(found: Finding) -> None:
@@ -326,21 +357,25 @@ def test_one_price_of_many_is_enough(prices: tuple[float, ...], broken: list[int
 
 
 def test_prices_are_named_in_the_order_of_their_key(found: Finding) -> None:
-    """However many products have one that is wrong."""
+    """However many products have one that is wrong; each is counted once, also where a product's are in two groups."""
     keys = [f"p{number:04}" for number in range(2_000)]
     items = [{"_id": key, "product_id": key, "store_id": "store_spokane", "unit_price": 1.0} for key in reversed(keys)]
+    items.append({"_id": "more", "product_id": keys[999], "store_id": "store_seattle", "unit_price": 1.0})
     outcome = found(
         PRICE, order_items=items, products=numbered(*({"product_id": key, "base_price": 10.0} for key in keys))
     )
-    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (2_000, keys[:5])
+    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (2_001, keys[:5])
 
 
-@pytest.mark.parametrize(("days", "violations"), [((9, 1), 1), ((1, 9), 0)])
-def test_of_two_parents_with_one_key_the_first_decides(days: tuple[int, int], violations: int, found: Finding) -> None:
+@pytest.mark.parametrize(("order", "violations"), [((1, 0), 1), ((0, 1), 0)])
+def test_of_two_parents_with_one_key_the_first_decides(order: tuple[int, int], violations: int, found: Finding) -> None:
     """That there are two is for another rule."""
-    customers = [{"customer_id": "a", "created_at": DAY.format(day)} for day in days]
+    customers = numbered(*({"customer_id": "a", "created_at": DAY.format((1, 9)[one])} for one in order))
     orders = numbered({"customer_id": "a", "order_date": DAY.format(5)})
-    assert found(DATE, customers=numbered(*customers), orders=orders).violations == violations
+    assert found(DATE, customers=customers, orders=orders).violations == violations
+    products = numbered(*({"product_id": "p", "base_price": (10.0, 20.0)[one]} for one in order))
+    items = numbered({"product_id": "p", "store_id": "store_spokane", "unit_price": 10.0})
+    assert found(PRICE, products=products, order_items=items).violations == violations
 
 
 BOUND = """
