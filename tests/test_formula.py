@@ -406,6 +406,23 @@ def test_guards_hold_where_the_formula_can_be_evaluated(
     assert (list(server["formula"].aggregate(stages)) == [{"n": 1}]) is fits
 
 
+@pytest.mark.parametrize(
+    ("row", "real"),
+    [
+        (ROW, True),
+        ({**ROW, "at": "2024-02-30T10:00:00Z"}, False),
+        ({**ROW, "_parent": {"at": "yesterday", "n": 2}}, False),
+    ],
+)
+def test_time_stamps_are_real_ones(
+    row: Document, real: bool, shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """Numbers are not asked to be."""
+    parsed = formula("parent.at < at and parent.n < n", shop, configuration)
+    stages: list[Document] = [{"$documents": [row]}, {"$project": {"real": {"$and": parsed.validity()}}}]
+    assert list(server["formula"].aggregate(stages)) == [{"real": real}]
+
+
 def test_the_projects_own_rules_parse(model: Model) -> None:
     """Equations of config/rules.yaml all compile."""
     own = configuration_for(model)
