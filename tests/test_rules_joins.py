@@ -428,3 +428,13 @@ def test_limits_of_its_own_and_of_the_parent(tmp_path: Path, database: Database[
     assert [sample.id for sample in whole.samples] == [0, 2, 3, 5, 6]
     assert (first.examined, first.violations) == (6, 4)
     assert (second.examined, second.violations) == (9, 5)
+
+
+def test_a_limit_that_is_a_number_is_for_children_with_a_parent(tmp_path: Path, database: Database[Document]) -> None:
+    """Where the other limit is the parent's; what has no parent is for another rule."""
+    context = context_for(bounded(tmp_path, "at_least: '2', at_most: parent.most"), database)
+    database["parents"].insert_one({"key": "a", "most": 5})
+    values = [("none", 1), ("a", 1), ("a", 2), ("a", 6), ("none", 6)]
+    database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
+    (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
+    assert (outcome.examined, outcome.violations, [sample.id for sample in outcome.samples]) == (5, 2, [1, 3])
