@@ -130,9 +130,9 @@ def _git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def verdict(root: Path, **settings: Any) -> dict[str, Outcome]:
-    """The family's outcomes for a folder. No rule of it asks the database."""
-    model = replace(load_model(ROOT), root=root)
+def verdict(root: Path, own: Path = ROOT, **settings: Any) -> dict[str, Outcome]:
+    """The family's outcomes for a folder, by the project's model or one's own. No rule of it asks the database."""
+    model = replace(load_model(own), root=root)
     nothing: Any = None
     chosen = Settings(_env_file=None, **settings)  # type: ignore[call-arg]
     context = Context(model, configuration_for(model), chosen, nothing, embedded=True, scratch=None, sample_size=50)
@@ -270,6 +270,15 @@ def test_the_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str
     assert outcome.examined >= len(Settings.model_fields)
 
 
+def test_a_setting_of_the_models_own_belongs_in_the_sample(checkout: Checkout) -> None:
+    greenhouse = ROOT / "examples" / "greenhouse"
+    root = checkout(DOTenvDOTsample=f"{SHIPPED}NUM_SENSORS=5\n", DOTgitignore=".env")
+    assert verdict(root, greenhouse)[SAMPLE].violations == 0
+    (root / ".env.sample").write_text(SHIPPED, encoding="utf-8")
+    (sample,) = verdict(root, greenhouse)[SAMPLE].samples
+    assert (sample.why, sample.ref) == ("NUM_SENSORS is missing", ".env.sample")
+
+
 def test_no_sample_is_no_pass(checkout: Checkout) -> None:
     root = checkout(a="x")
     assert verdict(root)[SAMPLE].skipped == f"{root} has no .env.sample"
@@ -359,6 +368,12 @@ def test_the_settings_own_address_is_among_those_looked_at(checkout: Checkout, o
     outcome = verdict(checkout(a="x"), mongodb_connection_string=SecretStr(own))[MASKED]
     assert outcome.examined == 7 * 8 + 1
     assert outcome.violations == 0
+
+
+@pytest.mark.parametrize("own", [f"{ADDRESS}zava:@localhost/", f"{ADDRESS}zava@localhost/", f"{ADDRESS}localhost/"])
+def test_an_address_without_a_password_has_nothing_to_hide(checkout: Checkout, own: str) -> None:
+    outcome = verdict(checkout(a="x"), mongodb_connection_string=SecretStr(own))[MASKED]
+    assert (outcome.examined, outcome.violations) == (7 * 8, 0)
 
 
 @pytest.mark.parametrize(
