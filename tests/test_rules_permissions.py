@@ -247,6 +247,36 @@ def test_a_subscription_is_held_to_its_find(
         assert str(says) in sample.why
 
 
+def test_of_what_two_do_not_agree_on_the_first_is_shown(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    subscribe(folder, "deleted = false", {"deleted": True})
+    (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
+    first = filled["orders"].find_one({"deleted": False}, sort=[("_id", 1)])
+    assert first is not None
+    assert sample.why.endswith(f"that its find does not, such as {first['_id']!r}")
+
+
+#: A condition, and what is said of its parameter.
+USES = [
+    ("store_id = :store_id", None),
+    ("store_id IN :store_ids", None),
+    ("store_id = :store_ids", ":store_ids is a list, and one value is compared"),
+    ("store_id IN :store_id", ":store_id must be a list (values)"),
+    ("store_id = :shop", ":shop is not declared under parameters"),
+]
+
+
+@pytest.mark.parametrize(("condition", "says"), USES, ids=[row[0] for row in USES])
+def test_a_parameter_is_what_the_condition_asks_for(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
+) -> None:
+    rule = "sync._config.subscriptions-parameters"
+    clean = verdict(filled)[rule]
+    subscribe(folder, condition, {})
+    outcome = verdict(filled)[rule]
+    assert outcome.examined == clean.examined + 1
+    assert [sample.why for sample in outcome.samples] == ([says] if says else [])
+
+
 #: A subscription to orders on a store's user's device, and what is said; None where it is within the permission.
 WITHIN = [
     ("store_id = :store_id AND deleted = false", None),
