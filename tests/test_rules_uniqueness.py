@@ -70,6 +70,7 @@ def test_a_uuid_is_the_same_in_either_case(found: Finding) -> None:
     outcome = found(USER, stores=of("rls_user_id", *UUIDS))
     assert outcome.violations == 2
     assert ids(outcome) == ["01", "02"]
+    assert {sample.why for sample in outcome.samples} == {f"shares rls_user_id {UUIDS[0]!r}"}
 
 
 def test_what_stands_in_a_uuids_place_is_compared_as_it_is(found: Finding) -> None:
@@ -95,6 +96,12 @@ def test_alike_but_for_case(found: Finding) -> None:
         ("09", "email 'a@x' but for case"), ("10", "email 'A@x' but for case"), ("11", "email 'b@x' but for case"),
         ("12", "email 'b@x' but for case"), ("13", "email 'B@x' but for case"),
     ]  # fmt: skip
+
+
+def test_alike_but_for_case_in_the_order_of_small_letters(found: Finding) -> None:
+    """In which _ stands before them, and not after."""
+    outcome = found(CASE, customers=of("email", "AB@x", "ab@x", "A_@x", "a_@x"))
+    assert ids(outcome) == ["01", "02", "03", "04"]
 
 
 @pytest.mark.parametrize(
