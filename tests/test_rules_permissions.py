@@ -134,6 +134,42 @@ def test_strangers_who_are_taken_for_somebody_are_told(
     assert "None may read" in outcome.samples[0].why
 
 
+def test_who_is_tried_as_a_stranger(verdict: Verdict, database: Database[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What apps send by mistake and attackers on purpose; what is nearly an id; ids of several and of the deleted."""
+    whole, near, deleted = "0f9a8b7c", "0f9a8b7", "1c2d"
+    keys = (whole, near, deleted, near, None)
+    database["stores"].insert_many(
+        {"_id": number, "rls_user_id": one, "deleted": one == deleted} for number, one in enumerate(keys)
+    )
+    tried: list[Any] = []
+    monkeypatch.setattr(users, "user_of", lambda *given: tried.append(given[3]))
+    outcome = verdict(database)["permissions._config.strangers"]
+    nobody = "00000000-0000-0000-0000-000000000000"
+    assert tried == [
+        None, "", " ", 0, True, [], {}, {"$ne": None}, {"$gt": ""}, "nobody",
+        "0f9a8b7c ", "0f9a8b7c\n", ["0f9a8b7c"],
+        "0f9a8b7 ", "0f9a8b7\n", "0f9a8b", ["0f9a8b7"],
+        "1c2d ", "1c2d\n", "1c2", ["1c2d"],
+        "0f9a8b7 ", "0f9a8b7\n", "0f9a8b", ["0f9a8b7"],
+        f"{nobody} ", f"{nobody}\n", nobody[:-1], [nobody],
+        near, near, deleted,
+    ]  # fmt: skip
+    assert (outcome.examined, outcome.violations) == (len(tried), 0)
+
+
+def test_every_name_of_a_condition_is_looked_up(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    path = folder / "config" / PERMISSIONS_FILE
+    text = path.read_text(encoding="utf-8")
+    wrong = '"condition": "first = 1 AND deleted = 7 AND second = $user.name AND store_id = $user.name"'
+    path.write_text(text.replace('"condition": "store_id = $user.store_id"', wrong, 1), encoding="utf-8")
+    assert [sample.why for sample in verdict(filled)["permissions._config.names"].samples] == [
+        "inventory has no field 'first'",
+        "deleted is never 7: the schema refuses it",
+        "inventory has no field 'second'",
+        "users have no attribute 'name'; it is not in users.attributes",
+    ]
+
+
 @pytest.mark.parametrize("broken", [None, ""])
 def test_an_empty_id_in_the_data_makes_nobody_known(verdict: Verdict, database: Database[Any], broken: Any) -> None:
     """Not even a document without an id does."""
