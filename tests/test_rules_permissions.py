@@ -291,6 +291,14 @@ def test_of_what_two_do_not_agree_on_the_first_is_shown(verdict: Verdict, filled
     assert sample.why.endswith(f"that its find does not, such as {first['_id']!r}")
 
 
+def test_a_find_that_the_server_refuses_is_told_in_its_words(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    subscribe(folder, "deleted = false", {"store_id": {"$in": 5}})
+    (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
+    assert sample.why == "the server refuses its find: $in needs an array"
+
+
 #: A condition, and what is said of its parameter.
 USES = [
     ("store_id = :store_id", None),

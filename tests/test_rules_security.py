@@ -387,6 +387,7 @@ def test_a_broken_mask_is_found(
     monkeypatch.setattr(security, "mask", broken)
     outcome = verdict(checkout(a="x"))[MASKED]
     assert outcome.violations == violations
+    assert [sample.ref for sample in outcome.samples[:2]] == ["form 1 of 56", "form 2 of 56"][:violations]
     assert not any("plainword" in repr(sample) for sample in outcome.samples)
 
 

@@ -736,7 +736,7 @@ def test_images_that_do_not_come_are_found(
     ]
 
 
-def test_what_happens_in_another_collection_is_not_awaited(
+def test_what_else_happens_meanwhile_is_not_awaited(
     database: Documents, scratch: Documents, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = scratch.watch
@@ -744,6 +744,8 @@ def test_what_happens_in_another_collection_is_not_awaited(
     def disturbed(*arguments: Any, **options: Any) -> Any:
         stream = watch(*arguments, **options)
         scratch["another"].insert_one({})
+        scratch.drop_collection("orders")
+        scratch.create_collection("orders", changeStreamPreAndPostImages={"enabled": True})
         return stream
 
     monkeypatch.setattr(scratch, "watch", disturbed)

@@ -231,6 +231,16 @@ def test_an_id_of_two_fields_has_their_names_in_it(
     assert why(outcome) == (None if fits else f"the id is {room + 1} bytes long")
 
 
+def test_an_id_whose_characters_are_few_and_its_bytes_many(tmp_path: Path, database: Database[Document]) -> None:
+    """The schema admits it, for it counts characters, and not those of the names."""
+    text = {"type": "string", "maxLength": 32}
+    schema = collection_of({"shop": text, "number": text})
+    schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
+    bells = "\N{BELL}" * 32
+    outcome = judged(tmp_path, schema, database, [{"shop": bells, "number": bells[:30]}])["id-size"]
+    assert why(outcome) == f"the id is {4 * 62} bytes long"
+
+
 def test_what_is_no_text_adds_nothing_to_an_id(tmp_path: Path, database: Database[Document]) -> None:
     schema = collection_of({"shop": {"type": "integer"}, "number": {"type": "string", "maxLength": 300}}) | {
         "x-indexes": [{"keys": {"shop": 1, "number": 1}, "unique": True}]

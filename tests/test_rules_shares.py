@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -218,12 +219,23 @@ def test_what_cannot_deviate_is_not_judged(found: Finding) -> None:
 # -- a share of one's own ---------------------------------------------------------------------------------------------
 
 
-def judged(model: Model, database: Database[Document], **changes: Any) -> Outcome:
-    """What the share of orders by store says when it is written otherwise."""
+def judged(
+    model: Model, database: Database[Document], figures: dict[str, float] | None = None, **changes: Any
+) -> Outcome:
+    """What the share of orders by store says when it, or its figures, are written otherwise."""
     context = context_for(model, database)
     share = context.configuration.rules.shares[0].model_copy(update=changes)
-    check = shares.Shares(model, context.configuration, share)
+    generation = context.configuration.generation
+    if figures is not None:
+        generation = generation.model_copy(update={"figures": {**generation.figures, share.expected: figures}})
+    check = shares.Shares(model, replace(context.configuration, generation=generation), share)
     return check(context, [Rule(STORES, "Shares", check)])[STORES]
+
+
+def test_a_small_weight_is_one_and_none_is_none(model: Model, database: Database[Document]) -> None:
+    database["orders"].insert_many(orders({"a": 400, "b": 100, "c": 3}, "store_id"))
+    outcome = judged(model, database, {"a": 1.2, "b": 0.3, "c": 0.0})
+    assert outcome.evidence["table"] == {"": {"a": (400, 400.0), "b": (100, 100.0)}}
 
 
 def test_a_chance_below_the_significance_is_a_finding_and_one_that_equals_it_is_none(
