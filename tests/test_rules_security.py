@@ -236,6 +236,14 @@ def test_env_is_ignored_and_not_tracked(checkout: Checkout, files: dict[str, str
     assert outcome.violations == len(refs)
 
 
+@pytest.mark.parametrize("unknown", ["ls-files", "check-ignore"])
+def test_a_git_that_cannot_say_is_no_finding(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, unknown: str) -> None:
+    git = security._git
+    monkeypatch.setattr(security, "_git", lambda root, *words: None if unknown in words else git(root, *words))
+    root = checkout(a="x")
+    assert verdict(root)[IGNORED].skipped == f"{root} is in no git checkout"
+
+
 def test_a_tracked_env_is_found_though_ignored(checkout: Checkout) -> None:
     root = checkout(DOTgitignore=".env\n", DOTenv="A=1")
     _git(root, "add", "--force", ".env")
@@ -267,7 +275,7 @@ def test_the_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str
     for sample, part in zip(outcome.samples, says, strict=True):
         assert part in sample.why
         assert HEX not in sample.why
-    assert outcome.examined >= len(Settings.model_fields)
+    assert outcome.examined == len(Settings.model_fields) + sum("is no setting" in part for part in says)
 
 
 def test_a_setting_of_the_models_own_belongs_in_the_sample(checkout: Checkout) -> None:

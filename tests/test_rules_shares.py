@@ -80,6 +80,13 @@ def test_orders_that_are_spread_otherwise(found: Finding) -> None:
     assert sample.why.count(";") == 2
 
 
+def test_what_is_furthest_off_is_not_what_is_most_times_off(found: Finding) -> None:
+    """A few more of a few are to be expected sooner than many fewer of many."""
+    counts = by_weight(1_000) | {"store_kirkland": 28, "store_online": 190}
+    largest = found(STORES, orders=orders(counts, "store_id")).evidence["largest_deviations"]
+    assert [one.partition(",")[0] for one in largest[:2]] == ["store_online: 190", "store_kirkland: 28"]
+
+
 def test_a_store_without_orders_is_counted_as_none(found: Finding) -> None:
     counts = by_weight(1_000) | {"store_kirkland": 0}
     outcome = found(STORES, orders=orders(counts, "store_id"))
@@ -220,11 +227,11 @@ def test_what_cannot_deviate_is_not_judged(found: Finding) -> None:
 
 
 def judged(
-    model: Model, database: Database[Document], figures: dict[str, float] | None = None, **changes: Any
+    model: Model, database: Database[Document], figures: dict[str, float] | None = None, number: int = 0, **changes: Any
 ) -> Outcome:
-    """What the share of orders by store says when it, or its figures, are written otherwise."""
+    """What a share, first of all that of orders by store, says when it or its figures are written otherwise."""
     context = context_for(model, database)
-    share = context.configuration.rules.shares[0].model_copy(update=changes)
+    share = context.configuration.rules.shares[number].model_copy(update=changes)
     generation = context.configuration.generation
     if figures is not None:
         generation = generation.model_copy(update={"figures": {**generation.figures, share.expected: figures}})
@@ -269,6 +276,16 @@ def test_every_field_of_a_share_must_be_what_it_is_in_the_model(model: Model, da
     outcome = judged(model, database, by="without(store_id, status)")
     assert outcome.examined == sum(counts.values())
     assert outcome.evidence["table"][""]["store_seattle"][0] == counts["store_seattle"]
+
+
+def test_every_field_of_a_month_must_be_what_it_is_in_the_model(model: Model, database: Database[Document]) -> None:
+    documents = seasonal(as_configured(100))
+    lines = len(documents["order_items"])
+    documents["order_items"] += [{"order_id": "order_20240101_1", "product_id": one} for one in (7, None, ["p_a"])]
+    for name, some in documents.items():
+        database[name].insert_many(some)
+    outcome = judged(model, database, number=2, within="slice(without(order_id, product_id), 10, 12)")
+    assert outcome.examined == lines
 
 
 @pytest.mark.parametrize(
