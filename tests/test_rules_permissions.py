@@ -6,6 +6,7 @@ edit of a file or of documents can show.
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -155,6 +156,16 @@ def test_who_is_tried_as_a_stranger(verdict: Verdict, database: Database[Any], m
         near, near, deleted,
     ]  # fmt: skip
     assert (outcome.examined, outcome.violations) == (len(tried), 0)
+
+
+def test_a_file_without_rules_is_read_all_the_same(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert verdict(filled)["permissions._config.file"].examined == len(content["rules"]) == 5
+    path.write_text(json.dumps({**content, "rules": []}), encoding="utf-8")
+    outcomes = verdict(filled)
+    assert (outcomes["permissions._config.file"].examined, outcomes["permissions._config.file"].violations) == (1, 0)
+    assert outcomes["permissions._config.names"].skipped == f"config/{PERMISSIONS_FILE} has no rule"
 
 
 def test_every_name_of_a_condition_is_looked_up(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
@@ -358,6 +369,18 @@ def test_one_broken_file_leaves_the_other_judged(
     assert all(told in str(outcome.skipped) for outcome in outcomes.values() if outcome.skipped)
     other = "sync._config.subscriptions-fields" if name == PERMISSIONS_FILE else "permissions.orders.read"
     assert outcomes[other].examined
+
+
+def test_while_nobody_is_known_a_subscription_in_other_words_is_not_examined(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    subscribe(folder, "deleted = false", {"deleted": {"$eq": False}})
+    meaning = "sync._config.subscriptions-meaning"
+    assert verdict(filled)[meaning].examined == 27
+    path = folder / "config" / PERMISSIONS_FILE
+    path.write_text("{", encoding="utf-8")
+    outcome = verdict(filled)[meaning]
+    assert (outcome.examined, outcome.violations) == (26, 0)
 
 
 def test_the_second_model_has_both_files_and_is_clean(database: Database[Any]) -> None:
