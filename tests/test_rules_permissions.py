@@ -371,6 +371,21 @@ def test_one_broken_file_leaves_the_other_judged(
     assert outcomes[other].examined
 
 
+def test_a_query_of_the_apps_is_about_a_collection_that_there_is(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    rule = "sync._config.subscriptions-collections"
+    clean = verdict(filled)[rule]
+    path = folder / "config" / SUBSCRIPTIONS_FILE
+    text = path.read_text(encoding="utf-8").replace("FROM orders WHERE order_id = :order_id", "FROM sales WHERE x = 1")
+    path.write_text(text, encoding="utf-8")
+    outcome = verdict(filled)[rule]
+    assert outcome.examined == clean.examined
+    assert [(sample.ref, sample.why) for sample in outcome.samples] == [
+        (f"config/{SUBSCRIPTIONS_FILE}: queries.order", "the model defines no collection 'sales'")
+    ]
+
+
 def test_while_nobody_is_known_a_subscription_in_other_words_is_not_examined(
     verdict: Verdict, filled: Database[Any], folder: Path
 ) -> None:
