@@ -165,6 +165,52 @@ def test_strangers_who_are_taken_for_somebody_are_told(
     assert "None may read" in outcome.samples[0].why
 
 
+def test_who_is_tried_as_a_stranger(verdict: Verdict, database: Database[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What apps send by mistake and attackers on purpose; what is nearly an id; ids of several and of the deleted."""
+    whole, near, deleted = "0f9a8b7c", "0f9a8b7", "1c2d"
+    keys = (whole, near, deleted, near, None)
+    database["stores"].insert_many(
+        {"_id": number, "rls_user_id": one, "deleted": one == deleted} for number, one in enumerate(keys)
+    )
+    tried: list[Any] = []
+    monkeypatch.setattr(users, "user_of", lambda *given: tried.append(given[3]))
+    outcome = verdict(database)["permissions._config.strangers"]
+    nobody = "00000000-0000-0000-0000-000000000000"
+    assert tried == [
+        None, "", " ", 0, True, [], {}, {"$ne": None}, {"$gt": ""}, "nobody",
+        "0f9a8b7c ", "0f9a8b7c\n", ["0f9a8b7c"],
+        "0f9a8b7 ", "0f9a8b7\n", "0f9a8b", ["0f9a8b7"],
+        "1c2d ", "1c2d\n", "1c2", ["1c2d"],
+        "0f9a8b7 ", "0f9a8b7\n", "0f9a8b", ["0f9a8b7"],
+        f"{nobody} ", f"{nobody}\n", nobody[:-1], [nobody],
+        near, near, deleted,
+    ]  # fmt: skip
+    assert (outcome.examined, outcome.violations) == (len(tried), 0)
+
+
+def test_a_file_without_rules_is_read_all_the_same(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert verdict(filled)["permissions._config.file"].examined == len(content["rules"]) == 5
+    path.write_text(json.dumps({**content, "rules": []}), encoding="utf-8")
+    outcomes = verdict(filled)
+    assert (outcomes["permissions._config.file"].examined, outcomes["permissions._config.file"].violations) == (1, 0)
+    assert outcomes["permissions._config.names"].skipped == f"config/{PERMISSIONS_FILE} has no rule"
+
+
+def test_every_name_of_a_condition_is_looked_up(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    path = folder / "config" / PERMISSIONS_FILE
+    text = path.read_text(encoding="utf-8")
+    wrong = '"condition": "first = 1 AND deleted = 7 AND second = $user.name AND store_id = $user.name"'
+    path.write_text(text.replace('"condition": "store_id = $user.store_id"', wrong, 1), encoding="utf-8")
+    assert [sample.why for sample in verdict(filled)["permissions._config.names"].samples] == [
+        "inventory has no field 'first'",
+        "deleted is never 7: the schema refuses it",
+        "inventory has no field 'second'",
+        "users have no attribute 'name'; it is not in users.attributes",
+    ]
+
+
 @pytest.mark.parametrize("broken", [None, ""])
 def test_an_empty_id_in_the_data_makes_nobody_known(verdict: Verdict, database: Database[Any], broken: Any) -> None:
     """Not even a document without an id does."""
@@ -278,6 +324,44 @@ def test_a_subscription_is_held_to_its_find(
         assert str(says) in sample.why
 
 
+def test_of_what_two_do_not_agree_on_the_first_is_shown(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    subscribe(folder, "deleted = false", {"deleted": True})
+    (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
+    first = filled["orders"].find_one({"deleted": False}, sort=[("_id", 1)])
+    assert first is not None
+    assert sample.why.endswith(f"that its find does not, such as {first['_id']!r}")
+
+
+def test_a_find_that_the_server_refuses_is_told_in_its_words(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    subscribe(folder, "deleted = false", {"store_id": {"$in": 5}})
+    (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
+    assert sample.why == "the server refuses its find: $in needs an array"
+
+
+#: A condition, and what is said of its parameter.
+USES = [
+    ("store_id = :store_id", None),
+    ("store_id IN :store_ids", None),
+    ("store_id = :store_ids", ":store_ids is a list, and one value is compared"),
+    ("store_id IN :store_id", ":store_id must be a list (values)"),
+    ("store_id = :shop", ":shop is not declared under parameters"),
+]
+
+
+@pytest.mark.parametrize(("condition", "says"), USES, ids=[row[0] for row in USES])
+def test_a_parameter_is_what_the_condition_asks_for(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
+) -> None:
+    rule = "sync._config.subscriptions-parameters"
+    clean = verdict(filled)[rule]
+    subscribe(folder, condition, {})
+    outcome = verdict(filled)[rule]
+    assert outcome.examined == clean.examined + 1
+    assert [sample.why for sample in outcome.samples] == ([says] if says else [])
+
+
 #: A subscription to orders on a store's user's device, and what is said; None where it is within the permission.
 WITHIN = [
     ("store_id = :store_id AND deleted = false", None),
@@ -317,6 +401,33 @@ def test_one_broken_file_leaves_the_other_judged(
     assert all(told in str(outcome.skipped) for outcome in outcomes.values() if outcome.skipped)
     other = "sync._config.subscriptions-fields" if name == PERMISSIONS_FILE else "permissions.orders.read"
     assert outcomes[other].examined
+
+
+def test_a_query_of_the_apps_is_about_a_collection_that_there_is(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    rule = "sync._config.subscriptions-collections"
+    clean = verdict(filled)[rule]
+    path = folder / "config" / SUBSCRIPTIONS_FILE
+    text = path.read_text(encoding="utf-8").replace("FROM orders WHERE order_id = :order_id", "FROM sales WHERE x = 1")
+    path.write_text(text, encoding="utf-8")
+    outcome = verdict(filled)[rule]
+    assert outcome.examined == clean.examined
+    assert [(sample.ref, sample.why) for sample in outcome.samples] == [
+        (f"config/{SUBSCRIPTIONS_FILE}: queries.order", "the model defines no collection 'sales'")
+    ]
+
+
+def test_while_nobody_is_known_a_subscription_in_other_words_is_not_examined(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    subscribe(folder, "deleted = false", {"deleted": {"$eq": False}})
+    meaning = "sync._config.subscriptions-meaning"
+    assert verdict(filled)[meaning].examined == 27
+    path = folder / "config" / PERMISSIONS_FILE
+    path.write_text("{", encoding="utf-8")
+    outcome = verdict(filled)[meaning]
+    assert (outcome.examined, outcome.violations) == (26, 0)
 
 
 def test_the_second_model_has_both_files_and_is_clean(database: Database[Any]) -> None:

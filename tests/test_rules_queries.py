@@ -17,7 +17,7 @@ from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
 from conformance.plans import explained
 from conformance.results import Outcome
-from conformance.rules.queries import rules
+from conformance.rules.queries import rules, values_for
 from tests.judging import configuration_for, context_for, failed, judge
 
 Mongo = Database[dict[str, Any]]
@@ -211,12 +211,22 @@ def test_only_unfit_values_leave_nothing_to_ask_with(model: Model, database: Mon
     assert {outcome.skipped is None for outcome in outcomes.values()} == {False}
 
 
+@pytest.mark.parametrize(("later", "value"), [(0, "o1"), (1, "o2"), (2, "o3"), (3, "o3"), (100, "o3")])
+def test_a_value_from_a_later_document(later: int, value: str, model: Model, database: Mongo) -> None:
+    """Beyond the last of those that are fit it is the last."""
+    database["orders"].insert_many([{"_id": n, "order_id": f"o{n}"} for n in (2, 3, 1)] + [{"_id": 4, "order_id": 4}])
+    query = _query(parameters={"x": {"field": "orders.order_id", "later": later}}, find={"order_id": "$$x"})
+    assert values_for(context_for(model, database), query) == {"x": value}
+
+
 def test_what_the_server_refuses_is_a_finding(model: Model, shop: Mongo) -> None:
     query = _query(find={"$text": {"$search": "x"}}, plan={"require": ["TEXT"]})
     configuration = replace(configuration_for(model), queries=(query,))
     outcomes = judge(rules(model, configuration), context_for(model, shop))
     assert failed(outcomes) == {"queries.orders.q"}
-    assert "text index required" in outcomes["queries.orders.q"].samples[0].why
+    outcome = outcomes["queries.orders.q"]
+    assert outcome.examined == 1
+    assert outcome.samples[0].why == "the server refused it: 'text index required for $text query'"
 
 
 def test_a_user_who_may_not_read_is_an_error_of_the_target(model: Model, shop: Mongo) -> None:
@@ -252,9 +262,15 @@ def _query(**given: Any) -> NamedQuery:
         ({"parameters": {"x": "orders.order_id"}}, "the parameter x is not used"),
         ({"parameters": {"x": "orders.number"}, "find": {"order_id": "$$x"}}, "there is no field 'orders.number'"),
         ({"parameters": {"x": "sales.order_id"}, "find": {"order_id": "$$x"}}, "there is no field 'sales.order_id'"),
+        ({"parameters": {"a": {"literal": 5}, "x": "orders.number"}, "find": {"total": "$$a", "order_id": "$$x"}},
+         "there is no field 'orders.number'"),
+        ({"find": None, "pipeline": [{"$match": {"status": "$$status"}}]}, "$$status is no parameter"),
+        ({"find": None, "pipeline": [{"$sortByCount": "status"}, {"$match": {"s": "$$status"}}]},
+         "$$status is no parameter"),
+        ({"find": {"let": "$$e"}}, "$$e is no parameter"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)
+)  # fmt: skip
 def test_a_query_that_does_not_fit_the_model_is_refused(model: Model, given: dict[str, Any], says: str) -> None:
     configuration = replace(configuration_for(model), queries=(_query(**given),))
     with pytest.raises(ConfigurationError) as raised:

@@ -130,9 +130,9 @@ def _git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def verdict(root: Path, **settings: Any) -> dict[str, Outcome]:
-    """The family's outcomes for a folder. No rule of it asks the database."""
-    model = replace(load_model(ROOT), root=root)
+def verdict(root: Path, own: Path = ROOT, **settings: Any) -> dict[str, Outcome]:
+    """The family's outcomes for a folder, by the project's model or one's own. No rule of it asks the database."""
+    model = replace(load_model(own), root=root)
     nothing: Any = None
     chosen = Settings(_env_file=None, **settings)  # type: ignore[call-arg]
     context = Context(model, configuration_for(model), chosen, nothing, embedded=True, scratch=None, sample_size=50)
@@ -236,6 +236,14 @@ def test_env_is_ignored_and_not_tracked(checkout: Checkout, files: dict[str, str
     assert outcome.violations == len(refs)
 
 
+@pytest.mark.parametrize("unknown", ["ls-files", "check-ignore"])
+def test_a_git_that_cannot_say_is_no_finding(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, unknown: str) -> None:
+    git = security._git
+    monkeypatch.setattr(security, "_git", lambda root, *words: None if unknown in words else git(root, *words))
+    root = checkout(a="x")
+    assert verdict(root)[IGNORED].skipped == f"{root} is in no git checkout"
+
+
 def test_a_tracked_env_is_found_though_ignored(checkout: Checkout) -> None:
     root = checkout(DOTgitignore=".env\n", DOTenv="A=1")
     _git(root, "add", "--force", ".env")
@@ -267,7 +275,16 @@ def test_the_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str
     for sample, part in zip(outcome.samples, says, strict=True):
         assert part in sample.why
         assert HEX not in sample.why
-    assert outcome.examined >= len(Settings.model_fields)
+    assert outcome.examined == len(Settings.model_fields) + sum("is no setting" in part for part in says)
+
+
+def test_a_setting_of_the_models_own_belongs_in_the_sample(checkout: Checkout) -> None:
+    greenhouse = ROOT / "examples" / "greenhouse"
+    root = checkout(DOTenvDOTsample=f"{SHIPPED}NUM_SENSORS=5\n", DOTgitignore=".env")
+    assert verdict(root, greenhouse)[SAMPLE].violations == 0
+    (root / ".env.sample").write_text(SHIPPED, encoding="utf-8")
+    (sample,) = verdict(root, greenhouse)[SAMPLE].samples
+    assert (sample.why, sample.ref) == ("NUM_SENSORS is missing", ".env.sample")
 
 
 def test_no_sample_is_no_pass(checkout: Checkout) -> None:
@@ -361,6 +378,12 @@ def test_the_settings_own_address_is_among_those_looked_at(checkout: Checkout, o
     assert outcome.violations == 0
 
 
+@pytest.mark.parametrize("own", [f"{ADDRESS}zava:@localhost/", f"{ADDRESS}zava@localhost/", f"{ADDRESS}localhost/"])
+def test_an_address_without_a_password_has_nothing_to_hide(checkout: Checkout, own: str) -> None:
+    outcome = verdict(checkout(a="x"), mongodb_connection_string=SecretStr(own))[MASKED]
+    assert (outcome.examined, outcome.violations) == (7 * 8, 0)
+
+
 @pytest.mark.parametrize(
     ("broken", "violations"),
     [(lambda text: text, 7 * 8), (lambda text: text.replace("p@ss", "p@ss!"), 7 * 8), (lambda _: "", 0)],
@@ -372,6 +395,7 @@ def test_a_broken_mask_is_found(
     monkeypatch.setattr(security, "mask", broken)
     outcome = verdict(checkout(a="x"))[MASKED]
     assert outcome.violations == violations
+    assert [sample.ref for sample in outcome.samples[:2]] == ["form 1 of 56", "form 2 of 56"][:violations]
     assert not any("plainword" in repr(sample) for sample in outcome.samples)
 
 

@@ -405,6 +405,13 @@ FAULTS = (
         "deleted: False is not in the schema",
     ),
     Fault(
+        "a validator with another condition",
+        lambda db: modified("orders", validator={**_validator(db, "orders"), "$expr": True})(db),
+        ("validators.orders.definition",),
+        "orders",
+        "$expr: True instead of {'$and': ",
+    ),
+    Fault(
         "level",
         modified("orders", validationLevel="moderate"),
         ("validators.orders.level",),
@@ -738,6 +745,24 @@ def test_images_that_do_not_come_are_found(
         ("orders.update", "the pre-image is missing and the post-image is missing"),
         ("orders.delete", "the pre-image is missing"),
     ]
+
+
+def test_what_else_happens_meanwhile_is_not_awaited(
+    database: Documents, scratch: Documents, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = scratch.watch
+
+    def disturbed(*arguments: Any, **options: Any) -> Any:
+        stream = watch(*arguments, **options)
+        scratch["another"].insert_one({})
+        scratch.drop_collection("orders")
+        scratch.create_collection("orders", changeStreamPreAndPostImages={"enabled": True})
+        return stream
+
+    monkeypatch.setattr(scratch, "watch", disturbed)
+    outcome = round_trips(context_of(model, database, scratch), scratch, [model["orders"]])["orders"]
+    assert (outcome.examined, outcome.violations) == (3, 0)
+    assert outcome.evidence == {"arrived": ["insert", "update", "delete"]}
 
 
 def test_events_that_do_not_come_in_time_are_found(database: Documents, scratch: Documents, model: Model) -> None:

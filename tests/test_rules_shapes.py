@@ -1,8 +1,13 @@
-"""Family crdt: what a device cannot take is named in documents that no schema admits, and in some that one does."""
+"""Family crdt: what a device cannot take is named in documents that no schema admits, and in some that one does.
+
+And how tests of single documents are answered together, whichever family they are of.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +17,20 @@ from bson import Binary, Decimal128, Int64, ObjectId, Regex
 from pymongo.database import Database
 
 from conformance.kinds import MAX_INTEGER
+from conformance.model import Model
+from conformance.partition import Partition
 from conformance.results import Outcome
-from conformance.rules.crdt import HARD_SIZE, MAX_DEPTH, MAX_ID_BYTES, TYPICAL_SIZE, rules
+from conformance.rules.base import Rule
+from conformance.rules.crdt import rules
+from conformance.rules.screen import DocumentTest, screen
 from tests.finding import Finding
 from tests.judging import context_for, judge
 from tests.models import collection_of, model_of
 
 Document = dict[str, Any]
+
+#: What Ditto takes, in bytes and levels; written out, so that the module's own figures are held to it.
+TYPICAL_SIZE, HARD_SIZE, MAX_DEPTH, MAX_ID_BYTES = 102_400, 512_000, 29, 254
 
 
 def nested(levels: int, innermost: Any) -> Any:
@@ -217,3 +229,94 @@ def test_an_id_of_two_fields_has_their_names_in_it(
     document = {"shop": "s" * 100, "number": "n" * (room - 100 + longer)}
     outcome = judged(tmp_path, schema, database, [document])["id-size"]
     assert why(outcome) == (None if fits else f"the id is {room + 1} bytes long")
+
+
+def test_an_id_whose_characters_are_few_and_its_bytes_many(tmp_path: Path, database: Database[Document]) -> None:
+    """The schema admits it, for it counts characters, and not those of the names."""
+    text = {"type": "string", "maxLength": 32}
+    schema = collection_of({"shop": text, "number": text})
+    schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
+    bells = "\N{BELL}" * 32
+    outcome = judged(tmp_path, schema, database, [{"shop": bells, "number": bells[:30]}])["id-size"]
+    assert why(outcome) == f"the id is {4 * 62} bytes long"
+
+
+def test_what_is_no_text_adds_nothing_to_an_id(tmp_path: Path, database: Database[Document]) -> None:
+    schema = collection_of({"shop": {"type": "integer"}, "number": {"type": "string", "maxLength": 300}}) | {
+        "x-indexes": [{"keys": {"shop": 1, "number": 1}, "unique": True}]
+    }
+    schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
+    room = MAX_ID_BYTES - len("shop") - 4 - len("number") - 4
+    assert why(judged(tmp_path, schema, database, [{"shop": 7, "number": "n" * room}])["id-size"]) is None
+
+
+def test_an_id_field_that_may_be_absent_is_missed(tmp_path: Path, database: Database[Document]) -> None:
+    """The schema admits the document; devices could not name it."""
+    text = {"type": "string", "maxLength": 9}
+    schema = collection_of({"shop": text, "number": text}, optional=["number"])
+    schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
+    outcome = judged(tmp_path, schema, database, [{"shop": "s"}])["id-fields"]
+    assert why(outcome) == "shop, number missing"
+
+
+# -- many tests, few scans --------------------------------------------------------------------------------------------
+
+
+def screened(
+    model: Model, database: Database[Document], *tests: DocumentTest, partition: Partition | None = None
+) -> list[Outcome]:
+    """What is said of the orders, by all tests in one go."""
+    asked = [Rule(f"crdt.orders.{number}", f"Rule {number}", test) for number, test in enumerate(tests)]
+    outcomes = screen(replace(context_for(model, database), partition=partition), asked)
+    return [outcomes[rule.id] for rule in asked]
+
+
+def odd(screen: Mapping[str, Any], **more: Any) -> list[DocumentTest]:
+    """That n is even where the screen is met: by a query, and by Python."""
+    query = {**screen, "$expr": {"$mod": ["$n", 2]}}
+    return [
+        DocumentTest("orders", dict(screen), lambda one: f"n is {one['n']}", violating=query, **more),
+        DocumentTest("orders", dict(screen), lambda one: f"n is {one['n']}" if one["n"] % 2 else None, **more),
+    ]
+
+
+def test_thousands_of_suspects_are_all_asked(model: Model, database: Database[Document]) -> None:
+    """No longer by _id; only so many are shown, the first ones."""
+    database["orders"].insert_many({"_id": n, "n": n} for n in reversed(range(3_000)))
+    for outcome in screened(model, database, *odd({"n": {"$gte": 0}})):
+        assert (outcome.examined, outcome.violations) == (3_000, 1_500)
+        assert [(one.id, one.why) for one in outcome.samples] == [(n, f"n is {n}") for n in (1, 3, 5, 7, 9)]
+
+
+def test_each_of_several_screens_finds_its_own(model: Model, database: Database[Document]) -> None:
+    database["orders"].insert_many({"_id": n, "n": n, "late": n > 3} for n in range(9))
+    outcomes = screened(model, database, *odd({"late": True}), *odd({"late": False}), *odd({"n": {"$gt": 1}}))
+    assert [(outcome.examined, outcome.violations) for outcome in outcomes] == [(9, 2)] * 4 + [(9, 3)] * 2
+    assert [[one.id for one in outcome.samples] for outcome in outcomes[::2]] == [[5, 7], [1, 3], [3, 5, 7]]
+
+
+@pytest.mark.parametrize(
+    ("number", "part", "violations", "first"),
+    [(10, 1, 2, 1), (10, 2, 3, 5), (3_000, 1, 750, 1), (3_000, 2, 750, 1_501)],
+)
+def test_a_part_judges_its_own_documents(
+    number: int, part: int, violations: int, first: int, model: Model, database: Database[Document]
+) -> None:
+    """Suspects of the other part are the other's, be they few or many."""
+    database["orders"].insert_many({"_id": n, "n": n} for n in range(number))
+    for outcome in screened(model, database, *odd({"n": {"$gte": 0}}), partition=Partition(part, 2)):
+        assert (outcome.examined, outcome.violations) == (number // 2, violations)
+        assert outcome.samples[0].id == first
+
+
+def test_a_part_without_documents_judges_nothing(model: Model, database: Database[Document]) -> None:
+    database["orders"].insert_one({"_id": 1, "n": 1})
+    for outcome in screened(model, database, *odd({"n": 1}), partition=Partition(2, 2)):
+        assert outcome.skipped == "no document of orders is in this part"
+
+
+def test_a_test_without_its_field_leaves_the_others_judged(model: Model, database: Database[Document]) -> None:
+    database["orders"].insert_one({"_id": 1, "n": 1})
+    lacking, *rest = screened(model, database, *odd({"n": 1}, wanting="tip")[:1], *odd({"n": 1}, wanting="n"))
+    assert lacking.skipped == "no document of orders has tip"
+    assert [(outcome.examined, outcome.violations) for outcome in rest] == [(1, 1)] * 2

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from bson import ObjectId, Regex
+from pymongo.database import Database
 
 from conformance.calendar import day_weight, days_by_year
+from conformance.errors import ConfigurationError
+from conformance.model import Model
+from conformance.results import Outcome
+from conformance.rules import shares
+from conformance.rules.base import Rule
 from conformance.statistics import g_test
 from tests.finding import Finding
+from tests.judging import configuration_for, context_for
 
 Document = dict[str, Any]
 
@@ -71,6 +80,13 @@ def test_orders_that_are_spread_otherwise(found: Finding) -> None:
     assert sample.why.count(";") == 2
 
 
+def test_what_is_furthest_off_is_not_what_is_most_times_off(found: Finding) -> None:
+    """A few more of a few are to be expected sooner than many fewer of many."""
+    counts = by_weight(1_000) | {"store_kirkland": 28, "store_online": 190}
+    largest = found(STORES, orders=orders(counts, "store_id")).evidence["largest_deviations"]
+    assert [one.partition(",")[0] for one in largest[:2]] == ["store_online: 190", "store_kirkland: 28"]
+
+
 def test_a_store_without_orders_is_counted_as_none(found: Finding) -> None:
     counts = by_weight(1_000) | {"store_kirkland": 0}
     outcome = found(STORES, orders=orders(counts, "store_id"))
@@ -107,7 +123,12 @@ def test_orders_by_year(found: Finding) -> None:
     assert (outcome.examined, outcome.violations) == (sum(counts.values()), 1)
     assert outcome.evidence["p_value"] == pytest.approx(test.p_value)
     assert outcome.evidence["power"] == round(test.power, 4)
-    assert [one[0] for one in outcome.evidence["table"][""].values()] == [*counts.values()]
+    assert outcome.evidence["statistic"] == pytest.approx(test.statistic, abs=0.01)
+    n, whole = sum(counts.values()), sum(weights)
+    assert outcome.evidence["table"][""] == {
+        date[:4]: (count, round(n * weight / whole, 1))
+        for (date, count), weight in zip(counts.items(), weights, strict=True)
+    }
 
 
 SEASONS = {"a": [1.0, 2.0, 1.0, 0.5] * 3, "b": [2.0, 1.0, 1.0, 1.5] * 3, "c": [1.0] * 12}
@@ -162,6 +183,7 @@ def test_lines_by_month(swapped: bool, found: Finding) -> None:
         (None, "p_a"),
         (7, "p_a"),
         ("order_2024", "p_a"),
+        (202401010101, "p_a"),
     ]
     documents["order_items"] += [{"order_id": order, "product_id": product} for order, product in lines]
     documents["order_items"] += [{"product_id": "p_a"}, {"order_id": "order_20240101_1"}]
@@ -190,3 +212,87 @@ def test_a_category_whose_multipliers_cannot_be_used_is_left_out(multipliers: An
 def test_one_category_alone_has_no_share(found: Finding) -> None:
     documents = seasonal(as_configured(300), a=None, b=None)
     assert found(MONTHS, **documents).skipped == "there is one group only: nothing to compare"
+
+
+def test_what_cannot_deviate_is_not_judged(found: Finding) -> None:
+    """Categories that are the same all year: no number of lines would show that they have no seasons."""
+    documents = seasonal(as_configured(300), **dict.fromkeys(SEASONS, dict.fromkeys(NAMES, 1.0)))
+    n = len(documents["order_items"])
+    assert found(MONTHS, **documents).skipped == (
+        f"too few: {n:,} documents catch the deviation with power 0.00; no number would do"
+    )
+
+
+# -- a share of one's own ---------------------------------------------------------------------------------------------
+
+
+def judged(
+    model: Model, database: Database[Document], figures: dict[str, float] | None = None, number: int = 0, **changes: Any
+) -> Outcome:
+    """What a share, first of all that of orders by store, says when it or its figures are written otherwise."""
+    context = context_for(model, database)
+    share = context.configuration.rules.shares[number].model_copy(update=changes)
+    generation = context.configuration.generation
+    if figures is not None:
+        generation = generation.model_copy(update={"figures": {**generation.figures, share.expected: figures}})
+    check = shares.Shares(model, replace(context.configuration, generation=generation), share)
+    return check(context, [Rule(STORES, "Shares", check)])[STORES]
+
+
+def test_a_small_weight_is_one_and_none_is_none(model: Model, database: Database[Document]) -> None:
+    database["orders"].insert_many(orders({"a": 400, "b": 100, "c": 3}, "store_id"))
+    outcome = judged(model, database, {"a": 1.2, "b": 0.3, "c": 0.0})
+    assert outcome.evidence["table"] == {"": {"a": (400, 400.0), "b": (100, 100.0)}}
+
+
+def test_a_chance_below_the_significance_is_a_finding_and_one_that_equals_it_is_none(
+    model: Model, database: Database[Document]
+) -> None:
+    database["orders"].insert_many(orders(by_weight(3_000) | {"store_kirkland": 84}, "store_id"))
+    chance = judged(model, database).evidence["p_value"]
+    assert 1e-6 < chance < 0.01
+    assert judged(model, database, significance=chance).violations == 0
+    assert judged(model, database, significance=math.nextafter(chance, 1)).violations == 1
+
+
+def test_the_power_that_is_wanted_is_enough(
+    model: Model, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = by_weight(60)
+    database["orders"].insert_many(orders(counts, "store_id"))
+    power = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE).power
+    assert 0.5 < power < 0.99
+    monkeypatch.setattr(shares, "POWER", power + 1e-9)
+    assert "too few" in str(judged(model, database).skipped)
+    monkeypatch.setattr(shares, "POWER", power)
+    assert judged(model, database).examined == sum(counts.values())
+
+
+def test_every_field_of_a_share_must_be_what_it_is_in_the_model(model: Model, database: Database[Document]) -> None:
+    """One that is fit does not stand for another."""
+    counts = by_weight(1_000)
+    database["orders"].insert_many({**one, "status": "x"} for one in orders(counts, "store_id"))
+    database["orders"].insert_many({"store_id": "store_seattle", "status": one} for one in (7, None, ["x"]))
+    outcome = judged(model, database, by="without(store_id, status)")
+    assert outcome.examined == sum(counts.values())
+    assert outcome.evidence["table"][""]["store_seattle"][0] == counts["store_seattle"]
+
+
+def test_every_field_of_a_month_must_be_what_it_is_in_the_model(model: Model, database: Database[Document]) -> None:
+    documents = seasonal(as_configured(100))
+    lines = len(documents["order_items"])
+    documents["order_items"] += [{"order_id": "order_20240101_1", "product_id": one} for one in (7, None, ["p_a"])]
+    for name, some in documents.items():
+        database[name].insert_many(some)
+    outcome = judged(model, database, number=2, within="slice(without(order_id, product_id), 10, 12)")
+    assert outcome.examined == lines
+
+
+@pytest.mark.parametrize(
+    "by", ["quantity.category_id.seasonal_multipliers", "product_id.sku.name", "product_id.category_id.seasons"]
+)
+def test_a_share_by_no_reference_is_refused(by: str, model: Model) -> None:
+    configuration = configuration_for(model)
+    share = configuration.rules.shares[2].model_copy(update={"by": by})
+    with pytest.raises(ConfigurationError, match=rf"share of order_items by {by}: '{by}' must be reference\.reference"):
+        shares.Shares(model, configuration, share)

@@ -165,7 +165,11 @@ def test_the_shipped_file_is_clean(verdict: Verdict, model: Model) -> None:
     assert len(outcomes) == 5 + 8 * 6 + 2
     assert failed(outcomes) == set()
     assert {name for name, outcome in outcomes.items() if outcome.skipped} == set()
-    assert all(outcome.examined for outcome in outcomes.values())
+    assert {name: outcome.examined for name, outcome in outcomes.items() if outcome.examined != 1} == {
+        "sync._config.unknown": 9, "sync._config.settings": 10, "sync._config.maps": 4, "sync._config.secrets": 3,
+        "sync.stores.id_fields": 2, "sync.customers.id_fields": 2, "sync.products.id_fields": 2,
+        "sync.orders.id_fields": 2,
+    }  # fmt: skip
     assert load_connector(model).settings.batch_size == 1000
 
 
@@ -182,6 +186,7 @@ def test_an_alteration_fails_the_rules_that_name_it(
     for name in named:
         assert outcomes[name].violations == 1
         assert outcomes[name].examined >= clean[name].examined
+        assert outcomes[name].examined == 1 or not name.endswith((".configured", ".enabled", ".id_mapping"))
         (sample,) = outcomes[name].samples
         assert sample.ref is not None
         assert sample.ref.startswith(f"{FILE}: ")
@@ -192,6 +197,28 @@ def test_an_alteration_fails_the_rules_that_name_it(
     assert not any(outcomes[name].skipped for name in named)
     reasons = [outcome.skipped for outcome in outcomes.values() if outcome.skipped]
     assert all("sync." in reason or "maps no id" in reason for reason in reasons)
+
+
+#: What is replaced, by what, the rule, and all that it says.
+SAID = [
+    (STORES, "", "stores.configured", "there is no entry for stores"),
+    (STORES, STORES * 2, "stores.configured", "stores stands 2 times: collections[0], collections[1]"),
+    (CUSTOMERS, CUSTOMERS.replace("true", "false"), "customers.enabled", "is false, but devices need it"),
+    (EMBEDDINGS, EMBEDDINGS.replace("false", "true"), "product_embeddings.enabled",
+     "is true, but the schema keeps it from devices"),
+    (CATEGORIES, "  - {name: categories, sync_enabled: true}\n", "categories.id_mapping", "there is no id_mapping"),
+    (INVENTORY, "{mode: multiple_fields, fields: [store_id, product_id]} #", "inventory.id_mapping",
+     "is multiple_fields store_id, product_id, the schema says match_ids"),
+    (ORDERS, "{mode: match_ids}", "orders.id_mapping", "is match_ids, the schema says single_field order_id"),
+    ("${DITTO_API_KEY}", "0f9a", "_config.secrets", "is written out (*** here); write ${VARIABLE}"),
+    ("name: stores", "name: store", "_config.unknown", "the model defines no collection 'store'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "rule", "why"), SAID, ids=[row[3] for row in SAID])
+def test_what_is_said_of_an_alteration(verdict: Verdict, old: str, new: str, rule: str, why: str) -> None:
+    assert SHIPPED.count(old) == 1
+    assert [sample.why for sample in verdict(SHIPPED.replace(old, new))[f"sync.{rule}"].samples] == [why]
 
 
 @pytest.mark.parametrize(("old", "new", "says"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE])
@@ -292,7 +319,7 @@ def test_what_the_connector_cannot_work_on(
         provisioned.create_collection("orders", **options)
     outcomes = verdict(SHIPPED)
     assert failed(outcomes) == {fails}
-    assert outcomes[fails].samples[0].ref == "orders"
+    assert (outcomes[fails].examined, outcomes[fails].samples[0].ref) == (1, "orders")
     if fails.endswith("exists"):
         assert outcomes["sync.orders.not_capped"].skipped == "see sync.orders.exists"
 

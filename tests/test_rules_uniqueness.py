@@ -70,6 +70,7 @@ def test_a_uuid_is_the_same_in_either_case(found: Finding) -> None:
     outcome = found(USER, stores=of("rls_user_id", *UUIDS))
     assert outcome.violations == 2
     assert ids(outcome) == ["01", "02"]
+    assert {sample.why for sample in outcome.samples} == {f"shares rls_user_id {UUIDS[0]!r}"}
 
 
 def test_what_stands_in_a_uuids_place_is_compared_as_it_is(found: Finding) -> None:
@@ -85,6 +86,17 @@ def test_an_empty_collection_is_not_examined(rule: str, name: str, found: Findin
     assert found(rule).skipped == f"{name} is empty"
 
 
+def test_an_id_equals_its_field(found: Finding) -> None:
+    """What has no such field is for the documents' rules."""
+    pairs = [("s", "t"), ("v", "v"), ("w", None)]
+    stores = [{"_id": "u"}, *({"_id": one, "store_id": key} for one, key in pairs)]
+    outcome = found("uniqueness.stores._id+store_id", stores=stores)
+    assert (outcome.examined, outcome.violations) == (4, 2)
+    assert [(sample.id, sample.why) for sample in outcome.samples] == [
+        ("s", "_id is 's', store_id is 't'"), ("w", "_id is 'w', store_id is None"),
+    ]  # fmt: skip
+
+
 def test_alike_but_for_case(found: Finding) -> None:
     """Texts that are the same are another rule's; what is no text has no case."""
     outcome = found(
@@ -95,6 +107,12 @@ def test_alike_but_for_case(found: Finding) -> None:
         ("09", "email 'a@x' but for case"), ("10", "email 'A@x' but for case"), ("11", "email 'b@x' but for case"),
         ("12", "email 'b@x' but for case"), ("13", "email 'B@x' but for case"),
     ]  # fmt: skip
+
+
+def test_alike_but_for_case_in_the_order_of_small_letters(found: Finding) -> None:
+    """In which _ stands before them, and not after."""
+    outcome = found(CASE, customers=of("email", "AB@x", "ab@x", "A_@x", "a_@x"))
+    assert ids(outcome) == ["01", "02", "03", "04"]
 
 
 @pytest.mark.parametrize(
@@ -114,3 +132,8 @@ def test_the_version_of_a_uuid(value: Any, broken: bool, found: Finding) -> None
     """What is no text is for the documents' rules."""
     outcome = found("uniqueness.stores.rls_user_id-version", stores=[{"_id": "s", "rls_user_id": value}])
     assert [sample.why for sample in outcome.samples] == ([f"rls_user_id is {value!r}"] if broken else [])
+
+
+def test_a_uuid_that_every_document_must_have_is_examined_where_none_has_it(found: Finding) -> None:
+    outcome = found("uniqueness.stores.rls_user_id-version", stores=[{"_id": "s"}])
+    assert (outcome.skipped, outcome.examined, outcome.violations) == (None, 1, 0)
