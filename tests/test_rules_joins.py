@@ -11,7 +11,7 @@ from typing import Any
 
 import bson
 import pytest
-from bson import Decimal128
+from bson import Decimal128, Int64
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
@@ -20,6 +20,7 @@ from conformance.model import Model
 from conformance.partition import Partition
 from conformance.results import Outcome
 from conformance.rules import business, snapshots
+from conformance.rules.catalogue import all_rules
 from conformance.rules.references import rules
 from tests.finding import Finding
 from tests.judging import configuration_for, context_for, judge
@@ -86,6 +87,33 @@ def test_a_key_that_is_no_text_finds_its_own_child(database: Database[Document],
     outcome = judge([rule for rule in rules(model, context.configuration) if rule.id == ORDER], context)[ORDER]
     assert outcome.violations == 2
     assert [sample.id for sample in outcome.samples] == [1, 9]
+
+
+def test_a_list_with_the_key_in_it_is_another_key(found: Finding) -> None:
+    items = [{"order_id": ["gone"]}, {"order_id": "gone"}, {"order_id": ["gone", 1]}]
+    outcome = found(ORDER, order_items=numbered(*items), orders=numbered(*items[::2]))
+    assert (outcome.violations, [sample.id for sample in outcome.samples]) == (1, [1])
+
+
+def test_of_keys_that_are_no_text_one_is_not_another(database: Database[Document], model: Model) -> None:
+    """Neither among the samples nor among the totals."""
+    keys = (b"\xff1", b"\xff2", b"\xff3")
+    orders, items = (
+        [
+            RawBSONDocument(bson.encode({"_id": number, "order_id": "?!", "item_count": count}).replace(b"?!", key))
+            for number, (key, count) in enumerate(zip(keys, counts, strict=False))
+        ]
+        for counts in ((1, 2), (1, 1, 1))
+    )
+    database["orders"].insert_many(orders)
+    database["order_items"].insert_many(items)
+    context = context_for(model, database.with_options(OPTIONS))
+    every = {rule.id: rule for rule in all_rules(model, context.configuration)}
+    outcomes = judge([every[ORDER], every[COUNT]], context)
+    assert {name: (found.violations, [one.id for one in found.samples]) for name, found in outcomes.items()} == {
+        ORDER: (1, [2]),
+        COUNT: (1, [1]),
+    }
 
 
 def test_live_children_of_deleted_parents(found: Finding) -> None:
@@ -273,6 +301,23 @@ def test_a_decimal_among_the_prices_is_added_up(found: Finding) -> None:
     lines = [line("a", 1, Decimal128("1.10")), line("a", 1, 2.0)]
     outcome = found(SUBTOTAL, orders=numbered(order("a", subtotal=3.2)), order_items=numbered(*lines))
     assert said(outcome) == [(0, "subtotal is 3.2, 0.1 more than its order_items make")]
+
+
+@pytest.mark.parametrize(("own", "other"), [("x", ["x"]), (7, [7]), (["x"], "x")])
+def test_a_list_with_the_key_in_it_has_a_total_of_its_own(own: Any, other: Any, found: Finding) -> None:
+    orders, lines = [order(other, item_count=1), order(own, item_count=3)], [line(own), line(other)]
+    outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
+    assert said(outcome) == [(1, "item_count is 3, 2 more than its order_items make")]
+
+
+@pytest.mark.parametrize("keys", [(7, 7.0), (7.0, 7), (Int64(7), 7), (Decimal128("7"), 7)])
+def test_numbers_are_one_key_whatever_their_type(keys: tuple[Any, Any], found: Finding) -> None:
+    parent, child = keys
+    outcome = found(COUNT, orders=[order(parent, item_count=3)], order_items=[line(child)])
+    assert [sample.why for sample in outcome.samples] == ["item_count is 3, 2 more than its order_items make"]
+    customer = {"customer_id": child, "name": "Ann", "email": "a@b.c"}
+    outcome = found(EMAIL, customers=[customer], orders=[{"customer_id": parent, "customer_email": "x@b.c"}])
+    assert [sample.why for sample in outcome.samples] == ["customer_email is 'x@b.c', customers says 'a@b.c'"]
 
 
 def test_more_totals_are_counted_than_are_shown(found: Finding) -> None:

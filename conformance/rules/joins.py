@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
@@ -175,13 +176,18 @@ def deleted_parent(model: Model, reference: Reference) -> Part:
 
 def _children(context: Context, reference: Reference, rows: list[Row], also: Row, why: str) -> tuple[Sample, ...]:
     keys = [row["_id"] for row in rows[: context.sample_size]]
-    found = context.collection(reference.collection).find(
-        {**among(reference.field, keys), **also}, {reference.field: 1}
-    )
     return context.samples(
         Sample(f"{reference.field} is {shorten(one.get(reference.field))}: {why}", one["_id"])
-        for one in found.sort([(reference.field, 1), ("_id", 1)]).limit(context.sample_size)
+        for one in _those(context, reference.collection, reference.field, keys, also)
     )
+
+
+def _those(context: Context, name: str, field: str, keys: list[Any], also: Row, *shown: str) -> Iterator[Row]:
+    """The first documents whose field is one of the keys, in its order, with the fields that are to be shown."""
+    found = context.collection(name).find({**among(field, keys), **also}, [field, *shown])
+    found.sort([(field, 1), ("_id", 1)]).limit(0 if _unreadable(keys) else context.sample_size)
+    wanted = {_identity(key) for key in keys}
+    return (one for one in found if _identity(one.get(field)) in wanted)
 
 
 # -- copies -----------------------------------------------------------------------------------------------------------
@@ -227,13 +233,13 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
             {"$match": among(through.target_field, part)},
             {"$project": {"key": f"${through.target_field}", "value": _source(copy, "$")}},
         ]
-        sources: dict[str, list[Any]] = {}
+        sources: dict[Any, list[Any]] = {}
         for row in context.collection(through.target).aggregate(parents):
-            sources.setdefault(repr(row["key"]), []).append(row.get("value"))
+            sources.setdefault(_identity(row["key"]), []).append(row.get("value"))
         children = {"$and": [among(through.field, part), {copy.field: {"$exists": True, "$ne": None}}]}
         found = context.collection(through.collection).find(children, {through.field: 1, copy.field: 1})
         for row in found.sort([(through.field, 1), ("_id", 1)]):
-            should = [value for value in sources.get(repr(row[through.field]), ()) if value is not None]
+            should = [value for value in sources.get(_identity(row[through.field]), ()) if value is not None]
             if not should or row[copy.field] in should:
                 continue
             violations += 1
@@ -250,12 +256,25 @@ def matching(query: Row) -> list[Row]:
 
 
 def among(field: str, keys: list[Any]) -> Row:
-    """A query for the documents whose field is one of the keys; by index where the keys are plain."""
+    """A query for the documents whose field is one of the keys, by index where the keys are plain.
+
+    Where one of them holds bytes that are no text it finds all documents of that kind.
+    """
     plain = all(isinstance(key, str | int | ObjectId) for key in keys)
-    query: Row = {field: {"$in": keys}} if plain else {"$expr": {"$in": [f"${field}", {"$literal": keys}]}}
-    if any(isinstance(key, str) and _UNREADABLE in key for key in keys):
-        return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]}
-    return query
+    one_of = {"$in": keys, "$not": {"$type": "array"}}  # which would be found by what is in it
+    query: Row = {field: one_of} if plain else {"$expr": {"$in": [f"${field}", {"$literal": keys}]}}
+    return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if _unreadable(keys) else query
+
+
+def _unreadable(keys: list[Any]) -> bool:
+    return any(isinstance(key, str) and _UNREADABLE in key for key in keys)
+
+
+def _identity(key: Any) -> Any:
+    """What is equal for keys that are one to the server, which compares numbers by their value."""
+    value = key.to_decimal() if isinstance(key, Decimal128) else key
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return value if is_number and math.isfinite(value) else repr(key)
 
 
 def _parts(keys: list[Any]) -> Iterable[list[Any]]:
@@ -286,15 +305,14 @@ def wrong_total(position: int, model: Model, equation: Equation, formula: Formul
     alive = {"$cond": [{"$ne": [f"${flag}", True]}, amount, 0]} if flag else amount
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
-        off = {repr(row["_id"]): row[over_all] for row in rows[: context.sample_size]}
         key = total.reference.target_field
+        off = {_identity(row["_id"]): row[over_all] for row in rows[: context.sample_size]}
         keys = [row["_id"] for row in rows[: context.sample_size]]
-        found = context.collection(collection.name).find(among(key, keys), {key: 1, target.path: 1})
-        found.sort([(key, 1), ("_id", 1)])
-        return Outcome(examined, len(rows), context.samples(Sample(explain(one, off), one["_id"]) for one in found))
+        found = _those(context, collection.name, key, keys, {}, target.path)
+        samples = (Sample(explain(one, off[_identity(one[key])]), one["_id"]) for one in found)
+        return Outcome(examined, len(rows), context.samples(samples))
 
-    def explain(one: Row, off: Mapping[str, Any]) -> str:
-        difference = off[repr(one[total.reference.target_field])]
+    def explain(one: Row, difference: Any) -> str:
         size = _amount(difference, money=money)
         relation = "less" if not size.startswith("-") else "more"
         children = total.reference.collection
