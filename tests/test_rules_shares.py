@@ -104,6 +104,13 @@ def test_too_few_are_not_judged(found: Finding) -> None:
     )
 
 
+def test_so_few_that_no_two_shares_can_be_told_apart(found: Finding) -> None:
+    """Fewer than five are expected anywhere."""
+    assert found(STORES, orders=orders({"store_seattle": 2}, "store_id")).skipped == (
+        "too few: 2 documents catch the deviation with power 0.00; many more would do"
+    )
+
+
 def test_none_that_the_figures_know(found: Finding) -> None:
     assert found(STORES, orders=[{"store_id": one} for one in STRANGE]).skipped == (
         "no document of orders has a store_id that the figures know"
@@ -289,8 +296,11 @@ def test_every_field_of_a_month_must_be_what_it_is_in_the_model(model: Model, da
 
 
 @pytest.mark.parametrize(
-    "by", ["quantity.category_id.seasonal_multipliers", "product_id.sku.name", "product_id.category_id.seasons"]
-)
+    "by",
+    ["quantity.category_id.seasonal_multipliers", "product_id.sku.name", "product_id.category_id.seasons",
+     "product_id.category_id", "product_id", "product_id.category_id.seasonal_multipliers.jan",
+     "product_id.category_id.category_name"],
+)  # fmt: skip
 def test_a_share_by_no_reference_is_refused(by: str, model: Model) -> None:
     configuration = configuration_for(model)
     share = configuration.rules.shares[2].model_copy(update={"by": by})

@@ -58,13 +58,14 @@ DATA_FAMILIES: Final = ("counts", "documents", "references", "uniqueness", "snap
 
 
 def all_rules(model: Model, configuration: Configuration) -> list[Rule]:
-    """Every rule of the model. Two rules with one id are a mistake in the configuration or the library: ValueError."""
+    """Every rule of the model. Raises ConfigurationError when two statements make rules of one id."""
     found = [rule for family in FAMILIES.values() for rule in family(model, configuration)]
     for override in configuration.severities:
         found = _overridden(found, override, model)
     ids = [rule.id for rule in found]
     if len(ids) != len(set(ids)):
-        raise ValueError(f"rule ids are not unique: {sorted({one for one in ids if ids.count(one) > 1})}")
+        twice = ", ".join(sorted({one for one in ids if ids.count(one) > 1}))
+        raise ConfigurationError(f"{model.config('rules.yaml')}: there are two rules {twice}; give one another subject")
     return found
 
 

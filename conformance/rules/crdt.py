@@ -285,7 +285,9 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             collection.name,
             screen=unfit if fits else long,
             violating=long,
-            why=lambda document: f"the id is {sum(len(str(document.get(p, '')).encode()) for p in parts)} bytes long",
+            why=lambda document: (
+                f"the id is {heads + sum(len(str(document.get(p, '')).encode()) for p in parts)} bytes long"
+            ),
         ),
         why="A longer _id is refused by devices, and the document never arrives.",
         mend="Shorten the id.",

@@ -43,8 +43,8 @@ class Shares:
         self._formula(self.share.within)
         try:
             _, group, field = self._through()
-            known = self.model[group.target].has(field)
-        except KeyError:
+            known = len(self.model[group.target].field(field).children) == _MONTHS
+        except (KeyError, ValueError):
             known = False
         if not known:
             raise ConfigurationError(
@@ -84,7 +84,8 @@ class Shares:
         if test.power < POWER:
             enough = f"about {examined * test.needed:,.0f}" if test.needed < float("inf") else "no number"
             return skipped(
-                f"too few: {examined:,} documents catch the deviation with power {test.power:.2f}; {enough} would do"
+                f"too few: {examined:,} documents catch the deviation with power {test.power:.2f};"
+                f" {enough if test.degrees else 'many more'} would do"
             )
         evidence = {
             "test": "G-test",
