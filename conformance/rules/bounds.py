@@ -20,10 +20,10 @@ from conformance.oracle import shorten
 from conformance.partition import Range
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
-from conformance.rules.joins import Part, Row, among, matching
+from conformance.rules.joins import Part
+from conformance.rules.keys import Row, among, in_parts, matching
 
 Expression = Any
-_KEYS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +70,8 @@ class Bounds:
         """Look at the children of the suspects one by one."""
         collection = context.collection(self.reference.collection)
         violations, samples = 0, list[Sample]()
-        for start in range(0, len(suspects), _KEYS):
-            for row in collection.aggregate(self._broken(suspects[start : start + _KEYS]), allowDiskUse=True):
+        for some in in_parts(suspects):
+            for row in collection.aggregate(self._broken(some), allowDiskUse=True):
                 violations += 1
                 if len(samples) < context.sample_size:
                     samples.append(Sample(self._why(row), row["_id"]))

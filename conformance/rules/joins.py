@@ -8,13 +8,12 @@ of deleted parents, copies that differ and totals that do not add up all come fr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
-from bson import Decimal128, ObjectId
+from bson import Decimal128
 
 from conformance.configuration import Configuration, Equation
 from conformance.errors import ConfigurationError
@@ -24,14 +23,10 @@ from conformance.oracle import shorten
 from conformance.partition import Range
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
+from conformance.rules.keys import Row, among, identity, in_parts, matching, those
 
 Expression = Any
-Row = dict[str, Any]
 
-#: Keys of one `$in`: large enough that few are sent, small enough for one command.
-_KEYS: Final = 1000
-#: What stands in a key for bytes that are no text; asked for as such, they would not be found.
-_UNREADABLE: Final = "\ufffd"
 #: Sums of whole cents and counts are exact; sums of other numbers may differ in the last bits.
 _TOLERANCE: Final = 1e-6
 
@@ -178,16 +173,8 @@ def _children(context: Context, reference: Reference, rows: list[Row], also: Row
     keys = [row["_id"] for row in rows[: context.sample_size]]
     return context.samples(
         Sample(f"{reference.field} is {shorten(one.get(reference.field))}: {why}", one["_id"])
-        for one in _those(context, reference.collection, reference.field, keys, also)
+        for one in those(context, reference.collection, reference.field, keys, also)
     )
-
-
-def _those(context: Context, name: str, field: str, keys: list[Any], also: Row, *shown: str) -> Iterator[Row]:
-    """The first documents whose field is one of the keys, in its order, with the fields that are to be shown."""
-    found = context.collection(name).find({**among(field, keys), **also}, [field, *shown])
-    found.sort([(field, 1), ("_id", 1)]).limit(0 if _unreadable(keys) else context.sample_size)
-    wanted = {_identity(key) for key in keys}
-    return (one for one in found if _identity(one.get(field)) in wanted)
 
 
 # -- copies -----------------------------------------------------------------------------------------------------------
@@ -228,18 +215,18 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
     """Among the children of these parents, how many copies differ, and some of them."""
     through = copy.through
     violations, samples = 0, list[Sample]()
-    for part in _parts(keys):
+    for part in in_parts(keys):
         parents = [
             {"$match": among(through.target_field, part)},
             {"$project": {"key": f"${through.target_field}", "value": _source(copy, "$")}},
         ]
         sources: dict[Any, list[Any]] = {}
         for row in context.collection(through.target).aggregate(parents):
-            sources.setdefault(_identity(row["key"]), []).append(row.get("value"))
+            sources.setdefault(identity(row["key"]), []).append(row.get("value"))
         children = {"$and": [among(through.field, part), {copy.field: {"$exists": True, "$ne": None}}]}
         found = context.collection(through.collection).find(children, {through.field: 1, copy.field: 1})
         for row in found.sort([(through.field, 1), ("_id", 1)]):
-            should = [value for value in sources.get(_identity(row[through.field]), ()) if value is not None]
+            should = [value for value in sources.get(identity(row[through.field]), ()) if value is not None]
             if not should or row[copy.field] in should:
                 continue
             violations += 1
@@ -248,37 +235,6 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
                 why = f"{copy.field} is {shorten(row[copy.field])}, {through.target} says {right}"
                 samples.append(Sample(why, row["_id"]))
     return violations, tuple(samples)
-
-
-def matching(query: Row) -> list[Row]:
-    """The query as stages of a pipeline: none where it is for everything."""
-    return [{"$match": query}] if query else []
-
-
-def among(field: str, keys: list[Any]) -> Row:
-    """A query for the documents whose field is one of the keys, by index where the keys are plain.
-
-    Where one of them holds bytes that are no text it finds all documents of that kind.
-    """
-    plain = all(isinstance(key, str | int | ObjectId) for key in keys)
-    one_of = {"$in": keys, "$not": {"$type": "array"}}  # which would be found by what is in it
-    query: Row = {field: one_of} if plain else {"$expr": {"$in": [f"${field}", {"$literal": keys}]}}
-    return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if _unreadable(keys) else query
-
-
-def _unreadable(keys: list[Any]) -> bool:
-    return any(isinstance(key, str) and _UNREADABLE in key for key in keys)
-
-
-def _identity(key: Any) -> Any:
-    """What is equal for keys that are one to the server, which compares numbers by their value."""
-    value = key.to_decimal() if isinstance(key, Decimal128) else key
-    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else repr(key)
-
-
-def _parts(keys: list[Any]) -> Iterable[list[Any]]:
-    return (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
 
 
 # -- totals -----------------------------------------------------------------------------------------------------------
@@ -306,10 +262,10 @@ def wrong_total(position: int, model: Model, equation: Equation, formula: Formul
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         key = total.reference.target_field
-        off = {_identity(row["_id"]): row[over_all] for row in rows[: context.sample_size]}
+        off = {identity(row["_id"]): row[over_all] for row in rows[: context.sample_size]}
         keys = [row["_id"] for row in rows[: context.sample_size]]
-        found = _those(context, collection.name, key, keys, {}, target.path)
-        samples = (Sample(explain(one, off[_identity(one[key])]), one["_id"]) for one in found)
+        found = those(context, collection.name, key, keys, {}, target.path)
+        samples = (Sample(explain(one, off[identity(one[key])]), one["_id"]) for one in found)
         return Outcome(examined, len(rows), context.samples(samples))
 
     def explain(one: Row, difference: Any) -> str:

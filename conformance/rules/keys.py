@@ -1,0 +1,63 @@
+"""Keys: documents asked for by the values that they refer with, or are referred to by, whatever those are.
+
+The server compares numbers by their value, finds a list by what is in it, and cannot be asked for bytes that are no
+text; a reference means the value itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Final
+
+from bson import Decimal128, ObjectId
+
+from conformance.rules.base import Context
+
+Row = dict[str, Any]
+
+#: Keys of one `$in`: large enough that few are sent, small enough for one command.
+_KEYS: Final = 1000
+#: What stands in a key for bytes that are no text; asked for as such, they would not be found.
+_UNREADABLE: Final = "\ufffd"
+
+
+def matching(query: Row) -> list[Row]:
+    """The query as stages of a pipeline: none where it is for everything."""
+    return [{"$match": query}] if query else []
+
+
+def among(field: str, keys: list[Any]) -> Row:
+    """A query for the documents whose field is one of the keys, by index where the keys are plain.
+
+    Where one of them holds bytes that are no text it finds all documents of that kind.
+    """
+    plain = all(isinstance(key, str | int | ObjectId) for key in keys)
+    one_of = {"$in": keys, "$not": {"$type": "array"}}  # which would be found by what is in it
+    query: Row = {field: one_of} if plain else {"$expr": {"$in": [f"${field}", {"$literal": keys}]}}
+    return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if _unreadable(keys) else query
+
+
+def _unreadable(keys: list[Any]) -> bool:
+    return any(isinstance(key, str) and _UNREADABLE in key for key in keys)
+
+
+def identity(key: Any) -> Any:
+    """What is equal for keys that are one to the server, which compares numbers by their value."""
+    value = key.to_decimal() if isinstance(key, Decimal128) else key
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return value if is_number and math.isfinite(value) else repr(key)
+
+
+def in_parts(keys: list[Any]) -> Iterator[list[Any]]:
+    """The keys, as many at a time as one query takes."""
+    return (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
+
+
+def those(context: Context, name: str, field: str, keys: list[Any], also: Row, *shown: str) -> Iterator[Row]:
+    """The first documents whose field is one of the keys, in its order, with the fields that are to be shown."""
+    found = context.collection(name).find({**among(field, keys), **also}, [field, *shown])
+    found.sort([(field, 1), ("_id", 1)]).limit(0 if _unreadable(keys) else context.sample_size)
+    wanted = {identity(key) for key in keys}
+    return (one for one in found if identity(one.get(field)) in wanted)
