@@ -530,7 +530,8 @@ def test_an_import_that_was_ended_is_finished_by_the_next(
     assert 700 <= there < len(documents)
     done = run(workplace, uri, name, *command, "--json")
     assert done.code == 0, done.err
-    assert json.loads(done.out)["counts"] == {"orders": len(documents) - there}
+    late = len(documents) - there - json.loads(done.out)["counts"]["orders"]
+    assert late in (0, 100)  # what was on its way when it was killed may arrive after it was counted
     assert list(mongo[name]["orders"].find().sort("n", 1)) == documents
 
 
