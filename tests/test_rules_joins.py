@@ -368,8 +368,8 @@ def test_nothing_precedes_its_cause(found: Finding) -> None:
     [
         ("store_spokane", 9.0, None),
         ("store_spokane", 11.0, None),
-        ("store_spokane", 8.99, "at least 9.0 and at most 11.0"),
-        ("store_spokane", 11.01, "at least 9.0 and at most 11.0"),
+        ("store_spokane", 8.99, "at least 9 and at most 11"),
+        ("store_spokane", 11.01, "at least 9 and at most 11"),
         ("store_seattle", 13.0, None),
         ("store_seattle", 11.01, "at least 11.7 and at most 14.3"),
         ("store_seattle", 14.31, "at least 11.7 and at most 14.3"),
@@ -382,7 +382,8 @@ def test_a_price_stays_near_the_list(store: str, price: Any, limits: str | None,
     items = [{"product_id": "p", "store_id": store, "unit_price": price}, {"product_id": "none", "unit_price": 1.0},
              {"product_id": "q", "store_id": store, "unit_price": 1.0}, {"product_id": "q"},
              {"product_id": None, "store_id": store, "unit_price": 99.0}]  # fmt: skip
-    products = [{"product_id": "p", "base_price": 10.0}, {"product_id": "q", "base_price": "1"}, {"base_price": 1.0}]
+    products = [{"product_id": "p", "base_price": 10.0}, {"product_id": "q", "base_price": "1"}, {"base_price": 1.0},
+                {"product_id": None, "base_price": 1.0}]  # fmt: skip
     outcome = found(PRICE, order_items=numbered(*items), products=numbered(*products))
     assert outcome.examined == 5
     assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}, should be {limits}")])
@@ -444,9 +445,9 @@ def bounded(folder: Path, limits: str) -> Model:
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
-        ("at_least: parent.least", dict.fromkeys((2, 4), "at least 1.0")),
-        ("at_most: parent.most", dict.fromkeys((1, 5), "at most 5.0")),
-        ("at_least: parent.least, at_most: parent.most", dict.fromkeys((1, 2, 4, 5), "at least 1.0 and at most 5.0")),
+        ("at_least: parent.least", dict.fromkeys((2, 4), "at least 1")),
+        ("at_most: parent.most", dict.fromkeys((1, 5), "at most 5")),
+        ("at_least: parent.least, at_most: parent.most", dict.fromkeys((1, 2, 4, 5), "at least 1 and at most 5")),
     ],
 )
 def test_limits_that_the_parent_alone_gives(
@@ -485,3 +486,24 @@ def test_a_limit_that_is_a_number_is_for_children_with_a_parent(tmp_path: Path, 
     database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
     (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
     assert (outcome.examined, outcome.violations, [sample.id for sample in outcome.samples]) == (5, 2, [1, 3])
+
+
+def test_a_limit_that_cannot_be_computed_is_none(tmp_path: Path, database: Database[Document]) -> None:
+    """It is for the family of documents to say so; the other limit still holds."""
+    context = context_for(bounded(tmp_path, "at_least: parent.least * 2, at_most: parent.most * 2 - own"), database)
+    database["parents"].insert_many([{"key": "a", "least": 2, "most": "5"}, {"key": "b", "least": Decimal128("1")}])
+    values = [("a", 3, 1), ("a", 99, 1), ("b", 1, 1), ("b", 2, "x")]
+    database["children"].insert_many(numbered(*({"parent": one, "n": n, "own": own} for one, n, own in values)))
+    (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
+    assert (outcome.examined, outcome.violations) == (4, 2)
+    assert said(outcome) == [(0, "n is 3, should be at least 4"), (2, "n is 1, should be at least 2")]
+
+
+def test_what_refers_to_nothing_has_no_parent(tmp_path: Path, database: Database[Document]) -> None:
+    """Not even one that lacks its key, or whose key is null."""
+    context = context_for(bounded(tmp_path, "at_least: own, at_most: parent.most"), database)
+    database["parents"].insert_many([{"most": 5}, {"key": None, "most": 5}])
+    children = [{"n": 6, "own": 7}, {"parent": None, "n": 6, "own": 7}, {"n": 6, "own": 1}, {"parent": None, "n": 6}]
+    database["children"].insert_many(numbered(*children))
+    (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
+    assert said(outcome) == [(0, "n is 6, should be at least 7"), (1, "n is 6, should be at least 7")]

@@ -28,7 +28,8 @@ class Context:
 
     ``scratch`` is a database of the harness's own on the same server, dropped by the runner after use; None when
     writing was not allowed, and a rule that must write is then skipped with that reason. ``partition`` says that
-    other workers judge the rest, and ``ranges`` keeps which keys are judged here, by collection and path.
+    other workers judge the rest, and ``ranges`` keeps which keys are judged here, by collection and path. ``deleted``
+    keeps which collections hold a soft-deleted document.
     """
 
     model: Model
@@ -40,6 +41,7 @@ class Context:
     sample_size: int = 5
     partition: Partition | None = None
     ranges: dict[tuple[str, str], Range] = field(default_factory=dict, compare=False)
+    deleted: dict[str, bool] = field(default_factory=dict, init=False, compare=False)
 
     def collection(self, name: str) -> MongoCollection[Document]:
         """The collection of that name in the database under judgement."""
@@ -49,6 +51,13 @@ class Context:
     def counts(self) -> Mapping[str, int]:
         """Documents in each of the model's collections, exactly, counted once for the run."""
         return {c.name: self.database[c.name].count_documents({}) for c in self.model}
+
+    def any_deleted(self, name: str) -> bool:
+        """Whether a document of the collection is marked as deleted, looked up once for the run."""
+        if name not in self.deleted:
+            flag = self.model[name].soft_delete
+            self.deleted[name] = bool(flag) and self.collection(name).find_one({flag: True}, {"_id": 1}) is not None
+        return self.deleted[name]
 
     def range(self, name: str, path: str = "_id") -> Range:
         """The values at a path of a collection that are judged here: all, or those of the partition."""

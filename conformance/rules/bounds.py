@@ -20,7 +20,7 @@ from conformance.oracle import shorten
 from conformance.partition import Range
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
-from conformance.rules.joins import Part
+from conformance.rules.joins import Part, readable
 from conformance.rules.keys import Row, among, in_parts, matching
 
 Expression = Any
@@ -153,7 +153,7 @@ class Bounds:
         return [
             *matching(keys.of(self.reference.target_field)),
             {"$project": {"_id": f"${self.reference.target_field}", "parent": {name: f"${name}" for name in fields}}},
-            {"$match": {"_id": {"$exists": True}}},
+            {"$match": {"_id": {"$ne": None}}},
         ]
 
     def _broken(self, parents: list[Any]) -> list[dict[str, Any]]:
@@ -163,23 +163,28 @@ class Bounds:
             {"$and": [*formula.guards(), {operator: [value, formula.mongo()]}, *formula.validity()]}
             for operator, formula in self._formulas
         ]
-        shown = {operator[1:]: formula.mongo() for operator, formula in self._formulas}
+        shown = {
+            operator[1:]: {"$cond": [{"$and": formula.guards()}, formula.mongo(), None]}
+            for operator, formula in self._formulas
+        }
         valid = (
             [{"$regexMatch": {"input": value, "regex": TIMESTAMP_PATTERN}}] if self.field.kind == "timestamp" else []
         )
         return [
             {"$match": among(self.reference.field, parents)},
             {"$match": {"$expr": self._typed(f"${self.field.path}")}},
-            *self._with_parent(self.reference.field),
+            *self._with_parent(),
             {"$match": {"$expr": {"$and": [{"$or": tests}, *valid]}}},
             {"$sort": {self.reference.field: 1, "_id": 1}},
             {"$project": {"value": f"${self.field.path}", **shown}},
         ]
 
-    def _with_parent(self, local: str) -> list[dict[str, Any]]:
-        name = f"_{self.reference.field}"
-        lookup = {"from": self.reference.target, "localField": local, "foreignField": self.reference.target_field}
-        return [{"$lookup": {**lookup, "as": name}}, {"$addFields": {name: {"$first": f"${name}"}}}]
+    def _with_parent(self) -> list[dict[str, Any]]:
+        """The document referred to, under the formulas' name of it; a missing reference is to none without a key."""
+        key, name = f"${self.reference.field}", f"_{self.reference.field}"
+        found = {"from": self.reference.target, "foreignField": self.reference.target_field, "as": name}
+        referred = {"$cond": [{"$gt": [key, None]}, {"$first": f"${name}"}, None]}
+        return [{"$lookup": {**found, "localField": self.reference.field}}, {"$addFields": {name: referred}}]
 
     def _comparable(self, path: str) -> Expression:
         """The value as formulas have it: money in whole cents."""
@@ -191,10 +196,10 @@ class Bounds:
         return {"$isNumber": path} if self.field.kind != "timestamp" else {"$eq": [{"$type": path}, "string"]}
 
     def _why(self, row: Mapping[str, Any]) -> str:
-        scale = 100 if self.field.kind == "money" else 1
         words = {"lt": "at least", "gt": "at most"}
+        numeric, money = self.field.kind != "timestamp", self.field.kind == "money"
         limits = [
-            f"{words[key]} {row[key] / scale if isinstance(row[key], int | float) else row[key]}"
+            f"{words[key]} {readable(row[key], money=money) if numeric else row[key]}"
             for key in words
             if row.get(key) is not None
         ]

@@ -79,9 +79,9 @@ class Join:
         flags: Row = {part.flag: {"$and": [{"$gt": ["$_id", None]}, part.broken]} for part in parts}
         # Where nothing is deleted the live ones are all of them: about half of the sums are saved.
         same: dict[str, str] = {}
-        if not self._any_deleted(context, self.reference.collection):
+        if not context.any_deleted(self.reference.collection):
             same |= {f"${name}": f"${_of_all(name)}" for name in merged if name.startswith("_live")}
-        if not self._any_deleted(context, self.reference.target):
+        if not context.any_deleted(self.reference.target):
             same["$_kept"] = "$_parents"
         group, parent, merged = ({n: e for n, e in s.items() if f"${n}" not in same} for s in (group, parent, merged))
         flags = _renamed(flags, same)
@@ -97,10 +97,6 @@ class Join:
             {"$sort": {"_id": 1}},
         ]
         return iter(context.collection(self.reference.collection).aggregate(pipeline, allowDiskUse=True))
-
-    def _any_deleted(self, context: Context, name: str) -> bool:
-        flag = self.model[name].soft_delete
-        return bool(flag) and context.collection(name).find_one({flag: True}, {"_id": 1}) is not None
 
     def _alive(self) -> Expression:
         flag = self.model[self.reference.collection].soft_delete
@@ -269,7 +265,7 @@ def wrong_total(position: int, model: Model, equation: Equation, formula: Formul
         return Outcome(examined, len(rows), context.samples(samples))
 
     def explain(one: Row, difference: Any) -> str:
-        size = _amount(difference, money=money)
+        size = readable(difference, money=money)
         relation = "less" if not size.startswith("-") else "more"
         children = total.reference.collection
         return f"{target.path} is {shorten(one[target.path])}, {size.lstrip('-')} {relation} than its {children} make"
@@ -296,8 +292,8 @@ def _of_all(live: str) -> str:
     return "_n" if live == "_live" else live.replace("_live", "_all", 1)
 
 
-def _amount(value: Any, *, money: bool) -> str:
-    """A number of the pipeline as a person reads it; one Decimal128 among the operands makes the result one."""
+def readable(value: Any, *, money: bool) -> str:
+    """A number of a pipeline, money in cents, as a person reads it; one Decimal128 among its operands makes it one."""
     number = value.to_decimal() if isinstance(value, Decimal128) else value
     return f"{number / (100 if money else 1):.10g}"
 

@@ -35,7 +35,8 @@ def among(field: str, keys: list[Any]) -> Row:
     """
     plain = all(isinstance(key, str | int | ObjectId) for key in keys)
     one_of = {"$in": keys, "$not": {"$type": "array"}}  # which would be found by what is in it
-    query: Row = {field: one_of} if plain else {"$expr": {"$in": [f"${field}", {"$literal": keys}]}}
+    value = {"$ifNull": [f"${field}", None]}
+    query: Row = {field: one_of} if plain else {"$expr": {"$in": [value, {"$literal": keys}]}}
     return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if _unreadable(keys) else query
 
 
