@@ -153,7 +153,6 @@ class Bounds:
         return [
             *matching(keys.of(self.reference.target_field)),
             {"$project": {"_id": f"${self.reference.target_field}", "parent": {name: f"${name}" for name in fields}}},
-            {"$match": {"_id": {"$ne": None}}},
         ]
 
     def _broken(self, parents: list[Any]) -> list[dict[str, Any]]:
