@@ -35,6 +35,10 @@ Expression = Any
 Column = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
 
 _NUMERIC: Final[frozenset[Kind]] = frozenset({"money", "number", "integer"})
+#: What rounding half up adds: this very object, so that _seeing_ties finds it.
+_HALF: Final[Expression] = {"$literal": 0.5}
+#: More than doubles are off in sums of up to 3 million dollars, and less than a tie is off from any other percentage.
+_SLACK: Final = 1e-7
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,19 @@ class Formula:
         """The aggregation expression. Parents stand at ``$_<reference field>``, totals at ``$_total<n>``."""
         return self._compile(self._tree)
 
+    def readings(self) -> list[Expression]:
+        """The formula, and for one that rounds half up what it is when a tie is seen that doubles hide.
+
+        10.35 % of 10.00 is 103.5 cents, and 103.49999999999999 in doubles: exact arithmetic goes up, that of doubles
+        down, and both are right. A tie that doubles hold exactly goes up in either.
+        """
+        return [self.mongo()] + ([_seeing_ties(self.mongo())] if "half_up" in self.text else [])
+
     def guards(self) -> list[Expression]:
         """Expressions that are all true where the formula can be evaluated: operands present and of their type."""
         tests: list[Expression] = [_typed(f"${path}", field.kind) for path, field in self.operands.items()]
-        tests += [{"$or": [{"$isNumber": f"${path}"}, {"$lte": [f"${path}", None]}]} for path in sorted(self.optional)]
+        absent = {path: {"$eq": [{"$ifNull": [f"${path}", None]}, None]} for path in self.optional}
+        tests += [{"$or": [{"$isNumber": f"${path}"}, absent[path]]} for path in sorted(absent)]
         tests += [_typed(f"$_{path}", field.kind) for path, (_, field) in self.parents.items()]
         tests += [{"$in": [f"${key}", list(table)]} for key, table in self.lookups.values()]
         return tests
@@ -96,7 +109,7 @@ class Formula:
         """
         paths = [f"${path}" for path, field in self.operands.items() if field.kind == "timestamp"]
         paths += [f"$_{path}" for path, (_, field) in self.parents.items() if field.kind == "timestamp"]
-        return [{"$regexMatch": {"input": path, "regex": TIMESTAMP_PATTERN}} for path in paths]
+        return [is_time_stamp(path) for path in paths]
 
     def _compile(self, node: ast.expr) -> Expression:
         compiler = _MONGO.get(type(node))
@@ -250,6 +263,17 @@ class Formula:
         raise self._wrong(f"{ast.unparse(node)!r} cannot make a value: equations are arithmetic")
 
 
+def _seeing_ties(expression: Expression) -> Expression:
+    """The compiled formula with what is rounded half up raised by the slack."""
+    if expression is _HALF:
+        return {"$literal": _HALF["$literal"] + _SLACK}
+    if isinstance(expression, Mapping):
+        return {key: _seeing_ties(value) for key, value in expression.items()}
+    if isinstance(expression, list):
+        return [_seeing_ties(value) for value in expression]
+    return expression
+
+
 def _typed(path: str, kind: Kind) -> Expression:
     return {"$isNumber": path} if kind in _NUMERIC else {"$eq": [{"$type": path}, "string"]}
 
@@ -263,15 +287,20 @@ def cents(path: str) -> Expression:
     return {"$floor": {"$add": [{"$multiply": [path, 100]}, 0.5]}}
 
 
-def _half_up_mongo(value: Expression) -> Expression:
-    return {"$floor": {"$add": [value, 0.5]}}
+def is_time_stamp(path: str) -> Expression:
+    """Whether a text is a real instant as we write it; text that is no UTF-8, an error to $regexMatch, is no date."""
+    date = {"$dateFromString": {"dateString": path, "onError": None, "onNull": None}}
+    return {"$cond": [{"$ne": [date, None]}, {"$regexMatch": {"input": path, "regex": TIMESTAMP_PATTERN}}, False]}
 
 
 def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:
     first, last = start["$literal"], stop["$literal"]
     if not (type(first) is type(last) is int and 0 <= first <= last):
         raise TypeError("positions are whole numbers, the first not above the last")
-    return {"$substrCP": [text, first, last - first]}
+    # Where each byte begins a character the two are one, and text that is no UTF-8 is an error to $substrCP only.
+    plain = {"$eq": [{"$strLenCP": text}, {"$strLenBytes": text}]}
+    part = [text, first, last - first]
+    return {"$cond": [plain, {"$substrBytes": part}, {"$substrCP": part}]}
 
 
 _MONGO: Final[Mapping[type[ast.expr], Callable[[Formula, Any], Expression]]] = {
@@ -299,7 +328,7 @@ _COMPARISON: Final[Mapping[type[ast.cmpop], str]] = {
     ast.GtE: "$gte",
 }
 _FUNCTIONS: Final[Mapping[str, Callable[..., Expression]]] = {
-    "half_up": _half_up_mongo,
+    "half_up": lambda value: {"$floor": {"$add": [value, _HALF]}},
     "floor": lambda value: {"$floor": value},
     "ceil": lambda value: {"$ceil": value},
     "slice": _slice,

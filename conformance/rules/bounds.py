@@ -13,8 +13,7 @@ from typing import Any
 
 from conformance.configuration import Bound, Configuration
 from conformance.errors import ConfigurationError
-from conformance.formula import Formula, cents
-from conformance.kinds import TIMESTAMP_PATTERN
+from conformance.formula import Formula, cents, is_time_stamp
 from conformance.model import Field, Model, Reference
 from conformance.oracle import shorten
 from conformance.partition import Range
@@ -166,9 +165,7 @@ class Bounds:
             operator[1:]: {"$cond": [{"$and": formula.guards()}, formula.mongo(), None]}
             for operator, formula in self._formulas
         }
-        valid = (
-            [{"$regexMatch": {"input": value, "regex": TIMESTAMP_PATTERN}}] if self.field.kind == "timestamp" else []
-        )
+        valid = [is_time_stamp(value)] if self.field.kind == "timestamp" else []
         return [
             {"$match": among(self.reference.field, parents)},
             {"$match": {"$expr": self._typed(f"${self.field.path}")}},

@@ -48,7 +48,9 @@ def identity(key: Any) -> Any:
     """What is equal for keys that are one to the server, which compares numbers by their value."""
     value = key.to_decimal() if isinstance(key, Decimal128) else key
     is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else repr(key)
+    if is_number and (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
+        return value
+    return repr(key)
 
 
 def in_parts(keys: list[Any]) -> Iterator[list[Any]]:

@@ -84,8 +84,8 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
     field = model[name].field(path)
     money = field.kind == "money"
     value: Any = cents(f"${path}") if money else f"${path}"
-    broken = {"$ne": [value, formula.mongo()]}
-    query = {"$expr": {"$and": [{"$isNumber": f"${path}"}, *formula.guards(), broken, *formula.validity()]}}
+    broken = [{"$ne": [value, reading]} for reading in formula.readings()]
+    query = {"$expr": {"$and": [{"$isNumber": f"${path}"}, *formula.guards(), *broken, *formula.validity()]}}
     wanting = None if field.required else path
 
     def why(document: Document) -> str:
