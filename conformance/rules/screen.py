@@ -79,15 +79,16 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
 def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Query) -> Query | None:
     """What restricts every further query to the documents that meet any of the screens; None when there are none.
 
-    Few are asked for by _id, which saves a scan of the collection per test; of many, all that are ``here`` are looked
-    at again.
+    Few are asked for by _id, which saves a scan of the collection per test; of many, and of those that cannot be asked
+    for by what Python reads of their _id (bytes that are no text), all that are ``here`` are looked at again.
     """
     if not screens:
         return None
     few = [one["_id"] for one in collection.find({"$or": screens, **here}, {"_id": 1}).limit(_FEW + 1)]
     if not few:
         return None
-    return {"_id": {"$in": few}} if len(few) <= _FEW else here
+    by_id: Query = {"_id": {"$in": few}}
+    return by_id if len(few) <= _FEW and collection.count_documents({**by_id, "$or": screens}) == len(few) else here
 
 
 def _one_by_one(
