@@ -182,6 +182,34 @@ def test_soft_deleted_and_cancelled_documents_do_not_fail_a_plan(model: Model, d
     assert outcomes["queries.orders.pending_of_store"].evidence["returned"] == 0
 
 
+def test_an_index_that_the_planner_could_not_tell_from_another_is_there(model: Model, database: Mongo) -> None:
+    """It compares plans by their first hundred documents, which here are all of the store that is asked for."""
+    database["customers"].insert_many(
+        {"_id": number, "primary_store_id": f"store_{min(number // 200, 1)}", "deleted": False} | names(number)
+        for number in range(1_000)
+    )
+    provision(model, database)
+    database["customers"].drop_index("primary_store_id_1")
+    assert failed(verdict(model, database)) == {"queries.customers.live_of_store"}
+    database["customers"].create_index("primary_store_id")
+    outcome = verdict(model, database)["queries.customers.live_of_store"]
+    assert outcome.violations == 0
+    assert outcome.evidence["indexes"] == ["primary_store_id_1"]
+    assert outcome.evidence["documents_examined"] == 200
+
+
+def names(number: int) -> dict[str, Any]:
+    """What is unique among customers."""
+    return {"customer_id": f"k{number}", "email": f"k{number}@example.com"}
+
+
+def test_a_value_that_an_explain_cuts_within_a_character(model: Model, database: Mongo) -> None:
+    provision(model, database)
+    name = {"last_name": "x" + "é" * 80, "first_name": "A"}
+    database["customers"].insert_one({"_id": 1, "primary_store_id": "s", "deleted": False} | name | names(1))
+    assert verdict(model, database)["queries.customers.by_name"].violations == 0
+
+
 ODD = [
     None, 5, 1.5, True, "", "$$ROOT", ["store_1"], [], {"$gt": ""}, {"aisle": ["A1"]}, [{"aisle": "A1", "shelf": "S"}],
 ]  # fmt: skip
