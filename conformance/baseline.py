@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conformance.errors import ConfigurationError
 from conformance.reading import read_json
-from conformance.results import Result, Sample
+from conformance.results import KNOWN, Result, Sample
 
 #: Ids kept per rule; a run against a baseline collects as many samples.
 LIMIT: Final = 10_000
@@ -85,7 +85,7 @@ def _judged(result: Result, before: Known | None, shown: int) -> Result:
     if number:
         samples = tuple([*new, *(s for s in result.samples if s not in new)][:shown])
         return replace(result, samples=samples, reason=f"{number} new, {before.violations} in the baseline")
-    reason = f"known: all {result.violations} are in the baseline"
+    reason = f"{KNOWN}all {result.violations} are in the baseline"
     return replace(result, status="warned", samples=result.samples[:shown], reason=reason)
 
 

@@ -44,6 +44,10 @@ class Outcome:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: How the reason of a result begins all of whose violations are in the baseline (conformance/baseline.py).
+KNOWN: Final = "known: "
+
+
 @dataclass(frozen=True)
 class Result:
     """One rule's outcome, judged; ``why`` and ``mend`` are the rule's, for the reports that people read."""
@@ -65,6 +69,11 @@ class Result:
     def family(self) -> str:
         """First part of the id."""
         return self.id.split(".")[0]
+
+    @property
+    def known(self) -> bool:
+        """True when all of its violations are in the baseline."""
+        return self.reason is not None and self.reason.startswith(KNOWN)
 
     @property
     def collection(self) -> str:
@@ -132,6 +141,11 @@ class Report:
         return sum(result.status == status for result in self.results)
 
     @property
+    def new_warnings(self) -> int:
+        """Warned rules with a violation that no baseline knows."""
+        return sum(result.status == "warned" and not result.known for result in self.results)
+
+    @property
     def violations(self) -> int:
         """Violations of all failed and warned rules."""
         return sum(result.violations for result in self.results)
@@ -147,8 +161,8 @@ class Report:
         return not self.number("failed") and not self.number("error") and bool(self.number("passed"))
 
     def exit_code(self, *, strict: bool = False) -> int:
-        """0 conformant; 1 findings (with ``strict`` warnings too); 3 when rules erred or none could be run."""
-        if self.number("failed") or (strict and self.number("warned")):
+        """0 conformant; 1 findings (with ``strict`` new warnings too); 3 when rules erred or none could be run."""
+        if self.number("failed") or (strict and self.new_warnings):
             return 1
         return 0 if self.conformant or (self.number("warned") and not self.number("error")) else 3
 

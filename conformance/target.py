@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pymongo
 import pymongo.errors
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
 
 from conformance.connection import OPTIONS, Document, connect, failure, greet, in_words
@@ -122,7 +122,8 @@ class Target:
         kept = self.database.name.encode()[:_KEPT].decode(errors="ignore")
         name = f"{kept}_scratch_{os.getpid()}_{secrets.token_hex(3)}"
         try:
-            yield self.client.get_database(name, codec_options=OPTIONS)
+            # What is written is read back at once, which a secondary may not have yet.
+            yield self.client.get_database(name, codec_options=OPTIONS, read_preference=ReadPreference.PRIMARY)
         except BaseException:
             self._drop(name)
             raise
@@ -131,15 +132,25 @@ class Target:
             raise TargetError(f"the scratch database {name} is left: {left}; drop it")
 
     def _drop(self, name: str) -> str | None:
-        """Drop a database of the harness's own; why it was refused. From a server that went away it need not be."""
+        """Drop a database of the harness's own; why it was refused.
+
+        From a server that went away it need not be, nor by somebody who could not make it.
+        """
         try:
             with pymongo.timeout(_FAREWELL):
                 self.client.drop_database(name)
         except pymongo.errors.OperationFailure as error:
-            return in_words(error)
+            return in_words(error) if self._sees(name) else None
         except pymongo.errors.PyMongoError:
             pass
         return None
+
+    def _sees(self, name: str) -> bool:
+        """Whether the database is there, as far as the user can tell."""
+        try:
+            return name in self.client.list_database_names()
+        except pymongo.errors.PyMongoError:
+            return True
 
     def _drop_abandoned(self) -> None:
         """Drop scratch databases of processes that were killed; the embedded server is on this machine only."""

@@ -233,7 +233,8 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
             pytest.skip(result.reason or "")
         if result.status == "error":
             raise RuntimeError(result.reason)
-        if result.status == "failed" or (result.status == "warned" and pytestconfig.getoption("--warnings-fail")):
+        new_warning = result.status == "warned" and not result.known
+        if result.status == "failed" or (new_warning and pytestconfig.getoption("--warnings-fail")):
             pytest.fail(text.finding(result), pytrace=False)
 
     return judge

@@ -11,7 +11,7 @@ from conformance.baseline import Known, compare, load, record
 from conformance.configuration import Configuration, SeverityOverride, load_configuration
 from conformance.errors import ConfigurationError
 from conformance.model import Model
-from conformance.results import Outcome, Result, Sample
+from conformance.results import Outcome, Report, Result, Sample, TargetInfo
 from conformance.rules.catalogue import all_rules
 from conformance.runner import judge
 
@@ -90,3 +90,11 @@ def test_an_override_of_no_rule_is_refused(model: Model, configuration: Configur
     override = SeverityOverride(rule="totals.order.*", severity="warning", reason="misspelt")
     with pytest.raises(ConfigurationError, match=r"severity\.yaml: no rule matches 'totals\.order\.\*'"):
         all_rules(model, dataclasses.replace(configuration, severities=(override,)))
+
+
+@pytest.mark.parametrize(("reason", "strict", "code"), [(None, True, 1), (None, False, 0), ("known: all 1", True, 0)])
+def test_strictness_is_about_what_is_new(reason: str | None, strict: bool, code: int) -> None:
+    warned = dataclasses.replace(result(["x"], status="warned"), reason=reason)
+    target = TargetInfo("mongodb://h/", "zava", "6.0.5", embedded=False)
+    report = Report(target, 1, "2026-01-01T00:00:00Z", 0.0, "zava", {}, [warned, result([], rule="a.b.d")])
+    assert report.exit_code(strict=strict) == code

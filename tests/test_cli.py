@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from conformance.model import load_model
 from conformance.report import json_file
-from tests.commands import SIZES, Done, Workplace, state
+from tests.commands import BIN, SIZES, Done, Workplace, state
 from tests.embedding import ROOT
 from zava import commands
 from zava.main import app
@@ -176,6 +176,22 @@ def test_validate_says_the_verdict_on_stdout_only(validated: Mapping[str, Done])
     assert "embedded" in text.splitlines()[0] + text.splitlines()[1]
     assert "Quality score 100.0" in text
     assert validated["html"].out.lstrip().lower().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("how", ["COLUMNS=0 zava validate", "zava validate 2>&-"])
+def test_the_verdict_is_printed_whatever_the_terminal(how: str, workplace: Workplace, generated: Done) -> None:
+    """One that says it has no columns, and none at all for what goes to stderr."""
+    assert generated.code == 0
+    command = how.replace("zava", str(BIN / "zava")).replace("validate", "validate --embedded --only counts")
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=workplace.root,
+        env=workplace.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "CONFORMANT" in done.stdout
 
 
 def test_validate_prints_json_of_its_schema(validated: Mapping[str, Done]) -> None:

@@ -263,6 +263,22 @@ def test_a_user_who_may_only_read_gets_a_verdict_and_writes_nothing(
     assert state(shop) == before
 
 
+def test_a_user_who_may_write_nowhere_gets_a_verdict_on_the_rest(
+    workplace: Workplace, shop: Mongo, guarded: EmbeddedServer
+) -> None:
+    uri = user(shop, guarded, "optimist", [{"role": "readWrite", "db": "zava"}])
+    before = state(shop)
+    asked = ["--only", "counts", "--only", "round_trip"]
+    done = workplace.zava("validate", "--uri", uri, "--allow-writes", "--format", "json", *asked)
+    assert (done.code, done.err) == (3, "")
+    said = {rule["id"]: (rule["status"], rule["reason"]) for rule in json.loads(done.out)["rules"]}
+    assert {status for rule, (status, _) in said.items() if "round_trip" not in rule} == {"passed"}
+    trips = [reason for rule, reason in said.items() if "round_trip" in rule]
+    assert trips
+    assert all(status == "error" and "not authorized" in reason for status, reason in trips)
+    assert state(shop) == before
+
+
 def test_a_user_who_may_not_change_collections_is_told_so_in_one_line(
     workplace: Workplace, shop: Mongo, guarded: EmbeddedServer
 ) -> None:

@@ -96,7 +96,7 @@ def progress(sizes: Mapping[str, int] | None = None) -> Iterator[Bars]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=stderr,
-        disable=not sys.stderr.isatty(),
+        disable=sys.stderr is None or not sys.stderr.isatty(),  # None when it was closed
         transient=True,
     ) as shown:
         bars = Bars(shown)

@@ -41,6 +41,8 @@ def options(
 
 def main() -> None:
     """Entry point: every expected error is one line on stderr and its exit code."""
+    if os.environ.get("COLUMNS") == "0":  # on so narrow a terminal nothing at all would be written
+        del os.environ["COLUMNS"]
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     try:

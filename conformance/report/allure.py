@@ -17,12 +17,10 @@ from conformance.report.json_file import plain
 from conformance.report.pictures import pictures
 from conformance.report.visible import visible
 from conformance.report.writing import write_text
-from conformance.results import Report, Result, Severity, TargetInfo
+from conformance.results import KNOWN, Report, Result, Severity, TargetInfo
 from conformance.rules.base import Rule
 from conformance.rules.families import family
 
-#: How the message of a result begins all of whose violations are in the baseline (conformance/baseline.py).
-KNOWN: Final = "known: "
 #: The HTML report as seen from Allure's, before a rule's id.
 REPORT_LINK: Final = "../validation.html#"
 #: The folder of the whole run's pictures, in that of Allure's results.

@@ -17,7 +17,7 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Status, StatusDetails, TestResult, TestResultContainer
 from allure_commons.types import AttachmentType
 
-from conformance.report.allure import KNOWN, Labels, attachment
+from conformance.report.allure import Labels, attachment
 from conformance.report.pictures import share
 from conformance.results import Result
 
@@ -57,7 +57,7 @@ def attach(result: Result) -> None:
     picture = share(result)
     if picture is not None:
         allure.attach(picture.file, name=f"{result.id}.svg", attachment_type=AttachmentType.SVG)
-    if result.reason is not None and result.reason.startswith(KNOWN):
+    if result.known:
         allure.dynamic.label(KNOWN_LABEL, result.reason)  # type: ignore[no-untyped-call]
 
 

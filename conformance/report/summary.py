@@ -43,7 +43,7 @@ def verdict(report: Report, *, strict: bool = False) -> Verdict:
     """The judgement that the exit code stands for; with ``strict`` warnings break conformance."""
     word = _WORDS[report.exit_code(strict=strict)]
     parts = [_phrase(status, report.number(status)) for status in STATUSES if report.number(status)]
-    if strict and report.number("warned"):
+    if strict and report.new_warnings:
         parts.append("warnings count as broken")
     return Verdict(word, ", ".join(parts) or "no rule was run")
 

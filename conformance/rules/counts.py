@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from conformance.configuration import Configuration
 from conformance.model import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed
+
+#: How the names begin of the collections that Ditto's connector keeps for itself.
+_CONNECTORS: Final = "__ditto_"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
         )
     yield Rule(
         id="counts._database.unknown-collections",
-        title="No collection besides those of the model",
+        title="No collection besides those of the model and of Ditto's connector",
         severity="warning",
         check=answer(_unknown),
         why="Nobody checks it, and a forgotten copy of customers is a risk.",
@@ -89,5 +93,5 @@ def _count(collection: Collection) -> Callable[[Context], Outcome]:
 
 def _unknown(context: Context) -> Outcome:
     names = [name for name in context.database.list_collection_names() if not name.startswith("system.")]
-    unknown = sorted(set(names) - set(context.model.collections))
+    unknown = sorted(name for name in set(names) - set(context.model.collections) if not name.startswith(_CONNECTORS))
     return listed(context, max(len(names), 1), [Sample("no schema defines it", ref=name) for name in unknown])
