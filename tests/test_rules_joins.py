@@ -5,6 +5,7 @@ Documents hold only what the rule looks at; what they lack or hold in a wrong ty
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from conformance.partition import Partition
 from conformance.results import Outcome
 from conformance.rules import business, snapshots
 from conformance.rules.catalogue import all_rules
+from conformance.rules.joins import Join
 from conformance.rules.references import rules
 from tests.finding import Finding
 from tests.judging import configuration_for, context_for, judge
@@ -339,6 +341,28 @@ def test_a_statement_on_what_no_document_has_is_not_examined(rule: str, found: F
     outcome = found(f"totals.order_items.{rule}", order_items=lines)
     assert (outcome.skipped, outcome.examined, outcome.violations) == (None, 3, 1)
     assert [sample.id for sample in outcome.samples] == [2]
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_what_was_written_while_the_pass_went_on_is_looked_at_again(
+    mended: bool, model: Model, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pass saw the order's total before a line was added, and the line: both in one transaction."""
+    database["orders"].insert_one(order("a", item_count=1) | {"_id": 1})
+    database["order_items"].insert_many(numbered(line("a"), line("a"), line("gone")))
+    once = Join._rows
+
+    def rows(self: Join, *arguments: Any) -> Iterator[Any]:
+        found = list(once(self, *arguments))
+        if mended:
+            database["orders"].update_one({"_id": 1}, {"$set": {"item_count": 2}})
+        return iter(found)
+
+    monkeypatch.setattr(Join, "_rows", rows)
+    context = context_for(model, database)
+    every = {rule.id: rule for rule in all_rules(model, context.configuration)}
+    outcomes = judge([every[ORDER], every[COUNT]], context)
+    assert {name: found.violations for name, found in outcomes.items()} == {ORDER: 1, COUNT: 0 if mended else 1}
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------

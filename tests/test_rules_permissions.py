@@ -244,6 +244,25 @@ def test_filters_that_agree_with_each_other_but_not_with_the_grouping_are_told(
     assert outcome.samples[0].ref == "orders"
 
 
+def test_what_is_written_between_filters_and_grouping_is_no_finding(
+    verdict: Verdict, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they differ, both are asked again as of one moment."""
+    for name, made in documents().items():
+        database[name].insert_many(made)
+    count = access.Access._count
+
+    def written(self: access.Access, condition: Any) -> int:
+        for name in ("orders", "products"):
+            database[name].insert_one({"_id": ObjectId(), "store_id": "store_0", "deleted": False})
+        return count(self, condition)
+
+    monkeypatch.setattr(access.Access, "_count", written)
+    outcomes = verdict(database)
+    assert failed(outcomes) == set()
+    assert outcomes["permissions.orders.read"].evidence["users"] == 3
+
+
 def test_as_many_documents_as_are_theirs_are_not_theirs(
     verdict: Verdict, database: Database[Any], folder: Path
 ) -> None:

@@ -12,6 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
+from pymongo.client_session import ClientSession
+from pymongo.errors import ConfigurationError as PyMongoConfigurationError
+from pymongo.errors import InvalidOperation, OperationFailure
+
 from conformance.conditions import Attribute, Comparison, Condition, Every, Parameter, to_mongo
 from conformance.model import Collection
 from conformance.permissions import Operation, Permissions, User, allowed, document_of, known_users
@@ -31,11 +35,12 @@ class Access:
     context: Context
     collection: Collection
     permissions: Permissions
+    session: ClientSession | None = None
 
     @cached_property
     def own(self) -> Mapping[str, Document]:
         """The document of the users' collection by the id of its user, for everyone who is known."""
-        documents = list(self.context.collection(self.permissions.users.collection).find())
+        documents = list(self.context.collection(self.permissions.users.collection).find(session=self.session))
         people = known_users(self.permissions, self.context.model, documents)
         return {user.id: document_of(self.permissions, documents, user) for user in people}
 
@@ -46,6 +51,23 @@ class Access:
 
     def operation(self, operation: Operation, *, needed: bool) -> Outcome:
         """Documents on which someone may do the operation and should not, or should and may not."""
+        found = self._judged(operation, needed=needed) or self._at_one_moment(operation, needed=needed)
+        if found is not None:
+            return found
+        why = "what users may see, counted by filters, is not what the server's grouping has"
+        examined = self.context.counts[self.collection.name]
+        return listed(self.context, examined, [Sample(why, ref=self.collection.name)])
+
+    def _at_one_moment(self, operation: Operation, *, needed: bool) -> Outcome | None:
+        """The same with all asked as of one moment: somebody may have written between filters and grouping."""
+        try:
+            with self.context.database.client.start_session(snapshot=True) as session:
+                return replace(self, session=session)._judged(operation, needed=needed)
+        except (OperationFailure, InvalidOperation, PyMongoConfigurationError):  # a standalone server keeps no moments
+            return None
+
+    def _judged(self, operation: Operation, *, needed: bool) -> Outcome | None:
+        """None where the numbers differ, although no document is one of too many or too few."""
         wrong: list[tuple[str, Document]] = []
         numbers = []
         for user in self.people:
@@ -60,16 +82,15 @@ class Access:
         evidence = {"users": len(numbers), "documents of each": f"{min(numbers)} to {max(numbers)}"}
         return self._outcome(wrong, evidence)
 
-    def _outcome(self, wrong: Sequence[tuple[str, Document]], evidence: Mapping[str, Any]) -> Outcome:
+    def _outcome(self, wrong: Sequence[tuple[str, Document]], evidence: Mapping[str, Any]) -> Outcome | None:
         examined, documents = self.context.counts[self.collection.name], self.context.collection(self.collection.name)
         if not wrong:
             return Outcome(examined, evidence=evidence)
         anyone = {"$or": [condition for _, condition in wrong]}
-        violations = documents.count_documents(anyone)
+        violations = documents.count_documents(anyone, session=self.session)
         if not violations:
-            why = "what users may see, counted by filters, is not what the server's grouping has"
-            return listed(self.context, examined, [Sample(why, ref=self.collection.name)], **evidence)
-        broken = documents.find(anyone, {"_id": 1}).sort("_id", 1).limit(self.context.sample_size)
+            return None
+        broken = documents.find(anyone, {"_id": 1}, session=self.session).sort("_id", 1).limit(self.context.sample_size)
         samples = (Sample(self._why(one["_id"], wrong), id=one["_id"]) for one in broken)
         return Outcome(examined, violations, self.context.samples(samples), evidence=evidence)
 
@@ -114,7 +135,8 @@ class Access:
         """Documents that meet a filter; asked once."""
         key = repr(condition)
         if key not in self._counted:
-            self._counted[key] = self.context.collection(self.collection.name).count_documents(condition)
+            documents = self.context.collection(self.collection.name)
+            self._counted[key] = documents.count_documents(condition, session=self.session)
         return self._counted[key]
 
     @cached_property
@@ -132,7 +154,7 @@ class Access:
             return {"$or": [{field: key} for field, key in keys.items()]} if len(keys) > 1 else keys, number
         flag = self.collection.soft_delete
         if flag is None or not self.permissions.of(self.collection.name):
-            return _EVERYTHING, self.context.counts[self.collection.name]
+            return _EVERYTHING, self._count({}) if self.session else self.context.counts[self.collection.name]
         return {flag: False}, sum(number for group, number in self._groups if group.get(flag) is False)
 
     @cached_property
@@ -150,7 +172,8 @@ class Access:
         flag = self.collection.soft_delete
         fields = [field for field, _ in self._references] or ([flag] if flag else [])
         stage = {"$group": {"_id": {field: f"${field}" for field in fields}, "number": {"$sum": 1}}}
-        return [(row["_id"], row["number"]) for row in self.context.collection(self.collection.name).aggregate([stage])]
+        rows = self.context.collection(self.collection.name).aggregate([stage], session=self.session)
+        return [(row["_id"], row["number"]) for row in rows]
 
 
 def _of_the_user(condition: Condition, subscriptions: Subscriptions) -> Condition:
