@@ -74,7 +74,7 @@ KINDS: Final = (
     _kind("a Stripe key", "k_live_ k_test_", r"\b(?P<secret>[rs]k_(?:live|test)_[A-Za-z0-9]{16,})"),
     _kind("a Hugging Face token", "hf_", r"\b(?P<secret>hf_[A-Za-z0-9]{30,})"),
     _kind(
-        "a Ditto credential", "ditto", r"(?i:ditto[\w-]{0,40}(?:api_?key|token|secret))" + _IS + _VALUE, guarded=True
+        "a Ditto credential", "ditto", r"(?i:ditto[\w-]{0,40}(?:api[-_]?key|token|secret))" + _IS + _VALUE, guarded=True
     ),
     _kind(
         "a password in an address",
@@ -84,8 +84,14 @@ KINDS: Final = (
     _kind(
         "a password or key written out",
         "pass secret key token",
-        r"(?i:password|passwd|passphrase|secret|api_?key|access_?key|private_?key|(?:auth|access|license|refresh|bearer"
-        r"|bot)_?token)" + _IS + _VALUE,
+        r"(?i:password|passwd|passphrase|secret|(?:api|access|private)[-_]?key|(?:auth|access|license|refresh|bearer|bot"
+        r"|playground)_?token)" + _IS + _VALUE,
+        guarded=True,
+    ),
+    _kind(
+        "a password on a command line",
+        "--pass",
+        r"(?<![\w-])--(?:password|passwd|passphrase)(?:\s{1,4}|=)[\"']?" + _VALUE,
         guarded=True,
     ),
     _kind(

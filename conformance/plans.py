@@ -29,6 +29,12 @@ _SAME_AS: Final[Mapping[str, str]] = {
     "SORT_MERGE": "MERGE",
     "$sort": "SORT",
 }
+#: The names that plans are written with; what else is forbidden could never be there. Aggregation stages have a $.
+STAGES: Final = frozenset(
+    {"COLLSCAN", "IXSCAN", "FETCH", "SORT", "LIMIT", "SKIP", "TEXT", "GROUP", "EQ_LOOKUP", "MERGE", "OR", "AND_HASH"}
+    | {"AND_SORTED", "PROJECTION_SIMPLE", "PROJECTION_DEFAULT", "PROJECTION_COVERED", "SHARDING_FILTER", "SHARD_MERGE"}
+    | {"SINGLE_SHARD", "EOF", "UNWIND", "GEO_NEAR_2DSPHERE", "GEO_NEAR_2D"}
+)
 #: How a $lookup that was handed to the slot-based engine finds its documents.
 _LOOKUP_STRATEGY: Final[Mapping[str, str]] = {
     "IndexedLoopJoin": "IXSCAN",

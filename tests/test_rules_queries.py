@@ -287,6 +287,12 @@ def _query(**given: Any) -> NamedQuery:
     [
         ({"collection": "order"}, "there is no collection 'order'"),
         ({"find": {"order_id": "$$order"}}, "$$order is no parameter"),
+        ({"find": {"order_id": "a", "delted": False}}, "orders has no field 'delted'"),
+        ({"sort": {"order_dat": 1}}, "orders has no field 'order_dat'"),
+        ({"plan": {"forbid": ["SORT"], "examined_per_returned": 1, "indexed": {"store": "a"}}},
+         "orders has no field 'store'"),
+        ({"plan": {"forbid": ["COLSCAN"]}}, "it forbids COLSCAN, which no plan has"),
+        ({"find": None, "pipeline": [{"$lookup": {"from": "order_itemz"}}]}, "it looks up 'order_itemz'"),
         ({"parameters": {"x": "orders.order_id"}}, "the parameter x is not used"),
         ({"parameters": {"x": "orders.number"}, "find": {"order_id": "$$x"}}, "there is no field 'orders.number'"),
         ({"parameters": {"x": "sales.order_id"}, "find": {"order_id": "$$x"}}, "there is no field 'sales.order_id'"),
@@ -295,7 +301,7 @@ def _query(**given: Any) -> NamedQuery:
         ({"find": None, "pipeline": [{"$match": {"status": "$$status"}}]}, "$$status is no parameter"),
         ({"find": None, "pipeline": [{"$sortByCount": "status"}, {"$match": {"s": "$$status"}}]},
          "$$status is no parameter"),
-        ({"find": {"let": "$$e"}}, "$$e is no parameter"),
+        ({"find": {"$or": [{"let": "$$e"}]}}, "$$e is no parameter"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip

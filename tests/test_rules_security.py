@@ -70,6 +70,9 @@ PLANTED = [
     ("a password or key written out", '{"client' + '_secret": "', "Q~8z" + MIXED[:20], '"}'),
     ("a password or key written out", "export DB_PASS" + "WORD=", "Tr0ub4" + "dor&3", ""),
     ("a password or key written out", "pass" + "word: ", "1984" + "0412", ""),
+    ("a password or key written out", "api" + "-key: ", HEX, ""),
+    ("a password or key written out", "  playground" + "Token: ", "3f2b9c1e-7d4a-4b6f-9e8d-" + "1a2b3c4d5e6f", ""),
+    ("a password on a command line", "mongosh --pass" + "word ", "Sup3rS3" + "cret9", " --host h"),
     ("a token written out", 'token: "', HEX, '"'),
     ("a bearer token", "Authori" + "zation: Bearer ", HEX, ""),
 ]
@@ -93,6 +96,9 @@ HARMLESS = [
     'api_key = os.environ["DITTO_API_KEY"]',
     "api_key=settings.ditto_api_key2.get_secret_value()",
     "password: str | None = None",
+    "mongosh --username zava --password <password>",
+    "mongosh --password $MONGO_PASSWORD --host localhost",
+    "zava encode-password --password-file secrets/mongo.txt",
     "password = getpass('Password: ')",
     'password: "<secure_password>"',
     '"pwd": "<secure_password>"',
@@ -189,6 +195,14 @@ def test_only_tracked_text_files_are_scanned(checkout: Checkout) -> None:
     outcome = verdict(root)[CREDENTIALS]
     assert outcome.violations == 0
     assert outcome.evidence["files"] == 2  # .gitignore and kept
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_a_file_as_powershell_redirects_into_it_is_read(order: str, checkout: Checkout) -> None:
+    root = checkout(kept="x")
+    (root / "out.txt").write_bytes(("\ufeff" + "x\r\nDITTO_" + "API_KEY=" + HEX).encode(order))
+    _git(root, "add", "out.txt")
+    assert [sample.ref for sample in verdict(root)[CREDENTIALS].samples] == ["out.txt:2"]
 
 
 @pytest.mark.parametrize("add", [True, False], ids=["only a binary", "nothing tracked"])

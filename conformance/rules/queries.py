@@ -14,7 +14,7 @@ from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
 from conformance.oracle import shorten
 from conformance.paths import value_at
-from conformance.plans import Explained, explained
+from conformance.plans import STAGES, Explained, explained
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed, skipped
 
@@ -182,9 +182,20 @@ def _split(parameter: Parameter) -> tuple[str, str]:
 
 
 def _check(model: Model, query: NamedQuery) -> None:
+    known = ", ".join(model.collections)
     if query.collection not in model.collections:
-        known = ", ".join(model.collections)
         raise _wrong(query, f"there is no collection {query.collection!r}; the schemas are {known}")
+    for stage in query.plan.forbid:
+        if stage not in STAGES and not stage.startswith("$"):
+            raise _wrong(query, f"it forbids {stage}, which no plan has; write one of {', '.join(sorted(STAGES))}")
+    stored = [name for name, by in (query.sort or {}).items() if not isinstance(by, Mapping)]  # not {$meta: textScore}
+    for name in sorted({*(query.find or {}), *stored, *(query.plan.indexed or {})}):
+        if not name.startswith("$") and not model[query.collection].has(name):
+            raise _wrong(query, f"{query.collection} has no field {name!r}; correct its spelling")
+    for step in query.pipeline or ():
+        other = step["$lookup"].get("from") if isinstance(step.get("$lookup"), Mapping) else None
+        if isinstance(other, str) and other not in model.collections:
+            raise _wrong(query, f"it looks up {other!r}, which is no collection; the schemas are {known}")
     for name, parameter in query.parameters.items():
         if parameter.field is None:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -116,6 +117,8 @@ def _text(path: Path) -> str | None:
     if path.is_symlink() or not path.is_file():
         return None
     content = path.read_bytes()
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # as PowerShell writes what is redirected to a file
+        return content.decode("utf-16", "replace")
     return None if b"\0" in content[:8192] else content.decode("utf-8", "replace")
 
 
