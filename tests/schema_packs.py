@@ -101,7 +101,7 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
     }
     if same:
         schema["x-id"] = {"equals": key}
-    if draw(st.booleans()):
+    if schema["x-sync"].get("enabled") or draw(st.booleans()):
         properties["gone"] = {"type": "boolean", "x-sample": {"constant": False}}
         schema["x-soft-delete"] = "gone"
         required.append("gone")

@@ -250,6 +250,13 @@ def test_what_is_no_text_adds_nothing_to_an_id(tmp_path: Path, database: Databas
     assert why(judged(tmp_path, schema, database, [{"shop": 7, "number": "n" * room}])["id-size"]) is None
 
 
+def test_a_synced_collection_whose_schema_has_no_flag_is_told(tmp_path: Path, database: Database[Document]) -> None:
+    schema = collection_of({"n": {"type": "integer"}})
+    schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
+    outcome = judged(tmp_path, schema, database, [{"n": 1}])["soft-delete"]
+    assert (outcome.violations, outcome.samples[0].ref) == (1, "schemas/things.json")
+
+
 def test_an_id_field_that_may_be_absent_is_missed(tmp_path: Path, database: Database[Document]) -> None:
     """The schema admits the document; devices could not name it."""
     text = {"type": "string", "maxLength": 9}

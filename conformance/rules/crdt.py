@@ -19,7 +19,8 @@ from conformance.configuration import Configuration
 from conformance.kinds import MAX_INTEGER
 from conformance.model import Collection, Field, Model
 from conformance.oracle import shorten
-from conformance.rules.base import Document, Rule
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Context, Document, Rule, answer, listed
 from conformance.rules.screen import DocumentTest
 from conformance.validator import validator
 
@@ -237,6 +238,11 @@ def _size(document: Document) -> str:
     return f"the document is too large; most of it is {largest}"
 
 
+def _no_flag(collection: Collection) -> Callable[[Context], Outcome]:
+    problem = Sample("devices hold it, and its schema names no x-soft-delete", ref=f"schemas/{collection.name}.json")
+    return lambda context: listed(context, 1, [problem])
+
+
 def _identity(collection: Collection) -> Iterator[Rule]:
     """Where the schema already excludes the fault, not meeting it is the screen, which other rules share."""
     unfit = {"$nor": [validator(collection)]}
@@ -255,6 +261,14 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             ),
             why="A hard delete can come back from a device that was offline; the flag cannot.",
             mend=f"Set {flag} to true or false.",
+        )
+    else:
+        yield Rule(
+            id=f"crdt.{collection.name}.soft-delete",
+            title=f"{collection.title}: every document has a soft-delete flag",
+            check=answer(_no_flag(collection)),
+            why="A hard delete can come back from a device that was offline; a flag cannot.",
+            mend="Require a boolean field in the schema, name it in x-soft-delete, and set it to false.",
         )
     body = list(mapping.fields) if mapping and mapping.fields else [collection.id_field] if collection.id_field else []
     if body:
