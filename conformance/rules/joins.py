@@ -23,7 +23,7 @@ from conformance.oracle import shorten
 from conformance.partition import Range
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
-from conformance.rules.keys import Row, among, identity, in_parts, matching, those
+from conformance.rules.keys import Row, among, certain, identity, in_parts, matching, those
 
 Expression = Any
 
@@ -47,8 +47,9 @@ class Join:
         broken: dict[str, list[Row]] = {rule.id: [] for rule in rules}
         parts = {rule.id: self.parts[rule.id] for rule in rules}
         found = list(self._rows(context, parts.values()))
-        if 0 < len(found) <= _FEW:  # the shop may have been writing while the pass went over all the others
-            found = list(self._rows(context, parts.values(), [row["_id"] for row in found]))
+        keys = [row["_id"] for row in found]
+        if 0 < len(keys) <= _FEW and certain(keys):  # the shop may have been writing while the pass went on
+            found = list(self._rows(context, parts.values(), keys))
         for row in found:
             for rule_id, part in parts.items():
                 if row.get(part.flag):

@@ -33,11 +33,19 @@ def among(field: str, keys: list[Any]) -> Row:
 
     Where one of them holds bytes that are no text it finds all documents of that kind.
     """
-    plain = all(isinstance(key, str | int | ObjectId) for key in keys)
     one_of = {"$in": keys, "$not": {"$type": "array"}}  # which would be found by what is in it
     value = {"$ifNull": [f"${field}", None]}
-    query: Row = {field: one_of} if plain else {"$expr": {"$in": [value, {"$literal": keys}]}}
+    query: Row = {field: one_of} if _plain(keys) else {"$expr": {"$in": [value, {"$literal": keys}]}}
     return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if _unreadable(keys) else query
+
+
+def certain(keys: list[Any]) -> bool:
+    """Whether what Python read of the keys finds just the documents that have them."""
+    return _plain(keys) and not _unreadable(keys)
+
+
+def _plain(keys: list[Any]) -> bool:
+    return all(isinstance(key, str | int | ObjectId) for key in keys)
 
 
 def _unreadable(keys: list[Any]) -> bool:
