@@ -343,6 +343,28 @@ def test_a_statement_on_what_no_document_has_is_not_examined(rule: str, found: F
     assert [sample.id for sample in outcome.samples] == [2]
 
 
+@pytest.mark.parametrize(
+    ("price", "percent", "discount", "wrong"),
+    [
+        (3.75, 9.2, 0.35, False),  # 34.5 cents, and 34.49999999999999 in doubles
+        (3.75, 9.2, 0.34, False),
+        (3.75, 9.2, 0.36, True),
+        (3.75, 9.2, 0.33, True),
+        (0.01, 50, 0.01, False),  # a tie in doubles too
+        (0.01, 50, 0.0, True),
+        (0.05, 50, 0.02, True),  # which is to even
+        (3.75, 9.1, 0.34, False),
+        (3.75, 9.1, 0.35, True),
+    ],
+)
+def test_a_tie_that_doubles_hide_may_go_either_way(
+    price: float, percent: float, discount: float, wrong: bool, found: Finding
+) -> None:
+    item = line("o", 1, price, discount_percent=percent, discount_amount=discount)
+    outcome = found("totals.order_items.discount_amount", order_items=numbered(item))
+    assert outcome.violations == wrong
+
+
 @pytest.mark.parametrize("mended", [True, False])
 def test_what_was_written_while_the_pass_went_on_is_looked_at_again(
     mended: bool, model: Model, database: Database[Document], monkeypatch: pytest.MonkeyPatch
