@@ -371,7 +371,7 @@ def test_what_was_written_while_the_pass_went_on_is_looked_at_again(
 ) -> None:
     """The pass saw the order's total before a line was added, and the line: both in one transaction."""
     database["orders"].insert_one(order("a", item_count=1) | {"_id": 1})
-    database["order_items"].insert_many(numbered(line("a"), line("a"), line("gone")))
+    database["order_items"].insert_many(numbered(line("a"), line("a")))
     once = Join._rows
 
     def rows(self: Join, *arguments: Any) -> Iterator[Any]:
@@ -384,7 +384,7 @@ def test_what_was_written_while_the_pass_went_on_is_looked_at_again(
     context = context_for(model, database)
     every = {rule.id: rule for rule in all_rules(model, context.configuration)}
     outcomes = judge([every[ORDER], every[COUNT]], context)
-    assert {name: found.violations for name, found in outcomes.items()} == {ORDER: 1, COUNT: 0 if mended else 1}
+    assert {name: found.violations for name, found in outcomes.items()} == {ORDER: 0, COUNT: 0 if mended else 1}
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------
