@@ -20,7 +20,14 @@ from pymongo import MongoClient
 from conformance.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[1]
-PREAMBLE = "import sys; from pathlib import Path; from conformance.embedded import *; place = Path(sys.argv[1])\n"
+#: What a shell runs in the background ignores SIGINT, and so would what that starts: the tests, and their processes.
+PREAMBLE = """
+import signal, sys
+from pathlib import Path
+from conformance.embedded import *
+signal.signal(signal.SIGINT, signal.default_int_handler)
+place = Path(sys.argv[1])
+"""
 Process = subprocess.Popen[str]
 Launch = Callable[..., Process]
 Fake = Callable[[str], Path]
