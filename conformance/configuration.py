@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -165,11 +165,19 @@ class NamedQuery(Strict):
 
 def filled(part: Any, values: Mapping[str, Any]) -> Any:
     """The part of a query with every ``$$name`` replaced by the value of that name."""
+    return rewritten(part, lambda one: values.get(one[2:], one) if isinstance(one, str) and one[:2] == "$$" else one)
+
+
+def rewritten(part: Any, change: Callable[[Any], Any]) -> Any:
+    """The part of a query with what ``change`` makes of the values in it; what it leaves alone is looked into."""
+    changed = change(part)
+    if changed is not part:
+        return changed
     if isinstance(part, Mapping):
-        return {key: filled(value, values) for key, value in part.items()}
+        return {key: rewritten(value, change) for key, value in part.items()}
     if isinstance(part, list | tuple):
-        return [filled(item, values) for item in part]
-    return values[part[2:]] if isinstance(part, str) and part.startswith("$$") and part[2:] in values else part
+        return [rewritten(item, change) for item in part]
+    return part
 
 
 class SeverityOverride(Strict):

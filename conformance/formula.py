@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from conformance.configuration import Configuration
+from conformance.configuration import Configuration, rewritten
 from conformance.errors import ConfigurationError
 from conformance.kinds import MAX_INTEGER, TIMESTAMP_PATTERN, Kind
 from conformance.model import Collection, Field, Model, Reference
@@ -35,10 +35,10 @@ Expression = Any
 Column = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
 
 _NUMERIC: Final[frozenset[Kind]] = frozenset({"money", "number", "integer"})
-#: What rounding half up adds: this very object, so that _seeing_ties finds it.
+#: What rounding half up adds: this very object, so that Formula.readings finds it.
 _HALF: Final[Expression] = {"$literal": 0.5}
-#: More than doubles are off in sums of up to 3 million dollars, and less than a tie is off from any other percentage.
-_SLACK: Final = 1e-7
+#: By more than doubles are off in sums of up to 3 million dollars, and less than a tie is off from another percentage.
+_MORE_THAN_HALF: Final[Expression] = {"$literal": 0.5 + 1e-7}
 
 
 @dataclass(frozen=True)
@@ -88,16 +88,17 @@ class Formula:
     def readings(self) -> list[Expression]:
         """The formula, and for one that rounds half up what it is when a tie is seen that doubles hide.
 
-        10.35 % of 10.00 is 103.5 cents, and 103.49999999999999 in doubles: exact arithmetic goes up, that of doubles
-        down, and both are right. A tie that doubles hold exactly goes up in either.
+        9.2 % of 3.75 is 34.5 cents, and 34.49999999999999 in doubles: exact arithmetic goes up, that of doubles down,
+        and both are right. A tie that doubles hold exactly goes up in either.
         """
-        return [self.mongo()] + ([_seeing_ties(self.mongo())] if "half_up" in self.text else [])
+        plain = self.mongo()
+        seeing_ties = rewritten(plain, lambda part: _MORE_THAN_HALF if part is _HALF else part)
+        return [plain] if seeing_ties == plain else [plain, seeing_ties]
 
     def guards(self) -> list[Expression]:
         """Expressions that are all true where the formula can be evaluated: operands present and of their type."""
         tests: list[Expression] = [_typed(f"${path}", field.kind) for path, field in self.operands.items()]
-        absent = {path: {"$eq": [{"$ifNull": [f"${path}", None]}, None]} for path in self.optional}
-        tests += [{"$or": [{"$isNumber": f"${path}"}, absent[path]]} for path in sorted(absent)]
+        tests += [{"$or": [{"$isNumber": f"${path}"}, _absent(f"${path}")]} for path in sorted(self.optional)]
         tests += [_typed(f"$_{path}", field.kind) for path, (_, field) in self.parents.items()]
         tests += [{"$in": [f"${key}", list(table)]} for key, table in self.lookups.values()]
         return tests
@@ -263,19 +264,12 @@ class Formula:
         raise self._wrong(f"{ast.unparse(node)!r} cannot make a value: equations are arithmetic")
 
 
-def _seeing_ties(expression: Expression) -> Expression:
-    """The compiled formula with what is rounded half up raised by the slack."""
-    if expression is _HALF:
-        return {"$literal": _HALF["$literal"] + _SLACK}
-    if isinstance(expression, Mapping):
-        return {key: _seeing_ties(value) for key, value in expression.items()}
-    if isinstance(expression, list):
-        return [_seeing_ties(value) for value in expression]
-    return expression
-
-
 def _typed(path: str, kind: Kind) -> Expression:
     return {"$isNumber": path} if kind in _NUMERIC else {"$eq": [{"$type": path}, "string"]}
+
+
+def _absent(path: str) -> Expression:
+    return {"$eq": [{"$ifNull": [path, None]}, None]}
 
 
 def _read(path: str, kind: Kind) -> Expression:

@@ -12,7 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from conformance.connection import OPTIONS
-from conformance.model import Model
+from conformance.model import Model, load_model
 from conformance.results import Result
 from conformance.rules.base import Context, Document
 from conformance.rules.catalogue import all_rules
@@ -20,14 +20,13 @@ from conformance.runner import Run
 from conformance.settings import Settings
 from generator.loader import load
 from generator.plan import Plan
-from tests.judging import configuration_for
+from tests.judging import ROOT, configuration_for
 
 FAMILIES: Final = ("documents", "references", "snapshots", "totals", "business", "uniqueness", "crdt", "embeddings")
 #: Stands in a document for bytes that are no UTF-8: as Latin-1 has them, and one that only goes on with a character.
 MARK: Final = "?unreadable?"
 BYTES: Final = b"\xe9\x80 caf\xe9\xff"
-COLLECTIONS: Final = ("categories", "stores", "customers", "product_types", "products", "product_embeddings",
-                      "inventory", "orders", "order_items")  # fmt: skip
+COLLECTIONS: Final = sorted(load_model(ROOT).collections)
 
 
 def raw(document: Document) -> RawBSONDocument:

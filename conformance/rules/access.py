@@ -98,7 +98,9 @@ class Access:
         """The first reason for which the document was found, and for how many users there is one."""
         documents = self.context.collection(self.collection.name)
         reasons = [
-            why for why, condition in wrong if documents.find_one({"$and": [{"_id": _id}, condition]}, {"_id": 1})
+            why
+            for why, condition in wrong
+            if documents.find_one({"$and": [{"_id": _id}, condition]}, {"_id": 1}, session=self.session)
         ]
         return reasons[0] if len(reasons) == 1 else f"{reasons[0]}; so it is for {len(reasons)} users"
 

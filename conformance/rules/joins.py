@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bson import Decimal128
 
-from conformance.configuration import Configuration, Equation
+from conformance.configuration import Configuration, Equation, rewritten
 from conformance.errors import ConfigurationError
 from conformance.formula import Formula, cents
 from conformance.model import Copy, Model, Reference
@@ -23,14 +23,12 @@ from conformance.oracle import shorten
 from conformance.partition import Range
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
-from conformance.rules.keys import Row, among, certain, identity, in_parts, matching, those
+from conformance.rules.keys import Row, among, askable, identity, in_parts, matching, those
 
 Expression = Any
 
 #: Sums of whole cents and counts are exact; sums of other numbers may differ in the last bits.
 _TOLERANCE: Final = 1e-6
-#: Broken groups that are few enough to be looked at again.
-_FEW: Final = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +46,7 @@ class Join:
         parts = {rule.id: self.parts[rule.id] for rule in rules}
         found = list(self._rows(context, parts.values()))
         keys = [row["_id"] for row in found]
-        if 0 < len(keys) <= _FEW and certain(keys):  # the shop may have been writing while the pass went on
+        if keys and askable(keys):  # the shop may have been writing while the pass went on
             found = list(self._rows(context, parts.values(), keys))
         for row in found:
             for rule_id, part in parts.items():
@@ -93,7 +91,7 @@ class Join:
         if not context.any_deleted(self.reference.target):
             same["$_kept"] = "$_parents"
         group, parent, merged = ({n: e for n, e in s.items() if f"${n}" not in same} for s in (group, parent, merged))
-        flags = _renamed(flags, same)
+        flags = rewritten(flags, lambda part: same.get(part, part) if isinstance(part, str) else part)
         keys = self._keys(context)
         children, parents = (
             [*matching(keys.of(path)), *([] if only is None else matching(among(path, only)))]
@@ -308,17 +306,6 @@ def readable(value: Any, *, money: bool) -> str:
     """A number of a pipeline, money in cents, as a person reads it; one Decimal128 among its operands makes it one."""
     number = value.to_decimal() if isinstance(value, Decimal128) else value
     return f"{number / (100 if money else 1):.10g}"
-
-
-def _renamed(expression: Expression, names: Mapping[str, str]) -> Expression:
-    """The expression with the totals' names replaced."""
-    if isinstance(expression, str):
-        return names.get(expression, expression)
-    if isinstance(expression, Mapping):
-        return {key: _renamed(value, names) for key, value in expression.items()}
-    if isinstance(expression, list):
-        return [_renamed(value, names) for value in expression]
-    return expression
 
 
 def parse_equation(model: Model, configuration: Configuration, equation: Equation) -> Formula:

@@ -39,9 +39,9 @@ def among(field: str, keys: list[Any]) -> Row:
     return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if _unreadable(keys) else query
 
 
-def certain(keys: list[Any]) -> bool:
-    """Whether what Python read of the keys finds just the documents that have them."""
-    return _plain(keys) and not _unreadable(keys)
+def askable(keys: list[Any]) -> bool:
+    """Whether one query can be made of what Python read of the keys, and finds just the documents that have them."""
+    return len(keys) <= _KEYS and _plain(keys) and not _unreadable(keys)
 
 
 def _plain(keys: list[Any]) -> bool:
