@@ -10,7 +10,7 @@ conform: $(STAMP)  ## the whole job on the embedded server: dataset, indexes, st
 	$(BIN)/zava conform --embedded
 
 test: $(STAMP)  ## the project's own tests
-	$(BIN)/pytest tests -n 3 --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/pytest tests -n 3 --dist loadfile --no-loadscope-reorder --timeout 300 --timeout-method thread -q
 
 soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
 	$(BIN)/pytest tests -m soak -q

@@ -51,9 +51,13 @@ class Run:
 
     def __enter__(self) -> Self:
         groups = _groups(self._rules)
-        for group in groups if self._context.partition is None else _share(groups, self._context.partition):
-            future = self._pool.submit(self._answer, group)
-            self._futures |= {rule.id: future for rule in group}
+        try:
+            for group in groups if self._context.partition is None else _share(groups, self._context.partition):
+                future = self._pool.submit(self._answer, group)
+                self._futures |= {rule.id: future for rule in group}
+        except BaseException:  # a signal: the pool may not know of a thread that has just begun, and waits for work
+            self._pool.shutdown(cancel_futures=True)
+            raise
         return self
 
     def __exit__(

@@ -385,7 +385,11 @@ function ask(request) {
   fs.writeSync(1, JSON.stringify(request) + "\\n");
   let line = "";
   const one = Buffer.alloc(65536);
-  while (!line.endsWith("\\n")) { line += one.toString("utf8", 0, fs.readSync(0, one)); }
+  while (!line.endsWith("\\n")) {
+    const read = fs.readSync(0, one);
+    if (!read) { process.exit(1); }
+    line += one.toString("utf8", 0, read);
+  }
   return JSON.parse(line);
 }
 const db = {getSiblingDB: (name) => ({runCommand: (command) => ask([name, command])})};

@@ -57,7 +57,8 @@ def conform(
     """
     project = project_of(context)
     choice = choose(project.settings, uri=uri, embedded=embedded, judging=True)
-    with opened(project, uri, embedded, judging=True) as target:
+    # The server stops while Allure's page is made.
+    with ThreadPoolExecutor(1) as renderer, opened(project, uri, embedded, judging=True) as target:
         if target.embedded:
             with progress() as bars:
                 held = embedded_dataset(project.model, project.settings, project.configuration, target, notice, bars)
@@ -71,7 +72,7 @@ def conform(
                 target.require_replica_set()
                 provisioning.apply(provisioning.plan(project.model, target.database), target.database)
         code = _run_suites(project, choice, allow_writes, strict, baseline)
-        rendering = ThreadPoolExecutor(1).submit(_render_allure, project) if with_allure else None
+        rendering = renderer.submit(_render_allure, project) if with_allure else None
     raise typer.Exit(_conclude(project, code, strict, rendering.result() if rendering else None))
 
 
@@ -109,7 +110,7 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
 
 
 def _render_allure(project: Project) -> Rendered:
-    """Allure's HTML, made while the server stops."""
+    """Allure's HTML."""
     reports = project.reports
     return render_html(
         reports / "allure-results",
