@@ -80,6 +80,12 @@ def _leave_at_sigterm(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, leave)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave now when a callback that Python called, a garbage collector's for one, swallowed the exception."""
+    if item.config.stash.get(_TERMINATED, False):
+        raise KeyboardInterrupt("terminated")
+
+
 def _epic(project: Project) -> str:
     return allure.epic(project.settings.mongodb_database)
 

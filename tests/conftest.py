@@ -19,6 +19,11 @@ from tests.judging import ROOT, database, model, server
 __all__ = ["database", "found", "judge", "model", "place", "server"]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A warning fails the project's own tests, but no verdict on data: the suites have their own conftest.py."""
+    config.addinivalue_line("filterwarnings", "error")
+
+
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory, server: MongoClient[dict[str, Any]]) -> Iterator[Place]:
     """A copy of the project's model, and databases of conformant data that faults are made in."""

@@ -170,6 +170,34 @@ def test_a_target_out_of_reach_is_exit_3(workplace: Workplace) -> None:
     assert "Traceback" not in done.out + done.err
 
 
+def test_a_warning_of_a_library_is_no_finding(workplace: Workplace, tmp_path: Path) -> None:
+    """Or a new release of one would make every verdict red."""
+    noisy = "import warnings\n\ndef pytest_runtest_setup():\n    warnings.warn('of old', DeprecationWarning)\n"
+    (tmp_path / "noisy.py").write_text(noisy, encoding="utf-8")
+    flags = ("--only", "counts", "--reports", str(tmp_path), "-p", "noisy")
+    done = workplace.suites("--embedded", *flags, env={"PYTHONPATH": str(tmp_path)})
+    assert done.code == 0, done.out
+    assert "DeprecationWarning: of old" in done.out
+
+
+def test_sigterm_ends_the_run_though_its_exception_was_swallowed(workplace: Workplace, tmp_path: Path) -> None:
+    """It may come while Python calls back, as its garbage collector does: what is raised there goes nowhere."""
+    terminated = """
+import os, signal
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+def pytest_runtest_teardown():
+    Last()
+"""
+    (tmp_path / "terminated.py").write_text(terminated, encoding="utf-8")
+    flags = ("--only", "counts", "--reports", str(tmp_path), "-p", "terminated")
+    done = workplace.suites("--embedded", *flags, env={"PYTHONPATH": str(tmp_path)})
+    assert done.code == 143, done.out
+    assert "1 passed" in done.out
+    assert not (tmp_path / "validation.json").exists()
+
+
 def test_an_unconfigured_ci_is_exit_2(workplace: Workplace) -> None:
     done = workplace.suites(env={"CI": "true"})
     assert done.code == 2
