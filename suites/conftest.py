@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,14 +42,14 @@ _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
 _REPORT = pytest.StashKey[Report | None]()
 _TARGET = pytest.StashKey[Target]()
-_TERMINATED = pytest.StashKey[bool]()
+_LEAVING = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the model, settings and rules; an error ends the run with its one line and exit code."""
     if config.getoption("numprocesses", None):
         pytest.exit("leave out -n: the rules run side by side already, and a report is of one process", returncode=2)
-    _leave_at_sigterm(config)
+    _leave_at_a_signal(config)
     try:
         project = load_project(config.getoption("--model"))
         choose(project.settings, uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True)
@@ -70,20 +71,27 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     results_only(session.config)
 
 
-def _leave_at_sigterm(config: pytest.Config) -> None:
-    """Leave as at Ctrl-C, through every fixture's end: there may be a scratch database to drop, a server to stop."""
+def _leave_at_a_signal(config: pytest.Config) -> None:
+    """Leave through every fixture's end: there may be a scratch database to drop, a server to stop.
 
-    def leave(*_: object) -> None:
-        config.stash[_TERMINATED] = True
-        raise KeyboardInterrupt("terminated")
+    SIGTERM does not disturb who is leaving: it may come twice, from whoever ends zava conform and by way of that.
+    """
 
-    signal.signal(signal.SIGTERM, leave)
+    def leave(number: int, _: object) -> None:
+        leaving = _LEAVING in config.stash
+        config.stash.setdefault(_LEAVING, number)
+        if not leaving or number == signal.SIGINT:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell has it that runs this in the background
+            config.add_cleanup(partial(signal.signal, number, signal.signal(number, leave)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave now when a callback that Python called, a garbage collector's for one, swallowed the exception."""
-    if item.config.stash.get(_TERMINATED, False):
-        raise KeyboardInterrupt("terminated")
+    if _LEAVING in item.config.stash:
+        raise KeyboardInterrupt
 
 
 def _epic(project: Project) -> str:
@@ -259,7 +267,7 @@ def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the reports; exit as the command line would: nothing selected 2, errors without findings 3."""
     config = session.config
-    if config.stash.get(_TERMINATED, False):
+    if config.stash.get(_LEAVING, None) == signal.SIGTERM:
         session.exitstatus = 128 + signal.SIGTERM
     if exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
         session.exitstatus = 2

@@ -176,11 +176,15 @@ def test_generate_after_one_that_was_broken_off_needs_no_drop(alone: Workplace) 
     assert alone.zava("generate", "--embedded", env=LARGER).code == 2
 
 
-def test_conform_stops_its_suites_before_it_leaves(alone: Workplace) -> None:
-    process = alone.start("zava", "conform", "--embedded", "--no-allure", env=LARGER)
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_conform_stops_its_suites_before_it_leaves(alone: Workplace, sent: signal.Signals, code: int) -> None:
+    """A terminal tells of Ctrl-C all that it has started."""
+    process = alone.start("zava", "conform", "--embedded", "--no-allure", env=LARGER, start_new_session=True)
     wait_until(server_of(alone, process)["uri"], judging, process)
-    process.terminate()
-    assert finish(process).code == 143
+    os.killpg(process.pid, sent)
+    done = finish(process)
+    assert (done.code, done.out) == (code, "")
+    assert "Traceback" not in done.err
     assert eventually(lambda: not running(alone.directory), 3)
 
 

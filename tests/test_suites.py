@@ -170,12 +170,17 @@ def test_a_target_out_of_reach_is_exit_3(workplace: Workplace) -> None:
     assert "Traceback" not in done.out + done.err
 
 
+def with_plugin(workplace: Workplace, folder: Path, plugin: str) -> Done:
+    """A few rules, judged while a plugin of pytest's does what it does."""
+    (folder / "plugin.py").write_text(plugin, encoding="utf-8")
+    flags = ("--only", "counts", "--reports", str(folder), "-p", "plugin")
+    return workplace.suites("--embedded", *flags, env={"PYTHONPATH": str(folder)})
+
+
 def test_a_warning_of_a_library_is_no_finding(workplace: Workplace, tmp_path: Path) -> None:
     """Or a new release of one would make every verdict red."""
     noisy = "import warnings\n\ndef pytest_runtest_setup():\n    warnings.warn('of old', DeprecationWarning)\n"
-    (tmp_path / "noisy.py").write_text(noisy, encoding="utf-8")
-    flags = ("--only", "counts", "--reports", str(tmp_path), "-p", "noisy")
-    done = workplace.suites("--embedded", *flags, env={"PYTHONPATH": str(tmp_path)})
+    done = with_plugin(workplace, tmp_path, noisy)
     assert done.code == 0, done.out
     assert "DeprecationWarning: of old" in done.out
 
@@ -190,12 +195,23 @@ class Last:
 def pytest_runtest_teardown():
     Last()
 """
-    (tmp_path / "terminated.py").write_text(terminated, encoding="utf-8")
-    flags = ("--only", "counts", "--reports", str(tmp_path), "-p", "terminated")
-    done = workplace.suites("--embedded", *flags, env={"PYTHONPATH": str(tmp_path)})
+    done = with_plugin(workplace, tmp_path, terminated)
     assert done.code == 143, done.out
     assert "1 passed" in done.out
     assert not (tmp_path / "validation.json").exists()
+
+
+def test_sigterm_does_not_disturb_who_is_leaving(workplace: Workplace, tmp_path: Path) -> None:
+    twice = """
+import os, signal
+def pytest_runtest_teardown():
+    os.kill(os.getpid(), signal.SIGTERM)
+pytest_keyboard_interrupt = pytest_runtest_teardown
+"""
+    done = with_plugin(workplace, tmp_path, twice)
+    assert done.code == 143, done.out
+    assert "1 passed" in done.out
+    assert "Traceback" not in done.out + done.err
 
 
 def test_an_unconfigured_ci_is_exit_2(workplace: Workplace) -> None:

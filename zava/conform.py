@@ -101,7 +101,10 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
     command += ["--allow-writes"] if allow_writes else []
     command += ["--warnings-fail"] if strict else []
     command += [f"--baseline={baseline.resolve()}"] if baseline else []
-    with subprocess.Popen(command, cwd=_SUITES.parent, env=environment, stdout=sys.stderr) as suites:
+    # A session of their own: Ctrl-C in the terminal is for this process, which tells them; not for both at once.
+    with subprocess.Popen(
+        command, cwd=_SUITES.parent, env=environment, stdout=sys.stderr, start_new_session=True
+    ) as suites:
         try:
             return suites.wait()
         except BaseException:
