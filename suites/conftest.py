@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +31,7 @@ from conformance.session import Judgement, Project, judging, load_project
 from conformance.target import Target, choose, open_target, require_data
 from generator.dataset import embedded_dataset
 from suites.edge_dataset import Edge, edge_of
+from suites.leaving import Leaving
 from suites.server_gone import ServerGone
 
 _WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
@@ -42,14 +42,14 @@ _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
 _REPORT = pytest.StashKey[Report | None]()
 _TARGET = pytest.StashKey[Target]()
-_LEAVING = pytest.StashKey[int]()
+_LEAVING = pytest.StashKey[Leaving]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the model, settings and rules; an error ends the run with its one line and exit code."""
     if config.getoption("numprocesses", None):
         pytest.exit("leave out -n: the rules run side by side already, and a report is of one process", returncode=2)
-    _leave_at_a_signal(config)
+    config.stash[_LEAVING] = Leaving(config)
     try:
         project = load_project(config.getoption("--model"))
         choose(project.settings, uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True)
@@ -71,27 +71,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     results_only(session.config)
 
 
-def _leave_at_a_signal(config: pytest.Config) -> None:
-    """Leave through every fixture's end: there may be a scratch database to drop, a server to stop.
-
-    SIGTERM does not disturb who is leaving: it may come twice, from whoever ends zava conform and by way of that.
-    """
-
-    def leave(number: int, _: object) -> None:
-        leaving = _LEAVING in config.stash
-        config.stash.setdefault(_LEAVING, number)
-        if not leaving or number == signal.SIGINT:
-            raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell has it that runs this in the background
-            config.add_cleanup(partial(signal.signal, number, signal.signal(number, leave)))
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave now when a callback that Python called, a garbage collector's for one, swallowed the exception."""
-    if _LEAVING in item.config.stash:
-        raise KeyboardInterrupt
+    """No other test is begun after a signal."""
+    item.config.stash[_LEAVING].now()
 
 
 def _epic(project: Project) -> str:
@@ -267,7 +249,9 @@ def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the reports; exit as the command line would: nothing selected 2, errors without findings 3."""
     config = session.config
-    if config.stash.get(_LEAVING, None) == signal.SIGTERM:
+    leaving = config.stash[_LEAVING]
+    leaving.over = True
+    if leaving.number == signal.SIGTERM:
         session.exitstatus = 128 + signal.SIGTERM
     if exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
         session.exitstatus = 2

@@ -186,7 +186,7 @@ def test_a_warning_of_a_library_is_no_finding(workplace: Workplace, tmp_path: Pa
 
 
 def test_sigterm_ends_the_run_though_its_exception_was_swallowed(workplace: Workplace, tmp_path: Path) -> None:
-    """It may come while Python calls back, as its garbage collector does: what is raised there goes nowhere."""
+    """What is raised while Python calls back, to delete an object for one, goes nowhere."""
     terminated = """
 import os, signal
 class Last:
@@ -212,6 +212,35 @@ pytest_keyboard_interrupt = pytest_runtest_teardown
     assert done.code == 143, done.out
     assert "1 passed" in done.out
     assert "Traceback" not in done.out + done.err
+
+
+def test_a_signal_lets_a_callback_of_the_garbage_collector_finish(workplace: Workplace, tmp_path: Path) -> None:
+    collecting = """
+import gc, os, pathlib, signal
+def collected(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    pathlib.Path(__file__ + ".done").touch()
+    gc.callbacks.remove(collected)
+def pytest_runtest_teardown():
+    gc.callbacks.append(collected)
+    gc.collect()
+"""
+    done = with_plugin(workplace, tmp_path, collecting)
+    assert done.code == 143, done.out
+    assert "1 passed" in done.out
+    assert "Traceback" not in done.out
+    assert (tmp_path / "plugin.py.done").exists()
+
+
+def test_a_signal_lets_an_import_finish(workplace: Workplace, tmp_path: Path) -> None:
+    """Broken off, it could keep the lock of imports: the rules, which import what they need, then waited for ever."""
+    imported = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nopen(__file__ + '.done', 'w').close()\n"
+    (tmp_path / "imported.py").write_text(imported, encoding="utf-8")
+    done = with_plugin(workplace, tmp_path, "def pytest_runtest_teardown():\n    import imported\n")
+    assert done.code == 143, done.out
+    assert "1 passed" in done.out
+    assert (tmp_path / "imported.py.done").exists()
+    assert not (tmp_path / "validation.json").exists()
 
 
 def test_an_unconfigured_ci_is_exit_2(workplace: Workplace) -> None:

@@ -1,0 +1,58 @@
+"""Leaving at a signal through every fixture's end: there may be a scratch database to drop, a server to stop."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+from functools import partial
+from types import FrameType
+from typing import Final
+
+import pytest
+
+#: Seconds until a signal that came at the wrong moment comes again.
+_LATER: Final = 0.05
+
+
+class Leaving:
+    """Raises KeyboardInterrupt at SIGTERM, as Python does at Ctrl-C; ``number`` is that of the first signal.
+
+    SIGTERM does not disturb who is leaving: it may come twice, from whoever ends zava conform and by way of that. An
+    import is finished first: broken off, it may keep the lock of all imports, which another thread waits for. So is
+    what the garbage collector calls back, as Hypothesis has it: what is raised there goes nowhere, but into a warning.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.number: int | None = None
+        self.over = False
+        self._raised = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell has it that runs this in the background
+                config.add_cleanup(partial(signal.signal, number, signal.signal(number, self._on_signal)))
+
+    def now(self) -> None:
+        """Raise it when there was a signal, for what was raised may have been swallowed."""
+        if self.number is not None:
+            self._raised = True
+            raise KeyboardInterrupt
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.over or (self._raised and number == signal.SIGTERM):
+            return
+        self.number = self.number or number
+        if _uninterruptible(frame):
+            threading.Timer(_LATER, os.kill, (os.getpid(), number)).start()
+        else:
+            self.now()
+
+
+def _uninterruptible(frame: FrameType | None) -> bool:
+    """In an import, or in what the garbage collector calls back."""
+    callbacks = [getattr(each, "__code__", None) for each in gc.callbacks]
+    while frame is not None:
+        if frame.f_code in callbacks or frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
