@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +107,18 @@ def test_a_clean_dataset_has_no_finding(dataset: Dataset, place: Place) -> None:
     results = judged(place, dataset)
     assert findings(results) == []
     assert sum(one.status == "passed" for one in results) > 400
+
+
+def test_the_threads_of_a_run_parse_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that do so at once are a SystemError of Python 3.11's, there or in what pytest and Hypothesis read."""
+    parse = ast.parse
+
+    def here(*arguments: Any, **options: Any) -> ast.AST:
+        assert threading.current_thread() is threading.main_thread()
+        return parse(*arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", here)
+    assert findings(judged(place, list(datasets(22, 1_000))[-1])) == []
 
 
 @pytest.mark.parametrize(

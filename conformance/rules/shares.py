@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from bson import ObjectId
@@ -36,11 +37,10 @@ class Shares:
     def __post_init__(self) -> None:
         if self.share.collection not in self.model.collections:
             raise ConfigurationError(f"{self._where}: there is no such collection; name one of schemas/")
+        _ = self._formula
         if not self.share.within:
-            self._formula(self.share.by)
             self.configuration.table(self.share.expected)
             return
-        self._formula(self.share.within)
         try:
             _, group, field = self._through()
             known = len(self.model[group.target].field(field).children) == _MONTHS
@@ -55,7 +55,10 @@ class Shares:
     def _where(self) -> str:
         return f"{self.model.config('rules.yaml')}: share of {self.share.collection} by {self.share.by}"
 
-    def _formula(self, text: str) -> Formula:
+    @cached_property
+    def _formula(self) -> Formula:
+        """What groups the documents: read once and not by the threads of a run, whose ast.parse disturbs another's."""
+        text = self.share.within or self.share.by
         return Formula(text, self.model, self.model[self.share.collection], self.configuration, self._where)
 
     def _through(self) -> tuple[Reference, Reference, str]:
@@ -104,7 +107,7 @@ class Shares:
         return Outcome(examined, int(broken), samples, evidence=evidence)
 
     def _by_key(self, context: Context) -> dict[str, tuple[float, float, float]]:
-        formula = self._formula(self.share.by)
+        formula = self._formula
         pipeline = [
             *([{"$match": {"$expr": {"$and": formula.guards()}}}] if formula.guards() else []),
             {"$group": {"_id": formula.mongo(), "n": {"$sum": 1}}},
@@ -123,7 +126,7 @@ class Shares:
     def _by_month(self, context: Context) -> Table:
         """Rows by month. The alternative has no seasons: each group's average share in every month."""
         own, group, field = self._through()
-        month = self._formula(str(self.share.within))
+        month = self._formula
         parent = {"from": own.target, "localField": "_id", "foreignField": own.target_field, "as": "of"}
         cell = {"month": "$months.month", "group": {"$first": f"$of.{group.field}"}}
         pipeline: list[dict[str, Any]] = [
