@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from scipy.special import chdtrc, chdtri, chndtr, chndtrinc  # here: it parses code, which no thread may do
 
 Array = np.ndarray[Any, Any]
 
@@ -47,8 +48,6 @@ def g_test(
 
     ``shares`` and ``alternative`` are weights of any positive sum per row. Rows without counts do not take part.
     """
-    from scipy.special import chdtrc, chdtri, chndtr, chndtrinc  # 0.15 s, which no command should wait for at its start
-
     statistic, degrees, noncentrality = 0.0, 0, 0.0
     for counts, weights, others in zip(observed, shares, alternative, strict=True):
         n = float(np.sum(counts))
