@@ -13,7 +13,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,12 +180,18 @@ def nothing_is_left() -> Iterator[None]:
     """Every process that a test started is gone at its end."""
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
+    assert eventually(lambda: not left(before), 5), left(before)
 
-    def left() -> list[Any]:
-        children = psutil.Process().children(recursive=True)
-        return [child for child in children if child.pid not in before and child.status() != psutil.STATUS_ZOMBIE]
 
-    assert eventually(lambda: not left(), 5), left()
+def left(before: set[int]) -> list[Any]:
+    """What runs below this process, but for those of ``before`` and what they have started, as a browser does."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            line = {child.pid, *(each.pid for each in child.parents())}
+            if line.isdisjoint(before) and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child)
+    return found
 
 
 def state(client: MongoClient[dict[str, Any]]) -> dict[str, dict[str, int]]:

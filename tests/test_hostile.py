@@ -27,7 +27,7 @@ from pymongo.errors import PyMongoError
 
 from conformance.embedded import EmbeddedServer, dataset_lock
 from conformance.model import load_model
-from tests.commands import Done, Workplace, copy_of_the_model, finish, state
+from tests.commands import Done, Workplace, copy_of_the_model, finish, left, state
 from tests.embedding import ROOT, Process, eventually, running
 
 pytest_plugins = ["tests.commands"]
@@ -392,6 +392,13 @@ def test_hostile_documents_are_findings(workplace: Workplace, mongo: Mongo, copi
     assert suites.code == 1
     assert "INTERNALERROR" not in suites.out
     assert "test_meaning" not in suites.out  # what the rules tell is no failure of the search
+
+
+def test_a_process_that_is_there_already_may_start_others() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 60 & read ended; kill $!"], stdin=subprocess.PIPE) as shell:
+        assert eventually(lambda: len(left(set())) > 1)
+        assert shell.pid in {each.pid for each in left(set())}
+        assert left({each.pid for each in psutil.Process().children()}) == []
 
 
 def test_no_process_is_left(alone: Workplace) -> None:
