@@ -21,7 +21,7 @@ class Leaving:
 
     SIGTERM does not disturb who is leaving: it may come twice, from whoever ends zava conform and by way of that. An
     import is finished first: broken off, it may keep the lock of all imports, which another thread waits for. So is
-    what the garbage collector calls back, as Hypothesis has it: what is raised there goes nowhere, but into a warning.
+    what Python calls back as it collects garbage: what is raised there goes nowhere, but into a warning.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -49,10 +49,13 @@ class Leaving:
 
 
 def _uninterruptible(frame: FrameType | None) -> bool:
-    """In an import, or in what the garbage collector calls back."""
+    """In an import, in what is called back, or between two lines: pytest fails to show where that is."""
     callbacks = [getattr(each, "__code__", None) for each in gc.callbacks]
+    if frame is not None and frame.f_lineno is None:
+        return True
     while frame is not None:
-        if frame.f_code in callbacks or frame.f_code.co_filename.startswith("<frozen importlib"):
+        code = frame.f_code
+        if code in callbacks or code.co_name == "__del__" or code.co_filename.startswith("<frozen importlib"):
             return True
         frame = frame.f_back
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -68,6 +69,14 @@ def test_help_imports_no_command() -> None:
     script = "import sys, zava.main; print(sorted(sys.modules.keys() & {'pymongo', 'numpy', 'conformance.model'}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
+
+
+def test_a_signal_after_the_end_leaves_no_traceback() -> None:
+    script = "import atexit, os, signal, sys; atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+    script += "sys.argv = ['zava', '--help']; from zava.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert "Usage: zava" in done.stdout
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 WRONG_USAGE = [

@@ -49,6 +49,9 @@ def main() -> None:
         app()
     except Exception as error:
         sys.exit(_told(error))
+    finally:  # there is nothing left to stop or drop
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _told(error: Exception) -> int:
