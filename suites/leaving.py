@@ -42,20 +42,20 @@ class Leaving:
         if self.over or (self._raised and number == signal.SIGTERM):
             return
         self.number = self.number or number
-        if _uninterruptible(frame):
+        if uninterruptible(frame):
             threading.Timer(_LATER, os.kill, (os.getpid(), number)).start()
         else:
             self.now()
 
 
-def _uninterruptible(frame: FrameType | None) -> bool:
+def uninterruptible(frame: FrameType | None) -> bool:
     """In an import, in what is called back, or between two lines: pytest fails to show where that is."""
     callbacks = [getattr(each, "__code__", None) for each in gc.callbacks]
-    if frame is not None and frame.f_lineno is None:
-        return True
     while frame is not None:
         code = frame.f_code
         if code in callbacks or code.co_name == "__del__" or code.co_filename.startswith("<frozen importlib"):
+            return True
+        if frame.f_lineno is None:
             return True
         frame = frame.f_back
     return False

@@ -114,7 +114,8 @@ def finish(process: Process) -> Done:
         out, err = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
         for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-            each.kill()  # what it started holds its pipes, too
+            with suppress(psutil.NoSuchProcess):
+                each.kill()  # what it started holds its pipes, too
         out, err = process.communicate()
         pytest.fail(f"{process.args} did not end within {SECONDS} s: {err}")
     return Done(process.returncode, out, err)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,6 +19,7 @@ from conformance.model import load_model
 from conformance.report import json_file
 from conformance.rules.base import Rule
 from conformance.session import load_project
+from suites.leaving import uninterruptible
 from tests.commands import Done, Workplace
 from tests.embedding import ROOT
 
@@ -198,6 +201,7 @@ def pytest_runtest_teardown():
     done = with_plugin(workplace, tmp_path, terminated)
     assert done.code == 143, done.out
     assert "1 passed" in done.out
+    assert "Traceback" not in done.out
     assert not (tmp_path / "validation.json").exists()
 
 
@@ -230,6 +234,13 @@ def pytest_runtest_teardown():
     assert "1 passed" in done.out
     assert "Traceback" not in done.out
     assert (tmp_path / "plugin.py.done").exists()
+
+
+@pytest.mark.parametrize(("line", "wanted"), [(1, False), (None, True)])
+def test_a_signal_between_two_lines_waits(line: int | None, wanted: bool) -> None:
+    """Python gives such a place no number, and pytest, which subtracts from it, fails."""
+    inner: Any = SimpleNamespace(f_lineno=line, f_code=(lambda: None).__code__, f_back=sys._getframe())
+    assert uninterruptible(inner) is wanted
 
 
 def test_a_signal_lets_an_import_finish(workplace: Workplace, tmp_path: Path) -> None:
