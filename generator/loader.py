@@ -44,22 +44,22 @@ def load(
     """Insert every batch; the documents written, by collection. ``bypass_validation``: whatever validators say.
 
     ``progress`` is called by one thread at a time, not the caller's. Raises TargetError, one line, when the server
-    refuses a document or goes away; what was inserted before stays.
+    refuses a document or goes away; what was inserted before stays, and nothing is inserted any more.
     """
     waiting: queue.Queue[tuple[str, list[Document]] | None] = queue.Queue(_AHEAD)
     failure: list[BaseException] = []
     counts: Counter[str] = Counter()
     telling = threading.Lock()
 
-    def write() -> None:
+    def write(ended: threading.Event) -> None:
         concern = WriteConcern(w=1)
-        while (item := waiting.get()) is not None:
-            if failure:
-                continue  # keep draining, so that the maker is not left waiting for a place
+        while (item := waiting.get()) is not None:  # to the end, so that the maker is not left waiting for a place
             name, documents = item
             collection = database.get_collection(name, write_concern=concern)
             try:
                 for start in range(0, len(documents), batch_size):
+                    if failure:
+                        break
                     part = documents[start : start + batch_size]
                     collection.insert_many(part, ordered=False, bypass_document_validation=bypass_validation or None)
                     with telling:
@@ -68,23 +68,28 @@ def load(
                             progress(name, len(part))
             except Exception as error:
                 failure.append(error)
+        ended.set()
 
-    writers = [threading.Thread(target=write, name=f"loader-{one}", daemon=True) for one in range(_WRITERS)]
-    for writer in writers:
-        writer.start()
+    writers = [threading.Event() for _ in range(_WRITERS)]
+    for number, ended in enumerate(writers):
+        threading.Thread(target=write, args=(ended,), name=f"loader-{number}", daemon=True).start()
+
+    def finish() -> None:
+        for _ in writers:
+            waiting.put(None)
+        for ended in writers:
+            ended.wait()  # not join, which takes the thread for ended once a signal has interrupted it (Python 3.11)
+
     try:
         for batch in batches:
             if failure:
                 break
             waiting.put(batch)
+        finish()
     except BaseException as error:
         failure.append(error)  # what waits to be inserted need not be any more
+        finish()  # a signal may have come in the midst of it; nobody writes any more when this returns
         raise
-    finally:
-        for _ in writers:
-            waiting.put(None)
-        for writer in writers:
-            writer.join()
     if failure:
         raise TargetError(_one_line(failure[0])) from failure[0]
     return counts

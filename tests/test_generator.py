@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
+import signal
 import subprocess
 import sys
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_UP, Decimal
@@ -23,8 +26,10 @@ from conformance.model import Model, load_model
 from conformance.oracle import breaches
 from conformance.rules.base import Document
 from conformance.settings import load_settings
+from generator import loader
 from generator.loader import load
 from generator.plan import BATCH, Plan
+from tests.embedding import eventually
 from tests.judging import ROOT
 from tests.models import collection_of, model_of
 
@@ -372,6 +377,39 @@ def test_loading_twice_is_one_line(database: Database[Document]) -> None:
         load(plan(num_customers=1, num_orders=1).documents(), database, 100)
     assert "\n" not in str(caught.value)
     assert "empty" in str(caught.value)
+
+
+@pytest.mark.parametrize(("batches", "writers"), [(1, 1), (2, 2), (9, 2)])
+def test_a_signal_ends_loading_within_a_batch_and_leaves_nobody_writing(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch, batches: int, writers: int
+) -> None:
+    """Whether more are being made or all of them wait to be written already."""
+    sent = threading.Lock()
+    come, left = threading.Event(), threading.Event()
+    late: list[bool] = []
+
+    def interrupted(*_: Any) -> None:
+        come.set()
+        raise KeyboardInterrupt
+
+    def told(_: str, __: int) -> None:
+        if sent.acquire(blocking=False):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        assert come.wait(60)
+        late.append(left.wait(0.1))  # in which the loader hears of it
+
+    monkeypatch.setattr(loader, "_WRITERS", writers)
+    before = signal.signal(signal.SIGUSR1, interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            load((("many", [{"n": n} for n in range(1_000)]) for _ in range(batches)), database, 100, told)
+        left.set()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert eventually(lambda: not [each for each in threading.enumerate() if each.name.startswith("loader")], 5)
+    assert not any(late)
+    # 100 of each writer when they hear at once
+    assert 100 <= database["many"].count_documents({}) == 100 * len(late) <= 1_000
 
 
 # -- models of one's own ----------------------------------------------------------------------------------------------
