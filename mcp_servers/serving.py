@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -15,6 +16,8 @@ from conformance.errors import ConfigurationError
 #: Nothing but this machine: who calls is said by a header, which a gateway on it must have checked.
 HOST: Final = "127.0.0.1"
 PATH: Final = "/mcp"
+#: How long who is being answered may take when the process is told to end, in seconds.
+_GRACE: Final = 3
 _READS: Final = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
@@ -48,4 +51,8 @@ def serve_http(made: MCPServer[Any], port: int, ready: Callable[[str], None]) ->
             raise ConfigurationError(f"--port {port}: cannot be used ({error}); take another, or 0 for any") from None
         listener.listen()
         ready(f"http://{HOST}:{listener.getsockname()[1]}{PATH}")
-        uvicorn.Server(uvicorn.Config(application, log_level="warning", access_log=False)).run(sockets=[listener])
+        config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE)
+        serving = uvicorn.Server(config)
+        # Whom the end breaks off is no error.
+        logging.getLogger("uvicorn.error").addFilter(lambda _: not serving.should_exit)
+        serving.run(sockets=[listener])

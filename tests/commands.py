@@ -181,7 +181,10 @@ def nothing_is_left() -> Iterator[None]:
     """Every process that a test started is gone at its end."""
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
-    assert eventually(lambda: not left(before), 5), left(before)
+    kept = [] if eventually(lambda: not left(before), 15) else left(before)
+    for process in kept:
+        process.kill()
+    assert not kept, kept
 
 
 def left(before: set[int]) -> list[Any]:

@@ -118,7 +118,7 @@ def test_a_user_that_is_killed_leaves_nothing_running(directory: Path, launch: L
     user = launch(USER)
     assert psutil.pid_exists(int(said(user)))
     user.send_signal(how)
-    assert eventually(lambda: not running(directory), 5)
+    assert eventually(lambda: not running(directory), 20)
 
 
 def test_a_user_that_is_killed_while_it_starts_the_server_leaves_nothing_running(
@@ -128,7 +128,7 @@ def test_a_user_that_is_killed_while_it_starts_the_server_leaves_nothing_running
     assert eventually(lambda: (directory / "db" / "mongod.lock").exists())
     user.kill()
     user.wait()
-    assert eventually(lambda: not running(directory), 5)
+    assert eventually(lambda: not running(directory), 20)
 
 
 @pytest.mark.parametrize("victim", ["mongod", "supervisor"])

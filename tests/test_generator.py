@@ -406,7 +406,7 @@ def test_a_signal_ends_loading_within_a_batch_and_leaves_nobody_writing(
         left.set()
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert eventually(lambda: not [each for each in threading.enumerate() if each.name.startswith("loader")], 5)
+    assert eventually(lambda: not [each for each in threading.enumerate() if each.name.startswith("loader")], 20)
     assert not any(late)
     # 100 of each writer when they hear at once
     assert 100 <= database["many"].count_documents({}) == 100 * len(late) <= 1_000

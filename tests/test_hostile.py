@@ -160,7 +160,7 @@ def test_the_user_leaves_while_the_dataset_is_made(
     done = finish(process)
     assert (done.code, done.out) == (code, "")
     assert "Traceback" not in done.err
-    assert eventually(lambda: not running(alone.directory), 3)
+    assert eventually(lambda: not running(alone.directory), 20)
     mended(alone, "generating the dataset")
 
 
@@ -185,7 +185,7 @@ def test_conform_stops_its_suites_before_it_leaves(alone: Workplace, sent: signa
     done = finish(process)
     assert (done.code, done.out) == (code, "")
     assert "Traceback" not in done.err
-    assert eventually(lambda: not running(alone.directory), 3)
+    assert eventually(lambda: not running(alone.directory), 20)
 
 
 # Two at once

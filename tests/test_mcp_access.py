@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -199,18 +201,50 @@ def test_closing_stdin_ends_the_server(shop: Mongo, shop_uri: str) -> None:
     assert err == f"RLS_USER_ID is missing: nothing of {shop.name} is visible\n"
 
 
-@pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.soak)]
-)
-def test_a_signal_ends_the_server_while_stdin_is_open(shop: Mongo, shop_uri: str, sent: int, code: int) -> None:
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_server_while_stdin_is_open(
+    shop: Mongo, shop_uri: str, sent: int, code: int, answered: bool
+) -> None:
+    """Also when it waits for a request: a thread of its library reads stdin, and nothing wakes that one."""
     process = started("customer-sales", "--uri", shop_uri, env=environment(shop, RLS_USER_ID=UNKNOWN))
+    assert process.stdin is not None
+    assert process.stdout is not None
     assert process.stderr is not None
     assert "RLS_USER_ID is unknown" in process.stderr.readline()
+    if answered:
+        process.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
     process.send_signal(sent)
-    assert eventually(lambda: process.poll() is not None, 10)
+    assert eventually(lambda: process.poll() is not None, 20)
     out, err = process.communicate()
     assert (process.returncode, out) == (code, "")
-    assert err in ("", "zava: interrupted\n")
+    assert err == ("zava: interrupted\n" if sent == signal.SIGINT else "")
+
+
+@pytest.mark.parametrize(
+    ("begun", "status"),
+    [
+        ("GET {} HTTP/1.1\r\nAccept: text/event-stream", b"HTTP/1.1 200"),
+        ("POST {} HTTP/1.1\r\nContent-Length: 9\r\nExpect: 100-continue", b"HTTP/1.1 100"),
+    ],
+    ids=["listens", "sends less than announced"],
+)
+def test_a_signal_ends_the_server_while_somebody_is_connected(
+    shop: Mongo, shop_uri: str, begun: str, status: bytes
+) -> None:
+    """He is broken off, and that is no error."""
+    process = started("sales-analysis", "--http", "--uri", shop_uri, env=environment(shop))
+    assert process.stdout is not None
+    url = urllib.parse.urlsplit(process.stdout.readline().strip())
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        headers = f"Host: {url.netloc}\r\nContent-Type: application/json\r\n\r\n"
+        connection.sendall(f"{begun.format(url.path)}\r\n{headers}".encode())
+        assert connection.recv(len(status)) == status
+        process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: process.poll() is not None, 20)
+    assert (*process.communicate(), process.returncode) == ("", "", 143)
 
 
 def test_a_port_in_use_is_named(sales_analysis: str, shop: Mongo, shop_uri: str) -> None:

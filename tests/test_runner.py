@@ -32,5 +32,5 @@ def test_a_signal_while_the_rules_are_begun_leaves_no_thread_behind(monkeypatch:
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught, Run([Rule("counts.a.b", "", passed)], context):
         pytest.fail("it was interrupted before")
-    assert eventually(lambda: not [each for each in threading.enumerate() if each.name.startswith("rules")], 5)
+    assert eventually(lambda: not [each for each in threading.enumerate() if each.name.startswith("rules")], 20)
     assert caught.traceback  # which holds what was interrupted, as pytest does

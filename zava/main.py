@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -52,6 +53,7 @@ def main() -> None:
     finally:  # there is nothing left to stop or drop
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
+        _end_if_told()
 
 
 def _told(error: Exception) -> int:
@@ -63,8 +65,24 @@ def _told(error: Exception) -> int:
     return error.exit_code if isinstance(error, HarnessError) else HarnessError.exit_code
 
 
+#: The signal that the process leaves for.
+_told_by: list[int] = []
+
+
 def _leave(number: int, _frame: FrameType | None) -> None:
     """Leave through every context manager, so that servers stop and scratch databases go."""
+    _told_by.append(number)
     if number == signal.SIGINT:
         os.write(2, b"zava: interrupted\n")  # not print, in the midst of which the signal may have come
     raise SystemExit(128 + number)
+
+
+def _end_if_told() -> None:
+    """End the process that a signal told to, which would else wait for a library's thread that waits for ever.
+
+    Such a one reads the standard input of ``zava mcp`` for as long as it is open.
+    """
+    if _told_by:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(128 + _told_by[0])

@@ -87,7 +87,7 @@ def test_generate_and_load(
         f"inserting them, encoded already, in one plain loop: {plain:.1f} s",
         generated[1] / plain,
         aim=1.25,
-        guard=1.6,
+        guard=2,
     )
 
 
