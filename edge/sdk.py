@@ -32,13 +32,13 @@ def load() -> Any:
     """
     try:
         import ditto
-
-        with _quiet():
-            ditto.DittoLogger.is_enabled = False
     except ImportError as error:
         raise TargetError(
             f"the Ditto SDK is not installed ({error}): pip install dittolive-ditto; {_MACHINES}"
         ) from None
+    try:
+        with _quiet():
+            ditto.DittoLogger.is_enabled = False
     except ditto.DittoError as error:
         newer = re.search(r"GLIBC_([0-9.]+)' not found", str(error))
         why = f"it wants glibc {newer[1]}" if newer else said(error)

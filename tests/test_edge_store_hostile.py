@@ -121,6 +121,13 @@ def test_with_an_old_c_library(bare_sdk: Path, tmp_path: Path) -> None:
     )
 
 
+def test_a_signal_while_the_sdk_is_imported(tmp_path: Path) -> None:
+    """Which takes a moment: zava sync had failed with UnboundLocalError."""
+    (tmp_path / "ditto.py").write_text("import os\nos.kill(os.getpid(), 2)\n", encoding="utf-8")
+    script = "try:\n    Store.open(paths[0])\nexcept KeyboardInterrupt:\n    print('interrupted')"
+    assert said(script, tmp_path / "store", PYTHONPATH=str(tmp_path)) == ["interrupted"]
+
+
 def test_stderr_stays_quiet_and_may_be_closed(tmp_path: Path) -> None:
     script = "os.close(2)\n" if os.name == "posix" else ""
     lines = "told(lambda: [Store.open(paths[0]).insert('c', [{'_id': 1}]), Store.open(paths[1]).count('c')])"
