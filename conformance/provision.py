@@ -27,7 +27,7 @@ from conformance.live import (
 )
 from conformance.model import Collection, Model
 from conformance.oracle import shorten
-from conformance.validator import validator
+from conformance.validator import difference, validator
 
 Kind = Literal["collection", "validator", "images", "conflicting-index", "extra-index", "indexes"]
 
@@ -171,7 +171,7 @@ def _validation(collection: Collection, there: LiveCollection) -> Iterator[Chang
     reasons = []
     if not there.validator:
         reasons.append("there is none")
-    elif there.validator != validator(collection):
+    elif difference(validator(collection), there.validator):
         reasons.append("it is not the schema's")
     if there.level != "strict":
         reasons.append(f"validationLevel is {there.level}, not strict")

@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 #: Cells with fewer expected are pooled: the chi-square distribution of G needs about this many in each.
 MIN_EXPECTED: Final = 5.0
-#: Chance, at least, of catching the deviation that a rule is named for; below it the rule is skipped.
+#: Chance, at least, of catching the deviation that a rule is named for; below it nothing found means nothing.
 POWER: Final = 0.99
 
 

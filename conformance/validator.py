@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from conformance.kinds import MAX_INTEGER, MAX_MONEY, MAX_NUMBER, TIMESTAMP_PATTERN, UUID4_PATTERN, portable_pattern
 from conformance.model import Collection, Field
+from conformance.oracle import shorten
 
 Query = dict[str, Any]
 
@@ -20,6 +21,8 @@ _NUMBER: Final = ["double", "int", "long"]
 _INTEGER: Final = ["int", "long"]
 #: Met by every text that is UTF-8, and by no other: BSON has bytes that no driver can read.
 _READABLE: Final = "^"
+#: Keywords whose list is a set to the server.
+_SETS: Final = frozenset({"required", "enum", "bsonType"})
 _COPIED: Final = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "enum")
 
 
@@ -43,6 +46,29 @@ def closed_query(collection: Collection) -> Query:
     return {
         "$jsonSchema": {"properties": {field.name: {} for field in collection.fields}, "additionalProperties": False}
     }
+
+
+def difference(wanted: Any, found: Any, path: str = "") -> str | None:
+    """The first place where two validators differ, and how; None when they say the same.
+
+    The order of keys says nothing, nor does that of the lists which the server reads as sets.
+    """
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        for key in sorted(wanted.keys() | found.keys()):
+            place = f"{path}.{key}".lstrip(".")
+            if key not in found:
+                return f"{place}: missing"
+            if key not in wanted:
+                return f"{place}: {shorten(found[key])} is not in the schema"
+            deeper = difference(wanted[key], found[key], place)
+            if deeper:
+                return deeper
+        return None
+    if path.rpartition(".")[2] in _SETS and isinstance(wanted, list) and isinstance(found, list):
+        told = [f"{shorten(one)} is not in the schema" for one in found if one not in wanted]
+        told += [f"{shorten(one)} is missing" for one in wanted if one not in found]
+        return f"{path}: {told[0]}" if told else None
+    return None if wanted == found else f"{path}: {shorten(found)} instead of {shorten(wanted)}"
 
 
 def _with_money(schema: Query, money: list[Field]) -> Query:

@@ -398,6 +398,20 @@ FAULTS = (
         "$jsonSchema.properties.store_name.maxLength: missing",
     ),
     Fault(
+        "a validator that lacks a value",
+        lambda db: modified("orders", validator=_with_list(db, "status", lambda values: values[1:]))(db),
+        ("validators.orders.definition",),
+        "orders",
+        "$jsonSchema.properties.status.enum: 'pending' is missing",
+    ),
+    Fault(
+        "a validator that takes a type more",
+        lambda db: modified("orders", validator=_with_list(db, "tax", lambda types: [*types, "decimal"]))(db),
+        ("validators.orders.definition",),
+        "orders",
+        "$jsonSchema.properties.tax.bsonType: 'decimal' is not in the schema",
+    ),
+    Fault(
         "a validator with a condition more",
         lambda db: modified("stores", validator={**_validator(db, "stores"), "deleted": False})(db),
         ("validators.stores.definition",),
@@ -452,6 +466,26 @@ FAULTS = (
 def _validator(database: Documents, collection: str) -> dict[str, Any]:
     (info,) = database.list_collections(filter={"name": collection})
     return dict(info["options"]["validator"])
+
+
+def _with_list(database: Documents, field: str, change: Callable[[list[str]], list[str]]) -> dict[str, Any]:
+    """The validator of orders with another list of the field's values, or else of its types."""
+    validator = _validator(database, "orders")
+    schema = validator["$jsonSchema"]["properties"][field]
+    keyword = "enum" if "enum" in schema else "bsonType"
+    schema[keyword] = change(schema[keyword])
+    return validator
+
+
+def test_a_validator_whose_sets_are_in_another_order_is_the_same(
+    database: Documents, scratch: Documents, model: Model
+) -> None:
+    validator = _with_list(database, "status", lambda values: values[::-1])
+    validator["$jsonSchema"]["required"].reverse()
+    modified("orders", validator=validator)(database)
+    assert _validator(database, "orders") == validator
+    assert failed(judge(context_of(model, database, scratch))) == set()
+    assert plan(model, database) == []
 
 
 def _with_bound(database: Documents, collection: str, field: str, bound: int | None) -> dict[str, Any]:

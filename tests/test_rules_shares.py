@@ -221,13 +221,35 @@ def test_one_category_alone_has_no_share(found: Finding) -> None:
     assert found(MONTHS, **documents).skipped == "there is one group only: nothing to compare"
 
 
+FLAT = dict.fromkeys(SEASONS, dict.fromkeys(NAMES, 1.0))
+
+
 def test_what_cannot_deviate_is_not_judged(found: Finding) -> None:
     """Categories that are the same all year: no number of lines would show that they have no seasons."""
-    documents = seasonal(as_configured(300), **dict.fromkeys(SEASONS, dict.fromkeys(NAMES, 1.0)))
-    n = len(documents["order_items"])
-    assert found(MONTHS, **documents).skipped == (
-        f"too few: {n:,} documents catch the deviation with power 0.00; no number would do"
+    flat = {f"{month:02d}": dict.fromkeys(SEASONS, 100) for month in range(1, 13)}
+    assert found(MONTHS, **seasonal(flat, **FLAT)).skipped == (
+        "what is expected does not differ from no deviation at all: there is nothing to compare"
     )
+
+
+def test_a_deviation_is_one_whatever_the_power(found: Finding) -> None:
+    """The same multipliers and lines that have seasons: power is a matter of what was not found."""
+    outcome = found(MONTHS, **seasonal(as_configured(300), **FLAT))
+    assert (outcome.skipped, outcome.violations) == (None, 1)
+    assert outcome.evidence["power"] < 0.01
+    assert outcome.evidence["p_value"] < SIGNIFICANCE
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_category_without_products_has_a_share(given_up: bool, found: Finding) -> None:
+    """As all but one have when a migration puts every product into it; not one that was given up."""
+    documents = seasonal({month: {"a": 300} for month in as_configured(1)})
+    for one in documents["categories"]:
+        one["deleted"] = given_up
+    documents["products"] = [one for one in documents["products"] if one.get("category_id") == "a"]
+    outcome = found(MONTHS, **documents)
+    assert outcome.violations == int(not given_up)
+    assert outcome.skipped == ("there is one group only: nothing to compare" if given_up else None)
 
 
 # -- a share of one's own ---------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from conformance.formula import Formula
 from conformance.model import Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
-from conformance.statistics import POWER, g_test
+from conformance.statistics import POWER, GTest, g_test
 
 _MONTHS: Final = 12
 _KEYS: Final = frozenset({str, int, ObjectId})
@@ -84,12 +84,9 @@ class Shares:
             return skipped("there is one group only: nothing to compare")
         observed, expected, alternative = ([[cell[part] for cell in row] for row in rows] for part in range(3))
         test = g_test(observed, expected, alternative, share.significance)
-        if test.power < POWER:
-            enough = f"about {examined * test.needed:,.0f}" if test.needed < float("inf") else "no number"
-            return skipped(
-                f"too few: {examined:,} documents catch the deviation with power {test.power:.2f};"
-                f" {enough if test.degrees else 'many more'} would do"
-            )
+        broken = test.p_value < share.significance
+        if not broken and test.power < POWER:  # that it was not rejected says nothing
+            return skipped(_too_few(examined, test))
         evidence = {
             "test": "G-test",
             "statistic": round(test.statistic, 2),
@@ -100,7 +97,6 @@ class Shares:
             "largest_deviations": _largest(table),
             "table": {name: _expected(row) for name, row in table.items()},
         }
-        broken = test.p_value < share.significance
         most = "; ".join(_largest(table)[:3])
         why = f"G = {test.statistic:,.1f} on {test.degrees} degrees, p = {test.p_value:.1e}: {most}"
         samples = (Sample(why, ref=f"{share.collection} by {share.by}"),) if broken else ()
@@ -141,11 +137,15 @@ class Shares:
         found = {(str(row["_id"]["month"]), str(row["_id"].get("group"))): float(row["n"]) for row in rows}
         # What is no plain key belongs to no group, and a regular expression would match by pattern.
         offered = [key for key in context.collection(own.target).distinct(group.field) if type(key) in _KEYS]
+        flag = self.model[group.target].soft_delete
         months = [child.name for child in self.model[group.target].field(field).children]
+        # A group of which there is nothing has a share nevertheless, but for one that was given up.
+        present = {"$or": [{group.target_field: {"$in": offered}}, {flag: {"$ne": True}}]} if flag else {}
         multipliers = {
             str(one[group.target_field]): values
-            for one in context.collection(group.target).find({group.target_field: {"$in": offered}})
-            if type(one[group.target_field]) in _KEYS and (values := _by_position(one.get(field), months)) is not None
+            for one in context.collection(group.target).find(present)
+            if type(one.get(group.target_field)) in _KEYS
+            and (values := _by_position(one.get(field), months)) is not None
         }
         table: Table = {}
         for position in range(_MONTHS):
@@ -160,6 +160,13 @@ class Shares:
                 for key, values in multipliers.items()
             }
         return table
+
+
+def _too_few(examined: int, test: GTest) -> str:
+    if test.degrees and math.isinf(test.needed):
+        return "what is expected does not differ from no deviation at all: there is nothing to compare"
+    enough = f"about {examined * test.needed:,.0f}" if test.degrees else "many more"
+    return f"too few: {examined:,} documents catch the deviation with power {test.power:.2f}; {enough} would do"
 
 
 def _by_position(multipliers: Any, months: Sequence[str]) -> list[float] | None:

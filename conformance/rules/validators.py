@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from conformance.configuration import Configuration
 from conformance.live import LiveCollection, live_collections
 from conformance.model import Collection, Model
-from conformance.oracle import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, listed, skipped
-from conformance.validator import validator
+from conformance.validator import difference, validator
 
 _MEND: Final = "Run `zava provision`."
 
@@ -75,7 +74,7 @@ def _absence(live: LiveCollection | None) -> str | None:
 
 
 def _definition(collection: Collection, live: LiveCollection) -> str | None:
-    different = _differing(validator(collection), live.validator)
+    different = difference(validator(collection), live.validator)
     return f"differs from the schema's translation at {different}" if different else None
 
 
@@ -92,19 +91,3 @@ _COMPARISONS: Final[Mapping[str, Callable[[Collection, LiveCollection], str | No
     "level": _level,
     "action": _action,
 }
-
-
-def _differing(wanted: Any, found: Any, path: str = "") -> str | None:
-    """The first place where two validators differ, and how; None when they are equal."""
-    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
-        for key in sorted(wanted.keys() | found.keys()):
-            place = f"{path}.{key}".lstrip(".")
-            if key not in found:
-                return f"{place}: missing"
-            if key not in wanted:
-                return f"{place}: {shorten(found[key])} is not in the schema"
-            deeper = _differing(wanted[key], found[key], place)
-            if deeper:
-                return deeper
-        return None
-    return None if wanted == found else f"{path}: {shorten(found)} instead of {shorten(wanted)}"
