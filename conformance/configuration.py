@@ -59,6 +59,14 @@ class Bound(Statement):
     at_most: str | None = None
 
 
+class Tally(Statement):
+    """So many documents have ``value`` in ``field`` ("stores.is_online")."""
+
+    field: str
+    value: bool | str
+    exactly: int = Field(ge=0)
+
+
 class Share(Statement):
     """The documents of ``collection``, told apart by ``by``, are spread as ``expected`` says: a G-test.
 
@@ -84,6 +92,7 @@ class RulesFile(Strict):
     equations: tuple[Equation, ...] = ()
     assertions: tuple[Assertion, ...] = ()
     bounds: tuple[Bound, ...] = ()
+    tallies: tuple[Tally, ...] = ()
     shares: tuple[Share, ...] = ()
 
 

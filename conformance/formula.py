@@ -13,11 +13,13 @@ cents on both sides.
     or_zero(field)  present(field)
     total(children, formula)  count(children)      over the documents that refer to this one
     slice(text, start, stop)  without(text, 'x')  lower(text)  join(text, text, ...)
+    days_before(START_DATE, 30)  a day as many days earlier
 """
 
 from __future__ import annotations
 
 import ast
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -297,6 +299,15 @@ def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:
     return {"$cond": [plain, {"$substrBytes": part}, {"$substrCP": part}]}
 
 
+def _days_before(day: Expression, number: Expression) -> Expression:
+    try:
+        last = dt.date.fromisoformat(day["$literal"])
+    except ValueError:
+        raise TypeError("it takes a day") from None
+    since_the_first = (last - dt.date.min).days
+    return {"$literal": (last - dt.timedelta(days=min(number["$literal"], since_the_first))).isoformat()}
+
+
 _MONGO: Final[Mapping[type[ast.expr], Callable[[Formula, Any], Expression]]] = {
     ast.Name: Formula._name,
     ast.Attribute: Formula._attribute,
@@ -327,6 +338,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[..., Expression]]] = {
     "ceil": lambda value: {"$ceil": value},
     "slice": _slice,
     "without": lambda text, part: {"$replaceAll": {"input": text, "find": part, "replacement": ""}},
+    "days_before": _days_before,
     "lower": lambda text: {"$toLower": text},
     "join": lambda *parts: {"$concat": list(parts)},
 }

@@ -105,6 +105,9 @@ WRONG_STATEMENTS: list[tuple[str, Callable[[str], str], tuple[str, ...]]] = [
     ("assertion with an unknown field", replaced("holds: created_at <= updated_at", "holds: made_at <= updated_at"), ("'made_at'",)),
     ("bound of an unknown field", replaced("field: orders.order_date", "field: orders.date"), ("bound of orders.date", "no such field")),
     ("bound through no reference", replaced("at_least: customer_id.created_at", "at_least: created_at"), ("bound of orders.order_date", "reference")),
+    ("tally of an unknown field", replaced("field: stores.is_online", "field: stores.online"), ("tally of stores.online", "no such field")),
+    ("days before no day", replaced("days_before(START_DATE, 730)", "days_before(created_at, 730)"), ("days_before() has the wrong number or kind",)),
+    ("days before what is no day", replaced("days_before(START_DATE, 730)", "days_before('2020', 730)"), ("days_before() has the wrong number or kind",)),
     ("share by an unknown figure", replaced("expected: store_order_share", "expected: shares"), ("'shares'",)),
     ("share of no collection", replaced("  - collection: orders\n    subject: store_id", "  - collection: sales\n    subject: store_id"), ("sales",)),
 ]  # fmt: skip
@@ -127,7 +130,7 @@ def test_two_statements_with_one_id_are_named(folder: Path) -> None:
 def test_each_statement_is_in_its_family(folder: Path) -> None:
     found = {family: [rule.id for rule in FAMILIES[family](*loaded(folder))] for family in ("totals", "business")}
     assert all(one.startswith(f"{family}.") for family, ids in found.items() for one in ids)
-    assert {family: len(ids) for family, ids in found.items()} == {"totals": 9, "business": 14}
+    assert {family: len(ids) for family, ids in found.items()} == {"totals": 9, "business": 16}
     assert [one for one in found["business"] if one.endswith("-shares")] == [
         "business.orders.store_id-shares", "business.orders.order_date-shares", "business.order_items.product_id-shares",
     ]  # fmt: skip

@@ -244,9 +244,10 @@ def test_a_deviation_is_one_whatever_the_power(found: Finding) -> None:
 def test_a_category_without_products_has_a_share(given_up: bool, found: Finding) -> None:
     """As all but one have when a migration puts every product into it; not one that was given up."""
     documents = seasonal({month: {"a": 300} for month in as_configured(1)})
-    for one in documents["categories"]:
-        one["deleted"] = given_up
-    documents["products"] = [one for one in documents["products"] if one.get("category_id") == "a"]
+    documents["categories"] = [
+        {**one, "category_id": f"cat_{one['category_id']}", "deleted": given_up} for one in documents["categories"]
+    ]
+    documents["products"] = [{"product_id": "p_a", "category_id": "cat_a"}]
     outcome = found(MONTHS, **documents)
     assert outcome.violations == int(not given_up)
     assert outcome.skipped == ("there is one group only: nothing to compare" if given_up else None)

@@ -18,6 +18,7 @@ from conformance.model import Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
 from conformance.statistics import POWER, GTest, g_test
+from conformance.validator import field_query
 
 _MONTHS: Final = 12
 _KEYS: Final = frozenset({str, int, ObjectId})
@@ -138,9 +139,12 @@ class Shares:
         # What is no plain key belongs to no group, and a regular expression would match by pattern.
         offered = [key for key in context.collection(own.target).distinct(group.field) if type(key) in _KEYS]
         flag = self.model[group.target].soft_delete
+        live = {
+            "$and": [field_query(self.model[group.target], group.target_field), {flag: {"$ne": True}} if flag else {}]
+        }
         months = [child.name for child in self.model[group.target].field(field).children]
         # A group of which there is nothing has a share nevertheless, but for one that was given up.
-        present = {"$or": [{group.target_field: {"$in": offered}}, {flag: {"$ne": True}}]} if flag else {}
+        present = {"$or": [{group.target_field: {"$in": offered}}, live]}
         multipliers = {
             str(one[group.target_field]): values
             for one in context.collection(group.target).find(present)

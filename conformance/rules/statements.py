@@ -1,21 +1,23 @@
-"""The statements of config/rules.yaml as rules: equations, assertions, bounds and shares."""
+"""The statements of config/rules.yaml as rules: equations, assertions, bounds, tallies and shares."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from conformance.configuration import Assertion, Bound, Configuration, Equation, Statement
+from conformance.configuration import Assertion, Bound, Configuration, Equation, Statement, Tally
 from conformance.errors import ConfigurationError
 from conformance.formula import Formula, cents
 from conformance.model import Model
 from conformance.oracle import shorten
-from conformance.rules.base import Check, Document, Rule
+from conformance.results import Outcome, Sample
+from conformance.rules.base import Check, Context, Document, Rule, answer, skipped
 from conformance.rules.bounds import Bounds
 from conformance.rules.joins import join, parse_equation, wrong_total
 from conformance.rules.screen import DocumentTest
 from conformance.rules.shares import Shares
+from conformance.validator import field_query
 
 Family = Literal["totals", "business"]
 
@@ -33,6 +35,9 @@ def statements(model: Model, configuration: Configuration, family: Family) -> It
     for position, bound in enumerate(file.bounds):
         if bound.family == family:
             yield _bound(model, configuration, position, bound)
+    for tally in file.tallies:
+        if tally.family == family:
+            yield _rule(f"{family}.{tally.field}", tally, answer(_tally(model, tally)))
     for share in file.shares:
         if share.family == family:
             shares = Shares(model, configuration, share)
@@ -50,12 +55,16 @@ def _rule(rule_id: str, statement: Statement, check: Check) -> Rule:
     )
 
 
-def _equation(model: Model, configuration: Configuration, position: int, equation: Equation) -> Rule:
-    name, _, path = equation.field.partition(".")
+def _place(model: Model, where: str, field: str) -> tuple[str, str]:
+    """Collection and path of a field."""
+    name, _, path = field.partition(".")
     if name not in model.collections or not model[name].has(path):
-        raise ConfigurationError(
-            f"{model.config('rules.yaml')}: equation of {equation.field}: no such field; write collection.field"
-        )
+        raise ConfigurationError(f"{model.config('rules.yaml')}: {where}: no such field; write collection.field")
+    return name, path
+
+
+def _equation(model: Model, configuration: Configuration, position: int, equation: Equation) -> Rule:
+    name, path = _place(model, f"equation of {equation.field}", equation.field)
     formula = parse_equation(model, configuration, equation)
     rule_id = f"{equation.family}.{name}.{path.replace('.', '-')}"
     if not formula.totals:
@@ -117,3 +126,21 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
     return DocumentTest(
         assertion.collection, screen=query, violating=query, why=why, wanting=optional[0] if optional else None
     )
+
+
+def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
+    """What does not meet the field's schema, another rule's finding, may stand for the value or not."""
+    name, path = _place(model, f"tally of {tally.field}", tally.field)
+    unfit = {"$nor": [field_query(model[name], path.partition(".")[0])]}
+
+    def check(context: Context) -> Outcome:
+        if not context.counts[name]:
+            return skipped(f"{name} is empty")
+        collection = context.collection(name)
+        found = collection.count_documents({path: tally.value})
+        off = max(found - tally.exactly, tally.exactly - found - collection.count_documents(unfit), 0)
+        value = shorten(tally.value)
+        samples = [Sample(f"{path} is {value} in {found:,} documents, expected {tally.exactly:,}", ref=name)]
+        return Outcome(context.counts[name], off, tuple(samples if off else ()))
+
+    return check
