@@ -14,6 +14,7 @@ from conformance.oracle import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Document, Rule, answer, skipped
 from conformance.rules.bounds import Bounds
+from conformance.rules.counts import expected
 from conformance.rules.joins import join, parse_equation, wrong_total
 from conformance.rules.screen import DocumentTest
 from conformance.rules.shares import Shares
@@ -129,7 +130,7 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
 
 
 def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
-    """What does not meet the field's schema, another rule's finding, may stand for the value or not."""
+    """What other rules find, documents too many, too few or with a field that is not its schema's, may be the reason."""
     name, path = _place(model, f"tally of {tally.field}", tally.field)
     unfit = {"$nor": [field_query(model[name], path.partition(".")[0])]}
 
@@ -138,9 +139,12 @@ def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
             return skipped(f"{name} is empty")
         collection = context.collection(name)
         found = collection.count_documents({path: tally.value})
-        off = max(found - tally.exactly, tally.exactly - found - collection.count_documents(unfit), 0)
+        number, wanted = context.counts[name], expected(context, model[name])
+        too_many = found - tally.exactly - max(number - wanted.high, 0)
+        too_few = tally.exactly - found - max(wanted.low - number, 0) - collection.count_documents(unfit)
+        off = max(too_many, too_few, 0)
         value = shorten(tally.value)
         samples = [Sample(f"{path} is {value} in {found:,} documents, expected {tally.exactly:,}", ref=name)]
-        return Outcome(context.counts[name], off, tuple(samples if off else ()))
+        return Outcome(number, off, tuple(samples if off else ()))
 
     return check
