@@ -56,7 +56,8 @@ KINDS: Final = (
     _kind(
         "an OpenAI key",  # or of one who took over its form; random, so that letters of both cases and digits mix
         "sk-",
-        r"\b(?P<secret>sk-(?:[a-z]{2,10}-){0,2}(?=[\w-]*[A-Z])(?=[\w-]*[a-z])(?=[\w-]*\d)(?=[\w-]*[A-Za-z0-9]{16})[\w-]{20,}"
+        r"(?<![\w.])(?<!\w-)(?P<secret>sk-(?:[a-z]{2,10}-){0,2}(?=[\w-]*[A-Z])(?=[\w-]*[a-z])(?=[\w-]*\d)"
+        r"(?=[\w-]*[A-Za-z0-9]{16})[\w-]{20,}"
         r"|sk-(?:[a-z]{2,10}-(?:v\d-)?)?(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{32,}\b)",
     ),
     _kind(
@@ -113,8 +114,8 @@ KINDS: Final = (
     _kind(
         "a password of MongoDB's tools",
         "mongosh mongodump mongorestore mongoexport mongoimport",
-        r"\bmongo(?:sh|dump|restore|export|import)\s[^\n|;&#]{0,300}?(?<=\s)-u\s{1,4}[^\n|;&#]{1,300}?(?<=\s)-p\s{1,4}"
-        r"[\"']?(?!-)" + _VALUE,
+        r"\bmongo(?:sh|dump|restore|export|import)\s[^\n|;&#]{0,300}?(?<=\s)-u\s{1,4}[^\n|;&#]{1,300}?"
+        r"(?<=\s)-p\s{1,4}[\"']?(?!-)" + _VALUE,
         guarded=True,
     ),
     _kind(
@@ -144,12 +145,13 @@ _END: Final = r"""(?![^\s"'`,;<>(){}\[\]])"""
 #: Names and expressions of programs and configuration: settings.ditto_api_key, os.environ, process.env.KEY!, user?.key.
 _EXPRESSION: Final = re.compile(
     r"(?:\$?[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:_[a-z0-9]+)+"
-    r"""|(?<!["'`])(?:\$?[A-Za-z_]\w*(?:(?:[!?]{0,2}\.|\??->|::)#?[A-Za-z_]\w*)+!{0,2}"""
+    r"""|(?<!["'`])(?:[$@&]?[A-Za-z_]\w*(?:(?:[!?]{0,2}\.|\??->|::)#?[A-Za-z_]\w*)+!{0,2}"""
     r"|[a-z]+(?:[A-Z][a-z]*)+!{1,2}(?=[,;)])))" + _END
 )
-#: Where a secret is kept, not the secret itself: by AWS, Google, Vault, Azure, and whoever has an address for it.
+#: Where a secret is kept, not the secret itself: by AWS, Google, Vault, Azure, a container, or at an address.
 _REFERENCE: Final = re.compile(
-    r"arn:aws[\w-]*:|projects/[^\s/]+/secrets/|vault:[\w-]+/|@Microsoft\.KeyVault\(|[a-z][a-z0-9+.-]*://"
+    r"arn:aws[\w-]*:|ssm:/|projects/[^\s/]+/secrets/|vault:[\w-]+/|@Microsoft\.KeyVault\(|secretref:"
+    r"|/(?:var/)?run/secrets/|[a-z][a-z0-9+.-]*://"
 )
 
 
