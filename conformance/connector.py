@@ -22,7 +22,7 @@ from conformance.errors import ConfigurationError
 from conformance.model import Collection, IdMapping, Model
 from conformance.oracle import shorten
 from conformance.reading import located, parse_file
-from conformance.settings import Settings
+from conformance.settings import DATABASE_NAME, Settings, is_database_name
 
 #: The file's name below config/.
 CONNECTOR_FILE: Final = "ditto_connector_config.yaml"
@@ -159,11 +159,11 @@ class Demand:
 def demands(config: ConnectorConfig) -> Sequence[Demand]:
     """What is asked of each value that its type leaves open."""
     given, retry = config.settings, config.settings.retry_strategy
-    factor, endpoint = retry.backoff_multiplier, config.ditto.endpoint
+    factor, endpoint, database = retry.backoff_multiplier, config.ditto.endpoint, config.mongodb.database
     safe = re.fullmatch(r"https://[^\s/@]+(/\S*)?", endpoint) or PLACEHOLDER.fullmatch(endpoint)
     rows: Sequence[tuple[str, object, bool, str]] = (
         ("connector_version", config.connector_version, 1 <= config.connector_version < 2, "1.0"),
-        ("mongodb.database", config.mongodb.database, bool(config.mongodb.database), "a database's name"),
+        ("mongodb.database", database, is_database_name(PLACEHOLDER.sub("x", database)), DATABASE_NAME),
         ("ditto.endpoint", endpoint, bool(safe), "an https:// address"),
         (INITIAL_SYNC, given.initial_sync, given.initial_sync, "true, or devices never see what is there"),
         ("settings.strict_mode", given.strict_mode, given.strict_mode is not None, "stated, true or false"),
@@ -231,6 +231,22 @@ def resolve(text: str, settings: Settings, path: Path) -> str:
         raise ConfigurationError(f"{path}:{line}: {match[0]} is not set; set {match[1]} in the environment or in .env")
 
     return PLACEHOLDER.sub(value, text)
+
+
+def unfit_variables(place: str, text: str, settings: Settings) -> Iterator[str]:
+    """Why a ``${VARIABLE}`` of the text at the place, such as ditto.api_key, cannot stand there.
+
+    Nobody may know it, or it is a setting for something else: a text that is one setting and nothing more is of that
+    setting whose name begins as the section does and ends as the key.
+    """
+    section, key = place.split(".")
+    for match in PLACEHOLDER.finditer(text):
+        name = match[1].lower()
+        if name not in Settings.model_fields:
+            if not value_of(match[1], settings):
+                yield f"{match[0]} is no setting, and is not set in the environment or in .env"
+        elif match[0] == text and not (name.startswith(f"{section}_") and name.endswith(f"_{key}")):
+            yield f"{match[0]} is a setting for something else"
 
 
 def value_of(name: str, settings: Settings) -> str | None:

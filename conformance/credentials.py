@@ -53,11 +53,22 @@ KINDS: Final = (
         "secret",
         r"(?i:aws_?secret_?access_?key)" + _IS + r"(?P<secret>[A-Za-z0-9/+=]{40})(?![\w/+=])",
     ),
-    _kind("an OpenAI key", "sk-", r"\b(?P<secret>sk-(?:[a-z]{2,10}-){0,2}[\w-]{20,})"),
+    _kind(
+        "an OpenAI key",  # or of one who took over its form; random, so that letters of both cases and digits mix
+        "sk-",
+        r"(?<![\w.])(?<!\w-)(?P<secret>sk-(?:[a-z]{2,10}-){0,2}(?=[\w-]*[A-Z])(?=[\w-]*[a-z])(?=[\w-]*\d)"
+        r"(?=[\w-]*[A-Za-z0-9]{16})[\w-]{20,}"
+        r"|sk-(?:[a-z]{2,10}-(?:v\d-)?)?(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{32,}\b)",
+    ),
     _kind(
         "an Azure OpenAI key",
         "openai",
         r"(?i:azure_?openai_?(?:api_?)?key)" + _IS + r"(?P<secret>[A-Za-z0-9]{32,84})\b",
+    ),
+    _kind(
+        "an Azure storage key",  # but for those of Azure's two emulators, which are the same for everyone
+        "accountkey",
+        r"(?i:accountkey)" + _IS + r"(?P<secret>(?!Eby8vdM0|C2y6yDjf)[A-Za-z0-9+/]{86}==)",
     ),
     _kind("an Atlas service account secret", "mdb_sa_sk_", r"\b(?P<secret>mdb_sa_sk_[\w-]{20,})"),
     _kind(
@@ -95,6 +106,19 @@ KINDS: Final = (
         guarded=True,
     ),
     _kind(
+        "a user's password",  # in quotes, and no path: the working directory has this name too
+        "pwd",
+        r"(?i:\bpwd)" + _IS + r"(?<=[\"'])(?P<secret>[^\s\"'`/\\]{8,512})[\"']",
+        guarded=True,
+    ),
+    _kind(
+        "a password of MongoDB's tools",
+        "mongosh mongodump mongorestore mongoexport mongoimport",
+        r"\bmongo(?:sh|dump|restore|export|import)\s[^\n|;&#]{0,300}?(?<=\s)-u\s{1,4}[^\n|;&#]{1,300}?"
+        r"(?<=\s)-p\s{1,4}[\"']?(?!-)" + _VALUE,
+        guarded=True,
+    ),
+    _kind(
         "a token written out",
         "token",
         r"(?i:\btoken)" + _IS + r"(?<=[\"'])(?P<secret>[\w.+/=-]{16,512})[\"']",
@@ -110,15 +134,24 @@ KINDS: Final = (
 
 #: What stands where a credential belongs: variables, angle brackets, stars, and the words that manuals write.
 _PLACEHOLDER: Final = re.compile(
-    r"""\$\{.*|\$\(.*|\$[A-Z_][A-Z0-9_]*|%\w+%|%\(\w+\)s|\{.*|<.*|\*+.*|\.{2,}|…|x+|X+
+    r"""\$\{.*|\$\(.*|\$[A-Z_][A-Z0-9_]*|\$[A-Za-z]+(?:_[A-Za-z0-9]+)*|%\w+%|%\(\w+\)s|\{.*|<.*|\*+.*|\.{2,}|…|x+|X+
     |(?i:(?:your|my|the|some|an?)[-_ ].*|.*(?:example|placeholder|change_?me|redacted|dummy|not[-_]?a[-_]?real).*)
     |(?i:(?:the_?)?(?:user(?:name)?|pass(?:word|wd)?|pwd|secret|secure_password|token|key|api_?key|p(?:ss)?w))
     """,
     re.VERBOSE,
 )
-#: Names and expressions of programs and configuration: settings.ditto_api_key, os.environ, process.env.KEY.
+#: Up to the end of a value, which may be before that of the text that a kind took for one.
+_END: Final = r"""(?![^\s"'`,;<>(){}\[\]])"""
+#: Names and expressions of programs and configuration: settings.ditto_api_key, os.environ, process.env.KEY!, user?.key.
 _EXPRESSION: Final = re.compile(
-    r"[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:_[a-z0-9]+)+"
+    r"(?:\$?[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z]+(?:_[a-z0-9]+)+"
+    r"""|(?<!["'`])(?:[$@&]?[A-Za-z_]\w*(?:(?:[!?]{0,2}\.|\??->|::)#?[A-Za-z_]\w*)+!{0,2}"""
+    r"|[a-z]+(?:[A-Z][a-z]*)+!{1,2}(?=[,;)])))" + _END
+)
+#: Where a secret is kept, not the secret itself: by AWS, Google, Vault, Azure, a container, or at an address.
+_REFERENCE: Final = re.compile(
+    r"arn:aws[\w-]*:|ssm:/|projects/[^\s/]+/secrets/|vault:[\w-]+/|@Microsoft\.KeyVault\(|secretref:"
+    r"|/(?:var/)?run/secrets/|[a-z][a-z0-9+.-]*://"
 )
 
 
@@ -144,15 +177,21 @@ def _first(line: str, kinds: Sequence[Kind]) -> tuple[str, int] | None:
     for kind in kinds:
         for match in kind.pattern.finditer(line):
             secret = match["secret"]
-            if not is_placeholder(secret) and (not kind.guarded or _looks_real(secret)):
+            if not is_placeholder(secret) and (not kind.guarded or _is_written_out(line, match)):
                 return kind.name, len(secret)
     return None
 
 
+def _is_written_out(line: str, match: re.Match[str]) -> bool:
+    """False where a program computes the value, or a store of secrets is asked for it."""
+    start = match.start("secret")
+    if _EXPRESSION.match(line, start) or _REFERENCE.match(line, start):
+        return False
+    return _looks_real(match["secret"])
+
+
 def _looks_real(value: str) -> bool:
     """Letters mixed with digits or signs, or digits alone, as passwords and keys are, and names and words are not."""
-    if _EXPRESSION.fullmatch(value):
-        return False
     if value.isdigit():
         return True
     letters = any(char.isalpha() for char in value)

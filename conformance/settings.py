@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ from conformance.masking import mask
 
 Size = Annotated[int, Field(ge=1, le=1_000_000_000)]
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+#: What a database's name must be: MongoDB refuses others, some of them on Windows only.
+DATABASE_NAME: Final = 'a name of 1 to 63 bytes without blanks and the characters / \\ . " $ * < > : | ?'
+_DATABASE: Final = re.compile(r'[^/\\. "$*<>:|?\x00]+')
 _PLACEHOLDER: Final = re.compile(r"username:password@|your[_-]|<[a-z_ ]+>", re.IGNORECASE)
 _SECRET: Final = re.compile(r"KEY|TOKEN|CONNECTION_STRING")
 
@@ -33,7 +37,7 @@ class Settings(BaseSettings):
     mongodb_local_connection_string: SecretStr | None = Field(
         None, description="A server nearby, when the first is not set."
     )
-    mongodb_database: str = Field("zava", pattern=r'^[^/\\. "$*<>:|?\x00]{1,63}$', description="The database's name.")
+    mongodb_database: str = Field("zava", description="The database's name.")
     mongodb_atlas_project_id: str | None = Field(None, description="For links into Atlas.")
     ditto_app_id: str | None = Field(None, description="Ditto portal: the app.")
     ditto_api_key: SecretStr | None = Field(None, description="Ditto portal: an API key.")
@@ -59,7 +63,9 @@ class Settings(BaseSettings):
     mcp_wait_ms: int = Field(2_000, ge=1, le=600_000, description="zava mcp: milliseconds to wait for a connection.")
     mcp_max_time_ms: int = Field(10_000, ge=1, le=600_000, description="zava mcp: milliseconds a query may take.")
     log_level: str = Field(
-        "WARNING", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
+        "WARNING",
+        pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
+        description="DEBUG, INFO, WARNING, ERROR or CRITICAL.",
     )
 
     @field_validator("*", mode="before")
@@ -68,6 +74,20 @@ class Settings(BaseSettings):
         if isinstance(value, str) and _PLACEHOLDER.search(value):
             raise ValueError("is the placeholder of .env.sample; write your own value, or remove the line")
         return value
+
+    @field_validator("mongodb_database")
+    @classmethod
+    def _taken_by_mongodb(cls, value: str) -> str:
+        if not is_database_name(value):
+            raise ValueError("no name of a database")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _by_its_standard_name(cls, value: Any) -> Any:
+        # CI machines set it for all that they run, as each program has it: info, WARN, FATAL.
+        level = logging.getLevelNamesMapping().get(str(value).upper())
+        return value if level is None else logging.getLevelName(level)
 
     @field_validator("start_date", "end_date", mode="before")
     @classmethod
@@ -118,6 +138,11 @@ class Settings(BaseSettings):
     def constants(self) -> dict[str, str]:
         """What formulas may name: START_DATE and END_DATE as YYYY-MM-DD."""
         return {"START_DATE": self.start_date.isoformat(), "END_DATE": self.end_date.isoformat()}
+
+
+def is_database_name(text: str) -> bool:
+    """True for what MongoDB takes as a database's name wherever it runs."""
+    return _DATABASE.fullmatch(text) is not None and len(text.encode("utf-8", "surrogatepass")) <= 63
 
 
 def load_settings(env_file: Path | None = None, **flags: Any) -> Settings:
@@ -172,6 +197,6 @@ _ADVICE: Final = {
     "date_parsing": "write a date as YYYY-MM-DD",
 }
 _WORDS: Final = {
-    "MONGODB_DATABASE": 'write a name of 1 to 63 characters without blanks and / \\ . " $ * < > : | ?',
-    "LOG_LEVEL": "write DEBUG, INFO, WARNING or ERROR",
+    "MONGODB_DATABASE": f"write {DATABASE_NAME}",
+    "LOG_LEVEL": "write DEBUG, INFO, WARNING, ERROR or CRITICAL",
 }

@@ -17,6 +17,8 @@ from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
 from conformance.reading import parse_file
 
+#: The file's name below config/.
+USERS_FILE: Final = "users.yaml"
 #: Unauthorized, CommandNotFound, and Atlas' own "not allowed".
 _NOT_HERE: Final = frozenset({13, 59, 8000})
 Name = Annotated[str, StringConstraints(pattern="^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
@@ -34,12 +36,16 @@ class Grant(Strict):
 
 
 class Role(Strict):
-    """A role, and the one user who has it and no other; ``password`` names the variable that holds his password."""
+    """A role, and the one user who has it and no other; ``password`` names the variable that holds his password.
+
+    ``never`` are actions that he may have nowhere, whatever ``may`` becomes.
+    """
 
     user: Name
     password: Variable
     title: str
     may: tuple[Grant, ...] = Field(min_length=1)
+    never: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Change:
 
 def load_roles(model: Model) -> Mapping[str, Role]:
     """The roles of config/users.yaml by name; ConfigurationError, one line, when there is no such file."""
-    path = model.config("users.yaml")
+    path = model.config(USERS_FILE)
     if not path.exists():
         raise ConfigurationError(f"{path}: there is no such file, so there are no users to make; write it")
     roles: Mapping[str, Role] = parse_file(dict[Name, Role], path)

@@ -108,7 +108,35 @@ ALTERATIONS = [
     ("an unknown version", "connector_version: 1.0", "connector_version: 2.0", "_config.settings",
      "connector_version"),
     ("no database", "database: zava", 'database: ""', "_config.settings", "mongodb.database"),
+    ("a blank for a database", "database: zava", "database: ' '", "_config.settings", "mongodb.database"),
+    ("a collection for a database", "database: zava", "database: za.va/x", "_config.settings", "mongodb.database"),
+    ("a long database", "database: zava", f"database: {'é' * 32}", "_config.settings", "mongodb.database"),
+    ("a database of another's name", "database: zava", "database: $zava", "_config.settings", "mongodb.database"),
+    ("an app id for an API key", "${DITTO_API_KEY}", "${DITTO_APP_ID}", "_config.secrets", "ditto.api_key"),
+    ("an API key for an app id", "${DITTO_APP_ID}", "${DITTO_API_KEY}", "_config.secrets", "ditto.app_id"),
+    ("an API key for an address", "${MONGODB_CONNECTION_STRING}", "${DITTO_API_KEY}", "_config.secrets",
+     "mongodb.connection_string"),
+    ("an API key of somebody else", "${DITTO_API_KEY}", "${AZURE_OPENAI_API_KEY}", "_config.secrets", "ditto.api_key"),
+    ("a variable that nobody knows", "${DITTO_API_KEY}", "${NOPE}", "_config.secrets", "ditto.api_key"),
+    ("a part that nobody knows", "${DITTO_API_KEY}", "${NOPE}x", "_config.secrets", "ditto.api_key"),
+    ("an API key for a database", "database: zava", "database: ${DITTO_API_KEY}", "_config.secrets",
+     "mongodb.database"),
+    ("an address of MongoDB's for Ditto's", "https://cloud.ditto.live", "${MONGODB_CONNECTION_STRING}",
+     "_config.secrets", "ditto.endpoint"),
+    ("a region that nobody knows", "database: zava", "database: zava_${NOPE}", "_config.secrets", "mongodb.database"),
 ]  # fmt: skip
+
+#: Text that is replaced, and by what: the same said in another way, of which no rule says a word.
+ANOTHER_WAY = [
+    ("${MONGODB_CONNECTION_STRING}", "${MONGODB_LOCAL_CONNECTION_STRING}"),
+    ("database: zava", "database: ${MONGODB_DATABASE}"),
+    ("database: zava", "database: Zava-2_ü"),
+    ("database: zava", f"database: {'x' * 63}"),
+    ("database: zava", "database: zava_${SHOP_REGION}"),
+    ("https://cloud.ditto.live", "${DITTO_CLOUD_ENDPOINT}"),
+    ("https://cloud.ditto.live", "https://${DITTO_APP_ID}.cloud.ditto.live"),
+    ("${DITTO_API_KEY}", "${SHOP_REGION}"),
+]
 
 #: What was changed, the text that is replaced, by what, and what the one finding says.
 UNREADABLE = [
@@ -259,6 +287,18 @@ def _assert_only_the_file_fails(outcomes: Mapping[str, Outcome], says: str) -> N
     assert sample.ref == FILE
     on_the_file = {name for name in outcomes if not name.endswith((".exists", ".not_capped", "_config.file"))}
     assert {outcomes[name].skipped for name in on_the_file} == {f"{FILE} cannot be read: see sync._config.file"}
+
+
+@pytest.mark.parametrize(("old", "new"), ANOTHER_WAY)
+def test_the_same_in_another_way_is_as_good(
+    verdict: Verdict, monkeypatch: pytest.MonkeyPatch, old: str, new: str
+) -> None:
+    """A variable of one's own is as good as a setting where it is set."""
+    monkeypatch.setenv("SHOP_REGION", "north")
+    outcomes = verdict(SHIPPED.replace(old, new))
+    assert failed(outcomes) == set()
+    others = old in ("database: zava", "https://cloud.ditto.live") and "${" in new
+    assert outcomes["sync._config.secrets"].examined == 3 + others
 
 
 def test_a_secret_of_the_wrong_type_is_not_shown(model: Model, tmp_path: Path) -> None:

@@ -46,13 +46,15 @@ WRONG: list[tuple[str, str, tuple[str, ...]]] = [
     ("SEED", str(2**63), (str(2**63), "smaller")),
     ("BATCH_SIZE", "0", ("'0'", "at least")),
     ("BATCH_SIZE", "100001", ("'100001'", "smaller")),
-    ("LOG_LEVEL", "LOUD", ("'LOUD'", "DEBUG, INFO, WARNING or ERROR")),
-    ("LOG_LEVEL", "debug", ("'debug'", "DEBUG, INFO, WARNING or ERROR")),
+    ("LOG_LEVEL", "LOUD", ("'LOUD'", "DEBUG, INFO, WARNING, ERROR or CRITICAL")),
+    ("LOG_LEVEL", "NOTSET", ("'NOTSET'", "DEBUG, INFO, WARNING, ERROR or CRITICAL")),
+    ("LOG_LEVEL", "30", ("'30'", "DEBUG, INFO, WARNING, ERROR or CRITICAL")),
     ("MONGODB_DATABASE", "my db", ("'my db'", "characters")),
     ("MONGODB_DATABASE", "a/b", ("'a/b'", "characters")),
     ("MONGODB_DATABASE", "a.b", ("'a.b'", "characters")),
     ("MONGODB_DATABASE", "$a", ("'$a'", "characters")),
     ("MONGODB_DATABASE", "x" * 64, ("characters",)),
+    ("MONGODB_DATABASE", "é" * 32, ("63 bytes",)),
     ("MONGODB_CONNECTION_STRING", "mongodb+srv://username:password@c.mongodb.net/", ("placeholder", "remove the line")),
     ("MONGODB_LOCAL_CONNECTION_STRING", "mongodb://<user>:secret@localhost", ("placeholder",)),
     ("DITTO_APP_ID", "your_ditto_app_id", ("placeholder",)),
@@ -107,6 +109,30 @@ def test_flags_then_environment_then_file_then_default(monkeypatch: pytest.Monke
     assert load_settings().num_orders == 20
     assert load_settings(num_orders=10, seed=None).num_orders == 10
     assert load_settings(num_orders=10, seed=None).seed == 5
+
+
+@pytest.mark.parametrize(
+    ("written", "level"),
+    [
+        ("debug", "DEBUG"),
+        ("info", "INFO"),
+        ("Info", "INFO"),
+        ("WARN", "WARNING"),
+        ("warning", "WARNING"),
+        ("error", "ERROR"),
+        ("CRITICAL", "CRITICAL"),
+        ("fatal", "CRITICAL"),
+    ],
+)
+def test_a_level_by_any_of_its_standard_names(written: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CI machines set it for everything that they run."""
+    monkeypatch.setenv("LOG_LEVEL", written)
+    assert load_settings().log_level == level
+
+
+@pytest.mark.parametrize("name", ["z", "x" * 63, "é" * 31, "Zava-2_ü"])
+def test_a_database_s_name(name: str) -> None:
+    assert load_settings(mongodb_database=name).mongodb_database == name
 
 
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from conformance.rules import (
     permissions,
     queries,
     references,
+    roles,
     security,
     snapshots,
     streams,
@@ -51,7 +52,9 @@ FAMILIES: Final[Mapping[str, Callable[[Model, Configuration], Iterator[Rule]]]] 
     ),
     "permissions": permissions.rules,
     "embeddings": embeddings.rules,
-    "security": security.rules,
+    "security": lambda model, configuration: chain(
+        security.rules(model, configuration), roles.rules(model, configuration)
+    ),
 }
 #: Families whose rules read documents rather than metadata or configuration.
 DATA_FAMILIES: Final = ("counts", "documents", "references", "uniqueness", "snapshots", "totals", "business", "crdt")

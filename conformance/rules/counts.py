@@ -12,8 +12,8 @@ from conformance.model import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed
 
-#: How the names begin of the collections that Ditto's connector keeps for itself.
-_CONNECTORS: Final = "__ditto_"
+#: The collections that Ditto's connector keeps for itself: where it stands, and what it could not write.
+_CONNECTORS: Final = frozenset({"__ditto_connector_sessions", "__ditto_unsynced_documents"})
 
 
 @dataclass(frozen=True)
@@ -93,5 +93,5 @@ def _count(collection: Collection) -> Callable[[Context], Outcome]:
 
 def _unknown(context: Context) -> Outcome:
     names = [name for name in context.database.list_collection_names() if not name.startswith("system.")]
-    unknown = sorted(name for name in set(names) - set(context.model.collections) if not name.startswith(_CONNECTORS))
+    unknown = sorted(set(names) - set(context.model.collections) - _CONNECTORS)
     return listed(context, max(len(names), 1), [Sample("no schema defines it", ref=name) for name in unknown])

@@ -20,6 +20,7 @@ from conformance.connector import (
     load_connector,
     shown,
     unfit_for_ids,
+    unfit_variables,
 )
 from conformance.errors import ConfigurationError
 from conformance.live import live_collections
@@ -64,9 +65,10 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "Set strict_mode to false, for the connector and on devices, or declare the fields as registers.",
     ),
     "secrets": (
-        "The connector's secrets are ${VARIABLE} placeholders",
-        "A secret in a tracked file is known to everyone who has the repository.",
-        "Write ${VARIABLE}, put the value into the environment, and change the secret that was written.",
+        "The connector's secrets are ${VARIABLE} placeholders, each for what belongs there",
+        "A secret in a tracked file is known to everyone who has the repository; with another's the connector fails.",
+        "Write the ${VARIABLE} that belongs there, put the value into the environment, and change a secret that was"
+        " written.",
     ),
     "configured": (
         "{title}: exactly one entry in the connector's configuration",
@@ -175,12 +177,15 @@ def _secrets(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
         "ditto.app_id": config.ditto.app_id,
         "ditto.api_key": config.ditto.api_key,
     }
-    problems = [
-        Sample("is written out (*** here); write ${VARIABLE}", ref=_ref(place))
-        for place, value in secrets.items()
-        if not PLACEHOLDER.fullmatch(value)
-    ]
-    return listed(context, len(secrets), problems)
+    others = {"mongodb.database": config.mongodb.database, "ditto.endpoint": config.ditto.endpoint}
+    named = secrets | {place: value for place, value in others.items() if PLACEHOLDER.search(value)}
+    problems = []
+    for place, value in named.items():
+        written = place in secrets and not PLACEHOLDER.fullmatch(value)
+        whys = ["is written out (*** here); write ${VARIABLE}"] if written else []
+        whys += unfit_variables(place, value, context.settings)
+        problems += [Sample(why, ref=_ref(place)) for why in whys[:1]]
+    return listed(context, len(named), problems)
 
 
 def _configured(context: Context, config: ConnectorConfig, name: str) -> Outcome:

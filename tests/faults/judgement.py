@@ -31,6 +31,7 @@ _READ_AT_RUN: Final = (
     "config/ditto_connector_config.yaml",
     "config/ditto_permissions.json",
     "config/ditto_subscriptions.yaml",
+    "config/users.yaml",
 )
 _DERIVED_FROM: Final = ("config/", "schemas/")
 _OF_FILES: Final = ("sync", "permissions", "security")
