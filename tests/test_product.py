@@ -151,9 +151,9 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
         "no store 'store_x'",
     ),
     "stock that is a list": ({**DRILL, "sku": "A", "inventory": [1]}, "[1] is not an object by store"),
-    "stock with an empty note": (
-        {**DRILL, "sku": "A", "inventory": {"store_seattle": {**STOCK["store_seattle"], "notes": ""}}},
-        "at inventory.store_seattle.notes: '' is shorter",
+    "stock with a note that is a number": (
+        {**DRILL, "sku": "A", "inventory": {"store_seattle": {**STOCK["store_seattle"], "notes": 5}}},
+        "at inventory.store_seattle.notes: 5 is not",
     ),
 }
 

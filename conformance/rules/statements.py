@@ -130,7 +130,7 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
 
 
 def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
-    """What other rules find, documents too many, too few or with a field that is not its schema's, may be the reason."""
+    """Documents too many, too few or with an unfit field, which other rules find, may be the reason."""
     name, path = _place(model, f"tally of {tally.field}", tally.field)
     unfit = {"$nor": [field_query(model[name], path.partition(".")[0])]}
 
