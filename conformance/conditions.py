@@ -221,6 +221,19 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         position = match.end()
 
 
+def scan(text: str) -> list[tuple[str, str]]:
+    """Kind and text of the tokens in a text of any DQL; what is no token here is passed over."""
+    return [(str(match.lastgroup), match[str(match.lastgroup)]) for match in _TOKEN.finditer(text)]
+
+
+def literal(kind: str, text: str) -> Scalar | None:
+    """The value that a token is; None for one that is none, or not known yet."""
+    if kind == "word" and text.upper() in ("TRUE", "FALSE"):
+        return text.upper() == "TRUE"
+    made: Scalar | None = _VALUES[kind](text) if kind in ("text", "number") else None
+    return made
+
+
 def unexpected(found: str, wanted: str) -> ValueError:
     """What to raise for a token that does not belong where it stands."""
     refused = _REFUSED.get(found.upper())
@@ -234,6 +247,19 @@ def comparisons(condition: Condition) -> Iterator[Comparison]:
     elif isinstance(condition, Every | Some):
         for part in condition.parts:
             yield from comparisons(part)
+
+
+def holds(condition: Condition, document: Mapping[str, Any]) -> bool:
+    """True when a document, as its values by path, meets the condition, bound: as the server and the store find it."""
+    if isinstance(condition, Always):
+        return condition.holds
+    if isinstance(condition, Every):
+        return all(holds(part, document) for part in condition.parts)
+    if isinstance(condition, Some):
+        return any(holds(part, document) for part in condition.parts)
+    value = document.get(condition.path)
+    alike = [one for one in condition.values if isinstance(value, str | int | float) and _type(one) == _type(value)]
+    return bool(alike) and (value in alike) is not (condition.operator == "!=")
 
 
 def bind(condition: Condition, given: Mapping[Parameter | Attribute, Any]) -> Condition:

@@ -16,8 +16,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from pymongo.database import Database
 
-from conformance.conditions import Always, Condition, Parameter, Reader, bind, comparisons, unexpected
+from conformance.conditions import Always, Condition, Parameter, Reader, Scalar, bind, comparisons, unexpected
 from conformance.configuration import Strict
+from conformance.dql import fields_named
 from conformance.model import Model
 from conformance.paths import value_at
 from conformance.permissions import CHANGES, Operation, User
@@ -168,6 +169,12 @@ class DeviceQuery(Strict):
     def parameters(self) -> tuple[str, ...]:
         """The parameters that it names."""
         return tuple(dict.fromkeys(_PARAMETER.findall(self.query)))
+
+    @property
+    def fields(self) -> Mapping[str, Sequence[Scalar]]:
+        """The fields that it names, each with the values it is compared with; Ditto's own _id is left out."""
+        named = fields_named(self.query)
+        return {path: values for path, values in named.items() if path.partition(".")[0] != "_id"}
 
 
 class Subscriptions(Strict):

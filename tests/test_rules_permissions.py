@@ -91,7 +91,7 @@ Verdict = Callable[..., dict[str, Outcome]]
 
 def test_the_shipped_files_are_clean(verdict: Verdict, filled: Database[Any]) -> None:
     outcomes = verdict(filled)
-    assert len(outcomes) == 5 + 9 * 4 + 8 * 3 + 5
+    assert len(outcomes) == 5 + 9 * 4 + 8 * 3 + 6
     assert failed(outcomes) == set()
     assert {name: outcome.skipped for name, outcome in outcomes.items() if outcome.skipped} == {}
     assert all(outcome.examined for outcome in outcomes.values())
@@ -209,6 +209,91 @@ def test_every_name_of_a_condition_is_looked_up(verdict: Verdict, filled: Databa
         "inventory has no field 'second'",
         "users have no attribute 'name'; it is not in users.attributes",
     ]
+
+
+#: A condition of the orders' rule, and what is said of reading; None where it comes to the store's own orders.
+PRINCIPLE = [
+    ("store_id IN ($user.store_id)", None),
+    ("store_id = $user.store_id AND status IN ('pending', 'completed', 'cancelled')", None),
+    ("store_id = $user.store_id AND (deleted = true OR deleted != true)", None),
+    ("store_id = $user.store_id AND customer_id != 'nobody'", None),
+    ("store_id = $user.store_id AND (store_id != 'store_9' OR deleted = false OR deleted = true)", None),
+    ("store_id = $user.store_id OR status = 'pending' AND total = 20",
+     "were there a document with store_id 'store_0~', status 'pending', total 20: a user with store_id 'store_0' may"
+     " read it, and should not"),
+    ("store_id = $user.store_id OR store_id = 'store_9'",
+     "were there a document with store_id 'store_9': a user with store_id 'store_0' may read it, and should not"),
+    ("store_id = $user.store_id AND store_id != 'store_9'",
+     "were there a document with store_id 'store_9': a user with store_id 'store_9' should read it, and may not"),
+    ("store_id = $user.store_id AND (customer_email = 'x@example.com' OR customer_email != 'x@example.com')",
+     "were there a document with store_id 'store_0', no customer_email: a user with store_id 'store_0' should read it,"
+     " and may not"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("condition", "says"), PRINCIPLE, ids=[row[0] for row in PRINCIPLE])
+def test_a_rule_is_held_to_documents_that_there_could_be(
+    verdict: Verdict, database: Database[Any], folder: Path, condition: str, says: str | None
+) -> None:
+    """Whatever today's orders are like: these show no difference."""
+    for name, made in documents().items():
+        if name == "orders":
+            more = {"status": "completed", "deleted": False, "customer_email": "a@b.c", "customer_id": "cust_a"}
+            made = [{**one, **more} for one in made]
+        database[name].insert_many(made)
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["rules"][1]["condition"] = condition
+    path.write_text(json.dumps(content), encoding="utf-8")
+    outcome = verdict(database)["permissions.orders.read"]
+    where = f"config/{PERMISSIONS_FILE}: rules[1]"
+    assert [(sample.ref, sample.why) for sample in outcome.samples] == ([(where, says)] if says else [])
+    assert (outcome.violations, outcome.examined) == (says is not None, 6)
+    assert outcome.evidence == {"users": 3, "documents of each": "1 to 3"}
+
+
+def test_what_no_rule_grants_is_missed_where_nobody_has_any_yet(
+    verdict: Verdict, database: Database[Any], folder: Path
+) -> None:
+    """The only order is of a store that is not there: nobody lacks it, and everybody will lack the next."""
+    for name, made in documents().items():
+        database[name].insert_many([{"store_id": "store_9", "deleted": False}] if name == "orders" else made)
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["rules"][1]["operations"] = ["write"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    (sample,) = verdict(database)["permissions.orders.read"].samples
+    assert sample.ref == f"config/{PERMISSIONS_FILE}: rules"
+    assert sample.why == (
+        "were there a document with store_id 'store_0': a user with store_id 'store_0' should read it, and may not"
+    )
+
+
+def test_a_user_is_known_by_all_that_a_rule_compares(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    """The field that a rule compares need not be the one that the model refers to."""
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["users"]["attributes"] = ["store_id", "_id"]
+    content["rules"][1]["condition"] = "store_id = $user._id"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert failed(verdict(filled)) == set()
+
+
+@pytest.mark.parametrize("state", [{"deleted": True}, {"rls_user_id": "nobody"}])
+def test_while_nobody_is_known_the_definition_of_users_fails(
+    verdict: Verdict, database: Database[Any], state: dict[str, Any]
+) -> None:
+    """A shop whose stores are all closed; without any store there is nothing to judge yet."""
+    for name, made in documents().items():
+        if name != "stores":
+            database[name].insert_many(made)
+    assert verdict(database)["permissions._config.users"].violations == 0
+    database["stores"].insert_many({**one, **state} for one in documents()["stores"])
+    outcomes = verdict(database)
+    assert failed(outcomes) == {"permissions._config.users"}
+    (sample,) = outcomes["permissions._config.users"].samples
+    assert sample.why == "no document of stores makes a user known: nobody may do anything"
+    assert sample.ref == f"config/{PERMISSIONS_FILE}: users.collection"
 
 
 @pytest.mark.parametrize("broken", [None, ""])
@@ -357,6 +442,75 @@ def test_a_find_that_the_server_refuses_is_told_in_its_words(
     subscribe(folder, "deleted = false", {"store_id": {"$in": 5}})
     (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
     assert sample.why == "the server refuses its find: $in needs an array"
+
+
+NOT_LIVE = "no document of orders that is not deleted meets it"
+#: A condition, and what is said of it: of the fields and values that it names, and of what it can select.
+SELECTS = [
+    ("deleted != true", None, None),
+    ("deleted = true OR store_id = :store_id", None, None),
+    ("deleted = :words", None, NOT_LIVE),
+    ("deleted = :store_id", None, None),
+    ("deleted = true", None, NOT_LIVE),
+    ("store_id IN :store_ids AND deleted != false", None, NOT_LIVE),
+    ("total = 20 AND item_count = 2.0", None, None),
+    ("status = 'pending' AND status != 'pending'", None, NOT_LIVE),
+    ("store_id = $user.store_id", None, NOT_LIVE),
+    ("false", None, NOT_LIVE),
+    ("deleted = 'false'", "deleted is never 'false': the schema refuses it", None),
+    ("status = 'open' AND deleted = true", "status is never 'open': the schema refuses it", None),
+    ("total = 19.999", "total is never 19.999: the schema refuses it", None),
+    ("shop_id = :store_id", "orders has no field 'shop_id'", None),
+]
+
+
+@pytest.mark.parametrize(("condition", "named", "live"), SELECTS, ids=[row[0] for row in SELECTS])
+def test_a_subscription_names_what_there_is_and_can_select_it(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, named: str | None, live: str | None
+) -> None:
+    """Told once: what names something that is not there is not asked what it selects."""
+    clean = verdict(filled)
+    subscribe(folder, condition, {})
+    outcomes = verdict(filled)
+    for rule, says in (("fields", named), ("live", live)):
+        samples = outcomes[f"sync._config.subscriptions-{rule}"].samples
+        where = f"config/{SUBSCRIPTIONS_FILE}: catalogue.subscriptions[3]"
+        assert [(sample.ref, sample.why) for sample in samples] == ([(where, says)] if says else [])
+    examined = [each["sync._config.subscriptions-live"].examined for each in (clean, outcomes)]
+    assert examined == [26, 26 + (named is None)]
+
+
+#: What a filter of MongoDB's says, and the fields and values in it that there are not.
+FILTERS = [
+    ({"status": "open"}, ["status is never 'open': the schema refuses it"]),
+    ({"status": {"$in": ["open", "pending"]}}, ["status is never 'open': the schema refuses it"]),
+    ({"$or": [{"shop": 1}, {"deleted": {"$ne": 0}}]},
+     ["orders has no field 'shop'", "deleted is never 0: the schema refuses it"]),
+    ({"total": {"$gt": -5}, "store_id": "$$store_id", "status": {"$nin": [None, "$$x"]}}, []),
+    ({"$expr": {"$eq": ["$store_id", "$$store_id"]}}, []),
+    ({"$and": 5}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("find", "says"), FILTERS, ids=[str(row[0]) for row in FILTERS])
+def test_what_a_find_names_is_looked_up(
+    verdict: Verdict, filled: Database[Any], folder: Path, find: dict[str, Any], says: list[str]
+) -> None:
+    subscribe(folder, "deleted = false", find)
+    assert [one.why for one in verdict(filled)["sync._config.subscriptions-fields"].samples] == says
+
+
+def test_what_a_device_changes_it_holds(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    """Though every synced collection reaches some device."""
+    path = folder / "config" / SUBSCRIPTIONS_FILE
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["devices"][0]["changes"] = {"customers": ["write"], "orders": ["write"]}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    outcomes = verdict(filled)
+    assert failed(outcomes) == {"sync._config.subscriptions-collections"}
+    (sample,) = outcomes["sync._config.subscriptions-collections"].samples
+    assert sample.why == "customers is changed, and the device does not subscribe to it"
+    assert sample.ref == f"config/{SUBSCRIPTIONS_FILE}: store_manager.changes"
 
 
 #: A condition, and what is said of its parameter.

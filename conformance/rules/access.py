@@ -2,12 +2,13 @@
 
 What they may do are the file's conditions, put to the server as filters. Which documents are theirs is the model's to
 say: those that refer to the user's own document of the users' collection, grouped and counted without any filter; of
-a collection that belongs to nobody, all, or where it has rules, all that are not soft-deleted.
+a collection that belongs to nobody, all, or where it has rules, all that are not soft-deleted. Where the documents of
+today show no difference, both are asked of documents and users that there could be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -16,16 +17,36 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import ConfigurationError as PyMongoConfigurationError
 from pymongo.errors import InvalidOperation, OperationFailure
 
-from conformance.conditions import Attribute, Comparison, Condition, Every, Parameter, to_mongo
+from conformance.conditions import (
+    Always,
+    Attribute,
+    Comparison,
+    Condition,
+    Every,
+    Parameter,
+    Some,
+    comparisons,
+    holds,
+    to_mongo,
+)
 from conformance.model import Collection
-from conformance.permissions import Operation, Permissions, User, allowed, document_of, known_users
+from conformance.oracle import shorten
+from conformance.permissions import (
+    PERMISSIONS_FILE,
+    Operation,
+    Permissions,
+    User,
+    allowed,
+    document_of,
+    known_users,
+)
+from conformance.possible import named, representatives, states_of
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, listed
 from conformance.rules.subscriptions import FILE, found, signed_in
 from conformance.subscriptions import Device, Subscription, Subscriptions, values_for
 
 _NOTHING: Final[Mapping[str, Any]] = {"_id": {"$in": []}}
-_EVERYTHING: Final[Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +74,7 @@ class Access:
         """Documents on which someone may do the operation and should not, or should and may not."""
         found = self._judged(operation, needed=needed) or self._at_one_moment(operation, needed=needed)
         if found is not None:
-            return found
+            return found if found.violations else self._in_principle(operation, found, needed=needed)
         why = "what users may see, counted by filters, is not what the server's grouping has"
         examined = self.context.counts[self.collection.name]
         return listed(self.context, examined, [Sample(why, ref=self.collection.name)])
@@ -104,6 +125,48 @@ class Access:
         ]
         return reasons[0] if len(reasons) == 1 else f"{reasons[0]}; so it is for {len(reasons)} users"
 
+    def _in_principle(self, operation: Operation, found: Outcome, *, needed: bool) -> Outcome:
+        """What was found, and the first document that is not there today and would be one of too many or too few."""
+        for own, user in self._anybody(operation):
+            may = allowed(self.permissions, self.collection, user, operation)
+            should = self._theirs(own) if needed else Always(False)
+            for document in representatives(self.collection, (may, should)):
+                if (allows := holds(may, document)) != holds(should, document):
+                    verdict = f"may {operation} it, and should not" if allows else f"should {operation} it, and may not"
+                    has = ", ".join(
+                        f"no {path}" if value is None else f"{path} {shorten(value)}"
+                        for path, value in document.items()
+                    )
+                    whose = ", ".join(f"{name} {shorten(value)}" for name, value in user.attributes.items())
+                    why = f"were there a document with {has or 'any value'}: a user with {whose} {verdict}"
+                    return replace(found, violations=1, samples=(Sample(why, ref=self._rules_of(operation)),))
+        return found
+
+    def _rules_of(self, operation: Operation) -> str:
+        """Where in the file the rules about the operation are."""
+        numbers = [str(number) for number, rule in enumerate(self.permissions.rules)
+                   if rule.collection == self.collection.name and rule.grants(operation)]  # fmt: skip
+        return f"config/{PERMISSIONS_FILE}: rules" + (f"[{', '.join(numbers)}]" if numbers else "")
+
+    def _anybody(self, operation: Operation) -> Iterator[tuple[Document, User]]:
+        """Someone who is known, and who there could be: of each value that a rule names, and of one that none does.
+
+        Each with the document that would make them known.
+        """
+        someone = self.people[0]
+        yield self.own[someone.id], someone
+        rules = [rule.parsed for rule in self.permissions.of(self.collection.name) if rule.grants(operation)]
+        said = [comparison for rule in rules for comparison in comparisons(rule)]
+        keys: dict[str, list[str]] = {}
+        for path, target in (*self._references, *((one.path, name) for one in said for name in _attributes(one))):
+            keys.setdefault(path, []).append(target)
+        users = self.context.model[self.permissions.users.collection]
+        for path, targets in keys.items():
+            values = named(comparison for comparison in said if comparison.path == path)
+            for value in states_of(users, targets[0], values):
+                own = {**self.own[someone.id], **dict.fromkeys(targets, value)}
+                yield own, replace(someone, attributes={name: own.get(name) for name in someone.attributes})
+
     def subscriptions(self, subscriptions: Subscriptions) -> Outcome:
         """The subscriptions that select documents which their user may not read."""
         entries, problems = subscriptions.of(self.collection.name), []
@@ -145,19 +208,26 @@ class Access:
     def _counted(self) -> dict[str, int]:
         return {}
 
+    def _theirs(self, own: Document) -> Condition:
+        """Which documents are those of the user whom the document makes known, as the model has it."""
+        if not self.collection.synced:
+            return Always(False)
+        keys: Sequence[tuple[str, Any]] = [(field, own.get(target)) for field, target in self._references]
+        if keys:
+            return Some(tuple(Comparison(field, "=", key) for field, key in keys))
+        flag = self.collection.soft_delete
+        ruled = flag is not None and self.permissions.of(self.collection.name)
+        return Comparison(flag, "=", False) if flag is not None and ruled else Always(True)
+
     def _share(self, user: User) -> tuple[Mapping[str, Any], int]:
         """The user's documents as a filter, and their number as the server's grouping has it."""
-        if not self.collection.synced:
-            return _NOTHING, 0
-        if self._references:
-            own = self.own[user.id]
-            keys = {field: own.get(target) for field, target in self._references}
-            number = sum(n for group, n in self._groups if any(_is(group.get(f), key) for f, key in keys.items()))
-            return {"$or": [{field: key} for field, key in keys.items()]} if len(keys) > 1 else keys, number
-        flag = self.collection.soft_delete
-        if flag is None or not self.permissions.of(self.collection.name):
-            return _EVERYTHING, self._count({}) if self.session else self.context.counts[self.collection.name]
-        return {flag: False}, sum(number for group, number in self._groups if group.get(flag) is False)
+        theirs = self._theirs(self.own[user.id])
+        if isinstance(theirs, Always):
+            everything = self._count({}) if self.session else self.context.counts[self.collection.name]
+            return to_mongo(theirs), everything if theirs.holds else 0
+        keys = [(comparison.path, comparison.value) for comparison in comparisons(theirs)]
+        number = sum(n for group, n in self._groups if any(_is(group.get(field), key) for field, key in keys))
+        return to_mongo(theirs), number
 
     @cached_property
     def _references(self) -> Sequence[tuple[str, str]]:
@@ -185,6 +255,11 @@ def _of_the_user(condition: Condition, subscriptions: Subscriptions) -> Conditio
         if source is not None and source.user is not None:
             return replace(condition, value=Attribute(source.user))
     return condition
+
+
+def _attributes(comparison: Comparison) -> list[str]:
+    """The user's attributes that a comparison names."""
+    return [value.name for value in comparison.values if isinstance(value, Attribute)]
 
 
 def _is(value: Any, key: Any) -> bool:

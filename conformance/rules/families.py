@@ -86,7 +86,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "permissions": Family(
         "Permissions",
         "Each user may read and write what they should, and nothing else.",
-        "config/ditto_permissions.json is evaluated for every user, operation and store, on the data.",
+        "config/ditto_permissions.json is evaluated for every user, operation and store, on the data and beyond.",
     ),
     "embeddings": Family(
         "Embeddings",

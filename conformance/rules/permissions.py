@@ -22,7 +22,7 @@ from conformance.rules.access import Access
 from conformance.rules.base import Check, Context, Rule, listed, skipped
 from conformance.rules.files import unreadable
 from conformance.rules.subscriptions import TOLD_BY
-from conformance.rules.users import FILE, JUDGES, USERS_RULE, ref, unfit_users
+from conformance.rules.users import FILE, JUDGES, USERS_RULE, nobody, ref, unfit_users
 from conformance.subscriptions import Subscriptions, load_subscriptions
 
 _FILE_RULE: Final = "permissions._config.file"
@@ -35,9 +35,9 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "Mend the line that is named.",
     ),
     "users": (
-        "Users are documents of a collection of the model, told apart by an id that is required and unique",
-        "A user could be anyone, or be without the values that conditions compare.",
-        "Name a collection, its id field (required, x-unique) and attributes that are required.",
+        "Users are documents of a collection of the model, told apart by a required and unique id; somebody is known",
+        "A user could be anyone, or be without the values that conditions compare; without any, devices stay empty.",
+        "Name a collection, its id field (required, x-unique) and required attributes; keep a document of it live.",
     ),
     "names": (
         "The permissions name synced collections, fields and attributes that exist, and values they can have",
@@ -153,7 +153,7 @@ def _of_documents(access: Access, subscriptions: Subscriptions | None, subject: 
     if not access.context.counts[name]:
         return skipped(f"{name} is empty")
     if not access.people:
-        return skipped(f"no document of {access.permissions.users.collection} makes a user known")
+        return skipped(nobody(access.permissions))
     if subject == "read":
         return access.operation("read", needed=True)
     if subscriptions is None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from conformance.conditions import Always, Attribute, Comparison, comparisons
-from conformance.model import Field, Model
+from conformance.model import Model
 from conformance.oracle import fits, shorten
-from conformance.permissions import OPERATIONS, PERMISSIONS_FILE, Grant, Permissions, allowed, user_of
+from conformance.permissions import OPERATIONS, PERMISSIONS_FILE, Grant, Permissions, allowed, known_users, user_of
+from conformance.possible import impossible
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, listed, skipped
 
@@ -28,7 +29,16 @@ def _readable(context: Context, permissions: Permissions) -> Outcome:
 
 def _users(context: Context, permissions: Permissions) -> Outcome:
     problems = [Sample(why, ref=ref(f"users.{place}")) for place, why in unfit_users(context.model, permissions)]
-    return listed(context, 2 + len(permissions.users.attributes), problems)
+    if not problems and context.counts[permissions.users.collection]:
+        documents = context.collection(permissions.users.collection).find()
+        if not known_users(permissions, context.model, documents):
+            problems.append(Sample(f"{nobody(permissions)}: nobody may do anything", ref=ref("users.collection")))
+    return listed(context, 3 + len(permissions.users.attributes), problems)
+
+
+def nobody(permissions: Permissions) -> str:
+    """That nobody is known, in words."""
+    return f"no document of {permissions.users.collection} makes a user known"
 
 
 def unfit_users(model: Model, permissions: Permissions) -> Iterator[tuple[str, str]]:
@@ -67,19 +77,15 @@ def _unknown(model: Model, permissions: Permissions, rule: Grant) -> Iterator[st
     if not collection.synced:
         yield f"{collection.name} is not synced: nobody may have it on a device"
     for comparison in comparisons(rule.parsed):
-        if not collection.has(comparison.path):
-            yield f"{collection.name} has no field {comparison.path!r}"
-            continue
-        yield from _impossible(collection.field(comparison.path), comparison, permissions)
+        yield from impossible(collection, comparison.path, comparison.values)
+        if collection.has(comparison.path):
+            yield from _unknown_attributes(comparison, permissions)
 
 
-def _impossible(field: Field, comparison: Comparison, permissions: Permissions) -> Iterator[str]:
+def _unknown_attributes(comparison: Comparison, permissions: Permissions) -> Iterator[str]:
     for value in comparison.values:
-        if isinstance(value, Attribute):
-            if value.name not in permissions.users.attributes:
-                yield f"users have no attribute {value.name!r}; it is not in users.attributes"
-        elif not fits(field.schema, value):
-            yield f"{field.path} is never {shorten(value)}: the schema refuses it"
+        if isinstance(value, Attribute) and value.name not in permissions.users.attributes:
+            yield f"users have no attribute {value.name!r}; it is not in users.attributes"
 
 
 def _super_manager(context: Context, permissions: Permissions) -> Outcome:
