@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import uvicorn
@@ -32,8 +35,28 @@ def server(name: str, instructions: str, version: str, tools: Iterable[Callable[
 
 
 def serve_stdio(made: MCPServer[Any]) -> None:
-    """Serve until stdin closes."""
-    made.run("stdio")
+    """Serve until stdin closes or the process is told to end, which what reads stdin meanwhile does not delay."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    told: list[int] = []
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+
+        def end(number: int) -> None:
+            told.append(number)
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+
+        for number in handlers:
+            loop.add_signal_handler(number, end, number)
+        await made.run_stdio_async()
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(serve())
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    if told:
+        signal.raise_signal(told[0])
 
 
 def serve_http(made: MCPServer[Any], port: int, ready: Callable[[str], None]) -> None:
