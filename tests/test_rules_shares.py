@@ -17,6 +17,7 @@ from conformance.model import Model
 from conformance.results import Outcome
 from conformance.rules import shares
 from conformance.rules.base import Rule
+from conformance.settings import Settings
 from conformance.statistics import g_test
 from tests.finding import Finding
 from tests.judging import configuration_for, context_for
@@ -136,6 +137,23 @@ def test_orders_by_year(found: Finding) -> None:
         date[:4]: (count, round(n * weight / whole, 1))
         for (date, count), weight in zip(counts.items(), weights, strict=True)
     }
+
+
+@pytest.mark.parametrize(
+    ("of_2020", "broken"), [(92 / 366 / 1.1, False), (1 / 1.1, False), (0.5, True)], ids=["days", "whole", "neither"]
+)
+def test_of_a_year_that_is_not_whole_its_days_count_or_all_of_it(
+    of_2020: float, broken: bool, model: Model, database: Database[Document]
+) -> None:
+    """From October 2020 to the end of 2021: whoever draws the year first, then the day, makes a year's orders."""
+    counts = {"2020-11-05T00:00:00Z": round(4_000 * of_2020), "2021-05-05T00:00:00Z": 4_000}
+    database["orders"].insert_many(orders(counts, "order_date"))
+    context = context_for(model, database)
+    context = replace(context, settings=Settings(start_date=dt.date(2020, 10, 1), end_date=dt.date(2021, 12, 31)))
+    share = context.configuration.rules.shares[1]
+    check = shares.Shares(model, context.configuration, share)
+    outcome = check(context, [Rule(YEARS, "Shares", check)])[YEARS]
+    assert outcome.violations == int(broken)
 
 
 SEASONS = {"a": [1.0, 2.0, 1.0, 0.5] * 3, "b": [2.0, 1.0, 1.0, 1.5] * 3, "c": [1.0] * 12}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bson import ObjectId
 
-from conformance.calendar import day_weight, days_by_year
+from conformance.calendar import day_weight, days_by_year, days_of
 from conformance.configuration import Configuration, Share
 from conformance.errors import ConfigurationError
 from conformance.formula import Formula
@@ -23,8 +23,10 @@ from conformance.validator import field_query
 _MONTHS: Final = 12
 _KEYS: Final = frozenset({str, int, ObjectId})
 
-#: Observed counts, expected weights and those of the alternative, by row (month, or "" for one row) and by key.
-Table = dict[str, dict[str, tuple[float, float, float]]]
+#: Observed counts, expected weights and those of the alternative, by key.
+Row = dict[str, tuple[float, float, float]]
+#: By month, or "" for one row.
+Table = dict[str, Row]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +78,14 @@ class Shares:
         share = self.share
         if not context.counts[share.collection]:
             return skipped(f"{share.collection} is empty")
-        table = self._by_month(context) if share.within else {"": self._by_key(context)}
-        rows = [list(row.values()) for row in table.values()]
+        tables = [self._by_month(context)] if share.within else [{"": row} for row in self._by_key(context)]
+        rows = [list(row.values()) for row in tables[0].values()]
         examined = int(sum(cell[0] for row in rows for cell in row))
         if not examined:
             return skipped(f"no document of {share.collection} has a {share.by} that the figures know")
         if all(len(row) < 2 for row in rows):
             return skipped("there is one group only: nothing to compare")
-        observed, expected, alternative = ([[cell[part] for cell in row] for row in rows] for part in range(3))
-        test = g_test(observed, expected, alternative, share.significance)
+        test, table = max(((self._test(table), table) for table in tables), key=lambda judged: judged[0].p_value)
         broken = test.p_value < share.significance
         if not broken and test.power < POWER:  # that it was not rejected says nothing
             return skipped(_too_few(examined, test))
@@ -103,7 +104,13 @@ class Shares:
         samples = (Sample(why, ref=f"{share.collection} by {share.by}"),) if broken else ()
         return Outcome(examined, int(broken), samples, evidence=evidence)
 
-    def _by_key(self, context: Context) -> dict[str, tuple[float, float, float]]:
+    def _test(self, table: Table) -> GTest:
+        rows = [list(row.values()) for row in table.values()]
+        observed, expected, alternative = ([[cell[part] for cell in row] for row in rows] for part in range(3))
+        return g_test(observed, expected, alternative, self.share.significance)
+
+    def _by_key(self, context: Context) -> list[Row]:
+        """The one row, and where a year is not whole the other as well: its part may weigh as the whole year does."""
         formula = self._formula
         pipeline = [
             *([{"$match": {"$expr": {"$and": formula.guards()}}}] if formula.guards() else []),
@@ -114,11 +121,19 @@ class Shares:
         figures = self.configuration.table(self.share.expected)
         if self.share.per_year:
             days = days_by_year(context.settings.start_date, context.settings.end_date)
-            return {
-                f"{year:04d}": (found.get(f"{year:04d}", 0.0), day_weight(figures, year) * number, float(number))
-                for year, number in days.items()
-            }
-        return {str(key): (found.get(str(key), 0.0), weight, 1.0) for key, weight in figures.items() if weight > 0}
+            whole = {year: days_of(year) for year in days}
+            return [
+                {
+                    f"{year:04d}": (
+                        found.get(f"{year:04d}", 0.0),
+                        day_weight(figures, year) * number,
+                        float(days[year]),
+                    )
+                    for year, number in counting.items()
+                }
+                for counting in ([days] if days == whole else [days, whole])
+            ]
+        return [{str(key): (found.get(str(key), 0.0), weight, 1.0) for key, weight in figures.items() if weight > 0}]
 
     def _by_month(self, context: Context) -> Table:
         """Rows by month. The alternative has no seasons: each group's average share in every month."""
@@ -180,7 +195,7 @@ def _by_position(multipliers: Any, months: Sequence[str]) -> list[float] | None:
     return values if len(values) == _MONTHS else None
 
 
-def _expected(row: Mapping[str, tuple[float, float, float]]) -> dict[str, tuple[int, float]]:
+def _expected(row: Row) -> dict[str, tuple[int, float]]:
     """How many documents each key of a row has, and how many were expected."""
     n, whole = sum(cell[0] for cell in row.values()), sum(cell[1] for cell in row.values())
     return {key: (int(found), round(n * weight / whole, 1)) for key, (found, weight, _) in row.items()}
