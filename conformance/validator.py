@@ -22,7 +22,7 @@ _INTEGER: Final = ["int", "long"]
 #: Met by every text that is UTF-8, and by no other: BSON has bytes that no driver can read.
 _READABLE: Final = "^"
 #: Keywords whose list is a set to the server.
-_SETS: Final = frozenset({"required", "enum", "bsonType"})
+_SETS: Final = frozenset({"required", "enum", "bsonType", "anyOf", "allOf", "$and"})
 _COPIED: Final = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "enum")
 
 
@@ -48,11 +48,25 @@ def closed_query(collection: Collection) -> Query:
     }
 
 
-def difference(wanted: Any, found: Any, path: str = "") -> str | None:
+def difference(wanted: Query, found: Mapping[str, Any]) -> str | None:
     """The first place where two validators differ, and how; None when they say the same.
 
     The order of keys says nothing, nor does that of the lists which the server reads as sets.
     """
+    return _difference(_normal(wanted), _normal(found), "")
+
+
+def _normal(value: Any, keyword: str = "") -> Any:
+    """The value with its keys, and the lists that are sets, in one order."""
+    if isinstance(value, Mapping):
+        return {key: _normal(value[key], key) for key in sorted(value)}
+    if isinstance(value, list):
+        parts = [_normal(part) for part in value]
+        return sorted(parts, key=repr) if keyword in _SETS else parts
+    return value
+
+
+def _difference(wanted: Any, found: Any, path: str) -> str | None:
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         for key in sorted(wanted.keys() | found.keys()):
             place = f"{path}.{key}".lstrip(".")
@@ -60,7 +74,7 @@ def difference(wanted: Any, found: Any, path: str = "") -> str | None:
                 return f"{place}: missing"
             if key not in wanted:
                 return f"{place}: {shorten(found[key])} is not in the schema"
-            deeper = difference(wanted[key], found[key], place)
+            deeper = _difference(wanted[key], found[key], place)
             if deeper:
                 return deeper
         return None
