@@ -334,6 +334,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[di
         yield client
 
 
+def test_validators_are_ascii(model: Model) -> None:
+    """A server's refusal quotes the command and cuts it anywhere: half a character, no driver can read."""
+    for collection in model:
+        assert str(validator(collection)).isascii(), collection.name
+
+
 @pytest.mark.parametrize(
     ("roles", "words"),
     [
