@@ -36,6 +36,8 @@ class Trend:
                     "exit_code": run.exit_code(),
                     "quality_score": run.quality_score,
                     "violations": run.violations,
+                    "baseline": run.baseline,
+                    "known": run.known,
                     "documents": sum(run.counts.values()),
                 }
                 for run in self.runs

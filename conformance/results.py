@@ -50,7 +50,10 @@ KNOWN: Final = "known: "
 
 @dataclass(frozen=True)
 class Result:
-    """One rule's outcome, judged; ``why`` and ``mend`` are the rule's, for the reports that people read."""
+    """One rule's outcome, judged; ``why`` and ``mend`` are the rule's, for the reports that people read.
+
+    ``known`` counts the violations that are in the baseline of the run.
+    """
 
     id: str
     title: str
@@ -64,6 +67,7 @@ class Result:
     duration_s: float
     why: str = ""
     mend: str = ""
+    known: int = 0
 
     @property
     def family(self) -> str:
@@ -71,9 +75,14 @@ class Result:
         return self.id.split(".")[0]
 
     @property
-    def known(self) -> bool:
-        """True when all of its violations are in the baseline."""
-        return self.reason is not None and self.reason.startswith(KNOWN)
+    def accepted(self) -> bool:
+        """True if there are violations and the baseline has all of them."""
+        return 0 < self.violations == self.known
+
+    @property
+    def new(self) -> int:
+        """Violations that are not in the baseline; all of them in a run without one."""
+        return self.violations - self.known
 
     @property
     def collection(self) -> str:
@@ -101,6 +110,7 @@ class Result:
             "reason": self.reason,
             "evidence": dict(self.evidence),
             "duration_s": round(self.duration_s, 4),
+            **({"known": self.known} if self.known else {}),
         }
 
 
@@ -123,7 +133,8 @@ class TargetInfo:
 class Report:
     """One whole run; ``measured`` is what its pictures are drawn from (conformance/report/measured.py).
 
-    ``partition`` says of a part of a run which one it is, and is None of a whole one.
+    ``partition`` says of a part of a run which one it is, and is None of a whole one. ``baseline`` names the file that
+    the run was compared with.
     """
 
     target: TargetInfo
@@ -135,6 +146,7 @@ class Report:
     results: Sequence[Result]
     measured: Mapping[str, Any] = field(default_factory=dict)
     partition: Mapping[str, Any] | None = None
+    baseline: str | None = None
 
     def number(self, status: Status) -> int:
         """How many rules have the status."""
@@ -143,7 +155,17 @@ class Report:
     @property
     def new_warnings(self) -> int:
         """Warned rules with a violation that no baseline knows."""
-        return sum(result.status == "warned" and not result.known for result in self.results)
+        return sum(result.status == "warned" and not result.accepted for result in self.results)
+
+    @property
+    def accepted(self) -> int:
+        """Rules whose violations are all in the baseline."""
+        return sum(result.accepted for result in self.results)
+
+    @property
+    def known(self) -> int:
+        """Violations that are in the baseline."""
+        return sum(result.known for result in self.results)
 
     @property
     def violations(self) -> int:
@@ -181,6 +203,7 @@ class Report:
                 "started_at": self.started_at,
                 "duration_s": round(self.duration_s, 3),
                 "command": self.command,
+                **({} if self.baseline is None else {"baseline": self.baseline}),
             },
             "summary": {
                 "rules": len(self.results),
@@ -213,13 +236,15 @@ def report_from_json(content: Mapping[str, Any]) -> Report:
         results=[_result_from_json(entry) for entry in content["rules"]],
         measured=content.get("measured", {}),
         partition=content.get("partition"),
+        baseline=run.get("baseline"),
     )
 
 
 def _result_from_json(entry: Mapping[str, Any]) -> Result:
     samples = tuple(Sample(sample["why"], sample.get("_id"), sample.get("ref")) for sample in entry["samples"])
     plain = ("id", "title", "severity", "status", "examined", "violations", "reason", "duration_s")
-    return Result(samples=samples, evidence=entry.get("evidence", {}), **{name: entry[name] for name in plain})
+    values = {name: entry[name] for name in plain}
+    return Result(samples=samples, evidence=entry.get("evidence", {}), known=entry.get("known", 0), **values)
 
 
 def quality_score(results: Iterable[Result]) -> float:

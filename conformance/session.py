@@ -68,8 +68,11 @@ class Judgement:
     started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     _clock: float = field(default_factory=time.perf_counter)
 
-    def report(self, results: Sequence[Result]) -> Report:
-        """The report of these results, with the run's circumstances; of a part no pictures are measured."""
+    def report(self, results: Sequence[Result], baseline: Path | None = None) -> Report:
+        """The report of these results, with the run's circumstances; of a part no pictures are measured.
+
+        ``baseline`` is the file that the results were compared with.
+        """
         counts: Mapping[str, int] = self.context.counts
         partition = self.context.partition
         return Report(
@@ -82,6 +85,7 @@ class Judgement:
             results=results,
             measured=measured(self.context, results) if partition is None else {},
             partition=None if partition is None else partition.as_json(self.context.sample_size, self.context.ranges),
+            baseline=None if baseline is None else baseline.name,
         )
 
 

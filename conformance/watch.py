@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pymongo
@@ -19,6 +20,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from conformance.connection import Document, in_words
 from conformance.errors import TargetError
+from conformance.masking import mask
 from conformance.recording import Record, record
 from conformance.report.compare import Difference, difference
 from conformance.results import Report, Result
@@ -84,6 +86,7 @@ class Watch:
     expect: Callable[[int], None] = lambda _: None
     judged: Callable[[Result], None] = lambda _: None
     settle: Callable[[Sequence[Result]], Sequence[Result]] = list
+    baseline: Path | None = None
     allow_writes: bool = False
     sample_size: int = 5
     quiet: float = QUIET
@@ -138,9 +141,10 @@ class Watch:
             seed=self.project.settings.seed,
             started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             duration_s=time.time() - started,
-            command=self.command,
+            command=mask(self.command),
             counts=counts,
             results=self.settle([self._results[rule.id] for rule in self.rules]),
+            baseline=None if self.baseline is None else self.baseline.name,
         )
 
     def _wait(self, error: PyMongoError | TargetError, failures: int) -> None:

@@ -16,7 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, PyMongoError
 from rich.console import Console
 
-from conformance.baseline import LIMIT, Known, compare
+from conformance.baseline import LIMIT, Baseline, compare
 from conformance.baseline import load as load_baseline
 from conformance.errors import HarnessError, TargetError
 from conformance.masking import one_line
@@ -37,7 +37,7 @@ from suites.server_gone import ServerGone
 _WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
 _PROJECT = pytest.StashKey[Project]()
 _RULES = pytest.StashKey[dict[str, Rule]]()
-_KNOWN = pytest.StashKey[dict[str, Known]]()
+_KNOWN = pytest.StashKey[Baseline | None]()
 _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
 _REPORT = pytest.StashKey[Report | None]()
@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         choose(project.settings, uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True)
         chosen = select(project.rules, config.getoption("--only"), config.getoption("--collection"))
         baseline = config.getoption("--baseline")
-        config.stash[_KNOWN] = load_baseline(baseline) if baseline else {}
+        config.stash[_KNOWN] = load_baseline(baseline) if baseline else None
     except HarnessError as error:
         pytest.exit(one_line(error), returncode=error.exit_code)
     config.stash[_PROJECT] = project
@@ -203,7 +203,8 @@ def judgement(
         results = pytestconfig.stash[_RESULTS]
         if all(rule.id in results for rule in rules):  # a verdict on a part would be none
             with _one_line_exit(), _explained(target):
-                pytestconfig.stash[_REPORT] = judgement.report([results[rule.id] for rule in rules])
+                found = [results[rule.id] for rule in rules]
+                pytestconfig.stash[_REPORT] = judgement.report(found, pytestconfig.getoption("--baseline"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -229,7 +230,7 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
             pytest.skip(result.reason or "")
         if result.status == "error":
             raise RuntimeError(result.reason)
-        new_warning = result.status == "warned" and not result.known
+        new_warning = result.status == "warned" and not result.accepted
         if result.status == "failed" or (new_warning and pytestconfig.getoption("--warnings-fail")):
             pytest.fail(text.finding(result), pytrace=False)
 

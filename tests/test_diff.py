@@ -148,7 +148,13 @@ def test_diff_as_json(workplace: Workplace, files: tuple[str, str]) -> None:
     content = json.loads(done.out)
     assert done.code == 1
     assert content["new"] == [
-        {"id": "counts.a.b", "title": "b is as it must be", "status": ["passed", "failed"], "violations": [0, 7]}
+        {
+            "id": "counts.a.b",
+            "title": "b is as it must be",
+            "status": ["passed", "failed"],
+            "violations": [0, 7],
+            "known": [0, 0],
+        }
     ]
     assert (content["fixed"], content["quality_score"]) == ([], [100.0, 50.0])
     assert content["counts"] == {"children": [990, 991], "vectors": [0, None]}
@@ -172,6 +178,26 @@ def test_without_files_the_last_two_saved_runs_are_compared(workplace: Workplace
     first = json_file.render(run(1, 9))
     (tmp_path / "first.json").write_text(first, encoding="utf-8")
     assert "counts.a.b: 9 -> 4" in place.zava("diff", str(tmp_path / "first.json")).out
+
+
+def test_a_run_with_a_baseline_is_marked_in_trend_and_diff(workplace: Workplace, tmp_path: Path) -> None:
+    root = tmp_path / "model"
+    root.mkdir()
+    for name in ("schemas", "config"):
+        (root / name).symlink_to(workplace.root / name)
+    place = Workplace(root, workplace.cache)
+    accepted = replace(broken(3), status="warned", known=3)
+    saved(
+        root / "reports", run(1, 3), replace(run(2, 0), results=[accepted, result("counts.a.c")], baseline="known.json")
+    )
+    rows = [line.split(maxsplit=1)[1] for line in place.zava("trend").out.splitlines()[1:3]]
+    assert [row.startswith(word) for row, word in zip(rows, ("NOT CONFORMANT  ", "CONFORMANT (3 known"), strict=True)]
+    told = json.loads(place.zava("trend", "--json").out)["runs"]
+    assert [(each["baseline"], each["known"]) for each in told] == [(None, 0), ("known.json", 3)]
+    done = place.zava("diff")
+    assert (done.code, "Fixed" in done.out) == (0, False)
+    assert done.out.splitlines()[1].endswith(", baseline known.json")
+    assert "Still broken (1)\n  counts.a.b: 3 -> 3 (3 known)" in done.out
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from conformance.report import json_file
 from tests.commands import Workplace
 
 pytest_plugins = ["tests.commands"]
@@ -29,14 +30,16 @@ def test_what_is_in_the_baseline_is_accepted_and_what_is_new_is_not(
     orphan(mongo, copied, 2)
     baseline, allure = tmp_path / "baseline.json", tmp_path / "allure"
     known = ("--baseline", str(baseline), "--only", RULE)
-    assert workplace.zava("validate", "--uri", uri, "--update-baseline", *known, env=env).code == 1
+    assert workplace.zava("validate", "--uri", uri, "--update-baseline", *known, env=env).code == 0
 
     flags = (*known, "--uri", uri, "--reports", str(tmp_path), f"--alluredir={allure}")
     done = workplace.suites(*flags, env=env)
     assert done.code == 0, done.out
     written = json.loads((tmp_path / "validation.json").read_text(encoding="utf-8"))
     found = {rule["id"]: rule for rule in written["rules"]}[RULE]
-    assert (found["status"], found["reason"]) == ("warned", "known: all 2 are in the baseline")
+    assert (found["status"], found["reason"], found["known"]) == ("warned", "known: all 2 are in the baseline", 2)
+    assert written["run"]["baseline"] == "baseline.json"
+    json_file.load(tmp_path / "validation.json")
     results = [json.loads(path.read_text(encoding="utf-8")) for path in allure.glob("*-result.json")]
     shown = next(each for each in results if each["fullName"] == RULE)
     assert (shown["status"], shown["statusDetails"]["known"]) == ("failed", True)
@@ -46,6 +49,23 @@ def test_what_is_in_the_baseline_is_accepted_and_what_is_new_is_not(
     done = workplace.suites(*flags, env=env)
     assert done.code == 1
     assert "1 new, 2 in the baseline" in done.out
+
+
+def test_an_update_of_a_part_keeps_the_rest_and_ends_with_the_verdict_against_it(
+    workplace: Workplace, mongo: MongoClient[dict[str, Any]], copied: str, uri: str, tmp_path: Path
+) -> None:
+    env, baseline = {"MONGODB_DATABASE": copied}, tmp_path / "baseline.json"
+    orphan(mongo, copied, 2)
+    update = ("validate", "--uri", uri, "--baseline", str(baseline), "--update-baseline", "--only")
+    assert workplace.zava(*update, RULE, env=env).code == 0
+    done = workplace.zava(*update, "validators.orders.level", env=env)
+    assert (done.code, done.out.splitlines()[1]) == (
+        0,
+        "CONFORMANT (1 known violation): 1 rule is broken only as the baseline baseline.json records",
+    )
+    known = json.loads(baseline.read_text(encoding="utf-8"))["rules"]
+    assert {rule: entry["violations"] for rule, entry in known.items()} == {RULE: 2, "validators.orders.level": 1}
+    assert "written with 3 known violations of 2 rules" in done.err
 
 
 def test_a_baseline_that_is_not_there_is_one_line(workplace: Workplace, tmp_path: Path) -> None:

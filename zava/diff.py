@@ -72,7 +72,8 @@ def _pair(context: typer.Context, before: Path | None, after: Path | None) -> tu
 
 def _lines(found: Difference) -> Iterator[str]:
     for name, run in (("before", found.before), ("after", found.after)):
-        yield f"{name:7} {run.started_at}  {visible(run.target.describe())}"
+        against = f", baseline {visible(run.baseline)}" if run.baseline else ""
+        yield f"{name:7} {run.started_at}  {visible(run.target.describe())}{against}"
     for name, changes in found.lists():
         if changes:
             yield f"\n{_HEADINGS[name]} ({len(changes)})"
@@ -97,7 +98,9 @@ def _numbers(change: Change) -> str:
 def _violations(result: Result | None) -> str:
     if result is None:
         return "not there"
-    return f"{result.violations:,}" if result.status in ("passed", "failed", "warned") else result.status
+    if result.status not in ("passed", "failed", "warned"):
+        return result.status
+    return f"{result.violations:,}" + (f" ({result.known:,} known)" if result.known else "")
 
 
 def _number(number: int | None) -> str:
@@ -133,9 +136,9 @@ def _show(found: Trend) -> None:
     for name in ("Score", "Violations", "Documents"):
         runs.add_column(name, justify="right", no_wrap=True)
     for run in found.runs:
-        word = verdict(run).word
+        judged = verdict(run)
         shown = (f"{run.quality_score}", f"{run.violations:,}", f"{sum(run.counts.values()):,}")
-        runs.add_row(run.started_at, Text(word, "green" if word == "CONFORMANT" else "red"), *shown)
+        runs.add_row(run.started_at, Text(judged.headline, "green" if judged.word == "CONFORMANT" else "red"), *shown)
     console.print(runs)
     console.print(f"\n{sparkline([run.violations for run in found.runs])} {found.runs[-1].violations:>8,} violations")
     for rule, numbers in found.broken.items():

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conformance.baseline import LIMIT, compare, record
+from conformance.baseline import LIMIT, Baseline, compare, record
 from conformance.baseline import load as load_baseline
 from conformance.errors import ConfigurationError, HarnessError
 from conformance.explanation import explain as explained
@@ -23,7 +23,7 @@ from conformance.merging import merged_report
 from conformance.partition import Partition
 from conformance.report import html, json_file, text
 from conformance.report.writing import write_text
-from conformance.results import Report, report_from_json
+from conformance.results import Report, Result, report_from_json
 from conformance.rules.base import Rule
 from conformance.runner import select
 from conformance.session import Project, judging, load_project
@@ -63,7 +63,7 @@ def validate(
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that this file does not know.")] = None,
     update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Write what is broken now into the --baseline file.")
+        bool, typer.Option("--update-baseline", help="Write what is broken now into the --baseline file; exit 0.")
     ] = False,
     watching: Annotated[
         bool, typer.Option("--watch", help="Stay, and judge again what changes touch, until Ctrl-C.")
@@ -88,7 +88,7 @@ def validate(
         )
     project = project_of(context)
     rules = _selected(project, only, collection)
-    known = load_baseline(baseline) if baseline is not None and not update_baseline else {}
+    known = load_baseline(baseline) if baseline is not None and not update_baseline else None
     with ExitStack() as stack:
         target = stack.enter_context(opened(project, uri, embedded, judging=True))
         shown = stack.enter_context(ExitStack())
@@ -102,7 +102,7 @@ def validate(
         if watching:
             shown.close()  # the view and the bars would fight for the terminal
             watch = Watch(project, target, rules, command, allow_writes=allow_writes, sample_size=size)
-            watch.settle = lambda results: compare(results, known, sample).results
+            watch.settle, watch.baseline = lambda results: compare(results, known, sample).results, baseline
             raise typer.Exit(follow(watch, as_json=output is Format.JSON, strict=strict))
         judgement = stack.enter_context(
             judging(
@@ -118,14 +118,29 @@ def validate(
         bars.expect({"rules": len(rules)})
         results = judgement.run.results(lambda _: bars("rules", 1))
         if baseline is not None and update_baseline:
-            write_text(baseline, record(results))
-            notice(f"{baseline}: written with what is broken now")
+            known = _updated(baseline, results, {rule.id for rule in project.rules}, narrowed=bool(only or collection))
         compared = compare(results, known, sample)
-        report = judgement.report(compared.results)
+        report = judgement.report(compared.results, baseline)
     for rule_id, number in compared.fixed.items():
         notice(f"fixed: {rule_id}: {number} violations of the baseline no longer occur")
     _publish(report, output, reports, strict=strict)
     raise typer.Exit(report.exit_code(strict=strict) if partition is None else 0)
+
+
+def _updated(path: Path, results: list[Result], rules: set[str], *, narrowed: bool) -> Baseline:
+    """Write what is broken now into the baseline; entries of rules that this run did not examine stay."""
+    before = None
+    if path.exists():
+        try:
+            before = load_baseline(path)
+        except ConfigurationError:
+            if narrowed:
+                raise
+    write_text(path, record(results, before, rules=rules))
+    written = load_baseline(path)
+    number = sum(entry.violations for entry in written.rules.values())
+    notice(f"{path}: written with {number:,} known violations of {len(written.rules):,} rules")
+    return written
 
 
 def merge(

@@ -71,7 +71,7 @@ def what(changes: Changes) -> str:
 
 def _line(each: Verdict, strict: bool) -> str:
     """One verdict as a line: when, what changed, how many rules were judged, what broke and what was fixed."""
-    parts = [f"{each.report.started_at} {verdict(each.report, strict=strict).word}"]
+    parts = [f"{each.report.started_at} {verdict(each.report, strict=strict).headline}"]
     parts.append(
         f"{each.judged} rules judged after {what(each.changes)}" if each.since else f"{each.judged} rules judged"
     )
@@ -160,7 +160,9 @@ class _View:
             judged = verdict(report, strict=self._strict)
             style = {"CONFORMANT": "bold green", "INCOMPLETE": "bold magenta"}.get(judged.word, "bold red")
             parts.append(Text(visible(report.target.describe()), overflow="ellipsis", no_wrap=True))
-            parts.append(Text.assemble((judged.word, style), f": {judged.sentence}. Quality {report.quality_score}"))
+            parts.append(
+                Text.assemble((judged.headline, style), f": {judged.sentence}. Quality {report.quality_score}")
+            )
             parts += self._findings(_broken(report))
             parts += [Text(line, "dim", overflow="ellipsis", no_wrap=True) for line in self._history]
         parts.append(Text(f"{time.strftime('%H:%M:%S')} {self._doing}", "cyan"))

@@ -57,7 +57,7 @@ def attach(result: Result) -> None:
     picture = share(result)
     if picture is not None:
         allure.attach(picture.file, name=f"{result.id}.svg", attachment_type=AttachmentType.SVG)
-    if result.known:
+    if result.accepted:
         allure.dynamic.label(KNOWN_LABEL, result.reason)  # type: ignore[no-untyped-call]
 
 

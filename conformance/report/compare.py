@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from conformance.results import Report, Result, Status
+from conformance.results import Report, Result, Severity, Status
 
 #: How bad a status is; a rule that was not judged is neither broken nor whole.
 _RANK: Final[Mapping[Status, int]] = {"passed": 0, "warned": 1, "failed": 2, "error": 2}
+#: How bad a rule is whose violations are all in the baseline: they are there as before.
+_ACCEPTED: Final[Mapping[Severity, int]] = {"warning": 1, "error": 2}
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Change:
             "title": self.result.title,
             "status": [each and each.status for each in pair],
             "violations": [each and each.violations for each in pair],
+            "known": [each and each.known for each in pair],
         }
 
 
@@ -41,7 +44,8 @@ class Change:
 class Difference:
     """The rules whose standing matters, each in one of the lists; ``counts`` holds collections that changed size.
 
-    ``new``: broken now, and not or less severely before. ``worse``: broken in both, with more violations now.
+    ``new``: broken now, and not or less severely before. ``worse``: broken in both, with more violations now, or with
+    more that are not in the baseline if both runs had one.
     ``still``: broken in both, with as many or fewer. ``fixed``: broken before, and now whole or only a warning.
     ``lost``: judged before and not now; it may be broken unseen.
     """
@@ -56,9 +60,10 @@ class Difference:
     counts: Mapping[str, tuple[int | None, int | None]]
 
     def exit_code(self, *, strict: bool = False) -> int:
-        """1 when anything is newly broken or got worse (with ``strict`` warnings count), else 0."""
+        """1 if anything is newly broken or got worse and no baseline accepts it (with ``strict`` warnings count)."""
         least = 1 if strict else 2
-        return int(any(_rank(change.after) >= least for change in (*self.new, *self.worse)))
+        changed = [change.after for change in (*self.new, *self.worse) if change.after and not change.after.accepted]
+        return int(any(_rank(result) >= least for result in changed))
 
     def as_json(self) -> dict[str, Any]:
         """The content of `zava diff --json`; pairs are before and after."""
@@ -79,16 +84,17 @@ def difference(before: Report, after: Report) -> Difference:
     """What changed from one run to the next, rules in the order of the later one."""
     old = {result.id: result for result in before.results}
     now = {result.id: result for result in after.results}
+    baselines = before.baseline is not None and after.baseline is not None
     lists: dict[str, list[Change]] = {name: [] for name in ("new", "worse", "still", "fixed", "lost")}
     for rule_id in [*now, *(rule_id for rule_id in old if rule_id not in now)]:
         change = Change(old.get(rule_id), now.get(rule_id))
-        name = _standing(change)
+        name = _standing(change, baselines=baselines)
         if name:
             lists[name].append(change)
     return Difference(before, after, counts=_counts(before.counts, after.counts), **lists)
 
 
-def _standing(change: Change) -> str | None:
+def _standing(change: Change, *, baselines: bool) -> str | None:
     before, after = _rank(change.before), _rank(change.after)
     if after < 0:
         return "lost" if before >= 0 else None
@@ -98,11 +104,14 @@ def _standing(change: Change) -> str | None:
         return "fixed"
     if after <= 0 or change.before is None or change.after is None:
         return None
-    return "worse" if change.after.violations > change.before.violations else "still"
+    more = change.after.violations > change.before.violations
+    return "worse" if more or (baselines and change.after.new > change.before.new) else "still"
 
 
 def _rank(result: Result | None) -> int:
-    return _RANK.get(result.status, -1) if result else -1
+    if result is None:
+        return -1
+    return _ACCEPTED[result.severity] if result.accepted else _RANK.get(result.status, -1)
 
 
 def _counts(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, tuple[int | None, int | None]]:
@@ -116,4 +125,6 @@ def _about(report: Report) -> dict[str, Any]:
         "database": report.target.database,
         "started_at": report.started_at,
         "violations": report.violations,
+        "baseline": report.baseline,
+        "known": report.known,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,19 +33,45 @@ _WORDS: Final[Mapping[int, str]] = {0: "CONFORMANT", 1: "NOT CONFORMANT", 3: "IN
 
 @dataclass(frozen=True)
 class Verdict:
-    """``word`` is CONFORMANT, NOT CONFORMANT or INCOMPLETE; ``sentence`` says from what, without a full stop."""
+    """``word`` is CONFORMANT, NOT CONFORMANT or INCOMPLETE; ``sentence`` says from what, without a full stop.
+
+    ``qualifiers`` say what the word alone would hide: generated data, violations that a baseline accepts.
+    """
 
     word: str
     sentence: str
+    qualifiers: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The word with its qualifiers, such as ``CONFORMANT (generated data)``."""
+        return f"{self.word} ({', '.join(self.qualifiers)})" if self.qualifiers else self.word
 
 
 def verdict(report: Report, *, strict: bool = False) -> Verdict:
     """The judgement that the exit code stands for; with ``strict`` warnings break conformance."""
     word = _WORDS[report.exit_code(strict=strict)]
-    parts = [_phrase(status, report.number(status)) for status in STATUSES if report.number(status)]
+    parts = list(_parts(report))
     if strict and report.new_warnings:
         parts.append("warnings count as broken")
-    return Verdict(word, ", ".join(parts) or "no rule was run")
+    return Verdict(word, ", ".join(parts) or "no rule was run", tuple(_qualifiers(report)))
+
+
+def _parts(report: Report) -> Iterator[str]:
+    for status in STATUSES:
+        number = report.new_warnings if status == "warned" else report.number(status)
+        if number:
+            yield _phrase(status, number)
+        if status == "warned" and report.accepted:
+            broken = "rule is" if report.accepted == 1 else "rules are"
+            yield f"{report.accepted:,} {broken} broken only as the baseline {report.baseline} records"
+
+
+def _qualifiers(report: Report) -> Iterator[str]:
+    if report.target.embedded:
+        yield "generated data"
+    if report.known:
+        yield f"{report.known:,} known violation{'' if report.known == 1 else 's'}"
 
 
 def _phrase(status: Status, number: int) -> str:

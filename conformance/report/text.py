@@ -42,7 +42,7 @@ def show(report: Report, console: Console, *, paths: Mapping[str, Path] | None =
     """
     judged = verdict(report, strict=strict)
     console.print(Text(visible(report.target.describe())), overflow="fold")
-    console.print(Text.assemble((judged.word, _VERDICT_STYLES[judged.word]), ": ", judged.sentence))
+    console.print(Text.assemble((judged.headline, _VERDICT_STYLES[judged.word]), ": ", judged.sentence))
     for block in (_counts(report), _families(report), *_findings(report), *_skipped(report)):
         console.print()
         console.print(block)
