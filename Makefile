@@ -2,11 +2,21 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+STAMP := $(VENV)/.installed-dev
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# For `make upgrade`. RESOLUTION: highest, or lowest-direct for the lower bounds of pyproject.toml.
+EXTRAS := base azure bench dev mutants
+RESOLUTION ?= highest
+UV := uv>=0.13,<1
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+  --resolution $(RESOLUTION) --no-annotate --custom-compile-command 'make upgrade'
+NPM_FOLDERS := conformance/report/npm tests/npm
+NPM_LOCK := --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
-.PHONY: conform test soak mutants lint bench bench-tenfold docs clean
+.PHONY: conform test soak mutants lint bench bench-tenfold docs install upgrade clean
+.SECONDARY:
 
-conform: $(STAMP)  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
+conform: $(VENV)/.installed-base  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
 	$(BIN)/zava conform --embedded
 
 test: $(STAMP)  ## the project's own tests
@@ -17,8 +27,7 @@ soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
 	$(BIN)/pytest tests/test_oracles.py tests/test_schema_packs.py --hypothesis-profile=deep -q
 	$(BIN)/pytest suites/test_fuzzing.py --embedded --hypothesis-profile=deep -q
 
-mutants: $(STAMP)  ## are wrong rules noticed: mutation testing of the rule modules, an hour at a time
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
+mutants: $(STAMP) $(VENV)/.installed-mutants  ## are wrong rules noticed: mutation testing of the rule modules, an hour at a time
 	$(BIN)/pytest tests/test_mutants.py -q
 	$(BIN)/python -m tests.mutants
 
@@ -27,8 +36,7 @@ lint: $(STAMP)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP)  ## the figures of docs/PERFORMANCE.md and COMPARISON.md, side by side, on embedded servers at full size
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+bench: $(STAMP) $(VENV)/.installed-bench  ## the figures of docs/PERFORMANCE.md and COMPARISON.md, side by side, on embedded servers at full size
 	$(BIN)/pytest suites/benchmarks --embedded -q
 
 bench-tenfold: $(STAMP)  ## the same whole job on ten times the data: about half an hour, 10 GB of disk
@@ -40,9 +48,23 @@ docs: $(STAMP)  ## regenerate docs/DATA_MODEL.md and docs/RULES.md
 clean:  ## remove what make made (the embedded server's data stays in the user's cache)
 	rm -rf $(VENV) reports/* .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
 
-$(STAMP): pyproject.toml
+install: $(VENV)/.installed-base  ## the project and what running it needs, at the locked versions
+
+upgrade: $(VENV)/bin/pip  ## renew the lock files: requirements/*.txt, and the package-lock.json of the npm tools
+	$(PIP) '$(UV)'
+	$(COMPILE) --all-extras --output-file $(VENV)/all.txt
+	for extra in $(EXTRAS); do \
+	  $(COMPILE) --extra build $$([ $$extra = base ] || echo --extra $$extra) --constraints $(VENV)/all.txt \
+	    --generate-hashes --output-file requirements/$$extra.txt || exit; done
+	for folder in $(NPM_FOLDERS); do rm -f $$folder/package-lock.json && npm install --prefix $$folder $(NPM_LOCK) || exit; done
+
+$(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed, $$($(PYTHON) --version) was found: apt-get install python3.11 python3.11-venv, then make PYTHON=python3.11"; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $(STAMP)
+
+# The lock file is complete, so pip resolves nothing; the build backend is in it too, so nothing else is downloaded.
+$(VENV)/.installed-%: requirements/%.txt pyproject.toml | $(VENV)/bin/pip
+	$(PIP) --no-deps --no-build-isolation --require-hashes --requirement $<
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -41,7 +42,8 @@ Document = dict[str, Any]
 Mongo = Database[Document]
 Rows = list[Document]
 EXAMPLES: Final = ROOT / "examples"
-MONGOSH: Final = "2.12.0"
+#: What npm installs; `make upgrade` renews the lock file.
+PINNED: Final = ROOT / "tests" / "npm"
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def low(documents: Rows) -> Rows:
 
 @pytest.fixture(scope="session")
 def mongosh() -> str:
-    """The real mongosh: the one on PATH if it is recent, else npm's, installed once into the user's cache."""
+    """Return mongosh: the one on PATH, else the one of npm's lock file, installed once into the user's cache."""
     found = shutil.which("mongosh")
     if found:
         return found
@@ -88,16 +90,18 @@ def mongosh() -> str:
     if npm is None:
         pytest.skip("neither mongosh nor npm is on PATH: install Node to run the examples in mongosh")
     base = Path(os.environ.get("ZAVA_CACHE_DIR") or platformdirs.user_cache_path("zava-conformance", appauthor=False))
-    place = base / f"mongosh-{MONGOSH}"
+    place = base / f"mongosh-{hashlib.sha256((PINNED / 'package-lock.json').read_bytes()).hexdigest()[:8]}"
     program = place / "node_modules" / ".bin" / "mongosh"
     if not program.exists():
         place.mkdir(parents=True, exist_ok=True)
+        for file in PINNED.glob("package*.json"):
+            shutil.copy(file, place)
         # Without what only Kerberos, encryption and cloud logins need, which would be compiled here for half a minute.
         less = ["--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
-        command = [npm, "install", "--prefix", str(place), *less, f"mongosh@{MONGOSH}"]
+        command = [npm, "ci", "--prefix", str(place), *less]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            pytest.skip(f"npm cannot install mongosh@{MONGOSH}: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+            pytest.skip(f"npm cannot install mongosh: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
     return str(program)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from conformance.report import allure_html
 from conformance.report.allure import attachment, categories, environment_properties, epic, labels, prepare
-from conformance.report.allure_html import VERSION, Rendered, configuration, render_html
+from conformance.report.allure_html import FOLDER, VERSION, Rendered, configuration, render_html
 from conformance.report.allure_page import finished, packed, without_network
 from conformance.results import Sample
 from conformance.rules.base import Rule, answer, skipped
@@ -289,12 +289,12 @@ NODE = f"mkdir -p report/awesome; printf '%s' '{PAGE}' >report/awesome/index.htm
         (NPM, None, "node is not on PATH; install Node.js 20 or later (apt-get install nodejs npm)"),
         (None, NODE, "npm is not on PATH; install Node.js 20 or later (apt-get install nodejs npm)"),
         ("echo 'npm warn x' >&2; echo 'npm error network' >&2; echo 'npm error log' >&2; exit 1", NODE,
-         "npm install failed (exit 1): npm error network"),
-        ("exit 7", NODE, "npm install failed (exit 7): it said nothing"),
-        ("exit 0", NODE, "npm installed allure 3.18.0 without index.js; remove {cache} and run again"),
-        ("exec sleep 60", NODE, "npm install took more than 0.2 s"),
+         "npm ci failed (exit 1): npm error network"),
+        ("exit 7", NODE, "npm ci failed (exit 7): it said nothing"),
+        ("exit 0", NODE, f"npm installed allure {VERSION} without index.js; remove {{cache}} and run again"),
+        ("exec sleep 60", NODE, "npm ci took more than 0.2 s"),
         (NPM, "echo one; echo 'Cannot find module' >&2; exit 1", "rendering it failed (exit 1): Cannot find module"),
-        (NPM, "exit 0", "Allure 3.18.0 wrote no index.html"),
+        (NPM, "exit 0", f"Allure {VERSION} wrote no index.html"),
         (NPM, "exec sleep 60", "rendering it took more than 0.2 s"),
     ],
     ids=["no node", "no npm", "install fails", "install fails silently", "install makes nothing", "install hangs",
@@ -304,13 +304,13 @@ def test_without_html_one_line_says_why(
     npm: str | None, node: str | None, reason: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "took more" in reason:
-        monkeypatch.setattr(allure_html, "_INSTALL_SECONDS" if "install" in reason else "_RENDER_SECONDS", 0.2)
+        monkeypatch.setattr(allure_html, "_INSTALL_SECONDS" if "npm ci" in reason else "_RENDER_SECONDS", 0.2)
     for name, script in (("npm", npm), ("node", node)):
         if script is not None:
             _program(place / "bin", name, script)
     (place / "allure").mkdir()
     (place / "allure" / "index.html").write_text("the last run's", encoding="utf-8")
-    expected = reason.replace("{cache}", str(place / "cache" / f"allure-{VERSION}"))
+    expected = reason.replace("{cache}", str(place / "cache" / FOLDER))
     assert _rendered(place) == Rendered(None, f"no Allure HTML: {expected}")
     assert [path.name for path in (place / "allure").iterdir()] == ["index.html"]
     assert (place / "allure" / "index.html").read_text(encoding="utf-8") == "the last run's"
@@ -345,7 +345,7 @@ def test_allure_is_installed_once_and_renders_each_time(place: Path) -> None:
     assert given["categories"] == categories()
     arguments = (place / "arguments").read_text(encoding="utf-8").split()
     assert Path(arguments[0]).name == "allure.mjs"
-    assert arguments[1] == str(place / "cache" / f"allure-{VERSION}" / CORE / "index.js")
+    assert arguments[1] == str(place / "cache" / FOLDER / CORE / "index.js")
     assert arguments[-1] == str((place / "results").resolve())
 
 
@@ -384,7 +384,7 @@ def test_a_page_of_another_make_stays_as_it_is(page: str) -> None:
     assert packed(page) == page
 
 
-INSTALLED = platformdirs.user_cache_path("conformance") / f"allure-{VERSION}"
+INSTALLED = platformdirs.user_cache_path("conformance") / FOLDER
 needs_allure = pytest.mark.skipif(not INSTALLED.is_dir(), reason=f"Allure {VERSION} is not installed in {INSTALLED}")
 
 

@@ -1,13 +1,14 @@
 """Allure 3's HTML report through Node, as one file; without Node, or when anything fails, one line says why not.
 
-The npm package is installed once, at a fixed version, into the user's cache (about 6 s and 53 MB), and later runs need
-no network. `npx allure@3` would ask the registry each time. Allure's page calls Google Analytics when it is opened; a
-report of a business's data calls nobody, so the call is taken out and a Content-Security-Policy forbids any other
-(allure_page.py).
+The npm package is installed once, at the versions that npm/package-lock.json pins with their hashes, into the user's
+cache (about 6 s and 53 MB), and later runs need no network. `npx allure@3` would ask the registry each time. Allure's
+page calls Google Analytics when it is opened; a report of a business's data calls nobody, so the call is taken out and
+a Content-Security-Policy forbids any other (allure_page.py).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -23,7 +24,12 @@ from conformance.report.allure import PICTURES, categories
 from conformance.report.allure_page import finished
 from conformance.report.writing import write_text
 
-VERSION: Final = "3.18.0"
+#: What npm installs: package.json and package-lock.json, which `make upgrade` renews.
+_PINNED: Final = Path(__file__).with_name("npm")
+_LOCK: Final = (_PINNED / "package-lock.json").read_bytes()
+VERSION: Final[str] = json.loads(_LOCK)["packages"]["node_modules/allure"]["version"]
+#: The installation's folder in the cache: another lock file, another folder.
+FOLDER: Final = f"allure-{VERSION}-{hashlib.sha256(_LOCK).hexdigest()[:8]}"
 _INSTALL_SECONDS: Final = 180
 _RENDER_SECONDS: Final = 120
 _HISTORY_LIMIT: Final = 20
@@ -52,7 +58,6 @@ def render_html(
     title: str,
     history: Path | None = None,
     cache: Path | None = None,
-    version: str = VERSION,
 ) -> Rendered:
     """Render the Allure results in ``results`` to ``out``/index.html, one file that opens from disk.
 
@@ -64,7 +69,7 @@ def render_html(
         if not any(results.glob("*-result.json")):
             raise _UnavailableError(f"{results} holds no Allure results; run pytest with --alluredir={results}")
         node = _command("node")
-        program = _installed((cache or platformdirs.user_cache_path("conformance")) / f"allure-{version}", version)
+        program = _installed((cache or platformdirs.user_cache_path("conformance")) / FOLDER)
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".rendering-") as scratch:
             made = _render(node, program, results.resolve(), Path(scratch).resolve(), title, history)
@@ -114,8 +119,8 @@ def _render(node: str, program: Path, results: Path, scratch: Path, title: str, 
     return made[0]
 
 
-def _installed(folder: Path, version: str) -> Path:
-    """Allure's library in the cache, installed there first when need be: beside its place, so that it is never half."""
+def _installed(folder: Path) -> Path:
+    """Return Allure's library in the cache; install it first if it is missing, beside its place and then renamed."""
     program = folder / "node_modules" / "@allurereport" / "core" / "dist" / "index.js"
     if program.is_file():
         return program
@@ -123,14 +128,15 @@ def _installed(folder: Path, version: str) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
+        for file in _PINNED.glob("package*.json"):
+            shutil.copy(file, scratch)
         options = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts"]
-        install = [npm, "install", "--prefix", str(scratch), *options, f"allure@{version}"]
-        _run(install, _INSTALL_SECONDS, scratch, "npm install")
+        _run([npm, "ci", "--prefix", str(scratch), *options], _INSTALL_SECONDS, scratch, "npm ci")
         _take_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if not program.is_file():
-        raise _UnavailableError(f"npm installed allure {version} without {program.name}; remove {folder} and run again")
+        raise _UnavailableError(f"npm installed allure {VERSION} without {program.name}; remove {folder} and run again")
     return program
 
 
