@@ -12,6 +12,7 @@ from bson import DatetimeConversion
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 
+from conformance.collation import SimpleClient
 from conformance.errors import ConfigurationError, TargetError
 from conformance.masking import mask
 
@@ -34,6 +35,8 @@ _APPENDIX: Final = re.compile(
 def connect(uri: str, source: str, **options: Any) -> MongoClient[Document]:
     """A client for the connection string that ``source`` gave; nothing is asked of the server yet.
 
+    Its queries compare values by the simple collation, whatever the collections' own is.
+
     ``options`` are the client's own, such as maxPoolSize.
 
     Raises ConfigurationError for what is no connection string or holds an unknown option, TargetError when DNS does
@@ -46,7 +49,7 @@ def connect(uri: str, source: str, **options: Any) -> MongoClient[Document]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # an option that is misspelt would be ignored
             patience = {"serverSelectionTimeoutMS": PATIENCE_MS, "connectTimeoutMS": PATIENCE_MS}
-            return MongoClient(uri, **{"appname": "zava-conformance", **patience, **options})
+            return SimpleClient(uri, **{"appname": "zava-conformance", **patience, **options})
     except OSError as error:  # a certificate file
         raise _unusable(source, f"{error.filename}: {error.strerror}") from None
     except (pymongo.errors.InvalidURI, pymongo.errors.ConfigurationError, ValueError, TypeError, UserWarning) as error:

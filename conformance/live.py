@@ -9,6 +9,7 @@ from typing import Any, Final
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from conformance.collation import SIMPLE_SPEC
 from conformance.model import Index
 from conformance.oracle import shorten
 
@@ -18,11 +19,13 @@ Keys = tuple[tuple[str, int | str], ...]
 TEXT_LANGUAGE: Final = "english"
 
 _NOT_ON_A_VIEW: Final = 166
-#: What a listed index says of itself without changing what it finds.
+#: Options that are compared by themselves, and those that say how an index is stored or was built, not what it finds.
 _NEUTRAL: Final = frozenset(
     {"v", "ns", "key", "name", "unique", "weights", "default_language", "background", "textIndexVersion"}
-    | {"2dsphereIndexVersion", "clustered"}
+    | {"2dsphereIndexVersion", "clustered", "storageEngine", "dropDups", "safe"}
 )
+#: Options that say no more than an index without them does.
+_DEFAULTS: Final[Mapping[str, Any]] = {"language_override": "language", "collation": SIMPLE_SPEC}
 #: Options that make an index unfit for some queries on its leading field.
 _RESTRICTING: Final = frozenset({"partialFilterExpression", "collation", "hidden"})
 
@@ -55,6 +58,24 @@ class LiveCollection:
         """True when changeStreamPreAndPostImages is enabled."""
         return bool(self.options.get("changeStreamPreAndPostImages", {}).get("enabled"))
 
+    @property
+    def collation(self) -> str | None:
+        """The default collation in words; None where values are compared exactly, as the model wants it."""
+        found = self.options.get("collation")
+        if not found:
+            return None
+        strength = f", strength {found['strength']}" if "strength" in found else ""
+        return f"the default collation {found.get('locale')}{strength}"
+
+    @property
+    def losing(self) -> str | None:
+        """Why the server deletes documents on its own, in words; None where it does not."""
+        if self.options.get("capped"):
+            return "is capped"
+        if "expireAfterSeconds" in self.options:
+            return f"deletes documents {self.options['expireAfterSeconds']} seconds after the time in their _id"
+        return None
+
 
 @dataclass(frozen=True)
 class LiveIndex:
@@ -84,7 +105,7 @@ class LiveIndex:
 
     def leads(self, path: str) -> bool:
         """True when a look-up by the field can use the index."""
-        return self.unrestricted and self.keys[0][0] == path
+        return self.unrestricted and self.keys[0] in ((path, 1), (path, -1), (path, "hashed"))
 
 
 def live_collections(database: Database[dict[str, Any]]) -> dict[str, LiveCollection]:
@@ -120,9 +141,11 @@ def listed_index(spec: Mapping[str, Any]) -> LiveIndex:
     """An index from its definition, as `listIndexes` gives it or `createIndexes` takes it."""
     weights = {path: int(weight) for path, weight in sorted(spec.get("weights", {}).items())}
     keys = tuple(_keys(spec["key"], list(weights)))
-    options = {option: value for option, value in spec.items() if option not in _NEUTRAL and value is not False}
-    if options.get("language_override") == "language":
-        del options["language_override"]
+    options = {
+        option: value
+        for option, value in spec.items()
+        if option not in _NEUTRAL and value is not False and value != _DEFAULTS.get(option)
+    }
     return LiveIndex(
         name=spec["name"],
         keys=keys,

@@ -112,9 +112,11 @@ function keysOf(index) {
 }
 
 function restOf(index) {
-  const neutral = ["v", "ns", "key", "name", "background", "textIndexVersion", "2dsphereIndexVersion", "clustered"];
+  const neutral = ["v", "ns", "key", "name", "background", "textIndexVersion", "2dsphereIndexVersion", "clustered",
+    "storageEngine", "dropDups", "safe"];
   const rest = Object.entries(index).filter(([option, value]) => !neutral.includes(option) && value !== false)
     .filter(([option, value]) => option !== "language_override" || value !== "language")
+    .filter(([option, value]) => option !== "collation" || value.locale !== "simple")
     .map(([option, value]) => option === "weights"
       ? [option, Object.entries(value).map(([path, weight]) => [path, Number(weight)]).sort()]
       : [option, value]);

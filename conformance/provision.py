@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
+from conformance.collation import SIMPLE_SPEC
 from conformance.errors import TargetError
 from conformance.live import (
     LiveCollection,
@@ -132,6 +133,12 @@ def _usable(
         raise TargetError(
             f"{database}.{collection.name}: is a {there.type}, and the model wants a collection; rename or drop it"
         )
+    unfit = None if there is None else there.losing or (there.collation and f"has {there.collation}")
+    if unfit is not None:
+        raise TargetError(
+            f"{database}.{collection.name}: {unfit}, which cannot be changed; create another collection without it,"
+            " copy the documents, drop this one and rename the copy"
+        )
     return there
 
 
@@ -228,7 +235,10 @@ def _drop(collection: Collection, live: LiveIndex, kind: Kind, what: str) -> Cha
 
 
 def _creating(collection: Collection, indexes: Iterable[LiveIndex]) -> dict[str, Any]:
-    return {"createIndexes": collection.name, "indexes": [dict(index.spec) for index in indexes]}
+    return {
+        "createIndexes": collection.name,
+        "indexes": [{"collation": SIMPLE_SPEC, **index.spec} for index in indexes],
+    }
 
 
 def _put_back(done: Sequence[Change], database: Database[dict[str, Any]], where: str) -> None:

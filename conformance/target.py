@@ -205,8 +205,24 @@ def require_data(model: Model, target: Target) -> None:
     names = set(target.database.list_collection_names())
     if names & set(model.collections):
         return
+    alike = _alike(target)
+    if alike is not None:
+        raise TargetError(
+            f"{target.info.uri} has no database {target.database.name}, but one named {alike}: set MONGODB_DATABASE to"
+            f" {alike}"
+        )
     what = f"holds other collections ({', '.join(sorted(names)[:3])}) and none of the model's" if names else "is empty"
     raise TargetError(
         f"the database {target.database.name} on {target.info.uri} {what}: check MONGODB_DATABASE, or fill it with"
         " `zava generate`"
     )
+
+
+def _alike(target: Target) -> str | None:
+    """A database whose name differs from the target's in capitals only; the server holds no two such."""
+    try:
+        names = target.client.list_database_names()
+    except pymongo.errors.OperationFailure:  # the user may read one database and not see the others
+        return None
+    wanted = target.database.name
+    return next((name for name in names if name != wanted and name.lower() == wanted.lower()), None)

@@ -25,6 +25,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from conformance.collation import SIMPLE
 from conformance.connection import OPTIONS
 from conformance.connector import RetryStrategy
 from edge.arrival import look_up
@@ -232,7 +233,7 @@ class Outbound:
             elif document is None:
                 plan.gone.append(row)
                 if name_of(row.mongo_id) in by_id:
-                    plan.operations.append(DeleteOne({"_id": row.mongo_id}))
+                    plan.operations.append(DeleteOne({"_id": row.mongo_id}, collation=SIMPLE))
             elif (held := by_id.get(name_of(row.mongo_id))) is not None and key_of(held["_id"]) == change.key:
                 self._update(name, change, row, held, plan, flushed)
         return plan
@@ -283,7 +284,7 @@ class Outbound:
             self._park(name, change, error.path, error.reason)
             return
         if update:
-            plan.operations.append(UpdateOne({"_id": row.mongo_id}, update))
+            plan.operations.append(UpdateOne({"_id": row.mongo_id}, update, collation=SIMPLE))
         plan.after.append(replace(row, base=patched(base, Delta.of(arrived | wanted))))
 
     def _park(self, name: str, change: Change, path: str, why: str) -> None:

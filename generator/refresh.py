@@ -12,6 +12,7 @@ from pymongo import UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from conformance.collation import SIMPLE
 from conformance.connection import in_words
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Collection, Model, Reference
@@ -128,7 +129,8 @@ def _write(
         first = ({flag: True} if flag and not source.live else {}) | (
             {"_id": source.key} if collection.id_field else {}
         )
-        writes.append(UpdateOne({reference.field: source.key}, {"$set": always, "$setOnInsert": first}, upsert=True))
+        update = {"$set": always, "$setOnInsert": first}
+        writes.append(UpdateOne({reference.field: source.key}, update, upsert=True, collation=SIMPLE))
     try:
         database[collection.name].bulk_write(writes, ordered=False)
     except BulkWriteError as error:

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, WriteError
 
 from conformance import provision
+from conformance.collation import SIMPLE_SPEC
 from conformance.errors import HarnessError
 from conformance.model import Collection, Index, Reference
 from conformance.paths import value_at
@@ -120,7 +121,8 @@ def test_a_unique_value_is_found_by_its_index(filled: Database[Document], unique
     collection, index = unique
     (first,) = some(filled, collection.name, 1)
     wanted = {path: value_at(first, path) for path, _ in index.keys}
-    plan = explained(filled.command("explain", {"find": collection.name, "filter": wanted}, verbosity="executionStats"))
+    find = {"find": collection.name, "filter": wanted, "collation": SIMPLE_SPEC}
+    plan = explained(filled.command("explain", find, verbosity="executionStats"))
     assert "IXSCAN" in plan.stages
     assert "COLLSCAN" not in plan.stages
     assert (plan.documents, plan.returned) == (1, 1)

@@ -167,6 +167,13 @@ def test_an_empty_database_is_no_verdict(workplace: Workplace, mongo: Mongo, uri
     assert state(mongo) == before
 
 
+def test_database_in_other_capitals(workplace: Workplace, generated: Done, uri: str) -> None:
+    """The server would refuse to create ZAVA beside zava, and reading it finds nothing."""
+    assert generated.code == 0
+    done = workplace.zava("validate", "--uri", uri, env={"MONGODB_DATABASE": "ZAVA"})
+    complaint(done, Case("", "has no database ZAVA, but one named zava: set MONGODB_DATABASE to zava", 3))
+
+
 @pytest.mark.parametrize("command", WRITERS, ids=" ".join)
 def test_a_database_of_someone_elses_is_left_alone(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, command: list[str]

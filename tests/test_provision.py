@@ -19,10 +19,10 @@ from pymongo.errors import OperationFailure
 
 from conformance.embedded import EmbeddedServer
 from conformance.errors import TargetError
-from conformance.live import live_collections
+from conformance.live import live_collections, live_indexes
 from conformance.model import Model, load_model
 from conformance.mongosh import as_mongosh
-from conformance.provision import PARTS, Change, apply, plan, require_images, wish
+from conformance.provision import PARTS, Change, _creating, apply, plan, require_images, wish
 from conformance.validator import validator
 
 ROOT = Path(__file__).parent.parent
@@ -279,6 +279,41 @@ def test_a_view_in_the_way_is_refused(empty: Documents, model: Model) -> None:
     empty.command({"create": "orders", "viewOn": "elsewhere", "pipeline": []})
     with pytest.raises(TargetError, match=r"\.orders: is a view, and the model wants a collection"):
         plan(model, empty)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"collation": {"locale": "en", "strength": 2}}, "has the default collation en, strength 2, which cannot"),
+        ({"capped": True, "size": 4096}, "is capped, which cannot be changed"),
+        (
+            {"clusteredIndex": {"key": {"_id": 1}, "unique": True}, "expireAfterSeconds": 60},
+            "deletes documents 60 seconds after the time in their _id, which cannot be changed",
+        ),
+    ],
+    ids=["collation", "capped", "expiring"],
+)
+def test_a_collection_that_must_be_recreated_is_refused(
+    options: dict[str, Any], says: str, empty: Documents, model: Model
+) -> None:
+    empty.create_collection("stores", **options)
+    with pytest.raises(TargetError, match=rf"^{empty.name}\.stores: {says}.*; create another collection without it"):
+        plan(model, empty)
+
+
+def test_an_index_that_was_dropped_in_vain_is_put_back_with_its_own_collation(empty: Documents, model: Model) -> None:
+    """The server lists no collation where it is the simple one, which createIndexes must be told nevertheless."""
+    empty.create_collection("things", collation={"locale": "en", "strength": 2})
+    specs = [{"name": "n", "key": {"n": 1}, "collation": {"locale": "simple"}}]
+    empty.command({"createIndexes": "things", "indexes": specs})
+    (listed,) = [index for index in live_indexes(empty, "things") if index.name == "n"]
+    assert _creating(model["stores"], [listed])["indexes"] == specs
+
+
+def test_indexes_name_the_simple_collation(model: Model) -> None:
+    created = [spec for change in wish(model) for spec in change.command.get("indexes", ())]
+    assert len(created) == 35
+    assert [spec["collation"] for spec in created] == [{"locale": "simple"}] * 35
 
 
 @pytest.mark.parametrize(("version", "good"), [((5, 0, 31), False), ((6, 0, 0), True), ((8, 0, 4), True)])

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
+from conformance.collation import simple
 from conformance.configuration import Configuration
 from conformance.model import Model
 from conformance.partition import WHOLE, Partition, Range
@@ -42,6 +43,10 @@ class Context:
     partition: Partition | None = None
     ranges: dict[tuple[str, str], Range] = field(default_factory=dict, compare=False)
     deleted: dict[str, bool] = field(default_factory=dict, init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # A caller's own client may compare values by the collections' collations.
+        object.__setattr__(self, "database", simple(self.database))
 
     def collection(self, name: str) -> MongoCollection[Document]:
         """The collection of that name in the database under judgement."""

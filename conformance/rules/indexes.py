@@ -10,7 +10,16 @@ from typing import Any, Final
 from pymongo.errors import OperationFailure
 
 from conformance.configuration import Configuration
-from conformance.live import LiveIndex, declared_index, differences, in_words, is_prefix, listed_index, live_indexes
+from conformance.live import (
+    LiveCollection,
+    LiveIndex,
+    declared_index,
+    differences,
+    in_words,
+    is_prefix,
+    listed_index,
+    live_indexes,
+)
 from conformance.model import Collection, Model, VectorIndex
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed, skipped
@@ -18,6 +27,10 @@ from conformance.search import NO_SEARCH
 
 _ID: Final = listed_index({"name": "_id_", "key": {"_id": 1}})
 _MEND: Final = "Run `zava provision`."
+_MEND_ID: Final = (
+    "Run `zava provision`. Recreate a collection with a default collation before: copy its documents into one without,"
+    " drop it and rename the copy."
+)
 _WHY: Final = "Without it, as declared, the queries that need it read the whole collection."
 _WHY_UNIQUE: Final = "Without it nothing stops two documents with one key, and look-ups read the whole collection."
 _NO_SEARCH_NOTE: Final = (
@@ -42,7 +55,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 title=f"{collection.title}: there is {' and '.join(map(_title, wanted))}",
                 check=check,
                 why=_WHY_UNIQUE if any(index.unique for index in wanted) else _WHY,
-                mend=_MEND,
+                mend=_MEND_ID if wanted == [_ID] else _MEND,
             )
         yield Rule(
             id=f"indexes.{collection.name}.extra",
@@ -123,6 +136,9 @@ def _declared(context: Context, collection: Collection, wanted: Sequence[LiveInd
             continue
         live = pairs[index.name][1]
         reasons = differences(index, live)
+        if index is _ID and "collation" in live.options:
+            has = LiveCollection(collection.name, "collection", live.options).collation
+            reasons = [f"the collection has {has}; values are to be compared exactly; recreate it without a collation"]
         if reasons:
             named = f"{live.name}: " if live.name != index.name else ""
             problems.append(Sample(named + "; ".join(reasons), ref=ref))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pymongo.errors import OperationFailure
 
+from conformance.collation import SIMPLE_SPEC
 from conformance.configuration import Configuration, NamedQuery, Parameter, Plan, filled
 from conformance.connection import OPTIONS
 from conformance.errors import ConfigurationError, TargetError
@@ -135,7 +136,7 @@ def _explain(context: Context, query: NamedQuery, values: Values, **options: Any
         command |= {"sort": filled(query.sort, values)} if query.sort else {}
         command |= {"limit": query.limit} if query.limit else {}
     # What the server shows of an index's bounds it cuts off anywhere, in the middle of a character too.
-    explain = {"explain": command | options, "verbosity": "executionStats"}
+    explain = {"explain": command | {"collation": SIMPLE_SPEC} | options, "verbosity": "executionStats"}
     answer: Mapping[str, Any] = context.database.command(explain, codec_options=OPTIONS)  # type: ignore[arg-type]
     return explained(answer)
 

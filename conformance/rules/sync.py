@@ -96,15 +96,15 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "Run zava provision.",
     ),
     "not_capped": (
-        "{title}: the collection is not capped",
-        "The connector takes no capped collection: documents would vanish without an event.",
-        "Copy the documents into a collection that is not capped.",
+        "{title}: the collection is not capped and does not expire documents",
+        "The server deletes documents of a capped collection without an event, and the connector refuses it.",
+        "Copy the documents into a collection that is not capped and does not expire documents.",
     ),
 }
 
 
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
-    """Four rules on the file, up to six per collection: those on ids and on the database for synced ones only."""
+    """Four rules on the file, up to six per collection; those on ids and on what exists for synced ones only."""
     for subject in ("file", "unknown", "settings", "secrets"):
         yield _rule("_config", subject, _judge_file, "")
     if any(_kept_as(model, "map")):
@@ -113,7 +113,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
         synced = ("id_mapping", "id_fields") if collection.synced else ()
         for subject in ("configured", "enabled", *synced):
             yield _rule(collection.name, subject, _judge_file, collection.title)
-        for subject in ("exists", "not_capped") if collection.synced else ():
+        for subject in ("exists", "not_capped") if collection.synced else ("not_capped",):
             yield _rule(collection.name, subject, _judge_database, collection.title)
 
 
@@ -289,9 +289,10 @@ def _judge_database(context: Context, rules: Sequence[Rule]) -> Mapping[str, Out
         if live is None or live.type != "collection":
             why = "there is no such collection" if live is None else f"is a {live.type}, which has no change stream"
             missing = listed(context, 1, [Sample(why, ref=name)])
-            outcomes[rule.id] = missing if rule.subject == "exists" else skipped(f"see sync.{name}.exists")
-        elif rule.subject == "not_capped" and live.options.get("capped"):
-            outcomes[rule.id] = listed(context, 1, [Sample("is capped", ref=name)])
+            named = f"sync.{name}.exists" if context.model[name].synced else f"validators.{name}.present"
+            outcomes[rule.id] = missing if rule.subject == "exists" else skipped(f"see {named}")
+        elif rule.subject == "not_capped" and live.losing:
+            outcomes[rule.id] = listed(context, 1, [Sample(live.losing, ref=name)])
         else:
             outcomes[rule.id] = listed(context, 1, [])
     return outcomes

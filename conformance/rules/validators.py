@@ -70,6 +70,8 @@ def _outcome(context: Context, rule: Rule, live: LiveCollection | None) -> Outco
 def _absence(live: LiveCollection | None) -> str | None:
     if live is None:
         return "the collection does not exist"
+    if live.type != "collection":
+        return f"is a {live.type}, which has no validator; rename or drop it"
     return None if live.validator else "the collection has no validator"
 
 
