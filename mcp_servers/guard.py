@@ -1,9 +1,10 @@
-"""What an aggregation may be: read-only, of known stages, and confined to what the caller may see.
+"""What an aggregation may be: read-only, made of known parts, and confined to what the caller may see.
 
-Every collection that a pipeline reads, however deep, is first narrowed to the caller's documents. That comes before
-all other stages and cannot be widened by them. A caller's own stages stand behind a $limit that limits nothing: the
-server moves no condition past it, so that none is evaluated on a document that the caller may not see, not even to fail
-on it, which would tell that the document is there.
+Every collection that a pipeline reads, however deep, is first narrowed to the caller's documents, and the hidden fields
+are removed. That comes before all other stages and cannot be widened by them. A caller's own stages stand behind a
+$limit that limits nothing: the server moves no condition past it, so that none is evaluated on a document that the
+caller may not see, not even to fail on it, which would tell that the document is there. The server compares a $lookup's
+foreignField before that, so a hidden field's name is refused wherever it stands.
 """
 
 from __future__ import annotations
@@ -12,29 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mcp_servers.expressions import RefusedError
+from mcp_servers.matching import harmless
+from mcp_servers.stages import STAGES, Stages
+
 Stage = dict[str, Any]
 
-#: Everything that a caller's pipeline may consist of.
-STAGES: Final = frozenset(
-    {
-        *("$addFields", "$bucket", "$bucketAuto", "$count", "$facet", "$graphLookup", "$group", "$limit", "$lookup"),
-        *("$match", "$project", "$replaceRoot", "$replaceWith", "$sample", "$set", "$setWindowFields", "$skip"),
-        *("$sort", "$sortByCount", "$unionWith", "$unset", "$unwind"),
-    }
-)
-#: What runs programs on the server, writes, or tells about the database's users, wherever it stands.
+#: Runs programs on the server, writes, or tells about the database's users, wherever it stands.
 FORBIDDEN: Final = frozenset({"$where", "$function", "$accumulator", "$out", "$merge", "$$USER_ROLES"})
 #: A place that nothing moves past: the most that $limit takes.
 BARRIER: Final[Mapping[str, Any]] = {"$limit": 2**63 - 1}
 _MAX_STAGES: Final = 50
 _MAX_DEPTH: Final = 40
-#: Operators that compare and do nothing else: they never fail on a document, so they may be merged with the filter.
-_COMPARES: Final = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists"})
-_COMBINES: Final = frozenset({"$and", "$or", "$nor"})
-
-
-class RefusedError(Exception):
-    """A pipeline that is not run; the text says what is wrong with it and what to write instead."""
+_MAX_PARTS: Final = 5_000
+_MAX_TEXT: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -45,37 +37,72 @@ class View:
     hidden: tuple[str, ...] = ()
 
 
-#: The view of each collection by name; None for a name that is no collection of the model.
+#: The view of each collection by name; None for a name that is not a collection of the model.
 Sight = Callable[[str], View | None]
 
 
 def confined(pipeline: Sequence[Mapping[str, Any]], collection: str, sight: Sight) -> list[Stage]:
-    """The pipeline as it may be run on the collection; for pipelines of the servers' own, whose stages are known.
+    """Return the pipeline as it may be run on the collection; for the servers' own pipelines, whose stages are known.
 
     Raises RefusedError for a collection that the model does not have.
     """
-    view = _view(collection, sight)
-    return [*_narrowed(view), *(stage_confined(stage, sight, confined) for stage in pipeline)]
+    return [*_narrowed(_view(collection, sight)), *(stage_confined(stage, sight) for stage in pipeline)]
 
 
-def confined_foreign(pipeline: Any, collection: str, sight: Sight) -> list[Stage]:
-    """A caller's pipeline as it may be run.
+def stage_confined(stage: Mapping[str, Any], sight: Sight) -> Stage:
+    """Return a stage of the servers' own with the collection that it looks up narrowed."""
+    ((name, body),) = stage.items()
+    if name != "$lookup":
+        return {name: body}
+    return {name: {**body, "pipeline": confined(body.get("pipeline", []), body["from"], sight)}}
 
-    Raises RefusedError when it is no pipeline, writes, runs programs, or reads what no caller may.
+
+def confined_foreign(pipeline: Any, collection: str, sight: Sight, hidden: Sequence[str] = ()) -> list[Stage]:
+    """Return a caller's pipeline as it may be run; ``hidden`` names the fields that it may not mention.
+
+    Raises RefusedError when it is not a pipeline, writes, runs programs, names a hidden field, has a part that is not
+    known, or could keep the server busy with one document.
     """
-    _check_depth(pipeline, 0)
-    return _foreign(pipeline, collection, sight)
+    _Words(hidden).check(pipeline, 0)
+    return _Caller(sight).confined(pipeline, collection, {})
 
 
-def _foreign(pipeline: Any, collection: Any, sight: Sight) -> list[Stage]:
-    stages = _stages(pipeline)
-    view = _view(collection, sight)
-    narrowed = _narrowed(view)
-    if stages and not view.hidden and "$match" in stages[0] and _harmless(stages[0]["$match"]):
-        narrowed = [{"$match": {"$and": [dict(view.filter), stages[0]["$match"]]}}]
-        stages = stages[1:]
-    barrier = [dict(BARRIER)] if view.filter or view.hidden else []
-    return [*narrowed, *barrier, *(stage_confined(stage, sight, _foreign) for stage in stages)]
+class _Caller(Stages):
+    """The stages of one caller's pipeline."""
+
+    def __init__(self, sight: Sight) -> None:
+        super().__init__()
+        self._sight = sight
+
+    def confined(self, pipeline: Any, collection: Any, variables: Mapping[str, Any]) -> list[Stage]:
+        stages = self.listed(pipeline)
+        view = _view(collection, self._sight)
+        narrowed = _narrowed(view)
+        if stages and not view.hidden and "$match" in stages[0] and harmless(stages[0]["$match"]):
+            first = self.checked(stages[:1], variables)
+            narrowed = [{"$match": {"$and": [dict(view.filter), first[0]["$match"]]}}]
+            stages = stages[1:]
+        barrier = [dict(BARRIER)] if view.filter or view.hidden else []
+        return [*narrowed, *barrier, *self.checked(stages, variables)]
+
+    def graph_filter(self, collection: Any) -> Mapping[str, Any]:
+        view = _view(collection, self._sight)
+        if view.hidden:
+            raise RefusedError(f"$graphLookup cannot read {collection}; use $lookup")
+        return view.filter
+
+    def listed(self, pipeline: Any) -> list[Stage]:
+        if not isinstance(pipeline, list) or not all(isinstance(stage, dict) and len(stage) == 1 for stage in pipeline):
+            raise RefusedError('a pipeline is a list of stages, each an object with one key, such as {"$match": {...}}')
+        if len(pipeline) > _MAX_STAGES:
+            raise RefusedError(
+                f"the pipeline has {len(pipeline)} stages, more than {_MAX_STAGES}; ask for less at once"
+            )
+        for stage in pipeline:
+            (name,) = stage
+            if name not in STAGES:
+                raise RefusedError(f"the stage {name[:40]} is not allowed; use {', '.join(sorted(STAGES))}")
+        return pipeline
 
 
 def _view(collection: Any, sight: Sight) -> View:
@@ -90,103 +117,36 @@ def _narrowed(view: View) -> list[Stage]:
     return [{"$match": dict(view.filter)}, *hidden]
 
 
-Confine = Callable[[Any, Any, Sight], list[Stage]]
+class _Words:
+    """Refuse forbidden words and hidden fields wherever they stand, as a key or as a value, and too large pipelines."""
 
+    def __init__(self, hidden: Sequence[str]) -> None:
+        self._hidden = frozenset(hidden)
+        self._parts = 0
 
-def stage_confined(stage: Mapping[str, Any], sight: Sight, confine: Confine) -> Stage:
-    """The stage with every collection that it reads narrowed by ``confine``."""
-    ((name, body),) = stage.items()
-    rewrite = _REWRITES.get(name)
-    return {name: rewrite(body, sight, confine) if rewrite else body}
+    def check(self, part: Any, depth: int) -> None:
+        """Look at a part and all parts in it."""
+        self._parts += 1
+        if depth > _MAX_DEPTH:
+            raise RefusedError(f"the pipeline is nested more than {_MAX_DEPTH} deep; ask for less at once")
+        if self._parts > _MAX_PARTS:
+            raise RefusedError(f"the pipeline has more than {_MAX_PARTS} parts; ask for less at once")
+        if isinstance(part, Mapping):
+            for key, value in part.items():
+                self._check_word(key)
+                self.check(value, depth + 1)
+        elif isinstance(part, list):
+            for value in part:
+                self.check(value, depth + 1)
+        elif isinstance(part, str):
+            self._check_word(part)
 
-
-def _lookup(body: Any, sight: Sight, confine: Confine) -> Any:
-    if not isinstance(body, Mapping) or "from" not in body:
-        raise RefusedError("$lookup needs from: the name of a collection")
-    return {**body, "pipeline": confine(body.get("pipeline", []), body["from"], sight)}
-
-
-def _graph_lookup(body: Any, sight: Sight, _: Confine) -> Any:
-    if not isinstance(body, Mapping):
-        raise RefusedError("$graphLookup needs from: the name of a collection")
-    view = _view(body.get("from"), sight)
-    if view.hidden:
-        raise RefusedError(f"$graphLookup cannot read {body['from']}; use $lookup")
-    wanted = body.get("restrictSearchWithMatch", {})
-    if not _harmless(wanted):
-        raise RefusedError(
-            "restrictSearchWithMatch may only compare fields ($eq, $ne, $gt, $gte, $lt, $lte, $in, $exists)"
-        )
-    return {**body, "restrictSearchWithMatch": {"$and": [dict(view.filter), wanted]}}
-
-
-def _union(body: Any, sight: Sight, confine: Confine) -> Any:
-    if isinstance(body, str):
-        body = {"coll": body}
-    if not isinstance(body, Mapping) or "coll" not in body:
-        raise RefusedError("$unionWith needs coll: the name of a collection")
-    return {**body, "pipeline": confine(body.get("pipeline", []), body["coll"], sight)}
-
-
-def _facet(body: Any, sight: Sight, _: Confine) -> Any:
-    """Its pipelines get documents that are narrowed already; what they look up besides is not."""
-    if not isinstance(body, Mapping):
-        raise RefusedError("$facet needs a pipeline for each name")
-    return {
-        name: [stage_confined(stage, sight, _foreign) for stage in _stages(pipeline)] for name, pipeline in body.items()
-    }
-
-
-_REWRITES: Final[Mapping[str, Callable[[Any, Sight, Confine], Any]]] = {
-    "$lookup": _lookup,
-    "$graphLookup": _graph_lookup,
-    "$unionWith": _union,
-    "$facet": _facet,
-}
-
-
-def _stages(pipeline: Any) -> list[Stage]:
-    if not isinstance(pipeline, list) or not all(isinstance(stage, dict) and len(stage) == 1 for stage in pipeline):
-        raise RefusedError('a pipeline is a list of stages, each an object with one key, such as {"$match": {...}}')
-    if len(pipeline) > _MAX_STAGES:
-        raise RefusedError(f"the pipeline has {len(pipeline)} stages, more than {_MAX_STAGES}; ask for less at once")
-    for stage in pipeline:
-        (name,) = stage
-        if name not in STAGES:
-            raise RefusedError(f"the stage {name[:40]} is not allowed; use {', '.join(sorted(STAGES))}")
-    return pipeline
-
-
-def _check_depth(part: Any, depth: int) -> None:
-    """Refuse what is forbidden wherever it stands, as a key or as a value, and what is nested too deep."""
-    if depth > _MAX_DEPTH:
-        raise RefusedError(f"the pipeline is nested more than {_MAX_DEPTH} deep; ask for less at once")
-    if isinstance(part, Mapping):
-        for key, value in part.items():
-            _check_word(key)
-            _check_depth(value, depth + 1)
-    elif isinstance(part, list):
-        for value in part:
-            _check_depth(value, depth + 1)
-    elif isinstance(part, str):
-        _check_word(part)
-
-
-def _check_word(word: str) -> None:
-    if word.split(".")[0] in FORBIDDEN or word.startswith("$_"):
-        raise RefusedError(f"{word[:40]} is not allowed: pipelines only read, and run no programs")
-
-
-def _harmless(condition: Any) -> bool:
-    """True for a condition that only compares fields with values, or looks for words."""
-    if not isinstance(condition, Mapping):
-        return False
-    return all(_harmless_part(key, value) for key, value in condition.items())
-
-
-def _harmless_part(key: str, value: Any) -> bool:
-    if key in _COMBINES:
-        return isinstance(value, list) and bool(value) and all(_harmless(part) for part in value)
-    if key.startswith("$"):
-        return key == "$text"
-    return not isinstance(value, Mapping) or value.keys() <= _COMPARES
+    def _check_word(self, word: str) -> None:
+        if len(word) > _MAX_TEXT:
+            raise RefusedError(f"a text in the pipeline has more than {_MAX_TEXT} characters; write a shorter one")
+        names = word.split(".")
+        if names[0] in FORBIDDEN:
+            raise RefusedError(f"{word[:40]} is not allowed: pipelines only read, and run no programs")
+        secret = self._hidden.intersection(name.lstrip("$") for name in names)
+        if secret:
+            raise RefusedError(f"the field {min(secret)} is not visible; write the pipeline without it")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver import Context
 from pydantic import BaseModel, Field
 
 from conformance.search import Stage
+from mcp_servers.arguments import Day, FirstDay, LastDay, MaxRows, StoreId, period
 from mcp_servers.clock import get_current_utc_date
 from mcp_servers.described import CollectionSchema, describe
 from mcp_servers.reading import Shop
@@ -20,16 +21,8 @@ INSTRUCTIONS: Final = (
     " write a pipeline for run_aggregation. Cancelled orders are no sales, deleted: true is not there, money is US"
     " dollars, dates are texts (YYYY-MM-DDTHH:MM:SSZ) that sort by time. You see what the signed-in store may see."
 )
-_DAY: Final = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 #: What counts as sold.
 _SOLD: Final[Mapping[str, Any]] = {"status": {"$ne": "cancelled"}, "deleted": False}
-
-FirstDay = Annotated[
-    str | None, Field(pattern=_DAY, description="First day, YYYY-MM-DD, UTC; without it from the start.")
-]
-LastDay = Annotated[str | None, Field(pattern=_DAY, description="Last day, included; without it to the end.")]
-StoreId = Annotated[str | None, Field(max_length=64, description="Only this store, such as store_seattle.")]
-MaxRows = Annotated[int, Field(ge=1, le=1000, description="At most so many rows.")]
 
 
 class Aggregation(BaseModel):
@@ -150,8 +143,7 @@ class SalesAnalysis:
 
         Call it without arguments first, then with the names you need, before you write a pipeline.
         """
-        if self._shop.reader(context).user is None:
-            return []
+        self._shop.reader(context)  # raises for a caller who is not known
         return list(describe(self._shop.model, self._hints, collections))
 
     def run_aggregation(
@@ -166,7 +158,8 @@ class SalesAnalysis:
         """Run a read-only aggregation pipeline, when no other tool gives the answer.
 
         Match on indexed fields first, and group before you look up. Writing ($out, $merge) and programs ($where,
-        $function, $accumulator) are refused; rows and time are limited.
+        $function, $accumulator) are refused, and so are operators that are not known. Rows, time and the elements of a
+        loop ($map, $filter, $reduce: 1,000, none inside another) are limited; prefer $unwind and $group to loops.
         """
         found = self._shop.reader(context).foreign_rows(collection, pipeline, max_rows)
         return Aggregation(rows=found.documents, truncated=found.truncated)
@@ -176,7 +169,7 @@ class SalesAnalysis:
     ) -> SalesByStore:
         """Report orders, sales and the average order of each store, over all time or a range of days."""
         pipeline: list[Stage] = [
-            {"$match": {**_SOLD, **_days(start_date, end_date)}},
+            {"$match": {**_SOLD, **period(start_date, end_date)}},
             {"$group": {"_id": "$store_id", "store_name": {"$last": "$store_name"}, **_totals("sales", "average")}},
             {"$sort": {"sales": -1, "_id": 1}},
             {"$set": {"store_id": "$_id", **_rounded("sales", "average")}},
@@ -193,7 +186,7 @@ class SalesAnalysis:
     ) -> SalesByMonth:
         """Report orders and sales of each month, of all stores or one, over all time or a range of days."""
         pipeline: list[Stage] = [
-            {"$match": {**_SOLD, **_days(start_date, end_date), **_store(store_id)}},
+            {"$match": {**_SOLD, **period(start_date, end_date), **_store(store_id)}},
             {"$group": {"_id": {"$substrBytes": ["$order_date", 0, 7]}, **_totals("sales", "average")}},
             {"$sort": {"_id": 1}},
             {"$set": {"month": "$_id", **_rounded("sales")}},
@@ -204,8 +197,8 @@ class SalesAnalysis:
     def top_products(
         self,
         context: Context[Any, Any],
-        start_date: Annotated[str, Field(pattern=_DAY, description="First day, YYYY-MM-DD, UTC.")],
-        end_date: Annotated[str, Field(pattern=_DAY, description="Last day, included.")],
+        start_date: Annotated[Day, Field(description="First day, YYYY-MM-DD, UTC.")],
+        end_date: Annotated[Day, Field(description="Last day, included.")],
         category_id: Annotated[
             str | None, Field(max_length=64, description="Only this, such as cat_power_tools.")
         ] = None,
@@ -215,7 +208,7 @@ class SalesAnalysis:
         """Report the best-selling products, by money, of a range of days, which should be a year at most."""
         of_category = [{"$match": {"product.category_id": category_id}}] if category_id else []
         pipeline: list[Stage] = [
-            {"$match": {**_SOLD, **_days(start_date, end_date), **_store(store_id)}},
+            {"$match": {**_SOLD, **period(start_date, end_date), **_store(store_id)}},
             {"$lookup": {"from": "order_items", "localField": "order_id", "foreignField": "order_id", "as": "item"}},
             {"$unwind": "$item"},
             {"$match": {"item.deleted": False}},
@@ -285,18 +278,6 @@ class SalesAnalysis:
         ]
         rows = self._shop.reader(context).rows("orders", pipeline, max_rows).documents
         return LifetimeValues(customers=[CustomerValue(**row) for row in rows])
-
-
-def _days(start: str | None, end: str | None) -> dict[str, Any]:
-    bounds = dict(_bounds(start, end))
-    return {"order_date": bounds} if bounds else {}
-
-
-def _bounds(start: str | None, end: str | None) -> Iterator[tuple[str, str]]:
-    if start is not None:
-        yield "$gte", f"{start}T00:00:00Z"
-    if end is not None:
-        yield "$lte", f"{end}T23:59:59Z"
 
 
 def _store(store_id: str | None) -> dict[str, Any]:

@@ -35,6 +35,8 @@ Document = dict[str, Any]
 Mongo = Database[Document]
 BIN: Final = Path(sys.executable).parent
 SUPER_MANAGER: Final = "00000000-0000-0000-0000-000000000000"
+#: What the gateway of the tests' servers shows.
+TOKEN: Final = "t" * 40
 
 
 @pytest.fixture(scope="session")
@@ -120,12 +122,13 @@ def by_stdio(kind: str, shop: Mongo, uri: str, **more: str) -> Assistant:
     return Assistant(lambda: nullcontext(parameters))
 
 
-def by_http(url: str, *headers: tuple[str, str]) -> Assistant:
-    """A client of a server that runs."""
+def by_http(url: str, *headers: tuple[str, str], token: str | None = TOKEN) -> Assistant:
+    """A client, behind a gateway that shows the token, of a server that runs."""
+    shown = [] if token is None else [("authorization", f"Bearer {token}")]
 
     @asynccontextmanager
     async def connect() -> AsyncIterator[Any]:
-        async with httpx2.AsyncClient(headers=list(headers), timeout=60) as client:
+        async with httpx2.AsyncClient(headers=[*headers, *shown], timeout=60) as client:
             yield streamable_http_client(url, http_client=client)
 
     return Assistant(connect)
@@ -135,9 +138,8 @@ def by_http(url: str, *headers: tuple[str, str]) -> Assistant:
 def serving(kind: str, shop: Mongo, uri: str, **more: str) -> Iterator[str]:
     """A running server's URL; it is gone afterwards, and told of no crash."""
     command = [str(BIN / "zava"), "mcp", kind, "--http", "--uri", uri]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment(shop, **more), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    env = environment(shop, **{"MCP_GATEWAY_TOKEN": TOKEN, **more})
+    process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
     try:

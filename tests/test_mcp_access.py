@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
 import subprocess
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tests.embedding import ROOT, client, eventually, standalone
 from tests.shop import (
     BIN,
     SUPER_MANAGER,
+    TOKEN,
     Assistant,
     Document,
     Mongo,
@@ -46,8 +50,8 @@ def counts(shop: Mongo, *stores: str) -> list[Document]:
     return [{"_id": name, "n": shop["orders"].count_documents({"store_id": name})} for name in sorted(names)]
 
 
-def seen(assistant: Assistant, kind: str) -> dict[str, Any]:
-    """What every tool of a server shows, apart from the date."""
+def asked(kind: str) -> dict[str, dict[str, Any]]:
+    """Return a call of every tool of a server, apart from the date."""
     analysis = {
         "run_aggregation": COUNT,
         "sales_by_store": {},
@@ -63,17 +67,22 @@ def seen(assistant: Assistant, kind: str) -> dict[str, Any]:
         "get_product_availability": {"product_id": PRODUCT},
         "get_customer_orders": {"customer_id": "cust_0000001"},
     }
-    wanted: dict[str, dict[str, Any]] = analysis if kind == "sales-analysis" else sales
+    return analysis if kind == "sales-analysis" else sales
+
+
+def seen(assistant: Assistant, kind: str) -> dict[str, Any]:
+    """Return what every tool of a server shows, apart from the date."""
+    wanted = asked(kind)
     found = assistant.calls(*wanted.items())
     assert not any(result.is_error for result in found), found
     return {name: result.structured_content for name, result in zip(wanted, found, strict=True)}
 
 
-def lists(part: Any) -> list[Any]:
-    """Every list in an answer."""
-    if isinstance(part, dict):
-        return [each for inner in part.values() for each in lists(inner)]
-    return [part, *[each for inner in part for each in lists(inner)]] if isinstance(part, list) else []
+def errors(assistant: Assistant, kind: str) -> list[str]:
+    """Return the errors of every tool of a server, each of which must be one."""
+    found = assistant.calls(*asked(kind).items())
+    assert all(result.is_error and result.structured_content is None for result in found), found
+    return [result.content[0].text for result in found]  # type: ignore[union-attr]
 
 
 # Over HTTP: the header of each request
@@ -96,10 +105,11 @@ def lists(part: Any) -> list[Any]:
 def test_nobody_sees_nothing_over_http(
     customer_sales: str, sales_analysis: str, kind: str, headers: tuple[tuple[str, str], ...]
 ) -> None:
-    """Although the server's own environment names the super manager, and without any error."""
+    """The server's own environment names the super manager, and the gateway's token is right."""
     url = {"customer-sales": customer_sales, "sales-analysis": sales_analysis}[kind]
-    shown = seen(by_http(url, *headers), kind)
-    assert lists(shown) == [[]] * len(shown)
+    for said in errors(by_http(url, *headers), kind):
+        assert "not signed in: the header x-rls-user-id" in said
+        assert SUPER_MANAGER not in said
 
 
 def test_a_store_sees_itself_over_http(sales_analysis: str, customer_sales: str, shop: Mongo) -> None:
@@ -138,25 +148,66 @@ def test_the_super_manager_sees_all_over_http(sales_analysis: str, shop: Mongo) 
 
 def test_callers_do_not_inherit_from_each_other(sales_analysis: str, shop: Mongo) -> None:
     for user_id, stores in ((SUPER_MANAGER, ()), (UNKNOWN, None), (store_of(shop, STORE), (STORE,)), (None, None)):
-        headers = () if user_id is None else ((HEADER, user_id),)
-        rows = by_http(sales_analysis, *headers).answer("run_aggregation", **COUNT)["rows"]
-        assert rows == ([] if stores is None else counts(shop, *stores))
+        caller = by_http(sales_analysis, *(() if user_id is None else ((HEADER, user_id),)))
+        if stores is None:
+            assert "not signed in" in caller.error("run_aggregation", **COUNT)
+        else:
+            assert caller.answer("run_aggregation", **COUNT)["rows"] == counts(shop, *stores)
 
 
-def test_with_a_gateway_token_ids_need_it(shop: Mongo, shop_uri: str) -> None:
-    token = "a" * 40
-    manager = (HEADER, SUPER_MANAGER)
-    with serving("sales-analysis", shop, shop_uri, MCP_GATEWAY_TOKEN=token) as url:
-        for shown in (
-            (),
-            (("authorization", "Bearer b"),),
-            (("authorization", token),),
-            (("authorization", "Bearer"),),
-        ):
-            assert by_http(url, manager, *shown).answer("run_aggregation", **COUNT)["rows"] == []
-        right = ("authorization", f"Bearer {token}")
-        assert by_http(url, manager, right, right).answer("run_aggregation", **COUNT)["rows"] == []
-        assert by_http(url, manager, right).answer("run_aggregation", **COUNT)["rows"] == counts(shop)
+def status(url: str, *headers: tuple[str, str]) -> tuple[int, str]:
+    """Return the HTTP status and the body that a request without a client library gets."""
+    place = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    connection.putrequest("POST", place.path)
+    for name, value in (
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("Content-Length", str(len(body))),
+        *headers,
+    ):
+        connection.putheader(name, value)
+    connection.endheaders(body.encode())
+    answer = connection.getresponse()
+    try:
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        (),
+        ("Bearer b",),
+        (TOKEN,),
+        ("Bearer",),
+        ("Bearer ",),
+        (f"bearer {TOKEN}",),
+        (f"Bearer {TOKEN} ", f"Bearer {TOKEN}"),
+        (f"Bearer {TOKEN}{TOKEN}",),
+        ("Bearer ä",),
+    ],
+    ids=["missing", "wrong", "bare", "no token", "empty token", "another scheme", "twice", "longer", "not ASCII"],
+)
+def test_a_wrong_gateway_token_is_not_authorized(sales_analysis: str, shown: tuple[str, ...]) -> None:
+    code, said = status(sales_analysis, (HEADER, SUPER_MANAGER), *(("authorization", each) for each in shown))
+    assert code == 401
+    assert said == "authorization: the gateway's token is missing or wrong; send 'Bearer <MCP_GATEWAY_TOKEN>' once"
+
+
+def test_the_right_gateway_token_is_authorized(sales_analysis: str) -> None:
+    assert status(sales_analysis, ("authorization", f"Bearer {TOKEN}"))[0] != 401
+
+
+def test_without_a_gateway_the_super_manager_is_refused(shop: Mongo, shop_uri: str) -> None:
+    """His id is in the documentation, and anyone on this machine can send a header."""
+    with serving("sales-analysis", shop, shop_uri, MCP_GATEWAY_TOKEN="") as url:
+        for said in errors(by_http(url, (HEADER, SUPER_MANAGER), token=None), "sales-analysis"):
+            assert "the super manager's id is believed from a gateway only; the server has no gateway token" in said
+        me = by_http(url, (HEADER, store_of(shop, STORE)), token=None)
+        assert me.answer("run_aggregation", **COUNT)["rows"] == counts(shop, STORE)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +217,7 @@ def test_a_web_page_elsewhere_is_turned_away(sales_analysis: str, header: str, v
     """DNS rebinding: a browser on this machine must not be made to ask."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", header: value}
+    headers["Authorization"] = f"Bearer {TOKEN}"
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(urllib.request.Request(sales_analysis, body, headers))  # noqa: S310 - our own server
     assert refused.value.code == code
@@ -177,8 +229,8 @@ def test_a_web_page_elsewhere_is_turned_away(sales_analysis: str, header: str, v
 
 @pytest.mark.parametrize("kind", ["customer-sales", "sales-analysis"])
 def test_nobody_sees_nothing_over_stdio(kind: str, shop: Mongo, shop_uri: str) -> None:
-    shown = seen(by_stdio(kind, shop, shop_uri), kind)
-    assert lists(shown) == [[]] * len(shown)
+    for said in errors(by_stdio(kind, shop, shop_uri), kind):
+        assert "not signed in: RLS_USER_ID is missing" in said
 
 
 def test_a_store_sees_itself_over_stdio(shop: Mongo, shop_uri: str) -> None:
@@ -189,9 +241,72 @@ def test_a_store_sees_itself_over_stdio(shop: Mongo, shop_uri: str) -> None:
 # Starting, stopping, failing
 
 
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_a_signal_ends_the_server_while_a_query_runs(shop: Mongo, shop_uri: str, transport: str) -> None:
+    """The query, which would take minutes, ends on the database's server too."""
+    pipeline: list[Any] = [{"$lookup": {"from": "order_items", "pipeline": [], "as": "all"}}, {"$unwind": "$all"}] * 2
+    call = {"name": "run_aggregation", "arguments": {
+        "collection": "orders", "pipeline": [*pipeline, {"$group": {"_id": "$all._id"}}]}}  # fmt: skip
+    message = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call})
+    env = environment(shop, RLS_USER_ID=SUPER_MANAGER, MCP_MAX_TIME_MS="300000", MCP_GATEWAY_TOKEN=TOKEN)
+    process = started("sales-analysis", *(["--http"] if transport == "http" else []), "--uri", shop_uri, env=env)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    sender: threading.Thread | None = None
+    if transport == "stdio":
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        first = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+        process.stdin.write(f"{first}\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        done = json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        process.stdin.write(f"{done}\n{message}\n")
+        process.stdin.flush()
+    else:
+        assistant = by_http(process.stdout.readline().strip(), (HEADER, SUPER_MANAGER))
+
+        def send() -> None:
+            with suppress(Exception):
+                assistant.call(call["name"], **call["arguments"])
+
+        sender = threading.Thread(target=send)
+        sender.start()
+    assert eventually(lambda: in_flight(shop) == 1, 20)
+    process.send_signal(signal.SIGTERM)
+    assert eventually(lambda: process.poll() is not None, 12)
+    assert eventually(lambda: in_flight(shop) == 0, 5)
+    out, err = process.communicate()
+    assert process.returncode == 143
+    assert "Traceback" not in out + err
+    if sender is not None:
+        sender.join(20)
+
+
+def in_flight(shop: Mongo) -> int:
+    """Return how many queries of the servers' tools run."""
+    mine = [{"$currentOp": {}}, {"$match": {"command.comment": {"$regex": "^zava-mcp-"}, "ns": f"{shop.name}.orders"}}]
+    return len(list(shop.client.admin.aggregate(mine)))
+
+
 def started(*arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen([str(BIN / "zava"), "mcp", *arguments], cwd=ROOT, env=env, text=True, **pipes)
+
+
+def test_the_entry_for_assistants_in_the_documentation_works(shop: Mongo, shop_uri: str, tmp_path: Path) -> None:
+    """An assistant starts the server in a folder of its own, with the entry's environment."""
+    text = (ROOT / "docs" / "DEPLOYMENT.md").read_text(encoding="utf-8")
+    (entry,) = json.loads(text.split("```json\n")[1].split("```")[0])["mcpServers"].values()
+    command = entry["command"].replace("/srv/conformance/.venv/bin", str(BIN))
+    arguments = [each.replace("/srv/conformance", str(ROOT)) for each in entry["args"]]
+    assert entry["env"].keys() == {"MONGODB_CONNECTION_STRING", "RLS_USER_ID"}
+    given = {"MONGODB_CONNECTION_STRING": shop_uri, "RLS_USER_ID": store_of(shop, STORE)}
+    answer = subprocess.run(
+        [command, *arguments], cwd=tmp_path, env=environment(shop, **given), input="", capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr.endswith(f"for {STORE}\n")
 
 
 def test_closing_stdin_ends_the_server(shop: Mongo, shop_uri: str) -> None:

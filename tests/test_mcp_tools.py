@@ -74,7 +74,9 @@ def test_tools_are_described_for_a_model(kind: str, clerk: Assistant, analyst: A
     offered = {tool.name: tool for tool in (clerk if kind == "customer-sales" else analyst).tools()}
     assert offered.keys() == TOOLS[kind]
     for tool in offered.values():
-        assert 40 < len(tool.description) < 600
+        assert 40 < len(tool.description) < 700
+        assert not any(line.startswith(" ") for line in tool.description.splitlines())
+        assert tool.title == tool.name.replace("_", " ").capitalize()
         assert "context" not in tool.input_schema["properties"]
         assert all("description" in argument for argument in tool.input_schema["properties"].values())
         assert tool.output_schema["type"] == "object"
@@ -208,7 +210,7 @@ RANGES = [
     {"start_date": "2024-01-01"},
     {"end_date": "2022-06-30"},
     {"start_date": "2023-03-05", "end_date": "2024-09-17"},
-    {"start_date": "2024-12-31", "end_date": "2024-01-01"},
+    {"start_date": "2024-12-31", "end_date": "2024-12-31"},
 ]
 
 
@@ -334,10 +336,27 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
     ("clerk", "get_products_by_name", {"product_name": "drill", "max_rows": 0}, "greater than or equal to 1"),
     ("clerk", "get_products_by_name", {"product_name": ""}, "at least 1 character"),
     ("clerk", "get_products_by_name", {"product_name": "  "}, "product_name is blank"),
-    ("clerk", "get_products_by_name", {}, "Field required"),
+    ("clerk", "get_products_by_name", {}, "product_name: field required"),
     ("clerk", "semantic_search_products", {"query_description": "x", "similarity_threshold": 2}, "less than or equal"),
     ("clerk", "semantic_search_products", {"query_description": "x" * 2001}, "at most 2000 characters"),
-    ("analyst", "sales_by_store", {"start_date": "yesterday"}, "should match pattern"),
+    ("analyst", "sales_by_store", {"start_date": "yesterday"}, "start_date: string should match pattern"),
+    ("analyst", "sales_by_store", {"start_date": "2025-02-30"}, "start_date: is not a day of the calendar"),
+    ("analyst", "sales_by_month", {"end_date": "2025-13-01"}, "end_date: is not a day of the calendar"),
+    ("analyst", "sales_by_month", {"end_date": "0000-01-01"}, "end_date: is not a day of the calendar"),
+    (
+        "analyst",
+        "sales_by_store",
+        {"start_date": "2025-03-01", "end_date": "2025-02-28"},
+        "start_date 2025-03-01 is after end_date 2025-02-28; exchange them",
+    ),
+    ("analyst", "sales_by_month", {"start_date": "2026-01-01", "end_date": "2025-01-01"}, "exchange them"),
+    ("analyst", "top_products", {"start_date": "2026-01-01", "end_date": "2025-01-01"}, "exchange them"),
+    (
+        "analyst",
+        "top_products",
+        {"start_date": "2025-02-29", "end_date": "2025-06-31"},
+        "start_date: is not a day of the calendar; write YYYY-MM-DD (found '2025-02-29'); end_date: is not a day",
+    ),
     ("analyst", "sales_by_month", {"store_id": {"$ne": None}}, "valid string"),
     ("analyst", "customer_lifetime_value", {"customer_id": {"$gt": ""}}, "valid string"),
     ("analyst", "run_aggregation", {"collection": "orders", "pipeline": "[{"}, "valid list"),
@@ -352,3 +371,5 @@ def test_wrong_arguments_are_explained(
     text = {"clerk": clerk, "analyst": analyst}[who].error(tool, **arguments)
     assert said in text
     assert "Traceback" not in text
+    assert "http" not in text
+    assert len(text.splitlines()) == 1

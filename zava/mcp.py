@@ -39,7 +39,8 @@ def customer_sales(
     """Serve product search, availability and customers' orders.
 
     Over stdio the environment variable RLS_USER_ID says who is asking, over HTTP the header x-rls-user-id of each
-    request, which a gateway must have checked. Whoever is not known sees nothing.
+    request, which a gateway must have checked. A caller who is not known gets an error. The super manager's id is
+    accepted over HTTP only from a gateway that shows MCP_GATEWAY_TOKEN.
 
     Example: RLS_USER_ID=00000000-0000-0000-0000-000000000000 zava mcp customer-sales
     """
@@ -101,10 +102,10 @@ def _serve(
         shop = Shop(project.model, permissions, target.database, limits, token, settings.rls_user_id)
         made = make(project, shop)
         if port is not None:
-            serve_http(made, port, typer.echo)
+            serve_http(made, port, token, typer.echo, shop.stop)
             return
         _tell_whom(shop, target, settings.rls_user_id)
-        serve_stdio(made)
+        serve_stdio(made, shop.stop)
 
 
 def _tell_whom(shop: Shop, target: Target, user_id: str | None) -> None:
