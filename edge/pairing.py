@@ -25,6 +25,11 @@ def arrived(store: Store) -> int:
     return int(_found(store).get("batch", 0))
 
 
+def belong_together(state: State, store: Store) -> bool:
+    """Whether the state is about this store."""
+    return state.get("store") is not None and state.get("store") == _found(store).get("of")
+
+
 def pair(state: State, store: Store, source: str, notice: Callable[[str], None]) -> None:
     """Make sure that state and store belong together, and to ``source``, the database in words.
 

@@ -16,13 +16,14 @@ from typing import Any, Final, Self
 import bson
 
 from conformance.errors import ConfigurationError, TargetError
+from conformance.private import FILE_MODE, FOLDER_MODE
 from edge.ledger import Ledger
 from edge.unsynced import UnsyncedDocuments
 
 if sys.platform != "win32":
     import fcntl
 
-_FILE: Final = "bridge.sqlite3"
+STATE_FILE: Final = "bridge.sqlite3"
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (id BLOB PRIMARY KEY);
@@ -40,18 +41,23 @@ class State:
         self.unsynced = UnsyncedDocuments(database)
 
     @classmethod
-    def open(cls, directory: Path) -> Self:
-        """Open or make the state in ``directory``.
+    def open(cls, directory: Path, *, option: str = "--state") -> Self:
+        """Open or make the state in ``directory``, for its owner only; ``option`` is what names the directory.
 
         Raises ConfigurationError when another bridge uses it, TargetError when it cannot be used.
         """
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            lock = _lock(directory)
+            directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            lock = _lock(directory, option)
+            # SQLite gives the files that it adds the mode of this one.
+            os.close(os.open(directory / STATE_FILE, os.O_RDWR | os.O_CREAT, FILE_MODE))
         except OSError as error:
-            raise TargetError(f"{directory}: cannot be used: {error.strerror}; name another with --state") from None
+            raise TargetError(
+                f"{directory}: the bridge's state cannot be kept there: {error.strerror}; name another directory with"
+                f" {option}"
+            ) from None
         with _in_words(directory):
-            database = sqlite3.connect(directory / _FILE, isolation_level=None, check_same_thread=False)
+            database = sqlite3.connect(directory / STATE_FILE, isolation_level=None, check_same_thread=False)
             # With WAL and NORMAL a commit outlives the process; only the machine's own end may take the last ones.
             database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _TABLES)
             return cls(directory, database, lock)
@@ -110,16 +116,16 @@ class State:
         self.unsynced.clear()
 
 
-def _lock(directory: Path) -> int | None:
+def _lock(directory: Path, option: str) -> int | None:
     if sys.platform == "win32":
         return None
-    handle = os.open(directory / "bridge.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(directory / "bridge.lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
         raise ConfigurationError(
-            f"{directory}: another bridge is running with this state; stop it, or name another directory with --state"
+            f"{directory}: another bridge is running with this state; stop it, or name another directory with {option}"
         ) from None
     return handle
 
@@ -130,5 +136,5 @@ def _in_words(directory: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise TargetError(
-            f"{directory / _FILE}: {error}; make room or check the directory, then start again: nothing is lost"
+            f"{directory / STATE_FILE}: {error}; make room or check the directory, then start again: nothing is lost"
         ) from None

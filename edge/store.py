@@ -36,6 +36,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 
 from conformance.errors import TargetError
 from conformance.oracle import shorten
+from conformance.private import FOLDER_MODE
 from edge import sdk
 from edge.observer import Document, Observer
 
@@ -88,14 +89,16 @@ class Store:
         self._observers: list[Observer] = []
 
     @classmethod
-    def open(cls, directory: Path, *, strict_mode: bool = False) -> Self:
+    def open(cls, directory: Path, *, strict_mode: bool = False, option: str = "") -> Self:
         """Open the store in ``directory``, made when there is none; one process at a time can.
 
-        ``strict_mode`` is DQL_STRICT_MODE: objects are REGISTERs, replaced whole, instead of MAPs. Raises TargetError,
-        one line, when the SDK cannot run here or the directory cannot be used.
+        ``strict_mode`` is DQL_STRICT_MODE: objects are REGISTERs, replaced whole, instead of MAPs. ``option`` of the
+        command line names the directory, if any does. Raises TargetError, one line, when the SDK cannot run here or the
+        directory cannot be used.
         """
         ditto = sdk.load()
-        _require_place(directory)
+        another = f"name another directory with {option}" if option else "name another directory"
+        _require_place(directory, another)
         config = ditto.DittoConfig(
             database_id=_DATABASE,
             connect=ditto.DittoConfigConnect.small_peers_only(),
@@ -114,8 +117,7 @@ class Store:
         except ditto.DittoPersistenceDirectoryLockedError:
             loop.call_soon_threadsafe(loop.stop)
             raise TargetError(
-                f"{directory}: the store is open already, in this process or another; close it there, or name another"
-                " directory"
+                f"{directory}: the store is open already, in this process or another; close it there, or {another}"
             ) from None
         except ditto.DittoError as error:
             loop.call_soon_threadsafe(loop.stop)
@@ -313,14 +315,14 @@ def identifier(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _require_place(directory: Path) -> None:
+def _require_place(directory: Path, another: str) -> None:
     """Raise TargetError where the SDK would say little, or end the process."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     except OSError as error:
-        raise TargetError(f"{directory}: cannot be made: {error.strerror}; name another directory") from None
+        raise TargetError(f"{directory}: cannot be made: {error.strerror}; {another}") from None
     if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-        raise TargetError(f"{directory}: cannot be written; give yourself the right to, or name another directory")
+        raise TargetError(f"{directory}: cannot be written; give yourself the right to, or {another}")
     free = shutil.disk_usage(directory).free
     if free < ROOM:
         raise TargetError(f"{directory}: {free:,} bytes are free there; a store needs {ROOM:,}: make room")

@@ -31,6 +31,7 @@ from conformance.connection import OPTIONS
 from conformance.errors import ConfigurationError
 from conformance.model import Model
 from conformance.oracle import shorten
+from conformance.private import FOLDER_MODE, create_private
 from conformance.reading import read_json
 
 Form = Literal["json", "bson"]
@@ -161,7 +162,7 @@ class Writer:
         """Write the documents of a collection, one after another; a collection without any has no file."""
         path = self._folder / f"{name}{_SUFFIX[self._form]}{'.gz' if self._compressed else ''}"
         number = 0
-        with path.open("wb") as file, _packed(file) if self._compressed else file as packed:
+        with create_private(path) as file, _packed(file) if self._compressed else file as packed:
             for document in documents:
                 packed.write(_line(name, document) if self._form == "json" else document.raw)
                 number += 1
@@ -176,7 +177,7 @@ class Writer:
 
 @contextmanager
 def new_archive(folder: Path, model: Model, database: str, form: Form, *, compressed: bool) -> Iterator[Writer]:
-    """Make an archive: the folder appears, whole, when the block ends; after an error there is nothing.
+    """Make an archive for its owner only: the folder appears, whole, when the block ends, or not at all.
 
     Meanwhile it is <folder>.<process>.partial, which a killed process leaves behind.
     Raises ConfigurationError, one line, when the folder holds anything, or when the disk does not take the files.
@@ -187,7 +188,7 @@ def new_archive(folder: Path, model: Model, database: str, form: Form, *, compre
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigurationError(f"{folder}: there is something already; name a folder that is empty or new")
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
+        scratch.mkdir(mode=FOLDER_MODE, parents=True)
         writer = Writer(scratch, form, compressed)
         yield writer
         manifest = Manifest(
@@ -198,7 +199,8 @@ def new_archive(folder: Path, model: Model, database: str, form: Form, *, compre
             gzip=compressed,
             collections=tuple(writer.entries),
         )
-        (scratch / MANIFEST).write_text(json.dumps(manifest.model_dump(), indent=1) + "\n", encoding="utf-8")
+        with create_private(scratch / MANIFEST) as file:
+            file.write((json.dumps(manifest.model_dump(), indent=1) + "\n").encode())
         _to_disk(scratch / MANIFEST)
         scratch.replace(folder)  # onto an empty folder or none: whoever came first is left alone
         _to_disk(folder.parent)

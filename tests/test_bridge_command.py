@@ -134,7 +134,7 @@ def test_a_signal_ends_it_cleanly(workplace: Workplace, uri: str, shop: str, tmp
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, f"zava: {signal.Signals(number).name}: stopping\n")
     assert json.loads(out)["collections"]["products"] == 3
-    assert (tmp_path / "state").is_dir()
+    assert (tmp_path / "store.state").is_dir()
 
 
 def test_the_state_of_another_database(run: Any, workplace: Workplace, uri: str, tmp_path: Path, shop: str) -> None:

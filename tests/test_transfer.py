@@ -499,7 +499,7 @@ def told(self, name, by):
         os.kill(os.getpid(), int(os.environ["SIGNAL"]))
         time.sleep(0.5)  # in which the process hears of it: nothing more is written meanwhile
 
-console.Bars.__call__ = told
+console.Lines.__call__ = told
 sys.argv[0] = "zava"
 main()
 """

@@ -16,6 +16,7 @@ from conformance.errors import ConfigurationError
 from conformance.session import Project, load_project
 from conformance.target import Choice, Target, choose, open_target
 from zava.commands import Options
+from zava.progress_lines import Lines
 
 Uri = Annotated[str | None, typer.Option(help="The server; default: .env, else the embedded server.")]
 Embedded = Annotated[bool, typer.Option("--embedded", help="The harness's own server, whatever .env says.")]
@@ -88,15 +89,23 @@ class Bars:
 
 
 @contextmanager
-def progress(sizes: Mapping[str, int] | None = None) -> Iterator[Bars]:
-    """Bars on stderr while it is a terminal; one at a time, for they share its last lines."""
+def progress(sizes: Mapping[str, int] | None = None) -> Iterator[Bars | Lines]:
+    """Bars on stderr while it is a terminal, lines now and then while it is not; one of them at a time.
+
+    They would share the terminal's last lines. Nothing is shown where stderr was closed.
+    """
+    if sys.stderr is not None and not sys.stderr.isatty():
+        lines = Lines(notice)
+        lines.expect(sizes or {})
+        yield lines
+        return
     with Progress(
         TextColumn("{task.description:>24}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=stderr,
-        disable=sys.stderr is None or not sys.stderr.isatty(),  # None when it was closed
+        disable=sys.stderr is None,
         transient=True,
     ) as shown:
         bars = Bars(shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,6 @@ from generator.archive import Archive, Form, new_archive, open_archive
 from generator.batch import Document
 from generator.source import documents
 from zava.console import (
-    Bars,
     Embedded,
     Json,
     Uri,
@@ -115,7 +114,7 @@ def source_archive(
     return open_archive(out, model)
 
 
-def _counted(found: Iterable[Document], bars: Bars) -> Iterator[Document]:
+def _counted(found: Iterable[Document], bars: Callable[[str, int], None]) -> Iterator[Document]:
     for document in found:
         yield document
         bars("embeddings", 1)

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -17,11 +17,14 @@ import typer
 
 from conformance.connector import load_connector
 from conformance.embedded import cache_directory
+from conformance.errors import ConfigurationError, TargetError
+from conformance.private import private_files
 from conformance.session import Project
 from conformance.target import Target
 from edge.bridge import Bridge
 from edge.hooks import Hooks
-from edge.state import State
+from edge.pairing import belong_together
+from edge.state import STATE_FILE, State
 from edge.store import Store
 from edge.synced import synced_collections
 from zava.console import Embedded, Json, Uri, notice, opened, progress, project_of
@@ -33,7 +36,7 @@ Place = Annotated[
     Path | None, typer.Option("--store", help="The Ditto store's directory; default: below the user's cache directory.")
 ]
 Memory = Annotated[
-    Path | None, typer.Option("--state", help="Where the bridge keeps its positions; default: beside the store.")
+    Path | None, typer.Option("--state", help="Where the bridge keeps its positions; default: <store>.state.")
 ]
 
 
@@ -97,14 +100,17 @@ def _bridge(
     config = load_connector(project.model)
     synced = synced_collections(project.model, config)
     home = cache_directory(project.model.root) / "edge"
-    with _Signals() as signals, opened(project, uri, embedded) as target, progress() as bars:
+    place, option = state or home / "state", "--state" if state else "--store"
+    with private_files(), _Signals() as signals, opened(project, uri, embedded) as target, progress() as bars:
         target.require_replica_set()
         settings, source = config.settings, _source(target)
+        if store is not None and state is None:
+            place = _state_beside(store)
         if target.embedded:
             settings = settings.model_copy(update={"rate_limit_per_second": 0})
         with (
-            State.open(state or (store or home / "store").with_name("state")) as memory,
-            Store.open(store or home / "store", strict_mode=bool(settings.strict_mode)) as device,
+            State.open(place, option=option) as memory,
+            Store.open(store or home / "store", strict_mode=bool(settings.strict_mode), option="--store") as device,
         ):
             bridge = signals.bridge = Bridge(
                 target.database,
@@ -125,6 +131,22 @@ def _bridge(
                 }
 
             yield bridge, report
+
+
+def _state_beside(store: Path) -> Path:
+    """Return where the state of a store that the user named is, if they do not name it too: each store has its own.
+
+    Earlier versions kept it in ``state`` beside the store, whatever the store's name: it is moved from there.
+    """
+    place = store.resolve()
+    own, former = place.parent / f"{place.name}.state", place.parent / "state"
+    if not own.exists() and place.exists() and (former / STATE_FILE).exists():
+        ours = False
+        with suppress(ConfigurationError, TargetError), State.open(former) as kept, Store.open(place) as device:
+            ours = belong_together(kept, device)
+        if ours:
+            former.rename(own)
+    return own
 
 
 def _source(target: Target) -> str:
