@@ -6,6 +6,7 @@ same facts differently. Here an explain is walked whole, the winning plans only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -49,7 +50,7 @@ class Explained:
     """One executed plan: stages and indexes of the winning plans, in order of appearance; documents and keys read.
 
     ``documents`` and ``keys`` are those of the collection asked; what a $lookup read is among them only where the
-    slot-based engine ran it.
+    slot-based engine ran it. ``ranges`` has, for each scan of an index, how many ranges of keys it was to read.
     """
 
     stages: tuple[str, ...]
@@ -57,6 +58,7 @@ class Explained:
     documents: int
     keys: int
     returned: int
+    ranges: tuple[int, ...] = ()
 
     def as_evidence(self) -> dict[str, Any]:
         """The plan as a report shows it."""
@@ -74,6 +76,7 @@ class _Found:
     stages: dict[str, None] = field(default_factory=dict)
     indexes: dict[str, None] = field(default_factory=dict)
     statistics: list[Mapping[str, Any]] = field(default_factory=list)
+    ranges: list[int] = field(default_factory=list)
 
 
 def explained(explain: Mapping[str, Any]) -> Explained:
@@ -86,6 +89,7 @@ def explained(explain: Mapping[str, Any]) -> Explained:
         documents=sum(int(one.get("totalDocsExamined", 0)) for one in found.statistics),
         keys=sum(int(one.get("totalKeysExamined", 0)) for one in found.statistics),
         returned=_returned(explain, found),
+        ranges=tuple(found.ranges),
     )
 
 
@@ -100,6 +104,9 @@ def _walk(node: Any, found: _Found) -> None:
         found.stages[stage] = None
     for index in _indexes(node):
         found.indexes[index] = None
+    bounds = node.get("indexBounds")
+    if isinstance(bounds, Mapping):
+        found.ranges.append(math.prod(len(each) for each in bounds.values() if isinstance(each, list)))
     for key, value in node.items():
         if key == "executionStats" and isinstance(value, Mapping):
             found.statistics.append(value)

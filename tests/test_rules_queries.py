@@ -12,7 +12,7 @@ import pytest
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from conformance.configuration import NamedQuery
+from conformance.configuration import NamedQuery, Plan
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
 from conformance.plans import explained
@@ -202,6 +202,49 @@ def test_an_index_that_the_planner_could_not_tell_from_another_is_there(model: M
 def names(number: int) -> dict[str, Any]:
     """What is unique among customers."""
     return {"customer_id": f"k{number}", "email": f"k{number}@example.com"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"partialFilterExpression": {"deleted": True}}, {"sparse": True, "hidden": True}, {"collation": {"locale": "fr"}}],
+    ids=["partial", "sparse and hidden", "collation"],
+)
+def test_an_index_that_lacks_documents_serves_no_query(options: dict[str, Any], model: Model, database: Mongo) -> None:
+    """A partial index can be hinted at: it returns nothing and reads nothing, which looks like a perfect plan."""
+    provision(model, database)
+    fill(database, 30)
+    database["customers"].drop_index("primary_store_id_1")
+    database["customers"].create_index("primary_store_id", **options)
+    assert failed(verdict(model, database)) == {"queries.customers.live_of_store"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "fails"),
+    [({"$regex": "er5"}, True), ({"$regex": "^L3"}, False), ({"$in": ["L1", "L2", "L5"]}, False)],
+    ids=["anywhere", "prefix", "list"],
+)
+def test_a_condition_that_walks_the_whole_index_is_reported(
+    condition: dict[str, Any], fails: bool, model: Model, database: Mongo
+) -> None:
+    provision(model, database)
+    database["customers"].insert_many(
+        [
+            {"_id": n, "last_name": f"L{n % 9}" if n % 50 else f"number{n}", "first_name": "A"} | names(n)
+            for n in range(400)
+        ]
+    )
+    wanted = {"last_name": condition}
+    plan = Plan(require=("IXSCAN",), forbid=("COLLSCAN",), examined_per_returned=1, indexed=wanted)
+    query = _query(collection="customers", find=wanted, parameters={}, plan=plan)
+    (outcome,) = judge(
+        rules(model, replace(configuration_for(model), queries=(query,))), context_for(model, database)
+    ).values()
+    assert bool(outcome.violations) == fails
+    if fails:
+        assert outcome.samples[0].why == (
+            "reads 400 index keys of last_name_1_first_name_1 for 1 matching documents, at most 5 were to be read: the"
+            " condition walks the index instead of seeking in it"
+        )
 
 
 def test_a_value_that_an_explain_cuts_within_a_character(model: Model, database: Mongo) -> None:

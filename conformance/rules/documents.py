@@ -9,6 +9,7 @@ from conformance.model import Collection, Field, Model
 from conformance.oracle import breaches
 from conformance.rules.base import Document, Rule
 from conformance.rules.screen import DocumentTest
+from conformance.rules.subjects import Subjects
 from conformance.validator import closed_query, field_query, validator
 
 
@@ -16,9 +17,10 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """One rule per top-level field of each collection (its inner keys included), and one for extra fields."""
     for collection in model:
         unfit = {"$nor": [validator(collection)]}
+        subjects = Subjects("extra-fields")
         for field in collection.fields:
             yield Rule(
-                id=f"documents.{collection.name}.{field.subject}",
+                id=f"documents.{collection.name}.{subjects.of(field.path)}",
                 title=f"{collection.title}: {field.name} is {describe(field)}",
                 check=DocumentTest(
                     collection.name,

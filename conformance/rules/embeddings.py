@@ -12,6 +12,7 @@ from conformance.model import Collection, Field, Model, Reference
 from conformance.oracle import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Rule, answer, skipped
+from conformance.rules.subjects import Subjects
 
 _ONE_EACH: Final = [1, 1]
 
@@ -19,28 +20,29 @@ _ONE_EACH: Final = [1, 1]
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """One rule per vector field, and one per collection of vectors that has exactly one document per parent."""
     for collection in model:
-        vectors = [field for field in collection.fields if field.kind == "vector"]
+        subjects = Subjects()
+        vectors = {subjects.of(field.path): field for field in collection.fields if field.kind == "vector"}
         check = _judge_vectors(collection, vectors)
-        for field in vectors:
+        for subject, field in vectors.items():
             yield Rule(
-                f"embeddings.{collection.name}.{field.subject}",
+                f"embeddings.{collection.name}.{subject}",
                 f"{collection.title}: every {field.name} is {_length(field)} finite numbers, not all zero",
                 check,
                 why="A search by likeness fails on another length, and a zero or infinite vector is like nothing.",
                 mend="Compute the vector again from its source.",
             )
         if vectors:
-            yield from _pairing(model, collection)
+            yield from _pairing(model, collection, subjects)
 
 
-def _pairing(model: Model, collection: Collection) -> Iterator[Rule]:
+def _pairing(model: Model, collection: Collection, subjects: Subjects) -> Iterator[Rule]:
     declared = collection.cardinality
     parents = declared.get("per", ())
     if len(parents) != 1 or list(declared["between"]) != _ONE_EACH:
         return
     reference = next(one for one in collection.references if one.target == parents[0])
     yield Rule(
-        f"embeddings.{collection.name}.{reference.field}",
+        f"embeddings.{collection.name}.{subjects.of(reference.field)}",
         f"{model[reference.target].title}: each has exactly one in {collection.title.lower()}, and none there has none",
         answer(lambda context: _judge_pairing(context, model, reference)),
         why="What has no vector is not found by a search; what has two is found twice, once with stale words.",
@@ -53,13 +55,12 @@ def _length(field: Field) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _judge_vectors(collection: Collection, vectors: Sequence[Field]) -> Check:
+def _judge_vectors(collection: Collection, vectors: Mapping[str, Field]) -> Check:
     """One pass for all vectors of the collection; only broken documents leave the server, without their numbers."""
-    wanted = {field.name: field for field in vectors}
 
     def check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         examined = context.counts[collection.name]
-        by_field = {rule.id: wanted[name] for rule in rules for name in wanted if wanted[name].subject == rule.subject}
+        by_field = {rule.id: vectors[rule.subject] for rule in rules}
         if not examined:
             return {rule.id: skipped(f"{collection.name} is empty: no vector to look at") for rule in rules}
         broken: dict[str, int] = dict.fromkeys(by_field, 0)

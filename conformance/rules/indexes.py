@@ -23,6 +23,7 @@ from conformance.live import (
 from conformance.model import Collection, Model, VectorIndex
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed, skipped
+from conformance.rules.subjects import Subjects
 from conformance.search import NO_SEARCH
 
 _ID: Final = listed_index({"name": "_id_", "key": {"_id": 1}})
@@ -86,12 +87,14 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
 
 def _wanted(collection: Collection) -> dict[str, list[LiveIndex]]:
     """The wanted indexes by subject; two with the same fields and other directions share one."""
-    wanted: dict[str, list[LiveIndex]] = {"_id": [_ID]}
+    shapes: dict[str, list[LiveIndex]] = {}
     for index in collection.indexes:
         shape = declared_index(index)
         if shape.keys != _ID.keys:
-            wanted.setdefault(index.subject, []).append(shape)
-    return wanted
+            shapes.setdefault(index.subject, []).append(shape)
+    vector = collection.vector_index
+    subjects = Subjects("_id", *_OTHERS, *([] if vector is None else [_vector_subject(vector)]))
+    return {"_id": [_ID]} | {subjects.of(subject): group for subject, group in shapes.items()}
 
 
 def _title(index: LiveIndex) -> str:
@@ -199,10 +202,15 @@ def _ref(collection: Collection, index: LiveIndex) -> str:
     return f"{collection.name}.{index.name}"
 
 
+def _vector_subject(index: VectorIndex) -> str:
+    name = re.sub("[^a-z0-9_+-]", "-", index.name.lower())
+    return f"{name}+vectors" if name in ("_id", *_OTHERS) else name
+
+
 def _vector_rule(collection: Collection, index: VectorIndex) -> Rule:
     fields = ", ".join(f"{field} ({dimensions})" for field, dimensions in index.dimensions.items())
     return Rule(
-        id=f"indexes.{collection.name}.{re.sub('[^a-z0-9_+-]', '-', index.name.lower())}",
+        id=f"indexes.{collection.name}.{_vector_subject(index)}",
         title=f"{collection.title}: the vector search index covers {fields} by {index.similarity} similarity",
         check=answer(partial(_vector, collection, index)),
         why="Semantic search finds nothing, or the wrong products, when vectors and index do not agree.",

@@ -12,6 +12,7 @@ from conformance.collation import SIMPLE_SPEC
 from conformance.configuration import Configuration, NamedQuery, Parameter, Plan, filled
 from conformance.connection import OPTIONS
 from conformance.errors import ConfigurationError, TargetError
+from conformance.live import declared_index, differences, live_indexes
 from conformance.model import Model
 from conformance.oracle import shorten
 from conformance.paths import value_at
@@ -59,7 +60,9 @@ def _demands(plan: Plan) -> str:
     parts += [f"never {' or '.join(plan.forbid)}"] if plan.forbid else []
     if plan.examined_per_returned is not None:
         fields = ", ".join(plan.indexed or {})
-        parts.append(f"reads at most {plan.examined_per_returned:g} document(s) for each that matches {fields}")
+        parts.append(
+            f"reads at most {plan.examined_per_returned:g} document(s) and index key(s) for each that matches {fields}"
+        )
     return "; ".join(parts)
 
 
@@ -79,7 +82,7 @@ def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
             return listed(context, 1, [Sample(f"the server refused it: {_message(error)}", ref=_ref(query))])
         matching = _matching(context, query, values)
         problems = list(_problems(query.plan, plan, matching))
-        served = _served(context, query, values, matching) if problems else None
+        served = _served(context, query, values, matching, plan.returned) if problems else None
         if served is not None:
             plan, problems = served, []
         evidence = {"parameters": {name: shorten(value) for name, value in values.items()}, **plan.as_evidence()}
@@ -89,20 +92,27 @@ def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
     return judge
 
 
-def _served(context: Context, query: NamedQuery, values: Values, matching: int | None) -> Explained | None:
-    """The plan by way of a declared index that is as wanted, though the planner took another.
+def _served(
+    context: Context, query: NamedQuery, values: Values, matching: int | None, returned: int
+) -> Explained | None:
+    """Return the plan by way of a declared index that is as wanted, though the planner took another.
 
     It tries the candidates on a hundred documents. Where the first hundred of each will do, it cannot tell them apart.
-    Any index can be hinted at and read from end to end, so what is declared must say how much may be read.
+    Any index can be hinted at and read from end to end, so what is declared must say how much may be read; and an
+    index that lacks documents (partial, sparse) can be hinted at too, so it must be as declared and return as many.
     """
     if matching is None or query.plan.examined_per_returned is None:
         return None
-    for index in context.model[query.collection].indexes:
-        try:
-            plan = _explain(context, query, values, hint=dict(index.keys))
-        except OperationFailure:  # there is none, it is hidden, or nothing to be hinted at with $text
+    live = live_indexes(context.database, query.collection)
+    for declared in map(declared_index, context.model[query.collection].indexes):
+        name = next((one.name for one in live if not differences(declared, one)), None)
+        if name is None:
             continue
-        if not list(_problems(query.plan, plan, matching)):
+        try:
+            plan = _explain(context, query, values, hint=name)
+        except OperationFailure:  # nothing can be hinted at with $text
+            continue
+        if plan.returned == returned and not list(_problems(query.plan, plan, matching)):
             return plan
     return None
 
@@ -118,6 +128,15 @@ def _problems(wanted: Plan, plan: Explained, matching: int | None) -> Iterator[s
         if plan.documents > allowed:
             via = f" by way of {', '.join(plan.indexes)}" if plan.indexes else ""
             yield f"reads {plan.documents} documents{via}, at most {allowed:g} were to be read"
+        # Each scan may read the keys of all that match, and one key at either end of a range. Words of a text have
+        # keys of their own.
+        keys = max(len(plan.ranges), 1) * allowed + 2 * sum(plan.ranges)
+        if plan.ranges and "TEXT" not in plan.stages and plan.keys > keys:
+            via = f" of {', '.join(plan.indexes)}" if plan.indexes else ""
+            yield (
+                f"reads {plan.keys} index keys{via} for {matching} matching documents, at most {keys:g} were to be"
+                " read: the condition walks the index instead of seeking in it"
+            )
 
 
 def _matching(context: Context, query: NamedQuery, values: Values) -> int | None:

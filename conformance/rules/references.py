@@ -9,11 +9,13 @@ from conformance.configuration import Configuration
 from conformance.model import Model
 from conformance.rules.base import Rule
 from conformance.rules.joins import Part, deleted_parent, differing_copy, join, missing_parent
+from conformance.rules.subjects import Subjects
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """Per reference: no missing parent, no live child of a deleted one; per key kept twice: both are equal."""
     for collection in model:
+        subjects = Subjects()
         for reference in collection.references:
             field = collection.field(reference.field)
             check = join(model, reference)
@@ -24,7 +26,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 return rule
 
             yield rule(
-                field.subject,
+                subjects.of(field.path),
                 missing_parent(reference),
                 title=f"{collection.title}: every {field.name} is that of one of {reference.target}",
                 why="An app that follows the reference finds nothing; an offline device cannot even look it up.",
@@ -32,7 +34,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             )
             if model[reference.target].soft_delete:
                 yield rule(
-                    f"{field.subject}-deleted",
+                    subjects.of(field.path, suffix="-deleted"),
                     deleted_parent(model, reference),
                     severity="warning",
                     title=f"{collection.title}: no live document refers to a deleted one of {reference.target}",
@@ -42,7 +44,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             for position, copy in enumerate(check.copies):
                 if copy.key:
                     yield rule(
-                        f"{copy.field}+{copy.through.field}",
+                        subjects.of(copy.field, copy.through.field),
                         differing_copy(position, copy),
                         title=f"{collection.title}: {copy.field} is the {copy.of[0]} of its {reference.target}",
                         why="Devices subscribe and filter by the key: the document would reach the wrong ones.",

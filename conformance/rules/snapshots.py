@@ -8,11 +8,13 @@ from conformance.configuration import Configuration
 from conformance.model import Model
 from conformance.rules.base import Rule
 from conformance.rules.joins import differing_copy, join
+from conformance.rules.subjects import Subjects
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """One rule per x-snapshot."""
     for collection in model:
+        subjects = Subjects()
         for reference in collection.references:
             check = join(model, reference)
             for position, copy in enumerate(check.copies):
@@ -20,7 +22,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     continue
                 source = f" {copy.separator or '+'} ".join(copy.of) if len(copy.of) > 1 else copy.of[0]
                 rule = Rule(
-                    id=f"snapshots.{collection.name}.{copy.field.lower()}",
+                    id=f"snapshots.{collection.name}.{subjects.of(copy.field)}",
                     title=f"{collection.title}: {copy.field} equals the {source} of its {reference.target}",
                     check=check,
                     why="A device shows the copy offline: the receipt would name something else than the books.",

@@ -18,6 +18,7 @@ from conformance.rules.counts import expected
 from conformance.rules.joins import join, parse_equation, wrong_total
 from conformance.rules.screen import DocumentTest
 from conformance.rules.shares import Shares
+from conformance.rules.subjects import Subjects
 from conformance.validator import field_query
 
 Family = Literal["totals", "business"]
@@ -26,23 +27,37 @@ Family = Literal["totals", "business"]
 def statements(model: Model, configuration: Configuration, family: Family) -> Iterator[Rule]:
     """The rules of one family, in the order of the file."""
     file = configuration.rules
+    subjects = {collection.name: _chosen(configuration, family, collection.name) for collection in model}
+
+    def rule_id(field: str, *through: str) -> str:
+        name, _, path = field.partition(".")
+        return f"{family}.{name}.{subjects[name].of(path, *through)}"
+
     for position, equation in enumerate(file.equations):
         if equation.family == family:
-            yield _equation(model, configuration, position, equation)
+            yield _equation(model, configuration, position, equation, rule_id)
     for assertion in file.assertions:
         if assertion.family == family:
             test = _assertion(model, configuration, assertion)
             yield _rule(f"{family}.{assertion.collection}.{assertion.subject}", assertion, test)
     for position, bound in enumerate(file.bounds):
         if bound.family == family:
-            yield _bound(model, configuration, position, bound)
+            yield _bound(model, configuration, position, bound, rule_id)
     for tally in file.tallies:
         if tally.family == family:
-            yield _rule(f"{family}.{tally.field}", tally, answer(_tally(model, tally)))
+            check = answer(_tally(model, tally))
+            yield _rule(rule_id(tally.field), tally, check)
     for share in file.shares:
         if share.family == family:
             shares = Shares(model, configuration, share)
             yield _rule(f"{family}.{share.collection}.{share.subject}-shares", share, shares)
+
+
+def _chosen(configuration: Configuration, family: Family, collection: str) -> Subjects:
+    """The subjects that the file itself gives: rules that are named after a field leave them alone."""
+    given = [(one.family, one.collection, one.subject) for one in configuration.rules.assertions]
+    given += [(one.family, one.collection, f"{one.subject}-shares") for one in configuration.rules.shares]
+    return Subjects(*(subject for *place, subject in given if place == [family, collection]))
 
 
 def _rule(rule_id: str, statement: Statement, check: Check) -> Rule:
@@ -64,26 +79,29 @@ def _place(model: Model, where: str, field: str) -> tuple[str, str]:
     return name, path
 
 
-def _equation(model: Model, configuration: Configuration, position: int, equation: Equation) -> Rule:
-    name, path = _place(model, f"equation of {equation.field}", equation.field)
+def _equation(
+    model: Model, configuration: Configuration, position: int, equation: Equation, rule_id: Callable[..., str]
+) -> Rule:
+    _place(model, f"equation of {equation.field}", equation.field)
     formula = parse_equation(model, configuration, equation)
-    rule_id = f"{equation.family}.{name}.{path.replace('.', '-')}"
     if not formula.totals:
-        return _rule(rule_id, equation, _own_equation(model, equation, formula))
+        return _rule(rule_id(equation.field), equation, _own_equation(model, equation, formula))
     check = join(model, formula.totals[0].reference)
-    rule = _rule(rule_id, equation, check)
+    rule = _rule(rule_id(equation.field), equation, check)
     check.parts[rule.id] = wrong_total(position, model, equation, formula)
     return rule
 
 
-def _bound(model: Model, configuration: Configuration, position: int, bound: Bound) -> Rule:
+def _bound(
+    model: Model, configuration: Configuration, position: int, bound: Bound, rule_id: Callable[..., str]
+) -> Rule:
     bounds = Bounds.parse(model, configuration, bound)
-    rule_id = f"{bound.family}.{bound.field}+{bounds.reference.field}"
+    subject = rule_id(bound.field, bounds.reference.field)
     part = bounds.part(position)
     if part is None:
-        return _rule(rule_id, bound, bounds)
+        return _rule(subject, bound, bounds)
     check = join(model, bounds.reference)
-    rule = _rule(rule_id, bound, check)
+    rule = _rule(subject, bound, check)
     check.parts[rule.id] = part
     return rule
 

@@ -12,15 +12,17 @@ from conformance.oracle import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, skipped
 from conformance.rules.screen import DocumentTest
+from conformance.rules.subjects import Subjects
 from conformance.validator import validator
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """Per unique field or combination one rule; values alike but for case, _id against its field, UUID versions."""
     for collection in model:
+        subjects = Subjects(*([f"_id+{collection.id_field.lower()}"] if collection.id_field else []))
         for group in collection.unique:
             yield Rule(
-                id=f"uniqueness.{collection.name}.{'+'.join(group).lower()}",
+                id=f"uniqueness.{collection.name}.{subjects.of(*group)}",
                 title=f"{collection.title}: no two documents share {' and '.join(group)}",
                 check=answer(_duplicates(collection, group)),
                 why="Two documents with one key become one on devices, or the connector stops.",
@@ -28,9 +30,9 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             )
         for field in collection.fields:
             if field.schema.get("x-unique") == "ignore-case":
-                yield _ignoring_case(collection, field)
+                yield _ignoring_case(collection, field, subjects)
             if field.kind == "uuid":
-                yield _version(collection, field)
+                yield _version(collection, field, subjects)
         if collection.id_field:
             yield _identity(collection, collection.id_field)
 
@@ -85,7 +87,7 @@ def _shared(context: Context, name: str, keys: Mapping[str, Any], pipeline: list
     return Outcome(context.counts[name], violations, context.samples(samples))
 
 
-def _ignoring_case(collection: Collection, field: Field) -> Rule:
+def _ignoring_case(collection: Collection, field: Field, subjects: Subjects) -> Rule:
     text = {"$eq": [{"$type": f"${field.path}"}, "string"]}
     lower = {"$toLower": f"${field.path}"}
 
@@ -112,7 +114,7 @@ def _ignoring_case(collection: Collection, field: Field) -> Rule:
         return Outcome(context.counts[collection.name], violations, context.samples(samples))
 
     return Rule(
-        id=f"uniqueness.{collection.name}.{field.subject}-ignoring-case",
+        id=f"uniqueness.{collection.name}.{subjects.of(field.path, suffix='-ignoring-case')}",
         title=f"{collection.title}: no two {field.name}s are alike but for case",
         check=answer(check),
         severity="warning",
@@ -121,11 +123,11 @@ def _ignoring_case(collection: Collection, field: Field) -> Rule:
     )
 
 
-def _version(collection: Collection, field: Field) -> Rule:
+def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
     text = {"$eq": [{"$type": f"${field.path}"}, "string"]}
     other = {"$not": {"$regex": UUID4_PATTERN}}  # not $regexMatch, which is an error on text that is no UTF-8
     return Rule(
-        id=f"uniqueness.{collection.name}.{field.subject}-version",
+        id=f"uniqueness.{collection.name}.{subjects.of(field.path, suffix='-version')}",
         title=f"{collection.title}: every {field.name} is a UUID of version 4",
         check=DocumentTest(
             collection.name,
