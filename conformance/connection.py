@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import pymongo.errors
@@ -13,8 +12,11 @@ from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 
 from conformance.collation import SimpleClient
+from conformance.connection_options import MistakeError
+from conformance.connection_string import parse
 from conformance.errors import ConfigurationError, TargetError
 from conformance.masking import mask
+from conformance.unreachable import why_unreachable
 
 Document = dict[str, Any]
 #: How long a server may take to answer before it counts as out of reach.
@@ -25,85 +27,117 @@ OPTIONS: Final[CodecOptions[Document]] = CodecOptions(
 )
 _AUTHENTICATION: Final = frozenset({18, 8000})
 _UNAUTHORIZED: Final = 13
-_SCHEMES: Final = ("mongodb://", "mongodb+srv://")
-#: What the driver appends for its developers: time-outs, and the whole topology.
-_APPENDIX: Final = re.compile(
-    r" \(configured timeouts:.*|, Timeout: .*|, full error: .*|, Topology Description: .*", re.S
+#: A server quotes the command that it refuses; one that shows these is not repeated.
+_SESSION: Final = ("lsid", "$clusterTime")
+#: What an error of a connection means; the first that fits.
+_LOST: Final = (
+    (pymongo.errors.NetworkTimeout, "it did not answer in time"),
+    (pymongo.errors.NotPrimaryError, "its primary changed"),
+    (pymongo.errors.ServerSelectionTimeoutError, "no server that fits answered in time"),
+    (pymongo.errors.ConnectionFailure, "the connection was lost"),
 )
 
 
 def connect(uri: str, source: str, **options: Any) -> MongoClient[Document]:
-    """A client for the connection string that ``source`` gave; nothing is asked of the server yet.
+    """Make a client for the connection string that ``source`` gave; nothing is asked of the server yet.
 
-    Its queries compare values by the simple collation, whatever the collections' own is.
-
-    ``options`` are the client's own, such as maxPoolSize.
-
-    Raises ConfigurationError for what is no connection string or holds an unknown option, TargetError when DNS does
-    not know the cluster.
+    Its queries compare values by the simple collation, whatever the collections' own is. ``options`` are the client's
+    own, such as maxPoolSize. Raise ConfigurationError for a string that no server could be reached with, TargetError
+    when DNS does not know the cluster.
     """
-    if not uri.startswith(_SCHEMES) or re.search(r"\s", uri):
-        # Not shown: where it is broken, nobody can say which part of it is the password.
-        raise _unusable(source, "it does not begin with mongodb:// or mongodb+srv://, or holds a space")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # an option that is misspelt would be ignored
-            patience = {"serverSelectionTimeoutMS": PATIENCE_MS, "connectTimeoutMS": PATIENCE_MS}
-            return SimpleClient(uri, **{"appname": "zava-conformance", **patience, **options})
-    except OSError as error:  # a certificate file
-        raise _unusable(source, f"{error.filename}: {error.strerror}") from None
-    except (pymongo.errors.InvalidURI, pymongo.errors.ConfigurationError, ValueError, TypeError, UserWarning) as error:
-        if "DNS" in str(error) or "resolution" in str(error):
-            raise TargetError(f"{mask(uri)} is not known: {in_words(error)}; check the name and the network") from None
-        raise _unusable(source, in_words(error)) from None
-
-
-def _unusable(source: str, problem: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{source}: not a usable connection string: {problem}; write it as mongodb://host:27017/ with the user name"
-        " and password in front of the host, special characters in them as %XX"
-    )
+        string = parse(uri)
+    except MistakeError as mistake:
+        raise ConfigurationError(f"{source}: not a usable connection string: {mistake}") from None
+    patience = {"serverSelectionTimeoutMS": PATIENCE_MS, "connectTimeoutMS": PATIENCE_MS}
+    try:
+        return SimpleClient(string.text, **{"appname": "zava-conformance", **patience, **options})
+    except (pymongo.errors.PyMongoError, ValueError, TypeError, OSError) as error:
+        if string.srv:
+            raise TargetError(
+                f"{mask(uri)} is not known: DNS has no usable entry _mongodb._tcp.{string.hosts[0][0]}; check the name"
+                " of the cluster and the network"
+            ) from None
+        raise ConfigurationError(
+            f"{source}: not a usable connection string: the driver refuses it ({in_words(error)}); check its options"
+        ) from None
 
 
 def greet(client: MongoClient[Document], uri: str) -> str:
-    """Make sure that the server answers and lets the user in; its version.
+    """Make sure that the server answers and lets the user in; return its version.
 
-    Raises TargetError, one line, with what to check.
+    Raise TargetError, one line, with what to check.
     """
-    shown = mask(uri)
     try:
-        client.admin.command("ping")
+        client.admin.command("ping", read_preference=client.read_preference)
         try:
             client.list_database_names()
         except pymongo.errors.OperationFailure as error:
-            if error.code != _UNAUTHORIZED:  # who may read one database need not see the others
+            # Who may read one database need not see the others.
+            if error.code != _UNAUTHORIZED or _anonymous(uri):
                 raise
         return str(client.server_info()["version"])
     except pymongo.errors.PyMongoError as error:
-        raise failure(error, shown) from None
+        raise failure(error, uri) from None
 
 
-def failure(error: BaseException, shown: str) -> TargetError:
-    """The one line for an error of the driver; ``shown`` is the server's address without its password."""
-    reason = in_words(error)
-    if isinstance(error, pymongo.errors.ServerSelectionTimeoutError):
-        mend = "check host and port, and that it runs"
+def failure(error: BaseException, uri: str, database: str | None = None) -> TargetError:
+    """Return the one line for an error of the driver. A server that does not answer is looked at step by step."""
+    shown = mask(uri)
+    if isinstance(error, pymongo.errors.ConnectionFailure):
         if ".mongodb.net" in shown:
-            mend = "add this machine's IP address in Atlas under Network Access, and see that the cluster is not paused"
-        return TargetError(f"no server answers at {shown}: {reason}; {mend}")
-    if isinstance(error, pymongo.errors.AutoReconnect):
-        return TargetError(f"{shown} went away: {reason}; check the server and run again")
+            return TargetError(
+                f"no server answers at {shown}: {in_words(error)}; add this machine's IP address in Atlas under Network"
+                " Access, and see that the cluster is not paused"
+            )
+        return TargetError(f"no server answers at {shown}: {why_unreachable(uri)}")
     code = error.code if isinstance(error, pymongo.errors.OperationFailure) else None
     if code in _AUTHENTICATION:
-        return TargetError(f"{shown} refuses the user name or password; check the connection string")
+        return TargetError(
+            f"{shown} refuses the user name or password; check the connection string (also authSource, which names the"
+            " database of the user)"
+        )
     if code == _UNAUTHORIZED:
-        return TargetError(f"{shown}: the user may not do this: {reason}; check the user's roles")
-    return TargetError(f"{shown} cannot be used: {reason}; check the server")
+        return TargetError(f"{shown}: {_missing_right(uri, database)}")
+    return TargetError(f"{shown} cannot be used: {in_words(error)}; check the server")
+
+
+def _missing_right(uri: str, database: str | None) -> str:
+    if _anonymous(uri):
+        return "the server asks for a user name and a password; write mongodb://user:password@host/"
+    where = f"the database {database}" if database else "this database"
+    return (
+        f"the user has no right to do this in {where}; reading takes the role read on it, writing readWrite and"
+        " dbAdmin, and `zava provision --users` makes users with the rights that they need"
+    )
+
+
+def _anonymous(uri: str) -> bool:
+    """Return whether the connection string names no user."""
+    with suppress(MistakeError):
+        string = parse(uri)
+        return string.user is None and "authMechanism" not in string.options
+    return False
 
 
 def in_words(error: BaseException) -> str:
-    """What an error says, in one masked line of at most 300 characters, without the driver's appendices."""
-    details = getattr(error, "details", None)
-    text = str(details["errmsg"]) if isinstance(details, Mapping) and "errmsg" in details else str(error)
-    text = _APPENDIX.sub("", text)
+    """Return what an error says, in one masked line of at most 300 characters, without a server's raw reply."""
+    lost = next((words for kind, words in _LOST if isinstance(error, kind)), None)
+    if lost is not None:
+        return lost
+    text = _reply(error) if isinstance(error, pymongo.errors.OperationFailure) else str(error)
     return mask(" ".join(text.split()))[:300]
+
+
+def _reply(error: pymongo.errors.OperationFailure) -> str:
+    """Return the server's own words for a refusal, or its code where it quotes the command with the session."""
+    details: Mapping[str, Any] = error.details or {}
+    for part in ("writeErrors", "writeConcernErrors"):
+        if details.get(part):
+            details = details[part][0]
+            break
+    code = details.get("code", error.code)
+    words = details.get("errmsg") or details.get("codeName") or f"error {code}"
+    if any(name in words for name in _SESSION):
+        return f"refused with error {code}" + (f", {details['codeName']}" if "codeName" in details else "")
+    return str(words)

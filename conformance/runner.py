@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Final, Self
 
-from pymongo.errors import AutoReconnect, OperationFailure, ServerSelectionTimeoutError
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from conformance.connection import in_words
 from conformance.errors import HarnessError, TargetError
@@ -127,7 +127,8 @@ def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:
         reason = "a view with a collation of its own stands where a collection should: see validators.*.present"
         outcomes = {rule.id: skipped(reason) for rule in rules}
     except Exception as error:
-        return _broken(rules, f"{type(error).__name__}: {mask(str(error))[:300]}", started)
+        said = in_words(error) if isinstance(error, PyMongoError) else mask(str(error))[:300]
+        return _broken(rules, f"{type(error).__name__}: {said}", started)
     duration = (time.perf_counter() - started) / len(rules)
     return {rule.id: judge(rule, outcomes[rule.id], duration) for rule in rules}
 

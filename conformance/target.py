@@ -92,7 +92,7 @@ class Target:
 
     def cause(self, error: HarnessError | pymongo.errors.PyMongoError) -> HarnessError:
         """What to tell of an error of the target."""
-        return _cause(error, self.info.uri, self.server)
+        return _cause(error, self.uri or self.info.uri, self.database.name, self.server)
 
     def link(self) -> MongoClient[Document]:
         """Another client of the same server, which shares no session with ``client``; the caller closes it."""
@@ -171,13 +171,13 @@ def _alive(pid: int) -> bool:
 
 
 def _cause(
-    error: HarnessError | pymongo.errors.PyMongoError, shown: str, server: EmbeddedServer | None
+    error: HarnessError | pymongo.errors.PyMongoError, uri: str, database: str, server: EmbeddedServer | None
 ) -> HarnessError:
     """The last words of an embedded server that died, else the error's own."""
     last_words = server.failure() if server else None
     if last_words is not None:
         return TargetError(last_words)
-    return error if isinstance(error, HarnessError) else failure(error, shown)
+    return error if isinstance(error, HarnessError) else failure(error, uri, database)
 
 
 @contextmanager
@@ -197,7 +197,7 @@ def open_target(model: Model, settings: Settings, choice: Choice, **options: Any
             info = TargetInfo(mask(uri), database.name, greet(client, uri), server is not None)
             yield Target(client, database, info, server, uri)
         except (TargetError, pymongo.errors.PyMongoError) as error:
-            raise _cause(error, mask(uri), server) from error
+            raise _cause(error, uri, database.name, server) from error
 
 
 def require_data(model: Model, target: Target) -> None:

@@ -129,21 +129,23 @@ def test_a_python_that_will_not_do_is_told_by_make(checkout: Workplace, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("shown", "mend"),
+    ("uri", "words"),
     [
         (
-            "mongodb+srv://u:***@cluster0.ab1cd.mongodb.net/",
-            "add this machine's IP address in Atlas under Network Access",
+            "mongodb+srv://u:secret@cluster0.ab1cd.mongodb.net/",
+            "no server answers at mongodb+srv://u:***@cluster0.ab1cd.mongodb.net/: no server that fits answered in"
+            " time; add this machine's IP address in Atlas under Network Access, and see that the cluster is not"
+            " paused",
         ),
-        ("mongodb://127.0.0.1:27018/", "check host and port, and that it runs"),
+        (
+            "mongodb://127.0.0.1:1/",
+            "no server answers at mongodb://127.0.0.1:1/: nothing listens at 127.0.0.1:1; check host and port, and that"
+            " the server runs",
+        ),
     ],
 )
-def test_a_server_that_does_not_answer_is_answered_by_its_kind(shown: str, mend: str) -> None:
-    error = ServerSelectionTimeoutError("SSL handshake failed: tlsv1 alert internal error, Timeout: 5.0s, Topology ...")
-    line = str(failure(error, shown))
-    assert line.startswith(f"no server answers at {shown}: SSL handshake failed: tlsv1 alert internal error; ")
-    assert mend in line
-    assert "\n" not in line
+def test_a_server_that_does_not_answer_is_answered_by_its_kind(uri: str, words: str) -> None:
+    assert str(failure(ServerSelectionTimeoutError("the driver's own words"), uri)) == words
 
 
 def test_a_port_that_is_taken_is_none_of_the_users_business(tmp_path: Path) -> None:
