@@ -143,7 +143,7 @@ def test_every_rule_says_why_and_what_to_do(model: Model) -> None:
 def test_a_provisioned_database_passes(database: Documents, scratch: Documents, model: Model) -> None:
     outcomes = judge(context_of(model, database, scratch))
     assert failed(outcomes) == set()
-    assert set(skips(outcomes)) == {"streams._database.connector_version"}
+    assert set(skips(outcomes)) == {"streams._database.connector_version", "streams._database.oplog_window"}
     assert all(outcome.examined for name, outcome in outcomes.items() if not outcome.skipped)
     assert outcomes["indexes.orders.extra"].examined == 8
     assert outcomes["indexes.orders.foreign-keys"].evidence == {
@@ -697,11 +697,35 @@ def test_server_versions(
     assert ("streams._database.connector_version" in skips(outcomes)) == embedded
 
 
-def test_the_connectors_version_is_a_warning(model: Model) -> None:
+def test_what_the_connector_would_like_is_a_warning(model: Model) -> None:
     severities = {rule.id: rule.severity for rule in all_rules(model)}
     assert {name for name, severity in severities.items() if severity == "warning"} == {
-        "streams._database.connector_version"
+        "streams._database.connector_version",
+        "streams._database.image_retention",
+        "streams._database.oplog_window",
     }
+
+
+def test_settings_that_the_user_may_not_read_are_skipped_and_a_young_oplog_is_no_finding(
+    tmp_path: Path, model: Model
+) -> None:
+    with EmbeddedServer(tmp_path, cache_gb=0.25, auth=True, linger=0.2) as server, MongoClient(server.uri) as client:
+        client["shop"]["stores"].insert_one({"_id": 1})
+        client["shop"].command("createUser", "reader", pwd="x", roles=["read"])
+        uri = server.uri.replace(server.uri.split("//")[1].split("@")[0], "reader:x").replace("/?", "/shop?")
+        with MongoClient[dict[str, Any]](uri, authSource="shop") as reader:
+            refused = skips(judge(context_of(model, reader["shop"], embedded=False)))
+        young = judge(context_of(model, client["shop"], embedded=False))
+    assert refused["streams._database.image_retention"] == (
+        "the user may not read the cluster parameter changeStreamOptions; grant getClusterParameter to look at it"
+    )
+    assert refused["streams._database.oplog_window"] == (
+        "the user may not read local.oplog.rs; grant find and collStats on it (role clusterMonitor) to look at it"
+    )
+    assert young["streams._database.image_retention"].evidence == {"expire_after_seconds": "off"}
+    assert young["streams._database.oplog_window"].skipped == (
+        "the oplog has filled 0 of 512 MB, so it is not known yet how far it will reach"
+    )
 
 
 def test_a_standalone_server(tmp_path: Path, model: Model) -> None:

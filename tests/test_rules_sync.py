@@ -27,6 +27,7 @@ CATEGORIES = "  - name: categories\n    id_mapping: {mode: match_ids}\n    sync_
 EMBEDDINGS = "  - name: product_embeddings\n    sync_enabled: false"
 INVENTORY = "{mode: match_ids}   # a UUID; the pair"
 ORDERS = "{mode: single_field, field: order_id}"
+DATABASE = "database: ${MONGODB_DATABASE}"
 
 #: What was changed, the text that is replaced, by what, the rules that fail, and where the first sample points.
 ALTERATIONS = [
@@ -107,11 +108,16 @@ ALTERATIONS = [
     ("an endpoint with a user", "https://cloud", "https://u@cloud", "_config.settings", "ditto.endpoint"),
     ("an unknown version", "connector_version: 1.0", "connector_version: 2.0", "_config.settings",
      "connector_version"),
-    ("no database", "database: zava", 'database: ""', "_config.settings", "mongodb.database"),
-    ("a blank for a database", "database: zava", "database: ' '", "_config.settings", "mongodb.database"),
-    ("a collection for a database", "database: zava", "database: za.va/x", "_config.settings", "mongodb.database"),
-    ("a long database", "database: zava", f"database: {'é' * 32}", "_config.settings", "mongodb.database"),
-    ("a database of another's name", "database: zava", "database: $zava", "_config.settings", "mongodb.database"),
+    ("no database", DATABASE, 'database: ""', "_config.settings", "mongodb.database"),
+    ("a blank for a database", DATABASE, "database: ' '", "_config.settings", "mongodb.database"),
+    ("a collection for a database", DATABASE, "database: za.va/x", "_config.settings", "mongodb.database"),
+    ("a long database", DATABASE, f"database: {'é' * 32}", "_config.settings", "mongodb.database"),
+    ("a database of another's name", DATABASE, "database: $zava", "_config.settings", "mongodb.database"),
+    ("another database", DATABASE, "database: zava_staging", "_config.database", "mongodb.database"),
+    ("another database of a long name", DATABASE, f"database: {'x' * 63}", "_config.database", "mongodb.database"),
+    ("the database in capitals", DATABASE, "database: Zava", "_config.database", "mongodb.database"),
+    ("the database and a little more", DATABASE, "database: ${MONGODB_DATABASE}_2", "_config.database",
+     "mongodb.database"),
     ("an app id for an API key", "${DITTO_API_KEY}", "${DITTO_APP_ID}", "_config.secrets", "ditto.api_key"),
     ("an API key for an app id", "${DITTO_APP_ID}", "${DITTO_API_KEY}", "_config.secrets", "ditto.app_id"),
     ("an API key for an address", "${MONGODB_CONNECTION_STRING}", "${DITTO_API_KEY}", "_config.secrets",
@@ -119,20 +125,19 @@ ALTERATIONS = [
     ("an API key of somebody else", "${DITTO_API_KEY}", "${AZURE_OPENAI_API_KEY}", "_config.secrets", "ditto.api_key"),
     ("a variable that nobody knows", "${DITTO_API_KEY}", "${NOPE}", "_config.secrets", "ditto.api_key"),
     ("a part that nobody knows", "${DITTO_API_KEY}", "${NOPE}x", "_config.secrets", "ditto.api_key"),
-    ("an API key for a database", "database: zava", "database: ${DITTO_API_KEY}", "_config.secrets",
+    ("an API key for a database", DATABASE, "database: ${DITTO_API_KEY}", "_config.secrets",
      "mongodb.database"),
     ("an address of MongoDB's for Ditto's", "https://cloud.ditto.live", "${MONGODB_CONNECTION_STRING}",
      "_config.secrets", "ditto.endpoint"),
-    ("a region that nobody knows", "database: zava", "database: zava_${NOPE}", "_config.secrets", "mongodb.database"),
+    ("a region that nobody knows", DATABASE, "database: zava_${NOPE}", "_config.secrets", "mongodb.database"),
 ]  # fmt: skip
 
 #: Text that is replaced, and by what: the same said in another way, of which no rule says a word.
 ANOTHER_WAY = [
     ("${MONGODB_CONNECTION_STRING}", "${MONGODB_LOCAL_CONNECTION_STRING}"),
-    ("database: zava", "database: ${MONGODB_DATABASE}"),
-    ("database: zava", "database: Zava-2_ü"),
-    ("database: zava", f"database: {'x' * 63}"),
-    ("database: zava", "database: zava_${SHOP_REGION}"),
+    (DATABASE, "database: zava"),
+    (DATABASE, "database: ${SHOP_DATABASE}"),
+    (DATABASE, "database: za${SHOP_HALF}"),
     ("https://cloud.ditto.live", "${DITTO_CLOUD_ENDPOINT}"),
     ("https://cloud.ditto.live", "https://${DITTO_APP_ID}.cloud.ditto.live"),
     ("${DITTO_API_KEY}", "${SHOP_REGION}"),
@@ -190,11 +195,11 @@ Verdict = Callable[[str | None], dict[str, Outcome]]
 
 def test_the_shipped_file_is_clean(verdict: Verdict, model: Model) -> None:
     outcomes = verdict(SHIPPED)
-    assert len(outcomes) == 5 + 8 * 6 + 3
+    assert len(outcomes) == 6 + 8 * 6 + 3
     assert failed(outcomes) == set()
     assert {name for name, outcome in outcomes.items() if outcome.skipped} == set()
     assert {name: outcome.examined for name, outcome in outcomes.items() if outcome.examined != 1} == {
-        "sync._config.unknown": 9, "sync._config.settings": 10, "sync._config.maps": 4, "sync._config.secrets": 3,
+        "sync._config.unknown": 9, "sync._config.settings": 10, "sync._config.maps": 4, "sync._config.secrets": 4,
         "sync.stores.id_fields": 2, "sync.customers.id_fields": 2, "sync.products.id_fields": 2,
         "sync.orders.id_fields": 2,
     }  # fmt: skip
@@ -294,11 +299,12 @@ def test_the_same_in_another_way_is_as_good(
     verdict: Verdict, monkeypatch: pytest.MonkeyPatch, old: str, new: str
 ) -> None:
     """A variable of one's own is as good as a setting where it is set."""
-    monkeypatch.setenv("SHOP_REGION", "north")
+    for name, value in (("SHOP_REGION", "north"), ("SHOP_DATABASE", "zava"), ("SHOP_HALF", "va")):
+        monkeypatch.setenv(name, value)
     outcomes = verdict(SHIPPED.replace(old, new))
     assert failed(outcomes) == set()
-    others = old in ("database: zava", "https://cloud.ditto.live") and "${" in new
-    assert outcomes["sync._config.secrets"].examined == 3 + others
+    others = ("${" in new) - (old == DATABASE) if old in (DATABASE, "https://cloud.ditto.live") else 0
+    assert outcomes["sync._config.secrets"].examined == 4 + others
 
 
 def test_a_secret_of_the_wrong_type_is_not_shown(model: Model, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from conformance.live import LiveCollection, live_collections
 from conformance.model import Collection, Model
 from conformance.provision import IMAGES_SINCE
 from conformance.results import Outcome, Sample
+from conformance.rules import server_settings
 from conformance.rules.base import Context, Rule, answer, listed, skipped
 from conformance.rules.round_trip import round_trips
 
@@ -45,6 +46,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
         why="The managed connector is not supported on an older server.",
         mend="Upgrade the server before the connector is switched on.",
     )
+    yield from server_settings.rules()
     for collection in model:
         if collection.synced:
             yield Rule(

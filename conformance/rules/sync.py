@@ -18,17 +18,19 @@ from conformance.connector import (
     Entry,
     demands,
     load_connector,
+    resolve,
     shown,
     unfit_for_ids,
     unfit_variables,
 )
 from conformance.errors import ConfigurationError
-from conformance.live import live_collections
 from conformance.model import Collection, IdMapping, Model
 from conformance.oracle import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Rule, listed, skipped
 from conformance.rules.files import unreadable
+from conformance.rules.sync_collections import judge_database
+from conformance.settings import is_database_name
 
 _FILE: Final = f"config/{CONNECTOR_FILE}"
 
@@ -70,6 +72,11 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "Write the ${VARIABLE} that belongs there, put the value into the environment, and change a secret that was"
         " written.",
     ),
+    "database": (
+        "The connector reads the database that is validated (MONGODB_DATABASE)",
+        "The verdict would be about one database, and devices would get the documents of another.",
+        "Write ${MONGODB_DATABASE} into the connector's configuration, or set MONGODB_DATABASE to its database.",
+    ),
     "configured": (
         "{title}: exactly one entry in the connector's configuration",
         "Without an entry nobody decided whether devices get it; with two, the connector decides.",
@@ -104,8 +111,8 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
-    """Four rules on the file, up to six per collection; those on ids and on what exists for synced ones only."""
-    for subject in ("file", "unknown", "settings", "secrets"):
+    """Five rules on the file, up to six per collection; those on ids and on what exists for synced ones only."""
+    for subject in ("file", "unknown", "settings", "secrets", "database"):
         yield _rule("_config", subject, _judge_file, "")
     if any(_kept_as(model, "map")):
         yield replace(_rule("_config", "maps", _judge_file, ""), severity="warning")
@@ -114,7 +121,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
         for subject in ("configured", "enabled", *synced):
             yield _rule(collection.name, subject, _judge_file, collection.title)
         for subject in ("exists", "not_capped") if collection.synced else ("not_capped",):
-            yield _rule(collection.name, subject, _judge_database, collection.title)
+            yield _rule(collection.name, subject, judge_database, collection.title)
 
 
 def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
@@ -186,6 +193,20 @@ def _secrets(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
         whys += unfit_variables(place, value, context.settings)
         problems += [Sample(why, ref=_ref(place)) for why in whys[:1]]
     return listed(context, len(named), problems)
+
+
+def _database(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    written, wanted = config.mongodb.database, context.settings.mongodb_database
+    try:
+        found = resolve(written, context.settings, context.model.config(CONNECTOR_FILE))
+    except ConfigurationError:
+        return skipped("its name holds a variable that is not set: see sync._config.secrets")
+    if any(unfit_variables("mongodb.database", written, context.settings)):
+        return skipped("its name is that of something else: see sync._config.secrets")
+    if not is_database_name(found):
+        return skipped("its name is not one: see sync._config.settings")
+    problem = f"is {shorten(found)}, but {shorten(wanted)} is validated (MONGODB_DATABASE)"
+    return listed(context, 1, [Sample(problem, ref=_ref("mongodb.database"))] if found != wanted else [])
 
 
 def _configured(context: Context, config: ConnectorConfig, name: str) -> Outcome:
@@ -272,30 +293,12 @@ _JUDGES: Final[Mapping[str, Judge]] = {
     "settings": _settings,
     "maps": _maps,
     "secrets": _secrets,
+    "database": _database,
     "configured": _configured,
     "enabled": _of_the_entry(_enabled),
     "id_mapping": _of_the_entry(_id_mapping),
     "id_fields": _of_the_entry(_id_fields),
 }
-
-
-def _judge_database(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
-    """List the database's collections once for all the rules on them."""
-    there = live_collections(context.database)
-    outcomes = {}
-    for rule in rules:
-        name = rule.collection
-        live = there.get(name)
-        if live is None or live.type != "collection":
-            why = "there is no such collection" if live is None else f"is a {live.type}, which has no change stream"
-            missing = listed(context, 1, [Sample(why, ref=name)])
-            named = f"sync.{name}.exists" if context.model[name].synced else f"validators.{name}.present"
-            outcomes[rule.id] = missing if rule.subject == "exists" else skipped(f"see {named}")
-        elif rule.subject == "not_capped" and live.losing:
-            outcomes[rule.id] = listed(context, 1, [Sample(live.losing, ref=name)])
-        else:
-            outcomes[rule.id] = listed(context, 1, [])
-    return outcomes
 
 
 def _ref(place: str) -> str:

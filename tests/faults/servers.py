@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from conformance.embedded import EmbeddedServer
+from conformance.provision import apply, plan
 from conformance.rules.base import Context
 
 Document = dict[str, Any]
+#: Bytes of a document, and how many of them fill the embedded server's oplog of 512 MB.
+_LARGE: Final = 15_000_000
+_LARGE_DOCUMENTS: Final = 36
 
 
 @contextmanager
@@ -30,12 +34,38 @@ def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[
     if "version" in wanted:
         context = replace(context)
         context.__dict__["server_version"] = tuple(wanted["version"])
+    if "images_expire" in wanted:
+        with _images_expire(context.database.client, wanted["images_expire"]):
+            yield context
+        return
+    if wanted.get("oplog_full"):
+        with EmbeddedServer(directory(), cache_gb=0.25, linger=0.2) as own, MongoClient[Document](own.uri) as client:
+            apply(plan(context.model, client[context.database.name]), client[context.database.name])
+            for number in range(_LARGE_DOCUMENTS):
+                client["filling"]["large"].insert_one({"_id": number, "zeros": bytes(_LARGE)})
+            yield replace(context, database=client[context.database.name], scratch=None, embedded=False)
+        return
     if not wanted.get("standalone"):
         yield context
         return
     server = EmbeddedServer(directory(), cache_gb=0.25, replica_set=False, linger=0.2)
     with server, MongoClient[Document](server.uri) as client:
         yield replace(context, database=client[context.database.name], scratch=client["scratch"])
+
+
+@contextmanager
+def _images_expire(client: Any, seconds: int) -> Iterator[None]:
+    """The server's own setting, put back afterwards."""
+
+    def setting(value: int | str) -> None:
+        options = {"preAndPostImages": {"expireAfterSeconds": value}}
+        client.admin.command({"setClusterParameter": {"changeStreamOptions": options}})
+
+    setting(seconds)
+    try:
+        yield
+    finally:
+        setting("off")
 
 
 class _WithoutImages(Database[Document]):
