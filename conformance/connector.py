@@ -7,14 +7,12 @@ values agree with the model, and are sane, is for the rules of family `sync` to 
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from dotenv import dotenv_values
 from pydantic import ConfigDict, Field, SecretStr
 
 from conformance.configuration import Strict
@@ -24,6 +22,8 @@ from conformance.oracle import shorten
 from conformance.reading import located, parse_file
 from conformance.settings import DATABASE_NAME, Settings, is_database_name
 
+#: Where the managed connector records the documents that did not sync, in the database that it follows.
+UNSYNCED_COLLECTION: Final = "__ditto_unsynced_documents"
 #: The file's name below config/.
 CONNECTOR_FILE: Final = "ditto_connector_config.yaml"
 #: What Ditto takes as (a part of) an _id: neither floats nor null, arrays or objects (02-data-model).
@@ -254,7 +254,7 @@ def value_of(name: str, settings: Settings) -> str | None:
     if name.lower() in Settings.model_fields:
         given = getattr(settings, name.lower())
         return given.get_secret_value() if isinstance(given, SecretStr) else None if given is None else str(given)
-    return os.environ.get(name) or dotenv_values(".env").get(name)
+    return settings.environment.get(name)
 
 
 def unfit_for_ids(collection: Collection, names: Sequence[str]) -> Iterator[str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from conformance.configuration import Configuration, load_configuration
+from conformance.connector import CONNECTOR_FILE
+from conformance.environment import ENV_FILE
+from conformance.errors import ConfigurationError
 from conformance.masking import mask
 from conformance.model import Model, find_model, load_model
 from conformance.partition import Partition
@@ -19,8 +23,12 @@ from conformance.results import Report, Result
 from conformance.rules.base import Context, Rule
 from conformance.rules.catalogue import all_rules
 from conformance.runner import Run
-from conformance.settings import Settings, load_settings
-from conformance.target import Target
+from conformance.settings import Settings, known_variables, load_settings
+from conformance.target import Choice, Target, choose, open_target
+from conformance.users import USERS_FILE
+
+#: Names of variables in the connector's file and in that of the users.
+_VARIABLE: Final = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,16 @@ class Project:
         """Every rule of the model."""
         return all_rules(self.model, self.configuration)
 
+    def choose(self, *, uri: str | None, embedded: bool, judging: bool = False) -> Choice:
+        """Return the server that options and settings name; see `conformance.target.choose`."""
+        return choose(self.settings, uri=uri, embedded=embedded, judging=judging)
+
+    @contextmanager
+    def opened(self, choice: Choice, **options: Any) -> Iterator[Target]:
+        """Open the chosen server; ``options`` are the client's. See `conformance.target.open_target`."""
+        with open_target(self.model.root, self.settings, choice, **options) as target:
+            yield target
+
     @property
     def reports(self) -> Path:
         """Where reports are written."""
@@ -45,15 +63,34 @@ class Project:
 def load_project(root: Path | None = None, **flags: Any) -> Project:
     """Read model, settings and configuration; ``flags`` are settings that win over the environment.
 
+    ``root`` is the model's folder, default the nearest at or above the current one; the `.env` in it is read, and no
+    other. Raises ConfigurationError, one line, for the first thing that is wrong.
+    """
+    root = find_model() if root is None else root.resolve()
+    return assemble(root, load_settings(root / ENV_FILE, **flags))
+
+
+def assemble(root: Path, settings: Settings) -> Project:
+    """Read the model at ``root`` and its configuration, and make sure that they and the settings fit together.
+
     Raises ConfigurationError, one line, for the first thing that is wrong.
     """
-    settings = load_settings(**flags)
-    model = load_model(root.resolve() if root else find_model())
+    model = load_model(root)
     configuration = load_configuration(model, settings.constants())
     all_rules(model, configuration)
+    for problem in settings.environment.misspelt(variables(model)):
+        raise ConfigurationError(problem)
     for name in model.settings:
         settings.size(name, configuration.generation.defaults)
     return Project(model, configuration, settings)
+
+
+def variables(model: Model) -> set[str]:
+    """Return the names of all variables that mean something: settings, and those that the model's files name."""
+    files = (model.config(CONNECTOR_FILE), model.config(USERS_FILE))
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file()]
+    named = (match for text in texts for match in _VARIABLE.findall(text))
+    return {*known_variables(), *model.settings, *named}
 
 
 @dataclass

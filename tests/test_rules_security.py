@@ -196,7 +196,7 @@ def verdict(root: Path, own: Path = ROOT, **settings: Any) -> dict[str, Outcome]
     """The family's outcomes for a folder, by the project's model or one's own. No rule of it asks the database."""
     model = replace(load_model(own), root=root)
     nothing: Any = None
-    chosen = Settings(_env_file=None, **settings)  # type: ignore[call-arg]
+    chosen = Settings(**settings)
     context = Context(model, configuration_for(model), chosen, nothing, embedded=True, scratch=None, sample_size=50)
     return judge(rules(model, context.configuration), context)
 

@@ -18,10 +18,10 @@ from conformance.report import allure, json_file, text
 from conformance.report.allure_html import Rendered, render_html
 from conformance.results import report_from_json
 from conformance.session import Project
-from conformance.target import Choice, choose
+from conformance.target import Choice
 from generator import dataset
 from generator.dataset import embedded_dataset
-from zava.console import AllowWrites, Embedded, Uri, Yes, notice, opened, progress, project_of
+from zava.console import AllowWrites, Embedded, Uri, Yes, chosen, notice, progress, project_of
 from zava.data import generate_into
 
 _SUITES = Path(__file__).parent.parent / "suites"
@@ -56,9 +56,9 @@ def conform(
     Example: zava conform --embedded
     """
     project = project_of(context)
-    choice = choose(project.settings, uri=uri, embedded=embedded, judging=True)
+    choice = chosen(project, uri, embedded, judging=True)
     # The server stops while Allure's page is made.
-    with ThreadPoolExecutor(1) as renderer, opened(project, uri, embedded, judging=True) as target:
+    with ThreadPoolExecutor(1) as renderer, project.opened(choice) as target:
         if target.embedded:
             with progress() as bars:
                 held = embedded_dataset(project.model, project.settings, project.configuration, target, notice, bars)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from conformance.errors import ConfigurationError
 from conformance.session import Project, load_project
-from conformance.target import Choice, Target, choose, open_target
+from conformance.target import Choice, Target
 from zava.commands import Options
 from zava.progress_lines import Lines
 
@@ -43,9 +43,18 @@ def notice(text: str) -> None:
 @contextmanager
 def opened(project: Project, uri: str | None, embedded: bool, *, judging: bool = False) -> Iterator[Target]:
     """The target that options and settings name."""
-    choice: Choice = choose(project.settings, uri=uri, embedded=embedded, judging=judging)
-    with open_target(project.model, project.settings, choice) as target:
+    choice = chosen(project, uri, embedded, judging=judging)
+    with project.opened(choice) as target:
         yield target
+
+
+def chosen(project: Project, uri: str | None, embedded: bool, *, judging: bool = False) -> Choice:
+    """The server that options and settings name; says on stderr when a .env of the user's is not read."""
+    choice = project.choose(uri=uri, embedded=embedded, judging=judging)
+    unread = project.settings.environment.unread
+    if unread is not None:
+        notice(f"{unread} is not read: settings come from the .env beside the model, in {project.model.root}")
+    return choice
 
 
 def require_collections(project: Project, command: str, names: Sequence[str]) -> None:

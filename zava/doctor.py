@@ -6,7 +6,8 @@ import json
 
 import typer
 
-from conformance.doctor import Step, examine
+from conformance.diagnosis import Step
+from conformance.doctor import examine
 from zava.commands import Options
 from zava.console import AllowWrites, Embedded, Json, Uri
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from conformance.session import Project
-from conformance.target import Target, choose, open_target, require_data
-from zava.console import Embedded, Uri, notice, project_of
+from conformance.target import Target, require_data
+from zava.console import Embedded, Uri, chosen, notice, project_of
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -96,8 +96,8 @@ def _serve(
     settings = project.settings
     limits = Limits(settings.mcp_pool_size, settings.mcp_wait_ms, settings.mcp_max_time_ms)
     token = settings.mcp_gateway_token.get_secret_value() if settings.mcp_gateway_token else None
-    choice = choose(project.settings, uri=uri, embedded=embedded)
-    with open_target(project.model, project.settings, choice, **limits.client_options()) as target:
+    choice = chosen(project, uri, embedded)
+    with project.opened(choice, **limits.client_options()) as target:
         require_data(project.model, target)
         shop = Shop(project.model, permissions, target.database, limits, token, settings.rls_user_id)
         made = make(project, shop)

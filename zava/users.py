@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import typer
-from dotenv import dotenv_values
 
 from conformance import users
-from conformance.credentials import is_placeholder
+from conformance.environment import Environment
 from conformance.errors import ConfigurationError
 from conformance.session import Project
 from conformance.target import Target
@@ -29,7 +28,7 @@ def provision_users(project: Project, target: Target, *, check: bool, as_json: b
     """Make roles and users, or with ``check`` only look; prints what was changed, and returns it."""
     changes = users.plan(project.model, users.load_roles(project.model), target.database)
     if not check:
-        users.apply(changes, target.database, password)
+        users.apply(changes, target.database, partial(password, project.settings.environment))
     if as_json:
         typer.echo(json.dumps([{"subject": c.subject, "kind": c.kind, "what": c.what} for c in changes]))
     for change in () if as_json else changes:
@@ -39,15 +38,16 @@ def provision_users(project: Project, target: Target, *, check: bool, as_json: b
     return changes
 
 
-def password(variable: str, user: str) -> str:
-    """The password of a new user: the environment, .env, else asked for in a terminal. Never shown.
+def password(environment: Environment, variable: str, user: str) -> str:
+    """Return the password of a new user: from the environment or .env, else asked for in a terminal. Never shown.
 
-    ConfigurationError, one line, when there is none, or only a placeholder.
+    ConfigurationError, one line, when there is none.
     """
-    value = os.environ.get(variable) or dotenv_values(".env").get(variable)
-    if not value and not sys.stdin.isatty():
+    value = environment.get(variable)
+    if value is not None and not value.strip():
+        raise ConfigurationError(
+            f"{environment.where(variable)}{variable}: is empty; set it to the password of the new user {user}"
+        )
+    if value is None and not sys.stdin.isatty():
         raise ConfigurationError(f"{variable}: not set; set it to the password of the new user {user}")
-    value = value or read_password(f"Password of {user} ({variable}): ")
-    if is_placeholder(value):
-        raise ConfigurationError(f"{variable}: is a placeholder; set it to the password of the new user {user}")
-    return value
+    return value or read_password(f"Password of {user} ({variable}): ")

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from conformance.configuration import Configuration
+from conformance.connector import UNSYNCED_COLLECTION
 from conformance.model import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed
 
 #: The collections that Ditto's connector keeps for itself: where it stands, and what it could not write.
-_CONNECTORS: Final = frozenset({"__ditto_connector_sessions", "__ditto_unsynced_documents"})
+_CONNECTORS: Final = frozenset({"__ditto_connector_sessions", UNSYNCED_COLLECTION})
 
 
 @dataclass(frozen=True)

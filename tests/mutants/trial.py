@@ -83,7 +83,7 @@ def ready(note: Path) -> Ready:
 
     ground: Ground = pickle.loads(note.read_bytes())  # noqa: S301 - our own process wrote it
     model = load_model(ground.root)
-    return Ready(ground, model, load_configuration(model, Settings(_env_file=None).constants()))
+    return Ready(ground, model, load_configuration(model, Settings().constants()))
 
 
 def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subject]) -> None:
