@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
 
@@ -16,14 +14,15 @@ settings.load_profile("fast")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options that suites/conftest.py reads; the same words as `zava validate`."""
     group = parser.getgroup("conformance", "conformance of the database named in .env")
-    group.addoption("--uri", help="the server to judge; default: .env, else the embedded server")
-    group.addoption("--embedded", action="store_true", help="judge the embedded server's made-up data on purpose")
-    group.addoption("--model", type=Path, help="folder with schemas/ and config/; default: the nearest one")
+    # Values are checked in suites/options.py: what pytest itself refuses would end with its own exit code, 4.
+    group.addoption("--uri", help="the server to validate; default: .env, else the embedded server")
+    group.addoption("--embedded", action="store_true", help="use generated data on the embedded server")
+    group.addoption("--model", help="folder with schemas/ and config/; default: the nearest one, else that of suites/")
     group.addoption("--collection", help="only rules of this collection")
     group.addoption("--only", action="append", default=[], help="only rules whose id matches (repeatable)")
     group.addoption("--allow-writes", action="store_true", help="allow a scratch database on a named server")
     group.addoption("--warnings-fail", action="store_true", help="warnings fail too (zava validate --strict)")
-    group.addoption("--samples", type=int, default=5, help="violating documents shown per rule")
-    group.addoption("--baseline", type=Path, help="fail only on violations that this file does not know")
-    group.addoption("--reports", type=Path, help="where reports are written; default: reports/ of the model")
+    group.addoption("--samples", default="5", help="violating documents shown per rule, 1 to 1000; default: 5")
+    group.addoption("--baseline", help="fail only on violations that this file does not know")
+    group.addoption("--reports", help="where reports are written; default: reports/ of the model")
     group.addoption("--no-verdict", action="store_true", help="leave the summary to the caller (zava conform)")

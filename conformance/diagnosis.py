@@ -32,7 +32,11 @@ class Step:
 
 
 class Fault(Exception):  # noqa: N818 - it never leaves `diagnose`
-    """Raised when a step fails: what is wrong and how to fix it, in one line."""
+    """Raised when a step fails: what is wrong and how to fix it, in one line; ``exit_code`` if not the step's own."""
+
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class Warned(Exception):  # noqa: N818 - it never leaves `diagnose`
@@ -52,8 +56,8 @@ def diagnose(name: str, examine: Callable[[], str], exit_code: int = FINDING) ->
     except Warned as warning:
         return Step(name, "warning", str(warning))
     except Fault as fault:
-        return Step(name, "failed", str(fault), exit_code)
+        return Step(name, "failed", str(fault), fault.exit_code or exit_code)
     except HarnessError as error:
-        return Step(name, "failed", str(error), error.exit_code)
+        return Step(name, "failed", str(error), exit_code)
     except PyMongoError as error:
         return Step(name, "failed", f"{in_words(error)}; check the server and the user's roles", exit_code)

@@ -124,11 +124,15 @@ def _database(subject: Subject) -> str:
     target, model = subject.target, subject.model
     if target.embedded and not target.database.list_collection_names():
         return f"{target.database.name} is empty; zava validate generates the data first"
-    if model is None:
+    try:
         require_name(target)
+        if model is not None:
+            require_data(model, target)
+    except HarnessError as error:
+        raise Fault(str(error), error.exit_code) from error
+    if model is None:
         number = len(target.database.list_collection_names())
         return f"{target.database.name} has {number} collections; without a model, what they should be is not known"
-    require_data(model, target)
     there = sorted(set(target.database.list_collection_names()) & set(model.collections))
     return f"{target.database.name} has {len(there)} of the model's {len(model.collections)} collections"
 

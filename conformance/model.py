@@ -212,10 +212,13 @@ class Model:
         return self.root / "config" / name
 
 
-def find_model(start: Path | None = None) -> Path:
-    """The nearest folder at or above ``start`` (default: the current one) that has schemas/ and config/."""
+def find_model(start: Path | None = None, *, otherwise: Path | None = None) -> Path:
+    """Return the nearest folder at or above ``start`` (default: the current one) that has schemas/ and config/.
+
+    ``otherwise`` is where to look for it next.
+    """
     folder = (start or Path.cwd()).resolve()
-    for candidate in (folder, *folder.parents):
+    for candidate in (folder, *folder.parents, *([otherwise] if otherwise else [])):
         if (candidate / "schemas").is_dir() and (candidate / "config").is_dir():
             return candidate
     raise ConfigurationError(

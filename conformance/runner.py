@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Final, Self
 
@@ -27,18 +26,6 @@ WORKERS: Final = 2
 _COLLATION_OF_A_VIEW: Final = 167
 #: Checks that judge a range of keys when they are given one; others need all documents.
 BY_RANGE: Final = (DocumentTest, Join, Bounds)
-
-
-def select(rules: Iterable[Rule], only: Sequence[str] = (), collection: str | None = None) -> list[Rule]:
-    """The rules that match any of the patterns (shell-style, or a part of the id) and the collection."""
-    chosen = []
-    for rule in rules:
-        if collection is not None and rule.collection != collection:
-            continue
-        if only and not any(pattern in rule.id or fnmatchcase(rule.id, pattern) for pattern in only):
-            continue
-        chosen.append(rule)
-    return chosen
 
 
 class Run:

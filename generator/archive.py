@@ -258,5 +258,5 @@ def _line(name: str, document: RawBSONDocument) -> bytes:
         pass
     key = shorten(bson.decode(document.raw, OPTIONS).get("_id"))
     raise ConfigurationError(
-        f"{name}: the document with _id {key} cannot be written as Extended JSON without loss; use --format bson"
+        f"{name}: the document with _id {key} cannot be written as Extended JSON without loss; use --as bson"
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import allure as allure_decorators
 import allure_commons
 import pytest
 from pymongo.database import Database
@@ -20,25 +21,35 @@ from conformance.baseline import LIMIT, Baseline, compare
 from conformance.baseline import load as load_baseline
 from conformance.errors import HarnessError, TargetError
 from conformance.masking import one_line
-from conformance.model import Model
-from conformance.report import allure, html, json_file, text
-from conformance.report.allure_pytest import RuleIdentity, attach, marks, results_only
+from conformance.report import allure, text
+from conformance.report.allure_pytest import RuleIdentity, attach, marks, register_markers, results_only
 from conformance.results import Report, Result
 from conformance.rules.base import Rule
-from conformance.rules.joins import Join
-from conformance.runner import select
+from conformance.selection import select
 from conformance.session import Judgement, Project, judging, load_project
 from conformance.target import Choice, Target, require_data
 from generator.dataset import embedded_dataset
 from suites.edge_dataset import Edge, edge_of
 from suites.leaving import Leaving
+from suites.options import Options, read_options
+from suites.reporting import (
+    discard_earlier,
+    discard_earlier_of_a_refused_run,
+    header,
+    name_junit_suite,
+    without_verdict,
+    write_reports,
+)
 from suites.server_gone import ServerGone
+from suites.subjects import SUBJECTS, in_order, rule_of
 
 _WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
 _PROJECT = pytest.StashKey[Project]()
+_OPTIONS = pytest.StashKey[Options]()
 _CHOICE = pytest.StashKey[Choice]()
 _RULES = pytest.StashKey[dict[str, Rule]]()
 _KNOWN = pytest.StashKey[Baseline | None]()
+_ASKED = pytest.StashKey[int]()
 _RESULTS = pytest.StashKey[dict[str, Result]]()
 _JUDGEMENT = pytest.StashKey[Judgement]()
 _REPORT = pytest.StashKey[Report | None]()
@@ -46,27 +57,34 @@ _TARGET = pytest.StashKey[Target]()
 _LEAVING = pytest.StashKey[Leaving]()
 
 
+def pytest_addoption() -> None:
+    """Remove the reports of an earlier run even where pytest is going to refuse the command line."""
+    discard_earlier_of_a_refused_run()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read the model, settings and rules; an error ends the run with its one line and exit code."""
+    if not config.pluginmanager.hasplugin("allure_pytest"):
+        register_markers(config)
     if config.getoption("numprocesses", None):
         pytest.exit("leave out -n: the rules run side by side already, and a report is of one process", returncode=2)
     config.stash[_LEAVING] = Leaving(config)
     try:
-        project = load_project(config.getoption("--model"))
-        config.stash[_CHOICE] = project.choose(
-            uri=config.getoption("--uri"), embedded=config.getoption("--embedded"), judging=True
-        )
-        chosen = select(project.rules, config.getoption("--only"), config.getoption("--collection"))
-        baseline = config.getoption("--baseline")
-        config.stash[_KNOWN] = load_baseline(baseline) if baseline else None
+        discard_earlier(config.invocation_params.args)
+        options = config.stash[_OPTIONS] = read_options(config)
+        project = load_project(options.root)
+        config.stash[_CHOICE] = project.choose(uri=options.uri, embedded=options.embedded, judging=True)
+        chosen = select(project.rules, options.only, options.collection)
+        config.stash[_KNOWN] = load_baseline(options.baseline) if options.baseline else None
     except HarnessError as error:
         pytest.exit(one_line(error), returncode=error.exit_code)
     config.stash[_PROJECT] = project
     config.stash[_RULES] = {rule.id: rule for rule in chosen}
     config.stash[_RESULTS] = {}
-    identity = RuleIdentity([allure.labels(rule, _epic(project)) for rule in chosen])
+    identity = RuleIdentity([allure.labels(rule, _epic(config)) for rule in chosen])
     allure_commons.plugin_manager.register(identity)
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
+    name_junit_suite(config, _epic(config))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -79,29 +97,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.config.stash[_LEAVING].now()
 
 
-def _epic(project: Project) -> str:
-    return allure.epic(project.settings.mongodb_database)
+def _epic(config: pytest.Config) -> str:
+    """Return the title of the run, which says so when the data is generated."""
+    database = config.stash[_PROJECT].settings.mongodb_database
+    return allure.epic(database, embedded=config.stash[_CHOICE].embedded)
 
 
-_SUBJECTS: Final[Mapping[str, Callable[[Model], Iterable[tuple[str, Any]]]]] = {
-    "collection": lambda model: [(each.name, each) for each in model],
-    "unique": lambda model: [
-        (f"{each.name}.{index.subject}", (each, index)) for each in model for index in each.indexes if index.unique
-    ],
-    "reference": lambda model: [(f"{each.name}.{r.field}", r) for each in model for r in each.references],
-}
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Name the target and the model, and a .env that is not read."""
+    return header(config.stash[_PROJECT], config.stash[_CHOICE])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per rule of the module's family; other tests once for each collection, unique index or reference."""
     model = metafunc.config.stash[_PROJECT].model
-    for name, subjects in _SUBJECTS.items():
+    for name, subjects in SUBJECTS.items():
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, [pytest.param(subject, id=key) for key, subject in subjects(model)])
     if "judge" not in metafunc.fixturenames:
         return
     family = metafunc.definition.get_closest_marker("family").args[0]  # type: ignore[union-attr]
-    epic = _epic(metafunc.config.stash[_PROJECT])
+    epic = _epic(metafunc.config)
     rules = [rule for rule in metafunc.config.stash[_RULES].values() if rule.family == family]
     metafunc.parametrize(
         "rule_id", [pytest.param(rule.id, id=rule.id, marks=marks(allure.labels(rule, epic))) for rule in rules]
@@ -110,23 +126,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out families of which no rule was chosen, and tests without a rule when rules were chosen by name."""
-    narrowed = bool(config.getoption("--only") or config.getoption("--collection"))
+    options = config.stash[_OPTIONS]
+    narrowed = bool(options.only or options.collection)
     rules = config.stash[_RULES]
     kept, left = [], []
     for item in items:
         judges = "judge" in getattr(item, "fixturenames", ())
-        (kept if (_rule_of(item) in rules if judges else not narrowed) else left).append(item)
+        (kept if (rule_of(item) in rules if judges else not narrowed) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-    # The rules are begun with the first test. What needs no rule is done while the server is busy with them; then come
-    # the tests of rules, as the results do: in the order of the rules, the joins of large collections at last.
-    order = {rule.id: (isinstance(rule.check, Join), number) for number, rule in enumerate(rules.values())}
-    items[:] = sorted(kept, key=lambda item: order.get(_rule_of(item) or "", (False, -1)))
+    items[:] = in_order(kept, rules)
 
 
-def _rule_of(item: pytest.Item) -> str | None:
-    """The rule that a test judges; None for a test that judges none."""
-    return item.callspec.params.get("rule_id") if hasattr(item, "callspec") else None
+@pytest.fixture(autouse=True)
+def labelled_epic(request: pytest.FixtureRequest) -> None:
+    """Put tests without a rule under the same title as the rules."""
+    if rule_of(request.node) is None:
+        allure_decorators.dynamic.epic(_epic(request.config))
 
 
 @pytest.fixture(scope="session")
@@ -190,28 +206,30 @@ def judgement(
     pytestconfig: pytest.Config, request: pytest.FixtureRequest, project: Project, target: Target
 ) -> Iterator[Judgement]:
     """All chosen rules, started together; tests wait for their own."""
-    asked = {_rule_of(item) for item in request.session.items}
+    options = pytestconfig.stash[_OPTIONS]
+    asked = {rule_of(item) for item in request.session.items}
     rules = [rule for rule in pytestconfig.stash[_RULES].values() if rule.id in asked]
+    pytestconfig.stash[_ASKED] = len(rules)
     with judging(
         project,
         target,
         rules,
         command=shlex.join(["pytest", *sys.argv[1:]]),
         allow_writes=pytestconfig.getoption("--allow-writes"),
-        sample_size=LIMIT if pytestconfig.getoption("--baseline") else pytestconfig.getoption("--samples"),
+        sample_size=LIMIT if options.baseline else options.samples,
     ) as judgement:
         yield judgement
         results = pytestconfig.stash[_RESULTS]
         if all(rule.id in results for rule in rules):  # a verdict on a part would be none
             with _one_line_exit(), _explained(target):
                 found = [results[rule.id] for rule in rules]
-                pytestconfig.stash[_REPORT] = judgement.report(found, pytestconfig.getoption("--baseline"))
+                pytestconfig.stash[_REPORT] = judgement.report(found, options.baseline)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def rules_under_way(request: pytest.FixtureRequest) -> None:
     """Begin with the rules, whichever test is first."""
-    if any(_rule_of(item) is not None for item in request.session.items):
+    if any(rule_of(item) is not None for item in request.session.items):
         request.getfixturevalue("judgement")
 
 
@@ -223,7 +241,7 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
         __tracebackhide__ = True
         with _one_line_exit(), _explained(judgement.target):
             result = judgement.run.result(rule_id)
-        known, shown = pytestconfig.stash[_KNOWN], pytestconfig.getoption("--samples")
+        known, shown = pytestconfig.stash[_KNOWN], pytestconfig.stash[_OPTIONS].samples
         (result,) = compare([result], known, shown).results
         pytestconfig.stash[_RESULTS][rule_id] = result
         attach(result)
@@ -261,23 +279,23 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if report is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         config.stash[_REPORT] = None  # of a run that was broken off: its verdict would be about a part
         return
-    strict = config.getoption("--warnings-fail")
-    folder = config.getoption("--reports") or config.stash[_PROJECT].reports
+    strict, folder = config.getoption("--warnings-fail"), config.stash[_OPTIONS].reports
     with _one_line_exit():
-        json_file.write(report, folder)
-        html.write(report, folder, strict=strict)
-        results = config.getoption("--alluredir", None)
-        if results:
-            allure.prepare(Path(results), report)
+        write_reports(report, folder, strict=strict, allure_results=config.getoption("--alluredir", None))
     session.exitstatus = report.exit_code(strict=strict) or exitstatus
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The verdict in a reviewer's words, and where the reports are."""
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """Print the verdict in a reviewer's words, and where the reports are; else why there is none."""
     report = config.stash.get(_REPORT, None)
+    if report is None:
+        rules, done = config.stash[_PROJECT].rules, len(config.stash[_RESULTS])
+        for line in without_verdict(exitstatus, rules, done, config.stash.get(_ASKED, 0)):
+            terminalreporter.section("conformance")
+            terminalreporter.write_line(line)
     if report is None or config.getoption("--no-verdict"):
         return
-    folder = config.getoption("--reports") or config.stash[_PROJECT].reports
+    folder = config.stash[_OPTIONS].reports
     paths = {"JSON": folder / "validation.json", "HTML": folder / "validation.html"}
     terminalreporter.section("conformance")
     terminalreporter.write(text.render(report, paths=paths, strict=config.getoption("--warnings-fail")))

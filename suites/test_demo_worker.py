@@ -13,7 +13,6 @@ import allure
 import pytest
 from pymongo.database import Database
 
-from conformance.report.allure import epic
 from conformance.session import Project
 from conformance.target import Target
 from suites.demo_apps import Worker
@@ -48,9 +47,8 @@ def shop(opened: Shop) -> Iterator[Shop]:
 
 
 @pytest.fixture(autouse=True)
-def labelled(project: Project) -> None:
+def labelled() -> None:
     """Allure's labels."""
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Stories of the worker app")
 
 

@@ -19,8 +19,6 @@ from pymongo.errors import AutoReconnect, WriteError
 
 from conformance.model import Collection
 from conformance.oracle import breaches
-from conformance.report.allure import epic
-from conformance.session import Project
 from conformance.validator import validator
 from generator.strategies import documents, invalid_documents
 from suites.server_gone import ServerGone
@@ -32,9 +30,8 @@ fuzzed = settings(suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)
-def labelled(project: Project, request: pytest.FixtureRequest) -> None:
+def labelled(request: pytest.FixtureRequest) -> None:
     """Allure's labels; the collection is the story."""
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Fuzzing")
     allure.dynamic.story(request.node.callspec.id)
 

@@ -20,7 +20,6 @@ from conformance.errors import HarnessError
 from conformance.model import Collection, Index, Reference
 from conformance.paths import value_at
 from conformance.plans import explained
-from conformance.report.allure import epic
 from conformance.session import Project, load_project
 from conformance.target import Target
 from generator.loader import load
@@ -34,9 +33,8 @@ _REFUSED_BY_VALIDATOR: Final = 121
 
 
 @pytest.fixture(autouse=True)
-def labelled(project: Project, request: pytest.FixtureRequest) -> None:
+def labelled(request: pytest.FixtureRequest) -> None:
     """Allure's labels; the collection is the story."""
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Integration")
     allure.dynamic.story(request.node.callspec.id.partition(".")[0])
 

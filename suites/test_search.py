@@ -12,7 +12,6 @@ import pytest
 
 from conformance.errors import ConfigurationError
 from conformance.relevance import estimate, load_relevance, recalls
-from conformance.report.allure import epic
 from conformance.session import Project
 from conformance.target import Target
 from generator.embedder import local_embedder
@@ -30,7 +29,6 @@ def test_meaning_beats_words(
     The server's own search answers the first question; the others are answered here from the same vectors, for which
     the server would take its time, and the two must agree.
     """
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Search")
     path = project.model.root / "tests" / "relevance.yaml"
     if not path.exists():

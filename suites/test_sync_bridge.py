@@ -19,7 +19,6 @@ from conformance import provision
 from conformance.connector import ConnectorSettings, load_connector, unfit_for_ids
 from conformance.errors import HarnessError, TargetError
 from conformance.model import Collection, Field, IdMapping
-from conformance.report.allure import epic
 from conformance.session import Project, load_project
 from conformance.target import Target
 from edge.bridge import Bridge
@@ -249,9 +248,8 @@ def _changed(document: Document, changes: Mapping[str, Any]) -> Document:
 
 
 @pytest.fixture(autouse=True)
-def labelled(project: Project) -> None:
+def labelled() -> None:
     """Allure's labels."""
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Bridge: both ways")
 
 

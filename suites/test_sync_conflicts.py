@@ -15,7 +15,6 @@ import allure
 import pytest
 
 from conformance.errors import ConfigurationError, HarnessError, TargetError
-from conformance.report.allure import epic
 from conformance.session import Project
 from edge.clock import BEGINNING, Clock
 from edge.crdt import Document
@@ -30,9 +29,8 @@ COLLECTION: Final = "conflicts"
 
 
 @pytest.fixture(autouse=True)
-def labelled(project: Project, request: pytest.FixtureRequest) -> None:
+def labelled(request: pytest.FixtureRequest) -> None:
     """Allure's labels."""
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Conflicts")
     allure.dynamic.story(request.node.originalname)
 

@@ -17,7 +17,6 @@ from pymongo.database import Database
 from conformance.connector import load_connector
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Collection
-from conformance.report.allure import epic
 from conformance.session import Project
 from conformance.target import Target
 from edge.bridge import Bridge
@@ -64,9 +63,8 @@ def copy(project: Project, target: Target, tmp_path_factory: pytest.TempPathFact
         yield Copy(target.database, store, dict(synced), [each.as_json() for each in state.unsynced])
 
 
-def test_the_store_equals_mongo(project: Project, copy: Copy, collection: Collection) -> None:
+def test_the_store_equals_mongo(copy: Copy, collection: Collection) -> None:
     """Every document, and none besides; of a collection that is not enabled, none at all."""
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Bridge: initial copy")
     allure.dynamic.story(collection.name)
     name = collection.name

@@ -11,16 +11,13 @@ import pytest
 
 from conformance.model import Collection
 from conformance.permissions import CHANGES, OPERATIONS, Operation, user_of
-from conformance.report.allure import epic
-from conformance.session import Project
 from edge.permissions import KINDS, compiled, permitted, subscription
 from suites.edge_dataset import Edge, ordered
 
 
 @pytest.fixture(autouse=True)
-def labelled(project: Project) -> None:
+def labelled() -> None:
     """Allure's labels."""
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Permissions on the real store")
 
 

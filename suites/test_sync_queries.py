@@ -17,8 +17,6 @@ from pymongo.database import Database
 from conformance.configuration import filled
 from conformance.model import Collection
 from conformance.permissions import User
-from conformance.report.allure import epic
-from conformance.session import Project
 from conformance.subscriptions import values_for
 from suites.edge_dataset import Document, Edge
 
@@ -43,9 +41,8 @@ class Both:
 
 
 @pytest.fixture(autouse=True)
-def labelled(project: Project) -> None:
+def labelled() -> None:
     """Allure's labels."""
-    allure.dynamic.epic(epic(project.settings.mongodb_database))
     allure.dynamic.feature("Queries on the real store")
 
 

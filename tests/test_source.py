@@ -332,7 +332,7 @@ def test_a_file_that_is_not_there_is_named(project: Project, tmp_path: Path, fil
 
 
 @pytest.mark.parametrize(
-    "flags", [["--out", "x", "--embedded"], ["--out", "x", "--drop"], ["--gzip"], ["--format", "bson"]], ids=" ".join
+    "flags", [["--out", "x", "--embedded"], ["--out", "x", "--drop"], ["--gzip"], ["--as", "bson"]], ids=" ".join
 )
 def test_flags_that_exclude_each_other(workplace: Workplace, flags: list[str], tmp_path: Path) -> None:
     done = workplace.zava("import-source", str(tmp_path), *flags)
@@ -439,7 +439,7 @@ def test_memory_does_not_grow_with_the_file(workplace: Workplace, tmp_path: Path
     used = {}
     for times in (1, 8):
         folder = original(products=30, times=times).write(tmp_path / str(times))
-        out = ("--out", str(tmp_path / f"out-{times}"), "--format", "bson")
+        out = ("--out", str(tmp_path / f"out-{times}"), "--as", "bson")
         used[times] = peak(str(Path(sys.executable).parent / "zava"), "import-source", str(folder), *out, folder=ROOT)
     assert (tmp_path / "8" / "product_data.json").stat().st_size > 4_000_000
     assert used[8] < 1.1 * used[1], used

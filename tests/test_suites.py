@@ -90,7 +90,7 @@ def test_there_is_one_junit_case_and_one_allure_result_per_rule(whole: Whole) ->
     labels = [{label["name"]: label["value"] for label in result["labels"]} for result in results]
     assert sorted(each["rule"] for each in labels if "rule" in each) == sorted(RULES)
     assert len(results) == len(names)
-    assert {each["epic"] for each in labels} == {"Conformance of zava"}
+    assert {each["epic"] for each in labels} == {"Conformance of zava (generated data)"}
     assert "Integration" in {each["feature"] for each in labels if "rule" not in each}
     assert "MongoDB=" in (allure / "environment.properties").read_text(encoding="utf-8")
     assert json.loads((allure / "categories.json").read_text(encoding="utf-8"))

@@ -36,7 +36,7 @@ pytest_plugins = ["tests.commands"]
 Mongo = MongoClient[dict[str, Any]]
 MODEL = load_model(ROOT)
 FIRST = next(iter(MODEL)).name
-LAYOUTS = [[], ["--gzip"], ["--format", "bson"], ["--format", "bson", "--gzip"]]
+LAYOUTS = [[], ["--gzip"], ["--as", "bson"], ["--format", "bson", "--gzip"]]
 
 
 def run(workplace: Workplace, uri: str, name: str, *arguments: str, said: str = "") -> Done:
@@ -120,7 +120,7 @@ def test_the_manifest_vouches_for_every_file(exported: Path, small: str, mongo: 
 def test_a_bson_export_is_what_other_tools_read(
     workplace: Workplace, small: str, mongo: Mongo, uri: str, tmp_path: Path
 ) -> None:
-    run(workplace, uri, small, "export", str(tmp_path / "out"), "--format", "bson")
+    run(workplace, uri, small, "export", str(tmp_path / "out"), "--as", "bson")
     found = bson.decode_all((tmp_path / "out" / f"{FIRST}.bson").read_bytes())
     assert found == list(mongo[small][FIRST].find().sort("_id", 1))
 
@@ -153,7 +153,7 @@ KINDS: Mapping[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("layout", [[], ["--format", "bson"]], ids=" ".join)
+@pytest.mark.parametrize("layout", [[], ["--as", "bson"]], ids=" ".join)
 def test_every_type_comes_back(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path, layout: list[str]
 ) -> None:
@@ -192,9 +192,9 @@ def test_what_json_cannot_say_is_refused_and_bson_takes_it(
     done = run(workplace, uri, name, "export", str(tmp_path / "out"))
     assert done.code == 2
     assert f"{FIRST}: the document with _id 1 " in done.line
-    assert "--format bson" in done.line
+    assert "--as bson" in done.line
     assert list(tmp_path.iterdir()) == []
-    assert run(workplace, uri, name, "export", str(tmp_path / "out"), "--format", "bson").code == 0
+    assert run(workplace, uri, name, "export", str(tmp_path / "out"), "--as", "bson").code == 0
     before = raw(mongo, name)
     mongo.drop_database(name)
     assert run(workplace, uri, name, "import", str(tmp_path / "out"), "--no-validate").code == 0
@@ -509,7 +509,7 @@ main()
     ("sent", "code", "layout"),
     [
         (signal.SIGKILL, -9, []),
-        (signal.SIGKILL, -9, ["--format", "bson"]),
+        (signal.SIGKILL, -9, ["--as", "bson"]),
         (signal.SIGINT, 130, []),
         (signal.SIGTERM, 143, ["--gzip"]),
     ],

@@ -66,7 +66,7 @@ def provision(workplace: Workplace, guarded: EmbeddedServer, *flags: str, **env:
     """The command, on the database shop."""
     known = {**PASSWORDS, "MONGODB_DATABASE": "shop", **env}
     return workplace.zava(
-        "provision", "--users", *flags, "--uri", guarded.uri, env={k: v for k, v in known.items() if v}
+        "provision", "--users", *flags, "--uri", guarded.uri, env={k: v for k, v in known.items() if v is not None}
     )
 
 
@@ -309,7 +309,7 @@ def test_the_read_only_user_judges_and_exports_and_changes_nothing(
     judged = workplace.zava("validate", "--uri", reader, "--format", "json", env=env)
     rules = json.loads(judged.out)["rules"]
     assert (judged.code, [rule["id"] for rule in rules if rule["status"] in ("failed", "error")]) == (0, [])
-    assert workplace.zava("export", str(tmp_path / "out"), "--format", "bson", "--uri", reader, env=env).code == 0
+    assert workplace.zava("export", str(tmp_path / "out"), "--as", "bson", "--uri", reader, env=env).code == 0
     app = login(guarded, "zava_application")
     options = ["--sku", "N-1", "--name", "N", "--type", "type_saws", "--cost", "9", "--description", "N"]
     assert workplace.zava("add-product", *options, "--uri", app, env=env).code == 0

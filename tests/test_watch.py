@@ -22,7 +22,7 @@ from conformance.errors import TargetError
 from conformance.report.compare import difference
 from conformance.results import TargetInfo
 from conformance.rules.base import Rule
-from conformance.runner import select
+from conformance.selection import select
 from conformance.session import Project, load_project
 from conformance.target import Target
 from conformance.watch import Changes, Verdict, Watch

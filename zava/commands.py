@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
+
+from conformance.errors import ConfigurationError
+from zava.parameters import refuse_empty_values, with_both_forms_of_json
 
 #: By command: its module and what it does in one line, in the order of a first day's work.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -50,16 +54,37 @@ class Options:
     debug: bool
 
 
+class _Registry(typer.Typer):
+    """Takes the commands of a module, and gives each what all commands have."""
+
+    def command(self, *arguments: Any, **options: Any) -> Any:
+        """Register a command that prints JSON when asked in either way."""
+        register = super().command(*arguments, **options)
+        return lambda function: register(with_both_forms_of_json(function))
+
+
 def load(name: str) -> Any:
     """The command of that name, its module imported."""
-    registered = typer.Typer(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+    registered = _Registry(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
     registered.callback()(lambda: None)  # so that a single command stays one of a group
     import_module(COMMANDS[name][0]).register(registered)
-    return typer.main.get_group(registered).commands[name]
+    return refuse_empty_values(typer.main.get_group(registered).commands[name])
 
 
 class Commands(TyperGroup):
     """The group of all commands; a command's module is imported when the command is used."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        refuse_empty_values(self)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the arguments name; one that does not exist is one line with a suggestion."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else "`zava --help` lists the commands"
+            raise ConfigurationError(f"there is no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Every name, in the order of the table."""

@@ -21,7 +21,7 @@ from conformance.session import Project
 from conformance.target import Choice
 from generator import dataset
 from generator.dataset import embedded_dataset
-from zava.console import AllowWrites, Embedded, Uri, Yes, chosen, notice, progress, project_of
+from zava.console import AllowWrites, Embedded, Json, Uri, Yes, chosen, notice, progress, project_of
 from zava.data import generate_into
 
 _SUITES = Path(__file__).parent.parent / "suites"
@@ -50,6 +50,7 @@ def conform(
     with_allure: Annotated[
         bool, typer.Option("--allure/--no-allure", help="Render Allure's HTML if Node is there.")
     ] = True,
+    as_json: Json = False,
 ) -> None:
     """Generate, provision, run every suite and write the reports; on a named server write only what flags allow.
 
@@ -72,8 +73,8 @@ def conform(
                 target.require_replica_set()
                 provisioning.apply(provisioning.plan(project.model, target.database), target.database)
         code = _run_suites(project, choice, allow_writes, strict, baseline)
-        rendering = renderer.submit(_render_allure, project) if with_allure else None
-    raise typer.Exit(_conclude(project, code, strict, rendering.result() if rendering else None))
+        rendering = renderer.submit(_render_allure, project, choice.embedded) if with_allure else None
+    raise typer.Exit(_conclude(project, code, strict, rendering.result() if rendering else None, as_json))
 
 
 def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bool, baseline: Path | None) -> int:
@@ -85,7 +86,6 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
     environment = os.environ if choice.uri is None else {**os.environ, "MONGODB_CONNECTION_STRING": choice.uri}
     reports = project.reports
     reports.mkdir(parents=True, exist_ok=True)
-    (reports / "validation.json").unlink(missing_ok=True)
     command = [
         sys.executable,
         "-m",
@@ -112,18 +112,18 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
             raise
 
 
-def _render_allure(project: Project) -> Rendered:
+def _render_allure(project: Project, embedded: bool) -> Rendered:
     """Allure's HTML."""
     reports = project.reports
     return render_html(
         reports / "allure-results",
         reports / "allure",
-        title=allure.epic(project.settings.mongodb_database),
+        title=allure.epic(project.settings.mongodb_database, embedded=embedded),
         history=reports / "history" / "allure.jsonl",
     )
 
 
-def _conclude(project: Project, code: int, strict: bool, rendered: Rendered | None) -> int:
+def _conclude(project: Project, code: int, strict: bool, rendered: Rendered | None, as_json: bool) -> int:
     """Print the verdict and where the reports are; the exit code."""
     reports = project.reports
     written = reports / "validation.json"
@@ -137,5 +137,8 @@ def _conclude(project: Project, code: int, strict: bool, rendered: Rendered | No
     elif rendered is not None:
         notice(str(rendered.reason))
     report = report_from_json(json_file.load(written))
+    if as_json:
+        typer.echo(json_file.render(report), nl=False)
+        return code
     text.show(report, Console(highlight=False, emoji=False), paths=paths, strict=strict)
     return code

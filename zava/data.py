@@ -55,7 +55,7 @@ def generate_into(project: Project, target: Target, *, drop: bool, yes: bool) ->
     sizes = {collection.name: plan.size(collection) for collection in project.model if collection.name not in kept}
     if kept:
         notice(f"going on from the catalogue that is there ({', '.join(kept)})")
-        confirm(target, yes, "add a made-up dataset to the catalogue of")
+        confirm(target, yes, "add a generated dataset to the catalogue of")
     else:
         if drop:
             confirm(target, yes, "replace the collections of")

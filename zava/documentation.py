@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from conformance.documentation import data_model, rule_list
-from zava.console import notice, project_of
+from zava.console import Json, notice, project_of
 from zava.reference import reference
 
 _OWN: Final = Path(__file__).parent.parent
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
 def docs(
     context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a document is stale.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write docs/DATA_MODEL.md and docs/RULES.md from schemas/ and config/; with the harness's own model, docs/API.md.
 
@@ -39,7 +41,9 @@ def docs(
             if not check:
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(content, encoding="utf-8")
-    for name in stale:
+    if as_json:
+        typer.echo(json.dumps([{"document": f"docs/{name}", "written": not check} for name in stale]))
+    for name in () if as_json else stale:
         typer.echo(f"docs/{name} {'is stale; run zava docs' if check else 'written'}")
     if not stale:
         notice("docs are as the model says")

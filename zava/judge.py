@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 from contextlib import ExitStack
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from rich.console import Console
 
 from conformance.baseline import LIMIT, Baseline, compare, record
 from conformance.baseline import load as load_baseline
-from conformance.errors import ConfigurationError, HarnessError
+from conformance.errors import ConfigurationError
 from conformance.explanation import explain as explained
 from conformance.explanation import lines
 from conformance.merging import merged_report
@@ -24,14 +23,20 @@ from conformance.partition import Partition
 from conformance.report import html, json_file, text
 from conformance.report.writing import write_text
 from conformance.results import Report, Result, report_from_json
-from conformance.rules.base import Rule
-from conformance.runner import select
-from conformance.session import Project, judging, load_project
+from conformance.selection import find_rule, select
+from conformance.session import judging
 from conformance.target import require_data
 from conformance.watch import Watch
 from generator.dataset import embedded_dataset
+from zava.completion import collections, rule_ids, rule_parts
 from zava.console import AllowWrites, Embedded, Json, Uri, notice, opened, progress, project_of
 from zava.watch import follow
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Rules whose id matches; part of an id or a pattern (repeatable).", autocompletion=rule_parts),
+]
+OfCollection = Annotated[str | None, typer.Option(help="Rules of this collection.", autocompletion=collections)]
 
 
 class Format(StrEnum):
@@ -54,9 +59,9 @@ def validate(
     context: typer.Context,
     uri: Uri = None,
     embedded: Embedded = False,
-    output: Annotated[Format, typer.Option("--format", help="How the report is printed.")] = Format.TEXT,
-    only: Annotated[list[str] | None, typer.Option(help="Rules whose id matches; part of an id or a pattern.")] = None,
-    collection: Annotated[str | None, typer.Option(help="Rules of this collection.")] = None,
+    output: Annotated[Format | None, typer.Option("--format", help="How the report is printed; default: text.")] = None,
+    only: Only = None,
+    collection: OfCollection = None,
     sample: Annotated[int, typer.Option(help="Violating documents shown per rule.", min=1, max=1000)] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     allow_writes: AllowWrites = False,
@@ -81,13 +86,15 @@ def validate(
     if watching and (update_baseline or reports is not None or output is Format.HTML):
         raise ConfigurationError("--watch prints text or JSON lines; leave out --update-baseline, --reports and html")
     partition = None if part is None else Partition.parse(part)
-    if partition and (output is not Format.JSON or watching or baseline is not None or reports is not None):
+    if partition and (output in (Format.TEXT, Format.HTML) or watching or baseline is not None or reports is not None):
         raise ConfigurationError(
-            "--partition judges a part, which is no verdict: leave out --watch, --baseline and --reports, pass"
-            " --format json and keep what is printed for zava merge"
+            "--partition runs a part of the rules, which gives no verdict, and prints JSON for zava merge: leave out"
+            " --watch, --baseline, --reports and other formats"
         )
+    if partition:
+        output = Format.JSON
     project = project_of(context)
-    rules = _selected(project, only, collection)
+    rules = select(project.rules, only or [], collection)
     known = load_baseline(baseline) if baseline is not None and not update_baseline else None
     with ExitStack() as stack:
         target = stack.enter_context(opened(project, uri, embedded, judging=True))
@@ -146,7 +153,7 @@ def _updated(path: Path, results: list[Result], rules: set[str], *, narrowed: bo
 def merge(
     context: typer.Context,
     parts: Annotated[list[Path], typer.Argument(help="What every validate --partition of one N printed.")],
-    output: Annotated[Format, typer.Option("--format", help="How the report is printed.")] = Format.TEXT,
+    output: Annotated[Format | None, typer.Option("--format", help="How the report is printed; default: text.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
 ) -> None:
@@ -159,7 +166,7 @@ def merge(
     raise typer.Exit(report.exit_code(strict=strict))
 
 
-def _publish(report: Report, output: Format, reports: Path | None, *, strict: bool) -> None:
+def _publish(report: Report, output: Format | None, reports: Path | None, *, strict: bool) -> None:
     """Print the report, and write it where it is wanted."""
     paths = {}
     if reports is not None:
@@ -174,15 +181,15 @@ def _publish(report: Report, output: Format, reports: Path | None, *, strict: bo
 
 def list_rules(
     context: typer.Context,
-    only: Annotated[list[str] | None, typer.Option(help="Rules whose id matches; part of an id or a pattern.")] = None,
-    collection: Annotated[str | None, typer.Option(help="Rules of this collection.")] = None,
+    only: Only = None,
+    collection: OfCollection = None,
     as_json: Json = False,
 ) -> None:
     """List the rules of the model: id, severity, title. Needs no server.
 
     Example: zava rules --collection orders
     """
-    rules = _selected(project_of(context), only, collection)
+    rules = select(project_of(context).rules, only or [], collection)
     if as_json:
         typer.echo(json.dumps([{"id": r.id, "severity": r.severity, "title": r.title} for r in rules], indent=1))
         return
@@ -190,24 +197,9 @@ def list_rules(
         typer.echo(f"{rule.id:64} {rule.severity:8} {rule.title}")
 
 
-def _selected(project: Project, only: list[str] | None, collection: str | None) -> list[Rule]:
-    rules = select(project.rules, only or [], collection)
-    if not rules:
-        raise ConfigurationError("no rule matches; `zava rules` lists them all")
-    return rules
-
-
-def _ids(incomplete: str) -> list[str]:
-    """The rules that a shell may complete to; where there is no model to read, none."""
-    try:
-        return [rule.id for rule in load_project().rules if rule.id.startswith(incomplete)]
-    except HarnessError:
-        return []
-
-
 def explain(
     context: typer.Context,
-    rule_id: Annotated[str, typer.Argument(help="A rule's id.", autocompletion=_ids)],
+    rule_id: Annotated[str, typer.Argument(help="A rule's id.", autocompletion=rule_ids)],
     as_json: Json = False,
 ) -> None:
     """Say what a rule means, why it matters, how it is checked and how to mend a finding. Needs no server.
@@ -215,13 +207,7 @@ def explain(
     Example: zava explain totals.orders.total
     """
     project = project_of(context)
-    rules = {rule.id: rule for rule in project.rules}
-    rule = rules.get(rule_id)
-    if rule is None:
-        near = get_close_matches(rule_id, rules, 3) or [known for known in rules if rule_id in known][:3]
-        hint = f"did you mean {', '.join(near)}?" if near else "`zava rules` lists them"
-        raise ConfigurationError(f"there is no rule {rule_id!r}; {hint}")
-    explanation = explained(project, rule)
+    explanation = explained(project, find_rule(project.rules, rule_id))
     if as_json:
         typer.echo(json.dumps(explanation.as_json(), indent=1, ensure_ascii=False))
         return

@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -16,6 +17,7 @@ import typer
 from conformance.errors import HarnessError
 from conformance.masking import mask, one_line
 from zava.commands import Commands, Options
+from zava.output import prepare
 
 app = typer.Typer(
     name="zava",
@@ -28,12 +30,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"zava {version('zava-conformance')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
     model: Annotated[
         Path | None, typer.Option(help="Folder with schemas/ and config/; default: the nearest at or above here.")
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Options of every command."""
@@ -46,7 +57,9 @@ def main() -> None:
         del os.environ["COLUMNS"]
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
+    prepare()
     try:
+        _discard_earlier_reports(sys.argv[1:])
         app()
     except Exception as error:
         sys.exit(_told(error))
@@ -54,6 +67,15 @@ def main() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         _end_if_told()
+
+
+def _discard_earlier_reports(arguments: list[str]) -> None:
+    """Remove the reports that this run would write, even where the command line is going to be refused."""
+    asked = any(argument.partition("=")[0] == "--reports" for argument in arguments) or "conform" in arguments
+    if asked and not {"-h", "--help"} & set(arguments):
+        from zava.reports import discard_earlier
+
+        discard_earlier(arguments)
 
 
 def _told(error: Exception) -> int:

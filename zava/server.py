@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Annotated
 
 import typer
 
 from conformance.embedded import EmbeddedServer, cache_directory
-from zava.console import notice, project_of
+from zava.console import Json, notice, project_of
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
 def up(
     context: typer.Context,
     cache_gb: Annotated[float, typer.Option(help="WiredTiger cache in GB.", min=0.25)] = 1.0,
+    as_json: Json = False,
 ) -> None:
     """Start the embedded server in the foreground and print its URI; Ctrl-C stops it.
 
@@ -26,7 +28,7 @@ def up(
     """
     directory = cache_directory(project_of(context).model.root)
     with EmbeddedServer(directory, cache_gb=cache_gb) as server:
-        typer.echo(server.uri)
+        typer.echo(json.dumps({"uri": server.uri}) if as_json else server.uri)
         notice(f"MongoDB is up, data in {directory}; Ctrl-C stops it")
         while server.failure() is None:
             time.sleep(1)

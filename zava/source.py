@@ -32,7 +32,7 @@ from zava.console import (
 )
 from zava.data import confirm
 from zava.original import SOURCE_COLLECTIONS, differing_figures, embedding_documents, read_source
-from zava.transfer import Format, Gzip
+from zava.transfer import Files, Gzip
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +46,7 @@ def import_source(
     uri: Uri = None,
     embedded: Embedded = False,
     out: Annotated[Path | None, typer.Option(help="Write files as zava export does into this folder instead.")] = None,
-    form: Format = "json",
+    form: Files = "json",
     gzip: Gzip = False,
     images_at: Annotated[str | None, typer.Option(help="Address of the pictures: goes before each image_path.")] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Replace the model's collections.")] = False,
@@ -60,7 +60,7 @@ def import_source(
     Example: zava import-source original/data/database && zava generate
     """
     if out is None and (form != "json" or gzip):
-        raise ConfigurationError("--format and --gzip are for the files of --out; name a folder with it")
+        raise ConfigurationError("--as and --gzip are for the files of --out; name a folder with it")
     if out is not None and (uri or embedded or drop):
         raise ConfigurationError("--out writes files and no database; leave out --uri, --embedded and --drop")
     project = project_of(context)

@@ -27,6 +27,7 @@ from edge.pairing import belong_together
 from edge.state import STATE_FILE, State
 from edge.store import Store
 from edge.synced import synced_collections
+from zava.completion import collections
 from zava.console import Embedded, Json, Uri, notice, opened, progress, project_of
 
 #: Documents that could not cross which are named one by one.
@@ -73,7 +74,9 @@ def trigger_initial_sync(
     context: typer.Context,
     uri: Uri = None,
     embedded: Embedded = False,
-    collection: Annotated[list[str] | None, typer.Option(help="Only this collection (repeatable).")] = None,
+    collection: Annotated[
+        list[str] | None, typer.Option(help="Only this collection (repeatable).", autocompletion=collections)
+    ] = None,
     store: Place = None,
     state: Memory = None,
     as_json: Json = False,

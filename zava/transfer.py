@@ -15,8 +15,8 @@ from generator.archive import Form, open_archive
 from zava.console import Embedded, Json, Uri, Yes, notice, opened, progress, project_of, show_counts
 from zava.data import confirm
 
-Format = Annotated[
-    Form, typer.Option("--format", help="json: canonical Extended JSON lines; bson: as the server has it.")
+Files = Annotated[
+    Form, typer.Option("--as", help="Files of: canonical Extended JSON lines (json), or as the server has it (bson).")
 ]
 Gzip = Annotated[bool, typer.Option("--gzip", help="Compress the files.")]
 
@@ -32,7 +32,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="A folder that is empty or new.")],
     uri: Uri = None,
     embedded: Embedded = False,
-    form: Format = "json",
+    form: Files = "json",
     gzip: Gzip = False,
     as_json: Json = False,
 ) -> None:

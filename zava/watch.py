@@ -23,6 +23,7 @@ from conformance.report.visible import visible
 from conformance.results import Report, Result
 from conformance.watch import Changes, Verdict, Watch
 from zava.console import notice
+from zava.output import abandoned
 
 #: Verdicts remembered in the terminal, and findings shown there.
 _REMEMBERED: Final = 8
@@ -42,6 +43,8 @@ def follow(watch: Watch, *, as_json: bool, strict: bool) -> int:
             for each in watch.verdicts():
                 last = each.report
                 shown.tell(each)
+                if abandoned():
+                    break
     except KeyboardInterrupt:
         notice("stopped")
     if last is None:

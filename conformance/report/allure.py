@@ -56,9 +56,9 @@ class Labels:
         return hashlib.md5(self.rule.encode(), usedforsecurity=False).hexdigest()
 
 
-def epic(database: str) -> str:
-    """The title over everything judged in one database."""
-    return f"Conformance of {database}"
+def epic(database: str, *, embedded: bool = False) -> str:
+    """Return the title over everything that was validated in one database."""
+    return f"Conformance of {database}{' (generated data)' if embedded else ''}"
 
 
 def labels(subject: Rule | Result, epic: str) -> Labels:
@@ -110,7 +110,7 @@ def environment_properties(target: TargetInfo, seed: int) -> dict[str, str]:
         "Database": target.database,
         "Server": target.uri,
         "MongoDB": target.server_version,
-        "Data": "embedded, made-up data" if target.embedded else "named server",
+        "Data": "embedded server, generated data" if target.embedded else "named server",
         "Seed": str(seed),
         "Python": platform.python_version(),
     }

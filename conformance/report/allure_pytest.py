@@ -47,6 +47,12 @@ def marks(labels: Labels) -> list[pytest.MarkDecorator]:
     ]
 
 
+def register_markers(config: pytest.Config) -> None:
+    """Register the markers of `marks`, for a run with ``-p no:allure_pytest``: markers are strict."""
+    for name in ("allure_label", "allure_description", "allure_link"):
+        config.addinivalue_line("markers", f"{name}: what Allure shows of a rule")
+
+
 def attach(result: Result) -> None:
     """Attach what was found to the running test, once, as bounded JSON, and its picture if it has one.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from conformance.errors import ConfigurationError
@@ -24,4 +25,5 @@ def write_text(path: Path, text: str) -> None:
             f"{path}: cannot be written: {error.strerror}; make room, mend its permissions, or choose another folder"
         ) from None
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
