@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -106,8 +107,13 @@ def _holds(test: Callable[[object], bool], keyword: str) -> Callable[..., Errors
     return check
 
 
-def _pattern(_validator: object, pattern: str, instance: object, _schema: object) -> Errors:
-    if isinstance(instance, str) and not re.search(portable_pattern(pattern), instance):
+def _pattern(_validator: object, pattern: str, instance: object, schema: Mapping[str, Any]) -> Errors:
+    # A text beyond maxLength is a breach already; patterns are only known to be fast up to there.
+    if (
+        isinstance(instance, str)
+        and len(instance) <= schema.get("maxLength", math.inf)
+        and not re.search(portable_pattern(pattern), instance)
+    ):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 

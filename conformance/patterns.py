@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-#: An escape, a class, a group's opening, a counted repetition, or any other single character.
-_TOKEN: Final = re.compile(r"\\.?|\[\^?(?:\\.|[^\]\\])*\]?|\(\?|\{[^}]*\}?|.", re.DOTALL)
+from conformance.automaton import TOKEN
+from conformance.backtracking import explodes
+
 _ESCAPED: Final = frozenset("^$\\.*+?()[]{}|/nrtf")
 _COUNT: Final = re.compile(r"\{[0-9]+(,[0-9]*)?\}\Z")
 _SET_OPERATORS: Final = ("--", "&&", "||", "~~")
 
 
 def unportable(pattern: str) -> str | None:
-    """Why the engines would read the pattern differently, or not at all; None when they read it alike.
+    """Return why the engines would read the pattern differently, not at all or for too long; None if they agree.
 
     An anchored pattern without look-around, back-references, inline options, possessive repetition and class escapes
     is left, and without the dot, which stands for other characters in each of the three.
@@ -28,12 +29,12 @@ def unportable(pattern: str) -> str | None:
         re.compile(pattern)
     except re.error as error:
         return f"it is no regular expression: {error}"
-    return None
+    return explodes(pattern)
 
 
 def _objections(body: str) -> Iterator[str]:
     depth, before = 0, ""
-    for part in _TOKEN.findall(body):
+    for part in TOKEN.findall(body):
         yield from _objection(part, before, depth)
         depth += {"(": 1, ")": -1}.get(part, 0)
         before = part

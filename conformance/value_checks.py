@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from conformance.backtracking import slow
 from conformance.kinds import Kind, kind_of
 from conformance.ranges import cents_range, integer_range, number_range
 
@@ -69,6 +70,8 @@ def check_values(_: Model, collection: Collection) -> Iterator[Problem]:
             yield from _inner(schema["items"], f"{where}/items", ("number",))
         if field.kind == "dictionary":
             for pattern, inner in schema["patternProperties"].items():
+                if reason := slow(pattern, None):
+                    yield f"{where}/patternProperties/{pattern}", reason
                 yield from _inner(inner, f"{where}/patternProperties/{pattern}", _IN_DICTIONARY)
         if field.name != "_id" and field.kind == "objectid" and collection.synced:
             yield where, "an ObjectId reaches devices as a string; keep it in _id only, or use a string"
@@ -106,6 +109,8 @@ def _definition(kind: Kind, schema: Mapping[str, Any], where: str) -> Iterator[P
         wanted = {"string": str, "integer": int}.get(str(schema.get("type", "")))
         if wanted is None or any(type(value) is not wanted for value in schema["enum"]):
             yield f"{where}/enum", "the values are not of the field's type (string or integer); make them so"
+    if "pattern" in schema and (reason := slow(schema["pattern"], schema.get("maxLength"))):
+        yield f"{where}/pattern", reason
     yield from _empty(kind, schema, where)
 
 

@@ -18,6 +18,7 @@ from conformance.errors import HarnessError
 from conformance.masking import mask, one_line
 from zava.commands import Commands, Options
 from zava.output import prepare
+from zava.watchdog import watch
 
 app = typer.Typer(
     name="zava",
@@ -55,6 +56,7 @@ def main() -> None:
     """Entry point: every expected error is one line on stderr and its exit code."""
     if os.environ.get("COLUMNS") == "0":  # on so narrow a terminal nothing at all would be written
         del os.environ["COLUMNS"]
+    watch()
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     prepare()
