@@ -24,7 +24,7 @@ from pymongo import MongoClient
 
 from conformance.embedded import EmbeddedServer, cache_directory
 from tests.embedding import ROOT, Process, eventually, running
-from zava.main import main
+from zava.main import run
 
 BIN = Path(sys.executable).parent
 #: Small, and every statistical rule that can speak of so little is quiet.
@@ -95,7 +95,7 @@ class Workplace:
             patch.setattr(sys, "argv", ["zava", *arguments])
             patch.setattr(sys, "stdin", io.StringIO(said))
             try:
-                main()
+                run()
             except SystemExit as leaving:
                 code = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
             finally:

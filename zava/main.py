@@ -53,10 +53,15 @@ def options(
 
 
 def main() -> None:
-    """Entry point: every expected error is one line on stderr and its exit code."""
+    """Run the command line in a process of its own, which SIGTERM always ends."""
+    watch()
+    run()
+
+
+def run() -> None:
+    """Run the command line: every expected error is one line on stderr and its exit code."""
     if os.environ.get("COLUMNS") == "0":  # on so narrow a terminal nothing at all would be written
         del os.environ["COLUMNS"]
-    watch()
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     prepare()
