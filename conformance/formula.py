@@ -8,6 +8,7 @@ cents on both sides.
     reference_field.field        of the document that the reference field refers to
     figure[field]                a table of config/generation.yaml
     START_DATE, END_DATE         settings, as YYYY-MM-DD
+    LATEST_DATE                  END_DATE, or tomorrow where that is later: nothing is dated after it
     + - *  /(by a number)        and comparisons, chained as in a <= b <= c, joined by `and` / `or`
     half_up(x) floor(x) ceil(x)  rounding; half up is floor(x + 0.5)
     or_zero(field)  present(field)
@@ -19,7 +20,6 @@ cents on both sides.
 from __future__ import annotations
 
 import ast
-import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,19 +28,23 @@ import numpy as np
 
 from conformance.configuration import Configuration, rewritten
 from conformance.errors import ConfigurationError
-from conformance.kinds import MAX_INTEGER, TIMESTAMP_PATTERN, Kind
+from conformance.expressions import (
+    FUNCTIONS,
+    HALF,
+    MORE_THAN_HALF,
+    Expression,
+    absent,
+    is_time_stamp,
+    read,
+    typed,
+)
+from conformance.kinds import MAX_INTEGER
+from conformance.lookups import Lookup
 from conformance.model import Collection, Field, Model, Reference
 from conformance.oracle import shorten
 
-Expression = Any
 #: Values of a column and where they are present (None: everywhere).
 Column = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]
-
-_NUMERIC: Final[frozenset[Kind]] = frozenset({"money", "number", "integer"})
-#: What rounding half up adds: this very object, so that Formula.readings finds it.
-_HALF: Final[Expression] = {"$literal": 0.5}
-#: By more than doubles are off in sums of up to 3 million dollars, and less than a tie is off from another percentage.
-_MORE_THAN_HALF: Final[Expression] = {"$literal": 0.5 + 1e-7}
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Formula:
     optional: dict[str, Field] = field(default_factory=dict)
     parents: dict[str, tuple[Reference, Field]] = field(default_factory=dict)
     totals: list[Total] = field(default_factory=list)
-    lookups: dict[str, tuple[str, Mapping[Any, float]]] = field(default_factory=dict)
+    lookups: dict[str, Lookup] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -94,16 +98,23 @@ class Formula:
         and both are right. A tie that doubles hold exactly goes up in either.
         """
         plain = self.mongo()
-        seeing_ties = rewritten(plain, lambda part: _MORE_THAN_HALF if part is _HALF else part)
+        seeing_ties = rewritten(plain, lambda part: MORE_THAN_HALF if part is HALF else part)
         return [plain] if seeing_ties == plain else [plain, seeing_ties]
 
     def guards(self) -> list[Expression]:
         """Expressions that are all true where the formula can be evaluated: operands present and of their type."""
-        tests: list[Expression] = [_typed(f"${path}", field.kind) for path, field in self.operands.items()]
-        tests += [{"$or": [{"$isNumber": f"${path}"}, _absent(f"${path}")]} for path in sorted(self.optional)]
-        tests += [_typed(f"$_{path}", field.kind) for path, (_, field) in self.parents.items()]
-        tests += [{"$in": [f"${key}", list(table)]} for key, table in self.lookups.values()]
+        tests: list[Expression] = [typed(f"${path}", field.kind) for path, field in self.operands.items()]
+        tests += [{"$or": [{"$isNumber": f"${path}"}, absent(f"${path}")]} for path in sorted(self.optional)]
+        tests += [typed(f"$_{path}", field.kind) for path, (_, field) in self.parents.items()]
         return tests
+
+    def unlisted(self) -> list[Expression]:
+        """Expressions of which one is true where a lookup table has no entry for its key: a finding, never a pass."""
+        return [lookup.unlisted() for lookup in self.lookups.values()]
+
+    def why_unlisted(self, document: Mapping[str, Any]) -> str | None:
+        """Name the key that a lookup table does not list; None when all are listed."""
+        return next((why for one in self.lookups.values() if (why := one.why_unlisted(document))), None)
 
     def validity(self) -> list[Expression]:
         """Costlier tests for the few documents that seem to break the formula: time stamps must be real ones.
@@ -123,7 +134,7 @@ class Formula:
     def _name(self, node: ast.Name) -> Expression:
         if node.id in self.configuration.constants:
             return {"$literal": self.configuration.constants[node.id]}
-        return _read(f"${node.id}", self._operand(node).kind)
+        return read(f"${node.id}", self._operand(node).kind)
 
     def _operand(self, node: ast.expr) -> Field:
         name = ast.unparse(node)
@@ -136,14 +147,14 @@ class Formula:
         path = ast.unparse(node)
         first, _, rest = path.partition(".")
         if self.collection.has(path):
-            return _read(f"${path}", self._operand(node).kind)
+            return read(f"${path}", self._operand(node).kind)
         try:
             reference = self.collection.reference(first)
             parent_field = self.model[reference.target].field(rest)
         except KeyError:
             raise self._wrong(f"{path!r} is neither a field nor a field of a referenced document") from None
         self.parents[path] = (reference, parent_field)
-        return _read(f"$_{path}", parent_field.kind)
+        return read(f"$_{path}", parent_field.kind)
 
     def _constant(self, node: ast.Constant) -> Expression:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
@@ -173,10 +184,13 @@ class Formula:
         return {"$and" if isinstance(node.op, ast.And) else "$or": [self._compile(value) for value in node.values]}
 
     def _subscript(self, node: ast.Subscript) -> Expression:
-        table, key = self._figure(node), self._operand(node.slice).path
-        self.lookups[ast.unparse(node)] = (key, table)
-        branches = [{"case": {"$eq": [f"${key}", name]}, "then": value} for name, value in table.items()]
-        return {"$switch": {"branches": branches, "default": None}}
+        key = self._operand(node.slice)
+        lookup = Lookup(ast.unparse(node.value), key.path, key.kind, self._figure(node))
+        missing = lookup.missing_row(self.collection, self.configuration)
+        if missing is not None:
+            raise self._wrong(missing)
+        self.lookups[ast.unparse(node)] = lookup
+        return lookup.mongo()
 
     def _figure(self, node: ast.Subscript) -> Mapping[Any, float]:
         name = ast.unparse(node.value)
@@ -195,8 +209,8 @@ class Formula:
             if name == "present":
                 return {"$ne": [{"$type": f"${path}"}, "missing"]}
             self.optional[path] = self.collection.field(path)
-            return {"$ifNull": [_read(f"${path}", self.optional[path].kind), 0]}
-        compiler = _FUNCTIONS.get(name)
+            return {"$ifNull": [read(f"${path}", self.optional[path].kind), 0]}
+        compiler = FUNCTIONS.get(name)
         if compiler is None or node.keywords:
             raise self._wrong(f"there is no function {name}()")
         try:
@@ -266,48 +280,6 @@ class Formula:
         raise self._wrong(f"{ast.unparse(node)!r} cannot make a value: equations are arithmetic")
 
 
-def _typed(path: str, kind: Kind) -> Expression:
-    return {"$isNumber": path} if kind in _NUMERIC else {"$eq": [{"$type": path}, "string"]}
-
-
-def _absent(path: str) -> Expression:
-    return {"$eq": [{"$ifNull": [path, None]}, None]}
-
-
-def _read(path: str, kind: Kind) -> Expression:
-    return cents(path) if kind == "money" else path
-
-
-def cents(path: str) -> Expression:
-    """Money in whole cents; floor(x + 0.5) rather than $round, which the faster of the server's engines lacks."""
-    return {"$floor": {"$add": [{"$multiply": [path, 100]}, 0.5]}}
-
-
-def is_time_stamp(path: str) -> Expression:
-    """Whether a text is a real instant as we write it; text that is no UTF-8, an error to $regexMatch, is no date."""
-    date = {"$dateFromString": {"dateString": path, "onError": None, "onNull": None}}
-    return {"$cond": [{"$ne": [date, None]}, {"$regexMatch": {"input": path, "regex": TIMESTAMP_PATTERN}}, False]}
-
-
-def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:
-    first, last = start["$literal"], stop["$literal"]
-    if not (type(first) is type(last) is int and 0 <= first <= last):
-        raise TypeError("positions are whole numbers, the first not above the last")
-    # Where each byte begins a character the two are one, and text that is no UTF-8 is an error to $substrCP only.
-    plain = {"$eq": [{"$strLenCP": text}, {"$strLenBytes": text}]}
-    part = [text, first, last - first]
-    return {"$cond": [plain, {"$substrBytes": part}, {"$substrCP": part}]}
-
-
-def _days_before(day: Expression, number: Expression) -> Expression:
-    try:
-        last = dt.date.fromisoformat(day["$literal"])
-    except ValueError:
-        raise TypeError("it takes a day") from None
-    since_the_first = (last - dt.date.min).days
-    return {"$literal": (last - dt.timedelta(days=min(number["$literal"], since_the_first))).isoformat()}
-
-
 _MONGO: Final[Mapping[type[ast.expr], Callable[[Formula, Any], Expression]]] = {
     ast.Name: Formula._name,
     ast.Attribute: Formula._attribute,
@@ -331,16 +303,6 @@ _COMPARISON: Final[Mapping[type[ast.cmpop], str]] = {
     ast.LtE: "$lte",
     ast.Gt: "$gt",
     ast.GtE: "$gte",
-}
-_FUNCTIONS: Final[Mapping[str, Callable[..., Expression]]] = {
-    "half_up": lambda value: {"$floor": {"$add": [value, _HALF]}},
-    "floor": lambda value: {"$floor": value},
-    "ceil": lambda value: {"$ceil": value},
-    "slice": _slice,
-    "without": lambda text, part: {"$replaceAll": {"input": text, "find": part, "replacement": ""}},
-    "days_before": _days_before,
-    "lower": lambda text: {"$toLower": text},
-    "join": lambda *parts: {"$concat": list(parts)},
 }
 _ROUNDING: Final[Mapping[str, Callable[[Any], Any]]] = {
     "half_up": lambda value: np.floor(value + 0.5),

@@ -12,6 +12,7 @@ from typing import Any
 from conformance.errors import ConfigurationError
 from conformance.kinds import Kind, kind_of
 from conformance.model_checks import check_model
+from conformance.model_order import parents_first
 from conformance.reading import located, read_json
 from conformance.vocabulary import VOCABULARY, misuse
 
@@ -49,12 +50,17 @@ class Field:
 
 @dataclass(frozen=True)
 class Reference:
-    """``collection.field`` holds a value of ``target.target_field``."""
+    """``collection.field`` holds a value of ``target.target_field``.
+
+    ``history`` names the time stamp that says when a document came to be, where the reference records the past and may
+    outlive a soft-deleted target; None where it is in use, and a deleted target is a finding.
+    """
 
     collection: str
     field: str
     target: str
     target_field: str
+    history: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,11 @@ class Collection:
         return self.schema.get("x-soft-delete")
 
     @property
+    def deleted_at(self) -> str | None:
+        """The time stamp that a soft delete sets; None where the time of a deletion is unknown."""
+        return self.schema.get("x-deleted-at")
+
+    @property
     def unique(self) -> tuple[tuple[str, ...], ...]:
         """Every field and combination of fields that no two documents share (_id apart)."""
         single = tuple((field.name,) for field in self.fields if "x-unique" in field.schema)
@@ -236,7 +247,7 @@ def load_model(root: Path) -> Model:
     if not files:
         raise ConfigurationError(f"{folder}: no schema found; write one JSON Schema per collection, <collection>.json")
     collections = {path.stem: _load_collection(path) for path in files}
-    model = Model(root, _parents_first(collections))
+    model = Model(root, parents_first(collections))
     check_model(model)
     return model
 
@@ -251,11 +262,7 @@ def _load_collection(path: Path) -> Collection:
         place = wrong.removeprefix("at /").partition(":")[0].split("/")
         raise ConfigurationError(f"{located(path, place)}: {wrong}")
     fields = tuple(_fields(schema, ""))
-    references = tuple(
-        Reference(name, field.path, *field.schema["x-reference"].split("."))
-        for field in fields
-        if "x-reference" in field.schema
-    )
+    references = tuple(_reference(name, field) for field in fields if "x-reference" in field.schema)
     return Collection(
         name=name,
         path=path,
@@ -278,6 +285,11 @@ def _fields(schema: Mapping[str, Any], prefix: str) -> Iterator[Field]:
         path = prefix + name
         children = tuple(_fields(field_schema, path + ".")) if field_schema.get("type") == "object" else ()
         yield Field(name, path, kind_of(field_schema), field_schema, name in required, children)
+
+
+def _reference(name: str, field: Field) -> Reference:
+    target, _, target_field = field.schema["x-reference"].partition(".")
+    return Reference(name, field.path, target, target_field, field.schema.get("x-history"))
 
 
 def _copies(path: Path, fields: tuple[Field, ...], references: tuple[Reference, ...]) -> Iterator[Copy]:
@@ -311,34 +323,3 @@ def _id_mapping(sync: Mapping[str, Any]) -> IdMapping | None:
         return None
     mapping = sync["id_mapping"]
     return IdMapping(mapping["mode"], tuple(mapping.get("fields", ())))
-
-
-def _parents_first(collections: Mapping[str, Collection]) -> dict[str, Collection]:
-    """Order by reference, alphabetical among equals; a reference to nowhere is left to the checks."""
-    ordered: dict[str, Collection] = {}
-    waiting = dict(collections)
-    while waiting:
-        ready = [
-            name
-            for name, collection in waiting.items()
-            if not {reference.target for reference in collection.references} & waiting.keys()
-        ]
-        if not ready:
-            circle = _circle(waiting)
-            raise ConfigurationError(
-                f"{waiting[circle[0]].path}: the references of {', '.join(circle)} form a circle; documents could never"
-                " be inserted parents first: remove one x-reference"
-            )
-        for name in ready:
-            ordered[name] = waiting.pop(name)
-    return ordered
-
-
-def _circle(waiting: Mapping[str, Collection]) -> list[str]:
-    """The collections of one circle, from any of them on, each referring to the next."""
-    path = [next(iter(waiting))]
-    while True:
-        following = next(r.target for r in waiting[path[-1]].references if r.target in waiting)
-        if following in path:
-            return path[path.index(following) :]
-        path.append(following)

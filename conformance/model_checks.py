@@ -45,6 +45,20 @@ def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
             yield "x-soft-delete", f"{flag!r} is not a boolean field; define it"
         elif not collection.field(flag).required:
             yield "x-soft-delete", f"{flag!r} is optional; a document without it would be neither: require it"
+    if collection.deleted_at is not None:
+        if collection.soft_delete is None:
+            yield "x-deleted-at", "documents are never marked as deleted; give the collection x-soft-delete"
+        yield from _time_stamp(collection, "x-deleted-at", collection.deleted_at)
+    for field in collection.fields:
+        if "x-history" in field.schema:
+            if "x-reference" not in field.schema:
+                yield pointer(field) + "/x-history", "the field refers to nothing; give it x-reference"
+            yield from _time_stamp(collection, pointer(field) + "/x-history", field.schema["x-history"])
+
+
+def _time_stamp(collection: Collection, where: str, name: str) -> Iterator[Problem]:
+    if not collection.has(name) or collection.field(name).kind != "timestamp":
+        yield where, f"{name!r} is not a time stamp of this collection; name a field with x-timestamp"
 
 
 def _identity(_: Model, collection: Collection) -> Iterator[Problem]:

@@ -114,7 +114,7 @@ class Batch:
         for total in formula.totals:
             self._columns[total.name] = self._total(total)
         needed = (*formula.operands, *formula.optional, *formula.parents, *(t.name for t in formula.totals))
-        keys = {key: (objects(self.values(key)), None) for key, _ in formula.lookups.values()}
+        keys = {one.key: (objects(self.values(one.key)), None) for one in formula.lookups.values()}
         values, present = formula.evaluate({**keys, **{name: self.column(name) for name in needed if name not in keys}})
         values = np.broadcast_to(values, self.size)
         return (values.astype(np.int64) if field.kind == "integer" else values), present

@@ -107,9 +107,11 @@ def _before(batch: Batch, field: Field, _: str) -> Array:
 
 
 def _after(batch: Batch, field: Field, path: str) -> Array:
-    """Zero to ``days`` after another time stamp, mostly soon after: the square of a uniform draw."""
+    """Zero to ``days`` after another time stamp, mostly soon after (the square of a uniform draw), by END_DATE."""
     delay = batch.rng(field).random(batch.size) ** 2 * field.sample["days"] * _DAY
-    seconds: Array = batch.column(path)[0].astype(np.int64) + delay.astype(np.int64)
+    cause = batch.column(path)[0].astype(np.int64)
+    last = (day_number(batch.plan.settings.end_date) + 1) * _DAY - 1
+    seconds: Array = np.minimum(cause + delay.astype(np.int64), np.maximum(cause, last))
     return seconds
 
 

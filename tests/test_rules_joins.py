@@ -53,10 +53,10 @@ def said(outcome: Outcome) -> list[tuple[Any, str]]:
 
 
 def test_a_child_without_its_parent_is_counted_and_one_without_a_reference_is_not(found: Finding) -> None:
-    """All are examined; the parent may lack its key too."""
+    """Only documents with a reference are examined; the parent may lack its key too."""
     items = [{"order_id": "b"}, {"order_id": "a"}, {"order_id": None}, {}, {"order_id": "o"}, {"order_id": "a"}]
     outcome = found(ORDER, order_items=numbered(*items), orders=numbered({"order_id": "o"}, {}, {"order_id": None}))
-    assert (outcome.examined, outcome.violations) == (6, 3)
+    assert (outcome.examined, outcome.violations) == (4, 3)
     assert said(outcome) == [
         (1, "order_id is 'a': no document of orders has it"),
         (5, "order_id is 'a': no document of orders has it"),
@@ -121,7 +121,7 @@ def test_of_keys_that_are_no_text_one_is_not_another(database: Database[Document
 
 
 def test_live_children_of_deleted_parents(found: Finding) -> None:
-    """One live parent of two is enough; a flag that is no boolean deletes nothing."""
+    """One live parent of two is enough; a flag that is not a boolean deletes nothing."""
     orders = [
         {"order_id": "gone", "deleted": True}, {"order_id": "half", "deleted": True}, {"order_id": "half"},
         {"order_id": "odd", "deleted": 1}, {"order_id": "live", "deleted": False},
@@ -130,7 +130,7 @@ def test_live_children_of_deleted_parents(found: Finding) -> None:
         {"order_id": one, "deleted": flag} for one in ("gone", "half", "odd", "live", "none") for flag in (True, 0)
     ]
     outcome = found(DELETED, order_items=numbered(*items), orders=numbered(*orders))
-    assert (outcome.examined, outcome.violations) == (10, 1)
+    assert (outcome.examined, outcome.violations) == (8, 1)
     assert said(outcome) == [(1, "order_id is 'gone': that document of orders is deleted")]
 
 
@@ -255,7 +255,9 @@ def test_a_total_is_that_of_all_children_or_of_the_live_ones(found: Finding) -> 
     orders = [order("a", subtotal=3.3), order("b", subtotal=1.1), order("c", subtotal=2.2), order("d", subtotal=0)]
     outcome = found(SUBTOTAL, orders=numbered(*orders), order_items=numbered(*lines))
     assert (outcome.examined, outcome.violations) == (4, 1)
-    assert said(outcome) == [(2, "subtotal is 2.2, 1.1 less than its order_items make")]
+    assert said(outcome) == [
+        (2, "subtotal is 2.2, expected 3.3: 1.1 less than all of its order_items, soft-deleted ones included, make")
+    ]
 
 
 def test_a_count_of_lines(found: Finding) -> None:
@@ -263,8 +265,8 @@ def test_a_count_of_lines(found: Finding) -> None:
     lines = [line(one) for one in "aabbcc"]
     outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
     assert said(outcome) == [
-        (1, "item_count is 1, 1 less than its order_items make"),
-        (2, "item_count is 3, 1 more than its order_items make"),
+        (1, "item_count is 1, expected 2: 1 less than its order_items make"),
+        (2, "item_count is 3, expected 2: 1 more than its order_items make"),
     ]
 
 
@@ -304,21 +306,23 @@ def test_what_cannot_be_added_up_is_for_other_rules(
 def test_a_decimal_among_the_prices_is_added_up(found: Finding) -> None:
     lines = [line("a", 1, Decimal128("1.10")), line("a", 1, 2.0)]
     outcome = found(SUBTOTAL, orders=numbered(order("a", subtotal=3.2)), order_items=numbered(*lines))
-    assert said(outcome) == [(0, "subtotal is 3.2, 0.1 more than its order_items make")]
+    assert said(outcome) == [(0, "subtotal is 3.2, expected 3.1: 0.1 more than its order_items make")]
 
 
 @pytest.mark.parametrize(("own", "other"), [("x", ["x"]), (7, [7]), (["x"], "x")])
 def test_a_list_with_the_key_in_it_has_a_total_of_its_own(own: Any, other: Any, found: Finding) -> None:
     orders, lines = [order(other, item_count=1), order(own, item_count=3)], [line(own), line(other)]
     outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
-    assert said(outcome) == [(1, "item_count is 3, 2 more than its order_items make")]
+    assert said(outcome) == [(1, "item_count is 3, expected 1: 2 more than its order_items make")]
 
 
 @pytest.mark.parametrize("keys", [(7, 7.0), (7.0, 7), (Int64(7), 7), (Decimal128("7"), 7)])
 def test_numbers_are_one_key_whatever_their_type(keys: tuple[Any, Any], found: Finding) -> None:
     parent, child = keys
     outcome = found(COUNT, orders=[order(parent, item_count=3)], order_items=[line(child)])
-    assert [sample.why for sample in outcome.samples] == ["item_count is 3, 2 more than its order_items make"]
+    assert [sample.why for sample in outcome.samples] == [
+        "item_count is 3, expected 1: 2 more than its order_items make"
+    ]
     customer = {"customer_id": child, "name": "Ann", "email": "a@b.c"}
     outcome = found(EMAIL, customers=[customer], orders=[{"customer_id": parent, "customer_email": "x@b.c"}])
     assert [sample.why for sample in outcome.samples] == ["customer_email is 'x@b.c', customers says 'a@b.c'"]
@@ -336,10 +340,11 @@ def test_more_totals_are_counted_than_are_shown(found: Finding) -> None:
 def test_a_statement_on_what_no_document_has_is_not_examined(rule: str, found: Finding) -> None:
     priced = line("a", 2, 1.0, discount_percent=10)
     outcome = found(f"totals.order_items.{rule}", order_items=numbered(priced))
-    assert outcome.skipped == "no document of order_items has discount_amount"
+    assert outcome.skipped is not None
+    assert outcome.skipped.startswith("no document of order_items has discount_amount")
     lines = numbered(priced, priced | {"discount_amount": 0.2}, priced | {"discount_amount": 3.0})
     outcome = found(f"totals.order_items.{rule}", order_items=lines)
-    assert (outcome.skipped, outcome.examined, outcome.violations) == (None, 3, 1)
+    assert (outcome.skipped, outcome.examined, outcome.violations) == (None, 2, 1)
     assert [sample.id for sample in outcome.samples] == [2]
 
 
@@ -402,7 +407,7 @@ def test_nothing_precedes_its_cause(found: Finding) -> None:
         customers=numbered(*({"customer_id": one, "created_at": when} for one, when in customers)),
         orders=numbered(*({"customer_id": one, "order_date": when} for one, when in orders)),
     )
-    assert (outcome.examined, outcome.violations) == (9, 2)
+    assert (outcome.examined, outcome.violations) == (6, 2)
     assert said(outcome) == [
         (0, f"order_date is '{DAY.format(2)}', should be at least {DAY.format(3)}"),
         (6, f"order_date is '{DAY.format(8)}', should be at least {DAY.format(9)}"),
@@ -419,7 +424,6 @@ def test_nothing_precedes_its_cause(found: Finding) -> None:
         ("store_seattle", 13.0, None),
         ("store_seattle", 11.01, "at least 11.7 and at most 14.3"),
         ("store_seattle", 14.31, "at least 11.7 and at most 14.3"),
-        ("store_nowhere", 99.0, None),
         ("store_spokane", "99", None),
         ("store_spokane", None, None),
     ],
@@ -431,7 +435,7 @@ def test_a_price_stays_near_the_list(store: str, price: Any, limits: str | None,
     products = [{"product_id": "p", "base_price": 10.0}, {"product_id": "q", "base_price": "1"}, {"base_price": 1.0},
                 {"product_id": None, "base_price": 1.0}]  # fmt: skip
     outcome = found(PRICE, order_items=numbered(*items), products=numbered(*products))
-    assert outcome.examined == 5
+    assert outcome.examined == int(isinstance(price, float))
     assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}, should be {limits}")])
 
 
@@ -504,7 +508,7 @@ def test_limits_that_the_parent_alone_gives(
     values = [("a", 3), ("a", 6), ("b", 0), ("b", 3), ("c", 0), ("c", 6), ("d", 1), ("d", 5), ("none", 9)]
     database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
     (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
-    assert (outcome.examined, outcome.violations) == (9, len(expected))
+    assert (outcome.examined, outcome.violations) == (8, len(expected))
     assert said(outcome) == [(one, f"n is {values[one][1]}, should be {limit}") for one, limit in expected.items()]
 
 
@@ -531,7 +535,7 @@ def test_a_limit_that_is_a_number_is_for_children_with_a_parent(tmp_path: Path, 
     values = [("none", 1), ("a", 1), ("a", 2), ("a", 6), ("none", 6)]
     database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
     (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
-    assert (outcome.examined, outcome.violations, [sample.id for sample in outcome.samples]) == (5, 2, [1, 3])
+    assert (outcome.examined, outcome.violations, [sample.id for sample in outcome.samples]) == (3, 2, [1, 3])
 
 
 def test_a_limit_that_cannot_be_computed_is_none(tmp_path: Path, database: Database[Document]) -> None:

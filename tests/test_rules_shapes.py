@@ -324,6 +324,11 @@ def test_a_part_without_documents_judges_nothing(model: Model, database: Databas
 
 def test_a_test_without_its_field_leaves_the_others_judged(model: Model, database: Database[Document]) -> None:
     database["orders"].insert_one({"_id": 1, "n": 1})
-    lacking, *rest = screened(model, database, *odd({"n": 1}, wanting="tip")[:1], *odd({"n": 1}, wanting="n"))
+    lacking, *rest = screened(
+        model,
+        database,
+        *odd({"n": 2}, guards=({"$gt": ["$tip", None]},), needs="tip")[:1],
+        *odd({"n": 1}, guards=({"$gt": ["$n", None]},), needs="n"),
+    )
     assert lacking.skipped == "no document of orders has tip"
     assert [(outcome.examined, outcome.violations) for outcome in rest] == [(1, 1)] * 2

@@ -52,7 +52,11 @@ def test_orders_by_store_as_configured(found: Finding) -> None:
     outcome = found(STORES, orders=[*orders(counts, "store_id"), *({"store_id": one} for one in STRANGE), {}])
     test = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
     n, whole = sum(counts.values()), sum(WEIGHTS.values())
-    assert (outcome.examined, outcome.violations, outcome.samples) == (n, 0, ())
+    assert (outcome.examined, outcome.violations) == (n, 2)  # a text that the table does not list is a finding
+    assert [sample.why.partition(" in ")[0] for sample in outcome.samples] == [
+        "store_id is ''",
+        "store_id is 'store_nowhere'",
+    ]
     evidence = dict(outcome.evidence)
     assert len(evidence.pop("largest_deviations")) == 5
     assert evidence == {
@@ -113,8 +117,9 @@ def test_so_few_that_no_two_shares_can_be_told_apart(found: Finding) -> None:
 
 
 def test_none_that_the_figures_know(found: Finding) -> None:
-    assert found(STORES, orders=[{"store_id": one} for one in STRANGE]).skipped == (
-        "no document of orders has a store_id that the figures know"
+    assert found(STORES, orders=[{"store_id": one} for one in STRANGE]).violations == 2
+    assert found(STORES, orders=[{"store_id": one} for one in STRANGE if not isinstance(one, str)]).skipped == (
+        "no document of orders has a store_id that store_order_share lists"
     )
     assert found(STORES).skipped == "orders is empty"
 
@@ -291,6 +296,10 @@ def test_a_small_weight_is_one_and_none_is_none(model: Model, database: Database
     database["orders"].insert_many(orders({"a": 400, "b": 100, "c": 3}, "store_id"))
     outcome = judged(model, database, {"a": 1.2, "b": 0.3, "c": 0.0})
     assert outcome.evidence["table"] == {"": {"a": (400, 400.0), "b": (100, 100.0)}}
+    assert [sample.why for sample in outcome.samples] == [
+        "store_id is 'c' in 3 documents, of which store_order_share in config/generation.yaml expects none; add it"
+        " there, or correct store_id"
+    ]
 
 
 def test_a_chance_below_the_significance_is_a_finding_and_one_that_equals_it_is_none(

@@ -32,7 +32,7 @@ def test_all_who_share_a_value_are_counted_and_the_first_are_shown(found: Findin
     """By the value, then by _id; None, an absent value and one's own are shared by nobody."""
     documents = [*of("email", *["b@x"] * 7, "c@x", None, None, "a@x", "a@x"), {"_id": "x"}, {"_id": "y"}]
     outcome = found(EMAIL, customers=documents)
-    assert (outcome.examined, outcome.violations) == (14, 9)
+    assert (outcome.examined, outcome.violations) == (10, 9)
     assert ids(outcome) == ["01", "02", "06", "07", "08"]
     assert outcome.samples[0].why == "shares email 'a@x'"
     assert outcome.samples[2].why == "shares email 'b@x'"
@@ -91,7 +91,7 @@ def test_an_id_equals_its_field(found: Finding) -> None:
     pairs = [("s", "t"), ("v", "v"), ("w", None)]
     stores = [{"_id": "u"}, *({"_id": one, "store_id": key} for one, key in pairs)]
     outcome = found("uniqueness.stores._id+store_id", stores=stores)
-    assert (outcome.examined, outcome.violations) == (4, 2)
+    assert (outcome.examined, outcome.violations) == (3, 2)
     assert [(sample.id, sample.why) for sample in outcome.samples] == [
         ("s", "_id is 's', store_id is 't'"), ("w", "_id is 'w', store_id is None"),
     ]  # fmt: skip
@@ -102,7 +102,7 @@ def test_alike_but_for_case(found: Finding) -> None:
     outcome = found(
         CASE, customers=of("email", "B@x", "b@x", "b@x", "A@x", "a@x", "c@x", "c@x", ["d"], ["d"], ["D"], None, 7, "7")
     )
-    assert (outcome.examined, outcome.violations) == (13, 5)
+    assert (outcome.examined, outcome.violations) == (8, 5)
     assert [(sample.id, sample.why) for sample in outcome.samples] == [
         ("09", "email 'a@x' but for case"), ("10", "email 'A@x' but for case"), ("11", "email 'b@x' but for case"),
         ("12", "email 'b@x' but for case"), ("13", "email 'B@x' but for case"),
@@ -134,6 +134,6 @@ def test_the_version_of_a_uuid(value: Any, broken: bool, found: Finding) -> None
     assert [sample.why for sample in outcome.samples] == ([f"rls_user_id is {value!r}"] if broken else [])
 
 
-def test_a_uuid_that_every_document_must_have_is_examined_where_none_has_it(found: Finding) -> None:
+def test_a_uuid_that_no_document_has_is_not_examined(found: Finding) -> None:
     outcome = found("uniqueness.stores.rls_user_id-version", stores=[{"_id": "s"}])
-    assert (outcome.skipped, outcome.examined, outcome.violations) == (None, 1, 0)
+    assert outcome.skipped == "no document of stores has rls_user_id"

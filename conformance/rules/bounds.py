@@ -13,14 +13,16 @@ from typing import Any
 
 from conformance.configuration import Bound, Configuration
 from conformance.errors import ConfigurationError
-from conformance.formula import Formula, cents, is_time_stamp
+from conformance.expressions import cents, is_time_stamp
+from conformance.formula import Formula
 from conformance.model import Field, Model, Reference
 from conformance.oracle import shorten
 from conformance.partition import Range
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
-from conformance.rules.joins import Part, readable
+from conformance.rules.joins import Part
 from conformance.rules.keys import Row, among, in_parts, matching
+from conformance.rules.sums import readable
 
 Expression = Any
 
@@ -58,12 +60,16 @@ class Bounds:
     def _outcome(self, context: Context) -> Outcome:
         name = self.reference.collection
         keys = context.range(self.reference.target, self.reference.target_field)
-        examined = context.number(name, keys.of(self.reference.field))
-        if not examined:
-            return skipped(f"{name} is empty")
-        collection = context.collection(name)
-        suspects = [row["_id"] for row in collection.aggregate(self._suspects(keys), allowDiskUse=True)]
+        found = list(context.collection(name).aggregate(self._suspects(keys), allowDiskUse=True))
+        examined = sum(row["examined"] for row in found)
+        suspects = [row["_id"]["key"] for row in found if row["_id"] is not None]
+        if not examined and not suspects:
+            return skipped(self._lacking if context.counts[name] else f"{name} is empty")
         return self._judge(context, examined, suspects)
+
+    @property
+    def _lacking(self) -> str:
+        return f"no document of {self.reference.collection} has {self.field.path} and all that its bounds are made of"
 
     def _judge(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
         """Look at the children of the suspects one by one."""
@@ -74,13 +80,14 @@ class Bounds:
                 violations += 1
                 if len(samples) < context.sample_size:
                     samples.append(Sample(self._why(row), row["_id"]))
-        return Outcome(examined, violations, tuple(samples))
+        return Outcome(max(examined, violations), violations, tuple(samples))
 
     def part(self, position: int) -> Part | None:
         """What to add to the pass over the reference; None for formulas that need more than parents."""
         if self._own_operands():
             return None
-        parent, low, high = f"_{self.reference.field}", f"_least{position}", f"_most{position}"
+        parent, number = f"_{self.reference.field}", f"_number{position}"
+        low, high = f"_least{position}", f"_most{position}"
         sides = {low: "$min"} if self.at_least else {}
         sides |= {high: "$max"} if self.at_most else {}
         fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
@@ -92,19 +99,37 @@ class Bounds:
             f"_beyond{position}",
             {"$and": [{"$gt": ["$_parents", 0]}, {"$or": self._tests(f"${low}", f"${high}")}]},
             outcome,
-            group={name: {side: self._usable} for name, side in sides.items()},
+            examined={"$cond": [{"$and": [{"$gt": ["$_parents", 0]}, self._computable]}, f"${number}", 0]},
+            lacking=self._lacking,
+            group={name: {side: self._usable} for name, side in sides.items()} | {number: {"$sum": self._counted}},
             parent={parent: {name: f"${name}" for name in fields}},
-            merged={name: {side: f"${name}"} for name, side in sides.items()} | {parent: {"$max": f"${parent}"}},
+            merged={name: {side: f"${name}"} for name, side in sides.items()}
+            | {parent: {"$max": f"${parent}"}, number: {"$sum": f"${number}"}},
         )
 
     @property
     def _usable(self) -> Expression:
         return {"$cond": [self._typed(f"${self.field.path}"), f"${self.field.path}", None]}
 
+    @property
+    def _counted(self) -> Expression:
+        return {"$cond": [self._typed(f"${self.field.path}"), 1, 0]}
+
+    @property
+    def _computable(self) -> Expression:
+        """Whether one of the bounds can be computed."""
+        return {"$or": [{"$and": formula.guards()} for _, formula in self._formulas]}
+
+    @property
+    def _unlisted(self) -> list[Expression]:
+        """Whether a lookup table lacks the key: per formula that looks something up."""
+        return [one for _, formula in self._formulas for one in formula.unlisted()]
+
     def _tests(self, low: str, high: str) -> list[Expression]:
-        """Per formula: the lowest or the highest value is out of its bound."""
+        """Per formula: the lowest or the highest value is out of its bound, or its bound is in no table."""
         sides = {"$lt": self._comparable(low), "$gt": self._comparable(high)}
-        return [
+        value = next(iter(sides[operator] for operator, _ in self._formulas))
+        return [{"$and": [{"$gt": [value, None]}, one]} for one in self._unlisted] + [
             {
                 "$and": [
                     {"$gt": [sides[operator], None]},
@@ -122,11 +147,15 @@ class Bounds:
 
     def _own_operands(self) -> list[str]:
         names = {path for _, formula in self._formulas for path in formula.operands}
-        return sorted(names | {key for _, formula in self._formulas for key, _ in formula.lookups.values()})
+        return sorted(names | {one.key for _, formula in self._formulas for one in formula.lookups.values()})
 
     def _suspects(self, keys: Range) -> list[dict[str, Any]]:
-        """The keys, in order, of groups whose lowest or highest value is out of bounds."""
+        """The keys, in order, of groups whose lowest or highest value is out of bounds; one row for all others.
+
+        Each row says how many documents could be compared.
+        """
         own = self._own_operands()
+        kept = {name: f"${name}" for name in ("low", "high", "n")}
         parent = f"_{self.reference.field}"
         return [
             *matching(keys.of(self.reference.field)),
@@ -135,15 +164,20 @@ class Bounds:
                     "_id": {"parent": f"${self.reference.field}", **{name: f"${name}" for name in own}},
                     "low": {"$min": self._usable},
                     "high": {"$max": self._usable},
+                    "n": {"$sum": self._counted},
                 }
             },
-            {"$group": {"_id": "$_id.parent", "groups": {"$push": {"own": "$_id", "low": "$low", "high": "$high"}}}},
+            {"$group": {"_id": "$_id.parent", "groups": {"$push": {"own": "$_id", **kept}}}},
             {"$unionWith": {"coll": self.reference.target, "pipeline": self._parents(keys)}},
             {"$group": {"_id": "$_id", "groups": {"$max": "$groups"}, parent: {"$max": "$parent"}}},
             {"$unwind": "$groups"},
-            {"$addFields": {"low": "$groups.low", "high": "$groups.high", **{n: f"$groups.own.{n}" for n in own}}},
-            {"$match": {"$expr": {"$or": self._tests("$low", "$high")}}},
-            {"$group": {"_id": "$_id"}},
+            {"$addFields": {**{n: f"$groups.{n}" for n in kept}, **{n: f"$groups.own.{n}" for n in own}}},
+            {
+                "$group": {
+                    "_id": {"$cond": [{"$or": self._tests("$low", "$high")}, {"key": "$_id"}, None]},
+                    "examined": {"$sum": {"$cond": [self._computable, "$n", 0]}},
+                }
+            },
             {"$sort": {"_id": 1}},
         ]
 
@@ -151,6 +185,7 @@ class Bounds:
         fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
         return [
             *matching(keys.of(self.reference.target_field)),
+            {"$match": {self.reference.target_field: {"$ne": None}}},  # a missing reference is to no document
             {"$project": {"_id": f"${self.reference.target_field}", "parent": {name: f"${name}" for name in fields}}},
         ]
 
@@ -165,14 +200,15 @@ class Bounds:
             operator[1:]: {"$cond": [{"$and": formula.guards()}, formula.mongo(), None]}
             for operator, formula in self._formulas
         }
+        keys = {one.key: f"${one.key}" for _, formula in self._formulas for one in formula.lookups.values()}
         valid = [is_time_stamp(value)] if self.field.kind == "timestamp" else []
         return [
             {"$match": among(self.reference.field, parents)},
             {"$match": {"$expr": self._typed(f"${self.field.path}")}},
             *self._with_parent(),
-            {"$match": {"$expr": {"$and": [{"$or": tests}, *valid]}}},
+            {"$match": {"$expr": {"$and": [{"$or": tests + self._unlisted}, *valid]}}},
             {"$sort": {self.reference.field: 1, "_id": 1}},
-            {"$project": {"value": f"${self.field.path}", **shown}},
+            {"$project": {"value": f"${self.field.path}", **shown, **keys}},
         ]
 
     def _with_parent(self) -> list[dict[str, Any]]:
@@ -192,6 +228,9 @@ class Bounds:
         return {"$isNumber": path} if self.field.kind != "timestamp" else {"$eq": [{"$type": path}, "string"]}
 
     def _why(self, row: Mapping[str, Any]) -> str:
+        unlisted = next((why for _, formula in self._formulas if (why := formula.why_unlisted(row))), None)
+        if unlisted is not None:
+            return f"{self.field.path} is {shorten(row['value'])}, its bounds are unknown: {unlisted}"
         words = {"lt": "at least", "gt": "at most"}
         numeric, money = self.field.kind != "timestamp", self.field.kind == "money"
         limits = [

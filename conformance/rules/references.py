@@ -6,10 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.configuration import Configuration
-from conformance.model import Model
+from conformance.model import Collection, Model, Reference
 from conformance.rules.base import Rule
-from conformance.rules.joins import Part, deleted_parent, differing_copy, join, missing_parent
+from conformance.rules.copies import differing_copy
+from conformance.rules.joins import Part, join
+from conformance.rules.parents import deleted_parent, missing_parent
 from conformance.rules.subjects import Subjects
+
+
+def _about_deletion(collection: Collection, reference: Reference) -> dict[str, str]:
+    """What the rule about deleted parents says: history may outlive its parent, a reference in use may not."""
+    if reference.history:
+        return {
+            "title": f"{collection.title}: no live document was made after its one of {reference.target} was deleted",
+            "why": "A device went on using what is gone: it had not synced, or does not look at the flag.",
+            "mend": "Ask the device's user which is right; delete the child as well, or restore the parent.",
+        }
+    return {
+        "title": f"{collection.title}: no live document refers to a deleted one of {reference.target}",
+        "why": "Devices hide deleted documents, so the reference leads to nothing there.",
+        "mend": "Delete the child as well, or restore the parent.",
+    }
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
@@ -37,9 +54,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     subjects.of(field.path, suffix="-deleted"),
                     deleted_parent(model, reference),
                     severity="warning",
-                    title=f"{collection.title}: no live document refers to a deleted one of {reference.target}",
-                    why="Devices hide deleted documents, so the reference leads to nothing there.",
-                    mend="Delete the child as well, or restore the parent.",
+                    **_about_deletion(collection, reference),
                 )
             for position, copy in enumerate(check.copies):
                 if copy.key:

@@ -30,15 +30,17 @@ class DocumentTest:
     """A check that looks at each document by itself.
 
     ``violating`` selects exactly the broken documents, and ``why`` explains one; when a query cannot tell,
-    ``violating`` is None and ``why`` decides for each document of the screen (None: it is fine). ``wanting`` names a
-    field without which in any document there is nothing to examine.
+    ``violating`` is None and ``why`` decides for each document of the screen (None: it is fine). ``guards`` are
+    expressions that are all true of a document that can be examined; where no document can, the rule is skipped,
+    and ``needs`` names the fields that were looked for.
     """
 
     collection: str
     screen: Query
     why: Callable[[Document], str | None]
     violating: Query | None = None
-    wanting: str | None = None
+    guards: tuple[Any, ...] = ()
+    needs: str = ""
 
     def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         """See Check."""
@@ -53,13 +55,11 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     if not context.counts[name]:
         return {rule.id: skipped(f"{name} is empty") for rule in rules}
     size = context.number(name, here)
+    sizes = _sizes(collection, here, tests, size)
     outcomes: dict[str, Outcome] = {}
     suspects: dict[str, list[Rule]] = defaultdict(list)
     screens: dict[str, Query] = {}
     for rule, test in tests.items():
-        if test.wanting and collection.find_one({test.wanting: {"$exists": True}}, {"_id": 1}) is None:
-            outcomes[rule.id] = skipped(f"no document of {name} has {test.wanting}")
-            continue
         if not size:
             outcomes[rule.id] = skipped(f"no document of {name} is in this part")
             continue
@@ -69,11 +69,30 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     narrow = _narrow(collection, list(screens.values()), here)
     for key, query in screens.items():
         if narrow is None or collection.find_one({**narrow, "$and": [query]}, {"_id": 1}) is None:
-            outcomes |= {rule.id: Outcome(size) for rule in suspects[key]}
+            outcomes |= {rule.id: Outcome(sizes[rule]) for rule in suspects[key]}
         else:
             sharing = {rule: tests[rule] for rule in suspects[key]}
-            outcomes |= _one_by_one(context, name, size, {**narrow, "$and": [query]}, sharing, narrow)
-    return outcomes
+            outcomes |= _one_by_one(context, name, sizes, {**narrow, "$and": [query]}, sharing, narrow)
+    return outcomes | {
+        rule.id: skipped(f"no document of {name} has {test.needs}")
+        for rule, test in tests.items()
+        if size and not sizes[rule] and not outcomes[rule.id].violations
+    }
+
+
+def _sizes(
+    collection: MongoCollection[Document], here: Query, tests: Mapping[Rule, DocumentTest], size: int
+) -> dict[Rule, int]:
+    """How many documents each test can examine; all that have guards are counted in one scan."""
+    guarded = {rule: test.guards for rule, test in tests.items() if test.guards}
+    sizes = dict.fromkeys(tests, size)
+    if not guarded or not size:
+        return sizes
+    numbers = {
+        f"n{n}": {"$sum": {"$cond": [{"$and": list(guards)}, 1, 0]}} for n, guards in enumerate(guarded.values())
+    }
+    (found,) = collection.aggregate([*([{"$match": here}] if here else []), {"$group": {"_id": None, **numbers}}])
+    return sizes | {rule: found[f"n{n}"] for n, rule in enumerate(guarded)}
 
 
 def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Query) -> Query | None:
@@ -92,7 +111,12 @@ def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Q
 
 
 def _one_by_one(
-    context: Context, name: str, size: int, suspects: Query, tests: Mapping[Rule, DocumentTest], narrow: Query
+    context: Context,
+    name: str,
+    sizes: Mapping[Rule, int],
+    suspects: Query,
+    tests: Mapping[Rule, DocumentTest],
+    narrow: Query,
 ) -> dict[str, Outcome]:
     collection = context.collection(name)
     outcomes: dict[str, Outcome] = {}
@@ -105,14 +129,14 @@ def _one_by_one(
         violations = collection.count_documents(violating)
         found = collection.find(violating).sort("_id", 1).limit(context.sample_size) if violations else ()
         samples = context.samples(Sample(test.why(one) or rule.title, one["_id"]) for one in found)
-        outcomes[rule.id] = Outcome(size, violations, samples)
+        outcomes[rule.id] = Outcome(max(sizes[rule], violations), violations, samples)
     if deciding:
-        outcomes |= _decide(context, name, size, suspects, deciding)
+        outcomes |= _decide(context, name, sizes, suspects, deciding)
     return outcomes
 
 
 def _decide(
-    context: Context, name: str, size: int, suspects: Query, tests: Mapping[Rule, DocumentTest]
+    context: Context, name: str, sizes: Mapping[Rule, int], suspects: Query, tests: Mapping[Rule, DocumentTest]
 ) -> dict[str, Outcome]:
     """One walk over the suspects for all tests that only Python can decide; holds counts and samples only."""
     violations: dict[str, int] = dict.fromkeys((rule.id for rule in tests), 0)
@@ -124,4 +148,4 @@ def _decide(
                 violations[rule.id] += 1
                 if len(samples[rule.id]) < context.sample_size:
                     samples[rule.id].append(Sample(why, document["_id"]))
-    return {rule.id: Outcome(size, violations[rule.id], tuple(samples[rule.id])) for rule in tests}
+    return {rule.id: Outcome(sizes[rule], violations[rule.id], tuple(samples[rule.id])) for rule in tests}

@@ -78,11 +78,27 @@ class Shares:
         share = self.share
         if not context.counts[share.collection]:
             return skipped(f"{share.collection} is empty")
-        tables = [self._by_month(context)] if share.within else [{"": row} for row in self._by_key(context)]
+        if share.within:
+            return self._compare([self._by_month(context)])
+        found = self._found(context)
+        compared = self._compare([{"": row} for row in self._by_key(context, found)])
+        unlisted = [] if share.per_year else self._unlisted(found)
+        if not unlisted:
+            return compared
+        return Outcome(
+            max(compared.examined, len(unlisted)),
+            len(unlisted) + compared.violations,
+            context.samples([*unlisted, *compared.samples]),
+            evidence=compared.evidence,
+        )
+
+    def _compare(self, tables: list[Table]) -> Outcome:
+        """Test what was found against what is expected; of several tables the one that fits best decides."""
+        share = self.share
         rows = [list(row.values()) for row in tables[0].values()]
         examined = int(sum(cell[0] for row in rows for cell in row))
         if not examined:
-            return skipped(f"no document of {share.collection} has a {share.by} that the figures know")
+            return skipped(f"no document of {share.collection} has a {share.by} that {share.expected} lists")
         if all(len(row) < 2 for row in rows):
             return skipped("there is one group only: nothing to compare")
         test, table = max(((self._test(table), table) for table in tables), key=lambda judged: judged[0].p_value)
@@ -109,15 +125,32 @@ class Shares:
         observed, expected, alternative = ([[cell[part] for cell in row] for row in rows] for part in range(3))
         return g_test(observed, expected, alternative, self.share.significance)
 
-    def _by_key(self, context: Context) -> list[Row]:
-        """The one row, and where a year is not whole the other as well: its part may weigh as the whole year does."""
+    def _found(self, context: Context) -> dict[str, float]:
+        """How many documents each key has."""
         formula = self._formula
         pipeline = [
             *([{"$match": {"$expr": {"$and": formula.guards()}}}] if formula.guards() else []),
             {"$group": {"_id": formula.mongo(), "n": {"$sum": 1}}},
         ]
         rows = context.collection(self.share.collection).aggregate(pipeline, allowDiskUse=True)
-        found = {str(row["_id"]): float(row["n"]) for row in rows}
+        return {str(row["_id"]): float(row["n"]) for row in rows}
+
+    def _unlisted(self, found: Mapping[str, float]) -> list[Sample]:
+        """The keys that documents have and the table does not list, or says are of none."""
+        share = self.share
+        listed = {str(key) for key, weight in self.configuration.table(share.expected).items() if weight > 0}
+        return [
+            Sample(
+                f"{share.by} is {key!r} in {number:,.0f} documents, of which {share.expected} in config/generation.yaml"
+                f" expects none; add it there, or correct {share.by}",
+                ref=f"{share.collection} by {share.by}",
+            )
+            for key, number in sorted(found.items())
+            if key not in listed
+        ]
+
+    def _by_key(self, context: Context, found: Mapping[str, float]) -> list[Row]:
+        """The one row, and where a year is not whole the other as well: its part may weigh as the whole year does."""
         figures = self.configuration.table(self.share.expected)
         if self.share.per_year:
             days = days_by_year(context.settings.start_date, context.settings.end_date)

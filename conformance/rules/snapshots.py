@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from conformance.configuration import Configuration
 from conformance.model import Model
 from conformance.rules.base import Rule
-from conformance.rules.joins import differing_copy, join
+from conformance.rules.copies import differing_copy
+from conformance.rules.joins import join
 from conformance.rules.subjects import Subjects
 
 

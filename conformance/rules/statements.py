@@ -8,17 +8,19 @@ from typing import Any, Literal
 
 from conformance.configuration import Assertion, Bound, Configuration, Equation, Statement, Tally
 from conformance.errors import ConfigurationError
-from conformance.formula import Formula, cents
+from conformance.expressions import cents
+from conformance.formula import Formula
 from conformance.model import Model
 from conformance.oracle import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Document, Rule, answer, skipped
 from conformance.rules.bounds import Bounds
 from conformance.rules.counts import expected
-from conformance.rules.joins import join, parse_equation, wrong_total
+from conformance.rules.joins import Join, join
 from conformance.rules.screen import DocumentTest
 from conformance.rules.shares import Shares
 from conformance.rules.subjects import Subjects
+from conformance.rules.sums import Sum, parse_equation, wrong_total
 from conformance.validator import field_query
 
 Family = Literal["totals", "business"]
@@ -88,8 +90,18 @@ def _equation(
         return _rule(rule_id(equation.field), equation, _own_equation(model, equation, formula))
     check = join(model, formula.totals[0].reference)
     rule = _rule(rule_id(equation.field), equation, check)
-    check.parts[rule.id] = wrong_total(position, model, equation, formula)
+    sums = list(_sums(model, configuration, check))
+    check.parts[rule.id] = wrong_total(sums, next(one for one in sums if one.position == position))
     return rule
+
+
+def _sums(model: Model, configuration: Configuration, check: Join) -> Iterator[Sum]:
+    """Yield every total over the reference, whatever its family: a parent has one view for all of them."""
+    for position, equation in enumerate(configuration.rules.equations):
+        _place(model, f"equation of {equation.field}", equation.field)
+        formula = parse_equation(model, configuration, equation)
+        if formula.totals and formula.totals[0].reference == check.reference:
+            yield Sum.parse(model, position, equation, formula)
 
 
 def _bound(
@@ -113,16 +125,21 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
     money = field.kind == "money"
     value: Any = cents(f"${path}") if money else f"${path}"
     broken = [{"$ne": [value, reading]} for reading in formula.readings()]
-    query = {"$expr": {"$and": [{"$isNumber": f"${path}"}, *formula.guards(), *broken, *formula.validity()]}}
-    wanting = None if field.required else path
+    guards = ({"$isNumber": f"${path}"}, *formula.guards())
+    unlisted = [{"$and": [guards[0], one]} for one in formula.unlisted()]
+    query = {"$expr": {"$or": [{"$and": [*guards, *broken, *formula.validity()]}, *unlisted]}}
 
     def why(document: Document) -> str:
+        unlisted = formula.why_unlisted(document)
+        if unlisted is not None:
+            return f"{path} is {shorten(document.get(path))}, and cannot be checked: {unlisted}"
         operands = ", ".join(f"{part} {shorten(document.get(part))}" for part in (*formula.operands, *formula.optional))
         return f"{path} is {shorten(document.get(path))}, not {equation.equals}" + (
             f" ({operands})" if operands else ""
         )
 
-    return DocumentTest(name, screen=query, violating=query, why=why, wanting=wanting)
+    needs = " and ".join([path, *(one for one in formula.operands if not model[name].field(one).required)])
+    return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=needs)
 
 
 def _assertion(model: Model, configuration: Configuration, assertion: Assertion) -> DocumentTest:
@@ -134,17 +151,21 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
     formula = Formula(assertion.holds, model, model[assertion.collection], configuration, where)
     if formula.parents or formula.totals:
         raise ConfigurationError(f"{where}: it looks beyond its own document; write it under bounds or equations")
-    query = {"$expr": {"$and": [*formula.guards(), {"$not": [formula.mongo()]}, *formula.validity()]}}
+    guards = tuple(formula.guards())
+    broken = {"$and": [*guards, {"$not": [formula.mongo()]}, *formula.validity()]}
+    query = {"$expr": {"$or": [broken, *formula.unlisted()]}}
     words = set(re.findall(r"[\w.]+", assertion.holds))
     named = [field.path for field in model[assertion.collection].walk() if field.path in words]
     optional = [path for path in formula.operands if not model[assertion.collection].field(path).required]
 
     def why(document: Document) -> str:
+        unlisted = formula.why_unlisted(document)
+        if unlisted is not None:
+            return f"it cannot be checked: {unlisted}"
         return ", ".join(f"{path} {shorten(document.get(path, 'absent'))}" for path in named)
 
-    return DocumentTest(
-        assertion.collection, screen=query, violating=query, why=why, wanting=optional[0] if optional else None
-    )
+    needs = " and ".join(optional or formula.operands)
+    return DocumentTest(assertion.collection, screen=query, violating=query, why=why, guards=guards, needs=needs)
 
 
 def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:

@@ -54,7 +54,7 @@ def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Con
             {"$match": {"n": {"$gt": 1}}},
             {"$sort": {"_id": 1}},
         ]
-        return _shared(context, name, keys, pipeline)
+        return _shared(context, name, keys, held, pipeline)
 
     return check
 
@@ -67,11 +67,19 @@ def _identified_by(field: Field) -> Any:
     return {"$cond": [{"$eq": [{"$type": value}, "string"]}, {"$toLower": value}, value]}
 
 
-def _shared(context: Context, name: str, keys: Mapping[str, Any], pipeline: list[dict[str, Any]]) -> Outcome:
-    """Counts the documents that share a value; ``pipeline`` yields each shared value with their number n."""
+def _shared(
+    context: Context, name: str, keys: Mapping[str, Any], held: Mapping[str, Any], pipeline: list[dict[str, Any]]
+) -> Outcome:
+    """Count the documents that share a value; ``pipeline`` yields each shared value with their number n.
+
+    Documents that do not match ``held`` have no value that could be shared, and are not examined.
+    """
     collection = context.collection(name)
     if not context.counts[name]:
         return skipped(f"{name} is empty")
+    examined = collection.count_documents(held)
+    if not examined:
+        return skipped(f"no document of {name} has {' and '.join(keys)}")
     violations, first = 0, list[Any]()
     for row in collection.aggregate(pipeline, allowDiskUse=True):
         violations += row["n"]
@@ -84,7 +92,7 @@ def _shared(context: Context, name: str, keys: Mapping[str, Any], pipeline: list
         why = f"shares {', '.join(f'{field} {shorten(wanted[field])}' for field in keys)}"
         found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).sort("_id", 1)
         samples += [Sample(why, document["_id"]) for document in found.limit(context.sample_size)]
-    return Outcome(context.counts[name], violations, context.samples(samples))
+    return Outcome(examined, violations, context.samples(samples))
 
 
 def _ignoring_case(collection: Collection, field: Field, subjects: Subjects) -> Rule:
@@ -94,6 +102,9 @@ def _ignoring_case(collection: Collection, field: Field, subjects: Subjects) -> 
     def check(context: Context) -> Outcome:
         if not context.counts[collection.name]:
             return skipped(f"{collection.name} is empty")
+        examined = context.collection(collection.name).count_documents({"$expr": text})
+        if not examined:
+            return skipped(f"no document of {collection.name} has {field.path}")
         value = f"${field.path}"
         pipeline: list[dict[str, Any]] = [
             {"$match": {"$expr": text}},
@@ -111,7 +122,7 @@ def _ignoring_case(collection: Collection, field: Field, subjects: Subjects) -> 
                     Sample(f"{field.path} {shorten(document[field.path])} but for case", document["_id"])
                     for document in found.limit(context.sample_size)
                 ]
-        return Outcome(context.counts[collection.name], violations, context.samples(samples))
+        return Outcome(examined, violations, context.samples(samples))
 
     return Rule(
         id=f"uniqueness.{collection.name}.{subjects.of(field.path, suffix='-ignoring-case')}",
@@ -134,7 +145,8 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
             screen={"$nor": [validator(collection)]},
             violating={"$expr": text, field.path: other},
             why=lambda document: f"{field.path} is {shorten(document.get(field.path))}",
-            wanting=None if field.required else field.path,
+            guards=(text,),
+            needs=field.path,
         ),
         why="Only random UUIDs are safe to make on devices that cannot ask each other.",
         mend="Give the document a new UUID of version 4.",
@@ -142,7 +154,8 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
 
 
 def _identity(collection: Collection, name: str) -> Rule:
-    different = {"$expr": {"$and": [{"$ne": [{"$type": f"${name}"}, "missing"]}, {"$ne": ["$_id", f"${name}"]}]}}
+    held = {"$ne": [{"$type": f"${name}"}, "missing"]}
+    different = {"$expr": {"$and": [held, {"$ne": ["$_id", f"${name}"]}]}}
     return Rule(
         id=f"uniqueness.{collection.name}._id+{name.lower()}",
         title=f"{collection.title}: _id equals {name}",
@@ -151,6 +164,8 @@ def _identity(collection: Collection, name: str) -> Rule:
             screen=different,
             violating=different,
             why=lambda document: f"_id is {shorten(document['_id'])}, {name} is {shorten(document.get(name))}",
+            guards=(held,),
+            needs=name,
         ),
         why="The connector and the devices would know the document by two names.",
         mend=f"Insert the document anew with _id equal to {name}; an _id cannot be changed.",
