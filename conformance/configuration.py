@@ -61,11 +61,24 @@ class Bound(Statement):
 
 
 class Tally(Statement):
-    """So many documents have ``value`` in ``field`` ("stores.is_online")."""
+    """The documents that have ``value`` in ``field`` ("stores.is_online"): which ones, or how many.
+
+    ``only`` names them by a field that identifies them ({store_id: [store_online]}): these have the value and no other
+    has. ``exactly`` is a number where any will do.
+    """
 
     field: str
     value: bool | str
-    exactly: int = Field(ge=0)
+    exactly: int | None = Field(default=None, ge=0)
+    only: Mapping[str, tuple[str | int, ...]] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Tally:
+        if (self.exactly is None) == (self.only is None):
+            raise ValueError("a tally says which documents (only) or how many (exactly); write one of them")
+        if self.only is not None and len(self.only) != 1:
+            raise ValueError("only takes one field that identifies a document, and its values")
+        return self
 
 
 class Share(Statement):

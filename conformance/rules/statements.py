@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from conformance.configuration import Assertion, Bound, Configuration, Equation, Statement, Tally
 from conformance.errors import ConfigurationError
-from conformance.expressions import cents
+from conformance.expressions import cents, typed
 from conformance.formula import Formula
 from conformance.model import Model
 from conformance.oracle import shorten
+from conformance.paths import value_at
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Document, Rule, answer, skipped
 from conformance.rules.bounds import Bounds
@@ -47,7 +48,7 @@ def statements(model: Model, configuration: Configuration, family: Family) -> It
             yield _bound(model, configuration, position, bound, rule_id)
     for tally in file.tallies:
         if tally.family == family:
-            check = answer(_tally(model, tally))
+            check = _named(model, tally) if tally.only else answer(_tally(model, tally))
             yield _rule(rule_id(tally.field), tally, check)
     for share in file.shares:
         if share.family == family:
@@ -168,9 +169,32 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
     return DocumentTest(assertion.collection, screen=query, violating=query, why=why, guards=guards, needs=needs)
 
 
+def _named(model: Model, tally: Tally) -> DocumentTest:
+    """Exactly the documents that the tally names have its value; one that is not there is for the family of counts."""
+    where = f"tally of {tally.field}"
+    name, path = _place(model, where, tally.field)
+    ((key, values),) = (tally.only or {}).items()
+    _place(model, where, f"{name}.{key}")
+    if key != model[name].id_field and (key,) not in model[name].unique:
+        raise ConfigurationError(
+            f"{model.config('rules.yaml')}: {where}: {key} does not identify a document; name a field with x-unique"
+        )
+    kinds = {one: model[name].field(one).kind for one in (path, key)}
+    guards = tuple(typed(f"${one}", kind) for one, kind in kinds.items())
+    named = {"$in": [f"${key}", {"$literal": list(values)}]}
+    query = {"$expr": {"$and": [*guards, {"$ne": [{"$eq": [f"${path}", {"$literal": tally.value}]}, named]}]}}
+
+    def why(document: Document) -> str:
+        found = f"{path} is {shorten(value_at(document, path))} in {key} {shorten(document.get(key))}"
+        return f"{found}; {shorten(tally.value)} belongs to {', '.join(map(str, values))} and to no other"
+
+    return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=f"{path} and {key}")
+
+
 def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
     """Documents too many, too few or with an unfit field, which other rules find, may be the reason."""
     name, path = _place(model, f"tally of {tally.field}", tally.field)
+    exactly = tally.exactly or 0
     unfit = {"$nor": [field_query(model[name], path.partition(".")[0])]}
 
     def check(context: Context) -> Outcome:
@@ -179,11 +203,11 @@ def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
         collection = context.collection(name)
         found = collection.count_documents({path: tally.value})
         number, wanted = context.counts[name], expected(context, model[name])
-        too_many = found - tally.exactly - max(number - wanted.high, 0)
-        too_few = tally.exactly - found - max(wanted.low - number, 0) - collection.count_documents(unfit)
+        too_many = found - exactly - max(number - wanted.high, 0)
+        too_few = exactly - found - max(wanted.low - number, 0) - collection.count_documents(unfit)
         off = max(too_many, too_few, 0)
         value = shorten(tally.value)
-        samples = [Sample(f"{path} is {value} in {found:,} documents, expected {tally.exactly:,}", ref=name)]
+        samples = [Sample(f"{path} is {value} in {found:,} documents, expected {exactly:,}", ref=name)]
         return Outcome(number, off, tuple(samples if off else ()))
 
     return check
