@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from conformance.errors import TargetError
+from edge.commits import TOO_DEEP
 from edge.delta import MISSING, Delta, Path, as_dql, diff, patched, same, value_at
 from edge.ledger import Row, key_of
+from edge.look_up import UNREADABLE, chunks, look_up
 from edge.pairing import arrival
 from edge.store import ROOM, StatementError, Store, identifier
 
 Document = dict[str, Any]
 Statement = tuple[str, Mapping[str, Any]]
 
-#: Documents looked up at once: Ditto compares each with the whole list.
-_LOOK_UP: Final = 100
 #: Documents of one INSERT.
 _INSERT: Final = 1_000
 #: What makes an INSERT pass over documents that are there.
@@ -54,20 +54,6 @@ class Arrived:
         )
 
 
-def look_up(store: Store, collection: str, ids: Sequence[Any]) -> dict[str, Document]:
-    """The store's documents of these _ids, by key; those that are not there are left out."""
-    dql = f"SELECT * FROM {identifier(collection)} WHERE _id IN :ids"  # noqa: S608 - quoted
-    found: dict[str, Document] = {}
-    for some in chunks(ids, _LOOK_UP):
-        found |= {key_of(document["_id"]): document for document in store.execute(dql, {"ids": list(some)})}
-    return found
-
-
-def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """The items in runs of at most ``size``."""
-    return (items[start : start + size] for start in range(0, len(items), size))
-
-
 @dataclass(frozen=True)
 class _Write:
     """Statements about one document, or one INSERT of several that are ``new``."""
@@ -91,9 +77,7 @@ class Arrival:
         """
         self._require_room()
         arrived = Arrived()
-        by_collection: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            by_collection[row.collection].append(row)
+        by_collection = self._writable(rows, arrived)
         writes: list[_Write] = []
         for collection, some in by_collection.items():
             new = [row for row in some if row.origin is None and row.base is not None]
@@ -107,6 +91,21 @@ class Arrival:
             self._write(list(self._updates(collection, met, arrived)), batch, arrived)
         return arrived
 
+    def _writable(self, rows: Iterable[Row], arrived: Arrived) -> Mapping[str, list[Row]]:
+        """Return the rows by collection, without those whose documents the engine cannot change."""
+        by_collection: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_collection[row.collection].append(row)
+        for collection, some in by_collection.items():
+            unreadable = self._store.commits.unreadable(collection)
+            hidden = [row for row in some if row.key in unreadable] if unreadable else []
+            if hidden:
+                there = look_up(self._store, collection, [row.id for row in hidden])
+                refused = [row.key for row in hidden if there.get(row.key) is UNREADABLE]
+                arrived.refused += [(row, TOO_DEEP) for row in hidden if row.key in refused]
+                by_collection[collection] = [row for row in some if row.key not in refused]
+        return by_collection
+
     def _require_room(self) -> None:
         free = shutil.disk_usage(self._store.directory).free
         if free < ROOM:  # on a full disk the SDK would end the process
@@ -119,7 +118,7 @@ class Arrival:
         found = look_up(self._store, collection, [row.id for row in rows])
         for row in rows:
             document = found.get(row.key)
-            if document is None:  # a device deleted it
+            if document is None or document is UNREADABLE:  # a device deleted it, or has just nested it too deep
                 arrived.differing.append((row.collection, row.key))
             elif delta := self._delta(row, document, arrived):
                 yield _Write([row], list(_statements(row, document, delta)))
@@ -146,9 +145,11 @@ class Arrival:
         if not writes:
             return []
         try:
-            self._store.write([*_all(writes), arrival(batch)], telling=False)
+            commit = self._store.commit([*_all(writes), arrival(batch)])
         except StatementError:
             return self._write_around(writes, batch, arrived)
+        if all(write.new for write in writes):  # no device can have written these documents before
+            self._store.commits.pass_over(commit)
         arrived.written += sum(len(write.rows) for write in writes)
         return []
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Final
 
-from edge.arrival import look_up
 from edge.delta import same
 from edge.ledger import key_of
+from edge.look_up import look_up
 from edge.state import State
 from edge.store import Store, identifier
-
-Document = dict[str, Any]
 
 _PAGE: Final = 100
 #: Seconds between two counts of a collection, at least, and the share of the time that counting it may take.
@@ -36,13 +34,6 @@ def audit(store: Store, state: State, name: str) -> Iterator[list[str]]:
             some = keys[start : start + _PAGE]
             there = state.ledger.rows(name, some)
             yield [key for key in some if key not in there]
-
-
-def news(state: State, name: str, written: Mapping[str, Document | None]) -> list[str]:
-    """Keys of the written documents that tell something new: most of them the bridge has written itself."""
-    rows = state.ledger.rows(name, written)
-    known = {key for key, row in rows.items() if same(written[key], row.base)}
-    return [key for key in written if key not in known or (name, key, "to MongoDB") in state.unsynced]
 
 
 class Census:

@@ -10,7 +10,6 @@ the present is the store looked through for what devices have written meanwhile.
 from __future__ import annotations
 
 import gc
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -23,13 +22,14 @@ from pymongo.database import Database
 
 from conformance.connector import ConnectorSettings
 from conformance.errors import ConfigurationError
-from edge.arrival import Arrival, Arrived, chunks
-from edge.audit import Census, audit, news
+from edge.arrival import Arrival, Arrived
+from edge.audit import Census, audit
 from edge.change_stream import Batch, ChangeStream, as_number, present
 from edge.feed import Feed
 from edge.hooks import Hooks
 from edge.inbound import Inbound
 from edge.initial_copy import InitialCopy
+from edge.look_up import chunks
 from edge.outbound import Outbound
 from edge.pace import copying_pause
 from edge.pairing import pair
@@ -46,6 +46,8 @@ Document = dict[str, Any]
 #: Events applied together, and documents carried to MongoDB together.
 _EVENTS: Final = 500
 _CHANGES: Final = 100
+#: What is known of the store's commits, in the state.
+_EXAMINED: Final = "examined"
 #: Seconds between looks at what is due now and then.
 _PULSE: Final = 0.2
 
@@ -81,6 +83,7 @@ class Bridge:
         self._reached = 0
         self.counts: Counter[str] = Counter()
         pair(state, store, source, self._hooks.notice)
+        store.commits.recall(state.get(_EXAMINED) or {})
         self._empty = not any(state.ledger.live.values()) and not any(map(store.count, synced))
         maps = not settings.strict_mode
         retry = settings.retry_strategy
@@ -146,9 +149,17 @@ class Bridge:
             self._copy.close()
             self._outbound.close()
             gc.unfreeze()
+            self._remember()
         if self._failure is not None:
             raise self._failure
         return not stopped
+
+    def _remember(self) -> None:
+        """Spare the next run the documents that were examined in this one."""
+        examined = self._store.commits.remember(self._synced)
+        if examined != self._state.get(_EXAMINED):
+            with self._state.transaction():
+                self._state.put(_EXAMINED, examined)
 
     def _start(self, work: Callable[[], None]) -> Thread:
         def guarded() -> None:
@@ -238,19 +249,14 @@ class Bridge:
     def _carry(self) -> None:
         """Carry what devices write; first what they wrote while no bridge was looking."""
         self._until_reached()
-        feed = Feed(self._store, self._state.ledger.live | dict.fromkeys(self._synced, 1), self._wake.set)
+        feed = Feed(self._store, self._synced, self._wake.set)
         census = Census(self._store, self._state, list(self._synced))
         try:
-            if self._stop.wait(max(0.0, feed.complete_from - time.time())):
-                return
             pages = self._pages(self._synced)
             in_step = False
             while not self._stop.is_set():
                 self._wake.clear()
-                written = feed.take()
-                with self._turns.lock:
-                    found = {name: news(self._state, name, some) for name, some in written.items()}
-                self._flush(found)
+                self._flush(feed.take())
                 self._flush(self._take_dirty())
                 page = self._turns.do(partial(next, pages, None))
                 if page is not None:
@@ -260,7 +266,8 @@ class Bridge:
                     self._hooks.notice("in step; carrying changes both ways")
                     in_step = True
                 self._wake.wait(_PULSE)
-                feed.tend()
+                with self._turns.lock:
+                    self._remember()
                 pages = self._pages(census.short(self._turns.lock))
         finally:
             feed.close()

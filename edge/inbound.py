@@ -15,11 +15,12 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from conformance.connection import OPTIONS
-from edge.arrival import Arrival, Arrived, chunks
+from edge.arrival import Arrival, Arrived
 from edge.change_stream import time_of
 from edge.delta import same
 from edge.fold import Fold
 from edge.ledger import Row, name_of
+from edge.look_up import chunks
 from edge.pairing import arrived
 from edge.recent import Recent
 from edge.state import State

@@ -18,6 +18,7 @@ from json.encoder import encode_basestring
 from typing import Any, Final
 
 import bson
+import cbor2
 
 Document = dict[str, Any]
 
@@ -32,6 +33,8 @@ CREATE TABLE IF NOT EXISTS announced (
     seen INTEGER NOT NULL, pass INTEGER NOT NULL, origin BLOB
 );
 """
+#: What a key begins with that is no JSON.
+_CBOR: Final = "cbor:"
 _COLUMNS: Final = "collection, key, mongo_id, base, seen, pass"
 #: Parameters of one statement; SQLite takes at least 999.
 _CHUNK: Final = 500
@@ -58,14 +61,22 @@ class Row:
     @property
     def id(self) -> Any:
         """Ditto's _id."""
-        return json.loads(self.key)
+        return id_of(self.key)
 
 
 def key_of(identity: Any) -> str:
-    """One text for each Ditto _id, whatever the order of an object's names."""
+    """Return one text for each Ditto _id, whatever the order of an object's names: JSON, or CBOR where it has bytes."""
     if type(identity) is str:
         return encode_basestring(identity)
-    return json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    try:
+        return json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except TypeError:
+        return _CBOR + cbor2.dumps(identity, canonical=True).hex()
+
+
+def id_of(key: str) -> Any:
+    """Return the Ditto _id that ``key_of`` made the key of."""
+    return cbor2.loads(bytes.fromhex(key[len(_CBOR) :])) if key.startswith(_CBOR) else json.loads(key)
 
 
 def name_of(identity: Any) -> str:
@@ -171,7 +182,7 @@ class Ledger:
 
 def _row(collection: str, key: str, mongo_id: bytes | None, base: bytes | None, seen: int, copied: int) -> Row:
     content = None if base is None else bson.decode(base)
-    identity = json.loads(key) if mongo_id is None else bson.decode(mongo_id)["id"]
+    identity = id_of(key) if mongo_id is None else bson.decode(mongo_id)["id"]
     return Row(collection, key, identity, content, seen, copied, content, counted=content is not None)
 
 

@@ -28,11 +28,12 @@ from pymongo.read_concern import ReadConcern
 from conformance.collation import SIMPLE
 from conformance.connection import OPTIONS
 from conformance.connector import RetryStrategy
-from edge.arrival import look_up
 from edge.change_stream import time_of
+from edge.commits import TOO_DEEP
 from edge.delta import Delta, Path, as_mongo, diff, patched, same, value_at
 from edge.inbound import ACCOUNTED
-from edge.ledger import Row, key_of, name_of
+from edge.ledger import Row, id_of, key_of, name_of
+from edge.look_up import UNREADABLE, look_up
 from edge.pace import batch_delays, link_delays
 from edge.recent import Recent
 from edge.refusal import reason
@@ -140,7 +141,7 @@ class Outbound:
         """
         flushed = Flushed()
         rows = self._state.ledger.rows(name, keys)
-        found = look_up(self._store, name, [json.loads(key) for key in keys])
+        found = look_up(self._store, name, [id_of(key) for key in keys])
         changes = [self._change(name, key, rows.get(key), found.get(key)) for key in keys]
         self._carry(name, [change for change in changes if change is not None], flushed)
         return flushed
@@ -160,6 +161,8 @@ class Outbound:
             return None
         change = Change(key, row, document)
         try:
+            if document is UNREADABLE:
+                raise Unsyncable("", TOO_DEEP)
             if row is not None and not alive:
                 raise Unsyncable("", "it was deleted in MongoDB, and a deletion is final")
             change.made = self._synced[name].to_mongo(document)
@@ -295,4 +298,4 @@ class Outbound:
 
 def _trial(document: Document) -> bytes:
     """Stands for the content that was tried."""
-    return hashlib.sha256(key_of(document).encode()).digest()
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=repr).encode()).digest()

@@ -75,9 +75,7 @@ def to_ditto(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     or would not come back as the same.
     """
     identity = ditto_id(document, mapping)
-    for name in mapping.fields or ("_id",):
-        if (type(document[name]) is ObjectId) != (name in _object_ids(collection)):
-            raise Unsyncable(name, f"a {_named(document[name])} is not what the schema has; it could not come back")
+    _require_id_types(document, collection, mapping)
     content = dict(document)
     content.pop("_id", None)
     made = {"_id": identity, **_object(content, 0)}
@@ -109,18 +107,28 @@ def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMap
 
     ``_id`` is Ditto's (match_ids), or the field's that the model says it equals, or absent: MongoDB then gives one to
     a new document, and the id fields find one that is there. Raises Unsyncable for bytes and integers beyond 64 bits,
-    names that hold NUL, nesting beyond MAX_DEPTH, an _id that the id fields do not make, text that is no ObjectId.
+    names that hold NUL, nesting beyond MAX_DEPTH, an _id that the id fields do not make, text that is no ObjectId, an _id
+    with which the document could not come back from MongoDB.
     """
     made = _object(document, 0)
     if "_id" not in made:
         raise Unsyncable("_id", "it is missing; select the whole document")
-    if mapping.mode != "match_ids" and not _alike(ditto_id(made, mapping), made.pop("_id")):
+    identity = ditto_id(made, mapping)
+    if mapping.mode != "match_ids" and not _alike(identity, made.pop("_id")):
         raise Unsyncable(" + ".join(mapping.fields), "not what the _id says; an id field never changes")
     for path in _object_ids(collection):
         _restore(made, path)
+    _require_id_types(made, collection, mapping)
     if mapping.mode != "match_ids" and collection.id_field in made:
         made = {"_id": made[collection.id_field], **made}
     return made
+
+
+def _require_id_types(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> None:
+    """Raise Unsyncable where what makes the _id is an ObjectId and the schema has none there, or the other way round."""
+    for name in mapping.fields or ("_id",):
+        if (type(document[name]) is ObjectId) != (name in _object_ids(collection)):
+            raise Unsyncable(name, f"a {_named(document[name])} is not what the schema has; it could not come back")
 
 
 def stored_size(document: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from edge.arrival import Arrival, look_up
+from edge.arrival import Arrival
 from edge.delta import MISSING, Delta, as_dql, as_mongo, described, diff, patched, same, value_at
 from edge.ledger import Row, key_of
 from edge.operations import Increment, Operation, Replace, Restart, Set, Unset, statement
