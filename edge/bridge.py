@@ -289,7 +289,6 @@ class Bridge:
         self._hooks.phase("flush")
         flushed = self._outbound.flush(name, keys)
         self.counts["to MongoDB"] += flushed.written
-        self.counts["conflicts"] += flushed.conflicts
         if flushed.unknown:
             self._settle(self._inbound.merge(name, flushed.unknown, flushed.seen, 0, {}))
 

@@ -12,31 +12,31 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
 from typing import Any
 
-from bson import Binary, ObjectId
+from bson import Binary
 from bson.binary import UUID_SUBTYPE
-from pymongo import DeleteOne, InsertOne, MongoClient, UpdateOne, WriteConcern
+from pymongo import MongoClient, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from conformance.collation import SIMPLE
 from conformance.connection import OPTIONS
 from conformance.connector import RetryStrategy
 from edge.change_stream import time_of
 from edge.commits import TOO_DEEP
-from edge.delta import Delta, Path, as_mongo, diff, patched, same, value_at
+from edge.delta import same
 from edge.inbound import ACCOUNTED
-from edge.ledger import Row, id_of, key_of, name_of
+from edge.ledger import Row, id_of
 from edge.look_up import UNREADABLE, look_up
 from edge.pace import batch_delays, link_delays
+from edge.plan import Change, Planning
 from edge.recent import Recent
-from edge.refusal import reason
+from edge.refusal import UNWRITABLE, concerns_all, is_transient, reason
 from edge.state import State
 from edge.store import Store
 from edge.synced import Crossing, Synced
@@ -47,33 +47,12 @@ Document = dict[str, Any]
 
 
 @dataclass
-class Change:
-    """A document that differs from its base. ``document`` None: a device deleted it; ``row`` None: it is new."""
-
-    key: str
-    row: Row | None
-    document: Document | None
-    made: Document = field(default_factory=dict)
-
-
-@dataclass
 class Flushed:
     """``unknown``: documents that MongoDB holds and the ledger does not, read at ``seen``; they are to be merged."""
 
     written: int = 0
-    conflicts: int = 0
     unknown: list[Crossing] = field(default_factory=list)
     seen: int = 0
-
-
-_Held = tuple[Document, Document]  # as MongoDB has it, and as Ditto would
-
-
-@dataclass
-class _Plan:
-    operations: list[InsertOne[Document] | UpdateOne | DeleteOne] = field(default_factory=list)
-    after: list[Row] = field(default_factory=list)
-    gone: list[Row] = field(default_factory=list)
 
 
 class Outbound:
@@ -172,18 +151,18 @@ class Outbound:
         return change
 
     def _carry(self, name: str, changes: Sequence[Change], flushed: Flushed) -> None:
-        """Write the changes in one transaction; one by one when one of them is refused."""
+        """Write the changes in one transaction; one by one when one of them is refused, whatever for."""
         delays = batch_delays(self._retry)
         while changes:
             try:
                 self._attempt(name, changes, flushed)
                 return
-            except OperationFailure as error:
-                delay = next(delays, None) if error.has_error_label("TransientTransactionError") else None
+            except UNWRITABLE as error:
+                delay = next(delays, None) if is_transient(error) else None
                 if delay is not None:
                     self._stop.wait(delay)
                     continue
-                if not isinstance(error, BulkWriteError):
+                if concerns_all(error):
                     raise
                 if len(changes) == 1:
                     self._park(name, changes[0], *reason(error))
@@ -196,7 +175,7 @@ class Outbound:
         session = self._session
         session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority"))
         try:
-            plan = self._plan(name, changes, flushed)
+            plan = Planning(self._database[name], session, self._synced[name], maps=self._maps).plan(changes)
             if plan.operations:
                 self._database[name].bulk_write(plan.operations, session=session)
                 self._commit()
@@ -205,6 +184,9 @@ class Outbound:
                 session.abort_transaction()
         flushed.seen = time_of(session)
         flushed.written += len(plan.operations)
+        flushed.unknown += plan.unknown
+        for change, error in plan.refused:
+            self._park(name, change, error.path, error.reason)
         for row in plan.after + plan.gone:
             self._recent.note(name, row.mongo_id)
         with self._state.transaction():
@@ -224,71 +206,6 @@ class Outbound:
                 if not error.has_error_label("UnknownTransactionCommitResult") or self._stop.is_set():
                     raise
                 self._stop.wait(delay)
-
-    def _plan(self, name: str, changes: Sequence[Change], flushed: Flushed) -> _Plan:
-        """What to write, decided by what MongoDB holds in this transaction."""
-        plan = _Plan()
-        by_id, by_key = self._held(name, changes)
-        for change in changes:
-            row, document = change.row, change.document
-            if row is None:
-                self._create(name, change, by_key.get(change.key), plan, flushed)
-            elif document is None:
-                plan.gone.append(row)
-                if name_of(row.mongo_id) in by_id:
-                    plan.operations.append(DeleteOne({"_id": row.mongo_id}, collation=SIMPLE))
-            elif (held := by_id.get(name_of(row.mongo_id))) is not None and key_of(held["_id"]) == change.key:
-                self._update(name, change, row, held, plan, flushed)
-        return plan
-
-    def _held(self, name: str, changes: Sequence[Change]) -> tuple[dict[str, Document], dict[str, _Held]]:
-        """What MongoDB holds of these documents: as Ditto would have it by MongoDB's _id, and both forms by key.
-
-        One that cannot cross is left out: it is parked, and moves neither way until it is mended.
-        """
-        synced = self._synced[name]
-        wanted: list[Document] = [{"_id": {"$in": [change.row.mongo_id for change in changes if change.row]}}]
-        wanted += [synced.identify(change.document) for change in changes if change.row is None and change.document]
-        by_id, by_key = {}, {}
-        for raw in self._database[name].find({"$or": wanted}, session=self._session):
-            try:
-                held = synced.to_ditto(raw)
-            except Unsyncable:
-                continue
-            by_id[name_of(raw["_id"])] = held
-            by_key[key_of(held["_id"])] = (raw, held)
-        return by_id, by_key
-
-    def _create(self, name: str, change: Change, there: _Held | None, plan: _Plan, flushed: Flushed) -> None:
-        if there is None:
-            change.made.setdefault("_id", ObjectId())
-            plan.operations.append(InsertOne(change.made))
-            plan.after.append(Row(name, change.key, change.made["_id"], change.document))
-        elif same(there[1], change.document):
-            plan.after.append(Row(name, change.key, there[0]["_id"], there[1]))
-        else:
-            flushed.unknown.append((there[0]["_id"], there[1]))
-
-    def _update(self, name: str, change: Change, row: Row, held: Document, plan: _Plan, flushed: Flushed) -> None:
-        base, document = row.base or {}, change.document or {}
-        arrived: dict[Path, Any] = {}
-        wanted: dict[Path, Any] = {}
-        for path, value in diff(base, document, maps=self._maps).items():
-            there = value_at(held, path)
-            if same(there, value):
-                arrived[path] = value
-            elif same(there, value_at(base, path)):
-                wanted[path] = value
-            else:
-                flushed.conflicts += 1
-        try:
-            update = as_mongo(Delta.of({path: value_at(change.made, path) for path in wanted}))
-        except Unsyncable as error:
-            self._park(name, change, error.path, error.reason)
-            return
-        if update:
-            plan.operations.append(UpdateOne({"_id": row.mongo_id}, update, collation=SIMPLE))
-        plan.after.append(replace(row, base=patched(base, Delta.of(arrived | wanted))))
 
     def _park(self, name: str, change: Change, path: str, why: str) -> None:
         content = None if change.document is None else _trial(change.document)

@@ -107,8 +107,8 @@ def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMap
 
     ``_id`` is Ditto's (match_ids), or the field's that the model says it equals, or absent: MongoDB then gives one to
     a new document, and the id fields find one that is there. Raises Unsyncable for bytes and integers beyond 64 bits,
-    names that hold NUL, nesting beyond MAX_DEPTH, an _id that the id fields do not make, text that is no ObjectId, an _id
-    with which the document could not come back from MongoDB.
+    names that hold NUL, nesting beyond MAX_DEPTH, an _id that the id fields do not make, text that is no ObjectId, and
+    an _id with which the document could not come back from MongoDB.
     """
     made = _object(document, 0)
     if "_id" not in made:
@@ -125,7 +125,7 @@ def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMap
 
 
 def _require_id_types(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> None:
-    """Raise Unsyncable where what makes the _id is an ObjectId and the schema has none there, or the other way round."""
+    """Raise Unsyncable where what makes the _id is an ObjectId and the schema has none there, or the reverse."""
     for name in mapping.fields or ("_id",):
         if (type(document[name]) is ObjectId) != (name in _object_ids(collection)):
             raise Unsyncable(name, f"a {_named(document[name])} is not what the schema has; it could not come back")

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from edge.arrival import Arrival
 from edge.delta import MISSING, Delta, as_dql, as_mongo, described, diff, patched, same, value_at
 from edge.ledger import Row, key_of
+from edge.look_up import look_up
 from edge.operations import Increment, Operation, Replace, Restart, Set, Unset, statement
 from edge.store import Store
 from edge.values import Unsyncable

@@ -179,3 +179,41 @@ def test_ids_of_other_collections_that_cannot_come_back(pair: Pair) -> None:
     pair.meet()
     assert pair.unsynced == {}
     assert pair.in_mongo("people", code="a") == {"code": "a", "n": 1}
+
+
+LARGE: dict[str, Any] = {
+    "16 MB of BSON": {"ones": [1] * 1_700_000},
+    "names": {f"field {number}": number for number in range(10_000)},
+    "integers beyond 64 bits": {"n": [1, {"m": 2**64}]},
+    "dollar": {"$n": 1},
+    "dots": {"a.b": {"": 1}},
+    "NUL": {"a\0b": 1},
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_what_cannot_be_written_is_recorded_and_the_rest_goes_on(pair: Pair, name: str) -> None:
+    """As a new document, and as an edit of one that both sides have; at every start, and live."""
+    edited(pair, 3)
+    content = LARGE[name]
+    pair.store.insert("things", [{"_id": "stray", **content}])
+    pair.device("UPDATE things SET n = 1, m = :m WHERE _id = '001'", m=content)
+    edit(pair, 1)
+    pair.meet()
+    assert pair.in_mongo("things", _id="000") == {"n": 1}
+    with pair.live():
+        pair.device("UPDATE things SET n = 2 WHERE _id = '002'")
+        pair.eventually(lambda: pair.in_mongo("things", _id="002") == {"n": 2})
+    ours = {each["_id"]: {k: v for k, v in each.items() if k != "_id"} for each in pair.database["things"].find()}
+    theirs = {"stray": content, "001": {"n": 1, "m": content}}
+    for key, document in theirs.items():
+        crossed = ours.get(key) == document
+        assert crossed != (("things", f'"{key}"') in pair.unsynced), key
+    assert ours["001"] in (theirs["001"], {"n": 0})
+    pair.database["things"].update_one({"_id": "000"}, {"$set": {"k": 1}})
+    pair.store.delete("things", ["stray"])
+    pair.device("UPDATE things SET m = 1 WHERE _id = '001'")
+    pair.meet()
+    assert pair.unsynced == {}
+    assert pair.in_mongo("things", _id="001") == pair.in_store("things", "001") == {"n": 1, "m": 1}
+    assert pair.in_store("things", "000") == {"n": 1, "k": 1}
