@@ -18,6 +18,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from conformance.connector import ConnectorSettings, RetryStrategy
+from conformance.embedded import EmbeddedServer
 from conformance.model import IdMapping, Model
 from edge.bridge import Bridge, Hooks
 from edge.sdk import unavailable
@@ -195,3 +196,22 @@ def pair(server: MongoClient[Document], tmp_path: Path, synced: Mapping[str, Syn
     """Both sides, empty."""
     with paired(server, tmp_path, synced) as both:
         yield both
+
+
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Document]]:
+    """A server that can be told to fail."""
+    told = ["--setParameter", "enableTestCommands=1"]
+    with (
+        EmbeddedServer(tmp_path_factory.mktemp("telling"), cache_gb=0.25, extra_args=told) as server,
+        MongoClient(server.uri) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def failing(telling: MongoClient[Document], tmp_path: Path, synced: Mapping[str, Synced]) -> Iterator[Pair]:
+    """Both sides, of which MongoDB's fails when it is told to."""
+    with paired(telling, tmp_path, synced) as both:
+        yield both
+        telling.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
