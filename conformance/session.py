@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +53,15 @@ class Project:
         """Open the chosen server; ``options`` are the client's. See `conformance.target.open_target`."""
         with open_target(self.model.root, self.settings, choice, **options) as target:
             yield target
+
+    def explained(self, report: Report) -> Report:
+        """A report that was read back, with the consequences and fixes of its rules, which the file does not hold."""
+        rules = {rule.id: rule for rule in self.rules}
+        results = [
+            replace(result, why=rules[result.id].why, mend=rules[result.id].mend) if result.id in rules else result
+            for result in report.results
+        ]
+        return replace(report, results=results)
 
     @property
     def reports(self) -> Path:

@@ -40,7 +40,8 @@ def result(rule_id: str, status: str = "passed", **fields: Any) -> Result:
 
 RESULTS = (
     result("counts.parents.number", evidence={"expected": 8}, examined=8),
-    result("counts.children.number", "failed", examined=990, violations=10, evidence={"expected": [1000, 2000]},
+    result("counts.children.number", "failed", examined=990, violations=10,
+           evidence={"expected": [1000, 2000], "found": 990, "low": 1000, "high": 2000},
            samples=(Sample("990 documents, NUM_CHILDREN says 1,000", ref="children"),)),
     result("references.children.parent_id", "failed", examined=200_000, violations=2,
            title="Every child's parent exists",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.report.html import render
+from conformance.results import Sample
 from tests.browser import CHROMIUM, Browser, chromium
 from tests.report_example import MEASURED, REPORT, SHARES, report, result
 
@@ -158,6 +159,75 @@ def test_words_in_pictures_stay_inside_and_off_each_other(browser: Browser, page
       return wrong;
     })()""")
     assert found == []
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_a_name_stays_inside_its_box(browser: Browser, tmp_path: Path, width: int) -> None:
+    names = ["product_embeddings", "a_collection_of_a_very_long_name", "WWWWWWWWWWWWWWWWWWWW", "hub"]
+    edges = [{"collection": name, "field": "hub_id", "target": "hub"} for name in names[:3]]
+    path = tmp_path / "names.html"
+    run = report(result("counts.hub.number"), counts=dict.fromkeys(names, 1), measured={"references": edges})
+    path.write_text(render(run), encoding="utf-8")
+    browser.open(path, width=width)
+    room = browser.ask("""[...document.querySelectorAll('text.name')].map((at) => {
+      const name = at.getBoundingClientRect(), box = at.previousElementSibling.getBoundingClientRect();
+      return [at.textContent, Math.min(name.left - box.left, box.right - name.right)]; })""")
+    assert len(room) == 4
+    assert all(margin > 1 for _, margin in room), room
+
+
+def _red(number: int) -> str:
+    """A run with so many failed rules, whose ids are as long as those of the product."""
+    broken = [
+        result(f"references.product_embeddings.description_embedding_{n}", "failed", violations=5, samples=(
+            *(Sample(f"description_embedding_{n} is 1, expected 2", id=f"0849bad9-853e-4f5c-ae76-{n:012}{m}")
+              for m in range(5)),
+        ))
+        for n in range(number)
+    ]  # fmt: skip
+    return render(report(*broken))
+
+
+@pytest.mark.parametrize(("width", "highest"), [(DESK, 5000), (390, 9000)])
+def test_the_page_of_a_run_in_which_everything_fails_is_bounded(
+    browser: Browser, tmp_path: Path, width: int, highest: int
+) -> None:
+    path = tmp_path / "red.html"
+    path.write_text(_red(500), encoding="utf-8")
+    browser.open(path, width=width)
+    assert browser.ask("document.documentElement.scrollHeight") < highest
+
+
+def test_ids_break_between_their_words_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "red.html"
+    path.write_text(_red(1), encoding="utf-8")
+    browser.open(path, width=390)
+    browser.ask("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    broken = browser.ask("""(() => {
+      const wrong = [];
+      for (const code of document.querySelectorAll('summary code, th code, li code')) {
+        const walk = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+        for (let text = walk.nextNode(); text; text = walk.nextNode()) {
+          const range = document.createRange();
+          range.selectNodeContents(text);
+          if (range.getClientRects().length > 1) wrong.push(text.data);
+        }
+      }
+      return wrong;
+    })()""")
+    assert broken == []
+
+
+@pytest.mark.parametrize(("width", "rows"), [(DESK, 1), (800, 2), (390, 4)])
+def test_the_numbers_on_top_fill_their_rows(browser: Browser, page: Path, width: int, rows: int) -> None:
+    browser.open(page, width=width)
+    tops = browser.ask("[...document.querySelectorAll('.facts > div')].map((at) => at.getBoundingClientRect().top)")
+    assert [tops.count(top) for top in sorted(set(tops))] == [8 // rows] * rows
+
+
+def test_a_link_opens_the_finding_that_it_leads_to(browser: Browser, page: Path) -> None:
+    browser.open(tmp_copy(page), width=PHONE, at="crdt.children.size")
+    assert browser.ask("document.getElementById('crdt.children.size').checkVisibility()") is True
 
 
 def test_it_prints_all_findings_and_nothing_to_click(browser: Browser, page: Path) -> None:

@@ -14,7 +14,7 @@ from bson import Binary, Decimal128, Int64, ObjectId
 from conformance.errors import ConfigurationError
 from conformance.report.counts import counts
 from conformance.report.find_query import find_query, literal
-from conformance.report.summary import found, score_formula, skip_reasons, tallies, verdict, with_status
+from conformance.report.summary import score_formula, skip_reasons, tallies, verdict, with_status
 from conformance.report.visible import visible
 from conformance.report.writing import write_text
 from conformance.results import Result
@@ -78,21 +78,6 @@ def test_the_reason_that_most_rules_share_comes_first() -> None:
 )
 def test_score_shows_its_sum(results: list[Result], formula: str) -> None:
     assert score_formula(report(*results)) == formula
-
-
-@pytest.mark.parametrize(
-    ("violations", "examined", "text"),
-    [
-        (2, 200_000, "2 of 200,000 (0.001 %)"),
-        (1, 450_000, "1 of 450,000 (under 0.001 %)"),
-        (1, 3, "1 of 3 (33.333 %)"),
-        (1000, 1000, "1,000 of 1,000 (100 %)"),
-        (10, 0, "10"),
-        (7, 2, "7"),  # documents that are missing
-    ],
-)
-def test_found_says_how_much(violations: int, examined: int, text: str) -> None:
-    assert found(result("counts.a.b", "failed", violations=violations, examined=examined)) == text
 
 
 @pytest.mark.parametrize(

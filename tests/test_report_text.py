@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from conformance.report.text import finding, render, show
+from conformance.results import Report, Sample
 from tests.report_example import HOSTILE, REPORT, report, result
 
 PATHS = {"JSON": Path("/a/long/path") / ("x" * 150) / "validation.json", "HTML": Path("reports/validation.html")}
@@ -31,14 +32,15 @@ def test_first_line_says_whether_the_target_is_embedded(embedded: bool) -> None:
 
 def test_a_finding_says_what_why_and_how_to_mend() -> None:
     assert finding(REPORT.results[2]).splitlines() == [
-        "references.children.parent_id: Every child's parent exists",
-        "  2 of 200,000 (0.001 %):",
+        '2 of 200,000 documents in children, for example: parent "p9" does not exist',
+        "  Rule: references.children.parent_id: Every child's parent exists",
+        "  Found: 2 of 200,000 (0.001 %):",
         '    c1: parent "p9" does not exist',
         "    555555555555555555555555: parent is missing",
         "  Means: A device would show a child without its parent.",
-        "  Mend: Restore the parent, or remove the child.",
+        "  Fix: Restore the parent, or remove the child.",
     ]
-    assert finding(REPORT.results[1]).splitlines()[1] == "  10 of 990 (1.01 %), 1 of them:"
+    assert finding(REPORT.results[1]).splitlines()[2] == "  Found: 990 found, 1,000 to 2,000 expected: 10 missing:"
 
 
 def test_everything_is_in_the_summary() -> None:
@@ -48,7 +50,7 @@ def test_everything_is_in_the_summary() -> None:
         "Documents               30       0       0        0       0",
         "the collection is empty (2)",
         "    embeddings.vectors.finite, embeddings.vectors.zero",
-        "    OperationFailure: $listSearchIndexes is not known",
+        "indexes.children.vector could not be run: OperationFailure: $listSearchIndexes is not known",
         "Quality score 87.7 = 100 x (3 x 31 + 1 x 0) / (3 x 35 + 1 x 1)",
     ):
         assert f"\n{line}" in text or f"\n  {line}" in text, line
@@ -90,3 +92,50 @@ def test_colour_only_on_a_terminal(terminal: bool, coloured: bool) -> None:
     buffer = io.StringIO()
     show(REPORT, Console(file=buffer, force_terminal=terminal, color_system="standard" if terminal else None, width=80))
     assert ("\x1b[" in buffer.getvalue()) is coloured
+
+
+def shown(run: Report) -> str:
+    """What a pipe gets."""
+    buffer = io.StringIO()
+    show(run, Console(file=buffer, width=80, highlight=False))
+    return buffer.getvalue()
+
+
+def test_no_line_is_padded_when_piped() -> None:
+    lines = shown(REPORT).splitlines()
+    assert len(lines) > 50
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_the_run_and_its_command_stand_below_the_verdict() -> None:
+    line = render(REPORT, width=200).splitlines()[2]
+    assert line == "2026-11-22 05:19:30 UTC, 4.2 s: validate --uri mongodb://user:***@db.example"
+
+
+def test_one_cause_is_told_once_with_its_places_and_what_follows_is_indented() -> None:
+    why = "the collection has no validator"
+    absent = [
+        result(f"validators.{name}.present", "failed", violations=1, examined=1, title=f"{name}: it validates",
+               samples=(Sample(why, ref=name),), mend="Run `zava provision`.")
+        for name in ("a", "b", "c")
+    ]  # fmt: skip
+    first, second = (
+        result(f"{family}.a.stock", "failed", violations=1, samples=(Sample(why, id="x"),))
+        for family, why in (("documents", "stock -3 is below 0"), ("business", "stock is -3, expected at least 0"))
+    )
+    lines = render(report(*absent, second, first)).splitlines()
+    start = lines.index("Broken") + 1
+    assert lines[start : start + 5] == [
+        "  3 collections: the collection has no validator",
+        "    Rule: validators.*.present: It validates",
+        "    In: a, b, c",
+        "    Means: People would be misled.",
+        "    Fix: Run zava provision.",
+    ]
+    assert lines[start + 5] == "  1 of 1,000 documents in a: stock -3 is below 0"
+    follows = lines.index("    1 of 1,000 documents in a: stock is -3, expected at least 0")
+    assert lines[follows + 1] == "      Follows: the same documents break this rule, too"
+
+
+def test_a_difference_in_documents_is_told() -> None:
+    assert "children   990  1,000 to 2,000: 10 missing\n" in render(REPORT)

@@ -430,21 +430,21 @@ FAULTS = (
         modified("orders", validationLevel="moderate"),
         ("validators.orders.level",),
         "orders",
-        "validationLevel is moderate, not strict",
+        "validationLevel is moderate, so updates of invalid documents are not validated; expected strict",
     ),
     Fault(
         "level off",
         modified("orders", validationLevel="off"),
         ("validators.orders.level",),
         "orders",
-        "validationLevel is off, not strict",
+        "validationLevel is off, so the server validates nothing; expected strict",
     ),
     Fault(
         "action",
         modified("orders", validationAction="warn"),
         ("validators.orders.action",),
         "orders",
-        "validationAction is warn, not error",
+        "validationAction is warn, so invalid documents are logged and accepted; expected error",
     ),
     Fault(
         "no images",
@@ -690,7 +690,8 @@ def test_server_versions(
     outcomes = judge(context)
     assert failed(outcomes) == {f"streams._database.{subject}" for subject in fails}
     for name in fails:
-        assert outcomes[f"streams._database.{name}"].samples[0].why == f"it is {'.'.join(map(str, version))}"
+        why = outcomes[f"streams._database.{name}"].samples[0].why
+        assert why.startswith(f"MongoDB {'.'.join(map(str, version))} is older than ")
     old = version < (6, 0, 0)
     assert ("streams.orders.images" in skips(outcomes)) == old
     assert ("streams.orders.round_trip" in skips(outcomes)) == old

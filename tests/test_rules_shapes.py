@@ -148,7 +148,7 @@ def test_the_flag_is_a_boolean(flag: Any, expected: str | None, found: Finding) 
 
 
 def test_the_flag_is_there(found: Finding) -> None:
-    assert why(found("crdt.orders.soft-delete", orders=[{"_id": 1}])) == "deleted is 'missing'"
+    assert why(found("crdt.orders.soft-delete", orders=[{"_id": 1}])) == "deleted is missing"
 
 
 def test_the_id_field_is_there(found: Finding) -> None:

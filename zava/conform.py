@@ -136,7 +136,7 @@ def _conclude(project: Project, code: int, strict: bool, rendered: Rendered | No
         paths["Allure"] = rendered.path
     elif rendered is not None:
         notice(str(rendered.reason))
-    report = report_from_json(json_file.load(written))
+    report = project.explained(report_from_json(json_file.load(written)))
     if as_json:
         typer.echo(json_file.render(report), nl=False)
         return code

@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.errors import TargetError
-from conformance.report.summary import found, verdict, with_status
+from conformance.report.headline import amount
+from conformance.report.summary import verdict, with_status
 from conformance.report.visible import visible
 from conformance.results import Report, Result
 from conformance.watch import Changes, Verdict, Watch
@@ -177,7 +178,7 @@ class _View:
             why = visible(result.samples[0].why, 80) if result.samples else visible(result.reason or "", 80)
             style = "yellow" if result.status == "warned" else "red"
             table.add_row(
-                Text(result.id, style), found(result) if result.violations else result.status, Text(why, "dim")
+                Text(result.id, style), amount(result) if result.violations else result.status, Text(why, "dim")
             )
         if results:
             yield table

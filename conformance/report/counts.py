@@ -22,6 +22,14 @@ class Count:
     expectation: str = ""
     status: Status | None = None
 
+    @property
+    def difference(self) -> str:
+        """How many documents are missing or too many, such as ``500 missing``; empty if none or unknown."""
+        if self.expected is None:
+            return ""
+        missing, extra = self.expected[0] - self.documents, self.documents - self.expected[1]
+        return f"{missing:,} missing" if missing > 0 else f"{extra:,} too many" if extra > 0 else ""
+
 
 def counts(report: Report) -> list[Count]:
     """Every collection of the report, in its order.

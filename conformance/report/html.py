@@ -9,28 +9,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from conformance.report.chart import bars
 from conformance.report.counts import counts
 from conformance.report.find_query import find_query
+from conformance.report.findings import Finding, Kind, findings
+from conformance.report.headline import amount
 from conformance.report.json_file import plain
 from conformance.report.pictures import pictures
 from conformance.report.summary import (
     SCORE_MEANING,
     STATUSES,
-    found,
     score_formula,
     skip_reasons,
     tallies,
     verdict,
-    with_status,
+    when,
 )
-from conformance.report.visible import visible
+from conformance.report.visible import CODE, visible
 from conformance.report.writing import write_text
 from conformance.results import Report, Result
 
@@ -42,24 +45,43 @@ _LABELS: Final = {
     "warned": "Warning",
     "skipped": "Not examined",
     "passed": "Passed",
+    "known": "Known",
 }
 _EVIDENCE_LIMIT: Final = 4000
+#: Kind of findings, anchor and title of each section.
+_SECTIONS: Final[tuple[tuple[Kind, str, str], ...]] = (
+    ("failed", "broken", "Broken"),
+    ("error", "could-not-be-run", "Could not be run"),
+    ("warned", "warnings", "Warnings"),
+    ("known", "known", "Known: in the baseline"),
+)
+#: Findings named on the first screen.
+_HEADLINES: Final = 5
+#: Findings listed in a section before the rest is folded away.
+_LISTED: Final = 25
+#: Where a long id may go on in the next line.
+_BREAKS: Final = re.compile(r"(?<=[._+/:,@-])(?=.)")
 
 
 def render(report: Report, *, strict: bool = False) -> str:
     """The whole HTML document; with ``strict`` warnings break conformance."""
     style, script = _source("picture.css", "validation.css"), _source("validation.js")
-    listed = counts(report)
+    listed, found = counts(report), findings(report)
+    broken = [*found["failed"], *found["error"]]
     return _environment().get_template("validation.html.j2").render(
         report=report,
         target=report.target,
         verdict=verdict(report, strict=strict),
+        when=when(report),
         counts=listed,
         bars=bars(listed),
         tallies=tallies(report),
-        failing=[*with_status(report, "failed"), *with_status(report, "error")],
-        sections=[("Broken", with_status(report, "failed")), ("Could not be run", with_status(report, "error")),
-                  ("Warnings", with_status(report, "warned"))],
+        worst=broken[:_HEADLINES],
+        unnamed=len(broken[_HEADLINES:]),
+        shown=_LISTED,
+        sections=[(anchor, _heading(title, found[kind]), found[kind]) for kind, anchor, title in _SECTIONS
+                  if found[kind]],
+        tiles=_tiles(report),
         pictures=pictures(report),
         not_measured=sorted(report.measured.get("not_measured", {}).items()),
         reasons=skip_reasons(report),
@@ -89,12 +111,13 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         visible=visible,
-        found=found,
+        amount=amount,
+        prose=_prose,
+        breakable=_breakable,
         query=_query,
         evidence=_evidence,
         label=_LABELS.__getitem__,
         examples=_examples,
-        anchor=lambda heading: heading.lower().replace(" ", "-"),
     )
     return environment
 
@@ -105,6 +128,40 @@ def _source(*names: str) -> str:
 
 def _hash(source: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _heading(title: str, listed: list[Finding]) -> str:
+    """The title with the number of findings."""
+    number = sum(1 for root in listed for _ in root.walk())
+    return f"{title}: {number:,} finding{'' if number == 1 else 's'}"
+
+
+def _tiles(report: Report) -> list[tuple[str, str, str]]:
+    """Eight numbers for the first screen, so that no row has one alone: name, number, and class."""
+    warned = sum(result.violations for result in report.results if result.status == "warned")
+    shown: list[tuple[str, int, str]] = [
+        ("Rules passed", report.number("passed"), "passed"),
+        ("Rules failed", report.number("failed"), "failed"),
+        ("Errors", report.number("error"), "error"),
+        ("Warnings, known" if report.accepted else "Warnings", report.number("warned"), "warned"),
+        ("Not examined", report.number("skipped"), "skipped"),
+        ("Violations", report.violations - warned, "failed"),
+        ("Documents", sum(report.counts.values()), ""),
+    ]
+    tiles = [(name, f"{number:,}", kind if number else "") for name, number, kind in shown]
+    return [*tiles, ("Quality score", f"{report.quality_score}", "")]
+
+
+def _prose(text: str, limit: int = 300) -> Markup:
+    """Text of a rule, with code between backticks as code."""
+    shown = str(escape(visible(text, limit)))
+    return Markup(CODE.sub(r"<code>\1</code>", shown))  # noqa: S704 - escaped above
+
+
+def _breakable(text: object, limit: int = 300) -> Markup:
+    """An id that breaks between its words where the line is too short for it."""
+    parts = _BREAKS.split(visible(str(text), limit))
+    return Markup("<wbr>").join(parts)
 
 
 def _query(result: Result) -> str | None:

@@ -118,13 +118,9 @@ def skip_reasons(report: Report) -> list[tuple[str, list[Result]]]:
     return sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
-def found(result: Result) -> str:
-    """How much is broken, such as ``2 of 200,000 (0.001 %)``; no part of what was examined where more is missing."""
-    if result.violations > result.examined:
-        return f"{result.violations:,}"
-    percent = 100 * result.violations / result.examined
-    share = "under 0.001" if 0 < percent < 0.001 else f"{percent:.3f}".rstrip("0").rstrip(".")
-    return f"{result.violations:,} of {result.examined:,} ({share} %)"
+def when(report: Report) -> str:
+    """When the run began and how long it took, such as ``2026-11-29 10:12:03 UTC, 4.2 s``."""
+    return f"{report.started_at[:10]} {report.started_at[11:19]} UTC, {report.duration_s:.1f} s"
 
 
 def score_formula(report: Report) -> str:

@@ -13,15 +13,20 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.report.counts import counts
-from conformance.report.summary import SCORE_MEANING, found, score_formula, skip_reasons, tallies, verdict, with_status
-from conformance.report.visible import visible
+from conformance.report.findings import Finding, Kind, findings
+from conformance.report.headline import amount, counted_documents
+from conformance.report.summary import SCORE_MEANING, score_formula, skip_reasons, tallies, verdict, when
+from conformance.report.visible import CODE, visible
 from conformance.results import Report, Result, Sample, Status
 
-_STYLES: Final[Mapping[Status, str]] = {
+_STYLES: Final[Mapping[Status | Kind, str]] = {
     "failed": "bold red", "error": "bold magenta", "warned": "yellow", "skipped": "dim", "passed": "green",
+    "known": "yellow",
 }  # fmt: skip
 _VERDICT_STYLES: Final = {"CONFORMANT": "bold green", "NOT CONFORMANT": "bold red", "INCOMPLETE": "bold magenta"}
-_HEADINGS: Final[Mapping[Status, str]] = {"failed": "Broken", "error": "Could not be run", "warned": "Warnings"}
+_HEADINGS: Final[Mapping[Kind, str]] = {
+    "failed": "Broken", "error": "Could not be run", "warned": "Warnings", "known": "Known: in the baseline",
+}  # fmt: skip
 #: Rules named for one reason of a skip; the other reports name all.
 _NAMED: Final = 10
 _COLUMNS: Final[tuple[Status, ...]] = ("passed", "failed", "warned", "skipped", "error")
@@ -31,18 +36,26 @@ def render(report: Report, *, paths: Mapping[str, Path] | None = None, strict: b
     """The summary as plain text without colour codes, no line of prose wider than ``width``."""
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, color_system=None, force_terminal=False, highlight=False, emoji=False)
-    show(report, console, paths=paths, strict=strict)
+    _print(report, console, paths, strict)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
 def show(report: Report, console: Console, *, paths: Mapping[str, Path] | None = None, strict: bool = False) -> None:
-    """Print the summary to a console; rich leaves colours out where the console is no terminal.
+    """Print the summary to a console: with colours on a terminal, else as plain text without padding.
 
     ``paths`` are the reports that were written, by what they are called; they are printed last, unwrapped.
     """
+    if console.is_terminal:
+        _print(report, console, paths, strict)
+    else:
+        console.file.write(render(report, paths=paths, strict=strict, width=console.width))
+
+
+def _print(report: Report, console: Console, paths: Mapping[str, Path] | None, strict: bool) -> None:
     judged = verdict(report, strict=strict)
     console.print(Text(visible(report.target.describe())), overflow="fold")
     console.print(Text.assemble((judged.headline, _VERDICT_STYLES[judged.word]), ": ", judged.sentence))
+    console.print(Text(f"{when(report)}: {visible(report.command)}", "dim"), overflow="fold")
     for block in (_counts(report), _families(report), *_findings(report), *_skipped(report)):
         console.print()
         console.print(block)
@@ -57,7 +70,7 @@ def show(report: Report, console: Console, *, paths: Mapping[str, Path] | None =
 
 def finding(result: Result) -> str:
     """One result as plain text: what is broken, samples, what it means and how to mend it."""
-    return "\n".join("  " * (depth - 1) + line for depth, line, _ in _finding_lines(result))
+    return "\n".join("  " * (depth - 1) + line for depth, line, _ in _finding_lines(Finding((result,))))
 
 
 def _counts(report: Report) -> RenderableType:
@@ -70,7 +83,7 @@ def _counts(report: Report) -> RenderableType:
         table.add_row(
             visible(count.collection),
             Text(f"{count.documents:,}", style),
-            visible(count.expectation) if count.expectation else "",
+            ": ".join(filter(None, (visible(count.expectation) if count.expectation else "", count.difference))),
         )
     return table
 
@@ -87,10 +100,10 @@ def _families(report: Report) -> RenderableType:
 
 
 def _findings(report: Report) -> Iterator[RenderableType]:
-    for status, heading in _HEADINGS.items():
-        results = with_status(report, status)
-        if results:
-            yield Group(Text(heading, _STYLES[status]), *(_indented(_finding_lines(result)) for result in results))
+    for kind, listed in findings(report).items():
+        if listed:
+            lines = (_indented(_finding_lines(one)) for finding in listed for one in finding.walk())
+            yield Group(Text(_HEADINGS[kind], _STYLES[kind]), *lines)
 
 
 def _skipped(report: Report) -> Iterator[RenderableType]:
@@ -115,22 +128,46 @@ def _indented(lines: Iterable[tuple[int, str, str]]) -> RenderableType:
     )
 
 
-def _finding_lines(result: Result) -> Iterator[tuple[int, str, str]]:
+def _finding_lines(found: Finding) -> Iterator[tuple[int, str, str]]:
     """Depth, text and style of each line."""
-    yield 1, f"{result.id}: {visible(result.title)}", "bold"
-    if result.reason:
-        yield 2, visible(result.reason), ""
-    if result.violations:
-        yield 2, f"{found(result)}{_shown(result)}", _STYLES[result.status]
-    for sample in result.samples:
-        yield 3, f"{_name(sample)}: {visible(sample.why)}", ""
-    if result.why:
-        yield 2, f"Means: {visible(result.why)}", ""
-    if result.mend:
-        yield 2, f"Mend: {visible(result.mend)}", ""
+    first, depth = found.first, 2 if found.relation else 1
+    yield depth, visible(found.headline), "bold"
+    if found.relation:
+        yield depth + 1, f"Follows: {visible(found.relation)}", ""
+    yield depth + 1, f"Rule: {found.rule}: {_plain(found.requirement)}", ""
+    if first.reason and first.status != "error":
+        yield depth + 1, _plain(first.reason), ""
+    yield from ((depth + step, line, style) for step, line, style in _found_lines(found))
+    if first.why:
+        yield depth + 1, f"Means: {_plain(first.why)}", ""
+    if first.mend:
+        yield depth + 1, f"Fix: {_plain(first.mend)}", ""
+
+
+def _found_lines(found: Finding) -> Iterator[tuple[int, str, str]]:
+    """How much is broken, and samples; a setting that is not as it should be needs no more than its headline."""
+    first = found.first
+    if len(found.results) > 1:
+        yield 1, "In: " + ", ".join(_place(result) for result in found.results), ""
+    elif first.violations and [f"{_name(sample)}: {sample.why}" for sample in first.samples] != [found.headline]:
+        yield 1, f"Found: {amount(first)}{_shown(first)}", _STYLES[found.kind]
+        for sample in first.samples:
+            yield 2, f"{_name(sample)}: {visible(sample.why)}", ""
+
+
+def _place(result: Result) -> str:
+    documents = result.samples and all(sample.ref is None for sample in result.samples)
+    return f"{result.collection} ({amount(result)})" if documents else result.collection
+
+
+def _plain(text: str) -> str:
+    """Text of a rule for a terminal, which has no code font: without the backticks."""
+    return visible(CODE.sub(r"\1", text))
 
 
 def _shown(result: Result) -> str:
+    if counted_documents(result):
+        return ":" if result.samples else ""
     more = result.violations > len(result.samples) > 0
     return f", {len(result.samples)} of them:" if more else ":" if result.samples else ""
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
+
+#: A piece of code in the text of a rule, between backticks.
+CODE: Final = re.compile(r"`([^`\n]+)`")
 
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 #: Zero-width space, byte-order mark, and the marks that reorder what is read.

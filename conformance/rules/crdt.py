@@ -257,7 +257,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
                 collection.name,
                 screen=unfit,
                 violating=without,
-                why=lambda document: f"{flag} is {shorten(document.get(flag, 'missing'))}",
+                why=lambda document: f"{flag} is {shorten(document[flag]) if flag in document else 'missing'}",
             ),
             why="A hard delete can come back from a device that was offline; the flag cannot.",
             mend=f"Set {flag} to true or false.",

@@ -87,9 +87,21 @@ def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
             plan, problems = served, []
         evidence = {"parameters": {name: shorten(value) for name, value in values.items()}, **plan.as_evidence()}
         found = [Sample("; ".join(problems), ref=_ref(query))] if problems else []
-        return listed(context, 1, found, **evidence, matching_indexed=matching)
+        return listed(context, 1, found, **evidence, matching_indexed=matching, condition=_condition(query))
 
     return judge
+
+
+def _condition(query: NamedQuery) -> dict[str, list[str]]:
+    """The fields that the query selects by, for each collection that it reads: indexes on them serve it."""
+    match: Mapping[str, Any] = next((step["$match"] for step in query.pipeline or () if "$match" in step), {})
+    own = [name for name in {**(query.plan.indexed or {}), **(query.find or match)} if not name.startswith("$")]
+    fields = {query.collection: own}
+    for step in query.pipeline or ():
+        lookup = step.get("$lookup")
+        if isinstance(lookup, Mapping) and "foreignField" in lookup:
+            fields.setdefault(str(lookup["from"]), []).append(str(lookup["foreignField"]))
+    return fields
 
 
 def _served(

@@ -109,8 +109,8 @@ def _has_change_streams(context: Context) -> bool:
 
 def _version(least: tuple[int, ...], context: Context) -> Outcome:
     found = _dotted(context.server_version)
-    problems = [Sample(f"it is {found}", ref="server")] if context.server_version < least else []
-    return listed(context, 1, problems, server_version=found)
+    problem = Sample(f"MongoDB {found} is older than {_dotted(least)}", ref="server")
+    return listed(context, 1, [problem] if context.server_version < least else [], server_version=found)
 
 
 def _connector_version(context: Context) -> Outcome:

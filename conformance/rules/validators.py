@@ -39,11 +39,11 @@ _STATEMENTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "level": (
         "the validator covers every insert and update (validationLevel strict)",
-        "At another level documents that are wrong already may stay wrong through every update.",
+        "At level off the server checks nothing; at level moderate an invalid document stays invalid through updates.",
     ),
     "action": (
         "the validator refuses what is wrong (validationAction error)",
-        "A warning in the server's log stops no application from writing wrong documents.",
+        "With action warn the server logs an invalid document and stores it.",
     ),
 }
 
@@ -81,12 +81,23 @@ def _definition(collection: Collection, live: LiveCollection) -> str | None:
 
 
 def _level(_: Collection, live: LiveCollection) -> str | None:
-    return None if live.level == "strict" else f"validationLevel is {live.level}, not strict"
+    effect = _LEVELS.get(live.level, "which this version does not know")
+    return None if live.level == "strict" else f"validationLevel is {live.level}, {effect}; expected strict"
 
 
 def _action(_: Collection, live: LiveCollection) -> str | None:
-    return None if live.action == "error" else f"validationAction is {live.action}, not error"
+    effect = _ACTIONS.get(live.action, "which this version does not know")
+    return None if live.action in _REFUSE else f"validationAction is {live.action}, {effect}; expected error"
 
+
+#: What a setting that is not as it should be does.
+_LEVELS: Final = {
+    "off": "so the server validates nothing",
+    "moderate": "so updates of invalid documents are not validated",
+}
+_ACTIONS: Final = {"warn": "so invalid documents are logged and accepted"}
+#: Actions that refuse an invalid document; the second one logs it too (MongoDB 8.1).
+_REFUSE: Final = ("error", "errorAndLog")
 
 _COMPARISONS: Final[Mapping[str, Callable[[Collection, LiveCollection], str | None]]] = {
     "definition": _definition,

@@ -31,8 +31,10 @@ _PER_ROW: Final = 3
 _HEIGHT: Final = 34.0
 _WIDEST: Final = 124.0
 _STEP: Final = 84.0
-#: Width of a letter of a name, about.
-_LETTER: Final = 5.9
+#: Width of a letter of a name at most, and when a long name is squeezed into its box; what is left at either side.
+_LETTER: Final = 6.7
+_NARROWEST: Final = 4.8
+_MARGIN: Final = 5.0
 _GAP: Final = 12.0
 _CLOSEST: Final = 3.0
 _LANE: Final = 10.0
@@ -168,7 +170,9 @@ def _drawing(
         kind = f"node {status or 'skipped'}"
         drawn.append(element("rect", x=left, y=top, width=places.width, height=_HEIGHT, rx=4, class_=kind))
         sign = _SIGNS[status] if status else "-"
-        drawn.append(text(f"{sign} {name}", x, y + 4, "name", limit=int(places.width / _LETTER), anchor="middle"))
+        called, room = f"{sign} {name}", places.width - 2 * _MARGIN
+        narrow = room if len(called) * _LETTER > room else None
+        drawn.append(text(called, x, y + 4, "name", limit=int(room / _NARROWEST), anchor="middle", width=narrow))
     return picture(places.height, label, *drawn)
 
 

@@ -25,12 +25,19 @@ def element(tag: str, *children: str, **attributes: object) -> Markup:
     return Markup(f"<{tag}{written}>{inner}</{tag}>" if children else f"<{tag}{written}/>")  # noqa: S704 - escaped
 
 
-def text(content: str, x: float, y: float, class_: str = "", limit: int = 60, anchor: str | None = None) -> Markup:
-    """A line of text, made visible and shortened to ``limit`` characters; the whole of it shows on hovering."""
+def text(
+    content: str, x: float, y: float, class_: str = "", limit: int = 60, anchor: str | None = None,
+    width: float | None = None,
+) -> Markup:  # fmt: skip
+    """A line of text, made visible and shortened to ``limit`` characters; the whole of it shows on hovering.
+
+    With ``width`` it is squeezed into so much room.
+    """
     whole = visible(content)
     shown = whole if len(whole) <= limit else whole[: limit - 1] + "…"
     title = [element("title", whole)] if shown != whole else []
-    return element("text", *title, shown, x=x, y=y, class_=class_ or None, text_anchor=anchor)
+    return element("text", *title, shown, x=x, y=y, class_=class_ or None, text_anchor=anchor,
+                   textLength=width, lengthAdjust=width and "spacingAndGlyphs")  # fmt: skip
 
 
 def picture(height: float, label: str, *children: str) -> Markup:

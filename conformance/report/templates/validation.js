@@ -1,5 +1,5 @@
 "use strict";
-// The report is complete without this script; it only adds the filter of the rules, and opens all before printing.
+// The report is complete without this script; it filters the rules, and opens what a link leads to and what is printed.
 const form = document.querySelector("#filter");
 const rows = [...document.querySelectorAll("tr[data-status]")];
 const families = [...document.querySelectorAll("details.family")];
@@ -21,6 +21,18 @@ function filter() {
   form.querySelector("output").textContent = `${shown} of ${rows.length} rules shown`;
 }
 
+// What a link leads to may be folded away.
+function unfold() {
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let inner = target; inner; inner = inner.parentElement) {
+    if (inner.tagName === "DETAILS") inner.open = true;
+  }
+  if (target) target.closest("details")?.scrollIntoView();
+}
+
+addEventListener("hashchange", unfold);
+unfold();
+
 form.hidden = false;
 form.addEventListener("input", filter);
 form.addEventListener("submit", (event) => event.preventDefault());
@@ -28,7 +40,7 @@ filter();
 
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details.family:not([open]), article details:not([open])")];
+  closed = [...document.querySelectorAll("details:not([open])")];
   closed.forEach((details) => { details.open = true; });
 });
 addEventListener("afterprint", () => closed.forEach((details) => { details.open = false; }));
