@@ -71,7 +71,7 @@ def test_the_attachment_is_bounded_whatever_was_found() -> None:
     assert (len(content["samples"]), content["violations"]) == (100, 1000)
     assert len(body) < 300_000
     small = json.loads(attachment(REPORT.results[1])[1])
-    assert small["evidence"] == {"expected": [1000, 2000]}
+    assert small["evidence"] == {"expected": [1000, 2000], "found": 990, "low": 1000, "high": 2000}
     assert small["samples"] == [{"ref": "children", "why": "990 documents, NUM_CHILDREN says 1,000"}]
 
 
