@@ -328,8 +328,7 @@ def _check_rows(model: Model, catalogue: Mapping[str, tuple[Mapping[str, Any], .
             for key, value in row.items():
                 if key not in fields:
                     raise wrong("there is no such field; correct its spelling or remove it", name, position, key)
-                is_money = fields[key].kind == "money" and type(value) is int
-                if not fits(fields[key].schema, float(value) if is_money else value):
+                if not fits(fields[key].schema, value):
                     what = f"{shorten(value)} does not meet the schema in {model[name].path.name}; correct it"
                     raise wrong(what, name, position, key)
 

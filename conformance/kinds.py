@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 Kind = Literal[
     "objectid",
@@ -31,8 +31,8 @@ Kind = Literal[
 MAX_INTEGER: Final = 2**53 - 1
 #: Largest finite double: a bound that infinities and NaN do not meet.
 MAX_NUMBER: Final = 1.7976931348623157e308
-#: Largest money value that is still finite in cents, so that the money test can be computed at all.
-MAX_MONEY: Final = 1.7976931348623157e306
+#: Largest money value whose cents every device represents exactly.
+MAX_MONEY: Final = MAX_INTEGER / 100
 #: Beyond this the doubles are too coarse for |100x - round(100x)| < 1e-6 to hold for every amount of whole cents.
 MAX_EXACT_MONEY: Final = 10_000_000.0
 
@@ -96,7 +96,7 @@ def is_uuid4(value: object) -> bool:
     return isinstance(value, str) and _UUID4.match(value) is not None
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """True for a finite int or float; booleans are not numbers."""
     return (isinstance(value, int) and not isinstance(value, bool)) or (
         isinstance(value, float) and math.isfinite(value)
@@ -109,7 +109,10 @@ def is_integer(value: object) -> bool:
 
 
 def is_money(value: object) -> bool:
-    """True for a double of whole cents: ``|100x - round(100x)| < 1e-6`` (02-data-model); NaN is not."""
-    if not isinstance(value, float) or not -MAX_MONEY <= value <= MAX_MONEY:
+    """True for a number of whole cents: ``|100x - round(100x)| < 1e-6``; its BSON type is an int, a long or a double.
+
+    JavaScript devices write 25.0 as an integer.
+    """
+    if not is_number(value) or not -MAX_MONEY <= value <= MAX_MONEY:
         return False
     return abs(100 * value - round(100 * value)) < 1e-6

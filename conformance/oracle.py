@@ -90,7 +90,7 @@ _MEANING: Final[dict[str, str]] = {
     "maxItems": "has more items than",
     "minProperties": "has fewer keys than",
     "maxProperties": "has more keys than",
-    "x-money": "is not a double of whole cents",
+    "x-money": "is not a number of whole cents",
     "x-timestamp": "is not a real instant written YYYY-MM-DDTHH:MM:SSZ",
     "x-uuid": "is not a UUID of version 4",
     "x-bson": "is not an ObjectId",

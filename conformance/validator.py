@@ -143,8 +143,8 @@ def _integer(schema: Mapping[str, Any]) -> Query:
 
 
 def _number(schema: Mapping[str, Any]) -> Query:
-    types, largest = (["double"], MAX_MONEY) if "x-money" in schema else (_NUMBER, MAX_NUMBER)
-    return {"bsonType": types} | _copied(schema) | _bounds(schema, largest)
+    largest = MAX_MONEY if "x-money" in schema else MAX_NUMBER
+    return {"bsonType": _NUMBER} | _copied(schema) | _bounds(schema, largest)
 
 
 def _boolean(_: Mapping[str, Any]) -> Query:

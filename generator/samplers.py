@@ -189,7 +189,11 @@ SAMPLERS: Final[Mapping[Kind, Sampler]] = {
 
 
 def _emit_money(column: Array) -> list[Any]:
-    return list((column / 100.0).tolist())
+    """Doubles; but every second amount of whole dollars is an int, as JavaScript devices write it."""
+    values = list((column / 100.0).tolist())
+    for row in np.flatnonzero(column % 100 == 0)[::2].tolist():
+        values[row] = int(values[row])
+    return values
 
 
 def _emit_timestamps(column: Array) -> list[Any]:

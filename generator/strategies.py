@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from bson import ObjectId
+from bson import Int64, ObjectId
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -95,7 +95,11 @@ def _timestamps(_: Mapping[str, Any]) -> Strategy:
 
 
 def _money(schema: Mapping[str, Any]) -> Strategy:
-    return st.integers(*cents_range(schema)).map(lambda cents: cents / 100)
+    """Doubles of whole cents, and whole amounts in each type that a number has in BSON."""
+    low, high = cents_range(schema)
+    amounts = st.integers(low, high).map(lambda cents: cents / 100)
+    dollars = -(-low // 100), high // 100
+    return amounts | _whole(*dollars) if dollars[0] <= dollars[1] else amounts
 
 
 def _enums(schema: Mapping[str, Any]) -> Strategy:
@@ -103,14 +107,22 @@ def _enums(schema: Mapping[str, Any]) -> Strategy:
 
 
 def _integers(schema: Mapping[str, Any]) -> Strategy:
-    return st.integers(*integer_range(schema))
+    return st.builds(_as, st.sampled_from((int, Int64)), st.integers(*integer_range(schema)))
 
 
 def _numbers(schema: Mapping[str, Any]) -> Strategy:
-    """Doubles, and now and then an int, which JSON cannot tell from one."""
+    """Doubles, and whole numbers in each type that a number has in BSON."""
     low, high = number_range(schema)
     lowest, highest = max(math.ceil(low), -MAX_INTEGER), min(math.floor(high), MAX_INTEGER)
-    return st.floats(low, high) | st.integers(lowest, highest) if lowest <= highest else st.floats(low, high)
+    return st.floats(low, high) | _whole(lowest, highest) if lowest <= highest else st.floats(low, high)
+
+
+def _whole(low: int, high: int) -> Strategy:
+    return st.builds(_as, st.sampled_from((int, Int64, float)), st.integers(low, high))
+
+
+def _as(kind: type, value: int) -> Any:
+    return kind(value)
 
 
 def _booleans(_: Mapping[str, Any]) -> Strategy:

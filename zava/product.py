@@ -98,7 +98,7 @@ def compose(
     if not isinstance(content, dict):
         raise ConfigurationError(f"{place}: it is not an object; write the product's fields")
     inventory = content.get("inventory", {})
-    row = _doubles(project.model, {key: value for key, value in content.items() if key != "inventory"})
+    row = {key: value for key, value in content.items() if key != "inventory"}
     if isinstance(row.get("sku"), str):
         row.setdefault("product_id", f"prod_{row['sku'].lower()}")
     check_rows(project.model["products"], [Row(place, row)])
@@ -123,12 +123,6 @@ def compose(
     rest = {"product_embeddings": [{"product_id": row["product_id"], **vectors}], "inventory": stock}
     others = addition.completed(model, configuration, settings, rest, parents | {"products": product})
     return {"products": product, **others}
-
-
-def _doubles(model: Model, row: Document) -> Document:
-    """Money written as a whole number is a double all the same."""
-    money = {field.name for field in model["products"].fields if field.kind == "money"}
-    return {key: float(value) if key in money and type(value) is int else value for key, value in row.items()}
 
 
 def _stock(

@@ -195,7 +195,7 @@ _STRUCTURE: Final = {
         "only types that survive the way to a device",
         _types,
         "Dates, Decimal128, binary, NaN and large integers arrive as something else, or not at all.",
-        "Store dates as strings, money as doubles, ids as strings.",
+        "Store dates as strings, money as numbers, ids as strings.",
     ),
     "depth": (
         f"nested at most {MAX_DEPTH} levels deep",

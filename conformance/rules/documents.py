@@ -63,7 +63,7 @@ _NAMES = {
     "objectid": "an ObjectId",
     "uuid": "a UUID of version 4",
     "timestamp": "a real instant written YYYY-MM-DDTHH:MM:SSZ",
-    "money": "a double of whole cents",
+    "money": "a number of whole cents",
     "scalar": "a scalar",
     "map": "a MAP with its keys",
     "dictionary": "a MAP of scalars",

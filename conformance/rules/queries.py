@@ -28,7 +28,7 @@ _UNAUTHORIZED: Final = 13
 _TYPES: Final[Mapping[str, list[str]]] = {
     "integer": ["int", "long"],
     "number": ["double", "int", "long"],
-    "money": ["double"],
+    "money": ["double", "int", "long"],
     "boolean": ["bool"],
     "objectid": ["objectId"],
     "enum": ["string", "int", "long"],
