@@ -17,6 +17,7 @@ from conformance.connection_string import parse
 from conformance.errors import ConfigurationError, TargetError
 from conformance.masking import mask
 from conformance.unreachable import why_unreachable
+from conformance.validator_reply import refusals, shown
 
 Document = dict[str, Any]
 #: How long a server may take to answer before it counts as out of reach.
@@ -27,6 +28,10 @@ OPTIONS: Final[CodecOptions[Document]] = CodecOptions(
 )
 _AUTHENTICATION: Final = frozenset({18, 8000})
 _UNAUTHORIZED: Final = 13
+_VALIDATOR: Final = 121
+_DUPLICATE: Final = 11000
+#: How many refusals of a validator are named.
+_SHOWN: Final = 3
 #: A server quotes the command that it refuses; one that shows these is not repeated.
 _SESSION: Final = ("lsid", "$clusterTime")
 #: What an error of a connection means; the first that fits.
@@ -83,23 +88,23 @@ def greet(client: MongoClient[Document], uri: str) -> str:
 
 def failure(error: BaseException, uri: str, database: str | None = None) -> TargetError:
     """Return the one line for an error of the driver. A server that does not answer is looked at step by step."""
-    shown = mask(uri)
+    address = mask(uri)
     if isinstance(error, pymongo.errors.ConnectionFailure):
-        if ".mongodb.net" in shown:
+        if ".mongodb.net" in address:
             return TargetError(
-                f"no server answers at {shown}: {in_words(error)}; add this machine's IP address in Atlas under Network"
-                " Access, and see that the cluster is not paused"
+                f"no server answers at {address}: {in_words(error)}; add this machine's IP address in Atlas under"
+                " Network Access, and see that the cluster is not paused"
             )
-        return TargetError(f"no server answers at {shown}: {why_unreachable(uri)}")
+        return TargetError(f"no server answers at {address}: {why_unreachable(uri)}")
     code = error.code if isinstance(error, pymongo.errors.OperationFailure) else None
     if code in _AUTHENTICATION:
         return TargetError(
-            f"{shown} refuses the user name or password; check the connection string (also authSource, which names the"
-            " database of the user)"
+            f"{address} refuses the user name or password; check the connection string (also authSource, which names"
+            " the database of the user)"
         )
     if code == _UNAUTHORIZED:
-        return TargetError(f"{shown}: {_missing_right(uri, database)}")
-    return TargetError(f"{shown} cannot be used: {in_words(error)}; check the server")
+        return TargetError(f"{address}: {_missing_right(uri, database)}")
+    return TargetError(f"{address} cannot be used: {in_words(error)}; check the server")
 
 
 def _missing_right(uri: str, database: str | None) -> str:
@@ -137,6 +142,13 @@ def _reply(error: pymongo.errors.OperationFailure) -> str:
             details = details[part][0]
             break
     code = details.get("code", error.code)
+    if code == _VALIDATOR:
+        found = "; ".join(map(str, refusals(details.get("errInfo", {}).get("details", {}))[:_SHOWN]))
+        return f"the validator refuses the document{found and ': '}{found}"
+    if code == _DUPLICATE and details.get("keyValue"):
+        return "another document has " + ", ".join(
+            f"{key} {shown(value)}" for key, value in details["keyValue"].items()
+        )
     words = details.get("errmsg") or details.get("codeName") or f"error {code}"
     if any(name in words for name in _SESSION):
         return f"refused with error {code}" + (f", {details['codeName']}" if "codeName" in details else "")

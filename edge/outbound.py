@@ -165,7 +165,7 @@ class Outbound:
                 if concerns_all(error):
                     raise
                 if len(changes) == 1:
-                    self._park(name, changes[0], *reason(error))
+                    self._park(name, changes[0], *reason(error, changes[0].made))
                     return
             for change in changes:
                 self._carry(name, [change], flushed)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from bson.errors import BSONError
 from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
 
 from conformance.connection import in_words
+from conformance.validator_reply import refusals
 from edge.change_stream import passes
 
 _VALIDATOR: Final = 121
 _DUPLICATE: Final = 11000
+_NO_ID: Final = 53
+#: How many refusals a reason names.
+_SHOWN: Final = 3
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 #: No rights, no login, no transactions, no such command, no room: no document can be written.
 _FOR_ALL: Final = frozenset({13, 18, 20, 59, 72, 115, 166, 8000, 14031})
@@ -35,8 +39,8 @@ def concerns_all(error: BaseException) -> bool:
     return passes(error) or not isinstance(error, OperationFailure) or error.code in _FOR_ALL
 
 
-def reason(error: BaseException) -> tuple[str, str]:
-    """Return the field at fault ("" when it is the whole document) and the reason."""
+def reason(error: BaseException, document: Mapping[str, Any] | None = None) -> tuple[str, str]:
+    """Return the field at fault ("" when it is the whole document) and the reason why the document was refused."""
     if isinstance(error, DocumentTooLarge):
         return "", _LARGE
     if not isinstance(error, OperationFailure):
@@ -52,24 +56,9 @@ def reason(error: BaseException) -> tuple[str, str]:
         shown = ", ".join(f"{name} {value!r}" for name, value in values.items())
         return " + ".join(values), f"MongoDB refuses it: another document has {shown}"
     if code == _VALIDATOR:
-        found = list(_unsatisfied(details.get("errInfo", {}).get("details", {})))
-        path = found[0][0] if found else ""
-        why = "; ".join(f"{name}: {what}" if name else what for name, what in found[:3])
-        return path, f"MongoDB's validator refuses it: {why or 'it does not say why'}"
-    return "", f"MongoDB refuses it: {in_words(error) if 'errmsg' not in details else str(details['errmsg'])[:300]}"
-
-
-def _unsatisfied(details: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Each rule of the schema that is not met: the field, and what the server says of it."""
-    for rule in details.get("schemaRulesNotSatisfied", ()):
-        operator = rule.get("operatorName", "")
-        for each in rule.get("propertiesNotSatisfied", ()):
-            name = f"{path}{each['propertyName']}"
-            nested = list(_unsatisfied({"schemaRulesNotSatisfied": each.get("details", ())}, f"{name}."))
-            yield from nested or [(name, "does not meet the schema")]
-        for name in rule.get("missingProperties", ()):
-            yield f"{path}{name}", "is missing"
-        for name in rule.get("additionalProperties", ()):
-            yield f"{path}{name}", "is no field of the schema"
-        if "reason" in rule:
-            yield path.removesuffix("."), f"{operator}: {rule['reason']}"
+        found = refusals(details.get("errInfo", {}).get("details", {}), document)
+        why = "; ".join(map(str, found[:_SHOWN])) or "it does not satisfy the validator; run zava validate"
+        return found[0].path if found else "", f"MongoDB's validator refuses it: {why}"
+    if code == _NO_ID:
+        return "_id", "MongoDB refuses it: an array or a regular expression cannot be an _id"
+    return "", f"MongoDB refuses it: {in_words(error)}"

@@ -13,6 +13,7 @@ from pymongo.errors import BulkWriteError
 
 from conformance.candidates import matching
 from conformance.configuration import Configuration
+from conformance.connection import in_words
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Collection, Field, Model
 from conformance.oracle import breaches, shorten
@@ -110,5 +111,5 @@ def insert(database: Database[Document], addition: Addition) -> None:
             values = ", ".join(f"{path} {shorten(value)}" for path, value in first.get("keyValue", {}).items())
             raise ConfigurationError(f"there is a document with {values} already; nothing was written") from None
         raise TargetError(
-            f"the server refused a document: {first.get('errmsg', error)}; nothing was written: run zava provision"
+            f"the server refused a document: {in_words(error)}; nothing was written: run zava provision"
         ) from None

@@ -100,12 +100,9 @@ def _one_line(error: BaseException) -> str:
         first = ((error.details or {}).get("writeErrors") or [{}])[0]
         if first.get("code") in _REFUSED:
             return (
-                f"the server refused a document: {first['errmsg']} (code {first['code']});"
+                f"the server refused a document: {in_words(error)};"
                 " is the database empty, and are the schemas those it was provisioned with?"
             )
-        reason = f"{first.get('errmsg', error)} (code {first.get('code')})"
-    elif isinstance(error, PyMongoError):
-        reason = in_words(error)
-    else:
+    if not isinstance(error, PyMongoError):
         return f"inserting failed: {type(error).__name__}: {error}"
-    return f"inserting documents failed: {reason}; mend that and run it again (zava generate: with --drop)"
+    return f"inserting documents failed: {in_words(error)}; mend that and run it again (zava generate: with --drop)"

@@ -134,8 +134,7 @@ def _write(
     try:
         database[collection.name].bulk_write(writes, ordered=False)
     except BulkWriteError as error:
-        refused = ((error.details or {}).get("writeErrors") or [{}])[0]
-        reason = refused.get("errmsg") or in_words(error)
+        reason = in_words(error)
         raise TargetError(f"{collection.name}: the server refused a vector: {reason}; run zava provision") from error
 
 
