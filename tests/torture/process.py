@@ -1,0 +1,134 @@
+"""A running process of `tests.torture.actor`: what it is told, what its device did, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final, TextIO
+
+from tests.embedding import ROOT, eventually
+
+Document = dict[str, Any]
+Note = Callable[[Document], None]
+
+#: Seconds in which what is expected happens, on a busy machine.
+SOON: Final = 60.0
+IN_STEP: Final = "in step; carrying changes both ways"
+
+
+@dataclass
+class Ended:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def clean(self) -> bool:
+        """Whether neither Python nor native code broke down."""
+        return "Traceback" not in self.err and "panicked" not in self.err
+
+
+class Process:
+    """A running process of `tests.torture.actor`; what its device did goes into the journal."""
+
+    def __init__(self, folder: Path, order: Document, environment: Mapping[str, str], note: Note) -> None:
+        self.device: str = order["device"]
+        self._note = note
+        self._sent = 0
+        self._done = 0
+        self._out, self._err = folder / f"{order['number']}.out", folder / f"{order['number']}.err"
+        reading, writing = os.pipe()
+        told = {**order, "pipe": writing if order["mode"] != "dump" else 0}
+        with self._out.open("w") as out, self._err.open("w") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.torture.actor", json.dumps(told)],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=out, stderr=err, pass_fds=[writing], env=environment, text=True,
+            )  # fmt: skip
+        os.close(writing)
+        self._reader = Thread(target=self._read, args=(os.fdopen(reading),), daemon=True)
+        self._reader.start()
+
+    def _read(self, lines: TextIO) -> None:
+        with lines:
+            for line in lines:
+                with suppress(ValueError):  # the last line may be cut by a kill
+                    entry = json.loads(line)
+                    if entry["kind"] == "done":
+                        self._done = entry["number"]
+                    else:
+                        self._note(entry)
+
+    def tell(self, do: str, **arguments: Any) -> None:
+        """Have the device do something, and wait until it has."""
+        assert self.process.stdin is not None
+        self._sent += 1
+        self.process.stdin.write(json.dumps({"do": do, "number": self._sent, **arguments}) + "\n")
+        self.process.stdin.flush()
+        assert eventually(lambda: self._done >= self._sent or self.ended, SOON), f"{do}: the device hangs"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.process.poll() is not None
+
+    @property
+    def said(self) -> str:
+        """What stands on stderr so far."""
+        return self._err.read_text(encoding="utf-8", errors="replace")
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for something that a living process does soon."""
+        held = eventually(lambda: self.ended or condition(), SOON) and not (self.ended and not condition())
+        assert held, f"{what}: not within {SOON:.0f} s; exit code {self.process.poll()}; {self.said[-600:]}"
+
+    def in_step(self) -> None:
+        """Wait until changes are carried both ways."""
+        self.until(lambda: IN_STEP in self.said, "in step")
+
+    def ends(self) -> Ended:
+        """Wait for the end."""
+        try:
+            self.process.wait(SOON)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the process does not end: {self.said[-600:]}") from None
+        self._close()
+        return Ended(self.process.returncode, self._out.read_text(encoding="utf-8"), self.said)
+
+    def stop(self) -> Ended:
+        """End it by SIGTERM; it must end, with 0 and without a traceback."""
+        if not self.ended:
+            self.process.terminate()
+        ended = self.ends()
+        assert ended.code == 0, f"exit code {ended.code} after SIGTERM: {ended.err[-600:]}"
+        assert ended.clean, ended.err[-2000:]
+        return ended
+
+    def fails(self, *codes: int) -> Ended:
+        """Wait for the end with one of the exit codes, and one line that says why."""
+        ended = self.ends()
+        assert ended.code in codes, f"exit code {ended.code}, not {codes}: {ended.err[-600:]}"
+        assert ended.clean, ended.err[-2000:]
+        assert ended.err.strip().splitlines()[-1].startswith("zava: "), ended.err[-600:]
+        return ended
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self.process.kill()
+        self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self._reader.join(SOON)
+        if self.process.stdin is not None:
+            with suppress(OSError):  # what is left in its buffer goes nowhere
+                self.process.stdin.close()

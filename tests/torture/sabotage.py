@@ -1,0 +1,81 @@
+"""Faults of a bridge that is wrong on purpose: each must be told by the comparison, or the torture could not fail.
+
+They are made where the bridge meets others (the store, the driver, signals), so that they stay faults however the
+bridge is rewritten.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.operations import DeleteOne, UpdateOne
+
+from edge.store import Store
+
+_SHARE = 10
+
+
+def _each(number: int) -> Callable[[], bool]:
+    """Return a function that is true once in so many calls."""
+    calls = 0
+
+    def due() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls % number == 0
+
+    return due
+
+
+def loses_changes_of_mongodb() -> None:
+    """One update in ten does not reach the store."""
+    write, due = Store.write, _each(_SHARE)
+
+    def forgetful(self: Store, statements: Sequence[tuple[str, Any]], **options: Any) -> Any:
+        return write(
+            self, [one for one in statements if "UPDATE" not in one[0] or " batch " in one[0] or not due()], **options
+        )
+
+    Store.write = forgetful  # type: ignore[method-assign,assignment]
+
+
+def loses_changes_of_devices() -> None:
+    """One update in ten does not reach MongoDB."""
+    _of_updates(lambda operation, due: [] if due() else [operation])
+
+
+def deletes_instead() -> None:
+    """One update in a hundred deletes the document in MongoDB."""
+    _of_updates(lambda operation, due: [DeleteOne(operation._filter)] if due() else [operation], 100)
+
+
+def reverts() -> None:
+    """One update in ten is followed by one that MongoDB had before."""
+    kept: list[UpdateOne] = []
+
+    def again(operation: UpdateOne, due: Callable[[], bool]) -> list[Any]:
+        kept.append(operation)
+        return [operation, kept[-2 * _SHARE]] if due() and len(kept) > 2 * _SHARE else [operation]
+
+    _of_updates(again)
+
+
+def does_not_end() -> None:
+    """SIGTERM is ignored."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal = lambda *_: signal.SIG_DFL  # type: ignore[assignment]
+
+
+def _of_updates(change: Callable[[UpdateOne, Callable[[], bool]], list[Any]], share: int = _SHARE) -> None:
+    bulk_write, due = Collection.bulk_write, _each(share)
+
+    def wrong(self: Collection[Any], requests: Sequence[Any], *arguments: Any, **options: Any) -> Any:
+        made: list[Any] = []
+        for one in requests:
+            made += change(one, due) if isinstance(one, UpdateOne) else [one]
+        return bulk_write(self, made, *arguments, **options) if made else None
+
+    Collection.bulk_write = wrong  # type: ignore[method-assign,assignment]
