@@ -72,7 +72,8 @@ def run(arena: Arena, names: Sequence[str]) -> None:
     arena.mongo.end_chatter()
     process.tell("chat", on=False)
     process.stop()
-    assert arena.problems("a") == [], names
+    found = arena.problems("a")
+    assert not found, "\n".join(found[:20])
     print(f"{arena.journal.acknowledged} writes to fields were acknowledged, {time.monotonic() - began:.0f} s")
     assert arena.journal.acknowledged > 20, "hardly anything was written"
 

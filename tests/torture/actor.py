@@ -9,6 +9,7 @@ file descriptor ``pipe``, which keeps them when the process is killed. Modes: ``
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import queue
@@ -116,6 +117,11 @@ class Device:
         while not any(one.get(what) == value for one in self._store.execute(dql, {"id": device_id(name, key)})):
             time.sleep(0.02)
 
+    def _await_counts(self, **counts: int) -> None:
+        """Wait until the store has so many documents in each collection, or fewer on MongoDB's side than they say."""
+        while any(self._store.count(name) != number for name, number in counts.items()):
+            time.sleep(0.02)
+
     def _delete(self, name: str, key: str) -> None:
         self._tell("try", place=[name, key], what="deleted")
         dql = f"DELETE FROM {identifier(name)} WHERE _id = :id"  # noqa: S608
@@ -172,6 +178,7 @@ def dump(store: Store, order: Document) -> None:
 
 def main(order: Document) -> None:
     """Run in one of the modes until the end, a signal or a kill."""
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # tells where a process hangs
     folder = Path(order["folder"])
     if order["mode"] == "dump":
         with Store.open(folder / "store") as store:

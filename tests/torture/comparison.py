@@ -225,7 +225,7 @@ def _differences(mongo: Mapping[Place, Document], store: Mapping[Place, Document
 
 def _strays(journal: Journal, sides: Sides, device: str) -> Iterator[str]:
     """Each stray is unchanged where it was made, and either on the other side as it should be or unsynced."""
-    claims: dict[tuple[str, str], int] = defaultdict(int)
+    claims: dict[tuple[str, str], list[str]] = defaultdict(list)
     for side, direction in (("device", "to MongoDB"), ("mongo", "to Ditto")):
         for stray in journal.strays[side]:
             if not stray.acknowledged:
@@ -244,11 +244,15 @@ def _strays(journal: Journal, sides: Sides, device: str) -> Iterator[str]:
                 if held is not None and not _crossed(mongo[place], held):
                     yield f"stray {stray.name}: differs on both sides"
             else:
-                claims[stray.collection, direction] += 1
-    for (collection, direction), number in claims.items():
+                claims[stray.collection, direction].append(f"{stray.name} ({text_of(stray.identity)[:80]})")
+    for (collection, direction), names in claims.items():
         told = [one for one in sides.unsynced if (one["collection"], one["direction"]) == (collection, direction)]
-        if len(told) < number:
-            yield f"{number} documents of {collection} did not cross {direction}, {len(told)} are told of"
+        if len(told) < len(names):
+            keys = sorted(one["key"] for one in told)
+            yield (
+                f"{len(names)} documents of {collection} did not cross {direction}, {len(told)} are told of: {names};"
+                f" {keys}"
+            )
         yield from (f"unsynced {one['key']}: without a reason" for one in told if not one["reason"])
 
 

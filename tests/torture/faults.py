@@ -153,6 +153,7 @@ def transactions(arena: Arena, process: Process) -> Process:
 
 def server_killed(arena: Arena, process: Process) -> Process:
     """Kill -9 of mongod, twice, while devices write."""
+    process.in_step()
     for _ in range(2):
         time.sleep(arena.chance.uniform(0.2, 1.5))
         arena.restart_server()
@@ -161,6 +162,7 @@ def server_killed(arena: Arena, process: Process) -> Process:
 
 def link_cut(arena: Arena, process: Process) -> Process:
     """The link to MongoDB breaks and comes back, at random instants."""
+    process.in_step()
     for _ in range(4):
         time.sleep(arena.chance.uniform(0, 0.8))
         arena.link.cut()
@@ -171,6 +173,7 @@ def link_cut(arena: Arena, process: Process) -> Process:
 
 def step_down(arena: Arena, process: Process) -> Process:
     """The primary steps down and is elected again."""
+    process.in_step()
     for _ in range(2):
         with MongoClient[dict[str, Any]](arena.server.uri) as client, suppress(PyMongoError):
             client.admin.command("replSetStepDown", 1, force=True)
@@ -202,13 +205,30 @@ def second_bridge(arena: Arena, process: Process) -> Process:
 
 def state_lost(arena: Arena, process: Process) -> Process:
     """The bridge is stopped, its state is removed, and it starts again."""
-    process.in_step()
-    arena.both_ways(process)
-    process.tell("chat", on=False)
-    time.sleep(1.5)
+    _quiet(arena, process)
     process.stop()
     shutil.rmtree(arena.place() / "state")
-    return arena.start()
+    return _resumed(arena)
+
+
+def _resumed(arena: Arena) -> Process:
+    """Start a bridge that has to compare everything; deletions that it could not know of are not asked of it."""
+    process = arena.start(chatter=False)
+    process.in_step()
+    process.tell("chat", on=True)
+    arena.mongo.begin_chatter()
+    return process
+
+
+def _quiet(arena: Arena, process: Process) -> None:
+    """Wait until nobody writes any more, and everything has crossed: what is lost then is not missed."""
+    process.in_step()
+    process.tell("chat", on=False)
+    arena.mongo.end_chatter()
+    arena.both_ways(process)
+    counts = arena.mongo.counts()
+    process.tell("await_counts", **counts)
+    process.until(lambda: arena.mongo.counts() == counts, "the same number of documents on both sides")
 
 
 def state_replaced(arena: Arena, process: Process) -> Process:
@@ -222,16 +242,13 @@ def store_replaced(arena: Arena, process: Process) -> Process:
 
 
 def _replaced(arena: Arena, process: Process, what: str) -> Process:
-    process.in_step()
-    arena.both_ways(process)
-    process.tell("chat", on=False)
-    time.sleep(1.5)
+    _quiet(arena, process)
     directory = arena.place() / what
     shutil.rmtree(directory)
     directory.mkdir()
     ended = process.fails(2, 3)
     assert str(directory) in ended.err.strip().splitlines()[-1], ended.err[-600:]
-    return arena.start()
+    return _resumed(arena)
 
 
 def state_disk_full(arena: Arena, process: Process) -> Process:
@@ -241,16 +258,16 @@ def state_disk_full(arena: Arena, process: Process) -> Process:
     directory, kept = arena.place() / "state", arena.folder / "kept"
     shutil.move(directory, kept)
     directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "torture", str(directory)], check=True)
+    size = 6_000 + sum(each.stat().st_size for each in kept.iterdir()) // 1024
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "torture", str(directory)], check=True)
     try:
         shutil.copytree(kept, directory, dirs_exist_ok=True)
         process = arena.start()
         process.in_step()
-        with (directory / "ballast").open("wb") as ballast:
+        with (directory / "ballast").open("wb", buffering=0) as ballast:
             try:
                 while True:
                     ballast.write(b"\0" * 4096)
-                    ballast.flush()
             except OSError:
                 pass
         ended = process.fails(3)
@@ -284,11 +301,7 @@ def renamed(arena: Arena, process: Process) -> Process:
 
 
 def _gone(arena: Arena, process: Process, act: Callable[[], Any]) -> Process:
-    process.in_step()
-    arena.both_ways(process)
-    arena.mongo.end_chatter()
-    process.tell("chat", on=False)
-    time.sleep(1)
+    _quiet(arena, process)
     before = arena.mongo.database["stock"].count_documents({})
     act()
     arena.journal.forget_collection("stock")
@@ -304,11 +317,7 @@ def _gone(arena: Arena, process: Process, act: Callable[[], Any]) -> Process:
 
 def device_deletes_most(arena: Arena, process: Process) -> Process:
     """A device deletes most of a collection: MongoDB keeps it until somebody accepts that."""
-    process.in_step()
-    arena.both_ways(process)
-    arena.mongo.end_chatter()
-    process.tell("chat", on=False)
-    time.sleep(1)
+    _quiet(arena, process)
     before = arena.mongo.database["stock"].count_documents({})
     process.tell("delete_all", name="stock")
     assert eventually(lambda: process.ended or "--accept-drop" in process.said, SOON), process.said[-600:]

@@ -153,6 +153,10 @@ class MongoSide:
             self._note("try", place, MADE)
             self._note("ack", place, MADE)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many documents each synced collection has."""
+        return {name: self.database[name].count_documents({}) for name in NAMES}
+
     def stray(self, name: str) -> None:
         """Insert a stray document."""
         collection, make = strays.MONGO[name]
