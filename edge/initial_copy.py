@@ -118,19 +118,19 @@ class InitialCopy:
         last = position.get("last")
         with self._database.client.start_session() as session:
             cursor = self._database[name].find_raw_batches(
-                sort=[("_id", 1)], hint=[("_id", 1)], batch_size=self._batch_size + 1, session=session
+                # As an expression, $gt goes on past the last _id of one type to those of the next, MaxKey included.
+                {"$expr": {"$gt": ["$_id", {"$literal": last}]}} if "last" in position else {},
+                sort=[("_id", 1)],
+                hint=[("_id", 1)],
+                batch_size=self._batch_size,
+                session=session,
             )
-            if "last" in position:
-                # Unlike $gt, a bound of the index goes on past the last _id of one type to those of the next.
-                cursor = cursor.min([("_id", cast(int, last))])  # a bound of any type, whatever the driver's types say
             with cursor:
                 for batch in cast(Iterator[bytes], cursor):
                     found = decode_all(batch, OPTIONS)
-                    if "last" in position and found and found[0]["_id"] == last:
-                        del found[0]
                     if found:
                         seen = time_of(session)
-                        crossings = [self._synced[name].crossing(raw) for raw in found[: self._batch_size]]
+                        crossings = [self._synced[name].crossing(raw) for raw in found]
                         return _Page(crossings, mark, seen)
         return _Page([], mark, 0)
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import bson
 
+from conformance.connection import OPTIONS
 from conformance.errors import ConfigurationError, TargetError
 from conformance.private import FILE_MODE, FOLDER_MODE
 from edge.ledger import Ledger
@@ -91,7 +92,7 @@ class State:
     def get(self, name: str) -> Any:
         """A remembered value; None when there is none."""
         found = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if found is None else bson.decode(found[0])["value"]
+        return None if found is None else bson.decode(found[0], OPTIONS)["value"]
 
     def put(self, name: str, value: Any) -> None:
         """Remember a value of any type that BSON has; None forgets it."""

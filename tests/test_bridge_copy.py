@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import Code, DatetimeMS, MaxKey, MinKey, ObjectId, Timestamp
 from pymongo import MongoClient
 
 from conformance.errors import ConfigurationError
+from edge.ledger import name_of
 from edge.state import State
 from edge.store import Store
 from edge.synced import Synced
@@ -68,6 +69,27 @@ def test_ids_of_all_types_are_copied(pair: Pair) -> None:
     }
     expected = {str(each["_id"]) for each in pair.database["keyed"].find()}
     assert {each["_id"] for each in pair.store.execute("SELECT _id FROM keyed")} == expected
+
+
+def test_documents_with_ids_that_no_device_has_are_recorded_on_every_page(pair: Pair) -> None:
+    """MaxKey, the very last _id, included."""
+    odd = [MinKey(), None, 2.5, {"a": 1}, b"x", Timestamp(1, 1), Code("1"), MaxKey()]
+    pair.database["things"].insert_many([{"_id": f"{each:03}"} for each in range(120)])
+    pair.database["things"].insert_many([{"_id": each} for each in odd])
+    pair.meet()
+    assert pair.store.count("things") == 120
+    assert {key for _, key in pair.unsynced} == {name_of(each) for each in odd}
+    assert all(each.reason for each in pair.unsynced.values())
+
+
+def test_a_page_may_end_at_any_id(pair: Pair) -> None:
+    """A date that Python has not, for instance, from where the copy then goes on."""
+    pair.settings = pair.settings.model_copy(update={"batch_size": 2})
+    odd = [DatetimeMS(569_000_000_000_000), Timestamp(7, 1), Timestamp(8, 1), MaxKey()]
+    pair.database["things"].insert_many([{"_id": each} for each in ["a", *odd]])
+    pair.meet()
+    assert {key for _, key in pair.unsynced} == {name_of(each) for each in odd}
+    assert pair.in_store("things", "a") == {}
 
 
 def test_without_an_initial_sync_only_changes_cross(pair: Pair) -> None:
