@@ -4,45 +4,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from conformance import yaml_file
 from conformance.errors import ConfigurationError
+from conformance.known_names import keys_at, values_at
+from conformance.suggestion import did_you_mean
+from conformance.yaml_file import MAX_DEPTH, TooDeepError, check_size
 
 #: Places whose value is not shown, even when it is wrong.
 _SECRET: Final = re.compile(r"key|token|secret|password|connection_string", re.IGNORECASE)
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Bytes that a file may have: a configuration file is written by people.
+MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 class _Twice(Exception):  # noqa: N818 - never leaves this module
     """A key stands twice in one JSON object."""
 
 
-class _UniqueKeyLoader(_Loader):  # type: ignore[misc]
-    """A safe loader that refuses a key given twice, which YAML would let the later value win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a table", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice; remove one", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
-
-
 def read_yaml(path: Path) -> Any:
     """The YAML document in a file; a syntax error or a key given twice is one line with file and line number."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - it is a SafeLoader
+        return yaml_file.parse(_text(path))
+    except TooDeepError as error:
+        raise ConfigurationError(f"{path}: {error}; write less at once") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError(f"{path}:{line}: not valid YAML: {error.problem}; mend the file") from None
@@ -67,7 +57,13 @@ def read_json(path: Path) -> Any:
         raise ConfigurationError(f"{path}:{line}: {constant} is not JSON; write a finite number")
 
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+        content = json.loads(_text(path), object_pairs_hook=unique, parse_constant=refuse)
+        check_size(content)
+        return content
+    except RecursionError:
+        raise ConfigurationError(f"{path}: it is nested more than {MAX_DEPTH} deep; write less at once") from None
+    except TooDeepError as error:
+        raise ConfigurationError(f"{path}: {error}; write less at once") from None
     except _Twice as error:
         line, key = _line_of_second(path, str(error)), str(error)
         raise ConfigurationError(f"{path}:{line}: the key {key!r} stands twice in one object; remove one") from None
@@ -94,7 +90,7 @@ def parse_file(kind: Any, path: Path) -> Any:
         # What a validator of ours says names the value itself where that helps.
         own = first["type"] == "value_error"
         found = "" if hidden or own else f" (found {str(first['input'])[:60]!r})"
-        raise ConfigurationError(f"{located(path, first['loc'])}: at {place}: {_mend(first)}{found}") from None
+        raise ConfigurationError(f"{located(path, first['loc'])}: at {place}: {_mend(first, kind)}{found}") from None
 
 
 def located(path: Path, place: Sequence[str | int] = ()) -> str:
@@ -108,7 +104,7 @@ def located(path: Path, place: Sequence[str | int] = ()) -> str:
     line, node = root.start_mark.line, root
     for part in place:
         if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
+            for key, value in yaml_file.pairs(node):
                 if key.value == str(part):
                     line, node = key.start_mark.line, value
                     break
@@ -121,8 +117,8 @@ def located(path: Path, place: Sequence[str | int] = ()) -> str:
 def _composed(path: Path) -> Any:
     """The nodes of a file with their lines; JSON is YAML, but for tabs. None where there is nothing to be read."""
     try:
-        return yaml.compose(path.read_text(encoding="utf-8").replace("\t", " "), Loader=_Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return yaml_file.compose(_text(path).replace("\t", " "))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ConfigurationError):
         return None
 
 
@@ -148,13 +144,24 @@ def _line_of_second(path: Path, key: str) -> int:
     return 1
 
 
+def _text(path: Path) -> str:
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ConfigurationError(f"{path}: it has {size:,} bytes; a file of at most {MAX_BYTES:,} is expected")
+    return path.read_text(encoding="utf-8")
+
+
 def _unreadable(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"{path}: cannot be read: {error.strerror}; check the path")
 
 
-def _mend(error: Any) -> str:
+def _mend(error: Any, kind: Any) -> str:
+    place = error["loc"]
     if error["type"] == "extra_forbidden":
-        return "there is no such key; remove it or correct its spelling"
+        return f"there is no such key; {did_you_mean(place[-1], keys_at(kind, place[:-1]))}"
+    if error["type"] == "literal_error":
+        known = values_at(kind, place) or re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        return f"there is no such value; {did_you_mean(error['input'], known)}"
     if error["type"] == "missing":
         return "the key is missing; write it"
     return str(error["msg"]).removeprefix("Value error, ")

@@ -51,6 +51,11 @@ _CANONICAL: Final = json_util.JSONOptions(
 #: What reading a broken file or a broken document raises; RecursionError is one nested beyond measure.
 _BROKEN: Final = (BSONError, ValueError, TypeError, OverflowError, EOFError, RecursionError, zlib.error)
 
+#: Bytes of a BSON document: the server's limit, and what it grants itself beyond.
+_DOCUMENT_BYTES: Final = 16 * 1024 * 1024 + 16 * 1024
+#: Bytes of a document as a line of Extended JSON, whose longest form has six characters for a byte.
+MAX_LINE_BYTES: Final = 8 * _DOCUMENT_BYTES
+
 Checksum = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
@@ -89,6 +94,18 @@ class Archive:
         """Where a collection's documents are."""
         return self.folder / self.manifest.file(entry.collection)
 
+    def differs_from(self, model: Model) -> str | None:
+        """Return a line about documents that were written under other schemas than the model's; None if they were not.
+
+        The manifest alone cannot say whether the model has changed since or somebody has changed the manifest.
+        """
+        if self.manifest.model == fingerprint(model):
+            return None
+        return (
+            f"{self.folder / MANIFEST}: it was written under other schemas than this model's"
+            f" ({self.manifest.model[:12]}…, now {fingerprint(model)[:12]}…)"
+        )
+
     def check_files(self) -> None:
         """Raise ConfigurationError for the first file that is not there, or not the one that was written."""
         for entry in self.manifest.collections:
@@ -105,22 +122,27 @@ class Archive:
 
     def documents(self, entry: Entry) -> Iterator[RawBSONDocument]:
         """The documents of a collection, in the order of the file; ConfigurationError names the first broken one."""
-        path, number = self.path(entry), 0
+        path, number, complete = self.path(entry), 0, False
         parse = {"json": _parsed_lines, "bson": _parsed_bson}[self.manifest.format]
         try:
             with gzip.open(path) if self.manifest.gzip else path.open("rb") as file:
                 for document in parse(file):  # type: ignore[arg-type]
                     if "_id" not in document:
                         raise ValueError("it has no _id")
+                    if number == entry.documents:
+                        break
                     number += 1
                     yield document
+                else:
+                    complete = True
         except OSError as error:
             raise ConfigurationError(f"{path}: {error.strerror or error}; export again") from None
         except _BROKEN as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise _damaged(path, f"document {number + 1} cannot be read: {reason}") from None
-        if number != entry.documents:
-            raise _damaged(path, f"it has {number:,} documents, and the manifest says {entry.documents:,}")
+        if number != entry.documents or not complete:
+            found = f"{number:,}" if complete else f"more than {number:,}"
+            raise _damaged(path, f"it has {found} documents, and the manifest says {entry.documents:,}")
 
 
 def fingerprint(model: Model) -> str:
@@ -130,7 +152,10 @@ def fingerprint(model: Model) -> str:
 
 
 def open_archive(folder: Path, model: Model) -> Archive:
-    """Read the manifest of a folder; ConfigurationError when there is none, or when it is not for this model."""
+    """Read the manifest of a folder; ConfigurationError when there is none, or when it is not for this model.
+
+    Other schemas than the model's are no error (`Archive.differs_from`): the documents may meet both.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise ConfigurationError(f"{folder}: there is no {MANIFEST}, so this is no finished export; name one's folder")
@@ -236,7 +261,9 @@ def _packed(file: IO[bytes]) -> gzip.GzipFile:
 
 
 def _parsed_lines(file: IO[bytes]) -> Iterator[RawBSONDocument]:
-    for line in file:
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError(f"its line has more than {MAX_LINE_BYTES:,} bytes, more than a document can have")
         document = json_util.loads(line, json_options=_CANONICAL)
         if not isinstance(document, dict):
             raise ValueError("it is not an object")
@@ -244,7 +271,11 @@ def _parsed_lines(file: IO[bytes]) -> Iterator[RawBSONDocument]:
 
 
 def _parsed_bson(file: IO[bytes]) -> Iterator[RawBSONDocument]:
-    return bson.decode_file_iter(file, RAW)
+    while head := file.read(4):
+        size = int.from_bytes(head, "little", signed=True)
+        if len(head) < 4 or not 5 <= size <= _DOCUMENT_BYTES:
+            raise ValueError(f"it says that it has {size:,} bytes; a document has 5 to {_DOCUMENT_BYTES:,}")
+        yield RawBSONDocument(head + file.read(size - 4), RAW)
 
 
 def _line(name: str, document: RawBSONDocument) -> bytes:

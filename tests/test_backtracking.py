@@ -85,9 +85,9 @@ def seconds(pattern: str, longest: int) -> float:
     for size in (1, 2, 3):
         for letters in itertools.product("ab", repeat=size):
             text = ("".join(letters) * longest)[:longest] + "!"
-            started = time.perf_counter()
+            started = time.process_time()
             re.search(pattern, text)
-            most = max(most, time.perf_counter() - started)
+            most = max(most, time.process_time() - started)
     return most
 
 
@@ -110,11 +110,11 @@ def test_refused_patterns_are_slow_by_measurement() -> None:
     """So that the refusals are not empty words: each doubles its time with a letter or two more."""
     for pattern, text in (("^([A-Za-z .'-]+)+$", "a"), ("^(a|a)*$", "a"), ("^(a|aa)+$", "a"), ("^(ab|a|b)*$", "ab")):
         times = []
-        for length in (14, 18):
-            started = time.perf_counter()
+        for length in (12, 20):
+            started = time.process_time()
             for _ in range(3):
                 re.search(pattern, (text * length)[:length] + "!")
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
         assert times[1] > 3 * times[0], pattern
     assert MAX_STEPS < 2**24
 
@@ -150,8 +150,8 @@ def test_a_model_with_a_slow_pattern_is_refused_unless_its_text_is_short(tmp_pat
 def test_a_text_beyond_its_longest_is_not_matched() -> None:
     """A pattern is fast up to maxLength only; longer text is a breach in any case."""
     schema = {"type": "string", "pattern": "^[a-z]*[a-z0-9]*x$", "maxLength": 1_000}
-    started = time.perf_counter()
+    started = time.process_time()
     assert not fits(schema, "a" * 60_000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert not fits(schema, "a" * 1_000)
     assert fits(schema, "a" * 999 + "x")

@@ -9,6 +9,7 @@ import json
 import shutil
 import signal
 import subprocess
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -361,7 +362,10 @@ DAMAGE: Mapping[str, tuple[Callable[[Path], Any], str]] = {
     "file cut short": (lambda a: changed(a, ORDERS, lambda b: b[:-1]), "bytes, and the manifest says"),
     "one byte changed": (lambda a: changed(a, ORDERS, lambda b: b.replace(b"a", b"b", 1)), "SHA-256"),
     "a document less": (lambda a: rewritten(a, ORDERS, lambda b: b[b.index(b"\n") + 1 :]), "199 documents"),
-    "a document more": (lambda a: rewritten(a, ORDERS, lambda b: b + b[: b.index(b"\n") + 1]), "201 documents"),
+    "a document more": (
+        lambda a: rewritten(a, ORDERS, lambda b: b + b[: b.index(b"\n") + 1]),
+        "more than 200 documents",
+    ),
     "no JSON": (lambda a: rewritten(a, ORDERS, lambda b: b.replace(b"{", b"[", 1)), "document 1 cannot be read"),
     "no object": (lambda a: rewritten(a, ORDERS, lambda b: b"[]" + b[b.index(b"\n") :]), "it is not an object"),
     "no _id": (lambda a: rewritten(a, ORDERS, lambda b: b.replace(b"_id", b"_ID", 1)), "it has no _id"),
@@ -372,6 +376,12 @@ DAMAGE: Mapping[str, tuple[Callable[[Path], Any], str]] = {
     "nested beyond measure": (
         lambda a: rewritten(a, ORDERS, lambda b: b'{"_id":' + b"[" * 100_000 + b[b.index(b"\n") :]),
         "document 1 cannot be read",
+    ),
+    "a manifest of brackets": (lambda a: (a / MANIFEST).write_text("[" * 200_000), "nested more than 100 deep"),
+    "a manifest of keys": (lambda a: (a / MANIFEST).write_text('{"a":' * 200_000), "nested more than 100 deep"),
+    "a manifest of whole brackets": (
+        lambda a: (a / MANIFEST).write_text("[" * 150 + "]" * 150),
+        "nested more than 100 deep",
     ),
     "a document that breaks its schema": (
         lambda a: rewritten(a, ORDERS, lambda b: b.replace(b'"completed"', b'"done"', 1)),
@@ -415,6 +425,9 @@ DAMAGED_FILES: Sequence[tuple[str, bool, Callable[[bytes], bytes], str]] = [
     ("bson", False, lambda content: content + b"\x01", "document 4 cannot be read"),
     ("json", True, lambda content: content[:-3], "cannot be read"),
     ("json", True, lambda _: b"no gzip", "orders.jsonl.gz"),
+    ("bson", False, lambda _: (2**31 - 1).to_bytes(4, "little") + b"\0" * 9, "document 1 cannot be read: it says that"),
+    ("bson", False, lambda _: (-5).to_bytes(4, "little", signed=True) + b"\0" * 9, "document 1 cannot be read"),
+    ("bson", True, lambda _: gzip.compress(b"\4\0\0\0"), "it says that it has 4 bytes"),
     ("json", True, lambda content: gzip.compress(gzip.decompress(content)[:-5]), "cannot be read"),
 ]
 
@@ -428,6 +441,54 @@ def test_a_damaged_bson_or_gzip_file_is_refused(mongo: Mongo, tmp_path: Path, nu
     line = refusal(mongo, tmp_path / "out", validate=False)
     assert "orders." in line
     assert says in line
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_line_longer_than_any_document_is_refused_before_it_is_read(
+    mongo: Mongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compressed: bool
+) -> None:
+    """A gzip archive of 1.5 MB may hold a line of 1.5 GB. Here the limit, and the line, are a hundredth of that."""
+    monkeypatch.setattr("generator.archive.MAX_LINE_BYTES", 1_000_000)
+    with new_archive(tmp_path / "out", MODEL, "shop", "json", compressed=compressed) as writer:
+        writer.add("orders", [RawBSONDocument(bson.encode({"_id": position})) for position in range(2)])
+    line = b'{"_id":"' + b"a" * 15_000_000 + b'"}\n'
+    rewritten(
+        tmp_path / "out",
+        next(path.name for path in (tmp_path / "out").glob("orders.*")),
+        lambda content: (gzip.compress if compressed else bytes)(
+            (gzip.decompress if compressed else bytes)(content) + line
+        ),
+    )
+    tracemalloc.start()
+    try:
+        assert "document 3 cannot be read: its line has more than 1,000,000 bytes" in refusal(
+            mongo, tmp_path / "out", validate=False
+        )
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_documents_beyond_the_manifests_number_are_not_read(mongo: Mongo, tmp_path: Path) -> None:
+    """A small gzip file may hold millions: reading ends with the first that is too many."""
+    with new_archive(tmp_path / "out", MODEL, "shop", "bson", compressed=True) as writer:
+        writer.add("orders", [RawBSONDocument(bson.encode({"_id": 1}))])
+    many = gzip.compress(bson.encode({"_id": 1}) * 3 + b"\1")  # of which the fourth would be refused as broken
+    rewritten(tmp_path / "out", "orders.bson.gz", lambda _: many)
+    assert "it has more than 1 documents, and the manifest says 1" in refusal(mongo, tmp_path / "out", validate=False)
+
+
+def test_an_export_of_other_schemas_is_named(workplace: Workplace, uri: str, name: str, archive: Path) -> None:
+    """The documents are checked against this model's; the manifest is only what somebody has written."""
+    assert open_archive(archive, MODEL).differs_from(MODEL) is None
+    told(archive, model="0" * 64)
+    done = run(workplace, uri, name, "import", str(archive))
+    assert done.code == 0
+    assert f"{archive / MANIFEST}: it was written under other schemas than this model's (000000000000…" in done.err
+    assert "documents are checked against this model's" in done.err
+    again = run(workplace, uri, name, "import", str(archive), "--no-validate", "--drop", "--yes")
+    assert again.code == 0
+    assert "documents are not checked against this model's" in again.err
 
 
 def test_a_document_of_another_schema_is_refused_by_the_server_s_own_judgement(mongo: Mongo, name: str) -> None:

@@ -80,6 +80,8 @@ def import_(
     """
     project = project_of(context)
     archive = open_archive(folder, project.model)
+    if other := archive.differs_from(project.model):
+        notice(f"{other}; documents are {'not ' if no_validate else ''}checked against this model's")
     sizes = {entry.collection: entry.documents for entry in archive.manifest.collections}
     checks = {f"verify {name}": size for name, size in sizes.items()}
     with opened(project, uri, embedded) as target, dataset.alone(target, notice):
