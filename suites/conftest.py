@@ -29,6 +29,7 @@ from conformance.selection import select
 from conformance.session import Judgement, Project, judging, load_project
 from conformance.target import Choice, Target, require_data
 from generator.dataset import embedded_dataset
+from suites import junit
 from suites.edge_dataset import Edge, edge_of
 from suites.leaving import Leaving
 from suites.options import Options, read_options
@@ -203,7 +204,11 @@ def edge(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="session")
 def judgement(
-    pytestconfig: pytest.Config, request: pytest.FixtureRequest, project: Project, target: Target
+    pytestconfig: pytest.Config,
+    request: pytest.FixtureRequest,
+    project: Project,
+    target: Target,
+    record_testsuite_property: junit.Record,
 ) -> Iterator[Judgement]:
     """All chosen rules, started together; tests wait for their own."""
     options = pytestconfig.stash[_OPTIONS]
@@ -223,7 +228,9 @@ def judgement(
         if all(rule.id in results for rule in rules):  # a verdict on a part would be none
             with _one_line_exit(), _explained(target):
                 found = [results[rule.id] for rule in rules]
-                pytestconfig.stash[_REPORT] = judgement.report(found, options.baseline)
+                report = judgement.report(found, options.baseline)
+            pytestconfig.stash[_REPORT] = report
+            junit.describe_run(record_testsuite_property, report, strict=pytestconfig.getoption("--warnings-fail"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -234,7 +241,9 @@ def rules_under_way(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Callable[[], None]:
+def judge(
+    pytestconfig: pytest.Config, request: pytest.FixtureRequest, judgement: Judgement, rule_id: str
+) -> Callable[[], None]:
     """Wait for the rule's result and turn it into pytest's outcome."""
 
     def judge() -> None:
@@ -245,6 +254,7 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
         (result,) = compare([result], known, shown).results
         pytestconfig.stash[_RESULTS][rule_id] = result
         attach(result)
+        junit.describe(request.node, result)
         if result.status == "skipped":
             pytest.skip(result.reason or "")
         if result.status == "error":
@@ -254,6 +264,16 @@ def judge(pytestconfig: pytest.Config, judgement: Judgement, rule_id: str) -> Ca
             pytest.fail(text.finding(result), pytrace=False)
 
     return judge
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Report the time that a rule's check took, of which its test has waited for a part only."""
+    report: Any = yield
+    result = item.config.stash[_RESULTS].get(rule_of(item) or "")
+    if result is not None and call.when == "call":
+        report.duration = result.duration_s
+    return report
 
 
 def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]) -> None:

@@ -96,6 +96,47 @@ def test_there_is_one_junit_case_and_one_allure_result_per_rule(whole: Whole) ->
     assert json.loads((allure / "categories.json").read_text(encoding="utf-8"))
 
 
+def cases(reports: Path) -> dict[str, ElementTree.Element]:
+    """The test cases of JUnit's file by rule."""
+    found = ElementTree.parse(reports / "junit.xml").iter("testcase")  # noqa: S314 - our own file
+    return {case.attrib["name"][len("test_rule[") : -1]: case for case in found if "test_rule[" in case.attrib["name"]}
+
+
+def properties(element: ElementTree.Element) -> dict[str, str]:
+    """What is said of a test case, or of the whole file."""
+    return {each.attrib["name"]: each.attrib["value"] for each in element.findall("properties/property")}
+
+
+def test_junit_tells_severity_status_numbers_and_the_time_of_each_rule(whole: Whole) -> None:
+    told = cases(whole.reports)
+    for rule in whole.report["rules"]:
+        case = told[rule["id"]]
+        names = ("severity", "status", "examined", "violations")
+        assert properties(case) == {name: str(rule[name]) for name in names}
+        assert float(case.attrib["time"]) == pytest.approx(rule["duration_s"], abs=0.002)
+    spent = sum(float(case.attrib["time"]) for case in told.values())
+    assert spent == pytest.approx(sum(rule["duration_s"] for rule in whole.report["rules"]), abs=0.5)
+    suite = next(ElementTree.parse(whole.reports / "junit.xml").iter("testsuite"))  # noqa: S314 - our own file
+    about = properties(suite)
+    assert (about["verdict"], about["warnings"]) == ("CONFORMANT (generated data)", "0")
+    assert (about["started_at"], about["quality_score"]) == (whole.report["run"]["started_at"], "100.0")
+
+
+def test_a_warning_is_in_the_junit_file(
+    workplace: Workplace, mongo: Mongo, copied: str, uri: str, tmp_path: Path
+) -> None:
+    mongo[copied].create_collection("customers_backup")
+    rule = "counts._database.unknown-collections"
+    flags = ("--uri", uri, "--reports", str(tmp_path), f"--junitxml={tmp_path / 'junit.xml'}", "--only", rule)
+    assert workplace.suites(*flags, env={"MONGODB_DATABASE": copied}).code == 0
+    case = cases(tmp_path)[rule]
+    assert [properties(case)[name] for name in ("severity", "status", "violations")] == ["warning", "warned", "1"]
+    output = case.findtext("system-out") or ""
+    assert "Warning: customers_backup: no schema defines it" in output
+    assert "Fix: Drop the collection, or define it in schemas/." in output
+    assert case.find("failure") is None
+
+
 @pytest.fixture(scope="module")
 def orphan(workplace: Workplace, whole: Whole, mongo: Mongo, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """`pytest suites/` on data of which one document refers to nothing."""
