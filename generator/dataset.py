@@ -22,6 +22,7 @@ from generator.batch import Document
 from generator.embedder import local_embedder
 from generator.loader import Progress, load
 from generator.plan import Plan
+from generator.sources import imported_sources
 
 #: Stands in place of the fingerprint while the data is being made.
 _UNFINISHED: Final = "unfinished"
@@ -29,25 +30,25 @@ _UNFINISHED: Final = "unfinished"
 _IMPORTED: Final = "imported"
 #: What is provisioned before documents are loaded.
 SHAPES: Final = frozenset({"collections", "validators", "images"})
-#: Modules of the library that decide what documents, validators and indexes look like.
-_SHAPING: Final = ("calendar.py", "formula.py", "kinds.py", "model.py", "oracle.py", "provision.py", "validator.py")
+#: What documents, validators and indexes are made by; all that these import counts too.
+_MAKERS: Final = ("generator.plan", "generator.loader", "generator.embedder", "conformance.provision")
+#: Packages whose releases may change the values.
+_LIBRARIES: Final = ("faker", "numpy", "pymongo", "rstr", "tokenizers", "wordllama")
 #: Told what is about to happen, in words.
 Notice = Callable[[str], None]
 
 
 def fingerprint(model: Model, settings: Settings, configuration: Configuration) -> str:
-    """SHA-256 over everything the dataset is made from: schemas, config, generator, settings, library versions."""
+    """Return a SHA-256 over everything the dataset is made from: schemas, config, code, settings, library versions."""
     digest = hashlib.sha256()
-    library = Path(__file__).parent
-    sources = [*(model.root / "schemas").glob("*.json"), *(model.root / "config").glob("*"), *library.glob("*.py")]
-    sources += [library.parent / "conformance" / name for name in _SHAPING]
-    for path in sorted(sources):
-        if path.is_file():
-            digest.update(f"{path.name}:{path.stat().st_size}:".encode())
-            digest.update(path.read_bytes())
+    files = [*(model.root / "schemas").glob("*.json"), *(model.root / "config").rglob("*")]
+    named = [(path.relative_to(model.root).as_posix(), path) for path in sorted(files) if path.is_file()]
+    for name, path in [*named, *imported_sources(*_MAKERS)]:
+        content = path.read_bytes()
+        digest.update(f"{name}:{len(content)}:".encode())
+        digest.update(content)
     sizes = {name: settings.size(name, configuration.generation.defaults) for name in model.settings}
-    libraries = ("numpy", "faker", "pymongo", "rstr", "tokenizers")
-    made_with = {name: importlib.metadata.version(name) for name in libraries} | {"by": local_embedder().provider}
+    made_with = {name: importlib.metadata.version(name) for name in _LIBRARIES} | {"by": local_embedder().provider}
     digest.update(json.dumps([sizes, settings.constants(), settings.seed, made_with], sort_keys=True).encode())
     return digest.hexdigest()
 
