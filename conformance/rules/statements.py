@@ -17,6 +17,7 @@ from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Document, Rule, answer, skipped
 from conformance.rules.bounds import Bounds
 from conformance.rules.counts import expected
+from conformance.rules.expected_value import expected_value
 from conformance.rules.joins import Join, join
 from conformance.rules.screen import DocumentTest
 from conformance.rules.shares import Shares
@@ -134,10 +135,14 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
         unlisted = formula.why_unlisted(document)
         if unlisted is not None:
             return f"{path} is {shorten(document.get(path))}, and cannot be checked: {unlisted}"
-        operands = ", ".join(f"{part} {shorten(document.get(part))}" for part in (*formula.operands, *formula.optional))
-        return f"{path} is {shorten(document.get(path))}, not {equation.equals}" + (
-            f" ({operands})" if operands else ""
-        )
+        expected = expected_value(formula, document, money=money)
+        values = {part: value_at(document, part) for part in (*formula.operands, *formula.optional)}
+        operands = ", ".join(f"{part} {shorten(value)}" for part, value in values.items() if value is not None)
+        is_ = f"{path} is {shorten(value_at(document, path))}"
+        if not values:
+            return f"{is_}, expected {expected or equation.equals}"
+        how = f"{equation.equals} ({operands})"
+        return f"{is_}, not {how}" if expected is None else f"{is_}, expected {expected}: {how}"
 
     needs = " and ".join([path, *(one for one in formula.operands if not model[name].field(one).required)])
     return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=needs)
@@ -163,7 +168,9 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
         unlisted = formula.why_unlisted(document)
         if unlisted is not None:
             return f"it cannot be checked: {unlisted}"
-        return ", ".join(f"{path} {shorten(document.get(path, 'absent'))}" for path in named)
+        values = ((path, value_at(document, path)) for path in named)
+        found = ", ".join(f"{path} {'absent' if value is None else shorten(value)}" for path, value in values)
+        return f"{found}; required: {assertion.holds}"
 
     needs = " and ".join(optional or formula.operands)
     return DocumentTest(assertion.collection, screen=query, violating=query, why=why, guards=guards, needs=needs)
