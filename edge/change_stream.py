@@ -19,7 +19,8 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
-from conformance.connection import OPTIONS, in_words
+from conformance.connection import in_words
+from edge.decoding import OPTIONS
 from edge.pace import link_delays
 
 Document = dict[str, Any]

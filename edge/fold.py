@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from edge.change_stream import as_number
+from edge.decoding import can_be_sent
 from edge.delta import described, diff, patched
 from edge.ledger import Row, key_of, name_of
 from edge.state import State
@@ -64,7 +65,8 @@ class Fold:
         if own and time <= self._accounted:
             return
         row = self._by_id.get(place)
-        known = not own and ((row is not None and time <= row.seen) or (*place, "to Ditto") in self._unsynced)
+        unsynced = (*place, "to Ditto") in self._unsynced and can_be_sent(mongo_id)  # else it cannot be read again
+        known = not own and ((row is not None and time <= row.seen) or unsynced)
         if place[1] in self.stale[name] and not own:
             return
         after = None if known else self._after(event, row)

@@ -14,9 +14,9 @@ from typing import Any, Final
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
-from conformance.connection import OPTIONS
 from edge.arrival import Arrival, Arrived
 from edge.change_stream import time_of
+from edge.decoding import OPTIONS, can_be_sent
 from edge.delta import same
 from edge.fold import Fold
 from edge.ledger import Row, name_of
@@ -109,7 +109,7 @@ class Inbound:
         return Fold(self._state, self._synced, self._state.sessions(), self._state.get(ACCOUNTED) or 0)
 
     def _read(self, fold: Fold, name: str, ids: Sequence[Any], copied: int | None = None) -> None:
-        for some in chunks(ids, _READ):
+        for some in chunks([each for each in ids if can_be_sent(each)], _READ):
             with self._database.client.start_session() as session:
                 found = list(self._database[name].find({"_id": {"$in": list(some)}}, session=session))
                 seen = time_of(session)

@@ -15,13 +15,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bson import decode_all
+from bson import MaxKey, decode_all
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
-from conformance.connection import OPTIONS
 from edge.arrival import Arrived
 from edge.change_stream import time_of
+from edge.decoding import OPTIONS, can_be_sent
 from edge.inbound import Inbound
 from edge.recent import Recent
 from edge.state import State
@@ -96,7 +96,10 @@ class InitialCopy:
         page = self._take(name, position)
         if not page.crossings:
             return 0, self._finish(name, position)
-        after = {**position, "copied": position["copied"] + len(page.crossings), "last": page.crossings[-1][0]}
+        last = page.crossings[-1][0]
+        # A page ends at an _id that cannot be sent only where nothing follows.
+        bound = last if can_be_sent(last) else MaxKey()
+        after = {**position, "copied": position["copied"] + len(page.crossings), "last": bound}
         self._ahead = (name, after, self._reader.submit(self._read, name, after, self._recent.mark()))
         fresh = [each for each in page.crossings if not self._recent.since(name, each[0], page.mark)]
         self._recent.forget(page.mark)
@@ -126,13 +129,14 @@ class InitialCopy:
                 session=session,
             )
             with cursor:
+                found: list[Document] = []
+                seen = 0
                 for batch in cast(Iterator[bytes], cursor):
-                    found = decode_all(batch, OPTIONS)
-                    if found:
-                        seen = time_of(session)
-                        crossings = [self._synced[name].crossing(raw) for raw in found]
-                        return _Page(crossings, mark, seen)
-        return _Page([], mark, 0)
+                    found += decode_all(batch, OPTIONS)
+                    seen = seen or time_of(session)  # when the first of them was read
+                    if found and can_be_sent(found[-1]["_id"]):  # the next page is asked for from there
+                        break
+        return _Page([self._synced[name].crossing(document) for document in found], mark, seen)
 
     def _finish(self, name: str, position: Position) -> Arrived:
         """Look again for what the pass has not met: it is gone in MongoDB, or was made while the pass went on."""

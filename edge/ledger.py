@@ -14,11 +14,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, Final
 
 import bson
 import cbor2
+
+from edge.decoding import can_be_sent
 
 Document = dict[str, Any]
 
@@ -67,7 +69,7 @@ class Row:
 def key_of(identity: Any) -> str:
     """Return one text for each Ditto _id, whatever the order of an object's names: JSON, or CBOR where it has bytes."""
     if type(identity) is str:
-        return encode_basestring(identity)
+        return encode_basestring(identity) if can_be_sent(identity) else encode_basestring_ascii(identity)
     try:
         return json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except TypeError:
@@ -103,6 +105,7 @@ class Ledger:
 
     def rows_by_mongo_id(self, collection: str, ids: Sequence[Any]) -> list[Row]:
         """MongoDB's documents, deleted ones included."""
+        ids = [each for each in ids if can_be_sent(each)]
         plain = self._among(collection, "key", [key_of(each) for each in ids if _is_plain(each)])
         same = [row for row in plain if _is_same(row)]
         if len(same) == len(ids) or collection not in self._mapped:

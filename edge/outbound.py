@@ -25,10 +25,10 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from conformance.connection import OPTIONS
 from conformance.connector import RetryStrategy
 from edge.change_stream import time_of
 from edge.commits import TOO_DEEP
+from edge.decoding import OPTIONS
 from edge.delta import same
 from edge.inbound import ACCOUNTED
 from edge.ledger import Row, id_of

@@ -15,9 +15,9 @@ from typing import Any, Final, Self
 
 import bson
 
-from conformance.connection import OPTIONS
 from conformance.errors import ConfigurationError, TargetError
 from conformance.private import FILE_MODE, FOLDER_MODE
+from edge.decoding import OPTIONS
 from edge.ledger import Ledger
 from edge.unsynced import UnsyncedDocuments
 

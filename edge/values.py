@@ -205,7 +205,7 @@ def _string(value: str, _: int) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise Unsyncable("", "text with half a character (a lone surrogate)") from None
+            raise Unsyncable("", "text that is not UTF-8 (half a character, for instance)") from None
     return value
 
 

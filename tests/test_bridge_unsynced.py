@@ -11,6 +11,7 @@ import pytest
 from bson import Binary
 from pymongo import MongoClient
 
+from edge.state import State
 from edge.synced import Synced
 from tests.bridging import Document, Pair, edge, pair, paired, synced
 
@@ -197,3 +198,17 @@ def test_two_documents_of_one_id_in_ditto(pair: Pair) -> None:
     pair.meet()
     assert pair.in_store("people", "same") == {"code": "same", "n": 3}
     assert pair.unsynced == {}
+
+
+def test_unsynced_documents_that_are_gone_after_a_lost_position_are_forgotten(pair: Pair) -> None:
+    """No event tells of their deletion: the comparison of all documents has to."""
+    things = pair.database["things"]
+    things.insert_many([{"_id": "gone", "v": Binary(b"x")}, {"_id": "stays", "v": Binary(b"x")}, {"_id": "a"}])
+    pair.meet()
+    assert {key for _, key in pair.unsynced} == {'"gone"', '"stays"'}
+    things.delete_one({"_id": "gone"})
+    with State.open(pair.folder / "state") as state, state.transaction():
+        state.put("token", {"_data": "lost"})
+    pair.meet()
+    assert {key for _, key in pair.unsynced} == {'"stays"'}
+    assert pair.store.count("things") == 1

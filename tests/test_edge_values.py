@@ -152,9 +152,9 @@ REFUSED = {
     "year 10000": (DatetimeMS(253_402_300_800_000), "a date outside the years 1 to 9999"),
     "year 0": (DatetimeMS(-62_135_596_800_001), "a date outside the years 1 to 9999"),
     "aware beyond": (datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))), "a date outside the years 1 to 9999"),
-    "half a character": ("a\ud800", r"text with half a character \(a lone surrogate\)"),
+    "half a character": ("a\ud800", r"text that is not UTF-8 \(half a character, for instance\)"),
     "NUL in a name": ({"a\0": 1}, "the name .* holds NUL, which MongoDB takes in none"),
-    "half a character in a name": ({"\ud800": 1}, r"text with half a character \(a lone surrogate\)"),
+    "half a character in a name": ({"\ud800": 1}, r"text that is not UTF-8 \(half a character, for instance\)"),
     "a number for a name": ({1: 1}, "the name 1 is no text"),
 }
 
