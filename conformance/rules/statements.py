@@ -161,6 +161,8 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
     broken = {"$and": [*guards, {"$not": [formula.mongo()]}, *formula.validity()]}
     query = {"$expr": {"$or": [broken, *formula.unlisted()]}}
     words = set(re.findall(r"[\w.]+", assertion.holds))
+    constants = [f"{name} {value}" for name, value in configuration.constants.items() if name in words]
+    settings = f" ({', '.join(constants)})" if constants else ""
     named = [field.path for field in model[assertion.collection].walk() if field.path in words]
     optional = [path for path in formula.operands if not model[assertion.collection].field(path).required]
 
@@ -170,7 +172,7 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
             return f"it cannot be checked: {unlisted}"
         values = ((path, value_at(document, path)) for path in named)
         found = ", ".join(f"{path} {'absent' if value is None else shorten(value)}" for path, value in values)
-        return f"{found}; required: {assertion.holds}"
+        return f"{found}; required: {assertion.holds}{settings}"
 
     needs = " and ".join(optional or formula.operands)
     return DocumentTest(assertion.collection, screen=query, violating=query, why=why, guards=guards, needs=needs)
