@@ -10,9 +10,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from conformance.report import json_file
 from conformance.report.text import finding, render, show
-from conformance.results import Report, Sample
+from conformance.results import Outcome, Report, Sample
+from conformance.runner import judge
+from conformance.session import load_project
+from tests.judging import ROOT
 from tests.report_example import HOSTILE, REPORT, report, result
+from zava.conform import _conclude
 
 PATHS = {"JSON": Path("/a/long/path") / ("x" * 150) / "validation.json", "HTML": Path("reports/validation.html")}
 
@@ -139,3 +144,22 @@ def test_one_cause_is_told_once_with_its_places_and_what_follows_is_indented() -
 
 def test_a_difference_in_documents_is_told() -> None:
     assert "children   990  1,000 to 2,000: 10 missing\n" in render(REPORT)
+
+
+def test_conform_prints_consequences_and_fixes_as_validate_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "model"
+    root.mkdir()
+    for name in ("schemas", "config"):
+        (root / name).symlink_to(ROOT / name)
+    project = load_project(root)
+    rule = next(rule for rule in project.rules if rule.id == "indexes.orders.deleted")
+    found = Outcome(1, 1, (Sample("there is no index on deleted", ref="orders.deleted_1"),))
+    run = report(judge(rule, found, 0.0))
+    json_file.write(run, project.reports)
+    assert _conclude(project, 1, strict=False, rendered=None, as_json=False) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith(render(run, width=80))
+    assert f"Means: {rule.why}" in printed.replace("\n    ", " ")
+    assert "Fix: Run zava provision." in printed
