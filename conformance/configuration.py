@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from conformance.errors import ConfigurationError
 from conformance.model import Model
-from conformance.oracle import fits, shorten
+from conformance.oracle import fits
 from conformance.reading import located, parse_file
+from conformance.rendering import shorten
 from conformance.results import Severity
 
 #: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").

@@ -18,8 +18,8 @@ from pydantic import ConfigDict, Field, SecretStr
 from conformance.configuration import Strict
 from conformance.errors import ConfigurationError
 from conformance.model import Collection, IdMapping, Model
-from conformance.oracle import shorten
 from conformance.reading import located, parse_file
+from conformance.rendering import shorten
 from conformance.settings import DATABASE_NAME, Settings, is_database_name
 
 #: Where the managed connector records the documents that did not sync, in the database that it follows.

@@ -41,7 +41,7 @@ from conformance.expressions import (
 from conformance.kinds import MAX_INTEGER
 from conformance.lookups import Lookup
 from conformance.model import Collection, Field, Model, Reference
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 
 #: Values of a column and where they are present (None: everywhere).
 Column = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]

@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 
 from conformance.collation import SIMPLE_SPEC
 from conformance.model import Index
-from conformance.oracle import shorten
+from conformance.rendering import render, shorten
 
 Keys = tuple[tuple[str, int | str], ...]
 
@@ -165,10 +165,10 @@ def differences(wanted: LiveIndex, actual: LiveIndex) -> list[str]:
     if actual.unique != wanted.unique:
         found.append("it is not unique" if wanted.unique else "it is unique, which the model does not ask for")
     if actual.weights != wanted.weights and actual.keys == wanted.keys:
-        found.append(f"its weights are {dict(actual.weights)} instead of {dict(wanted.weights)}")
+        found.append(f"its weights are {render(actual.weights)} instead of {render(wanted.weights)}")
     if actual.language != wanted.language and actual.text and wanted.text:
         found.append(f"its default_language is {actual.language} instead of {wanted.language}")
-    found += [f"it has {option} {shorten(_plain(value))}" for option, value in actual.options.items()]
+    found += [f"it has {option} {shorten(value)}" for option, value in actual.options.items()]
     return found
 
 
@@ -199,7 +199,3 @@ def _keys(key: Mapping[str, Any], text: Sequence[str]) -> Iterator[tuple[str, in
             done = True
         else:
             yield path, kind if isinstance(kind, str) else (1 if kind > 0 else -1)
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value

@@ -10,8 +10,8 @@ from conformance.configuration import Configuration
 from conformance.expressions import Expression, typed
 from conformance.kinds import Kind
 from conformance.model import Collection
-from conformance.oracle import shorten
 from conformance.paths import value_at
+from conformance.rendering import shorten
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from conformance.kinds import is_integer, is_money, is_number, is_timestamp, is_uuid4, portable_pattern
+from conformance.kinds import MAX_INTEGER, is_integer, is_money, is_number, is_timestamp, is_uuid4, portable_pattern
+from conformance.rendering import shorten
 
 if TYPE_CHECKING:
     from conformance.model import Collection
@@ -50,12 +51,6 @@ def fits(schema: Mapping[str, Any], value: object) -> bool:
     return bool(_DialectValidator(schema).is_valid(value))
 
 
-def shorten(value: object, limit: int = 60) -> str:
-    """A value as it is shown in a finding: its repr, cut in the middle of nothing longer than ``limit``."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 def _breach(error: ValidationError) -> Breach:
     parts = [str(part) for part in error.absolute_path]
     path, keyword = ".".join(parts), str(error.validator)
@@ -69,11 +64,34 @@ def _breach(error: ValidationError) -> Breach:
         patterns = [re.compile(portable_pattern(p)) for p in schema.get("patternProperties", ())]
         extra = sorted(k for k in instance if k not in known and not any(p.search(k) for p in patterns))
         return Breach(".".join([*parts, extra[0]]), keyword, f"is not in the schema (extra: {', '.join(extra)})")
+    if keyword == "type" and (why := _beyond(error.instance)):
+        return Breach(path, keyword, f"{shorten(error.instance)} {why}")
     return Breach(path, keyword, f"{shorten(error.instance)} {_MEANING.get(keyword, 'breaks')} {_limit(error)}".strip())
 
 
+def _beyond(value: object) -> str | None:
+    """Why a number of the right BSON type is none that devices keep."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is not a finite number"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INTEGER:
+        return f"is beyond {MAX_INTEGER}, the largest whole number that devices keep"
+    return None
+
+
 def _limit(error: ValidationError) -> str:
-    return "" if str(error.validator).startswith("x-") else shorten(error.validator_value, 80)
+    keyword = str(error.validator)
+    if keyword == "type":
+        names = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        return " or ".join(_BSON_TYPES.get(str(name), str(name)) for name in names)
+    return "" if keyword.startswith("x-") else shorten(error.validator_value, 80)
+
+
+#: The types of a schema as BSON names them.
+_BSON_TYPES: Final[dict[str, str]] = {
+    "integer": "int or long",
+    "number": "int, long or double",
+    "boolean": "bool",
+}
 
 
 _MEANING: Final[dict[str, str]] = {

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from conformance.conditions import Comparison, Condition, Scalar, comparisons
 from conformance.model import Collection, Field
-from conformance.oracle import fits, shorten
+from conformance.oracle import fits
+from conformance.rendering import shorten
 
 _SCALAR: Final = (str, int, float)
 #: Documents to try at most, a second's worth: conditions on six fields with six values each have that many.

@@ -27,7 +27,7 @@ from conformance.live import (
     live_indexes,
 )
 from conformance.model import Collection, Model
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 from conformance.validator import difference, validator
 
 Kind = Literal["collection", "validator", "images", "conflicting-index", "extra-index", "indexes"]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from conformance.kinds import Kind
-from conformance.oracle import fits, shorten
+from conformance.oracle import fits
+from conformance.rendering import shorten
 from conformance.value_checks import Problem, pointer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from conformance.kinds import MAX_INTEGER, MAX_MONEY, MAX_NUMBER, TIMESTAMP_PATTERN, UUID4_PATTERN, portable_pattern
 from conformance.model import Collection, Field
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 
 Query = dict[str, Any]
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
 from conformance.errors import TargetError
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 from edge import sdk
 from edge.commits import Commits
 from edge.observer import Document, Observer

@@ -16,7 +16,8 @@ from conformance.configuration import Configuration
 from conformance.connection import in_words
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Collection, Field, Model
-from conformance.oracle import breaches, shorten
+from conformance.oracle import breaches
+from conformance.rendering import shorten
 from conformance.rules.base import Rule
 from conformance.rules.screen import DocumentTest
 from conformance.settings import Settings

@@ -30,9 +30,9 @@ from conformance.configuration import Strict
 from conformance.connection import OPTIONS
 from conformance.errors import ConfigurationError
 from conformance.model import Model
-from conformance.oracle import shorten
 from conformance.private import FOLDER_MODE, create_private
 from conformance.reading import read_json
+from conformance.rendering import shorten
 
 Form = Literal["json", "bson"]
 

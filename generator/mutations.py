@@ -18,7 +18,8 @@ from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Rege
 
 from conformance.kinds import MAX_INTEGER, Kind, kind_of
 from conformance.model import Collection, Field
-from conformance.oracle import Breach, shorten
+from conformance.oracle import Breach
+from conformance.rendering import shorten
 from generator.near_misses import NEARLY, TIMESTAMPS, UUIDS
 
 Document = dict[str, Any]

@@ -13,7 +13,8 @@ import numpy as np
 
 from conformance.errors import ConfigurationError
 from conformance.model import Field
-from conformance.oracle import fits, shorten
+from conformance.oracle import fits
+from conformance.rendering import shorten
 from generator.embedding import embedded_paths, joined, text_digest
 from generator.pools import pool
 

@@ -12,7 +12,8 @@ from conformance.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.kinds import is_number
 from conformance.model import Collection, Field, Model
-from conformance.oracle import breaches, shorten
+from conformance.oracle import breaches
+from conformance.rendering import shorten
 from conformance.settings import Settings
 from generator.batch import Document
 from generator.plan import Plan, Rows

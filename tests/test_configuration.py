@@ -78,7 +78,7 @@ WRONG_FILES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
     ("rows of no collection", "catalogue.yaml", replaced("stores:", "shops:"), ("catalogue.yaml:", ": at shops", "no such collection")),
     ("row with an unknown field", "catalogue.yaml", replaced("is_online: false", "online: false"), ("catalogue.yaml:", ": at stores.0.online", "no such field")),
     ("row with a wrong value", "catalogue.yaml", replaced("is_online: false", "is_online: 0"), ("catalogue.yaml:", ": at stores.0.is_online", "0", "stores.json")),
-    ("row with a wrong key", "catalogue.yaml", replaced("store_id: store_seattle", "store_id: Seattle"), ("catalogue.yaml:", ": at stores.0.store_id", "'Seattle'")),
+    ("row with a wrong key", "catalogue.yaml", replaced("store_id: store_seattle", "store_id: Seattle"), ("catalogue.yaml:", ": at stores.0.store_id", '"Seattle"')),
     ("row with a MAP too short", "catalogue.yaml", replaced("jan: 1.0, ", ""), ("catalogue.yaml:", ": at categories.0.seasonal_multipliers",)),
 ]  # fmt: skip
 
@@ -152,7 +152,7 @@ WRONG_FIGURES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
     ("product of a product", "generation.yaml", replaced("store_customer_weight * store_order_frequency", "store_customer_weight * store_order_share"), ("'store_order_share'", "product")),
     ("rate of no store", "generation.yaml", replaced("store_kirkland: 1040, ", ""), ("tax_rate", "'store_kirkland'")),
     ("value of no store", "generation.yaml", replaced("store_kirkland: 0.85, ", ""), ("store_order_value", "'store_kirkland'")),
-    ("choice outside the enum", "generation.yaml", replaced("completed: 92", "done: 92"), ("'done'", "order_status", "orders.status")),
+    ("choice outside the enum", "generation.yaml", replaced("completed: 92", "done: 92"), ('"done"', "order_status", "orders.status")),
     ("too many children", "generation.yaml", replaced("4: 10, 5: 5}", "4: 10, 6: 5}"), ("items_per_order", "6", "1 to 5")),
     ("a row without a required field", "catalogue.yaml", replaced("{type_id: type_hammers, type_name: Hammers, ", "{type_id: type_hammers, "), ("product_types.json", "type_name", "required")),
     ("a row too few", "catalogue.yaml", replaced("  - {store_id: store_kirkland,", "  # - {store_id: store_kirkland,"), ("catalogue.yaml", "7 rows of stores", "8", "add")),

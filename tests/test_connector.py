@@ -149,7 +149,7 @@ UNWORKABLE = {
     "twice": ("name: orders", "name: customers", "collections.7: customers stands twice; remove one"),
     "no batch": ("batch_size: 1000", "batch_size: 0", "settings.batch_size: is 0, must be from 1 to 10,000"),
     "strict mode not said": ("  strict_mode: false", "  #", "settings.strict_mode: is not said, must be stated"),
-    "ever faster": ("multiplier: 2", "multiplier: .nan", "settings.retry_strategy.backoff_multiplier: is nan, must be"),
+    "ever faster": ("multiplier: 2", "multiplier: .nan", "settings.retry_strategy.backoff_multiplier: is NaN, must be"),
 }
 
 

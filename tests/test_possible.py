@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from conformance.conditions import Comparison, Condition, Every, Some, holds, parse
 from conformance.model import Collection, load_model
 from conformance.possible import can_be, impossible, representatives, states_of
+from conformance.rendering import render
 from tests.judging import ROOT
 from tests.profiles import examples
 
@@ -39,7 +40,7 @@ VALUES = [
 @pytest.mark.parametrize(("path", "value", "possible"), VALUES)
 def test_what_a_field_can_be(path: str, value: Any, possible: bool) -> None:
     assert can_be(ORDERS.field(path), value) is possible
-    said = [] if possible else [f"{path} is never {value!r}: the schema refuses it"]
+    said = [] if possible else [f"{path} is never {render(value)}: the schema refuses it"]
     assert list(impossible(ORDERS, path, [value])) == said
 
 

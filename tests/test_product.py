@@ -199,11 +199,11 @@ def test_a_product_that_is_there_is_not_added_again(
     before = state(mongo)[shop]
     again = add(workplace, uri, shop, written(tmp_path, content))
     assert again.code == 2
-    assert "_id 'prod_pt-dr-0997' already; nothing was written" in again.line
+    assert '_id "prod_pt-dr-0997" already; nothing was written' in again.line
     mongo[shop]["product_embeddings"].create_index("product_id", unique=True)
     mongo[shop]["product_embeddings"].insert_one({"_id": "other", "product_id": "prod_pt-dr-0996"})
     late = add(workplace, uri, shop, written(tmp_path, {**DRILL, "sku": "PT-DR-0996"}))
-    assert (late.code, "product_id 'prod_pt-dr-0996' already" in late.line) == (2, True)
+    assert (late.code, 'product_id "prod_pt-dr-0996" already' in late.line) == (2, True)
     mongo[shop]["product_embeddings"].delete_one({"_id": "other"})
     assert state(mongo)[shop] == before
 

@@ -342,7 +342,7 @@ def test_duplicates_are_named_and_the_former_index_is_put_back(database: Documen
         apply(plan(model, database), database)
     message = str(caught.value)
     assert f"{database.name}.customers: a unique index cannot be built" in message
-    assert "email 'a@example.com'" in message
+    assert 'email "a@example.com"' in message
     assert "uniqueness.customers.*" in message
     assert "\n" not in message
     assert "unique" not in database.customers.index_information()["email_1"]

@@ -29,18 +29,18 @@ FAULTS = [
     ("empty", [], "has 0 numbers instead of 512"),
     ("all zero", [0.0] * 512, "is all zero"),
     ("all zero, of each kind", [0.0, -0.0, 0, Int64(0)] * 128, "is all zero"),
-    ("not a number", [0.5] * 100 + [float("nan")] + [0.5] * 411, "element 100 of image_embedding is nan"),
-    ("infinite", [float("inf")] + [0.5] * 511, "element 0 of image_embedding is inf"),
-    ("minus infinite", [0.5] * 511 + [float("-inf")], "element 511 of image_embedding is -inf"),
-    ("a null", [0.5] * 511 + [None], "element 511 of image_embedding is None"),
-    ("all null", [None] * 512, "element 0 of image_embedding is None"),
-    ("a string", ["0.5"] + [0.5] * 511, "element 0 of image_embedding is '0.5'"),
-    ("all strings", ["0.5"] * 512, "element 0 of image_embedding is '0.5'"),
-    ("a boolean", [0.5] * 511 + [True], "element 511 of image_embedding is True"),
+    ("not a number", [0.5] * 100 + [float("nan")] + [0.5] * 411, "element 100 of image_embedding is NaN"),
+    ("infinite", [float("inf")] + [0.5] * 511, "element 0 of image_embedding is Infinity"),
+    ("minus infinite", [0.5] * 511 + [float("-inf")], "element 511 of image_embedding is -Infinity"),
+    ("a null", [0.5] * 511 + [None], "element 511 of image_embedding is null"),
+    ("all null", [None] * 512, "element 0 of image_embedding is null"),
+    ("a string", ["0.5"] + [0.5] * 511, 'element 0 of image_embedding is "0.5"'),
+    ("all strings", ["0.5"] * 512, 'element 0 of image_embedding is "0.5"'),
+    ("a boolean", [0.5] * 511 + [True], "element 511 of image_embedding is true"),
     ("an array within", [0.5] * 511 + [[0.5]], "element 511 of image_embedding is [0.5]"),
     ("an object within", [{}] + [0.5] * 511, "element 0 of image_embedding is {}"),
     ("a decimal NaN", [0.5] * 511 + [Decimal128("NaN")], "element 511 of image_embedding"),
-    ("null", None, "is None, no array"),
+    ("null", None, "is null, no array"),
     ("a number", 0.5, "is 0.5, no array"),
     ("an object", {"0": 0.5}, "no array"),
     ("absent", ABSENT, "is missing"),
@@ -127,12 +127,12 @@ def test_no_vectors_is_no_pass(model: Model, shop: Mongo) -> None:
 @pytest.mark.parametrize(
     ("remove", "add", "figures", "identity", "why"),
     [
-        ("prod_2", [], (3, 1), "prod_2", "products 'prod_2' has none in product_embeddings"),
-        (None, [embedding("again", product_id="prod_2")], (3, 1), "prod_2", "products 'prod_2' has 2 in"),
-        (None, [embedding("lone")], (4, 1), "lone", "product_id is 'lone', which no document of products has"),
-        (None, [embedding("a", product_id="x"), embedding("b", product_id="x")], (5, 2), "a", "product_id is 'x'"),
-        (None, [embedding("void", product_id=None)], (4, 1), "void", "product_id is None"),
-        (None, [embedding("odd", product_id=["prod_1"])], (4, 1), "odd", "product_id is ['prod_1']"),
+        ("prod_2", [], (3, 1), "prod_2", 'products "prod_2" has none in product_embeddings'),
+        (None, [embedding("again", product_id="prod_2")], (3, 1), "prod_2", 'products "prod_2" has 2 in'),
+        (None, [embedding("lone")], (4, 1), "lone", 'product_id is "lone", which no document of products has'),
+        (None, [embedding("a", product_id="x"), embedding("b", product_id="x")], (5, 2), "a", 'product_id is "x"'),
+        (None, [embedding("void", product_id=None)], (4, 1), "void", "product_id is null"),
+        (None, [embedding("odd", product_id=["prod_1"])], (4, 1), "odd", 'product_id is ["prod_1"]'),
     ],
     ids=["no vector", "two vectors", "no product", "two without product", "null", "an array"],
 )
@@ -155,7 +155,7 @@ def test_a_deleted_vector_is_none_for_a_product_that_is_not(model: Model, shop: 
     outcome = verdict(model, shop)[PAIR]
     assert (outcome.examined, outcome.violations) == (3, 1)
     assert [(sample.id, sample.why) for sample in outcome.samples] == [
-        ("prod_1", "products 'prod_1' has only a deleted one in product_embeddings")
+        ("prod_1", 'products "prod_1" has only a deleted one in product_embeddings')
     ]
 
 

@@ -58,9 +58,9 @@ def test_a_child_without_its_parent_is_counted_and_one_without_a_reference_is_no
     outcome = found(ORDER, order_items=numbered(*items), orders=numbered({"order_id": "o"}, {}, {"order_id": None}))
     assert (outcome.examined, outcome.violations) == (4, 3)
     assert said(outcome) == [
-        (1, "order_id is 'a': no document of orders has it"),
-        (5, "order_id is 'a': no document of orders has it"),
-        (0, "order_id is 'b': no document of orders has it"),
+        (1, 'order_id is "a": no document of orders has it'),
+        (5, 'order_id is "a": no document of orders has it'),
+        (0, 'order_id is "b": no document of orders has it'),
     ]
 
 
@@ -131,7 +131,7 @@ def test_live_children_of_deleted_parents(found: Finding) -> None:
     ]
     outcome = found(DELETED, order_items=numbered(*items), orders=numbered(*orders))
     assert (outcome.examined, outcome.violations) == (8, 1)
-    assert said(outcome) == [(1, "order_id is 'gone': that document of orders is deleted")]
+    assert said(outcome) == [(1, 'order_id is "gone": that document of orders is deleted')]
 
 
 def test_deleted_children_of_deleted_parents_hide_no_live_one(found: Finding) -> None:
@@ -183,7 +183,7 @@ def test_a_key_that_differs_from_the_parents(found: Finding) -> None:
     documents = [{"order_id": o} | ({} if s is ABSENT else {"store_id": s}) for o, s in items]
     outcome = found(SAME_STORE, orders=numbered(*orders), order_items=numbered(*documents))
     assert outcome.violations == 2
-    assert said(outcome) == [(1, "store_id is 't', orders says 's'"), (4, "store_id is 'u', orders says 's' or 't'")]
+    assert said(outcome) == [(1, 'store_id is "t", orders says "s"'), (4, 'store_id is "u", orders says "s" or "t"')]
 
 
 @pytest.mark.parametrize("other", ["r", "t"])
@@ -191,7 +191,7 @@ def test_one_copy_of_many_is_enough(other: str, found: Finding) -> None:
     """Whether it stands below the right ones or above."""
     items = [{"order_id": "a", "store_id": store} for store in ("s", other, "s")]
     outcome = found(SAME_STORE, orders=numbered({"order_id": "a", "store_id": "s"}), order_items=numbered(*items))
-    assert said(outcome) == [(1, f"store_id is '{other}', orders says 's'")]
+    assert said(outcome) == [(1, f'store_id is "{other}", orders says "s"')]
 
 
 def test_keys_and_other_copies_come_through_one_reference(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_joined_copy(found: Finding) -> None:
     outcome = found(NAME, customers=numbered(*customers), orders=numbered(*orders))
     assert outcome.violations == 3
     assert [sample.id for sample in outcome.samples] == [1, 2, 5]
-    assert outcome.samples[0].why == "customer_name is 'Ann  Lee', customers says 'Ann Lee'"
+    assert outcome.samples[0].why == 'customer_name is "Ann  Lee", customers says "Ann Lee"'
 
 
 def test_more_copies_are_counted_than_are_shown(found: Finding) -> None:
@@ -325,7 +325,7 @@ def test_numbers_are_one_key_whatever_their_type(keys: tuple[Any, Any], found: F
     ]
     customer = {"customer_id": child, "name": "Ann", "email": "a@b.c"}
     outcome = found(EMAIL, customers=[customer], orders=[{"customer_id": parent, "customer_email": "x@b.c"}])
-    assert [sample.why for sample in outcome.samples] == ["customer_email is 'x@b.c', customers says 'a@b.c'"]
+    assert [sample.why for sample in outcome.samples] == ['customer_email is "x@b.c", customers says "a@b.c"']
 
 
 def test_more_totals_are_counted_than_are_shown(found: Finding) -> None:
@@ -409,8 +409,8 @@ def test_nothing_precedes_its_cause(found: Finding) -> None:
     )
     assert (outcome.examined, outcome.violations) == (6, 2)
     assert said(outcome) == [
-        (0, f"order_date is '{DAY.format(2)}', should be at least {DAY.format(3)}"),
-        (6, f"order_date is '{DAY.format(8)}', should be at least {DAY.format(9)}"),
+        (0, f'order_date is "{DAY.format(2)}", should be at least {DAY.format(3)}'),
+        (6, f'order_date is "{DAY.format(8)}", should be at least {DAY.format(9)}'),
     ]
 
 

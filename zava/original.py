@@ -25,7 +25,7 @@ from urllib.parse import quote
 from conformance.configuration import Configuration
 from conformance.kinds import is_integer
 from conformance.model import Model
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 from generator.batch import Document
 from generator.json_stream import JsonStream
 from generator.source import Row, check_rows, number, refused, vector

@@ -17,8 +17,8 @@ from pymongo.database import Database
 
 from conformance.errors import ConfigurationError
 from conformance.model import Model
-from conformance.oracle import shorten
 from conformance.reading import read_json
+from conformance.rendering import shorten
 from conformance.session import Project
 from generator import addition, dataset
 from generator.azure_openai import embedder_for

@@ -30,7 +30,6 @@ from conformance.conditions import (
     to_mongo,
 )
 from conformance.model import Collection
-from conformance.oracle import shorten
 from conformance.permissions import (
     PERMISSIONS_FILE,
     Operation,
@@ -41,6 +40,7 @@ from conformance.permissions import (
     known_users,
 )
 from conformance.possible import named, representatives, states_of
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, listed
 from conformance.rules.subscriptions import FILE, found, signed_in

@@ -16,8 +16,8 @@ from conformance.errors import ConfigurationError
 from conformance.expressions import cents, is_time_stamp
 from conformance.formula import Formula
 from conformance.model import Field, Model, Reference
-from conformance.oracle import shorten
 from conformance.partition import Range
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
 from conformance.rules.joins import Part

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.model import Copy
-from conformance.oracle import shorten
+from conformance.rendering import compared
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context
 from conformance.rules.joins import Expression, Part
@@ -76,7 +76,8 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
                 continue
             violations += 1
             if len(samples) < context.sample_size:
-                right = " or ".join(shorten(value) for value in should)
-                why = f"{copy.field} is {shorten(row[copy.field])}, {through.target} says {right}"
+                pairs = [compared(row[copy.field], value) for value in should]
+                right = " or ".join(wanted for _, wanted in pairs)
+                why = f"{copy.field} is {pairs[0][0]}, {through.target} says {right}"
                 samples.append(Sample(why, row["_id"]))
     return violations, tuple(samples)

@@ -18,7 +18,7 @@ from bson import ObjectId
 from conformance.configuration import Configuration
 from conformance.kinds import MAX_INTEGER
 from conformance.model import Collection, Field, Model
-from conformance.oracle import shorten
+from conformance.rendering import MISSING, shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, Rule, answer, listed
 from conformance.rules.screen import DocumentTest
@@ -130,14 +130,15 @@ def _maps(collection: Collection, document: Document) -> Iterator[str]:
             missing = [child.name for child in field.children if child.required and child.name not in value]
             extra = sorted(value.keys() - {child.name for child in field.children})
             if missing or extra:
-                yield f"{field.path} lacks {missing or 'nothing'} and has {extra or 'nothing'} besides"
+                lacks, has = (shorten(names, 200) if names else "nothing" for names in (missing, extra))
+                yield f"{field.path} lacks {lacks} and has {has} besides"
 
 
 def _names(_: Collection, document: Document) -> Iterator[str]:
     for one in walk(document):
         hidden = one.name.startswith("_") and one.path != "_id"
         if hidden or not one.name or "$" in one.name or "." in one.name:
-            yield f"{one.path}: {one.name!r} is not a name that devices take"
+            yield f"{one.path}: {shorten(one.name)} is not a name that devices take"
 
 
 def _types(_: Collection, document: Document) -> Iterator[str]:
@@ -149,9 +150,9 @@ def _types(_: Collection, document: Document) -> Iterator[str]:
             continue
         if isinstance(value, float):
             if not math.isfinite(value):
-                yield f"{one.path} is {value}"
+                yield f"{one.path} is {shorten(value)}"
         elif not isinstance(value, int) or not -MAX_INTEGER <= value <= MAX_INTEGER:
-            yield f"{one.path} is {shorten(value)} ({type(value).__name__})"
+            yield f"{one.path} is {shorten(value)}"
 
 
 def _depth(_: Collection, document: Document) -> Iterator[str]:
@@ -257,7 +258,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
                 collection.name,
                 screen=unfit,
                 violating=without,
-                why=lambda document: f"{flag} is {shorten(document[flag]) if flag in document else 'missing'}",
+                why=lambda document: f"{flag} is {shorten(document.get(flag, MISSING))}",
             ),
             why="A hard delete can come back from a device that was offline; the flag cannot.",
             mend=f"Set {flag} to true or false.",

@@ -27,6 +27,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     screen=unfit,
                     violating={"$nor": [field_query(collection, field.name)]},
                     why=_why(collection, field.name),
+                    field=field.name,
                 ),
                 why="Devices and queries rely on the field's type and range; a till cannot show what it cannot read.",
                 mend=f"Correct or set {field.name}; provision the validator so that the server refuses the next one.",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from conformance.configuration import Configuration
 from conformance.kinds import MAX_NUMBER
 from conformance.model import Collection, Field, Model, Reference
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Rule, answer, skipped
 from conformance.rules.subjects import Subjects

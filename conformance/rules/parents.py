@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from conformance.model import Model, Reference
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, skipped
 from conformance.rules.joins import Part

@@ -32,7 +32,7 @@ class DocumentTest:
     ``violating`` selects exactly the broken documents, and ``why`` explains one; when a query cannot tell,
     ``violating`` is None and ``why`` decides for each document of the screen (None: it is fine). ``guards`` are
     expressions that are all true of a document that can be examined; where no document can, the rule is skipped,
-    and ``needs`` names the fields that were looked for.
+    and ``needs`` names the fields that were looked for. ``field`` is the top-level field that it is about.
     """
 
     collection: str
@@ -41,6 +41,7 @@ class DocumentTest:
     violating: Query | None = None
     guards: tuple[Any, ...] = ()
     needs: str = ""
+    field: str | None = None
 
     def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         """See Check."""
@@ -128,11 +129,24 @@ def _one_by_one(
         violating = {**narrow, "$and": [test.violating]}
         violations = collection.count_documents(violating)
         found = collection.find(violating).sort("_id", 1).limit(context.sample_size) if violations else ()
-        samples = context.samples(Sample(test.why(one) or rule.title, one["_id"]) for one in found)
+        samples = context.samples(
+            Sample(test.why(one) or _symbol(context, test, one["_id"]) or rule.title, one["_id"]) for one in found
+        )
         outcomes[rule.id] = Outcome(max(sizes[rule], violations), violations, samples)
     if deciding:
         outcomes |= _decide(context, name, sizes, suspects, deciding)
     return outcomes
+
+
+def _symbol(context: Context, test: DocumentTest, identity: Any) -> str | None:
+    """Name the fields that hold a BSON symbol, which the driver reads as a string; None where there is none."""
+    fields = context.model[test.collection].walk()
+    paths = [field.path for field in fields if test.field in (None, field.path.split(".")[0])]
+    types = {f"t{place}": {"$type": f"${path}"} for place, path in enumerate(paths)}
+    pipeline: list[Query] = [{"$match": {"_id": identity}}, {"$project": {"_id": 0, **types}}]
+    found = next(iter(context.collection(test.collection).aggregate(pipeline)), {})
+    held = [path for place, path in enumerate(paths) if found.get(f"t{place}") == "symbol"]
+    return f"{', '.join(held)} is of the BSON type symbol, not string; write it as a string" if held else None
 
 
 def _decide(

@@ -11,8 +11,8 @@ from conformance.errors import ConfigurationError
 from conformance.expressions import cents, typed
 from conformance.formula import Formula
 from conformance.model import Model
-from conformance.oracle import shorten
 from conformance.paths import value_at
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Document, Rule, answer, skipped
 from conformance.rules.bounds import Bounds

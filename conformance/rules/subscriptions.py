@@ -25,9 +25,9 @@ from conformance.conditions import (
 from conformance.configuration import Configuration, filled
 from conformance.errors import ConfigurationError
 from conformance.model import Collection, Model
-from conformance.oracle import shorten
 from conformance.permissions import User, document_of, known_users, load_permissions
 from conformance.possible import impossible, representatives
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, Rule, listed, skipped
 from conformance.rules.files import unreadable

@@ -20,7 +20,7 @@ from conformance.errors import ConfigurationError
 from conformance.expressions import Expression, cents
 from conformance.formula import Formula
 from conformance.model import Field, Model, Reference
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context
 from conformance.rules.joins import Part, of_all

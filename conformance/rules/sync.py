@@ -25,7 +25,7 @@ from conformance.connector import (
 )
 from conformance.errors import ConfigurationError
 from conformance.model import Collection, IdMapping, Model
-from conformance.oracle import shorten
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Rule, listed, skipped
 from conformance.rules.files import unreadable

@@ -8,9 +8,9 @@ from typing import Any
 from conformance.configuration import Configuration
 from conformance.kinds import UUID4_PATTERN
 from conformance.model import Collection, Field, Model
-from conformance.oracle import shorten
+from conformance.rendering import MISSING, compared, shorten
 from conformance.results import Outcome, Sample
-from conformance.rules.base import Context, Rule, answer, skipped
+from conformance.rules.base import Context, Document, Rule, answer, skipped
 from conformance.rules.screen import DocumentTest
 from conformance.rules.subjects import Subjects
 from conformance.validator import validator
@@ -144,7 +144,7 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
             collection.name,
             screen={"$nor": [validator(collection)]},
             violating={"$expr": text, field.path: other},
-            why=lambda document: f"{field.path} is {shorten(document.get(field.path))}",
+            why=lambda document: f"{field.path} is {shorten(document.get(field.path, MISSING))}",
             guards=(text,),
             needs=field.path,
         ),
@@ -154,6 +154,10 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
 
 
 def _identity(collection: Collection, name: str) -> Rule:
+    def why(document: Document) -> str:
+        identity, field = compared(document["_id"], document.get(name, MISSING))
+        return f"_id is {identity}, {name} is {field}"
+
     held = {"$ne": [{"$type": f"${name}"}, "missing"]}
     different = {"$expr": {"$and": [held, {"$ne": ["$_id", f"${name}"]}]}}
     return Rule(
@@ -163,7 +167,7 @@ def _identity(collection: Collection, name: str) -> Rule:
             collection.name,
             screen=different,
             violating=different,
-            why=lambda document: f"_id is {shorten(document['_id'])}, {name} is {shorten(document.get(name))}",
+            why=why,
             guards=(held,),
             needs=name,
         ),

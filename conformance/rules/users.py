@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from conformance.conditions import Always, Attribute, Comparison, comparisons
 from conformance.model import Model
-from conformance.oracle import fits, shorten
+from conformance.oracle import fits
 from conformance.permissions import OPERATIONS, PERMISSIONS_FILE, Grant, Permissions, allowed, known_users, user_of
 from conformance.possible import impossible
+from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, listed, skipped
 
