@@ -16,6 +16,7 @@ from conformance.errors import ConfigurationError
 from conformance.model import Collection, Model
 from conformance.results import Outcome
 from conformance.rules.sync import _UNFIT_TYPES, rules
+from conformance.settings import load_settings
 from tests.judging import ROOT, context_for, failed, judge
 
 SHIPPED = (ROOT / "config" / CONNECTOR_FILE).read_text(encoding="utf-8")
@@ -184,7 +185,7 @@ def verdict(
         (tmp_path / "config").mkdir(exist_ok=True)
         if text is not None:
             (tmp_path / "config" / CONNECTOR_FILE).write_text(text, encoding="utf-8")
-        context = context_for(replace(model, root=tmp_path), provisioned)
+        context = replace(context_for(replace(model, root=tmp_path), provisioned), settings=load_settings())
         return judge(rules(context.model, context.configuration), context)
 
     return run
