@@ -23,6 +23,8 @@ MISSING: Final = type("Missing", (), {"__repr__": lambda _: "missing"})()
 #: Categories of characters that are not seen, or not told apart: controls, formats, unassigned, all spaces and breaks.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
 _WORD: Final = re.compile(r"[^\W\d]+")
+#: A long below it means the same as an int, to every rule and to devices.
+_MAX_INT: Final = 2**31 - 1
 _LATIN: Final = re.compile("[A-Za-z]")
 
 
@@ -146,8 +148,7 @@ _RENDERERS: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
     (bool, lambda value: "true" if value else "false"),
     (Code, _code),
     (str, _text),
-    (Int64, lambda value: f"{int(value)} (long)"),
-    (int, lambda value: str(int(value))),
+    (int, lambda value: f"{int(value)} (long)" if abs(value) > _MAX_INT else str(int(value))),
     (float, _number),
     (Decimal128, lambda value: f"{value} (decimal)"),
     (ObjectId, lambda value: f"{value} (objectId)"),

@@ -34,13 +34,13 @@ def rules(model: Model) -> dict[str, Rule]:
          "total is 7, expected 6.00: subtotal - discount_total + tax (subtotal 5, discount_total 0, tax 1)"),
         ("totals.orders.total", {"total": 7.0, "subtotal": Decimal128("5.05"), "discount_total": 0.05, "tax": 1.0},
          "total is 7.0, expected 6.00: subtotal - discount_total + tax"
-         " (subtotal Decimal128('5.05'), discount_total 0.05, tax 1.0)"),
+         " (subtotal 5.05 (decimal), discount_total 0.05, tax 1.0)"),
         ("totals.orders.total", {"total": 7.0, "subtotal": "5", "discount_total": 0.0, "tax": 1.0},
-         "total is 7.0, expected 6.00: subtotal - discount_total + tax (subtotal '5', discount_total 0.0, tax 1.0)"),
+         "total is 7.0, expected 6.00: subtotal - discount_total + tax (subtotal \"5\", discount_total 0.0, tax 1.0)"),
         ("totals.orders.total", {"total": 7.0, "subtotal": [5], "discount_total": 0.0, "tax": 1.0},
          "total is 7.0, not subtotal - discount_total + tax (subtotal [5], discount_total 0.0, tax 1.0)"),
         ("totals.orders.tax", {"tax": 1.0, "subtotal": 100.0, "discount_total": 0.0, "store_id": "store_seattle"},
-         f"tax is 1.0, expected 10.35: {TAX} (subtotal 100.0, discount_total 0.0, store_id 'store_seattle')"),
+         f"tax is 1.0, expected 10.35: {TAX} (subtotal 100.0, discount_total 0.0, store_id \"store_seattle\")"),
         ("totals.order_items.line_total", {"line_total": 4.0, "quantity": 3, "unit_price": 1.5},
          "line_total is 4.0, expected 4.50: quantity * unit_price - or_zero(discount_amount)"
          " (quantity 3, unit_price 1.5)"),

@@ -43,7 +43,7 @@ EVERY_TYPE: list[tuple[Any, str, str]] = [
     (Code("f()", {"a": 1}), '"f()" (javascriptWithScope)', "javascript"),
     (7, "7", "int"),
     (Timestamp(1700000000, 3), "1700000000:3 (timestamp)", "timestamp"),
-    (Int64(7), "7 (long)", "long"),
+    (Int64(2**40), f"{2**40} (long)", "long"),
     (Decimal128("1.10"), "1.10 (decimal)", "decimal"),
     (MinKey(), "MinKey", "minKey"),
     (MaxKey(), "MaxKey", "maxKey"),
@@ -59,6 +59,10 @@ def test_every_bson_type_is_shown_by_its_name(value: Any, shown: str, name: str)
 
 def test_no_two_types_are_shown_alike() -> None:
     assert len({shown for _, shown, _ in EVERY_TYPE}) == len(EVERY_TYPE)
+
+
+def test_a_long_that_an_int_could_hold_is_a_number() -> None:
+    assert (render(Int64(7)), bson_type(Int64(7))) == ("7", "long")
 
 
 def test_a_field_that_is_not_there_is_missing() -> None:
