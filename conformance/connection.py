@@ -142,6 +142,8 @@ def _reply(error: pymongo.errors.OperationFailure) -> str:
             details = details[part][0]
             break
     code = details.get("code", error.code)
+    if code == _UNAUTHORIZED:
+        return "the user has no right to do this"
     if code == _VALIDATOR:
         found = "; ".join(map(str, refusals(details.get("errInfo", {}).get("details", {}))[:_SHOWN]))
         return f"the validator refuses the document{found and ': '}{found}"

@@ -55,8 +55,7 @@ def _breach(error: ValidationError) -> Breach:
     parts = [str(part) for part in error.absolute_path]
     path, keyword = ".".join(parts), str(error.validator)
     if keyword == "required":
-        missing = str(error.message).split("'")[1]
-        return Breach(".".join([*parts, missing]), keyword, "is missing")
+        return Breach(path, keyword, "is missing")
     if keyword == "additionalProperties":
         schema: Any = error.schema
         instance: Any = error.instance
@@ -125,6 +124,12 @@ def _holds(test: Callable[[object], bool], keyword: str) -> Callable[..., Errors
     return check
 
 
+def _required(_validator: object, names: list[str], instance: object, _schema: object) -> Errors:
+    if isinstance(instance, Mapping):
+        # The error stands at the field that is missing, not at the object without it.
+        yield from (ValidationError("is missing", path=(name,)) for name in names if name not in instance)
+
+
 def _pattern(_validator: object, pattern: str, instance: object, schema: Mapping[str, Any]) -> Errors:
     # A text beyond maxLength is a breach already; patterns are only known to be fast up to there.
     if (
@@ -165,6 +170,7 @@ _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
 _DialectValidator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
+        "required": _required,
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from conformance import yaml_file
 from conformance.errors import ConfigurationError
+from conformance.input_errors import input_problem
 from conformance.known_names import keys_at, values_at
 from conformance.suggestion import did_you_mean
 from conformance.yaml_file import MAX_DEPTH, TooDeepError, check_size
@@ -164,4 +165,4 @@ def _mend(error: Any, kind: Any) -> str:
         return f"there is no such value; {did_you_mean(error['input'], known)}"
     if error["type"] == "missing":
         return "the key is missing; write it"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return input_problem(error)

@@ -22,6 +22,7 @@ from pydantic import (
 
 from conformance.environment import Environment, read_environment
 from conformance.errors import ConfigurationError
+from conformance.input_errors import input_problem
 from conformance.masking import mask
 
 Size = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -219,7 +220,7 @@ def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _one_line(first: Mapping[str, Any], environment: Environment) -> str:
-    message = str(first["msg"]).removeprefix("Value error, ")
+    message = input_problem(first)
     if not first["loc"]:
         return message
     variable = str(first["loc"][0]).upper()

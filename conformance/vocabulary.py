@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -73,7 +72,7 @@ def _weight(error: Error) -> int:
 
 def _message(error: Error) -> str:
     say = _MESSAGES.get(str(error.validator))
-    text = say(error) if say else f"{error.message[:160]}"
+    text = say(error) if say else f"{_short(error.instance)} does not satisfy {error.validator}"
     is_part = isinstance(error.schema, Mapping) and "$defs" not in error.schema
     hint = error.schema.get("description", "") if is_part else ""
     return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; schemas/vocabulary.json says what is allowed"
@@ -86,8 +85,18 @@ def _unknown(error: Error) -> str:
 
 
 def _unevaluated(error: Error) -> str:
-    extra = re.search(r"\('([^']*)'", error.message)
-    return f"there is no keyword {extra.group(1) if extra else '?'!r} here; remove it or correct its spelling"
+    """Name a key that the schema does not know: the one that is left when all without which it complains are gone."""
+    checked = _validator().evolve(schema=error.schema)
+
+    def complains(keys: list[str]) -> bool:
+        found = checked.iter_errors({key: error.instance[key] for key in keys})
+        return any(each.validator == error.validator and not each.path for each in found)
+
+    left = sorted(error.instance)
+    for name in sorted(error.instance):
+        fewer = [key for key in left if key != name]
+        left = fewer if complains(fewer) else left
+    return f"there is no keyword {left[0]!r} here; remove it or correct its spelling"
 
 
 def _missing(error: Error) -> str:
@@ -124,6 +133,16 @@ def _not(error: Error) -> str:
     return f"{_short(error.instance)} is not allowed here"
 
 
+def _beside(error: Error) -> str:
+    pairs = ((key, other) for key, others in error.validator_value.items() for other in others)
+    key, missing = next((k, other) for k, other in pairs if k in error.instance and other not in error.instance)
+    return f"{missing!r} is missing beside {key!r}; add it"
+
+
+def _joined(kinds: object) -> str:
+    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+
+
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:79] + "…"
@@ -140,5 +159,16 @@ _MESSAGES: Final[Mapping[str, Callable[[Error], str]]] = {
     "enum": lambda error: f"{_short(error.instance)} is none of {', '.join(map(str, error.validator_value))}",
     "format": lambda error: f"{_short(error.instance)}: {error.cause}",
     "contains": lambda error: f"{_short(error.instance)} lacks {error.validator_value['const']!r}; add it",
-    "dependentRequired": lambda error: error.message.replace(" is a dependency of ", " is missing beside "),
+    "dependentRequired": _beside,
+    "type": lambda error: f"{_short(error.instance)} is not of type {_joined(error.validator_value)}",
+    "pattern": lambda error: f"{_short(error.instance)} does not match {error.validator_value}",
+    "minimum": lambda error: f"{_short(error.instance)} is less than {error.validator_value}",
+    "maximum": lambda error: f"{_short(error.instance)} is more than {error.validator_value}",
+    "exclusiveMinimum": lambda error: f"{_short(error.instance)} is not more than {error.validator_value}",
+    "minItems": lambda error: f"{_short(error.instance)} has fewer than {error.validator_value} entries",
+    "maxItems": lambda error: f"{_short(error.instance)} has more than {error.validator_value} entries",
+    "minProperties": lambda error: f"{_short(error.instance)} has fewer than {error.validator_value} keys",
+    "maxProperties": lambda error: f"{_short(error.instance)} has more than {error.validator_value} keys",
+    "minLength": lambda error: f"{_short(error.instance)} is shorter than {error.validator_value}",
+    "uniqueItems": lambda error: f"{_short(error.instance)} has an entry twice",
 }

@@ -26,6 +26,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from conformance.errors import ConfigurationError
+from conformance.input_errors import input_problem
 
 #: Nothing but this machine: who calls is said by a header, which a gateway on it must have checked.
 HOST: Final = "127.0.0.1"
@@ -58,8 +59,7 @@ def wrong_arguments(error: ValidationError) -> str:
 
 def _wrong_argument(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"])
-    said = str(error["msg"]).removeprefix("Value error, ")
-    said = f"{said[:1].lower()}{said[1:]}"
+    said = input_problem(error)
     found = "" if error["type"] == "missing" else f" (found {str(error['input'])[:60]!r})"
     return f"{place}: {said}{found}" if place else f"{said}{found}"
 

@@ -167,7 +167,7 @@ def test_the_traps_are_traps(model: Model, shop: Mongo, monkeypatch: pytest.Monk
     """Who may see the other stores falls into them; and without the barrier the server does move conditions."""
     manager = reader_of(model, shop, SUPER_MANAGER)
     for _, collection, pipeline in TRAPS:
-        with pytest.raises(ToolError, match="Failed to parse number"):
+        with pytest.raises(ToolError, match="the server refused the query"):
             manager.foreign_rows(collection, pipeline, 1_000)
     monkeypatch.setattr("mcp_servers.guard.BARRIER", {"$skip": 0})
     fallen = 0

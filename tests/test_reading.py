@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,20 @@ JSON = '{\n\t"size": 1,\n\t"parts": [\n\t\t{"name": "a"},\n\t\t{"name": "b",\n\t
 
 #: The file, the text that is replaced and by what, and the whole line that is said, from the file's name on.
 WRONG = [
-    ("x.yaml", "size: 1", "size: one", "x.yaml:2: at size: Input should be a valid integer (found 'one')"),
+    ("x.yaml", "size: 1", "size: one", "x.yaml:2: at size: write a whole number (found 'one')"),
     ("x.yaml", "    api_key: k", "    key: k", "x.yaml:6: at parts.1.key: there is no such key; did you mean api_key?"),
     ("x.yaml", "name: b", "api_key: c", "x.yaml:6: not valid YAML: the key 'api_key' stands twice; remove one; mend the file"),
     ("x.yaml", "name: b\n    api_key: k", "api_key: k", "x.yaml:5: at parts.1.name: the key is missing; write it"),
     ("x.yaml", "name: b", "name: B", "x.yaml:5: at parts.1.name: write it in lower case"),
-    ("x.yaml", "api_key: k", "api_key: 5550199", "x.yaml:6: at parts.1.api_key: Input should be a valid string"),
-    ("x.yaml", YAML, "", "x.yaml:1: at the top: Input should be a valid dictionary or instance of Whole (found 'None')"),
-    ("x.json", '"size": 1', '"size": "one"', "x.json:2: at size: Input should be a valid integer (found 'one')"),
+    ("x.yaml", "api_key: k", "api_key: 5550199", "x.yaml:6: at parts.1.api_key: write text"),
+    ("x.yaml", YAML, "", "x.yaml:1: at the top: write keys with their values (found 'None')"),
+    ("x.json", '"size": 1', '"size": "one"', "x.json:2: at size: write a whole number (found 'one')"),
     ("x.json", '"api_key": "k"', '"key": "k"', "x.json:6: at parts.1.key: there is no such key; did you mean api_key?"),
     ("x.json", '{"name": "a"}', "{}", "x.json:4: at parts.0.name: the key is missing; write it"),
     ("x.json", '"name": "b"', '"api_key": "c"', "x.json:6: the key 'api_key' stands twice in one object; remove one"),
     ("x.json", '"size": 1', '"size": NaN', "x.json:2: NaN is not JSON; write a finite number"),
-    ("x.json", '"size": 1,', '"size": 1', "x.json:3: not valid JSON: Expecting ',' delimiter; mend the syntax"),
-    ("x.json", JSON, "", "x.json:1: not valid JSON: Expecting value; mend the syntax"),
+    ("x.json", '"size": 1,', '"size": 1', "x.json:3: not valid JSON: *; mend the syntax"),
+    ("x.json", JSON, "", "x.json:1: not valid JSON: *; mend the syntax"),
 ]  # fmt: skip
 
 
@@ -67,7 +68,8 @@ def test_a_wrong_file_is_one_line_with_its_line(tmp_path: Path, name: str, old: 
     path.write_text(right.replace(old, new), encoding="utf-8")
     with pytest.raises(ConfigurationError) as raised:
         parse_file(Whole, path)
-    assert str(raised.value) == f"{tmp_path}/{said}"
+    # A * stands for the words of the parser, which are not ours.
+    assert re.fullmatch(re.escape(f"{tmp_path}/{said}").replace(r"\*", ".+"), str(raised.value))
 
 
 @pytest.mark.parametrize(("name", "text"), [("x.yaml", YAML), ("x.json", JSON)])
@@ -123,13 +125,13 @@ def test_merge_keys_and_anchors_are_read(tmp_path: Path, text: str, values: Any)
 
 
 BAD_YAML = [
-    ("a: 1\nb: {<<: 5}\n", "2: not valid YAML: expected a mapping or list of mappings for merging, but found scalar"),
+    ("a: 1\nb: {<<: 5}\n", "2: not valid YAML: "),
     ("a: &d {x: 1}\nb: {<<: *d, <<: *d}\n", "2: not valid YAML: the key '<<' stands twice; write <<: [*one, *other]"),
     ("a: &d {x: 1, x: 2}\nb: {<<: *d}\n", "1: not valid YAML: the key 'x' stands twice; remove one"),
-    ("b: {<<: *nope}\n", "1: not valid YAML: found undefined alias"),
+    ("b: {<<: *nope}\n", "1: not valid YAML: "),
     ("a: &a [*a]\n", " it is nested more than 100 deep, or refers to itself; write less at once"),
     ("a: &a {b: *a}\n", " it is nested more than 100 deep, or refers to itself; write less at once"),
-    ("[" * 200_000, "1: not valid YAML: exceeded maximum nesting depth"),
+    ("[" * 200_000, "1: not valid YAML: "),
     ("a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)),
      " it holds more than 5,000,000 values; write less at once"),
 ]  # fmt: skip

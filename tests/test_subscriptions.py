@@ -161,7 +161,7 @@ WRONG: list[tuple[str, Callable[[Any], object], str]] = [
     ("no find", lambda c: c["devices"][1]["subscriptions"][3].pop("find"), "at devices.0.subscriptions.3.find: the key is missing"),
     ("no devices", lambda c: c.update(devices=[]), "at devices"),
     ("no subscription", lambda c: c["devices"][3].update(subscriptions=[]), "at devices.3.subscriptions"),
-    ("unknown user", lambda c: c["devices"][1].update(user="guest"), "at devices.1.user: Input should be 'known' or 'super_manager'"),
+    ("unknown user", lambda c: c["devices"][1].update(user="guest"), "at devices.1.user: there is no such value; write one of known, super_manager (found 'guest')"),
     ("reading as a change", lambda c: c["devices"][1]["changes"]["orders"].append("read"), "at devices.1.changes: changes are write, update, delete; what is read is in subscriptions"),
     ("unknown change", lambda c: c["devices"][1]["changes"].update(orders=["erase"]), "at devices.1.changes.orders.0"),
     ("no name", lambda c: c["devices"][1].update(name="A till"), "at devices.1.name"),

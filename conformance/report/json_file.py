@@ -65,7 +65,10 @@ def load(path: Path) -> dict[str, Any]:
     wrong = best_match(_validator().iter_errors(content))
     if wrong is not None:
         where = "/" + "/".join(str(part) for part in wrong.absolute_path)
-        raise ConfigurationError(f"{path}: at {where}: {wrong.message[:160]}; the file was altered, write it anew")
+        raise ConfigurationError(
+            f"{path}: at {where}: found what does not satisfy {wrong.validator!r} of the format; the file was altered,"
+            " write it anew"
+        )
     return dict(content)
 
 
