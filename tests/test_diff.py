@@ -192,6 +192,9 @@ def test_a_run_with_a_baseline_is_marked_in_trend_and_diff(workplace: Workplace,
     )
     rows = [line.split(maxsplit=1)[1] for line in place.zava("trend").out.splitlines()[1:3]]
     assert [row.startswith(word) for row, word in zip(rows, ("NOT CONFORMANT  ", "CONFORMANT (3 known"), strict=True)]
+    narrow = place.zava("trend", env={"COLUMNS": "60"}).out
+    assert "…" not in narrow
+    assert [line for line in narrow.splitlines() if line != line.rstrip()] == []
     told = json.loads(place.zava("trend", "--json").out)["runs"]
     assert [(each["baseline"], each["known"]) for each in told] == [(None, 0), ("known.json", 3)]
     done = place.zava("diff")

@@ -17,6 +17,7 @@ from conformance.history import Trend, saved_runs, sparkline, trend
 from conformance.report import json_file
 from conformance.report.compare import Change, Difference, difference
 from conformance.report.summary import verdict
+from conformance.report.text import unpadded
 from conformance.report.visible import visible
 from conformance.results import Report, Result, report_from_json
 from zava.console import Json, notice, project_of
@@ -129,10 +130,14 @@ def show_trend(
 
 
 def _show(found: Trend) -> None:
-    console = Console(highlight=False, emoji=False, markup=False)
+    with unpadded(Console(highlight=False, emoji=False, markup=False)) as console:
+        _print(found, console)
+
+
+def _print(found: Trend, console: Console) -> None:
     runs = Table(box=None, pad_edge=False)
-    for name in ("Started", "Verdict"):
-        runs.add_column(name, no_wrap=True)
+    runs.add_column("Started", no_wrap=True)
+    runs.add_column("Verdict", overflow="fold")
     for name in ("Score", "Violations", "Documents"):
         runs.add_column(name, justify="right", no_wrap=True)
     for run in found.runs:

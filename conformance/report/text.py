@@ -1,9 +1,10 @@
-"""The summary for a terminal: the target and the verdict first, what is broken and its mend, the report paths last."""
+"""The summary for a terminal: the target and the verdict first, what is broken and its fix, the report paths last."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +36,22 @@ _COLUMNS: Final[tuple[Status, ...]] = ("passed", "failed", "warned", "skipped", 
 def render(report: Report, *, paths: Mapping[str, Path] | None = None, strict: bool = False, width: int = 100) -> str:
     """The summary as plain text without colour codes, no line of prose wider than ``width``."""
     buffer = io.StringIO()
-    console = Console(file=buffer, width=width, color_system=None, force_terminal=False, highlight=False, emoji=False)
-    _print(report, console, paths, strict)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+    show(report, Console(file=buffer, width=width, force_terminal=False), paths=paths, strict=strict)
+    return buffer.getvalue()
+
+
+@contextmanager
+def unpadded(console: Console) -> Iterator[Console]:
+    """Yield a console to print on; if ``console`` is not a terminal, it gets plain text without padded lines."""
+    if console.is_terminal:
+        yield console
+        return
+    buffer = io.StringIO()
+    yield Console(
+        file=buffer, width=console.width, color_system=None, force_terminal=False, highlight=False, emoji=False,
+        markup=False,
+    )  # fmt: skip
+    console.file.write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().split("\n")[:-1]))
 
 
 def show(report: Report, console: Console, *, paths: Mapping[str, Path] | None = None, strict: bool = False) -> None:
@@ -45,10 +59,8 @@ def show(report: Report, console: Console, *, paths: Mapping[str, Path] | None =
 
     ``paths`` are the reports that were written, by what they are called; they are printed last, unwrapped.
     """
-    if console.is_terminal:
-        _print(report, console, paths, strict)
-    else:
-        console.file.write(render(report, paths=paths, strict=strict, width=console.width))
+    with unpadded(console) as plain:
+        _print(report, plain, paths, strict)
 
 
 def _print(report: Report, console: Console, paths: Mapping[str, Path] | None, strict: bool) -> None:
@@ -69,7 +81,7 @@ def _print(report: Report, console: Console, paths: Mapping[str, Path] | None, s
 
 
 def finding(result: Result) -> str:
-    """One result as plain text: what is broken, samples, what it means and how to mend it."""
+    """One result as plain text: what is broken, samples, what it means and how to fix it."""
     return "\n".join("  " * (depth - 1) + line for depth, line, _ in _finding_lines(Finding((result,))))
 
 
