@@ -16,8 +16,9 @@ from conformance.connection_options import MistakeError
 from conformance.connection_string import parse
 from conformance.errors import ConfigurationError, TargetError
 from conformance.masking import mask
+from conformance.rendering import shorten
 from conformance.unreachable import why_unreachable
-from conformance.validator_reply import refusals, shown
+from conformance.validator_reply import refusals
 
 Document = dict[str, Any]
 #: How long a server may take to answer before it counts as out of reach.
@@ -149,7 +150,7 @@ def _reply(error: pymongo.errors.OperationFailure) -> str:
         return f"the validator refuses the document{found and ': '}{found}"
     if code == _DUPLICATE and details.get("keyValue"):
         return "another document has " + ", ".join(
-            f"{key} {shown(value)}" for key, value in details["keyValue"].items()
+            f"{key} {shorten(value)}" for key, value in details["keyValue"].items()
         )
     words = details.get("errmsg") or details.get("codeName") or f"error {code}"
     if any(name in words for name in _SESSION):

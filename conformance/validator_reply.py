@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bson import json_util
-
 from conformance.kinds import is_money, is_number
+from conformance.rendering import shorten
 
 Reply = Mapping[str, Any]
 
@@ -35,12 +34,6 @@ def refusals(details: Reply, document: Mapping[str, Any] | None = None) -> list[
     ``document`` is the one that was refused: the server does not say which value an expression did not like.
     """
     return list(dict.fromkeys(_read(details, "", document or {})))
-
-
-def shown(value: Any) -> str:
-    """Return a value as JSON, at most 60 characters long."""
-    text = json_util.dumps(value, json_options=json_util.RELAXED_JSON_OPTIONS, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _read(reply: Reply, path: str, document: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -96,7 +89,7 @@ def _expression(reply: Reply, document: Mapping[str, Any]) -> Iterator[Refusal]:
     values = {path: _value(document, path) for path in paths}
     off = [path for path, value in values.items() if is_number(value) and not is_money(value)]
     for path in off:
-        yield Refusal(path, f"{shown(values[path])} is not a number of whole cents")
+        yield Refusal(path, f"{shorten(values[path])} is not a number of whole cents")
     if not off:
         yield Refusal(" + ".join(paths), "do not satisfy the validator's expression")
 
@@ -123,8 +116,8 @@ def _leaf(operator: str, reply: Reply, path: str) -> Iterator[Refusal]:
     if operator.startswith("$") and len(wanted) == 1 and operator not in wanted:
         ((path, condition),) = wanted.items()  # a query beside the schema names its field
         limit = condition.get(operator, condition) if isinstance(condition, Mapping) else condition
-        has = f"{shown(reply['consideredValue'])} " if "consideredValue" in reply else ""
-        yield Refusal(path, f"{has}does not satisfy {operator} {shown(limit)}" if has else "is missing")
+        has = f"{shorten(reply['consideredValue'])} " if "consideredValue" in reply else ""
+        yield Refusal(path, f"{has}does not satisfy {operator} {shorten(limit)}" if has else "is missing")
         return
     for name in reply.get("missingProperties", ()):
         yield Refusal(_join(path, name), "is missing")
@@ -139,7 +132,7 @@ def _leaf(operator: str, reply: Reply, path: str) -> Iterator[Refusal]:
 
 def _words(operator: str, reply: Reply, wanted: Reply) -> str:
     limit = wanted.get(operator)
-    value = shown(reply["consideredValue"]) if "consideredValue" in reply else "the value"
+    value = shorten(reply["consideredValue"]) if "consideredValue" in reply else "the value"
     if operator == "bsonType":
         types = limit if isinstance(limit, list) else [limit]
         return f"{value} is of type {reply.get('consideredType', '?')}, not {' or '.join(map(str, types))}"
@@ -152,7 +145,7 @@ def _words(operator: str, reply: Reply, wanted: Reply) -> str:
 
 
 def _limit(words: str) -> Callable[[Any], str]:
-    return lambda limit: f"{words} {shown(limit)}"
+    return lambda limit: f"{words} {shorten(limit)}"
 
 
 _MEANING: Final[Mapping[str, Callable[[Any], str]]] = {

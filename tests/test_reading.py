@@ -154,7 +154,7 @@ def test_the_line_of_a_merged_key_is_where_it_is_written(tmp_path: Path) -> None
 
 
 def test_json_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
-    for text in ("[" * 200_000, '{"a":' * 200_000, "[" * 101 + "]" * 101):
+    for text in ("[" * 200_000, '{"a":' * 200_000, "[" * 102 + "]" * 102):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(ConfigurationError, match=r"x\.json: it is nested more than 100 deep.*; write less at once"):
             read_json(tmp_path / "x.json")
