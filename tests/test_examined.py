@@ -37,7 +37,7 @@ def test_a_key_without_an_entry_is_a_finding_and_the_rest_is_counted(found: Find
     assert (outcome.examined, outcome.violations) == (3, 2)
     assert [sample.id for sample in outcome.samples] == [1, 2]
     assert outcome.samples[1].why == (
-        "tax is 10.35, and cannot be checked: store_id is 'store_new', which tax_rate in config/generation.yaml does"
+        'tax is 10.35, and cannot be checked: store_id is "store_new", which tax_rate in config/generation.yaml does'
         " not list; add it there, or correct store_id"
     )
 
@@ -50,7 +50,7 @@ def test_a_key_without_an_entry_is_a_finding_of_a_bound(found: Finding) -> None:
     outcome = found(PRICE, products=products, order_items=numbered(*items))
     assert (outcome.examined, outcome.violations) == (1 + 1, 1)
     assert outcome.samples[0].id == 1
-    assert "store_id is 'store_new', which store_order_value in config/generation.yaml does not list" in (
+    assert 'store_id is "store_new", which store_order_value in config/generation.yaml does not list' in (
         outcome.samples[0].why
     )
 

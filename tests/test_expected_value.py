@@ -50,7 +50,7 @@ def rules(model: Model) -> dict[str, Rule]:
          "base_price is 17.01, expected 21.49: half_up(cost * 100 / 67) (cost 14.4)"),
         ("business.inventory.stock_level", {"stock_level": -3}, "stock_level -3; required: stock_level >= 0"),
         ("business.orders.order_date", {"order_date": "2019-01-01T00:00:00Z"},
-         "order_date '2019-01-01T00:00:00Z'; required: START_DATE <= slice(order_date, 0, 10) <= END_DATE"
+         'order_date "2019-01-01T00:00:00Z"; required: START_DATE <= slice(order_date, 0, 10) <= END_DATE'
          " (START_DATE 2020-01-01, END_DATE 2026-12-31)"),
         ("totals.order_items.discount_percent+discount_amount", {"discount_percent": 5.0},
          "discount_percent 5.0, discount_amount absent;"

@@ -186,13 +186,13 @@ PRODUCT = "product_data.json: at main_categories.HAND TOOLS.HAMMERS[0]"
 STORE = "reference_data.json: at stores.Zava Retail Seattle"
 #: The edit, and file with place and reason.
 MALFORMED: Mapping[str, tuple[Callable[[Original], Any], str, str]] = {
-    "a price as text": (lambda s: first(s).update(price="9.99"), f"{PRODUCT}.price", "'9.99'"),
+    "a price as text": (lambda s: first(s).update(price="9.99"), f"{PRODUCT}.price", '"9.99"'),
     "a price of half cents": (lambda s: first(s).update(price=9.999), f"{PRODUCT}.price", "whole cents"),
     "no price": (lambda s: first(s).update(price=0), f"{PRODUCT}.price", "below"),
-    "a price that is a truth": (lambda s: first(s).update(price=True), f"{PRODUCT}.price", "True"),
+    "a price that is a truth": (lambda s: first(s).update(price=True), f"{PRODUCT}.price", "true"),
     "no name": (lambda s: first(s).update(name=""), f"{PRODUCT}.name", "shorter"),
     "a name that is missing": (lambda s: first(s).pop("name"), f"{PRODUCT}.name", "missing"),
-    "no description": (lambda s: first(s).update(description=None), f"{PRODUCT}.description", "None"),
+    "no description": (lambda s: first(s).update(description=None), f"{PRODUCT}.description", "null"),
     "half a piece": (lambda s: first(s).update(stock_level=1.5), f"{PRODUCT}.stock_level", "1.5"),
     "pieces that are owed": (lambda s: first(s).update(stock_level=-1), f"{PRODUCT}.stock_level", "-1"),
     "a picture that is none": (lambda s: first(s).update(image_path=7), f"{PRODUCT}.image_path", "7"),
@@ -207,16 +207,16 @@ MALFORMED: Mapping[str, tuple[Callable[[Original], Any], str, str]] = {
         lambda s: first(s)["description_embedding"].append(1.0), f"{PRODUCT}.description_embedding", "1537 items",
     ),
     "a word in a vector": (
-        lambda s: first(s)["image_embedding"].__setitem__(3, "x"), f"{PRODUCT}.image_embedding", "'x' is not a finite",
+        lambda s: first(s)["image_embedding"].__setitem__(3, "x"), f"{PRODUCT}.image_embedding", '"x" is not a finite',
     ),
     "a vector of nothing": (
         lambda s: first(s).update(image_embedding=[0] * 512), f"{PRODUCT}.image_embedding", "every number is 0",
     ),
-    "no vector": (lambda s: first(s).update(image_embedding=None), f"{PRODUCT}.image_embedding", "None in place"),
+    "no vector": (lambda s: first(s).update(image_embedding=None), f"{PRODUCT}.image_embedding", "null in place"),
     "a product that is a text": (
-        lambda s: category(s)["HAMMERS"].insert(0, "x"), PRODUCT, "'x' is not an object",
+        lambda s: category(s)["HAMMERS"].insert(0, "x"), PRODUCT, '"x" is not an object',
     ),
-    "a product that is null": (lambda s: category(s)["HAMMERS"].insert(0, None), PRODUCT, "None is not an object"),
+    "a product that is null": (lambda s: category(s)["HAMMERS"].insert(0, None), PRODUCT, "null is not an object"),
     "a type that is no list": (
         lambda s: category(s).update(HAMMERS={}), "at main_categories.HAND TOOLS.HAMMERS", "it is not a list",
     ),
@@ -224,12 +224,12 @@ MALFORMED: Mapping[str, tuple[Callable[[Original], Any], str, str]] = {
         lambda s: s.products["main_categories"].update({"HAND TOOLS": []}), "HAND TOOLS", "it is not an object",
     ),
     "eleven months": (lambda s: category(s)[SEASONS].pop(), f"HAND TOOLS.{SEASONS}", "a list of 12 numbers"),
-    "no months": (lambda s: category(s).pop(SEASONS), f"HAND TOOLS.{SEASONS}", "None in place"),
+    "no months": (lambda s: category(s).pop(SEASONS), f"HAND TOOLS.{SEASONS}", "null in place"),
     "a month of nothing": (
         lambda s: category(s)[SEASONS].__setitem__(11, 0), f"HAND TOOLS.{SEASONS}.dec", "0 is not above 0",
     ),
     "a category without a letter": (
-        lambda s: s.products["main_categories"].update({"!": {SEASONS: [1] * 12}}), "main_categories.!", "'cat_'",
+        lambda s: s.products["main_categories"].update({"!": {SEASONS: [1] * 12}}), "main_categories.!", '"cat_"',
     ),
     "no products": (lambda s: s.products.update(main_categories={}), "product_data.json", "there is no product"),
     "no categories": (lambda s: s.products.clear(), "product_data.json", "there is no product"),
@@ -238,7 +238,7 @@ MALFORMED: Mapping[str, tuple[Callable[[Original], Any], str, str]] = {
     "a store that is a number": (
         lambda s: s.reference["stores"].update({"Zava Retail Seattle": 3}), STORE, "3 is not an object",
     ),
-    "a user that is no UUID": (lambda s: store(s).update(rls_user_id="me"), f"{STORE}.rls_user_id", "'me'"),
+    "a user that is no UUID": (lambda s: store(s).update(rls_user_id="me"), f"{STORE}.rls_user_id", '"me"'),
     "two stores of one user": (
         lambda s: store(s).update(rls_user_id=s.reference["stores"]["Zava Retail Online"]["rls_user_id"]),
         "stores.Zava Retail Online.rls_user_id", "is also that of",
@@ -250,7 +250,7 @@ MALFORMED: Mapping[str, tuple[Callable[[Original], Any], str, str]] = {
         lambda s: s.reference["year_weights"].update({"999": 1}), "year_weights.999", "four digits",
     ),
     "a year without weight": (
-        lambda s: s.reference["year_weights"].update({"2020": None}), "year_weights.2020", "None is not a number",
+        lambda s: s.reference["year_weights"].update({"2020": None}), "year_weights.2020", "null is not a number",
     ),
 }  # fmt: skip
 
@@ -287,7 +287,7 @@ def test_a_refusal_is_one_line_and_its_exit_code(workplace: Workplace, mongo: Mo
     for flags in (["--out", str(tmp_path / "out")], ["--uri", uri]):
         done = workplace.zava("import-source", str(folder), *flags, env={"MONGODB_DATABASE": "nowhere"})
         assert done.code == 2
-        assert "image_embedding: None in place of" in done.line
+        assert "image_embedding: null in place of" in done.line
     assert "nowhere" not in state(mongo)
     assert [path.name for path in tmp_path.iterdir()] == ["original"]
 
