@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
 from edge.delta import same
+from edge.holds import Holds
 from edge.ledger import key_of
 from edge.look_up import look_up
 from edge.state import State
@@ -19,14 +20,22 @@ _PERIOD: Final = 1.0
 _SHARE: Final = 0.05
 
 
-def audit(store: Store, state: State, name: str) -> Iterator[list[str]]:
-    """Keys of documents that differ, page by page; each page is to be taken under the bridge's lock."""
+def audit(
+    store: Store, state: State, holds: Holds, name: str, began: Mapping[str, int] | None = None
+) -> Iterator[list[str]]:
+    """Keys of documents that differ, page by page; each page is to be taken under the bridge's lock.
+
+    Those that are missing come last. They are held where they are many, without those deleted since ``began``: a device
+    has deleted these while the bridge was looking.
+    """
+    missing: list[str] = []
     yield [each.key for each in state.unsynced if each.direction == "to MongoDB" and each.collection == name]
     last = ""
     while rows := state.ledger.page(name, last, _PAGE):
         last = rows[-1].key
         found = look_up(store, name, [row.id for row in rows])
-        yield [row.key for row in rows if not same(found.get(row.key), row.base)]
+        missing += [row.key for row in rows if row.base is not None and row.key not in found]
+        yield [row.key for row in rows if row.key in found and not same(found[row.key], row.base)]
     if store.count(name) > state.ledger.live[name]:
         documents = store.execute(f"SELECT _id FROM {identifier(name)}")  # noqa: S608 - quoted
         keys = [key_of(document["_id"]) for document in documents]
@@ -34,14 +43,22 @@ def audit(store: Store, state: State, name: str) -> Iterator[list[str]]:
             some = keys[start : start + _PAGE]
             there = state.ledger.rows(name, some)
             yield [key for key in some if key not in there]
+    written = store.commits.written({name: began[name]}) if began and missing else {}
+    deleted = set(written.get(name, ()))
+    unseen = [key for key in missing if key not in deleted]
+    if holds.keeps_in_mongo(name, unseen, state.ledger.live[name]):
+        missing = [key for key in missing if key in deleted]
+    for start in range(0, len(missing), _PAGE):
+        yield missing[start : start + _PAGE]
 
 
 class Census:
     """Notices deletions, which no observer tells of: by counting, which takes no more than a share of the time."""
 
-    def __init__(self, store: Store, state: State, names: list[str]) -> None:
+    def __init__(self, store: Store, state: State, holds: Holds, names: list[str]) -> None:
         self._store = store
         self._state = state
+        self._holds = holds
         self._due = dict.fromkeys(names, 0.0)
 
     def short(self, lock: AbstractContextManager[object]) -> list[str]:
@@ -49,13 +66,16 @@ class Census:
         found = []
         for name in [name for name, due in self._due.items() if due <= time.monotonic()]:
             started = time.monotonic()
-            if self._store.count(name) < self._state.ledger.live[name]:
+            if self._store.count(name) < self._expected(name):
                 with lock:  # seen without the lock it may be a change on its way
-                    if self._store.count(name) < self._state.ledger.live[name] + self._added(name):
+                    if self._store.count(name) < self._expected(name) + self._added(name):
                         found.append(name)
             cost = time.monotonic() - started
             self._due[name] = time.monotonic() + max(_PERIOD, cost / _SHARE)
         return found
+
+    def _expected(self, name: str) -> int:
+        return self._state.ledger.live[name] - len(self._holds.kept_in_mongo(name))
 
     def _added(self, name: str) -> int:
         """Documents that devices made and MongoDB did not take."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
 from typing import Any, Final
@@ -26,6 +27,7 @@ from edge.arrival import Arrival, Arrived
 from edge.audit import Census, audit
 from edge.change_stream import Batch, ChangeStream, as_number, present
 from edge.feed import Feed
+from edge.holds import Holds
 from edge.hooks import Hooks
 from edge.inbound import Inbound
 from edge.initial_copy import InitialCopy
@@ -34,7 +36,8 @@ from edge.outbound import Outbound
 from edge.pace import copying_pause
 from edge.pairing import pair
 from edge.recent import Recent
-from edge.state import State
+from edge.replaced import OpenFiles
+from edge.state import State, in_words
 from edge.store import Store
 from edge.synced import Synced
 from edge.turns import Stopped, Turns
@@ -56,7 +59,8 @@ class Bridge:
     """Runs between one database and one store. ``stop`` may be called from any thread.
 
     ``link`` makes a client of the same server that nobody else uses, for what is carried to MongoDB; ``run`` closes it.
-    ``source`` is the database in words, to which the state then belongs.
+    ``source`` is the database in words, to which the state then belongs. Without ``accept_drop``, what is found missing
+    on one side is kept on the other where it is much (``holds``).
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Bridge:
         link: Callable[[], MongoClient[Document]],
         source: str,
         hooks: Hooks | None = None,
+        accept_drop: bool = False,
     ) -> None:
         self._database = database
         self._store = store
@@ -88,15 +93,26 @@ class Bridge:
         maps = not settings.strict_mode
         retry = settings.retry_strategy
         recent = Recent()
+        self.holds = Holds(self._hooks.notice, accept=accept_drop)
         self._inbound = Inbound(database, store, state, Arrival(store, maps=maps), synced, recent)
         self._outbound = Outbound(
-            link, database.name, store, state, synced, maps=maps, recent=recent, retry=retry, stop=self._stop
+            link,
+            database.name,
+            store,
+            state,
+            synced,
+            maps=maps,
+            recent=recent,
+            holds=self.holds,
+            retry=retry,
+            stop=self._stop,
         )
-        self._copy = InitialCopy(database, state, self._inbound, synced, recent, settings.batch_size)
+        self._copy = InitialCopy(database, state, self._inbound, synced, recent, self.holds, settings.batch_size)
         self._per_second = settings.rate_limit_per_second
         self._initial_sync = settings.initial_sync
         self._jitter = retry.jitter
-        self._turns = Turns(self._stop, retry.jitter)
+        self._files = OpenFiles([*state.files, store.commits.path])
+        self._turns = Turns(self._stop, retry.jitter, self._guard)
 
     def stop(self) -> None:
         """End the run soon, and cleanly."""
@@ -149,9 +165,9 @@ class Bridge:
             self._copy.close()
             self._outbound.close()
             gc.unfreeze()
-            self._remember()
         if self._failure is not None:
             raise self._failure
+        self._remember()
         return not stopped
 
     def _remember(self) -> None:
@@ -160,6 +176,12 @@ class Bridge:
         if examined != self._state.get(_EXAMINED):
             with self._state.transaction():
                 self._state.put(_EXAMINED, examined)
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        self._files.require()
+        with in_words(self._state.directory):
+            yield
 
     def _start(self, work: Callable[[], None]) -> Thread:
         def guarded() -> None:
@@ -189,6 +211,7 @@ class Bridge:
                 now = present(self._database)
                 position = Timestamp(now.time, now.inc + 1)
                 self._state.put("start", position)
+            self._copy.begin([name for name in self._synced if self._copy.held(name)])
             for name in self._synced:
                 if not self._copy.begun(name):
                     self._copy.begin([name]) if self._initial_sync else self._copy.skip(name)
@@ -232,16 +255,17 @@ class Bridge:
         self._hooks.phase("live")
         arrived, ended = self._inbound.apply(batch.events, {"token": batch.token} if batch.token else {})
         self._settle(arrived)
-        if batch.lost is not None:
-            self._hooks.notice(
-                f"the position in MongoDB's changes is lost ({batch.lost.reason}): comparing all documents"
-            )
-            ended = set(self._synced)
+        for name, what in ended.items():
+            self._hooks.notice(f"{name} was {what} in MongoDB: comparing all documents")
         with self._state.transaction():
+            self._copy.begin(ended, dropped=True)
             if batch.lost is not None:
+                self._hooks.notice(
+                    f"the position in MongoDB's changes is lost ({batch.lost.reason}): comparing all documents"
+                )
                 self._state.put("token", None)
                 self._state.put("start", batch.lost.start)
-            self._copy.begin(ended)
+                self._copy.begin(self._synced)
         self._reached = max(self._reached, batch.time)
         if batch.failure is not None:
             raise batch.failure
@@ -250,9 +274,9 @@ class Bridge:
         """Carry what devices write; first what they wrote while no bridge was looking."""
         self._until_reached()
         feed = Feed(self._store, self._synced, self._wake.set)
-        census = Census(self._store, self._state, list(self._synced))
+        census = Census(self._store, self._state, self.holds, list(self._synced))
         try:
-            pages = self._pages(self._synced)
+            pages = self._pages(self._synced, feed.began)
             in_step = False
             while not self._stop.is_set():
                 self._wake.clear()
@@ -268,12 +292,12 @@ class Bridge:
                 self._wake.wait(_PULSE)
                 with self._turns.lock:
                     self._remember()
-                pages = self._pages(census.short(self._turns.lock))
+                pages = self._pages(census.short(self._turns.lock), feed.began)
         finally:
             feed.close()
 
-    def _pages(self, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
-        return ((name, keys) for name in names for keys in audit(self._store, self._state, name))
+    def _pages(self, names: Iterable[str], began: Mapping[str, int] | None = None) -> Iterator[tuple[str, list[str]]]:
+        return ((name, keys) for name in names for keys in audit(self._store, self._state, self.holds, name, began))
 
     def _take_dirty(self) -> dict[str, list[str]]:
         with self._turns.lock:

@@ -31,7 +31,7 @@ class Commits:
     """The commits of the store in ``directory``. Its methods may be called from any thread."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory.resolve() / _FILE
+        self.path = directory.resolve() / _FILE
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()
         self._own: list[int] = []
@@ -106,7 +106,7 @@ class Commits:
         if answer is None or "error" in answer:
             why = answer["error"] if answer else "its reader ends at once"
             raise TargetError(
-                f"{self._path}: the store's commits cannot be read ({why}); install the version of dittolive-ditto"
+                f"{self.path}: the store's commits cannot be read ({why}); install the version of dittolive-ditto"
                 " that this package names, and start again: nothing is lost"
             )
         self._own = []
@@ -115,7 +115,7 @@ class Commits:
     def _exchange(self, question: Mapping[str, Any]) -> dict[str, Any] | None:
         """The answer; None when the process is not there any more."""
         if self._process is None:
-            self._process = _start(self._path)
+            self._process = _start(self.path)
             question = {**question, "format": True}
         to, back = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         try:

@@ -17,12 +17,13 @@ _PERIOD: Final = 0.02
 class Feed:
     """Collects keys by collection until ``take``; ``wake`` is called when there are some.
 
-    ``complete_from``: the time (of time.time()) from which on nothing that is written escapes it.
+    ``began``: the commits after which nothing that is written escapes it; ``complete_from``: the same as a time.
     """
 
     def __init__(self, store: Store, names: Iterable[str], wake: Callable[[], None]) -> None:
         self._commits = store.commits
-        self._at = self._commits.present(names)
+        self.began = self._commits.present(names)
+        self._at = dict(self.began)
         self._wake = wake
         self._lock = Lock()
         self._written: dict[str, dict[str, None]] = defaultdict(dict)

@@ -18,13 +18,15 @@ from edge.values import Unsyncable
 Document = dict[str, Any]
 Place = tuple[str, str]
 
-_ENDS: Final = frozenset({"drop", "rename", "dropDatabase"})
+#: Events that end a collection, and what they do.
+_ENDS: Final = {"drop": "dropped", "rename": "renamed", "dropDatabase": "dropped with its database"}
 
 
 class Fold:
     """``touched`` rows by collection and key; ``stale``: documents to read, by collection, since events do not tell.
 
-    ``parked`` could not cross; ``crossed`` did, or are gone; ``ended`` are collections that were dropped or renamed.
+    ``parked`` could not cross; ``crossed`` did, or are gone; ``ended``: what happened to collections that were
+    dropped or renamed.
     """
 
     def __init__(self, state: State, synced: Mapping[str, Synced], sessions: set[bytes], accounted: int) -> None:
@@ -39,7 +41,7 @@ class Fold:
         self.stale: dict[str, dict[str, Any]] = defaultdict(dict)
         self.parked: dict[Place, Unsynced] = {}
         self.crossed: set[Place] = set()
-        self.ended: set[str] = set()
+        self.ended: dict[str, str] = {}
 
     def load(self, name: str, ids: Sequence[Any]) -> None:
         """Read the rows of MongoDB's documents, for what follows."""
@@ -55,7 +57,8 @@ class Fold:
         """One event; those of a collection have to come in their order."""
         kind, name = event["operationType"], event["ns"].get("coll")
         if kind in _ENDS:
-            self.ended |= {name, event.get("to", {}).get("coll")} & self._synced.keys() if name else set(self._synced)
+            ended = {name, event.get("to", {}).get("coll")} & self._synced.keys() if name else set(self._synced)
+            self.ended |= dict.fromkeys(ended, _ENDS[kind])
             return
         if name not in self._synced or "documentKey" not in event:
             return

@@ -61,10 +61,10 @@ class Inbound:
         self._synced = synced
         self._recent = recent
 
-    def apply(self, events: Sequence[Document], positions: Positions) -> tuple[Arrived, set[str]]:
+    def apply(self, events: Sequence[Document], positions: Positions) -> tuple[Arrived, dict[str, str]]:
         """Apply events in their order.
 
-        Gives what arrived, and the collections that were dropped or renamed and have to be compared as a whole.
+        Gives what arrived, and the collections that were dropped or renamed, which have to be compared as a whole.
         """
         fold = self._fold()
         for name in self._synced:
@@ -93,6 +93,11 @@ class Inbound:
         fold.touched = {(row.collection, row.key): row for row in rows}
         self._read(fold, name, [row.mongo_id for row in rows], copied)
         return self._commit(fold, {})
+
+    def gone(self, name: str, rows: Sequence[Row]) -> int:
+        """How many of these documents MongoDB does not have."""
+        ids = [row.mongo_id for row in rows]
+        return len(rows) - len(list(self._database[name].find({"_id": {"$in": ids}}, {"_id": 1})))
 
     def finish(self) -> Arrived:
         """Bring to the store what a killed bridge had announced, unless it has arrived."""

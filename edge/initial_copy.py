@@ -22,6 +22,7 @@ from pymongo.read_concern import ReadConcern
 from edge.arrival import Arrived
 from edge.change_stream import time_of
 from edge.decoding import OPTIONS, can_be_sent
+from edge.holds import Holds
 from edge.inbound import Inbound
 from edge.recent import Recent
 from edge.state import State
@@ -50,6 +51,7 @@ class InitialCopy:
         inbound: Inbound,
         synced: Mapping[str, Synced],
         recent: Recent,
+        holds: Holds,
         batch_size: int,
     ) -> None:
         self._database = database.with_options(codec_options=OPTIONS, read_concern=ReadConcern("majority"))
@@ -57,6 +59,7 @@ class InitialCopy:
         self._inbound = inbound
         self._synced = synced
         self._recent = recent
+        self._holds = holds
         self._batch_size = batch_size
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="bridge-copy")
         self._ahead: tuple[str, Position, Future[_Page]] | None = None
@@ -65,10 +68,12 @@ class InitialCopy:
         """Read no further."""
         self._reader.shutdown(cancel_futures=True)
 
-    def begin(self, names: Iterable[str]) -> None:
-        """Have these collections copied, or compared, from their beginning."""
+    def begin(self, names: Iterable[str], *, dropped: bool = False) -> None:
+        """Have these collections copied, or compared, from their beginning; ``dropped`` if they were, or renamed."""
         for name in names:
-            self._state.put(_at(name), {"pass": self._position(name).get("pass", 0) + 1, "copied": 0})
+            before = self._position(name)
+            known = dropped or (before.get("dropped", False) and (before.get("held") or not before.get("done")))
+            self._state.put(_at(name), {"pass": before.get("pass", 0) + 1, "copied": 0, "dropped": bool(known)})
 
     def begun(self, name: str) -> bool:
         """True when the collection was ever copied, or is being copied."""
@@ -77,6 +82,10 @@ class InitialCopy:
     def skip(self, name: str) -> None:
         """Take the collection for copied."""
         self._state.put(_at(name), {"pass": 1, "copied": 0, "done": True})
+
+    def held(self, name: str) -> bool:
+        """True when documents that are gone in MongoDB were held in the store."""
+        return bool(self._position(name).get("held"))
 
     def wanted(self, name: str) -> bool:
         """True when there is something left to copy."""
@@ -141,12 +150,23 @@ class InitialCopy:
     def _finish(self, name: str, position: Position) -> Arrived:
         """Look again for what the pass has not met: it is gone in MongoDB, or was made while the pass went on."""
         self._recent.rest()
-        arrived = Arrived()
-        while rows := self._state.ledger.not_met(name, position["pass"], self._batch_size):
+        arrived, dropped = Arrived(), position.get("dropped", False)
+        held = self._holds.keeps_in_store(
+            name, self._gone(name, position["pass"]), self._state.ledger.live[name], dropped=dropped
+        )
+        while not held and (rows := self._state.ledger.not_met(name, position["pass"], self._batch_size)):
             arrived += self._inbound.check(name, rows, position["pass"])
         with self._state.transaction():
-            self._state.put(_at(name), {"pass": position["pass"], "copied": position["copied"], "done": True})
+            self._state.put(_at(name), {**position, "done": True, "held": held})
         return arrived
+
+    def _gone(self, name: str, copied: int) -> int:
+        """How many documents of the store MongoDB does not have."""
+        last, gone = "", 0
+        while rows := self._state.ledger.not_met(name, copied, self._batch_size, last):
+            last = rows[-1].key
+            gone += self._inbound.gone(name, rows)
+        return gone
 
 
 def _at(name: str) -> str:

@@ -116,10 +116,10 @@ class Ledger:
         """The next documents in the order of their keys, deleted ones included."""
         return self._read("collection = ? AND key > ? ORDER BY key LIMIT ?", (collection, after, size))
 
-    def not_met(self, collection: str, copied: int, size: int) -> list[Row]:
-        """Documents that the pass of copying has not met."""
-        where = "collection = ? AND pass < ? AND base IS NOT NULL LIMIT ?"
-        return self._read(where, (collection, copied, size))
+    def not_met(self, collection: str, copied: int, size: int, after: str = "") -> list[Row]:
+        """Documents that the pass of copying has not met, in the order of their keys."""
+        where = "collection = ? AND key > ? AND pass < ? AND base IS NOT NULL ORDER BY key LIMIT ?"
+        return self._read(where, (collection, after, copied, size))
 
     def announce(self, rows: Iterable[Row]) -> None:
         """Write down that these rows are on their way to the store, from their origins to their bases."""

@@ -30,6 +30,7 @@ from edge.change_stream import time_of
 from edge.commits import TOO_DEEP
 from edge.decoding import OPTIONS
 from edge.delta import same
+from edge.holds import Holds
 from edge.inbound import ACCOUNTED
 from edge.ledger import Row, id_of
 from edge.look_up import UNREADABLE, look_up
@@ -71,6 +72,7 @@ class Outbound:
         *,
         maps: bool,
         recent: Recent,
+        holds: Holds,
         retry: RetryStrategy,
         stop: Event,
     ) -> None:
@@ -81,6 +83,7 @@ class Outbound:
         self._synced = synced
         self._maps = maps
         self._recent = recent
+        self._holds = holds
         self._retry = retry
         self._stop = stop
 
@@ -134,7 +137,7 @@ class Outbound:
                     self._state.unsynced.unpark("to MongoDB", [(name, key)])
             return None
         if document is None:
-            return Change(key, row, None)
+            return None if key in self._holds.kept_in_mongo(name) else Change(key, row, None)
         known = self._state.unsynced.get(name, key, "to MongoDB")
         if known is not None and known.content == _trial(document):
             return None
@@ -175,7 +178,8 @@ class Outbound:
         session = self._session
         session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority"))
         try:
-            plan = Planning(self._database[name], session, self._synced[name], maps=self._maps).plan(changes)
+            planning = Planning(self._database[name], session, self._synced[name], maps=self._maps)
+            plan = planning.plan(changes, held=self._holds.kept_in_store(name))
             if plan.operations:
                 self._database[name].bulk_write(plan.operations, session=session)
                 self._commit()

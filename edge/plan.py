@@ -51,8 +51,8 @@ class Planning:
         self._synced = synced
         self._maps = maps
 
-    def plan(self, changes: Sequence[Change]) -> Plan:
-        """Return what to write."""
+    def plan(self, changes: Sequence[Change], *, held: bool) -> Plan:
+        """Return what to write; ``held``: documents that are gone in MongoDB stay in the store."""
         plan = Plan()
         by_id, by_key = self._held(changes)
         for change in changes:
@@ -63,8 +63,12 @@ class Planning:
                 plan.gone.append(row)
                 if name_of(row.mongo_id) in by_id:
                     plan.operations.append(DeleteOne({"_id": row.mongo_id}, collation=SIMPLE))
-            elif (held := by_id.get(name_of(row.mongo_id))) is not None and key_of(held["_id"]) == change.key:
-                self._update(change, row, held, plan)
+            elif (there := by_id.get(name_of(row.mongo_id))) is not None and key_of(there["_id"]) == change.key:
+                self._update(change, row, there, plan)
+            elif there is None and held:
+                plan.refused.append(
+                    (change, Unsyncable("", "it is gone in MongoDB, with many others: see --accept-drop"))
+                )
         return plan
 
     def _held(self, changes: Sequence[Change]) -> tuple[dict[str, Document], dict[str, _Held]]:

@@ -25,6 +25,9 @@ if sys.platform != "win32":
     import fcntl
 
 STATE_FILE: Final = "bridge.sqlite3"
+#: SQLite's codes for a file that is no database, or of another program's, or whose pages are spoilt.
+_DAMAGES: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_LOCK_FILE: Final = "bridge.lock"
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (id BLOB PRIMARY KEY);
@@ -42,14 +45,19 @@ class State:
         self.unsynced = UnsyncedDocuments(database)
 
     @classmethod
-    def open(cls, directory: Path, *, option: str = "--state") -> Self:
+    def open(cls, directory: Path, *, option: str = "--state", anew: bool = False) -> Self:
         """Open or make the state in ``directory``, for its owner only; ``option`` is what names the directory.
+
+        ``anew``: remove the one that is there; the bridge then compares all documents.
 
         Raises ConfigurationError when another bridge uses it, TargetError when it cannot be used.
         """
         try:
             directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             lock = _lock(directory, option)
+            if anew:
+                for end in ("", "-wal", "-shm"):
+                    (directory / f"{STATE_FILE}{end}").unlink(missing_ok=True)
             # SQLite gives the files that it adds the mode of this one.
             os.close(os.open(directory / STATE_FILE, os.O_RDWR | os.O_CREAT, FILE_MODE))
         except OSError as error:
@@ -57,11 +65,16 @@ class State:
                 f"{directory}: the bridge's state cannot be kept there: {error.strerror}; name another directory with"
                 f" {option}"
             ) from None
-        with _in_words(directory):
+        with in_words(directory):
             database = sqlite3.connect(directory / STATE_FILE, isolation_level=None, check_same_thread=False)
             # With WAL and NORMAL a commit outlives the process; only the machine's own end may take the last ones.
             database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _TABLES)
             return cls(directory, database, lock)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are open as long as the state is."""
+        return [self.directory / STATE_FILE, self.directory / _LOCK_FILE]
 
     def close(self) -> None:
         """Leave the file; another bridge may use it. Safe to call again."""
@@ -79,7 +92,7 @@ class State:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; raises TargetError, one line, when the disk is full or the file cannot be written."""
-        with _in_words(self.directory):
+        with in_words(self.directory):
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -91,7 +104,8 @@ class State:
 
     def get(self, name: str) -> Any:
         """A remembered value; None when there is none."""
-        found = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        with in_words(self.directory):
+            found = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if found is None else bson.decode(found[0], OPTIONS)["value"]
 
     def put(self, name: str, value: Any) -> None:
@@ -120,7 +134,7 @@ class State:
 def _lock(directory: Path, option: str) -> int | None:
     if sys.platform == "win32":
         return None
-    handle = os.open(directory / "bridge.lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
+    handle = os.open(directory / _LOCK_FILE, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -132,10 +146,17 @@ def _lock(directory: Path, option: str) -> int | None:
 
 
 @contextmanager
-def _in_words(directory: Path) -> Iterator[None]:
+def in_words(directory: Path) -> Iterator[None]:
+    """Raise TargetError, one line, for what SQLite raises about the state in the directory."""
     try:
         yield
     except sqlite3.Error as error:
+        file = directory / STATE_FILE
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGES:
+            raise TargetError(
+                f"{file}: the bridge's state is damaged; run again with --new-state, which makes it anew: all documents"
+                " are then compared, and none is deleted"
+            ) from None
         raise TargetError(
-            f"{directory / STATE_FILE}: {error}; make room or check the directory, then start again: nothing is lost"
+            f"{file}: {error}; make room or check the directory, then start again: nothing is lost"
         ) from None

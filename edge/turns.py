@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from threading import Event, RLock
 from typing import Final, TypeVar
 
@@ -23,10 +24,14 @@ class Stopped(Exception):  # noqa: N818 - no error
 
 
 class Turns:
-    """``lock`` is held during a turn, and may be held for a look; ``stop`` ends all waiting."""
+    """``lock`` is held during a turn, and may be held for a look; ``stop`` ends all waiting.
 
-    def __init__(self, stop: Event, jitter: float) -> None:
+    Each turn happens within a ``guard``, which may forbid it.
+    """
+
+    def __init__(self, stop: Event, jitter: float, guard: Callable[[], AbstractContextManager[None]]) -> None:
         self.lock = RLock()
+        self._guard = guard
         self._stop = stop
         self._jitter = jitter
 
@@ -39,7 +44,7 @@ class Turns:
             if self._stop.is_set():
                 raise Stopped
             try:
-                with self.lock:
+                with self.lock, self._guard():
                     return action()
             except PyMongoError as error:
                 if not passes(error):

@@ -81,6 +81,7 @@ class Pair:
     synced: Mapping[str, Synced]
     link: Callable[[], MongoClient[Document]]
     settings: ConnectorSettings = SETTINGS
+    accept_drop: bool = False
     notices: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     unsynced: dict[tuple[str, str], Unsynced] = field(default_factory=dict)
@@ -91,7 +92,8 @@ class Pair:
         heard = Hooks(**{"notice": self.notices.append, **hooks})  # type: ignore[arg-type]
         with State.open(self.folder / "state") as state:
             parts = self.database, self.store, state, self.synced, self.settings
-            bridge = Bridge(*parts, link=self.link, source=source or self.database.name, hooks=heard)
+            named = source or self.database.name
+            bridge = Bridge(*parts, link=self.link, source=named, hooks=heard, accept_drop=self.accept_drop)
             yield bridge
             self.counts = dict(bridge.counts)
             self.unsynced = {(each.collection, each.key): each for each in state.unsynced}

@@ -173,6 +173,7 @@ def expect_both(pair: Pair, *, compared: bool = True) -> None:
 
 @pytest.mark.parametrize("end", ["collection", "database", "renamed"])
 def test_what_is_dropped_goes_from_the_store(pair: Pair, end: str) -> None:
+    pair.accept_drop = True
     pair.database["things"].insert_many([{"_id": "a"}, {"_id": "b"}])
     pair.database["people"].insert_one({"code": "p"})
     with pair.live():

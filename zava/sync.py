@@ -40,6 +40,13 @@ Memory = Annotated[
     Path | None, typer.Option("--state", help="Where the bridge keeps its positions; default: <store>.state.")
 ]
 
+AcceptDrop = Annotated[
+    bool, typer.Option("--accept-drop", help="Delete on one side what is gone on the other, however much it is.")
+]
+NewState = Annotated[
+    bool, typer.Option("--new-state", help="Make the bridge's state anew, if it is damaged, and compare all documents.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -54,17 +61,23 @@ def sync(
     once: Annotated[bool, typer.Option("--once", help="Copy, catch up both ways, and end.")] = False,
     store: Place = None,
     state: Memory = None,
+    accept_drop: AcceptDrop = False,
+    new_state: NewState = False,
     as_json: Json = False,
 ) -> None:
     """Run the bridge: copy the synced collections into a Ditto store, then carry changes both ways until Ctrl-C.
 
     It goes on where it stopped, however it stopped. What config/ditto_connector_config.yaml says holds here too; on
     the embedded server nothing limits the rate. It is a bridge by the documented rules of the managed connector, and
-    says nothing about the connector itself.
+    says nothing about the connector itself. Where more than a tenth of a collection is gone on one side after a drop or
+    a restart, it stays on the other until `--accept-drop` says that this is meant.
 
     Example: zava sync --once --json
     """
-    with _bridge(project_of(context), uri, embedded, store, state) as (bridge, report):
+    with _bridge(project_of(context), uri, embedded, store, state, accept_drop=accept_drop, new_state=new_state) as (
+        bridge,
+        report,
+    ):
         bridge.run(once=once)
         result = report()
     _show(result, as_json, once=once)
@@ -79,6 +92,8 @@ def trigger_initial_sync(
     ] = None,
     store: Place = None,
     state: Memory = None,
+    accept_drop: AcceptDrop = False,
+    new_state: NewState = False,
     as_json: Json = False,
 ) -> None:
     """Compare all documents of the synced collections with the store, bring it up to date, and end.
@@ -88,7 +103,10 @@ def trigger_initial_sync(
 
     Example: zava trigger-initial-sync --collection products
     """
-    with _bridge(project_of(context), uri, embedded, store, state) as (bridge, report):
+    with _bridge(project_of(context), uri, embedded, store, state, accept_drop=accept_drop, new_state=new_state) as (
+        bridge,
+        report,
+    ):
         bridge.begin_copy(collection)
         bridge.run(once=True)
         result = report()
@@ -97,7 +115,14 @@ def trigger_initial_sync(
 
 @contextmanager
 def _bridge(
-    project: Project, uri: str | None, embedded: bool, store: Path | None, state: Path | None
+    project: Project,
+    uri: str | None,
+    embedded: bool,
+    store: Path | None,
+    state: Path | None,
+    *,
+    accept_drop: bool,
+    new_state: bool,
 ) -> Iterator[tuple[Bridge, Callable[[], dict[str, Any]]]]:
     """The bridge between the target and the store, and what it will have to report."""
     config = load_connector(project.model)
@@ -112,7 +137,7 @@ def _bridge(
         if target.embedded:
             settings = settings.model_copy(update={"rate_limit_per_second": 0})
         with (
-            State.open(place, option=option) as memory,
+            State.open(place, option=option, anew=new_state) as memory,
             Store.open(store or home / "store", strict_mode=bool(settings.strict_mode), option="--store") as device,
         ):
             bridge = signals.bridge = Bridge(
@@ -124,6 +149,7 @@ def _bridge(
                 link=target.link,
                 source=source,
                 hooks=Hooks(notice=notice, progress=bars, expect=bars.expect),
+                accept_drop=accept_drop,
             )
 
             def report() -> dict[str, Any]:
@@ -131,6 +157,7 @@ def _bridge(
                     "bridge": {"source": source, "documents": dict(bridge.counts)},
                     "collections": {name: device.count(name) for name in synced},
                     "unsynced": [document.as_json() for document in memory.unsynced],
+                    "held": bridge.holds.as_json(),
                 }
 
             yield bridge, report
@@ -182,7 +209,7 @@ class _Signals:
 
 
 def _show(result: dict[str, Any], as_json: bool, *, once: bool) -> None:
-    """Print what the bridge did; exit 1 when a document could not cross, where that is the verdict on all of them."""
+    """Print what the bridge did; exit 1 when documents could not cross or are held, where all have been compared."""
     unsynced = result["unsynced"]
     if as_json:
         typer.echo(json.dumps(result, indent=1))
@@ -196,4 +223,4 @@ def _show(result: dict[str, Any], as_json: bool, *, once: bool) -> None:
             notice(f"unsynced {each['direction']}: {each['collection']} {each['key']}: {where}{each['reason']}")
         if len(unsynced) > SHOWN:
             notice(f"and {len(unsynced) - SHOWN} more unsynced documents; --json lists them all")
-    raise typer.Exit(1 if unsynced and once else 0)
+    raise typer.Exit(1 if (unsynced or result["held"]) and once else 0)

@@ -1,0 +1,68 @@
+"""Deletions of many documents at once: they are held until a person accepts them.
+
+A deletion that a user makes is carried at once, one by one as it comes. What is only found missing, on either side,
+when all documents are compared (after a drop or a rename, a lost position, or a restart) is held where it is more than
+a tenth of the collection; a few documents are held after a drop only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from typing import Final
+
+#: One document in so many may go.
+_SHARE: Final = 10
+#: So many may go when no collection was dropped.
+_FEW: Final = 10
+
+
+class Holds:
+    """What is held in this run. ``accept``: nothing is; ``notice`` hears of each."""
+
+    def __init__(self, notice: Callable[[str], None], *, accept: bool) -> None:
+        self._notice = notice
+        self._accept = accept
+        self._in_store: dict[str, int] = {}
+        self._in_mongo: dict[str, set[str]] = defaultdict(set)
+
+    def keeps_in_store(self, name: str, gone: int, live: int, *, dropped: bool) -> bool:
+        """Return whether documents that are gone in MongoDB stay in the store."""
+        self._in_store.pop(name, None)
+        if not self._many(gone, live, dropped=dropped):
+            return False
+        self._in_store[name] = gone
+        why = " (the collection was dropped or renamed)" if dropped else ""
+        self._notice(
+            f"{name}: {gone:,} of {live:,} documents are gone in MongoDB{why}; they stay in the store: restore them, or"
+            " run again with --accept-drop to delete them"
+        )
+        return True
+
+    def keeps_in_mongo(self, name: str, keys: Collection[str], live: int) -> bool:
+        """Return whether documents that are gone in the store stay in MongoDB."""
+        held = self._many(len(keys), live, dropped=False)
+        if held and self._in_mongo[name] != set(keys):
+            self._notice(
+                f"{name}: {len(keys):,} of {live:,} documents are gone in the store; they stay in MongoDB: restore the"
+                " store, or run again with --accept-drop to delete them"
+            )
+        self._in_mongo[name] = set(keys) if held else set()
+        return held
+
+    def kept_in_store(self, name: str) -> bool:
+        """Return whether documents of the collection are held in the store."""
+        return name in self._in_store
+
+    def kept_in_mongo(self, name: str) -> set[str]:
+        """Return the keys of the documents that are held in MongoDB."""
+        return self._in_mongo[name]
+
+    def as_json(self) -> list[dict[str, object]]:
+        """For people and scripts."""
+        found = [("the store", name, number) for name, number in self._in_store.items()]
+        found += [("MongoDB", name, len(keys)) for name, keys in self._in_mongo.items() if keys]
+        return [{"collection": name, "documents": number, "kept_in": side} for side, name, number in found]
+
+    def _many(self, gone: int, live: int, *, dropped: bool) -> bool:
+        return not self._accept and gone * _SHARE > live and (dropped or gone > _FEW)
