@@ -41,6 +41,7 @@ from edge.state import State, in_words
 from edge.store import Store
 from edge.synced import Synced
 from edge.turns import Stopped, Turns
+from edge.wall_clock import WallClock
 
 __all__ = ["Bridge", "Hooks"]
 
@@ -277,7 +278,7 @@ class Bridge:
         census = Census(self._store, self._state, self.holds, list(self._synced))
         try:
             pages = self._pages(self._synced, feed.began)
-            in_step = False
+            in_step, clock = False, WallClock()
             while not self._stop.is_set():
                 self._wake.clear()
                 self._flush(feed.take())
@@ -292,7 +293,13 @@ class Bridge:
                 self._wake.wait(_PULSE)
                 with self._turns.lock:
                     self._remember()
-                pages = self._pages(census.short(self._turns.lock), feed.began)
+                names = census.short(self._turns.lock)
+                if back := clock.set_back():
+                    self._hooks.notice(
+                        f"the clock was set back by {back:,.0f} seconds: comparing the store's documents"
+                    )
+                    names = list(self._synced)
+                pages = self._pages(names, feed.began)
         finally:
             feed.close()
 

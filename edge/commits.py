@@ -32,11 +32,20 @@ class Commits:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory.resolve() / _FILE
+        self._log = self.path.with_name(f"{self.path.name}-wal")
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()
         self._own: list[int] = []
         self._examined: dict[str, int] = {}
         self._unreadable: dict[str, set[str]] = defaultdict(set)
+
+    def changed(self) -> tuple[int, int] | None:
+        """When the store's log was written to last, and its size; None while there is none."""
+        try:
+            found = self._log.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
 
     def pass_over(self, commit: int | None) -> None:
         """Take the documents of a commit for known: each was made in it, by the caller."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Event, Lock, Thread
 from typing import Final
 
 from edge.store import Store
 
-#: Seconds between looks at the store's commits.
-_PERIOD: Final = 0.02
+#: Seconds between looks at the store's file.
+_PERIOD: Final = 0.005
+#: Looks at the commits after the file has changed, for its time is coarse; and seconds until one without a change.
+_LOOKS: Final = 8
+_RARELY: Final = 0.5
 
 
 class Feed:
@@ -47,14 +50,22 @@ class Feed:
         self._thread.join()
 
     def _follow(self) -> None:
+        changed, looks, due = None, 0, 0.0
         try:
             while not self._stop.wait(_PERIOD):
-                written = self._commits.written(self._at)
-                if written:
-                    with self._lock:
-                        for name, keys in written.items():
-                            self._written[name].update(dict.fromkeys(keys))
-                    self._wake()
+                now = self._commits.changed()
+                if now != changed:
+                    changed, looks = now, _LOOKS
+                if looks > 0 or time.monotonic() > due:
+                    looks, due = looks - 1, time.monotonic() + _RARELY
+                    self._note(self._commits.written(self._at))
         except BaseException as error:
             self._failure = error
+            self._wake()
+
+    def _note(self, written: Mapping[str, list[str]]) -> None:
+        with self._lock:
+            for name, keys in written.items():
+                self._written[name].update(dict.fromkeys(keys))
+        if written:
             self._wake()

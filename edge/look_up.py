@@ -28,6 +28,8 @@ def look_up(store: Store, collection: str, ids: Sequence[Any]) -> dict[str, Docu
 
     What is not found among others is looked up alone, before it counts as missing.
     """
+    if not ids:
+        return {}
     unreadable = store.commits.unreadable(collection)
     hidden = [each for each in ids if key_of(each) in unreadable] if unreadable else []
     found = {key: UNREADABLE for each in hidden for key in _read(store, collection, "_id", [each])}

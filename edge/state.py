@@ -65,7 +65,7 @@ class State:
                 f"{directory}: the bridge's state cannot be kept there: {error.strerror}; name another directory with"
                 f" {option}"
             ) from None
-        with in_words(directory):
+        with _released(lock), in_words(directory):
             database = sqlite3.connect(directory / STATE_FILE, isolation_level=None, check_same_thread=False)
             # With WAL and NORMAL a commit outlives the process; only the machine's own end may take the last ones.
             database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _TABLES)
@@ -146,6 +146,17 @@ def _lock(directory: Path, option: str) -> int | None:
 
 
 @contextmanager
+def _released(lock: int | None) -> Iterator[None]:
+    """Let go of the lock when opening fails."""
+    try:
+        yield
+    except BaseException:
+        if lock is not None:
+            os.close(lock)
+        raise
+
+
+@contextmanager
 def in_words(directory: Path) -> Iterator[None]:
     """Raise TargetError, one line, for what SQLite raises about the state in the directory."""
     try:
@@ -154,8 +165,8 @@ def in_words(directory: Path) -> Iterator[None]:
         file = directory / STATE_FILE
         if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGES:
             raise TargetError(
-                f"{file}: the bridge's state is damaged; run again with --new-state, which makes it anew: all documents"
-                " are then compared, and none is deleted"
+                f"{file}: the bridge's state is damaged ({error}); run again with --new-state to make it anew: all"
+                " documents are then compared, none is deleted, and where both sides differ MongoDB's value stands"
             ) from None
         raise TargetError(
             f"{file}: {error}; make room or check the directory, then start again: nothing is lost"

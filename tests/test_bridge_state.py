@@ -220,3 +220,27 @@ def test_a_resume_token_begins_with_its_time(server: MongoClient[Document]) -> N
     assert time_of_token(event["_id"]) == as_number(event["clusterTime"])
     assert time_of_token({"_data": "??"}) > as_number(event["clusterTime"])
     server.drop_database("tokens")
+
+
+DAMAGES = {
+    "no database": lambda path: path.write_bytes(b"not a database at all" * 400),
+    "spoilt pages": lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 40_000),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:6_000]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_state_is_named_and_made_anew(tmp_path: Path, damage: str) -> None:
+    with State.open(tmp_path) as state, state.transaction():
+        state.ledger.save([Row("things", f'"{each}"', f"{each}", {"_id": f"{each}"}) for each in range(1000)])
+    DAMAGES[damage](tmp_path / "bridge.sqlite3")
+    with (
+        pytest.raises(
+            TargetError, match=r"bridge\.sqlite3: the bridge's state is damaged \(.+\); run again with --new-state"
+        ),
+        State.open(tmp_path) as state,
+    ):
+        state.get("source")
+    with State.open(tmp_path, anew=True) as state:
+        assert state.get("source") is None
+        assert state.ledger.live == {}
