@@ -287,7 +287,7 @@ class Bridge:
                 if page is not None:
                     self._flush(dict([page]))
                     continue
-                if not in_step:
+                if not in_step and not self._turns.do(self._copying):
                     self._hooks.notice("in step; carrying changes both ways")
                     in_step = True
                 self._wake.wait(_PULSE)
@@ -336,4 +336,7 @@ class Bridge:
             self._until_reached()
 
     def _busy(self) -> bool:
-        return any(self._dirty.values()) or any(map(self._copy.wanted, self._synced))
+        return any(self._dirty.values()) or self._copying()
+
+    def _copying(self) -> bool:
+        return any(map(self._copy.wanted, self._synced))

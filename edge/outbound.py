@@ -49,9 +49,13 @@ Document = dict[str, Any]
 
 @dataclass
 class Flushed:
-    """``unknown``: documents that MongoDB holds and the ledger does not, read at ``seen``; they are to be merged."""
+    """``unknown``: documents that MongoDB holds and the ledger does not, read at ``seen``; they are to be merged.
+
+    ``conflicts``: fields that stay as MongoDB has changed them; they are conflicts of the store when the events arrive.
+    """
 
     written: int = 0
+    conflicts: int = 0
     unknown: list[Crossing] = field(default_factory=list)
     seen: int = 0
 
@@ -188,6 +192,7 @@ class Outbound:
                 session.abort_transaction()
         flushed.seen = time_of(session)
         flushed.written += len(plan.operations)
+        flushed.conflicts += plan.conflicts
         flushed.unknown += plan.unknown
         for change, error in plan.refused:
             self._park(name, change, error.path, error.reason)

@@ -38,6 +38,7 @@ class Plan:
     operations: list[InsertOne[Document] | UpdateOne | DeleteOne] = field(default_factory=list)
     after: list[Row] = field(default_factory=list)
     gone: list[Row] = field(default_factory=list)
+    conflicts: int = 0
     unknown: list[Crossing] = field(default_factory=list)
     refused: list[tuple[Change, Unsyncable]] = field(default_factory=list)
 
@@ -103,18 +104,21 @@ class Planning:
         base, document = row.base or {}, change.document or {}
         arrived: dict[Path, Any] = {}
         wanted: dict[Path, Any] = {}
+        conflicts = 0
         for path, value in diff(base, document, maps=self._maps).items():
             there = value_at(held, path)
             if same(there, value):
                 arrived[path] = value
             elif same(there, value_at(base, path)):
                 wanted[path] = value
-            # else a conflict, which is counted when MongoDB's event arrives
+            else:
+                conflicts += 1
         try:
             update = as_mongo(Delta.of({path: value_at(change.made, path) for path in wanted}))
         except Unsyncable as error:
             plan.refused.append((change, error))
             return
+        plan.conflicts += conflicts
         if update:
             plan.operations.append(UpdateOne({"_id": row.mongo_id}, update, collation=SIMPLE))
         plan.after.append(replace(row, base=patched(base, Delta.of(arrived | wanted))))

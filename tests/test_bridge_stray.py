@@ -181,6 +181,15 @@ def test_ids_of_other_collections_that_cannot_come_back(pair: Pair) -> None:
     assert pair.in_mongo("people", code="a") == {"code": "a", "n": 1}
 
 
+def test_a_new_document_is_found_where_another_one_is_gone(pair: Pair) -> None:
+    """The store holds as many documents as before."""
+    edited(pair, 3)
+    pair.store.delete("things", ["000"])
+    pair.store.insert("things", [{"_id": "new"}])
+    pair.meet()
+    assert sorted(pair.database["things"].distinct("_id")) == ["001", "002", "new"]
+
+
 LARGE: dict[str, Any] = {
     "16 MB of BSON": {"ones": [1] * 1_700_000},
     "names": {f"field {number}": number for number in range(10_000)},
