@@ -20,8 +20,9 @@ from conformance.model import Collection
 from conformance.session import Project
 from conformance.target import Target
 from edge.bridge import Bridge
+from edge.look_up import look_up
 from edge.state import State
-from edge.store import Store, identifier
+from edge.store import Store
 from edge.synced import Synced, synced_collections
 from suites.canonical import canonical, texts
 
@@ -74,11 +75,10 @@ def test_the_store_equals_mongo(copy: Copy, collection: Collection) -> None:
     left = {(each["collection"], each["key"]) for each in copy.unsynced}
     assert not left, copy.unsynced[:5]
     fields = copy.synced[name].mapping.fields
-    dql = f"SELECT * FROM {identifier(name)} WHERE _id IN :ids"  # noqa: S608 - quoted
     rows = copy.database[name].find()
     compared = 0
     while page := [canonical(row, fields) for row in islice(rows, _PAGE)]:
-        found = copy.store.execute(dql, {"ids": [each["_id"] for each in page]})
-        assert texts(found) == texts(page)
+        found = look_up(copy.store, name, [each["_id"] for each in page])
+        assert texts(found.values()) == texts(page)
         compared += len(page)
     assert copy.store.count(name) == compared

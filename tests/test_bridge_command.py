@@ -102,6 +102,37 @@ def test_what_devices_wrote_is_carried(run: Any, mongo: Mongo, tmp_path: Path, s
     assert mongo[shop]["products"].find_one({"_id": "product_id 1"})["n"] == 10
 
 
+def test_a_drop_has_to_be_accepted(run: Any, mongo: Mongo, tmp_path: Path, shop: str) -> None:
+    assert run("sync", "--once").code == 0
+    mongo[shop]["products"].drop()
+    for _ in range(2):
+        done = run("sync", "--once", "--json")
+        assert done.code == 1
+        assert json.loads(done.out)["held"] == [{"collection": "products", "documents": 3, "kept_in": "the store"}]
+        assert "products: 3 of 3 documents are gone in MongoDB (the collection was dropped or renamed)" in done.err
+        assert "--accept-drop" in done.err
+    assert len(held(tmp_path, "products")) == 3
+    done = run("sync", "--once", "--accept-drop", "--json")
+    assert (done.code, json.loads(done.out)["held"]) == (0, [])
+    assert held(tmp_path, "products") == {}
+    assert len(held(tmp_path, "categories")) == 3
+
+
+def test_a_damaged_state_is_made_anew(run: Any, tmp_path: Path) -> None:
+    assert run("sync", "--once").code == 0
+    for each in (tmp_path / "state").glob("bridge.sqlite3*"):
+        each.write_bytes(b"spoilt" * 1000)
+    done = run("sync", "--once")
+    assert done.code == 3
+    assert re.fullmatch(
+        r"zava: .*bridge\.sqlite3: the bridge's state is damaged \(.+\); run again with --new-state .*", done.line
+    )
+    done = run("sync", "--once", "--new-state", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["bridge"]["documents"]["copied"] == 6
+    assert run("sync", "--once").code == 0
+
+
 def test_what_cannot_cross_is_named(run: Any, mongo: Mongo, shop: str) -> None:
     edit = {"$set": {"blob": Binary(b"x")}}
     mongo[shop]["products"].update_many({}, edit, bypass_document_validation=True)
