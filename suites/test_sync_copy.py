@@ -79,6 +79,6 @@ def test_the_store_equals_mongo(copy: Copy, collection: Collection) -> None:
     compared = 0
     while page := [canonical(row, fields) for row in islice(rows, _PAGE)]:
         found = look_up(copy.store, name, [each["_id"] for each in page])
-        assert texts(found.values()) == texts(page)
+        assert texts(list(found.values())) == texts(page)
         compared += len(page)
     assert copy.store.count(name) == compared
