@@ -25,8 +25,7 @@ def audit(
 ) -> Iterator[list[str]]:
     """Keys of documents that differ, page by page; each page is to be taken under the bridge's lock.
 
-    Those that are missing come last. They are held where they are many, without those deleted since ``began``: a device
-    has deleted these while the bridge was looking.
+    Those that are missing come last, unless they are held. Those that were deleted since ``began`` do not come.
     """
     missing: list[str] = []
     yield [each.key for each in state.unsynced if each.direction == "to MongoDB" and each.collection == name]
@@ -43,13 +42,27 @@ def audit(
             some = keys[start : start + _PAGE]
             there = state.ledger.rows(name, some)
             yield [key for key in some if key not in there]
-    written = store.commits.written({name: began[name]}) if began and missing else {}
-    deleted = set(written.get(name, ()))
-    unseen = [key for key in missing if key not in deleted]
-    if holds.keeps_in_mongo(name, unseen, state.ledger.live[name]):
-        missing = [key for key in missing if key in deleted]
-    for start in range(0, len(missing), _PAGE):
-        yield missing[start : start + _PAGE]
+    if began and missing:  # what was deleted since then comes by the feed
+        deleted = set(store.commits.written({name: began[name]}).get(name, ()))
+        missing = [key for key in missing if key not in deleted or key in holds.kept_in_mongo(name)]
+    if not holds.keeps_in_mongo(name, missing, state.ledger.live[name]):
+        for start in range(0, len(missing), _PAGE):
+            yield missing[start : start + _PAGE]
+
+
+def carried(store: Store, state: State, holds: Holds, name: str, written: list[str]) -> list[str]:
+    """Return the keys of written documents without those that were deleted, if these are too many to be carried."""
+    live, kept = state.ledger.live[name], holds.kept_in_mongo(name)
+    if not kept and not holds.too_many(name, len(written), live):
+        return written
+    gone: set[str] = set()
+    for start in range(0, len(written), _PAGE):
+        rows = state.ledger.rows(name, written[start : start + _PAGE])
+        found = look_up(store, name, [row.id for row in rows.values()])
+        gone |= {key for key, row in rows.items() if row.base is not None and key not in found}
+    if gone and holds.keeps_in_mongo(name, gone | kept, live):
+        return [key for key in written if key not in gone]
+    return written
 
 
 class Census:

@@ -24,7 +24,7 @@ from pymongo.database import Database
 from conformance.connector import ConnectorSettings
 from conformance.errors import ConfigurationError
 from edge.arrival import Arrival, Arrived
-from edge.audit import Census, audit
+from edge.audit import Census, audit, carried
 from edge.change_stream import Batch, ChangeStream, as_number, present
 from edge.feed import Feed
 from edge.holds import Holds
@@ -281,7 +281,9 @@ class Bridge:
             in_step, clock = False, WallClock()
             while not self._stop.is_set():
                 self._wake.clear()
-                self._flush(feed.take())
+                for name, written in feed.take().items():
+                    carry = partial(carried, self._store, self._state, self.holds, name, written)
+                    self._flush({name: self._turns.do(carry)})
                 self._flush(self._take_dirty())
                 page = self._turns.do(partial(next, pages, None))
                 if page is not None:

@@ -192,6 +192,7 @@ class Outbound:
                 session.abort_transaction()
         flushed.seen = time_of(session)
         flushed.written += len(plan.operations)
+        self._holds.note(name, len(plan.gone))
         flushed.conflicts += plan.conflicts
         flushed.unknown += plan.unknown
         for change, error in plan.refused:
