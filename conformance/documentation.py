@@ -81,6 +81,8 @@ def _section(collection: Collection) -> list[str]:
     unique = [" + ".join(group) for group in collection.unique if len(group) > 1]
     if unique:
         lines += ["", f"Unique together: {', '.join(unique)}."]
+    if collection.deleted_at:
+        lines += ["", f"A soft delete sets `{collection.deleted_at}`."]
     lines += ["", "Indexes: `_id_`" + "".join(f", {_index(index)}" for index in collection.indexes) + "."]
     if collection.vector_index:
         vector = collection.vector_index
@@ -100,6 +102,8 @@ def _about(collection: Collection, field: Field) -> str:
     parts = [str(schema["description"]).rstrip(".")] if "description" in schema else []
     if "x-reference" in schema:
         parts.append(f"refers to {schema['x-reference']}")
+    if "x-history" in schema:
+        parts.append(f"history: may outlive a soft-deleted document that was deleted after {schema['x-history']}")
     parts += [
         f"{'equals' if copy.key else 'copy of'} {copy.through.target}.{' + '.join(copy.of)}"
         for copy in collection.copies
@@ -107,6 +111,10 @@ def _about(collection: Collection, field: Field) -> str:
     ]
     if "x-unique" in schema:
         parts.append("unique" + (", also without regard to case" if schema["x-unique"] == "ignore-case" else ""))
+    if "x-multiline" in schema:
+        parts.append("may hold line breaks")
+    if "x-unit-length" in schema:
+        parts.append("of length 1")
     if "x-immutable" in schema:
         parts.append("never changes")
     if "x-crdt" in schema:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from conformance.embedding import embedded_paths, text_digest
 from conformance.errors import ConfigurationError
 from conformance.model import Field
 from conformance.oracle import fits
 from conformance.rendering import shorten
-from generator.embedding import embedded_paths, joined, text_digest
+from generator.embedding import joined
 from generator.pools import pool
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from pymongo.errors import BulkWriteError
 
 from conformance.collation import SIMPLE
 from conformance.connection import in_words
+from conformance.embedding import embedded_paths, vector_fields
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Collection, Model, Reference
 from generator.embedder import Embedder
-from generator.embedding import digest_of, embedded_paths, vector_fields, vectors_of
+from generator.embedding import digest_of, vectors_of
 from generator.loader import Progress
 
 Document = dict[str, Any]

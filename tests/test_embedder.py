@@ -18,6 +18,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from conformance.embedding import embedded_paths, text_digest
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
 from conformance.provision import apply, plan
@@ -26,7 +27,7 @@ from generator import embedder as shipped
 from generator.azure_openai import AzureOpenAIEmbedder, embedder_for
 from generator.dataset import fingerprint
 from generator.embedder import WordLlamaEmbedder, local_embedder
-from generator.embedding import embedded_paths, text_digest, vectors_of
+from generator.embedding import vectors_of
 from generator.plan import Plan
 from generator.refresh import Refreshed, refresh
 from tests.commands import Done, Workplace

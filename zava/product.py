@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 from pymongo.database import Database
 
+from conformance.embedding import embedded_paths
 from conformance.errors import ConfigurationError
 from conformance.model import Model
 from conformance.reading import read_json
@@ -23,7 +24,7 @@ from conformance.session import Project
 from generator import addition, dataset
 from generator.azure_openai import embedder_for
 from generator.batch import Document
-from generator.embedding import embedded_paths, vectors_of
+from generator.embedding import vectors_of
 from generator.source import Row, check_rows
 from zava.console import Embedded, Json, Uri, notice, opened, project_of, require_collections
 

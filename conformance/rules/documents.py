@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from conformance.configuration import Configuration
 from conformance.model import Collection, Field, Model
 from conformance.oracle import breaches
+from conformance.rules import texts
 from conformance.rules.base import Document, Rule
 from conformance.rules.screen import DocumentTest
 from conformance.rules.subjects import Subjects
@@ -14,10 +15,10 @@ from conformance.validator import closed_query, field_query, validator
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
-    """One rule per top-level field of each collection (its inner keys included), and one for extra fields."""
+    """Per collection: one rule per top-level field (its inner keys included), one for extra fields, and texts."""
     for collection in model:
         unfit = {"$nor": [validator(collection)]}
-        subjects = Subjects("extra-fields")
+        subjects = Subjects("extra-fields", texts.REPEATED)
         for field in collection.fields:
             yield Rule(
                 id=f"documents.{collection.name}.{subjects.of(field.path)}",
@@ -44,6 +45,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             why="An unknown field is carried to every device and checked by nobody.",
             mend="Remove the field, or define it in the schema.",
         )
+        yield from texts.rules(collection, subjects)
 
 
 def describe(field: Field) -> str:

@@ -13,6 +13,7 @@ from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Check, Context, Rule, answer, skipped
 from conformance.rules.subjects import Subjects
+from conformance.rules.vectors import rules as promises
 
 _ONE_EACH: Final = [1, 1]
 
@@ -33,6 +34,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
             )
         if vectors:
             yield from _pairing(model, collection, subjects)
+            yield from promises(model, collection, subjects, _sound)
 
 
 def _pairing(model: Model, collection: Collection, subjects: Subjects) -> Iterator[Rule]:

@@ -11,6 +11,7 @@ from conformance.model import Collection, Field, Model
 from conformance.rendering import MISSING, compared, shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, Rule, answer, skipped
+from conformance.rules.look_alike import looking_alike
 from conformance.rules.screen import DocumentTest
 from conformance.rules.subjects import Subjects
 from conformance.validator import validator
@@ -31,6 +32,8 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
         for field in collection.fields:
             if field.schema.get("x-unique") == "ignore-case":
                 yield _ignoring_case(collection, field, subjects)
+            if "x-unique" in field.schema and field.kind == "string" and "pattern" not in field.schema:
+                yield looking_alike(collection, field, subjects.of(field.path, suffix="-look-alike"))
             if field.kind == "uuid":
                 yield _version(collection, field, subjects)
         if collection.id_field:

@@ -21,6 +21,8 @@ NTH: Final = 3
 #: What nobody writes stands for text that no driver makes: as many bytes, and no UTF-8.
 _STAND_IN: Final = "\uf8ff\uf8ff"
 _HALVES: Final = b"\xed\xa0\xbd\xed\xa0\xbd"
+#: As many bytes as the key that it becomes, which then stands twice: a dict cannot say so.
+_SECOND: Final = ("dele\uf8fe", b"deleted")
 
 
 class Touched:
@@ -57,11 +59,10 @@ def insert(database: Database[Document], name: str, documents: list[Document]) -
 
 
 def _broken(document: Document) -> Any:
-    """The document with the stand-in made into halves of surrogate pairs."""
+    """The document with the stand-ins made into halves of surrogate pairs, and into a key that stands twice."""
     written = bson.encode(document)
-    return (
-        RawBSONDocument(written.replace(stand_in, _HALVES)) if (stand_in := _STAND_IN.encode()) in written else document
-    )
+    other = written.replace(_STAND_IN.encode(), _HALVES).replace(_SECOND[0].encode(), _SECOND[1])
+    return document if other == written else RawBSONDocument(other)
 
 
 def chosen(database: Database[Document], edit: Mapping[str, Any], named: Mapping[str, Document]) -> list[Document]:
@@ -158,6 +159,7 @@ _CASTS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "upper": str.upper,
     "surrogate": lambda value: value[:-1] + _STAND_IN,
     "zero-width": lambda value: value + "\u200b",
+    "twice": lambda value: {**value, _SECOND[0]: False},
     "newline": lambda value: value + "\n",
     "another": lambda value: value + "9",
     "long-int": Int64,
