@@ -62,7 +62,7 @@ def test_sales_from_after_the_deletion_are_reported(tmp_path: Path, database: Da
     found = outcome(shop(tmp_path), database, [GONE], [*sold(1, 2, 3, 6), *sold(7), *sold(8, gone=True)])
     assert (found.examined, found.violations) == (6, 1)
     assert [(one.id, one.why) for one in found.samples] == [
-        (4, f"product is 'p': that document of products was deleted by {at(6)}, before this one was made")
+        (4, f'product is "p": that document of products was deleted by {at(6)}, before this one was made')
     ]
 
 
@@ -72,7 +72,7 @@ def test_a_deletion_that_set_no_time_is_said_once_per_document(tmp_path: Path, d
         shop(tmp_path), database, [GONE, {"key": "q", "gone": False}], [*sold(1, 7, 8, 9), {"product": "q"}]
     )
     assert (found.examined, found.violations) == (1, 0)
-    assert found.evidence == {"time_of_deletion_unknown": {"documents": 1, "first": ["'p'"]}}
+    assert found.evidence == {"time_of_deletion_unknown": {"documents": 1, "first": ['"p"']}}
 
 
 def test_a_collection_that_does_not_say_when_it_deletes(tmp_path: Path, database: Database[Document]) -> None:
