@@ -20,6 +20,7 @@ from pymongo.errors import OperationFailure
 
 from conformance.configuration import Configuration, load_configuration
 from conformance.embedded import EmbeddedServer
+from conformance.live import LiveCollection
 from conformance.model import Index, Model, VectorIndex, load_model
 from conformance.provision import apply, plan
 from conformance.results import Outcome
@@ -873,3 +874,29 @@ ASKED = (Event("insert", None, OLD), Event("update", OLD, NEW), Event("delete", 
 )
 def test_events_are_compared_exactly(arrived: tuple[Event, ...], expected: list[tuple[str, str]]) -> None:
     assert list(problems(ASKED, arrived)) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "action"),
+    [
+        ({}, None, None),
+        ({"validationAction": "errorAndLog"}, None, None),
+        ({"validationLevel": "off"}, "validationLevel is off, so the server validates nothing; expected strict", None),
+        (
+            {"validationAction": "warn"},
+            None,
+            "validationAction is warn, so invalid documents are logged and accepted; expected error",
+        ),
+        (
+            {"validationLevel": "lax"},
+            "validationLevel is lax, which this version does not know; expected strict",
+            None,
+        ),
+    ],
+)
+def test_a_level_and_an_action_are_explained_by_what_they_do(
+    model: Model, options: dict[str, str], level: str | None, action: str | None
+) -> None:
+    live = LiveCollection("orders", "collection", options)
+    collection = model["orders"]
+    assert (validators._level(collection, live), validators._action(collection, live)) == (level, action)
