@@ -132,6 +132,8 @@ KINDS: Final = (
     ),
 )
 
+#: A text without any of the hints holds no secret; most texts are done with after this one search.
+_ANY_HINT: Final = re.compile("|".join(re.escape(hint) for kind in KINDS for hint in kind.hints))
 #: What stands where a credential belongs: variables, angle brackets, stars, and the words that manuals write.
 _PLACEHOLDER: Final = re.compile(
     r"""\$\{.*|\$\(.*|\$[A-Z_][A-Z0-9_]*|\$[A-Za-z]+(?:_[A-Za-z0-9]+)*|%\w+%|%\(\w+\)s|\{.*|<.*|\*+.*|\.{2,}|…|x+|X+
@@ -168,6 +170,22 @@ def credentials(text: str) -> Iterator[Credential]:
                 yield Credential(found[0], number, found[1])
 
 
+def secrets(text: str) -> list[str]:
+    """Return every secret that the text holds, the longest first; see `credentials` for what counts as one."""
+    lower = text.lower()
+    if _ANY_HINT.search(lower) is None:
+        return []
+    found = {
+        match["secret"]
+        for kind in KINDS
+        if any(hint in lower for hint in kind.hints)
+        for line in text.splitlines()
+        for match in kind.pattern.finditer(line)
+        if _is_secret(kind, line, match)
+    }
+    return sorted(found, key=len, reverse=True)
+
+
 def is_placeholder(value: str) -> bool:
     """True for what only stands where a credential belongs, such as ``<password>`` or ``your_api_key``."""
     return _PLACEHOLDER.fullmatch(value) is not None
@@ -176,10 +194,13 @@ def is_placeholder(value: str) -> bool:
 def _first(line: str, kinds: Sequence[Kind]) -> tuple[str, int] | None:
     for kind in kinds:
         for match in kind.pattern.finditer(line):
-            secret = match["secret"]
-            if not is_placeholder(secret) and (not kind.guarded or _is_written_out(line, match)):
-                return kind.name, len(secret)
+            if _is_secret(kind, line, match):
+                return kind.name, len(match["secret"])
     return None
+
+
+def _is_secret(kind: Kind, line: str, match: re.Match[str]) -> bool:
+    return not is_placeholder(match["secret"]) and (not kind.guarded or _is_written_out(line, match))
 
 
 def _is_written_out(line: str, match: re.Match[str]) -> bool:

@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from conformance.connection import in_words
 from conformance.errors import HarnessError
+from conformance.masking import mask
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
@@ -50,14 +51,14 @@ class Skipped(Exception):  # noqa: N818 - it never leaves `diagnose`
 def diagnose(name: str, examine: Callable[[], str], exit_code: int = FINDING) -> Step:
     """Return the step with what ``examine`` found; an error of the harness or of the driver is a failed step."""
     try:
-        return Step(name, "ok", examine())
+        return Step(name, "ok", mask(examine()))
     except Skipped as reason:
-        return Step(name, "skipped", str(reason))
+        return Step(name, "skipped", mask(str(reason)))
     except Warned as warning:
-        return Step(name, "warning", str(warning))
+        return Step(name, "warning", mask(str(warning)))
     except Fault as fault:
-        return Step(name, "failed", str(fault), fault.exit_code or exit_code)
+        return Step(name, "failed", mask(str(fault)), fault.exit_code or exit_code)
     except HarnessError as error:
-        return Step(name, "failed", str(error), exit_code)
+        return Step(name, "failed", mask(str(error)), exit_code)
     except PyMongoError as error:
         return Step(name, "failed", f"{in_words(error)}; check the server and the user's roles", exit_code)

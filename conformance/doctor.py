@@ -19,6 +19,7 @@ from conformance.doctor_server import SERVER_STEPS, server_steps
 from conformance.embedded import cache_directory, find_mongod
 from conformance.environment import ENV_FILE, Environment, read_environment
 from conformance.errors import ConfigurationError, HarnessError, TargetError
+from conformance.masking import mask
 from conformance.model import Model, find_model
 from conformance.session import Project, assemble
 from conformance.settings import Settings, known_variables, load_settings, setting_problems
@@ -57,7 +58,7 @@ def examine(root: Path | None, *, uri: str | None, embedded: bool, allow_writes:
         try:
             choice = choose(settings, uri=uri, embedded=embedded, judging=True)
         except ConfigurationError as error:
-            yield Step("connection", "failed", str(error), error.exit_code)
+            yield Step("connection", "failed", mask(str(error)), error.exit_code)
             yield from (Step(name, "skipped", "there is no connection") for name in SERVER_STEPS)
         else:
             yield from server_steps(root, model, settings, choice, allow_writes)
@@ -72,7 +73,7 @@ def _settings(root: Path | None) -> Generator[Step, None, Settings | None]:
     path = root / ENV_FILE if root else None
     environment = read_environment(path, known_variables())
     wrong = setting_problems(environment)
-    yield from (Step("settings", "failed", line, ConfigurationError.exit_code) for line in wrong)
+    yield from (Step("settings", "failed", mask(line), ConfigurationError.exit_code) for line in wrong)
     if wrong:
         return None
     settings = load_settings(path)
@@ -128,7 +129,7 @@ def _project(root: Path, settings: Settings | None) -> Generator[Step, None, Pro
     try:
         project = assemble(root, settings or Settings.model_validate({}))
     except HarnessError as error:
-        yield Step("model", "failed", str(error), error.exit_code)
+        yield Step("model", "failed", mask(str(error)), error.exit_code)
         return None
     yield Step("model", "ok", f"{len(project.model.collections)} collections and {len(project.rules)} rules in {root}")
     return project

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from conformance.env_file import EnvFile, Variable, sets_any
+from conformance.masking import SECRET_NAME, remember
 
 #: The file's name, in the folder that holds schemas/ and config/.
 ENV_FILE: Final = ".env"
@@ -84,6 +85,9 @@ def read_environment(path: Path | None, known: Collection[str]) -> Environment:
             variables[canonical] = Variable(canonical, value)
         elif before.value != value:
             problems.append(f"{canonical}: set twice in the environment, as {name} too; unset one of the two")
+    for each in variables.values():
+        if SECRET_NAME.search(each.name) or "://" in each.value:
+            remember(each.value)
     return Environment(variables, path, file is not None and file.exists, _unread(path, known), tuple(problems))
 
 

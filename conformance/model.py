@@ -11,6 +11,7 @@ from typing import Any
 
 from conformance.errors import ConfigurationError
 from conformance.kinds import Kind, kind_of
+from conformance.masking import remember_secrets
 from conformance.model_checks import check_model
 from conformance.model_order import parents_first
 from conformance.reading import located, read_json
@@ -257,6 +258,7 @@ def _load_collection(path: Path) -> Collection:
     if not _NAME.match(name):
         raise ConfigurationError(f"{path}: a collection's name is lower-case letters and _; rename the file")
     schema = read_json(path)
+    remember_secrets(schema)
     wrong = misuse(schema)
     if wrong is not None:
         place = wrong.removeprefix("at /").partition(":")[0].split("/")

@@ -15,6 +15,7 @@ from conformance import yaml_file
 from conformance.errors import ConfigurationError
 from conformance.input_errors import input_problem
 from conformance.known_names import keys_at, values_at
+from conformance.masking import mask, remember_secrets
 from conformance.suggestion import did_you_mean
 from conformance.yaml_file import MAX_DEPTH, TooDeepError, check_size
 
@@ -31,7 +32,7 @@ class _Twice(Exception):  # noqa: N818 - never leaves this module
 def read_yaml(path: Path) -> Any:
     """The YAML document in a file; a syntax error or a key given twice is one line with file and line number."""
     try:
-        return yaml_file.parse(_text(path))
+        content = yaml_file.parse(_text(path))
     except TooDeepError as error:
         raise ConfigurationError(f"{path}: {error}; write less at once") from None
     except yaml.MarkedYAMLError as error:
@@ -41,6 +42,8 @@ def read_yaml(path: Path) -> Any:
         raise ConfigurationError(f"{path}: not valid YAML: {str(error).splitlines()[0]}; mend the file") from None
     except OSError as error:
         raise _unreadable(path, error) from None
+    remember_secrets(content)
+    return content
 
 
 def read_json(path: Path) -> Any:
@@ -82,6 +85,7 @@ def parse_file(kind: Any, path: Path) -> Any:
     Raises ConfigurationError, one line with file, line, place and what to write instead.
     """
     content = read_json(path) if path.suffix == ".json" else read_yaml(path)
+    remember_secrets(content)
     try:
         return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
@@ -90,7 +94,7 @@ def parse_file(kind: Any, path: Path) -> Any:
         hidden = first["type"] in ("missing", "extra_forbidden") or _SECRET.search(place)
         # What a validator of ours says names the value itself where that helps.
         own = first["type"] == "value_error"
-        found = "" if hidden or own else f" (found {str(first['input'])[:60]!r})"
+        found = "" if hidden or own else f" (found {mask(str(first['input']))[:60]!r})"
         raise ConfigurationError(f"{located(path, first['loc'])}: at {place}: {_mend(first, kind)}{found}") from None
 
 

@@ -18,6 +18,8 @@ from uuid import UUID
 
 from bson import Binary, Code, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
+from conformance.masking import masked
+
 #: Stands for a field that a document does not have.
 MISSING: Final = type("Missing", (), {"__repr__": lambda _: "missing"})()
 #: Categories of characters that are not seen, or not told apart: controls, formats, unassigned, all spaces and breaks.
@@ -29,8 +31,8 @@ _LATIN: Final = re.compile("[A-Za-z]")
 
 
 def shorten(value: object, limit: int = 60) -> str:
-    """A value as it is shown in a finding, cut where it is longer than ``limit``."""
-    return _cut(render(value), limit)
+    """A value as it is shown in a finding, without secrets, cut where it is longer than ``limit``."""
+    return _cut(render(masked(value)), limit)  # masked before it is cut: a part of an address has no form
 
 
 def compared(found: object, wanted: object, limit: int = 60) -> tuple[str, str]:

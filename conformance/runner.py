@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -12,7 +13,7 @@ from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError, Server
 
 from conformance.connection import in_words
 from conformance.errors import HarnessError, TargetError
-from conformance.masking import mask
+from conformance.masking import mask, masked
 from conformance.partition import Partition
 from conformance.results import Outcome, Result, Status
 from conformance.rules.base import Context, Rule, skipped
@@ -107,7 +108,7 @@ def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:
             f"the server went away while {rules[0].id} was checked: {in_words(error)}; check it and run again"
         ) from None
     except HarnessError as error:
-        return _broken(rules, str(error), started)
+        return _broken(rules, mask(str(error)), started)
     except OperationFailure as error:
         if error.code != _COLLATION_OF_A_VIEW:
             return _broken(rules, f"OperationFailure: {in_words(error)}", started)
@@ -117,7 +118,17 @@ def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:
         said = in_words(error) if isinstance(error, PyMongoError) else mask(str(error))[:300]
         return _broken(rules, f"{type(error).__name__}: {said}", started)
     duration = (time.perf_counter() - started) / len(rules)
-    return {rule.id: judge(rule, outcomes[rule.id], duration) for rule in rules}
+    return {rule.id: _shown(judge(rule, outcomes[rule.id], duration)) for rule in rules}
+
+
+def _shown(result: Result) -> Result:
+    """Return the result as reports may show it: what a check found in configuration files may be a secret."""
+    samples = tuple(
+        replace(sample, why=mask(sample.why), ref=None if sample.ref is None else mask(sample.ref))
+        for sample in result.samples
+    )
+    reason = None if result.reason is None else mask(result.reason)
+    return replace(result, samples=samples, reason=reason, evidence=masked(result.evidence))
 
 
 def _broken(rules: list[Rule], reason: str, started: float) -> dict[str, Result]:

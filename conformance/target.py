@@ -20,7 +20,7 @@ from conformance.connection import OPTIONS, Document, connect, failure, greet, i
 from conformance.embedded import EmbeddedServer, cache_directory
 from conformance.environment import Environment
 from conformance.errors import ConfigurationError, HarnessError, TargetError
-from conformance.masking import mask
+from conformance.masking import mask, remember
 from conformance.model import Model
 from conformance.results import TargetInfo
 from conformance.settings import Settings, known_variables
@@ -62,6 +62,7 @@ def choose(settings: Settings, *, uri: str | None = None, embedded: bool = False
     if uri is not None and not uri.strip():
         raise ConfigurationError("--uri: is empty; give a connection string, or leave the option out")
     if uri is not None:
+        remember(uri)
         return Choice(uri, "--uri")
     if embedded:
         return Choice(None, "--embedded")

@@ -14,7 +14,7 @@ from conformance.errors import HarnessError
 from conformance.masking import mask
 from conformance.model import find_model
 from conformance.report import allure, html, json_file
-from conformance.report.stale import REPORTS, discard, named, option
+from conformance.report.stale import REPORTS, discard, option, read_files
 from conformance.results import Report
 from conformance.rules.base import Rule
 from conformance.selection import existing
@@ -33,7 +33,7 @@ def discard_earlier(arguments: Sequence[str]) -> None:
     """
     if not _NO_RUN.isdisjoint(arguments):
         return
-    discard(_written(arguments), keep=named(arguments))
+    discard(_written(arguments), keep=read_files(arguments))
 
 
 def discard_earlier_of_a_refused_run() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from conformance.errors import ConfigurationError
+from conformance.masking import mask
 from conformance.session import Project, load_project
 from conformance.target import Choice, Target
 from zava.commands import Options
@@ -37,7 +38,7 @@ def project_of(context: typer.Context) -> Project:
 
 def notice(text: str) -> None:
     """One line for people, on stderr."""
-    stderr.print(text, soft_wrap=True)
+    stderr.print(mask(text), soft_wrap=True)
 
 
 @contextmanager

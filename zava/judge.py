@@ -18,6 +18,7 @@ from conformance.baseline import load as load_baseline
 from conformance.errors import ConfigurationError
 from conformance.explanation import explain as explained
 from conformance.explanation import lines
+from conformance.masking import mask, masked
 from conformance.merging import merged_report
 from conformance.partition import Partition
 from conformance.report import html, json_file, text
@@ -209,7 +210,7 @@ def explain(
     project = project_of(context)
     explanation = explained(project, find_rule(project.rules, rule_id))
     if as_json:
-        typer.echo(json.dumps(explanation.as_json(), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(masked(explanation.as_json()), indent=1, ensure_ascii=False))
         return
     for line in lines(explanation):
-        typer.echo(line)
+        typer.echo(mask(line))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from conformance.errors import ConfigurationError
 from conformance.model import find_model
-from conformance.report.stale import REPORTS, SUITES_REPORTS, discard, named, option
+from conformance.report.stale import REPORTS, SUITES_REPORTS, discard, option, read_files
 
 
 def discard_earlier(arguments: Sequence[str]) -> None:
     """Remove the reports that the command line names; ConfigurationError when they cannot be removed or written."""
-    discard(_written(arguments), keep=named(arguments))
+    discard(_written(arguments), keep=read_files(arguments))
 
 
 def _written(arguments: Sequence[str]) -> Iterator[Path]:

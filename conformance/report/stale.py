@@ -13,6 +13,8 @@ from conformance.report import html, json_file
 REPORTS = (json_file.NAME, html.NAME)
 #: What `zava conform` writes besides; history/ is kept.
 SUITES_REPORTS = ("junit.xml", "allure-results", "allure")
+#: Options whose value is a file or folder that is written.
+_WRITING = ("--reports", "--junitxml", "--junit-xml", "--alluredir")
 
 
 def discard(paths: Iterable[Path], keep: Collection[Path] = ()) -> None:
@@ -48,9 +50,12 @@ def option(arguments: Sequence[str], name: str) -> str | None:
     return None
 
 
-def named(arguments: Sequence[str]) -> list[Path]:
-    """Return the arguments that name existing files, with or without the option in front."""
-    values = [argument.partition("=")[2] if argument.startswith("--") else argument for argument in arguments]
+def read_files(arguments: Sequence[str]) -> list[Path]:
+    """Return the existing files that a command line names for reading: its baseline, and those without an option."""
+    values = [option(arguments, "--baseline") or ""]
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if not argument.startswith("-") and before not in _WRITING:
+            values.append(argument)
     return [Path(value) for value in values if value and _is_file(value)]
 
 

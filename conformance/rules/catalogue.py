@@ -10,6 +10,7 @@ from typing import Final
 
 from conformance.configuration import Configuration, SeverityOverride
 from conformance.errors import ConfigurationError
+from conformance.masking import mask
 from conformance.model import Model
 from conformance.rules import (
     business,
@@ -69,7 +70,12 @@ def all_rules(model: Model, configuration: Configuration) -> list[Rule]:
     if len(ids) != len(set(ids)):
         twice = ", ".join(sorted({one for one in ids if ids.count(one) > 1}))
         raise ConfigurationError(f"{model.config('rules.yaml')}: there are two rules {twice}; give one another subject")
-    return found
+    return [_shown(rule) for rule in found]
+
+
+def _shown(rule: Rule) -> Rule:
+    """Return the rule with its texts masked: parts of them come from configuration files."""
+    return replace(rule, title=mask(rule.title), why=mask(rule.why), mend=mask(rule.mend), note=mask(rule.note))
 
 
 def _overridden(rules: list[Rule], override: SeverityOverride, model: Model) -> list[Rule]:
