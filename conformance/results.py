@@ -125,7 +125,7 @@ class TargetInfo:
 
     def describe(self) -> str:
         """One line for people: what was judged, and whether it is the harness's own."""
-        kind = "embedded server, generated data" if self.embedded else "named server"
+        kind = "embedded, generated data" if self.embedded else "named server"
         return f"{self.database} on {self.uri} (MongoDB {self.server_version}, {kind})"
 
 

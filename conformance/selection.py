@@ -9,10 +9,10 @@ from typing import Final
 
 from conformance.errors import ConfigurationError
 from conformance.rules.base import Rule
+from conformance.suggestion import nearest
 
 #: Names that are listed in one line.
 _MAX_LISTED: Final = 10
-_SIMILAR: Final = 0.6
 
 
 def select(rules: Iterable[Rule], only: Sequence[str] = (), collection: str | None = None) -> list[Rule]:
@@ -66,8 +66,8 @@ def _matches(rule: Rule, pattern: str) -> bool:
 
 
 def _suggestion(name: str, names: Iterable[str]) -> str:
-    near = get_close_matches(name, sorted(names), 1, _SIMILAR)
-    return f" (did you mean {near[0]}?)" if near else ""
+    near = nearest(name, sorted(names))
+    return f" (did you mean {near}?)" if near is not None else ""
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -85,11 +85,11 @@ def pytest_configure(config: pytest.Config) -> None:
     identity = RuleIdentity([allure.labels(rule, _epic(config)) for rule in chosen])
     allure_commons.plugin_manager.register(identity)
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
-    name_junit_suite(config, _epic(config))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Once allure-pytest has made what writes its files, let it write only those that say something."""
+    name_junit_suite(session.config, _epic(session.config))
     results_only(session.config)
 
 

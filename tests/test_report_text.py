@@ -32,7 +32,7 @@ def test_target_and_verdict_come_first_and_paths_last() -> None:
 @pytest.mark.parametrize("embedded", [True, False])
 def test_first_line_says_whether_the_target_is_embedded(embedded: bool) -> None:
     run = report(result("counts.a.b"), target=dataclasses.replace(REPORT.target, embedded=embedded))
-    assert ("embedded server, generated data" in render(run, width=200).splitlines()[0]) is embedded
+    assert ("embedded, generated data" in render(run, width=200).splitlines()[0]) is embedded
 
 
 def test_a_finding_says_what_why_and_how_to_mend() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from conformance.errors import ConfigurationError
+from conformance.suggestion import nearest
 from zava.parameters import refuse_empty_values, with_both_forms_of_json
 
 #: By command: its module and what it does in one line, in the order of a first day's work.
@@ -81,8 +81,8 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the arguments name; one that does not exist is one line with a suggestion."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = get_close_matches(args[0], COMMANDS, 1)
-            hint = f"did you mean {near[0]}?" if near else "`zava --help` lists the commands"
+            near = nearest(args[0], COMMANDS)
+            hint = f"did you mean {near}?" if near is not None else "`zava --help` lists the commands"
             raise ConfigurationError(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 

@@ -110,7 +110,7 @@ def environment_properties(target: TargetInfo, seed: int) -> dict[str, str]:
         "Database": target.database,
         "Server": target.uri,
         "MongoDB": target.server_version,
-        "Data": "embedded server, generated data" if target.embedded else "named server",
+        "Data": "embedded, generated data" if target.embedded else "named server",
         "Seed": str(seed),
         "Python": platform.python_version(),
     }
