@@ -249,7 +249,7 @@ def test_the_unedited_sample_is_recognised(tmp_path: Path) -> None:
     text = (ROOT / ".env.sample").read_text(encoding="utf-8")
     (tmp_path / ".env").write_text(text, encoding="utf-8")
     with pytest.raises(
-        ConfigurationError, match=r"\.env:9: MONGODB_CONNECTION_STRING: found '\*\*\*', which is the placeholder"
+        ConfigurationError, match=r"\.env:10: MONGODB_CONNECTION_STRING: found '\*\*\*', which is the placeholder"
     ):
         load_settings(tmp_path / ".env")
     (tmp_path / ".env").write_text(re.sub(r"(?m)^MONGODB_CONNECTION_STRING=.*$", "", text), encoding="utf-8")

@@ -18,6 +18,7 @@ EXIT_CODES: Final = {
     2: "Usage or configuration: an option, a setting, a file of schemas/ or config/ is wrong, or nothing was selected. "
     "Nothing was written.",
     3: "The target could not be reached or used, the harness itself failed, or every rule was skipped: no verdict.",
+    4: "pytest only: it refuses its command line before the suites are loaded, such as an unknown option.",
     130: "Interrupted by Ctrl-C; 143: by SIGTERM. Servers are stopped and scratch databases dropped first.",
 }
 
@@ -65,7 +66,7 @@ def _exit_codes() -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    yield "\n## Settings\n\nFrom flags, then the environment, then `.env` (see `.env.sample`).\n"
+    yield "\n## Settings\n\nFrom flags, then the environment, then the `.env` beside the model (see `.env.sample`). An empty value is an error.\n"
     yield "| variable | default | meaning |\n|---|---|---|"
     for name, field in Settings.model_fields.items():
         secret = SecretStr in getattr(field.annotation, "__args__", ())
