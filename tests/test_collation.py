@@ -103,7 +103,7 @@ def test_every_command_of_the_program_names_the_simple_collation(
     run("validate", "--partition", "1/2")
     run("doctor", "--allow-writes")
     run("sync", "--store", str(tmp_path / "store"), "--once")
-    run("export", str(tmp_path / "archive"), "--format", "bson")
+    run("export", str(tmp_path / "archive"), "--as", "bson")
     mongo.drop_database(name)
     run("import", str(tmp_path / "archive"), "--no-validate")
     run("import", str(tmp_path / "archive"), "--no-validate")

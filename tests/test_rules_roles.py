@@ -32,7 +32,7 @@ def verdict(folder: Path, text: str | None, own: Path = ROOT) -> Outcome:
         (folder / FILE).write_text(text, encoding="utf-8")
     model = replace(load_model(own), root=folder)
     nothing: Any = None
-    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    settings = Settings()
     context = Context(
         model, configuration_for(load_model(own)), settings, nothing, embedded=True, scratch=None, sample_size=50
     )

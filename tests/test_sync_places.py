@@ -102,7 +102,7 @@ def test_only_the_owner_may_read_what_leaves_the_database(
 ) -> None:
     assert sync("--store", str(tmp_path / "st")).code == 0
     assert (tmp_path / "st.state" / "bridge.sqlite3").is_file()
-    for form in (("--format", "json"), ("--format", "bson", "--gzip")):
+    for form in (("--as", "json"), ("--as", "bson", "--gzip")):
         folder = tmp_path / form[1]
         done = workplace.zava("export", str(folder), "--uri", uri, *form, env={"MONGODB_DATABASE": name})
         assert done.code == 0, done.err

@@ -37,7 +37,7 @@ pytest_plugins = ["tests.commands"]
 Mongo = MongoClient[dict[str, Any]]
 MODEL = load_model(ROOT)
 FIRST = next(iter(MODEL)).name
-LAYOUTS = [[], ["--gzip"], ["--as", "bson"], ["--format", "bson", "--gzip"]]
+LAYOUTS = [[], ["--gzip"], ["--as", "bson"], ["--as", "bson", "--gzip"]]
 
 
 def run(workplace: Workplace, uri: str, name: str, *arguments: str, said: str = "") -> Done:

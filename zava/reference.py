@@ -66,7 +66,8 @@ def _exit_codes() -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    yield "\n## Settings\n\nFrom flags, then the environment, then the `.env` beside the model (see `.env.sample`). An empty value is an error.\n"
+    yield "\n## Settings\n\nFrom flags, then the environment, then the `.env` beside the model (see `.env.sample`)."
+    yield "An empty value is an error.\n"
     yield "| variable | default | meaning |\n|---|---|---|"
     for name, field in Settings.model_fields.items():
         secret = SecretStr in getattr(field.annotation, "__args__", ())
