@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+from conformance.configuration_checks import check_names
 from conformance.errors import ConfigurationError
 from conformance.model import Model
-from conformance.oracle import fits
-from conformance.reading import located, parse_file
-from conformance.rendering import shorten
+from conformance.reading import parse_file
 from conformance.results import Severity
 
 #: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
@@ -300,7 +299,7 @@ def load_configuration(model: Model, constants: Mapping[str, str]) -> Configurat
         constants=_with_latest_date(constants),
         severities=_parse(tuple[SeverityOverride, ...], model.config("severity.yaml"), ()),
     )
-    _check_rows(model, configuration.catalogue)
+    check_names(model, configuration)
     return configuration
 
 
@@ -312,26 +311,6 @@ def _with_latest_date(constants: Mapping[str, str]) -> dict[str, str]:
     """
     tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).date().isoformat()
     return {**constants, "LATEST_DATE": max(constants.get("END_DATE", tomorrow), tomorrow)}
-
-
-def _check_rows(model: Model, catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]) -> None:
-    """Fixed rows are documents too: what they say must be a field's, and meet its schema. The rest is generated."""
-
-    def wrong(what: str, *place: str | int) -> ConfigurationError:
-        where = located(model.config("catalogue.yaml"), place)
-        return ConfigurationError(f"{where}: at {'.'.join(map(str, place))}: {what}")
-
-    for name, rows in catalogue.items():
-        if name not in model.collections:
-            raise wrong("there is no such collection; name one of schemas/", name)
-        fields = {field.name: field for field in model[name].fields}
-        for position, row in enumerate(rows):
-            for key, value in row.items():
-                if key not in fields:
-                    raise wrong("there is no such field; correct its spelling or remove it", name, position, key)
-                if not fits(fields[key].schema, value):
-                    what = f"{shorten(value)} does not meet the schema in {model[name].path.name}; correct it"
-                    raise wrong(what, name, position, key)
 
 
 def _parse(kind: Any, path: Path, empty: Any) -> Any:

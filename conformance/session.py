@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance.configuration import Configuration, load_configuration
+from conformance.configuration_checks import check_figures
 from conformance.connector import CONNECTOR_FILE
 from conformance.environment import ENV_FILE
 from conformance.errors import ConfigurationError
@@ -87,6 +88,7 @@ def assemble(root: Path, settings: Settings) -> Project:
     model = load_model(root)
     configuration = load_configuration(model, settings.constants())
     all_rules(model, configuration)
+    check_figures(model, configuration)
     for problem in settings.environment.misspelt(variables(model)):
         raise ConfigurationError(problem)
     for name in model.settings:

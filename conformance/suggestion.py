@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+#: Names that a message lists.
+_FEW_NAMES = 10
+
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """Return the known name that is most like this one, whatever the case; None if none is like it."""
@@ -17,9 +20,9 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return "did you mean <name>?" or the list of known names, to end a message with."""
+    """Return "did you mean <name>?", or the known names if they are few, to end a message with."""
     names = list(known)
     near = nearest(name, names)
     if near is not None:
         return f"did you mean {near}?"
-    return f"write one of {', '.join(names)}" if names else "remove it"
+    return f"write one of {', '.join(names)}" if 0 < len(names) <= _FEW_NAMES else "correct its spelling or remove it"

@@ -11,11 +11,13 @@ from pydantic import Field, StringConstraints
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
+from conformance.actions import ACTIONS
 from conformance.configuration import Strict
 from conformance.connection import in_words
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
-from conformance.reading import parse_file
+from conformance.reading import located, parse_file
+from conformance.suggestion import did_you_mean, nearest
 
 #: The file's name below config/.
 USERS_FILE: Final = "users.yaml"
@@ -65,11 +67,33 @@ def load_roles(model: Model) -> Mapping[str, Role]:
     if not path.exists():
         raise ConfigurationError(f"{path}: there is no such file, so there are no users to make; write it")
     roles: Mapping[str, Role] = parse_file(dict[Name, Role], path)
+    for place, name, known in _names(model, roles):
+        raise ConfigurationError(
+            f"{located(path, place)}: at {'.'.join(map(str, place))}: there is no {name!r}; {did_you_mean(name, known)}"
+        )
     users = [role.user for role in roles.values()]
     twice = next((user for user in users if users.count(user) > 1), None)
     if twice is not None:
         raise ConfigurationError(f"{path}: the user {twice} has two roles; write one role with all that he may do")
     return roles
+
+
+def _names(model: Model, roles: Mapping[str, Role]) -> Iterator[tuple[Sequence[str | int], str, list[str]]]:
+    """Yield actions that MongoDB does not have, and collections that are like one of the model's, with their places."""
+    actions = sorted(ACTIONS)
+    for name, role in roles.items():
+        for position, grant in enumerate(role.may):
+            for number, action in enumerate(grant.actions):
+                if action not in ACTIONS:
+                    yield (name, "may", position, "actions", number), action, actions
+            for number, collection in enumerate(() if isinstance(grant.where, str) else grant.where):
+                # The database may hold collections that the model does not define, such as the connector's own.
+                near = nearest(collection, model.collections)
+                if collection not in model.collections and near is not None:
+                    yield (name, "may", position, "where", number), collection, [near]
+        for number, action in enumerate(role.never):
+            if action not in ACTIONS:
+                yield (name, "never", number), action, actions
 
 
 def privileges(model: Model, role: Role) -> Privileges:

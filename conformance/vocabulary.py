@@ -11,6 +11,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator, FormatChecker
 
 from conformance.patterns import unportable
+from conformance.suggestion import did_you_mean
 
 #: The harness's own meta-schema; a model elsewhere needs no copy of it.
 VOCABULARY: Final = Path(__file__).parent.parent / "schemas" / "vocabulary.json"
@@ -79,9 +80,8 @@ def _message(error: Error) -> str:
 
 
 def _unknown(error: Error) -> str:
-    allowed = error.schema.get("properties", {})
-    extra = sorted(set(error.instance) - set(allowed)) or ["?"]
-    return f"there is no keyword {extra[0]!r} here; remove it or correct its spelling"
+    extra = sorted(set(error.instance) - set(error.schema.get("properties", {}))) or ["?"]
+    return _no_keyword(extra[0], error.schema)
 
 
 def _unevaluated(error: Error) -> str:
@@ -96,7 +96,26 @@ def _unevaluated(error: Error) -> str:
     for name in sorted(error.instance):
         fewer = [key for key in left if key != name]
         left = fewer if complains(fewer) else left
-    return f"there is no keyword {left[0]!r} here; remove it or correct its spelling"
+    return _no_keyword(left[0], error.schema)
+
+
+def _no_keyword(name: str, schema: Mapping[str, Any]) -> str:
+    return f"there is no keyword {name!r} here; {did_you_mean(name, _keywords(schema))}"
+
+
+def _keywords(schema: Any) -> list[str]:
+    """Return the keywords that a part of the meta-schema knows, with those of the part that it refers to."""
+    found = dict.fromkeys(schema.get("properties", {}))
+    if "$ref" in schema:
+        *_, name = schema["$ref"].split("/")
+        found |= dict.fromkeys(_keywords(_definitions()[name]))
+    return list(found)
+
+
+@cache
+def _definitions() -> Mapping[str, Any]:
+    definitions: Mapping[str, Any] = json.loads(VOCABULARY.read_text(encoding="utf-8"))["$defs"]
+    return definitions
 
 
 def _missing(error: Error) -> str:
@@ -156,7 +175,9 @@ _MESSAGES: Final[Mapping[str, Callable[[Error], str]]] = {
     "oneOf": _alternatives,
     "not": _not,
     "const": lambda error: f"{_short(error.instance)} is not allowed; write {json.dumps(error.validator_value)}",
-    "enum": lambda error: f"{_short(error.instance)} is none of {', '.join(map(str, error.validator_value))}",
+    "enum": lambda error: (
+        f"{_short(error.instance)} is not allowed; {did_you_mean(error.instance, map(str, error.validator_value))}"
+    ),
     "format": lambda error: f"{_short(error.instance)}: {error.cause}",
     "contains": lambda error: f"{_short(error.instance)} lacks {error.validator_value['const']!r}; add it",
     "dependentRequired": _beside,

@@ -211,6 +211,38 @@ def test_the_workflows_are_what_their_hosts_take(name: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def steps(name: str) -> list[dict[str, Any]]:
+    """Return the steps of a workflow, in their order."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8"))
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("name", ["conformance.yml", "tests.yml"])
+def test_actions_are_pinned_by_commit_and_keep_no_credentials(name: str) -> None:
+    """A tag can be moved to other code; the comment beside the commit says which version it is."""
+    used = [step["uses"] for step in steps(name) if "uses" in step]
+    text = (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+    assert used
+    for each in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each), each
+        assert re.search(rf"{re.escape(each)} # v[0-9]+\.[0-9]+\.[0-9]+\n", text), each
+    checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_the_history_is_saved_after_a_red_run_too() -> None:
+    """`actions/cache` saves after a green job only, so that the next run was compared with the wrong one."""
+    used = {step["uses"].split("@")[0]: step for step in steps("conformance.yml") if "uses" in step}
+    assert "actions/cache" not in used
+    restore, save = used["actions/cache/restore"], used["actions/cache/save"]
+    assert "!cancelled()" in save["if"]
+    assert (restore["with"]["path"], restore["with"]["key"]) == (save["with"]["path"], save["with"]["key"])
+    assert "reports/history" in save["with"]["path"]
+    (new,) = [step["run"] for step in steps("conformance.yml") if "zava diff" in step.get("run", "")]
+    assert new.endswith('>> "$GITHUB_STEP_SUMMARY"')
+
+
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="no actionlint on PATH")
 def test_actionlint_has_nothing_to_say() -> None:
     done = subprocess.run(

@@ -19,6 +19,7 @@ from conformance.plans import STAGES, Explained, explained
 from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed, skipped
+from conformance.suggestion import did_you_mean
 
 _FILE: Final = "config/queries.yaml"
 #: Variables that MongoDB defines itself: $$ROOT, $$NOW, and those of $reduce, $map and $filter.
@@ -214,20 +215,24 @@ def _split(parameter: Parameter) -> tuple[str, str]:
 
 
 def _check(model: Model, query: NamedQuery) -> None:
-    known = ", ".join(model.collections)
+    known = list(model.collections)
     if query.collection not in model.collections:
-        raise _wrong(query, f"there is no collection {query.collection!r}; the schemas are {known}")
-    for stage in query.plan.forbid:
-        if stage not in STAGES and not stage.startswith("$"):
-            raise _wrong(query, f"it forbids {stage}, which no plan has; write one of {', '.join(sorted(STAGES))}")
+        raise _wrong(query, f"there is no collection {query.collection!r}; {did_you_mean(query.collection, known)}")
+    for verb, stages in (("requires", query.plan.require), ("forbids", query.plan.forbid)):
+        for stage in stages:
+            if stage not in STAGES and not stage.startswith("$"):
+                raise _wrong(query, f"it {verb} {stage}, which no plan has; {did_you_mean(stage, sorted(STAGES))}")
     stored = [name for name, by in (query.sort or {}).items() if not isinstance(by, Mapping)]  # not {$meta: textScore}
     for name in sorted({*(query.find or {}), *stored, *(query.plan.indexed or {})}):
         if not name.startswith("$") and not model[query.collection].has(name):
-            raise _wrong(query, f"{query.collection} has no field {name!r}; correct its spelling")
+            raise _wrong(
+                query,
+                f"{query.collection} has no field {name!r}; {did_you_mean(name, _paths(model, query.collection))}",
+            )
     for step in query.pipeline or ():
         other = step["$lookup"].get("from") if isinstance(step.get("$lookup"), Mapping) else None
         if isinstance(other, str) and other not in model.collections:
-            raise _wrong(query, f"it looks up {other!r}, which is no collection; the schemas are {known}")
+            raise _wrong(query, f"it looks up {other!r}, which is no collection; {did_you_mean(other, known)}")
     for name, parameter in query.parameters.items():
         if parameter.field is None:
             continue
@@ -239,7 +244,10 @@ def _check(model: Model, query: NamedQuery) -> None:
     bound = {name for part in parts for name in _bound(part)}
     for name in sorted(used - bound - query.parameters.keys()):
         if not _SYSTEM.fullmatch(name):
-            raise _wrong(query, f"$${name} is no parameter of it; add it to parameters or correct its spelling")
+            raise _wrong(
+                query,
+                f"$${name} is no parameter of it; add it to parameters, or: {did_you_mean(name, query.parameters)}",
+            )
     for name in query.parameters.keys() - used:
         raise _wrong(query, f"the parameter {name} is not used; write $${name} where it belongs or remove it")
 
@@ -265,6 +273,10 @@ def _bound(part: Any) -> Iterator[str]:
             elif key == "as" and isinstance(inner, str):
                 yield inner
             yield from _bound(inner)
+
+
+def _paths(model: Model, collection: str) -> list[str]:
+    return [field.path for field in model[collection].walk()]
 
 
 def _wrong(query: NamedQuery, what: str) -> ConfigurationError:

@@ -25,16 +25,16 @@ from conformance.conditions import (
 from conformance.configuration import Configuration, filled
 from conformance.errors import ConfigurationError
 from conformance.model import Collection, Model
-from conformance.permissions import User, document_of, known_users, load_permissions
+from conformance.permissions import User, Users, document_of, known_users, load_permissions
 from conformance.possible import impossible, representatives
 from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, Rule, listed, skipped
 from conformance.rules.files import unreadable
+from conformance.rules.parameters import Parameters
 from conformance.subscriptions import (
     SUBSCRIPTIONS_FILE,
     Device,
-    Source,
     Subscription,
     Subscriptions,
     load_subscriptions,
@@ -209,46 +209,16 @@ def _supposing(condition: Condition, subscriptions: Subscriptions) -> Condition:
 
 
 def _parameters(context: Context, subscriptions: Subscriptions) -> Outcome:
-    declared, attributes = subscriptions.parameters, _attributes(context)
-    asked = [
-        (place, name, _odd(declared, name, device, is_list))
-        for place, device, one in subscriptions.places()
-        for name, is_list in one.selection.parameters.items()
-    ]
-    asked += [
-        (f"queries.{one.name}", name, _odd(declared, name)) for one in subscriptions.queries for name in one.parameters
-    ]
-    asked += [
-        (f"parameters.{of}", name, _odd(declared, name)) for of, one in declared.items() for name in one.where.values()
-    ]
-    used = {name for _, name, _ in asked}
-    for of, one in declared.items():
-        asked.append((f"parameters.{of}", of, None if of in used else f":{of} is used nowhere"))
-        if one.user is not None and attributes is not None and one.user not in attributes:
-            asked.append((f"parameters.{of}", of, f"users have no attribute {one.user!r}"))
-    if not asked:
+    found = Parameters(context.model, subscriptions, _users(context)).findings()
+    if not found:
         return skipped(f"{FILE} has no parameter")
-    return listed(context, len(asked), [Sample(why, ref=f"{FILE}: {place}") for place, _, why in asked if why])
+    return listed(context, len(found), [Sample(why, ref=f"{FILE}: {place}") for place, why in found if why])
 
 
-def _odd(
-    declared: Mapping[str, Source], name: str, device: Device | None = None, is_list: bool | None = None
-) -> str | None:
-    """What is wrong with the use of a parameter, in words; ``is_list`` None where it is not known what is wanted."""
-    source = declared.get(name)
-    if source is None:
-        return f":{name} is not declared under parameters"
-    if device is not None and device.user == "super_manager" and source.user is not None:
-        return f":{name} is an attribute of a user's, and the super manager has none"
-    if is_list is None or is_list == (source.values is not None):
-        return None
-    return f":{name} must be a list (values)" if is_list else f":{name} is a list, and one value is compared"
-
-
-def _attributes(context: Context) -> tuple[str, ...] | None:
-    """What the permissions' users have; None when that file cannot be read, which its own rule says."""
+def _users(context: Context) -> Users | None:
+    """Return what the permissions say of users; None when that file cannot be read, which its own rule says."""
     try:
-        return load_permissions(context.model).users.attributes
+        return load_permissions(context.model).users
     except ConfigurationError:
         return None
 
