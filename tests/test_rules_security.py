@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from pymongo import MongoClient
 
 from conformance.credentials import ALLOWED, KINDS, credentials, is_placeholder
 from conformance.errors import ConfigurationError, TargetError
@@ -195,7 +196,7 @@ def _git(folder: Path, *arguments: str) -> None:
 def verdict(root: Path, own: Path = ROOT, **settings: Any) -> dict[str, Outcome]:
     """The family's outcomes for a folder, by the project's model or one's own. No rule of it asks the database."""
     model = replace(load_model(own), root=root)
-    nothing: Any = None
+    nothing: Any = MongoClient(connect=False)["nothing"]
     chosen = Settings(**settings)
     context = Context(model, configuration_for(model), chosen, nothing, embedded=True, scratch=None, sample_size=50)
     return judge(rules(model, context.configuration), context)
