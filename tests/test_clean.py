@@ -132,6 +132,10 @@ def test_data_that_was_lived_in_has_no_finding(edit: Fault, judge: Judge) -> Non
     assert verdict.killed == ()
 
 
+def test_a_live_shop_has_many_healthy_variations() -> None:
+    assert len({edit.id for edit in HARMLESS}) >= 80
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("dataset", list(datasets(300, 50_000)), ids=str)
 def test_three_hundred_clean_datasets_have_no_finding(dataset: Dataset, place: Place) -> None:
