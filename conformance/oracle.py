@@ -15,7 +15,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from conformance.kinds import MAX_INTEGER, is_integer, is_money, is_number, is_timestamp, is_uuid4, portable_pattern
-from conformance.rendering import shorten
+from conformance.rendering import named, shorten
 
 if TYPE_CHECKING:
     from conformance.model import Collection
@@ -62,7 +62,9 @@ def _breach(error: ValidationError) -> Breach:
         known = set(schema.get("properties", ()))
         patterns = [re.compile(portable_pattern(p)) for p in schema.get("patternProperties", ())]
         extra = sorted(k for k in instance if k not in known and not any(p.search(k) for p in patterns))
-        return Breach(".".join([*parts, extra[0]]), keyword, f"is not in the schema (extra: {', '.join(extra)})")
+        return Breach(
+            ".".join([*parts, extra[0]]), keyword, f"is not in the schema (extra: {', '.join(map(named, extra))})"
+        )
     if keyword == "type" and (why := _beyond(error.instance)):
         return Breach(path, keyword, f"{shorten(error.instance)} {why}")
     return Breach(path, keyword, f"{shorten(error.instance)} {_MEANING.get(keyword, 'breaks')} {_limit(error)}".strip())

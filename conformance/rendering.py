@@ -50,6 +50,11 @@ def render(value: object) -> str:
     return str(value)
 
 
+def named(name: str) -> str:
+    """A name as it is written, as a text with escapes where it has anything but plain ASCII."""
+    return name if name.isascii() and name.isprintable() and name else json.dumps(name)
+
+
 def bson_type(value: object) -> str:
     """The name of a value's BSON type, as `$type` has it; a symbol is read as a string (see `screen`)."""
     for kinds, name in _TYPES:

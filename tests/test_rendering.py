@@ -15,7 +15,7 @@ from conformance.connection import OPTIONS
 from conformance.model import Model
 from conformance.oracle import breaches
 from conformance.rendering import MISSING, bson_type, compared, render, shorten
-from conformance.rules import documents
+from conformance.rules import counts, documents
 from tests.judging import ROOT, configuration_for, context_for, judge
 
 OID = ObjectId("0123456789abcdef01234567")
@@ -115,6 +115,19 @@ def test_a_difference_at_the_end_of_a_long_text_is_shown() -> None:
 
 def test_a_long_value_is_cut() -> None:
     assert shorten("x" * 100, 10) == '"xxxxxxxx…'
+
+
+def test_names_that_look_alike_are_told_apart(model: Model, database: Database[Any]) -> None:
+    """A field and a collection whose first letter is a Cyrillic o."""
+    database["\u043erders"].insert_one({"_id": 1})
+    wanted = {"counts._database.unknown-collections", "documents.orders.extra-fields"}
+    all_of_them = [*counts.rules(model, configuration_for(model)), *documents.rules(model, configuration_for(model))]
+    database["orders"].insert_one({"_id": "o", "\u043erder_id": "o"})
+    outcomes = judge([rule for rule in all_of_them if rule.id in wanted], context_for(model, database))
+    assert {name: outcome.samples[0].why for name, outcome in outcomes.items()} == {
+        "counts._database.unknown-collections": 'no schema defines it (its name is "\\u043erders")',
+        "documents.orders.extra-fields": 'extra: "\\u043erder_id"',
+    }
 
 
 def test_a_symbol_is_explained_by_its_type(model: Model, database: Database[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from conformance.configuration import Configuration
 from conformance.connector import UNSYNCED_COLLECTION
 from conformance.model import Collection, Model
+from conformance.rendering import named
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed
 
@@ -95,4 +96,9 @@ def _count(collection: Collection) -> Callable[[Context], Outcome]:
 def _unknown(context: Context) -> Outcome:
     names = [name for name in context.database.list_collection_names() if not name.startswith("system.")]
     unknown = sorted(set(names) - set(context.model.collections) - _CONNECTORS)
-    return listed(context, max(len(names), 1), [Sample("no schema defines it", ref=name) for name in unknown])
+    return listed(context, max(len(names), 1), [Sample(_unknown_name(name), ref=name) for name in unknown])
+
+
+def _unknown_name(name: str) -> str:
+    """Show a name with what cannot be told apart by eye, such as a Cyrillic letter, as an escape."""
+    return "no schema defines it" + ("" if named(name) == name else f" (its name is {named(name)})")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from conformance.configuration import Configuration
 from conformance.model import Collection, Field, Model
 from conformance.oracle import breaches
+from conformance.rendering import named
 from conformance.rules import texts
 from conformance.rules.base import Document, Rule
 from conformance.rules.screen import DocumentTest
@@ -97,4 +98,4 @@ def _why(collection: Collection, name: str) -> Callable[[Document], str | None]:
 
 def _extra(collection: Collection) -> Callable[[Document], str | None]:
     known = {field.name for field in collection.fields}
-    return lambda document: "extra: " + ", ".join(sorted(document.keys() - known)[:5])
+    return lambda document: "extra: " + ", ".join(map(named, sorted(document.keys() - known)[:5]))
