@@ -64,7 +64,13 @@ def test_an_average_is_expected_of_a_thousand(
 
 @pytest.mark.parametrize(
     ("names", "examined", "unknown"),
-    [([], 1, []), (["stores"], 1, []), (["zoo"], 1, ["zoo"]), (["zoo", "stores", "apes"], 3, ["apes", "zoo"])],
+    [
+        ([], 1, []),
+        (["system.js"], 1, ["system.js"]),
+        (["stores"], 1, []),
+        (["zoo"], 1, ["zoo"]),
+        (["zoo", "stores", "apes"], 3, ["apes", "zoo"]),
+    ],
 )
 def test_what_no_schema_defines(
     names: list[str], examined: int, unknown: list[str], model: Model, database: Database[Document]
