@@ -22,6 +22,8 @@ Note = Callable[[Document], None]
 
 #: Seconds in which what is expected happens, on a busy machine.
 SOON: Final = 120.0
+#: Seconds in which a process ends after SIGTERM.
+END: Final = 60.0
 IN_STEP: Final = "in step; carrying changes both ways"
 
 
@@ -97,10 +99,10 @@ class Process:
         """Wait until changes are carried both ways."""
         self.until(lambda: IN_STEP in self.said, "in step")
 
-    def ends(self) -> Ended:
+    def ends(self, seconds: float = 2 * SOON) -> Ended:
         """Wait for the end."""
         try:
-            self.process.wait(SOON)
+            self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             where = self._where()
             self.kill()
@@ -111,7 +113,7 @@ class Process:
     def stop(self) -> Ended:
         """End it by SIGTERM; it must end, with 0 and without a traceback, or be no `zava` yet."""
         self.process.terminate()
-        ended = self.ends()
+        ended = self.ends(END)
         early = ended.code == -signal.SIGTERM and not ended.err
         assert ended.code == 0 or early, f"exit code {ended.code} after SIGTERM: {ended.err[-600:]}"
         assert ended.clean, ended.err[-2000:]

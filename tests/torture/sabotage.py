@@ -32,14 +32,17 @@ def _each(number: int) -> Callable[[], bool]:
 
 def loses_changes_of_mongodb() -> None:
     """One update in ten does not reach the store."""
-    write, due = Store.write, _each(_SHARE)
+    due = _each(_SHARE)
 
-    def forgetful(self: Store, statements: Sequence[tuple[str, Any]], **options: Any) -> Any:
-        return write(
-            self, [one for one in statements if "UPDATE" not in one[0] or " batch " in one[0] or not due()], **options
-        )
+    def forgetful(write: Callable[..., Any]) -> Callable[..., Any]:
+        def wrong(self: Store, statements: Sequence[tuple[str, Any]], **options: Any) -> Any:
+            kept = [one for one in statements if not one[0].startswith("UPDATE") or "__bridge" in one[0] or not due()]
+            return write(self, kept, **options)
 
-    Store.write = forgetful  # type: ignore[method-assign,assignment]
+        return wrong
+
+    for name in ("write", "commit"):
+        setattr(Store, name, forgetful(getattr(Store, name)))
 
 
 def loses_changes_of_devices() -> None:
@@ -48,17 +51,17 @@ def loses_changes_of_devices() -> None:
 
 
 def deletes_instead() -> None:
-    """One update in a hundred deletes the document in MongoDB."""
-    _of_updates(lambda operation, due: [DeleteOne(operation._filter)] if due() else [operation], 100)
+    """One update in twenty deletes the document in MongoDB."""
+    _of_updates(lambda operation, due: [DeleteOne(operation._filter)] if due() else [operation], 20)
 
 
 def reverts() -> None:
-    """One update in ten is followed by one that MongoDB had before."""
-    kept: list[UpdateOne] = []
+    """One update in ten is followed by the first one of its document."""
+    first: dict[str, UpdateOne] = {}
 
     def again(operation: UpdateOne, due: Callable[[], bool]) -> list[Any]:
-        kept.append(operation)
-        return [operation, kept[-2 * _SHARE]] if due() and len(kept) > 2 * _SHARE else [operation]
+        old = first.setdefault(repr(operation._filter), operation)
+        return [operation, old] if due() else [operation]
 
     _of_updates(again)
 
