@@ -134,10 +134,15 @@ def _gone(arena: Arena, process: Process, act: Callable[[], Any]) -> Process:
 
 
 def device_deletes_most(arena: Arena, process: Process) -> Process:
-    """A device deletes most of a collection: MongoDB keeps it until somebody accepts that."""
+    """A device deletes most of a collection while no bridge runs: MongoDB keeps it until somebody accepts that."""
     _quiet(arena, process)
     before = arena.mongo.database["stock"].count_documents({})
-    process.tell("delete_all", name="stock")
+    process.stop()
+    offline = arena.start_device()
+    offline.tell("chat", on=False)
+    offline.tell("delete_all", name="stock")
+    offline.stop()
+    process = arena.start(chatter=False)
     assert eventually(lambda: process.ended or "--accept-drop" in process.said, SOON), process.said[-600:]
     assert "stock" in process.said
     if not process.ended:
