@@ -16,7 +16,6 @@ FAULTS: Final[Mapping[str, Fault]] = {
     for each in (
         interruptions.calm,
         interruptions.killed,
-        interruptions.killed_once,
         interruptions.stopped,
         interruptions.clock_back,
         interruptions.clock_forward,

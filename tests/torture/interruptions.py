@@ -28,13 +28,6 @@ def killed(arena: Arena, process: Process) -> Process:
     return process
 
 
-def killed_once(arena: Arena, process: Process) -> Process:
-    """Kill -9, while everything runs."""
-    process.in_step()
-    process.kill()
-    return arena.start()
-
-
 def stopped(arena: Arena, process: Process) -> Process:
     """SIGTERM, at random instants from the moment on in which the store is open; the device goes on offline."""
     for _ in range(2):

@@ -124,7 +124,7 @@ class MongoSide:
         self._note("ack" if done else "none", place, DELETED)
 
     def transact(self, names: Sequence[str], *, abort: bool = False, size: int = 0) -> None:
-        """Write a document of each collection in one transaction; ``size`` bytes are added to each."""
+        """Write a document of each collection in one transaction; each is ``size`` bytes larger for a moment."""
         number = next(self._counter)
         value, key = -number, self._chance.randrange(DOCUMENTS)
         old = [(name, key_for(name, "old", key)) for name in names]
@@ -137,6 +137,7 @@ class MongoSide:
                 saw.append(self.database[name].find_one_and_update(mongo_query(name, one), update, session=session))
                 document = {**mongo_query(name, other), **fields_of(name, other), "text": "x" * size}
                 self.database[name].insert_one(document, session=session)
+                self.database[name].update_one(mongo_query(name, other), {"$set": {"text": ""}}, session=session)
             if abort:
                 session.abort_transaction()
             return saw

@@ -128,11 +128,13 @@ class Process:
         return ended
 
     def _where(self) -> str:
-        """Return the end of what it said, with the stacks of a process that still runs."""
+        """Return the end of what it said; of a process that still runs, where its threads are in the project's code."""
+        said = self.said
         if not self.ended:
             self.process.send_signal(signal.SIGUSR1)
             time.sleep(1)
-        return self.said[-4000:]
+        stacks = [line for line in self.said[len(said) :].splitlines() if "Thread" in line or "/edge/" in line]
+        return "\n".join([said[-2000:], *stacks])
 
     def kill(self) -> None:
         """Kill -9."""
