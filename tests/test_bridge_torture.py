@@ -101,27 +101,6 @@ def test_mix(tortured: EmbeddedServer, clock: Path | None, tmp_path: Path, seed:
         run(arena, arena.chance.choices(names, k=4))
 
 
-@pytest.mark.soak
-def test_two_devices(tortured: EmbeddedServer, tmp_path: Path, seed: int) -> None:
-    """Two stores, each with a bridge, one of which is killed and started again: neither reverts the other's writes."""
-    with arena_of(tmp_path, tortured, seed) as arena:
-        arena.mongo.begin_chatter()
-        first, second = arena.start(), arena.start(device="b")
-        first.in_step()
-        second.in_step()
-        second.kill()
-        second = arena.start(device="b")
-        second.in_step()
-        for process in (first, second):
-            arena.both_ways(process)
-        arena.mongo.end_chatter()
-        for process in (first, second):
-            process.tell("chat", on=False)
-            process.stop()
-        found = arena.problems("a", "b")
-        assert not found, "\n".join(found[:20])
-
-
 #: A bridge that is wrong on purpose, and what is told of it.
 SABOTAGE: Final = {
     "loses_changes_of_mongodb": "is back; mongo had overwritten it",
