@@ -58,8 +58,9 @@ def record(rule: Rule, model: Model, configuration: Configuration, settings: Set
         return Record([Question(rule.check.collection, "find", query)], frozenset(own), decides=decides)
     notes = _Notes(model)
     stand_in = cast("Database[Document]", _Database(notes))
+    context = _Recording(model, configuration, settings, stand_in, embedded=False, scratch=None)
     with suppress(Exception):  # a check that cannot go on without real answers has asked what it could
-        rule.check(_Recording(model, configuration, settings, stand_in, embedded=False, scratch=None), [rule])
+        rule.check(context, [rule])
     questions = notes.questions or [Question(name, "countDocuments", {}) for name in sorted(notes.touched)]
     return Record(questions, frozenset(own | notes.touched if questions else ()), notes.listed)
 
@@ -93,6 +94,9 @@ def _joined(part: Any) -> Iterator[str]:
 
 
 class _Recording(Context):
+    def __post_init__(self) -> None:
+        """Keep the stand-in, which has no collation and is no database of the driver."""
+
     @cached_property
     def counts(self) -> Mapping[str, int]:
         return _Counts(cast("_Database", self.database).notes)

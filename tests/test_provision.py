@@ -142,10 +142,10 @@ DEVIATIONS = (
     Deviation(
         "partial",
         rebuilt("orders", "status_1", "status", partialFilterExpression={"deleted": False}),
-        conflicting("orders", "partialFilterExpression {'deleted': False}"),
+        conflicting("orders", 'partialFilterExpression {"deleted": false}'),
     ),
-    Deviation("sparse", rebuilt("orders", "status_1", "status", sparse=True), conflicting("orders", "sparse True")),
-    Deviation("hidden", rebuilt("orders", "status_1", "status", hidden=True), conflicting("orders", "hidden True")),
+    Deviation("sparse", rebuilt("orders", "status_1", "status", sparse=True), conflicting("orders", "sparse true")),
+    Deviation("hidden", rebuilt("orders", "status_1", "status", hidden=True), conflicting("orders", "hidden true")),
     Deviation(
         "documents expire",
         rebuilt("orders", "status_1", "status", expireAfterSeconds=0),

@@ -298,7 +298,7 @@ def test_what_the_server_refuses_is_a_finding(model: Model, shop: Mongo) -> None
     assert failed(outcomes) == {"queries.orders.q"}
     outcome = outcomes["queries.orders.q"]
     assert outcome.examined == 1
-    assert outcome.samples[0].why == "the server refused it: 'text index required for $text query'"
+    assert outcome.samples[0].why == 'the server refused it: "text index required for $text query"'
 
 
 def test_a_user_who_may_not_read_is_an_error_of_the_target(model: Model, shop: Mongo) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from conformance.model import load_model
 from conformance.results import Outcome
@@ -31,7 +32,7 @@ def verdict(folder: Path, text: str | None, own: Path = ROOT) -> Outcome:
     if text is not None:
         (folder / FILE).write_text(text, encoding="utf-8")
     model = replace(load_model(own), root=folder)
-    nothing: Any = None
+    nothing: Any = MongoClient(connect=False)["nothing"]
     settings = Settings()
     context = Context(
         model, configuration_for(load_model(own)), settings, nothing, embedded=True, scratch=None, sample_size=50
