@@ -79,7 +79,7 @@ def configured(name: str) -> Any:
 
 
 def _product(row: dict[str, Any], turn: int, number: int) -> dict[str, Any]:
-    drawn = np.random.default_rng([turn, number]).uniform(-1, 1, 2048).round(6).tolist()
+    drawn = np.random.default_rng([turn, number]).uniform(-1, 1, 2048)
     return {
         "name": row["product_name"],
         "sku": row["sku"] + (f"/{turn}" if turn else ""),
@@ -87,9 +87,15 @@ def _product(row: dict[str, Any], turn: int, number: int) -> dict[str, Any]:
         "description": row["product_description"],
         "stock_level": number % 50,
         "image_path": f"images/{row['sku'].lower()} 1.png",
-        "image_embedding": drawn[:512],
-        "description_embedding": drawn[512:],
+        "image_embedding": _unit(drawn[:512]),
+        "description_embedding": _unit(drawn[512:]),
     }
+
+
+def _unit(vector: Any) -> list[float]:
+    """The vector with the length 1, as the models that make vectors give it."""
+    numbers: list[float] = (vector / np.linalg.norm(vector)).round(6).tolist()
+    return numbers
 
 
 def products_of(made: Original) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,8 @@ Mongo = MongoClient[Document]
 BLIND: Final = {"locale": "en", "strength": 1}
 #: Stages that read no document: what they find does not depend on a collation.
 WITHOUT_DOCUMENTS: Final = {"$changeStream", "$collStats", "$indexStats", "$listSearchIndexes"}
+#: What commands may name: the simple collation, or, of texts that look alike, the one by which they are equal.
+NAMED: Final = {"aggregate": ({"locale": "simple"}, {"locale": "en", "strength": 3, "normalization": True})}
 
 
 class Heard(CommandListener):
@@ -61,7 +63,7 @@ class Heard(CommandListener):
         self.without += [
             {verb: command[verb], **operation}
             for operation in operations or []
-            if operation.get("collation") != {"locale": "simple"}
+            if operation.get("collation") not in NAMED.get(verb, ({"locale": "simple"},))
         ]
 
     def succeeded(self, event: CommandSucceededEvent) -> None:

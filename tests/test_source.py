@@ -50,7 +50,10 @@ def read(folder: Path, name: str) -> list[dict[str, Any]]:
 
 def plain(value: Any) -> Any:
     """Extended JSON's numbers as numbers."""
-    return float(value["$numberDouble"]) if isinstance(value, dict) and "$numberDouble" in value else value
+    if not isinstance(value, dict):
+        return value
+    ((kind, number),) = value.items()
+    return {"$numberDouble": float, "$numberInt": int}[kind](number)
 
 
 # What becomes of what
