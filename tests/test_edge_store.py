@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -277,7 +278,7 @@ def test_refused_statements_have_one_line(store: Store, dql: str, arguments: dic
     with pytest.raises(StatementError) as refusal:
         store.mutate(dql, arguments)
     said = str(refusal.value)
-    assert said.startswith(f"Ditto refuses {dql!r}: ")
+    assert said.startswith(f"Ditto refuses {json.dumps(dql)}: ")
     assert reason in said
     assert "\n" not in said
     assert "ditto.com" not in said
