@@ -385,7 +385,7 @@ DAMAGE: Mapping[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a document that breaks its schema": (
         lambda a: rewritten(a, ORDERS, lambda b: b.replace(b'"completed"', b'"done"', 1)),
-        "status 'done' is not one of",
+        'status "done" is not one of',
     ),
 }
 
