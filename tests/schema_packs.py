@@ -158,5 +158,7 @@ def write(pack: Pack, root: Path) -> Path:
         old.unlink()
     for name, schema in pack.items():
         (root / "schemas" / f"{name}.json").write_text(json.dumps(schema), encoding="utf-8")
-    (root / "config" / "generation.yaml").write_text("defaults: {NUM_THINGS: 25}\n", encoding="utf-8")
+    things = any("setting" in schema.get("x-cardinality", {}) for schema in pack.values())
+    defaults = {"NUM_THINGS": 25} if things else {}  # a setting that no schema names is refused
+    (root / "config" / "generation.yaml").write_text(json.dumps({"defaults": defaults}), encoding="utf-8")
     return root
