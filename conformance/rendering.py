@@ -1,8 +1,8 @@
 """Values as findings show them: JSON where JSON has the type, else with the name of the BSON type behind it.
 
-What cannot be seen is written as an escape: control, zero-width and bidirectional characters, spaces other than the
-plain one, combining marks of a text that is not in the composed form, and letters of another script within a word of
-Latin ones. So two texts that look alike never read alike.
+What cannot be seen is written as an escape: control, zero-width and bidirectional characters, variation selectors,
+letters that look like a space, spaces other than the plain one, combining marks of a text that is not in the composed
+form, and letters of another script within a word of Latin ones. So two texts that look alike never read alike.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from uuid import UUID
 
 from bson import Binary, Code, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
+from conformance.invisible import is_unseen
 from conformance.masking import masked
 
 #: Stands for a field that a document does not have.
@@ -75,7 +76,7 @@ def _text(text: str) -> str:
 
 def _character(char: str, foreign: bool, composed: bool) -> str:
     category = unicodedata.category(char)
-    hidden = (category in _UNSEEN and char != " ") or foreign or (category == "Mn" and not composed)
+    hidden = (category in _UNSEEN and char != " ") or is_unseen(char) or foreign or (category == "Mn" and not composed)
     hidden = hidden or not unicodedata.is_normalized("NFC", char)
     return json.dumps(char, ensure_ascii=hidden)[1:-1]
 
@@ -101,7 +102,9 @@ def _look_alike(one: str, other: str) -> bool:
 
 def _bare(text: str) -> str:
     seen = (char for char in unicodedata.normalize("NFKD", text) if unicodedata.category(char) != "Mn")
-    return "".join(char for char in seen if char == " " or unicodedata.category(char) not in _UNSEEN)
+    return "".join(
+        char for char in seen if char == " " or not (unicodedata.category(char) in _UNSEEN or is_unseen(char))
+    )
 
 
 def _around(text: str, other: str, limit: int) -> str:

@@ -83,6 +83,9 @@ def test_a_field_that_is_not_there_is_missing() -> None:
         ('say "hi"\n', '"say \\"hi\\"\\n"'),
         ("हिन्दी", '"हिन्दी"'),
         ("👩 ok", '"👩 ok"'),
+        ("Dri\ufe0fll", '"Dri\\ufe0fll"'),
+        ("Dri\u034fll", '"Dri\\u034fll"'),
+        ("Dri\u3164ll", '"Dri\\u3164ll"'),
     ],
 )
 def test_what_cannot_be_seen_is_an_escape(text: str, shown: str) -> None:

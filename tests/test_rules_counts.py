@@ -46,6 +46,19 @@ def test_a_share_of_all_pairs(stores: int, products: int, between: tuple[int, in
     assert (evidence["low"], evidence["high"]) == between
 
 
+def test_a_closed_store_needs_no_stock(found: Finding) -> None:
+    """It may have kept it: from 85 % of the live ones' pairs to all pairs."""
+    stores = [*some(3), {"_id": 3, "deleted": True}]
+    evidence = found("counts.inventory.documents", stores=stores, products=some(20)).evidence
+    assert evidence["expected"] == "51 to 80 (0.85 to 1 per stores x products, at least those of the live ones)"
+
+
+def test_the_average_is_expected_of_live_orders(found: Finding) -> None:
+    orders = [*some(1_000), *({"_id": f"gone{n}", "deleted": True} for n in range(100))]
+    evidence = found("counts.order_items.documents", orders=orders).evidence
+    assert evidence["low"] == 2.1 * 1_000 - 234
+
+
 @pytest.mark.parametrize(
     ("orders", "between", "reason"),
     [

@@ -160,6 +160,13 @@ def test_a_deleted_vector_is_none_for_a_product_that_is_not(model: Model, shop: 
     ]
 
 
+def test_a_deleted_product_needs_no_vector(model: Model, shop: Mongo) -> None:
+    shop["products"].update_one({"_id": "prod_2"}, {"$set": {"deleted": True}})
+    shop["product_embeddings"].delete_one({"_id": "prod_2"})
+    outcome = verdict(model, shop)[PAIR]
+    assert (outcome.examined, outcome.violations) == (3, 0)
+
+
 def test_of_products_with_one_key_the_first_by_id_is_named(model: Model, shop: Mongo) -> None:
     shop["products"].insert_many([{"_id": f"prod_{key}", "product_id": "prod_2"} for key in "0x"])
     shop["product_embeddings"].delete_one({"_id": "prod_2"})

@@ -68,16 +68,25 @@ def expected(context: Context, collection: Collection) -> Expected:
     if "per" not in declared:
         return Expected(int(low), int(high), "by its schema")
     product = math.prod(context.counts[name] for name in declared["per"])
-    lowest, highest = math.ceil(low * product - 1e-9), math.floor(high * product + 1e-9)
+    live = math.prod(_live(context, name) for name in declared["per"])
+    lowest, highest = math.ceil(low * live - 1e-9), math.floor(high * product + 1e-9)
     reason = (
         f"{low:g} to {high:g} per {' x '.join(declared['per'])}" if low != high else f"{low:g} per {declared['per'][0]}"
     )
+    if live != product:
+        reason += ", at least those of the live ones"
     if "mean" in declared and product >= declared["from"]:
         spread = declared["sigmas"] * declared["deviation"] * math.sqrt(product)
-        lowest = max(lowest, math.ceil(declared["mean"] * product - spread))
+        lowest = max(lowest, math.ceil(declared["mean"] * live - spread))
         highest = min(highest, math.floor(declared["mean"] * product + spread))
         reason = f"{declared['mean']:g} per {declared['per'][0]} within {declared['sigmas']:g} sigma"
     return Expected(lowest, highest, reason)
+
+
+def _live(context: Context, name: str) -> int:
+    """Documents that need others: of a closed store nobody keeps the stock."""
+    deleted = {context.model[name].soft_delete: True} if context.any_deleted(name) else None
+    return context.counts[name] - (context.number(name, deleted) if deleted else 0)
 
 
 def _count(collection: Collection) -> Callable[[Context], Outcome]:

@@ -140,7 +140,7 @@ def _fault(field: Field, document: Mapping[str, Any]) -> str:
 def _judge_pairing(context: Context, model: Model, reference: Reference) -> Outcome:
     """Group both collections' keys; a violation is a parent without exactly one child, or a child without parent.
 
-    A child that is marked as deleted is none for a parent that is not.
+    A child that is marked as deleted is none for a parent that is not; a deleted parent needs none.
     """
     parents, children = context.counts[reference.target], context.counts[reference.collection]
     if not parents and not children:
@@ -163,7 +163,7 @@ def _judge_pairing(context: Context, model: Model, reference: Reference) -> Outc
 
 
 def _unpaired(model: Model, reference: Reference) -> list[dict[str, Any]]:
-    """Keys that do not have both a parent and exactly one child, in order; an _id of each side stands for it."""
+    """Keys without a parent, with two children, or with a live parent alone; an _id of each side stands for it."""
     own = {"key": f"${reference.target_field}", "parents": {"$literal": 1}, "parent": "$_id"}
     other = {"key": f"${reference.field}", "children": {"$literal": 1}, "child": "$_id"}
     own |= {"live_parents": _live(model[reference.target])}
@@ -184,7 +184,7 @@ def _unpaired(model: Model, reference: Reference) -> list[dict[str, Any]]:
             "$match": {
                 "$or": [
                     {"parents": 0},
-                    {"children": {"$ne": 1}},
+                    {"children": {"$gt": 1}},
                     {"live_parents": {"$gt": 0}, "live_children": 0},
                 ]
             }

@@ -107,4 +107,4 @@ def _repeats(path: str) -> Expression:
 
 
 def _why(document: Document) -> str:
-    return f"one of the keys {', '.join(list(document)[:8])} stands twice, in the document or in a MAP of it"
+    return f"one of the keys {', '.join(document)} stands twice, in the document or in a MAP of it"
