@@ -85,8 +85,9 @@ def expected(context: Context, collection: Collection) -> Expected:
 
 def _live(context: Context, name: str) -> int:
     """Documents that need others: of a closed store nobody keeps the stock."""
-    deleted = {context.model[name].soft_delete: True} if context.any_deleted(name) else None
-    return context.counts[name] - (context.number(name, deleted) if deleted else 0)
+    flag = context.model[name].soft_delete
+    deleted = context.number(name, {flag: True}) if flag is not None and context.any_deleted(name) else 0
+    return context.counts[name] - deleted
 
 
 def _count(collection: Collection) -> Callable[[Context], Outcome]:
