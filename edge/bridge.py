@@ -322,6 +322,7 @@ class Bridge:
         self._hooks.phase("flush")
         flushed = self._outbound.flush(name, keys)
         self.counts["to MongoDB"] += flushed.written
+        self._dirty[name] |= dict.fromkeys(flushed.busy)
         if flushed.unknown:
             self._settle(self._inbound.merge(name, flushed.unknown, flushed.seen, 0, {}))
 

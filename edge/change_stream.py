@@ -33,7 +33,7 @@ _AHEAD: Final = 512
 _GATHER: Final = 0.02
 _PRESENT: Final = 2**64 - 1
 #: What a server says that is no member of a replica set just now, or about to leave.
-_ELSEWHERE: Final = frozenset(
+ELSEWHERE: Final = frozenset(
     {6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436}
 )
 #: Labels of errors after which the same may be tried again; the second: somebody's transaction holds the document.
@@ -202,7 +202,7 @@ class ChangeStream:
 def passes(error: PyMongoError) -> bool:
     """True for what goes away by itself: a lost link, a server that steps down, starts or stops, a busy document."""
     if isinstance(error, OperationFailure):
-        return error.code in _ELSEWHERE or any(map(error.has_error_label, _PASSING))
+        return error.code in ELSEWHERE or any(map(error.has_error_label, _PASSING))
     return isinstance(error, ConnectionFailure)
 
 

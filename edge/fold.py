@@ -29,12 +29,15 @@ class Fold:
     dropped or renamed.
     """
 
-    def __init__(self, state: State, synced: Mapping[str, Synced], sessions: set[bytes], accounted: int) -> None:
+    def __init__(
+        self, state: State, synced: Mapping[str, Synced], sessions: set[bytes], accounted: int, deleted: int
+    ) -> None:
         self._ledger = state.ledger
         self._unsynced = state.unsynced
         self._synced = synced
         self._sessions = sessions
         self._accounted = accounted
+        self._deleted = deleted
         self._by_id: dict[Place, Row] = {}
         self._by_key: dict[Place, Row | None] = {}
         self.touched: dict[Place, Row] = {}
@@ -69,7 +72,7 @@ class Fold:
             return
         row = self._by_id.get(place)
         unsynced = (*place, "to Ditto") in self._unsynced and can_be_sent(mongo_id)  # else it cannot be read again
-        known = not own and ((row is not None and time <= row.seen) or unsynced)
+        known = not own and (time <= (self._deleted if row is None else row.seen) or unsynced)
         if place[1] in self.stale[name] and not own:
             return
         after = None if known else self._after(event, row)

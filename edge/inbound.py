@@ -35,6 +35,8 @@ Positions = Mapping[str, Any]
 _READ: Final = 1_000
 #: The position up to which the bridge's own writes are in the ledger.
 ACCOUNTED: Final = "accounted"
+#: The position of the bridge's own last deletion, after which the ledger knows nothing of the document.
+DELETED: Final = "deleted"
 #: The number of the last batch that was announced.
 _BATCH: Final = "batch"
 
@@ -111,7 +113,8 @@ class Inbound:
         return Arrived()
 
     def _fold(self) -> Fold:
-        return Fold(self._state, self._synced, self._state.sessions(), self._state.get(ACCOUNTED) or 0)
+        accounted, deleted = self._state.get(ACCOUNTED) or 0, self._state.get(DELETED) or 0
+        return Fold(self._state, self._synced, self._state.sessions(), accounted, deleted)
 
     def _read(self, fold: Fold, name: str, ids: Sequence[Any], copied: int | None = None) -> None:
         for some in chunks([each for each in ids if can_be_sent(each)], _READ):

@@ -2,15 +2,17 @@
 
 A field is written only where MongoDB still holds the base's value: otherwise somebody changed it there, the event is on
 its way, and MongoDB's value stands. What MongoDB refuses is parked with its reason, and tried again when the document
-changes. Every transaction runs in one session, by which its events are known when they come back; it is of a client of
-the bridge's own, because a client lends the sessions of those who have ended to whoever comes next.
+changes. Where others write the same documents, fewer go in one transaction.
+
+Every transaction runs in one session, by which its events are known when they come back; it is of a client of the
+bridge's own, because a client lends the sessions of those who have ended to whoever comes next.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,13 +33,13 @@ from edge.commits import TOO_DEEP
 from edge.decoding import OPTIONS
 from edge.delta import same
 from edge.holds import Holds
-from edge.inbound import ACCOUNTED
+from edge.inbound import ACCOUNTED, DELETED
 from edge.ledger import Row, id_of
-from edge.look_up import UNREADABLE, look_up
+from edge.look_up import UNREADABLE, chunks, look_up
 from edge.pace import batch_delays, link_delays
 from edge.plan import Change, Planning
 from edge.recent import Recent
-from edge.refusal import UNWRITABLE, concerns_all, is_transient, reason
+from edge.refusal import UNWRITABLE, concerns_all, is_busy, reason
 from edge.state import State
 from edge.store import Store
 from edge.synced import Crossing, Synced
@@ -52,12 +54,14 @@ class Flushed:
     """``unknown``: documents that MongoDB holds and the ledger does not, read at ``seen``; they are to be merged.
 
     ``conflicts``: fields that stay as MongoDB has changed them; they are conflicts of the store when the events arrive.
+    ``busy``: keys of documents that others were writing each time; they are to be carried again.
     """
 
     written: int = 0
     conflicts: int = 0
     unknown: list[Crossing] = field(default_factory=list)
     seen: int = 0
+    busy: list[str] = field(default_factory=list)
 
 
 class Outbound:
@@ -129,7 +133,8 @@ class Outbound:
         rows = self._state.ledger.rows(name, keys)
         found = look_up(self._store, name, [id_of(key) for key in keys])
         changes = [self._change(name, key, rows.get(key), found.get(key)) for key in keys]
-        self._carry(name, [change for change in changes if change is not None], flushed)
+        delays = batch_delays(self._retry)
+        self._carry(name, [change for change in changes if change is not None], flushed, delays)
         return flushed
 
     def _change(self, name: str, key: str, row: Row | None, document: Document | None) -> Change | None:
@@ -157,26 +162,31 @@ class Outbound:
             return None
         return change
 
-    def _carry(self, name: str, changes: Sequence[Change], flushed: Flushed) -> None:
-        """Write the changes in one transaction; one by one when one of them is refused, whatever for."""
-        delays = batch_delays(self._retry)
-        while changes:
-            try:
-                self._attempt(name, changes, flushed)
-                return
-            except UNWRITABLE as error:
-                delay = next(delays, None) if is_transient(error) else None
-                if delay is not None:
-                    self._stop.wait(delay)
-                    continue
-                if concerns_all(error):
-                    raise
-                if len(changes) == 1:
-                    self._park(name, changes[0], *reason(error, changes[0].made))
-                    return
-            for change in changes:
-                self._carry(name, [change], flushed)
+    def _carry(self, name: str, changes: Sequence[Change], flushed: Flushed, delays: Iterator[float]) -> None:
+        """Write the changes in one transaction; in two after a conflict, one by one when one is refused, whatever for.
+
+        The fewer documents a transaction has, the likelier it is that nobody else writes one of them meanwhile.
+        """
+        if not changes:
             return
+        try:
+            self._attempt(name, changes, flushed)
+        except UNWRITABLE as error:
+            busy = is_busy(error)
+            if not busy and concerns_all(error):
+                raise
+            delay = next(delays, None) if busy else None
+            if delay is not None:
+                self._stop.wait(delay)
+            if len(changes) > 1:
+                for part in chunks(changes, (len(changes) + 1) // 2 if busy else 1):
+                    self._carry(name, part, flushed, delays)
+            elif delay is not None:
+                self._carry(name, changes, flushed, delays)
+            elif busy:
+                flushed.busy.append(changes[0].key)
+            else:
+                self._park(name, changes[0], *reason(error, changes[0].made))
 
     def _attempt(self, name: str, changes: Sequence[Change], flushed: Flushed) -> None:
         session = self._session
@@ -199,12 +209,16 @@ class Outbound:
             self._park(name, change, error.path, error.reason)
         for row in plan.after + plan.gone:
             self._recent.note(name, row.mongo_id)
+        for row in plan.after:  # what happened before is no news when the bridge hears of it
+            row.seen = max(row.seen, flushed.seen)
         with self._state.transaction():
             self._state.ledger.save(plan.after)
             self._state.ledger.remove(plan.gone)
             self._state.unsynced.unpark("to MongoDB", [(name, row.key) for row in plan.after + plan.gone])
             if plan.operations:
                 self._state.put(ACCOUNTED, flushed.seen)
+            if plan.gone:
+                self._state.put(DELETED, flushed.seen)
 
     def _commit(self) -> None:
         """Commit; as long as the server does not say whether it did, ask it again."""

@@ -10,7 +10,7 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, P
 
 from conformance.connection import in_words
 from conformance.validator_reply import refusals
-from edge.change_stream import passes
+from edge.change_stream import ELSEWHERE, passes
 
 _VALIDATOR: Final = 121
 _DUPLICATE: Final = 11000
@@ -27,9 +27,13 @@ _LARGE: Final = "it takes more than the 16 MB that MongoDB allows for a document
 UNWRITABLE: Final = (PyMongoError, BSONError, ArithmeticError, ValueError, TypeError, RecursionError)
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether the same transaction may be tried again."""
-    return isinstance(error, OperationFailure) and error.has_error_label("TransientTransactionError")
+def is_busy(error: BaseException) -> bool:
+    """Whether somebody else was writing one of the documents, so that the same may be tried again."""
+    return (
+        isinstance(error, OperationFailure)
+        and error.has_error_label("TransientTransactionError")
+        and error.code not in ELSEWHERE
+    )
 
 
 def concerns_all(error: BaseException) -> bool:
