@@ -17,6 +17,7 @@ import random
 import signal
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -36,6 +37,8 @@ DOCUMENTS: Final = 60
 _PAUSE: Final = 0.004
 #: The field that both sides write.
 SHARED: Final = "both"
+#: Documents of a collection that chatter may delete: more within a minute would be kept in MongoDB (edge.holds).
+_DELETIONS: Final = 5
 
 
 class Device:
@@ -49,6 +52,7 @@ class Device:
         self._chance = random.Random(order["seed"])
         self._chatter = order["chatter"]
         self._alone = order["mode"] == "device"
+        self._deletions: Counter[str] = Counter()
         self._keys = [(name, key_for(name, "old", number)) for name in NAMES for number in range(DOCUMENTS)]
         self._commands: queue.SimpleQueue[Document | None] = queue.SimpleQueue()
         self.ended = Event()
@@ -141,7 +145,8 @@ class Device:
             self._write(name, key, self._chance.choice((f"d_{self._name}", f"map.d_{self._name}", SHARED)))
         elif kind < 0.98:
             self._make(name, key_for(name, f"new{self._name}", self._number))
-        else:
+        elif self._deletions[name] < _DELETIONS:
+            self._deletions[name] += 1
             del self._keys[place]
             self._delete(name, key)
 
