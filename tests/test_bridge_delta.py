@@ -132,6 +132,7 @@ def test_a_description_tells_the_document_or_nothing(watched: Collection[Documen
 @pytest.fixture(scope="module")
 def store(edge: Any) -> Iterator[Store]:
     with Store.open(edge / "delta") as opened:
+        opened.commits.present([])  # its reader lives as long as the store, not as long as a test
         yield opened
 
 
