@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 #: Seconds between two lines.
-LINE_SECONDS: Final = 5.0
+LINE_SECONDS: Final = 20.0
 
 
 class Lines:
