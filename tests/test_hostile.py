@@ -263,7 +263,8 @@ def test_a_user_who_may_only_read_gets_a_verdict_and_writes_nothing(
             *command, "--uri", uri, env={"MONGODB_DATABASE": "zava" if len(command) > 1 else "new"}
         )
         assert refused.code == 3
-        assert re.search("the user has no right to do this in the database (zava|new); .*readWrite and dbAdmin", refused.line), refused.line
+        assert "the user has no right to do this in the database" in refused.line
+        assert "writing readWrite and dbAdmin" in refused.line
     assert state(shop) == before
 
 
