@@ -135,10 +135,10 @@ def by_http(url: str, *headers: tuple[str, str], token: str | None = TOKEN) -> A
 
 
 @contextmanager
-def serving(kind: str, shop: Mongo, uri: str, **more: str) -> Iterator[str]:
-    """A running server's URL; it is gone afterwards, and told of no crash."""
+def serving(kind: str, shop: Mongo, uri: str, token: str | None = TOKEN, **more: str) -> Iterator[str]:
+    """A running server's URL, with a gateway that shows the token; it is gone afterwards, and told of no crash."""
     command = [str(BIN / "zava"), "mcp", kind, "--http", "--uri", uri]
-    env = environment(shop, **{"MCP_GATEWAY_TOKEN": TOKEN, **more})
+    env = environment(shop, **({} if token is None else {"MCP_GATEWAY_TOKEN": token}), **more)
     process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     url = process.stdout.readline().strip()

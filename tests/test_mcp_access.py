@@ -203,7 +203,7 @@ def test_the_right_gateway_token_is_authorized(sales_analysis: str) -> None:
 
 def test_without_a_gateway_the_super_manager_is_refused(shop: Mongo, shop_uri: str) -> None:
     """His id is in the documentation, and anyone on this machine can send a header."""
-    with serving("sales-analysis", shop, shop_uri, MCP_GATEWAY_TOKEN="") as url:
+    with serving("sales-analysis", shop, shop_uri, token=None) as url:
         for said in errors(by_http(url, (HEADER, SUPER_MANAGER), token=None), "sales-analysis"):
             assert "the super manager's id is believed from a gateway only; the server has no gateway token" in said
         me = by_http(url, (HEADER, store_of(shop, STORE)), token=None)
