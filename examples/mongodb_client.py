@@ -43,7 +43,7 @@ T = TypeVar("T")
 @contextmanager
 def connected() -> Iterator[Database[Document]]:
     """The database that .env names. One client per process: it keeps a pool of connections and is safe in threads."""
-    load_dotenv(".env")
+    load_dotenv(Path(__file__).resolve().parents[1] / ".env")  # beside the model, from whatever folder this is run
     uri = os.environ.get("MONGODB_CONNECTION_STRING")
     if not uri:
         sys.exit("MONGODB_CONNECTION_STRING is not set: cp .env.sample .env, and write your connection string into it")

@@ -32,7 +32,7 @@ from conformance.connector import load_connector
 from conformance.model import Model
 from edge.store import Store
 from edge.values import to_ditto
-from tests.commands import Workplace
+from tests.commands import Workplace, copy_of_the_model
 from tests.judging import ROOT, configuration_for
 from tests.shop import environment
 
@@ -348,8 +348,15 @@ def client_module() -> ModuleType:
 
 
 def program(folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(EXAMPLES / "mongodb_client.py")]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    """Run the example beside a copy of the model, whose .env it reads, from another folder."""
+    copy_of_the_model(folder)
+    copy, elsewhere = folder / "examples" / "mongodb_client.py", folder / "elsewhere"
+    copy.parent.mkdir()
+    elsewhere.mkdir()
+    shutil.copy(EXAMPLES / copy.name, copy)
+    return subprocess.run(
+        [sys.executable, str(copy)], cwd=elsewhere, env=env, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")

@@ -246,7 +246,9 @@ def test_the_command_prints_a_line_per_verdict_and_exits_with_the_last(
     flags = ("--watch", "--only", "counts.orders")
     process = workplace.start("zava", "validate", *flags, "--uri", uri, env={"MONGODB_DATABASE": numbered})
     assert process.stdout
-    assert "CONFORMANT; " in process.stdout.readline()
+    first = process.stdout.readline()
+    assert f" {numbered} on {uri}" in first
+    assert ": CONFORMANT; " in first
     if number == signal.SIGINT:
         mongo[numbered]["orders"].delete_one({})
         line = process.stdout.readline()
@@ -261,7 +263,9 @@ def test_as_json_each_verdict_is_an_object(workplace: Workplace, mongo: Mongo, n
     flags = ("--watch", "--format", "json", "--only", "counts.orders")
     process = workplace.start("zava", "validate", *flags, "--uri", uri, env={"MONGODB_DATABASE": numbered})
     assert process.stdout
-    assert json.loads(process.stdout.readline())["verdict"] == "CONFORMANT"
+    first = json.loads(process.stdout.readline())
+    assert first["verdict"] == "CONFORMANT"
+    assert first["target"].startswith(f"{numbered} on ")
     gone = mongo[numbered]["orders"].find_one_and_delete({})
     told = json.loads(process.stdout.readline())
     assert told["changed"] == {"collections": ["orders"], "events": 1}

@@ -73,9 +73,9 @@ def what(changes: Changes) -> str:
     return f"{', '.join(names)} ({changes.events:,} change{'s' if changes.events != 1 else ''})"
 
 
-def _line(each: Verdict, strict: bool) -> str:
-    """One verdict as a line: when, what changed, how many rules were judged, what broke and what was fixed."""
-    parts = [f"{each.report.started_at} {verdict(each.report, strict=strict).headline}"]
+def _line(each: Verdict, strict: bool, target: str = "") -> str:
+    """Return one verdict as a line: when, which ``target``, how many rules were judged, what broke and was fixed."""
+    parts = [f"{each.report.started_at} {target}{verdict(each.report, strict=strict).headline}"]
     parts.append(
         f"{each.judged} rules judged after {what(each.changes)}" if each.since else f"{each.judged} rules judged"
     )
@@ -106,13 +106,15 @@ class _Lines:
 
     def tell(self, each: Verdict) -> None:
         """Print it, at once."""
-        typer.echo(json.dumps(self._content(each)) if self._as_json else _line(each, self._strict))
+        target = f"{visible(each.report.target.describe())}: "
+        typer.echo(json.dumps(self._content(each)) if self._as_json else _line(each, self._strict, target))
         sys.stdout.flush()
 
     def _content(self, each: Verdict) -> dict[str, object]:
         lists = dict(each.since.lists()) if each.since else {}
         return {
             "at": each.report.started_at,
+            "target": each.report.target.describe(),
             "verdict": verdict(each.report, strict=self._strict).word,
             "changed": {"collections": sorted(each.changes.collections), "events": each.changes.events},
             "judged": each.judged,
