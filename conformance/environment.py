@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,14 @@ from conformance.masking import SECRET_NAME, remember
 
 #: The file's name, in the folder that holds schemas/ and config/.
 ENV_FILE: Final = ".env"
+#: Names that are likely meant to be `.env`, such as .env.local, .env.txt (an editor's ending) and env.
+_LIKE_ENV: Final = re.compile(
+    r"[._]?env|[._]evn|\.env(?!rc).*|env\.(?:txt|local|bak|old|prod\w*|dev\w*|stag\w*|test)", re.I
+)
+#: Names that another program may own: they count only where the file sets one of the settings.
+_MAYBE_ENV: Final = re.compile(r"\.envrc|.+\.env", re.IGNORECASE)
+#: A part of the name of a file that is there to be copied.
+_TEMPLATE: Final = re.compile(r"(?:^|[._-])(?:sample|example|template|tmpl|dist)(?:[._-]|$)", re.IGNORECASE)
 _SCHEMES: Final = ("mongodb://", "mongodb+srv://")
 #: Settings whose names other programs use too: a similar name in the process environment is likely theirs.
 _COMMON: Final = ("SEED", "BATCH_SIZE", "LOG_LEVEL", "AZURE_")
@@ -29,13 +38,15 @@ class Environment:
     """The variables of a run, and one line for each thing that is wrong with how they are set.
 
     ``path`` is the `.env` beside the model, and ``present`` tells whether it exists. ``unread`` is the nearest `.env`
-    at or above the current folder that names settings and is not beside the model.
+    at or above the current folder that names settings and is not beside the model. ``mistaken`` is a file beside the
+    model that is likely meant to be its `.env`, where that does not exist.
     """
 
     variables: Mapping[str, Variable] = field(default_factory=dict, compare=False, repr=False)
     path: Path | None = field(default=None, compare=False)
     present: bool = field(default=False, compare=False)
     unread: Path | None = field(default=None, compare=False)
+    mistaken: Path | None = field(default=None, compare=False)
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     def get(self, name: str) -> str | None:
@@ -88,16 +99,35 @@ def read_environment(path: Path | None, known: Collection[str]) -> Environment:
     for each in variables.values():
         if SECRET_NAME.search(each.name) or "://" in each.value:
             remember(each.value)
-    return Environment(variables, path, file is not None and file.exists, _unread(path, known), tuple(problems))
+    present = file is not None and file.exists
+    mistaken = _mistaken(path, known) if path is not None and not present else None
+    return Environment(variables, path, present, _unread(path, known), mistaken, tuple(problems))
 
 
 def _unread(path: Path | None, known: Collection[str]) -> Path | None:
-    here, telling = Path.cwd(), [name for name in known if not name.startswith(_COMMON)]
+    here = Path.cwd()
     for folder in (here, *here.parents):
         other = folder / ENV_FILE
-        if other.is_file() and (path is None or not _same(other, path)) and sets_any(other, telling, _SCHEMES):
+        if other.is_file() and (path is None or not _same(other, path)) and _sets_settings(other, known):
             return other
     return None
+
+
+def _mistaken(path: Path, known: Collection[str]) -> Path | None:
+    """Return a file beside the `.env` at ``path`` whose name, or name and content, say that it was meant to be it."""
+    for other in sorted(path.parent.iterdir()) if path.parent.is_dir() else ():
+        if _TEMPLATE.search(other.name) or not other.is_file():
+            continue
+        if _LIKE_ENV.fullmatch(other.name):
+            return other
+        if _MAYBE_ENV.fullmatch(other.name) and _sets_settings(other, known):
+            return other
+    return None
+
+
+def _sets_settings(path: Path, known: Collection[str]) -> bool:
+    """Return whether a file sets a setting whose name no other program uses."""
+    return sets_any(path, [name for name in known if not name.startswith(_COMMON)], _SCHEMES)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -54,8 +54,9 @@ def choose(settings: Settings, *, uri: str | None = None, embedded: bool = False
     """Return the server that is used: --uri, MONGODB_CONNECTION_STRING, MONGODB_LOCAL_CONNECTION_STRING, embedded.
 
     ``embedded`` asks for the last. Without it the embedded server is used only where nothing says that another was
-    meant: no `.env` beside the model, none in the current folder, no connection string under another name, and, when
-    ``judging``, no CI. Otherwise ConfigurationError: generated data must not be taken for the user's own.
+    meant: no `.env` beside the model nor a file that resembles it, none in the current folder, no connection string
+    under another name, and, when ``judging``, no CI. Otherwise ConfigurationError: generated data must not be taken
+    for the user's own.
     """
     if uri is not None and embedded:
         raise ConfigurationError("--uri and --embedded exclude each other; give one")
@@ -86,6 +87,8 @@ def _server_meant(environment: Environment, *, judging: bool) -> str | None:
         )
     if environment.present:
         return f"{environment.path}: no server is named: set MONGODB_CONNECTION_STRING in it"
+    if environment.mistaken is not None:
+        return f"{environment.mistaken} is not read: settings come from {environment.path}; rename it to .env"
     if environment.unread is not None:
         beside = f"the model is in {environment.path.parent}" if environment.path else "there is no model beside it"
         return f"{environment.unread} is not read, since {beside}: move it there, or set MONGODB_CONNECTION_STRING"

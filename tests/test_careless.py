@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from conformance.settings import load_settings
+from conformance.target import choose
 from tests.commands import BIN, Done, Workplace, copy_of_the_model
 from zava.commands import COMMANDS, load
 
@@ -138,6 +140,42 @@ def test_mistake_in_the_settings_is_never_green(place: Workplace, mistake: str, 
     assert says in done.out + done.err
     if command != "doctor":
         refused(done, 2, says)
+
+
+#: Names of files beside the model that were meant to be its .env.
+LIKE_ENV = [".env.local", ".env.txt", "env", ".env.", ".ENV", "env.txt", "_env", ".env~", ".env.production", ".env (1)"]
+
+
+@pytest.mark.parametrize("command", ["validate", "conform", "doctor"])
+@pytest.mark.parametrize("file", [*LIKE_ENV, ".evn", "prod.env", ".envrc"])
+def test_file_that_resembles_env_beside_the_model_is_refused(place: Workplace, file: str, command: str) -> None:
+    path = place.root / file
+    path.write_text(f"export MONGODB_CONNECTION_STRING={NOWHERE}\n", encoding="utf-8")
+    done = place.zava(command)
+    path.unlink()
+    says = f"{path} is not read: settings come from {place.root}/.env; rename it to .env, or pass --embedded"
+    assert (done.code, says in done.out + done.err) == (2, True), done.out + done.err
+    if command != "doctor":
+        refused(done, 2, says)
+
+
+@pytest.mark.parametrize(
+    "file", [".env.sample", ".env.example", "env.example", ".env.template", "environment.yml", "env.py", "docker.env"]
+)
+def test_file_that_is_not_meant_to_be_env_is_not_refused(place: Workplace, tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_text("POSTGRES_USER=shop\n", encoding="utf-8")
+    assert choose(load_settings(tmp_path / ".env")).embedded
+
+
+def test_folder_named_env_is_not_refused(tmp_path: Path) -> None:
+    for folder in ("env", "venv", ".env.d"):
+        (tmp_path / folder).mkdir()
+    assert choose(load_settings(tmp_path / ".env")).embedded
+
+
+def test_embedded_is_accepted_beside_a_file_that_resembles_env(tmp_path: Path) -> None:
+    (tmp_path / ".env.local").write_text(f"MONGODB_CONNECTION_STRING={NOWHERE}\n", encoding="utf-8")
+    assert choose(load_settings(tmp_path / ".env"), embedded=True).embedded
 
 
 # Options: the table is the program's own
