@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from conformance.errors import ConfigurationError
 from conformance.results import Outcome, Report, Result
-from conformance.rules.base import Rule
+from conformance.rules.base import LISTED_IN_EVIDENCE, Rule
 from conformance.runner import judge
 
 
@@ -34,15 +34,32 @@ def _one(rule: Rule, results: list[Result], parts: int, sample_size: int) -> Res
     # A part without documents has skipped what others have examined.
     judged = [result for result in results if result.status != "skipped"]
     whole = next((result for result in results if result.status == "error" or len(results) == 1), None)
-    if whole is not None or not judged:
-        return replace(whole or results[0], why=rule.why, mend=rule.mend)
+    if whole is not None:
+        return replace(whole, why=rule.why, mend=rule.mend)
+    evidence = _united([result.evidence for result in results])
+    if not judged:
+        return replace(results[0], evidence=evidence, why=rule.why, mend=rule.mend)
     samples = [sample for result in judged for sample in result.samples]
     outcome = Outcome(
         sum(result.examined for result in judged),
         sum(result.violations for result in judged),
         tuple(samples[:sample_size]),
+        evidence=evidence,
     )
     return judge(rule, outcome, sum(result.duration_s for result in results))
+
+
+def _united(values: Sequence[Any]) -> Any:
+    """Return the evidence of all parts as that of the whole: numbers are sums, lists begin with the first part's."""
+    first = values[0]
+    if all(isinstance(value, Mapping) for value in values):
+        names = dict.fromkeys(name for value in values for name in value)
+        return {name: _united([value[name] for value in values if name in value]) for name in names}
+    if all(isinstance(value, list) for value in values):
+        return [item for value in values for item in value][:LISTED_IN_EVIDENCE]
+    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        return sum(values)
+    return first
 
 
 def merged_report(rules: Sequence[Rule], reports: Mapping[Path, Report]) -> Report:

@@ -109,12 +109,6 @@ def test_the_database_is_dirty_enough_to_tell(whole: dict[str, Result]) -> None:
     assert sum(len(whole[rule].samples) == 5 < whole[rule].violations for rule in broken) > 20
 
 
-#: A known defect with references that hold MaxKey: MongoDB 6.0.5 can hand on such a key of a $group as {"": MaxKey},
-#: which meets no parent, so a child whose parent exists is reported. Remove this with its repair.
-UNUSUAL_KEYS = pytest.mark.xfail(reason="a reference that holds MaxKey may be reported as dangling", strict=False)
-
-
-@UNUSUAL_KEYS
 @pytest.mark.parametrize("number", [1, 3, 8])
 def test_merged_equals_whole(number: int, context: Context, whole: dict[str, Result]) -> None:
     found = timeless(merged(RULES, parts(context, RULES, number), context.sample_size))
@@ -122,7 +116,6 @@ def test_merged_equals_whole(number: int, context: Context, whole: dict[str, Res
     assert [one for one in whole if found[one] != whole[one]] == []
 
 
-@UNUSUAL_KEYS
 def test_a_rule_alone_says_what_it_says_among_all(context: Context, whole: dict[str, Result]) -> None:
     """A pass that many rules share is made for those that are asked."""
     alone = timeless([run(context, [rule])[0] for rule in RULES])

@@ -5,14 +5,13 @@ Documents hold only what the rule looks at; what they lack or hold in a wrong ty
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bson
 import pytest
-from bson import Decimal128, Int64
+from bson import Decimal128, Int64, MaxKey, MinKey
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
@@ -64,13 +63,39 @@ def test_a_child_without_its_parent_is_counted_and_one_without_a_reference_is_no
     ]
 
 
-@pytest.mark.parametrize("key", [7, 2.5, True, {"a": 1}, [1, 2], [], Decimal128("1.5"), "x"])
+#: What MongoDB 6.0 makes of MinKey and MaxKey between its two engines is a key, too.
+UNUSUAL_KEYS = [MinKey(), MaxKey(), {"": MinKey()}, {"": MaxKey()}]
+
+
+@pytest.mark.parametrize("key", [7, 2.5, True, {"a": 1}, [1, 2], [], Decimal128("1.5"), "x", *UNUSUAL_KEYS])
 def test_a_key_of_any_kind_finds_its_own_child(key: Any, found: Finding) -> None:
     others = ["order", 8, 2.6, {"a": 2}, [2, 1], [[1, 2]], None]
     items = [{"order_id": key}, *({"order_id": other} for other in others)]
     outcome = found(ORDER, order_items=numbered(*items), orders=numbered(*items[1:]))
     assert [sample.id for sample in outcome.samples] == [0]
     assert outcome.violations == 1
+
+
+@pytest.mark.parametrize("key", UNUSUAL_KEYS)
+@pytest.mark.parametrize("other", UNUSUAL_KEYS)
+def test_a_child_with_an_unusual_key_is_dangling_exactly_when_no_parent_has_it(
+    key: Any, other: Any, found: Finding
+) -> None:
+    outcome = found(ORDER, order_items=numbered({"order_id": key}), orders=numbered({"order_id": other}))
+    assert (outcome.examined, outcome.violations) == (1, int(key != other))
+
+
+@pytest.mark.parametrize("key", UNUSUAL_KEYS)
+def test_a_price_below_a_parent_with_an_unusual_key_is_compared(key: Any, found: Finding) -> None:
+    line = {"product_id": key, "store_id": "store_spokane", "unit_price": 1000.0}
+    outcome = found(PRICE, order_items=numbered(line), products=numbered({"product_id": key, "base_price": 10.0}))
+    assert (outcome.examined, outcome.violations) == (1, 1)
+
+
+def test_samples_come_in_the_order_of_keys_in_which_a_list_is_one_value(found: Finding) -> None:
+    items = [{"order_id": [1, 2]}, {"order_id": "a"}, {"order_id": 2.5}, {"order_id": ["a"]}]
+    outcome = found(ORDER, order_items=numbered(*items), orders=[{"_id": 1}])
+    assert [sample.id for sample in outcome.samples] == [2, 1, 0, 3]
 
 
 def test_more_are_counted_than_are_shown(found: Finding) -> None:
@@ -379,11 +404,11 @@ def test_what_was_written_while_the_pass_went_on_is_looked_at_again(
     database["order_items"].insert_many(numbered(line("a"), line("a")))
     once = Join._rows
 
-    def rows(self: Join, *arguments: Any) -> Iterator[Any]:
-        found = list(once(self, *arguments))
+    def rows(self: Join, *arguments: Any) -> list[Any]:
+        found = once(self, *arguments)
         if mended:
             database["orders"].update_one({"_id": 1}, {"$set": {"item_count": 2}})
-        return iter(found)
+        return found
 
     monkeypatch.setattr(Join, "_rows", rows)
     context = context_for(model, database)

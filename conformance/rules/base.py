@@ -19,6 +19,8 @@ from conformance.results import Outcome, Sample, Severity
 from conformance.settings import Settings
 
 RULE_ID: Final = re.compile(r"^[a-z]+\.[a-z_]+\.[a-z0-9_+-]+$")
+#: Documents that the evidence of a rule lists, at most.
+LISTED_IN_EVIDENCE: Final = 20
 
 Document = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance.configuration import Bound, Configuration
 from conformance.errors import ConfigurationError
-from conformance.expressions import cents, is_time_stamp
+from conformance.expressions import absent, cents, is_time_stamp
 from conformance.formula import Formula
 from conformance.model import Field, Model, Reference
 from conformance.partition import Range
@@ -21,7 +21,7 @@ from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
 from conformance.rules.joins import Part
-from conformance.rules.keys import Row, among, in_parts, matching
+from conformance.rules.keys import IN_ONE_ENGINE, Row, among, in_parts, is_wrapped, matching, ordered, wrapped
 from conformance.rules.sums import readable
 
 Expression = Any
@@ -60,7 +60,10 @@ class Bounds:
     def _outcome(self, context: Context) -> Outcome:
         name = self.reference.collection
         keys = context.range(self.reference.target, self.reference.target_field)
-        found = list(context.collection(name).aggregate(self._suspects(keys), allowDiskUse=True))
+        pipeline = self._suspects(keys)
+        found = list(context.collection(name).aggregate(pipeline, allowDiskUse=True))
+        if any(is_wrapped(row["_id"]) for row in found):
+            found = list(context.collection(name).aggregate([IN_ONE_ENGINE, *pipeline], allowDiskUse=True))
         examined = sum(row["examined"] for row in found)
         suspects = [row["_id"]["key"] for row in found if row["_id"] is not None]
         if not examined and not suspects:
@@ -157,6 +160,7 @@ class Bounds:
         own = self._own_operands()
         kept = {name: f"${name}" for name in ("low", "high", "n")}
         parent = f"_{self.reference.field}"
+        suspect = [*self._tests("$low", "$high"), wrapped("$_id")]
         return [
             *matching(keys.of(self.reference.field)),
             {
@@ -174,7 +178,7 @@ class Bounds:
             {"$addFields": {**{n: f"$groups.{n}" for n in kept}, **{n: f"$groups.own.{n}" for n in own}}},
             {
                 "$group": {
-                    "_id": {"$cond": [{"$or": self._tests("$low", "$high")}, {"key": "$_id"}, None]},
+                    "_id": {"$cond": [{"$or": suspect}, {"key": "$_id"}, None]},
                     "examined": {"$sum": {"$cond": [self._computable, "$n", 0]}},
                 }
             },
@@ -207,7 +211,7 @@ class Bounds:
             {"$match": {"$expr": self._typed(f"${self.field.path}")}},
             *self._with_parent(),
             {"$match": {"$expr": {"$and": [{"$or": tests + self._unlisted}, *valid]}}},
-            {"$sort": {self.reference.field: 1, "_id": 1}},
+            *ordered(self.reference.field),
             {"$project": {"value": f"${self.field.path}", **shown, **keys}},
         ]
 
@@ -215,7 +219,7 @@ class Bounds:
         """The document referred to, under the formulas' name of it; a missing reference is to none without a key."""
         key, name = f"${self.reference.field}", f"_{self.reference.field}"
         found = {"from": self.reference.target, "foreignField": self.reference.target_field, "as": name}
-        referred = {"$cond": [{"$gt": [key, None]}, {"$first": f"${name}"}, None]}
+        referred = {"$cond": [{"$not": [absent(key)]}, {"$first": f"${name}"}, None]}
         return [{"$lookup": {**found, "localField": self.reference.field}}, {"$addFields": {name: referred}}]
 
     def _comparable(self, path: str) -> Expression:

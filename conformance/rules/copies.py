@@ -9,7 +9,7 @@ from conformance.rendering import compared
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context
 from conformance.rules.joins import Expression, Part
-from conformance.rules.keys import Row, among, identity, in_parts
+from conformance.rules.keys import Row, among, identity, in_parts, sorted_by_key
 
 
 def differing_copy(position: int, copy: Copy) -> Part:
@@ -69,8 +69,8 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
         for row in context.collection(through.target).aggregate(parents):
             sources.setdefault(identity(row["key"]), []).append(row.get("value"))
         children = {"$and": [among(through.field, part), {copy.field: {"$exists": True, "$ne": None}}]}
-        found = context.collection(through.collection).find(children, {through.field: 1, copy.field: 1})
-        for row in found.sort([(through.field, 1), ("_id", 1)]):
+        shown = [through.field, copy.field]
+        for row in sorted_by_key(context, through.collection, through.field, part, children, shown):
             should = [value for value in sources.get(identity(row[through.field]), ()) if value is not None]
             if not should or row[copy.field] in should:
                 continue

@@ -8,7 +8,7 @@ their bounds (bounds.py) all come from that pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -18,7 +18,7 @@ from conformance.model import Copy, Model, Reference
 from conformance.partition import Range
 from conformance.results import Outcome
 from conformance.rules.base import Context, Rule, skipped
-from conformance.rules.keys import Row, among, askable, matching
+from conformance.rules.keys import IN_ONE_ENGINE, Row, among, askable, is_wrapped, matching, wrapped
 
 Expression = Any
 
@@ -39,15 +39,14 @@ class Join:
         """See Check."""
         broken: dict[str, list[Row]] = {rule.id: [] for rule in rules}
         parts = {rule.id: self.parts[rule.id] for rule in rules}
-        found = list(self._rows(context, parts.values()))
+        found = self._rows(context, parts.values())
         examined = {rule: sum(row[part.counter] for row in found) for rule, part in parts.items()}
-        found = [row for row in found if row["_id"] is not _CLEAN]
-        keys = [row["_id"] for row in found]
+        keys = [row["_id"] for row in found if any(row[part.flag] for part in parts.values())]
         if keys and askable(keys):  # the shop may have been writing while the pass went on
-            found = [row for row in self._rows(context, parts.values(), keys) if row["_id"] is not _CLEAN]
+            found = self._rows(context, parts.values(), keys)
         for row in found:
             for rule_id, part in parts.items():
-                if row.get(part.flag):
+                if row[part.flag]:
                     broken[rule_id].append(row)
         return {
             rule_id: self._outcome(context, parts[rule_id], examined[rule_id], rows) for rule_id, rows in broken.items()
@@ -65,11 +64,20 @@ class Join:
         """The keys that are judged here, of children and parents alike."""
         return context.range(self.reference.target, self.reference.target_field)
 
-    def _rows(self, context: Context, parts: Collection[Part], only: list[Any] | None = None) -> Iterator[Row]:
-        """The groups that break one of the parts, in the order of their key, the _id; each part's flag says which.
+    def _rows(self, context: Context, parts: Collection[Part], only: list[Any] | None = None) -> list[Row]:
+        """Return the groups that break a part, in the order of their key, the _id; each part's flag says which.
 
-        ``only`` are the keys to look at. All other groups are one row with the key null.
+        ``only`` are the keys to look at. All other groups are one row with the key null. A group whose key may be
+        wrapped is a row of its own: the pass then runs again in one engine, which is slower and compares such keys.
         """
+        pipeline = self._pipeline(context, parts, only)
+        collection = context.collection(self.reference.collection)
+        rows = list(collection.aggregate(pipeline, allowDiskUse=True))
+        if any(is_wrapped(row["_id"]) for row in rows):
+            rows = list(collection.aggregate([IN_ONE_ENGINE, *pipeline], allowDiskUse=True))
+        return [row if row["_id"] is _CLEAN else row | {"_id": row["_id"]["key"]} for row in rows]
+
+    def _pipeline(self, context: Context, parts: Collection[Part], only: list[Any] | None) -> list[Row]:
         group: Row = {"_id": f"${self.reference.field}", "_n": {"$sum": 1}, "_live": {"$sum": self._alive()}}
         held = self.model[self.reference.target].soft_delete
         kept = {"$cond": [{"$eq": [f"${held}", True]}, 0, 1]} if held else {"$literal": 1}
@@ -81,7 +89,7 @@ class Join:
             merged |= part.merged
         # Documents without the reference (their key is null) are left out here and not by a $match of its own: that
         # would be moved before the group, and turn a scan into a much slower walk of an index.
-        keyed = {"$gt": ["$_id", None]}
+        keyed = {"$ne": ["$_id", None]}
         flags: Row = {part.flag: {"$and": [keyed, part.broken]} for part in parts}
         counters: Row = {part.counter: {"$cond": [keyed, part.examined, 0]} for part in parts}
         # Where nothing is deleted the live ones are all of them: about half of the sums are saved.
@@ -100,8 +108,9 @@ class Join:
             [*matching(keys.of(path)), *([] if only is None else matching(among(path, only)))]
             for path in (self.reference.field, self.reference.target_field)
         )
+        key = {"key": "$_id"}  # so that a list is sorted as one value, not by its least element
         kept_fields = [name for name in (*merged, *flags) if name != "_id"]
-        pipeline = [
+        return [
             *children,
             {"$group": group},
             {"$unionWith": {"coll": self.reference.target, "pipeline": [*parents, {"$project": parent}]}},
@@ -109,14 +118,13 @@ class Join:
             {"$addFields": flags},
             {
                 "$group": {
-                    "_id": {"$cond": [{"$or": [f"${flag}" for flag in flags]}, "$_id", _CLEAN]},
+                    "_id": {"$cond": [{"$or": [*(f"${flag}" for flag in flags), wrapped("$_id")]}, key, _CLEAN]},
                     **{name: {"$first": f"${name}"} for name in kept_fields},
                     **{name: {"$sum": number} for name, number in counters.items()},
                 }
             },
             {"$sort": {"_id": 1}},
         ]
-        return iter(context.collection(self.reference.collection).aggregate(pipeline, allowDiskUse=True))
 
     def _alive(self) -> Expression:
         flag = self.model[self.reference.collection].soft_delete

@@ -8,14 +8,12 @@ from typing import Any, Final
 from conformance.model import Model, Reference
 from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
-from conformance.rules.base import Context, skipped
+from conformance.rules.base import LISTED_IN_EVIDENCE, Context
 from conformance.rules.joins import Part
-from conformance.rules.keys import Row, among, identity, in_parts, those
+from conformance.rules.keys import Row, among, identity, in_parts, ordered, those
 
 #: Groups whose parents are all marked as deleted.
 _DELETED: Final = ({"$gt": ["$_parents", 0]}, {"$eq": ["$_kept", 0]})
-#: Deleted documents named where the time of their deletion is unknown.
-_NAMED: Final = 20
 
 
 def missing_parent(reference: Reference) -> Part:
@@ -87,9 +85,12 @@ def _after_deletion(model: Model, reference: Reference) -> Part:
                 why = f"that document of {reference.target} was deleted by {row['died']}, before this one was made"
                 samples += children(context, reference, [row], later, why)
         told = [shorten(row["_id"]) for row in untold.values()]
-        evidence = {"time_of_deletion_unknown": {"documents": len(told), "first": told[:_NAMED]}} if told else {}
+        evidence = (
+            {"time_of_deletion_unknown": {"documents": len(told), "first": told[:LISTED_IN_EVIDENCE]}} if told else {}
+        )
         if not examined and not violations:
-            return skipped(f"of no deleted document of {reference.target} is the time of deletion known")
+            why = f"of no deleted document of {reference.target} is the time of deletion known"
+            return Outcome(0, skipped=why, evidence=evidence)
         return Outcome(examined, violations, context.samples(samples), evidence=evidence)
 
     return Part(
@@ -127,7 +128,7 @@ def _numbers(context: Context, reference: Reference, keys: list[Any], live: Row,
                     "died": {"$max": "$_died"},
                 }
             },
-            {"$sort": {"_id": 1}},
+            *ordered("_id"),
         ]
         yield from context.collection(reference.collection).aggregate(pipeline, allowDiskUse=True)
 
