@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Final
 
-#: Where the project's packages are.
-_ROOT: Final = Path(__file__).parent.parent
+#: The project's packages. They are found as Python finds them, wherever they and this module are.
+PACKAGES: Final = frozenset({"conformance", "edge", "generator", "mcp_servers", "zava"})
 #: An import statement; parsing the modules would take ten times as long, and this runs before each validation.
 _IMPORT: Final = re.compile(
     r"^[ \t]*(?:from[ \t]+(?P<package>[\w.]+)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n]+)"
@@ -37,21 +37,24 @@ def imported_sources(*modules: str) -> tuple[tuple[str, Path], ...]:
 
 
 def _source(name: str) -> Path:
-    spec = find_spec(name)
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+    path = _path(name)
+    if path is None:
         raise FileNotFoundError(f"the module {name} has no source file, so that the data's fingerprint cannot be made")
-    return Path(spec.origin)
+    return path
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:
     """The project's modules that a module imports, its own package and theirs included."""
     yield from _packages(name)
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for found in _IMPORT.finditer(path.read_text(encoding="utf-8")):
         if found["modules"]:
-            names = re.findall(r"[\w.]+", found["modules"])
+            modules, defined = re.findall(r"[\w.]+", found["modules"]), []
         else:
-            names = [found["package"], *(f"{found['package']}.{one}" for one in re.findall(r"\w+", found["names"]))]
-        yield from (one for one in names if _is_ours(one))
+            modules = [resolve_name(found["package"], package)]
+            defined = [f"{modules[0]}.{one}" for one in re.findall(r"\w+", found["names"])]
+        yield from (one for one in modules if one.partition(".")[0] in PACKAGES)
+        yield from (one for one in defined if _path(one) is not None)
 
 
 def _packages(name: str) -> Iterator[str]:
@@ -59,7 +62,11 @@ def _packages(name: str) -> Iterator[str]:
         yield name
 
 
-def _is_ours(name: str) -> bool:
-    """Whether a dotted name is a module of this project, and not something that a module defines."""
-    path = _ROOT.joinpath(*name.split("."))
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+def _path(name: str) -> Path | None:
+    """Return a module's source file; None for another project's module, and for what is not a module."""
+    top, *rest = name.split(".")
+    package = find_spec(top) if top in PACKAGES else None
+    if package is None or package.origin is None:
+        return None
+    path = Path(package.origin).parent.joinpath(*rest)
+    return next((one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()), None)

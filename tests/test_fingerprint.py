@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from generator.dataset import _MAKERS
-from generator.sources import imported_sources
+from generator.sources import PACKAGES, imported_sources
 from tests.judging import ROOT
 
 MADE_BY: Final = dict(imported_sources(*_MAKERS))
@@ -65,6 +68,11 @@ def test_module_without_a_source_file_is_an_error() -> None:
         imported_sources("generator.nosuch")
 
 
+def test_fingerprint_knows_every_package_of_the_project() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert {pattern.removesuffix("*") for pattern in packages["find"]["include"]} == PACKAGES
+
+
 CHANGED: Final = (
     "conformance/configuration.py", "conformance/ranges.py", "conformance/live.py", "conformance/kinds.py",
     "conformance/validator.py", "generator/samplers.py", "generator/pools.py", "schemas/orders.json",
@@ -73,14 +81,71 @@ CHANGED: Final = (
 KEPT: Final = ("conformance/rules/joins.py", "conformance/report/html.py", "generator/archive.py")
 
 
-def test_fingerprint_changes_with_each_file_that_shapes_documents_and_with_no_other(tmp_path: Path) -> None:
+#: By the file as it is: where it is moved to. The module that finds the sources is one of them.
+MOVED: Final = {
+    "generator/sources.py": "generator/data/sources.py",
+    "generator/samplers.py": "generator/columns/samplers.py",
+    "generator/pools.py": "generator/columns/pools.py",
+    "conformance/configuration.py": "conformance/config/configuration.py",
+}
+
+
+def copied(folder: Path) -> Path:
     for name in ("conformance", "generator", "schemas", "config"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-P", "-c", PROGRAM, *CHANGED, *KEPT]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def fingerprints(folder: Path, changed: Sequence[str], program: str = PROGRAM) -> list[str]:
+    """Return the fingerprint of a copy of the project, then the one after a change of each of the files."""
+    command = [sys.executable, "-P", "-c", program, *changed]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    before, *after = done.stdout.split()
+    return done.stdout.split()
+
+
+def test_fingerprint_changes_with_each_file_that_shapes_documents_and_with_no_other(tmp_path: Path) -> None:
+    before, *after = fingerprints(copied(tmp_path), [*CHANGED, *KEPT])
     changed, kept = after[: len(CHANGED)], after[len(CHANGED) :]
     assert len({before, *changed}) == 1 + len(CHANGED)
     assert kept == [before] * len(KEPT)
     assert len(before) == 64
+
+
+def test_fingerprint_changes_with_files_that_were_moved_into_sub_packages(tmp_path: Path) -> None:
+    copied(tmp_path)
+    names = {old.removesuffix(".py").replace("/", "."): new.removesuffix(".py").replace("/", ".")
+             for old, new in MOVED.items()}  # fmt: skip
+    for old, new in MOVED.items():
+        (tmp_path / new).parent.mkdir(exist_ok=True)
+        (tmp_path / new).parent.joinpath("__init__.py").touch()
+        (tmp_path / old).rename(tmp_path / new)
+    program = PROGRAM
+    for old, new in names.items():
+        program = re.sub(rf"\b{re.escape(old)}\b", new, program)
+        for path in tmp_path.rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            path.write_text(re.sub(rf"\b{re.escape(old)}\b", new, text), encoding="utf-8")
+    found = fingerprints(tmp_path, [*MOVED.values(), "generator/columns/__init__.py"], program)
+    # What finds the sources does not shape documents, so that the first change alone keeps the fingerprint.
+    assert found[0] == found[1]
+    assert len(set(found)) == len(found) - 1
+
+
+def test_relative_import_counts(tmp_path: Path) -> None:
+    copied(tmp_path)
+    recipes = tmp_path / "generator" / "recipes.py"
+    text = recipes.read_text(encoding="utf-8")
+    recipes.write_text(text.replace("from generator.pools import", "from .pools import"), encoding="utf-8")
+    assert "from .pools import" in recipes.read_text(encoding="utf-8")
+    before, after = fingerprints(tmp_path, ["generator/pools.py"])
+    assert before != after
+
+
+def test_import_of_a_module_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    copied(tmp_path)
+    loader = tmp_path / "generator" / "loader.py"
+    gone = "\n\ndef late() -> None:\n    from generator.gone import nothing\n"
+    loader.write_text(loader.read_text(encoding="utf-8") + gone, encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"FileNotFoundError: the module generator\.gone has no source file"):
+        fingerprints(tmp_path, [])
