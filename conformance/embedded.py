@@ -28,6 +28,7 @@ from pymongo.errors import PyMongoError
 from conformance import embedded_mongod as mongod
 from conformance.embedded_mongod import find_mongod
 from conformance.errors import TargetError
+from conformance.packaged import program
 
 if sys.platform != "win32":
     import fcntl
@@ -37,7 +38,7 @@ __all__ = ["EmbeddedServer", "cache_directory", "dataset_lock", "find_mongod"]
 POLL = 0.01
 START_SECONDS = 60.0  # recovery of a large directory after a crash takes a while
 STOP_SECONDS = 30.0  # more than the supervisor gives mongod before it kills it
-SUPERVISOR = Path(__file__).with_name("embedded_supervisor.py")
+SUPERVISOR = program("conformance.embedded_supervisor")
 
 
 class State(TypedDict):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker
 
+from conformance.packaged import packaged
 from conformance.patterns import unportable
 from conformance.suggestion import did_you_mean
 
 #: The harness's own meta-schema; a model elsewhere needs no copy of it.
-VOCABULARY: Final = Path(__file__).parent.parent / "schemas" / "vocabulary.json"
+VOCABULARY: Final = packaged(__package__, "vocabulary.json")
 
 #: A ValidationError of jsonschema; its type stubs allow for attributes that are not set yet, which ours are.
 Error = Any
@@ -76,7 +76,7 @@ def _message(error: Error) -> str:
     text = say(error) if say else f"{_short(error.instance)} does not satisfy {error.validator}"
     is_part = isinstance(error.schema, Mapping) and "$defs" not in error.schema
     hint = error.schema.get("description", "") if is_part else ""
-    return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; schemas/vocabulary.json says what is allowed"
+    return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; conformance/vocabulary.json says what is allowed"
 
 
 def _unknown(error: Error) -> str:

@@ -16,15 +16,15 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any, Final, cast
 
-import cbor2
-
 from conformance.errors import TargetError
+from conformance.packaged import program
+from edge import cbor
 from edge.ledger import key_of
 
 #: Why a document is not read.
 TOO_DEEP: Final = "it is nested too deep for Ditto to read; take it out of the store with EVICT, and write it flatter"
 _FILE: Final = Path("ditto_store", "db.sql")
-_READER: Final = Path(__file__).with_name("commit_reader.py")
+_READER: Final = program("edge.commit_reader")
 
 
 class Commits:
@@ -157,4 +157,4 @@ def _start(path: Path) -> subprocess.Popen[str]:
 
 
 def _documents(found: Iterable[tuple[str, int]]) -> Iterator[tuple[str, bool]]:
-    return ((key_of(cbor2.loads(bytes.fromhex(identity))), bool(deep)) for identity, deep in found)
+    return ((key_of(cbor.loads(bytes.fromhex(identity))), bool(deep)) for identity, deep in found)

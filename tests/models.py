@@ -21,7 +21,7 @@ Edit = tuple[str, str, Any]
 @cache
 def _own() -> Mapping[str, Any]:
     files = (ROOT / "schemas").glob("*.json")
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files if path.stem != "vocabulary"}
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
 
 def edited_model(folder: Path, edits: Sequence[Edit]) -> Path:

@@ -20,12 +20,13 @@ from typing import Any, Final
 import platformdirs
 
 from conformance.errors import ConfigurationError
+from conformance.packaged import packaged
 from conformance.report.allure import PICTURES, categories
 from conformance.report.allure_page import finished
 from conformance.report.writing import write_text
 
 #: What npm installs: package.json and package-lock.json, which `make upgrade` renews.
-_PINNED: Final = Path(__file__).with_name("npm")
+_PINNED: Final = packaged(__package__, "npm")
 _LOCK: Final = (_PINNED / "package-lock.json").read_bytes()
 VERSION: Final[str] = json.loads(_LOCK)["packages"]["node_modules/allure"]["version"]
 #: The installation's folder in the cache: another lock file, another folder.
@@ -36,7 +37,7 @@ _HISTORY_LIMIT: Final = 20
 #: What allure-pytest adds for programmers; a reviewer reads epic, feature and story.
 _HIDDEN_LABELS: Final = ["host", "thread", "framework", "language", "package", "parentSuite", "suite", "subSuite"]
 #: Makes the report in Node.js.
-_SCRIPT: Final = Path(__file__).with_name("templates") / "allure.mjs"
+_SCRIPT: Final = packaged(__package__, "templates/allure.mjs")
 
 
 @dataclass(frozen=True)

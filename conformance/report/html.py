@@ -17,6 +17,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from conformance.packaged import packaged
 from conformance.report.chart import bars
 from conformance.report.counts import counts
 from conformance.report.find_query import find_query
@@ -38,7 +39,7 @@ from conformance.report.writing import write_text
 from conformance.results import Report, Result
 
 NAME: Final = "validation.html"
-_TEMPLATES: Final = Path(__file__).with_name("templates")
+_TEMPLATES: Final = packaged(__package__, "templates")
 _LABELS: Final = {
     "failed": "Failed",
     "error": "Error",

@@ -15,12 +15,13 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from conformance.errors import ConfigurationError
+from conformance.packaged import packaged
 from conformance.reading import read_json
 from conformance.report.writing import write_text
 from conformance.results import SCHEMA_VERSION, Report
 
 NAME: Final = "validation.json"
-SCHEMA: Final = Path(__file__).with_name("validation.schema.json")
+SCHEMA: Final = packaged(__package__, "validation.schema.json")
 KEPT: Final = 50
 HISTORY_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\.json")
 

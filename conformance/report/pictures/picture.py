@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
 
+from conformance.packaged import packaged
 from conformance.report.pictures.svg import element
 
-_STYLE: Final = Path(__file__).parents[1] / "templates" / "picture.css"
+_STYLE: Final = packaged("conformance.report", "templates/picture.css")
 #: What the page around it says otherwise.
 _ALONE: Final = ":root { background: var(--paper); font-family: system-ui, sans-serif; }"
 
