@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # For `make upgrade`. RESOLUTION: highest, or lowest-direct for the lower bounds of pyproject.toml.
-EXTRAS := base azure bench dev mutants
+LOCKS := core all bench dev mutants
 RESOLUTION ?= highest
 UV := uv>=0.13,<1
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
@@ -16,7 +16,7 @@ NPM_LOCK := --package-lock-only --omit-lockfile-registry-resolved --ignore-scrip
 .PHONY: conform test soak mutants lint bench bench-tenfold docs install upgrade clean
 .SECONDARY:
 
-conform: $(VENV)/.installed-base  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
+conform: $(VENV)/.installed-all  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
 	$(BIN)/zava conform --embedded
 
 test: $(STAMP)  ## the project's own tests
@@ -48,14 +48,14 @@ docs: $(STAMP)  ## regenerate docs/DATA_MODEL.md and docs/RULES.md
 clean:  ## remove what make made (the embedded server's data stays in the user's cache)
 	rm -rf $(VENV) reports/* .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
 
-install: $(VENV)/.installed-base  ## the project and what running it needs, at the locked versions
+install: $(VENV)/.installed-all  ## the project and what running it needs, at the locked versions
 
 upgrade: $(VENV)/bin/pip  ## renew the lock files: requirements/*.txt, and the package-lock.json of the npm tools
 	$(PIP) '$(UV)'
 	$(COMPILE) --all-extras --output-file $(VENV)/all.txt
-	for extra in $(EXTRAS); do \
-	  $(COMPILE) --extra build $$([ $$extra = base ] || echo --extra $$extra) --constraints $(VENV)/all.txt \
-	    --generate-hashes --output-file requirements/$$extra.txt || exit; done
+	for lock in $(LOCKS); do \
+	  $(COMPILE) --extra build $$([ $$lock = core ] || echo --extra $$lock) --constraints $(VENV)/all.txt \
+	    --generate-hashes --output-file requirements/$$lock.txt || exit; done
 	for folder in $(NPM_FOLDERS); do rm -f $$folder/package-lock.json && npm install --prefix $$folder $(NPM_LOCK) || exit; done
 
 $(VENV)/bin/pip:

@@ -19,6 +19,7 @@ from conformance.doctor_server import SERVER_STEPS, server_steps
 from conformance.embedded import cache_directory, find_mongod
 from conformance.environment import ENV_FILE, Environment, read_environment
 from conformance.errors import ConfigurationError, HarnessError, TargetError
+from conformance.extras import pip_command
 from conformance.masking import mask
 from conformance.model import Model, find_model
 from conformance.session import Project, assemble
@@ -138,7 +139,7 @@ def _project(root: Path, settings: Settings | None) -> Generator[Step, None, Pro
 def _mongod(own: bool) -> str:
     try:
         return f"{find_mongod()}"
-    except TargetError as error:
+    except HarnessError as error:
         if own:
             raise
         raise Skipped(f"there is none, and a named server needs none ({error})") from None
@@ -161,7 +162,7 @@ def _ditto() -> str:
     try:
         version = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        raise Fault(f"{package} is not installed, so devices cannot be tried; pip install {package}") from None
+        raise Skipped(f"{package} is not installed; only `zava sync` needs it ({pip_command('ditto')})") from None
     said = _output([sys.executable, "-c", "import ditto; print('loaded')"])
     if not said.endswith("loaded"):
         raise Fault(f"{package} {version} does not load: {said[-200:] or 'it ended without a word'}; install it again")

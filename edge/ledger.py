@@ -18,8 +18,8 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, Final
 
 import bson
-import cbor2
 
+from edge import cbor
 from edge.decoding import can_be_sent
 
 Document = dict[str, Any]
@@ -73,12 +73,12 @@ def key_of(identity: Any) -> str:
     try:
         return json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except TypeError:
-        return _CBOR + cbor2.dumps(identity, canonical=True).hex()
+        return _CBOR + cbor.dumps(identity, canonical=True).hex()
 
 
 def id_of(key: str) -> Any:
     """Return the Ditto _id that ``key_of`` made the key of."""
-    return cbor2.loads(bytes.fromhex(key[len(_CBOR) :])) if key.startswith(_CBOR) else json.loads(key)
+    return cbor.loads(bytes.fromhex(key[len(_CBOR) :])) if key.startswith(_CBOR) else json.loads(key)
 
 
 def name_of(identity: Any) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from conformance.errors import TargetError
+from conformance.extras import pip_command
 
 _MACHINES: Final = "it runs on Linux with glibc 2.35 or newer (Debian 12, Ubuntu 22.04) and on macOS with Apple silicon"
 
@@ -33,9 +34,7 @@ def load() -> Any:
     try:
         import ditto
     except ImportError as error:
-        raise TargetError(
-            f"the Ditto SDK is not installed ({error}): pip install dittolive-ditto; {_MACHINES}"
-        ) from None
+        raise TargetError(f"the Ditto SDK is not installed ({error}): {pip_command('ditto')}; {_MACHINES}") from None
     try:
         with _quiet():
             ditto.DittoLogger.is_enabled = False

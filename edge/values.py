@@ -20,13 +20,13 @@ from types import NoneType
 from typing import Any, Final
 
 import bson
-import cbor2
 from bson import Decimal128, Int64, ObjectId
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 
 from conformance.model import Collection, IdMapping
+from edge import cbor
 
 #: Objects nested deeper are accepted by Ditto, and end the process when they are read: 29 came back, 30 did not. Arrays
 #: hold out for longer (66 came back, 120 did not), but one bound is kept for both.
@@ -97,7 +97,7 @@ def ditto_id(document: Mapping[str, Any], mapping: IdMapping) -> Any:
     else:
         identity = {name: _id_part(document, name) for name in mapping.fields}
     short = type(identity) is str and len(identity) < MAX_ID // 4  # a character has 4 bytes at most
-    if not short and (size := len(cbor2.dumps(identity))) > MAX_ID:
+    if not short and (size := len(cbor.dumps(identity))) > MAX_ID:
         raise Unsyncable("_id", f"it has {size:,} bytes in Ditto, which takes {MAX_ID}")
     return identity
 
@@ -138,7 +138,7 @@ def stored_size(document: Mapping[str, Any]) -> int:
     that 65,000 of them fill a document.
     """
     fields = sum(_overhead(value) for name, value in document.items() if name != "_id")
-    return _PER_DOCUMENT + len(cbor2.dumps(document, canonical=True)) + fields
+    return _PER_DOCUMENT + len(cbor.dumps(document, canonical=True)) + fields
 
 
 def _overhead(value: Any) -> int:

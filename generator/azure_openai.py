@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from conformance.errors import ConfigurationError, TargetError
+from conformance.extras import pip_command, require
 from conformance.masking import mask
 from conformance.settings import Settings
 from generator.embedder import Array, Embedder, local_embedder
@@ -26,7 +27,7 @@ class AzureOpenAIEmbedder:
             import openai
         except ImportError:
             raise ConfigurationError(
-                "AZURE_OPENAI_ENDPOINT is set, but the client is not installed: pip install 'zava-conformance[azure]',"
+                f"AZURE_OPENAI_ENDPOINT is set, but the client is not installed: {pip_command('azure')},"
                 " or remove the setting to use the model that is shipped"
             ) from None
         self._errors: type[Exception] = openai.OpenAIError
@@ -70,8 +71,9 @@ class AzureOpenAIEmbedder:
 
 
 def embedder_for(settings: Settings) -> Embedder:
-    """Azure OpenAI when endpoint and key are set, else the model that is shipped; nothing is asked of it yet."""
+    """Azure OpenAI when endpoint and key are set, else the model that is shipped, which must be installed."""
     if not settings.azure_openai_endpoint or not settings.azure_openai_api_key:
+        require("embeddings")
         return local_embedder()
     return AzureOpenAIEmbedder(
         settings.azure_openai_endpoint,

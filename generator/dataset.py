@@ -14,6 +14,7 @@ from conformance import provision
 from conformance.configuration import Configuration
 from conformance.embedded import dataset_lock
 from conformance.errors import ConfigurationError
+from conformance.extras import require
 from conformance.model import Model
 from conformance.report.writing import write_text
 from conformance.settings import Settings
@@ -162,6 +163,7 @@ def embedded_dataset(
     While held, no other process replaces it: readers share, whoever makes it waits until they are done.
     """
     assert target.directory is not None  # noqa: S101 - only for embedded targets
+    require("generate")
     made = False
     while True:
         wanted = fingerprint(model, settings, configuration)  # anew each time: somebody may be editing

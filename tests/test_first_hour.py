@@ -55,7 +55,7 @@ def checkout(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> 
         shutil.copy(ROOT / name, root)
     (root / ".venv").mkdir()
     (root / ".venv" / "bin").symlink_to(BIN)
-    for name in ("base", "dev"):
+    for name in ("all", "dev"):
         # Nothing is to be installed: pip would go through the link, and this environment would have the clone's code.
         (root / ".venv" / f".installed-{name}").touch()
     return Workplace(root, workplace.cache)

@@ -17,8 +17,9 @@ from packaging.requirements import Requirement
 from tests.judging import ROOT
 
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS: Final[dict[str, list[str]]] = {"base": [], **PROJECT["optional-dependencies"]}
-LOCKS: Final = sorted(EXTRAS.keys() - {"build"})
+EXTRAS: Final[dict[str, list[str]]] = {"core": [], **PROJECT["optional-dependencies"]}
+#: The lock files are of what somebody installs; the other extras are parts of `all`.
+LOCKS: Final = ("all", "bench", "core", "dev", "mutants")
 NPM: Final = ("conformance/report/npm", "tests/npm")
 #: What installs the project for somebody.
 INSTALLERS: Final = ("Makefile", ".ci/run", ".github/workflows/conformance.yml", ".github/workflows/tests.yml",
@@ -34,6 +35,18 @@ def locked(extra: str) -> dict[str, list[tuple[Requirement, list[str]]]]:
             requirement, *hashes = line.split("--hash=")
             pinned = Requirement(requirement)
             found.setdefault(normalized(pinned.name), []).append((pinned, [one.strip() for one in hashes]))
+    return found
+
+
+def requirements(extra: str) -> list[str]:
+    """What an extra asks for, with what the extras ask for that it brings along."""
+    found = []
+    for text in EXTRAS[extra]:
+        wanted = Requirement(text)
+        if wanted.name == PROJECT["name"]:
+            found += [one for name in sorted(wanted.extras) for one in requirements(name)]
+        else:
+            found.append(text)
     return found
 
 
@@ -55,12 +68,18 @@ def test_lock_file_pins_every_requirement_of_its_extra_with_hashes(extra: str) -
             assert version(pinned), name
             assert hashes, f"{name} has no hash"
             assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes), name
-    for text in (*PROJECT["dependencies"], *EXTRAS["build"], *EXTRAS[extra]):
+    for text in (*PROJECT["dependencies"], *EXTRAS["build"], *requirements(extra)):
         wanted = Requirement(text)
         entries = pins.get(normalized(wanted.name), [])
         assert entries, f"requirements/{extra}.txt lacks {wanted.name}: run make upgrade"
         for pinned, _ in entries:
             assert wanted.specifier.contains(version(pinned), prereleases=True), f"{pinned} is not {wanted}"
+
+
+def test_every_extra_is_locked() -> None:
+    assert {path.stem for path in (ROOT / "requirements").glob("*.txt")} == set(LOCKS)
+    unlocked = EXTRAS.keys() - set(LOCKS) - {"build"}
+    assert {one for extra in unlocked for one in requirements(extra)} <= set(requirements("all"))
 
 
 def test_a_package_has_one_version_in_all_lock_files() -> None:

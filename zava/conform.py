@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 
 from conformance import provision as provisioning
-from conformance.errors import TargetError
+from conformance.errors import ConfigurationError, TargetError
+from conformance.extras import require
 from conformance.report import allure, json_file, text
 from conformance.report.allure_html import Rendered, render_html
 from conformance.results import report_from_json
@@ -56,6 +57,9 @@ def conform(
 
     Example: zava conform --embedded
     """
+    require("suites")
+    if not _SUITES.is_dir():
+        raise ConfigurationError(f"{_SUITES}: no such folder; `zava conform` runs the suites; run it in a checkout")
     project = project_of(context)
     choice = chosen(project, uri, embedded, judging=True)
     # The server stops while Allure's page is made.

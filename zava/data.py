@@ -11,6 +11,7 @@ import typer
 
 from conformance import provision as provisioning
 from conformance.errors import ConfigurationError
+from conformance.extras import require
 from conformance.mongosh import as_mongosh
 from conformance.session import Project
 from conformance.target import Target
@@ -41,6 +42,7 @@ def generate(
 
     Example: NUM_ORDERS=1000 NUM_CUSTOMERS=200 zava generate --drop
     """
+    require("generate")
     project = project_of(context)
     with opened(project, uri, embedded) as target, dataset.alone(target, notice):
         counts = generate_into(project, target, drop=drop, yes=yes)

@@ -28,7 +28,6 @@ from conformance.selection import find_rule, select
 from conformance.session import judging
 from conformance.target import require_data
 from conformance.watch import Watch
-from generator.dataset import embedded_dataset
 from zava.completion import collections, rule_ids, rule_parts
 from zava.console import AllowWrites, Embedded, Json, Uri, notice, opened, progress, project_of
 from zava.watch import follow
@@ -102,6 +101,8 @@ def validate(
         shown = stack.enter_context(ExitStack())
         bars = shown.enter_context(progress())
         if target.embedded:
+            from generator.dataset import embedded_dataset
+
             stack.enter_context(
                 embedded_dataset(project.model, project.settings, project.configuration, target, notice, bars)
             )

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from conformance.errors import HarnessError
+from conformance.extras import missing_extra
 from conformance.masking import mask, one_line
 from zava.commands import Commands, Options
 from zava.output import prepare
@@ -89,6 +90,8 @@ def _told(error: Exception) -> int:
     """Show the error, with --debug and its traceback, and give the exit code."""
     if "--debug" in sys.argv:
         print(mask("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+    if isinstance(error, ImportError):
+        error = missing_extra(error) or error
     expected = isinstance(error, HarnessError)
     print(f"zava: {one_line(error)}{'' if expected else '; --debug shows where'}", file=sys.stderr)
     return error.exit_code if isinstance(error, HarnessError) else HarnessError.exit_code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from conformance.extras import require
 from conformance.session import Project
 from conformance.target import Target, require_data
 from zava.console import Embedded, Uri, chosen, notice, project_of
@@ -88,6 +89,7 @@ def _serve(
     make: Callable[[Project, Shop], MCPServer[Any]],
 ) -> None:
     """Open the database, pooled, and serve until told to end. What is said goes to stderr: stdout is the protocol's."""
+    require("mcp")
     from conformance.permissions import load_permissions
     from mcp_servers.reading import Limits, Shop
     from mcp_servers.serving import serve_http, serve_stdio

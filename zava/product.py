@@ -17,6 +17,7 @@ from pymongo.database import Database
 
 from conformance.embedding import embedded_paths
 from conformance.errors import ConfigurationError
+from conformance.extras import require
 from conformance.model import Model
 from conformance.reading import read_json
 from conformance.rendering import shorten
@@ -70,6 +71,7 @@ def add_product(
     product = {key: value for key, value in options.items() if value is not None}
     if (file is None) == (not product):
         raise ConfigurationError("give the product in a file or by options such as --sku, one of the two")
+    require("generate")
     project = project_of(context)
     require_collections(
         project, "add-product", ("products", "product_types", "product_embeddings", "inventory", "stores")

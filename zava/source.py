@@ -13,6 +13,7 @@ import typer
 from bson.raw_bson import RawBSONDocument
 
 from conformance.errors import ConfigurationError
+from conformance.extras import require
 from conformance.session import Project
 from generator import dataset, transfer
 from generator.archive import Archive, Form, new_archive, open_archive
@@ -63,6 +64,7 @@ def import_source(
         raise ConfigurationError("--as and --gzip are for the files of --out; name a folder with it")
     if out is not None and (uri or embedded or drop):
         raise ConfigurationError("--out writes files and no database; leave out --uri, --embedded and --drop")
+    require("generate")
     project = project_of(context)
     require_collections(project, "import-source", (*SOURCE_COLLECTIONS, "product_embeddings"))
     with tempfile.TemporaryDirectory(prefix="zava-source-") as scratch:

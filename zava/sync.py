@@ -18,6 +18,7 @@ import typer
 from conformance.connector import load_connector
 from conformance.embedded import cache_directory
 from conformance.errors import ConfigurationError, TargetError
+from conformance.extras import require
 from conformance.private import private_files
 from conformance.session import Project
 from conformance.target import Target
@@ -125,6 +126,7 @@ def _bridge(
     new_state: bool,
 ) -> Iterator[tuple[Bridge, Callable[[], dict[str, Any]]]]:
     """The bridge between the target and the store, and what it will have to report."""
+    require("ditto")
     config = load_connector(project.model)
     synced = synced_collections(project.model, config)
     home = cache_directory(project.model.root) / "edge"
