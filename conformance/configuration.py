@@ -53,11 +53,16 @@ class Assertion(Statement):
 
 
 class Bound(Statement):
-    """``field`` lies between formulas over the document and one that it refers to ("customer_id.created_at")."""
+    """``field`` lies between formulas over the document and one that it refers to ("customer_id.created_at").
+
+    ``since`` names a time stamp of the document referred to that moves when it changes ("product_id.updated_at").
+    Documents of the past that are older (the reference's x-history) are not compared with what is said there now.
+    """
 
     field: str
     at_least: str | None = None
     at_most: str | None = None
+    since: str | None = None
 
 
 class Tally(Statement):

@@ -5,6 +5,7 @@ Documents hold only what the rule looks at; what they lack or hold in a wrong ty
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from bson import Decimal128, Int64, MaxKey, MinKey
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
+from conformance.configuration import Bound
 from conformance.connection import OPTIONS
+from conformance.errors import ConfigurationError
 from conformance.model import Model
 from conformance.partition import Partition
 from conformance.results import Outcome
 from conformance.rules import business, snapshots
+from conformance.rules.bounds import Bounds
 from conformance.rules.catalogue import all_rules
 from conformance.rules.joins import Join
 from conformance.rules.references import rules
@@ -582,3 +586,81 @@ def test_what_refers_to_nothing_has_no_parent(tmp_path: Path, database: Database
     database["children"].insert_many(numbered(*children))
     (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
     assert said(outcome) == [(0, "n is 6, should be at least 7"), (1, "n is 6, should be at least 7")]
+
+
+# -- bounds since the last change of the parent -----------------------------------------------------------------------
+
+CHANGED = "2024-05-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("created_at", "examined", "violations"),
+    [
+        ("2024-04-30T23:59:59Z", 0, 0),
+        (CHANGED, 1, 1),
+        ("2024-05-01T00:00:01Z", 1, 1),
+        (None, 1, 1),  # its time is unknown, and another rule reports that
+        (7, 1, 1),
+    ],
+)
+def test_a_price_is_compared_with_the_base_price_since_the_product_changed(
+    created_at: Any, examined: int, violations: int, found: Finding
+) -> None:
+    product = {"product_id": "p", "base_price": 20.0, "updated_at": CHANGED}
+    sold = {"product_id": "p", "store_id": "store_spokane", "unit_price": 10.0, "created_at": created_at}
+    now = sold | {"unit_price": 20.0, "created_at": "2025-01-01T00:00:00Z"}
+    outcome = found(PRICE, products=[product], order_items=numbered(sold, now))
+    assert (outcome.examined, outcome.violations) == (examined + 1, violations)
+    assert [sample.id for sample in outcome.samples] == [0] * violations
+
+
+@pytest.mark.parametrize("updated_at", [None, 7])
+def test_a_price_is_compared_if_the_time_of_the_products_change_is_unknown(updated_at: Any, found: Finding) -> None:
+    product = {"product_id": "p", "base_price": 20.0, "updated_at": updated_at}
+    sold = {"product_id": "p", "store_id": "store_spokane", "unit_price": 10.0, "created_at": CHANGED}
+    outcome = found(PRICE, products=[product], order_items=numbered(sold))
+    assert (outcome.examined, outcome.violations) == (1, 1)
+
+
+def test_lines_of_every_store_are_counted_if_one_is_older(found: Finding) -> None:
+    product = {"product_id": "p", "base_price": 20.0, "updated_at": CHANGED}
+    late, early = (
+        {"product_id": "p", "unit_price": 20.0, "created_at": f"202{year}-01-01T00:00:00Z"} for year in (5, 3)
+    )
+    stores = ("store_spokane", "store_everett")
+    items = [line | {"store_id": store} for store in stores for line in (early, late, late)]
+    outcome = found(PRICE, products=[product], order_items=numbered(*items))
+    assert outcome.examined == 4
+
+
+def test_a_bound_that_compares_older_lines_only_is_skipped(found: Finding) -> None:
+    product = {"product_id": "p", "base_price": 20.0, "updated_at": CHANGED}
+    sold = {"product_id": "p", "store_id": "store_spokane", "unit_price": 1.0, "created_at": "2023-01-01T00:00:00Z"}
+    outcome = found(PRICE, products=[product], order_items=numbered(sold))
+    assert outcome.skipped is not None
+    assert "was made since its one of products changed" in outcome.skipped
+
+
+@pytest.mark.parametrize(
+    ("field", "since", "why"),
+    [
+        ("order_items.unit_price", "product_id.updatd_at", "did you mean product_id.updated_at?"),
+        ("order_items.unit_price", "order_id.updated_at", "is not a time stamp of products"),
+        ("order_items.unit_price", "product_id.base_price", "is not a time stamp of products"),
+    ],
+)
+def test_since_that_names_no_time_stamp_of_the_parent_is_refused(
+    field: str, since: str, why: str, model: Model
+) -> None:
+    bound = Bound(family="business", title="t", field=field, at_least="product_id.base_price", since=since)
+    with pytest.raises(ConfigurationError, match=re.escape(why)):
+        Bounds.parse(model, configuration_for(model), bound)
+
+
+def test_since_needs_a_reference_to_history(model: Model) -> None:
+    bound = Bound(
+        family="business", title="t", field="inventory.stock_level", at_least="product_id.base_price",
+        since="product_id.updated_at",
+    )  # fmt: skip
+    with pytest.raises(ConfigurationError, match="add x-history to it, or remove since"):
+        Bounds.parse(model, configuration_for(model), bound)

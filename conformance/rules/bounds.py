@@ -22,6 +22,7 @@ from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, skipped
 from conformance.rules.joins import Part
 from conformance.rules.keys import IN_ONE_ENGINE, Row, among, in_parts, is_wrapped, matching, ordered, wrapped
+from conformance.rules.since import Since
 from conformance.rules.sums import readable
 
 Expression = Any
@@ -36,6 +37,7 @@ class Bounds:
     reference: Reference
     at_least: Formula | None
     at_most: Formula | None
+    since: Since | None
 
     @classmethod
     def parse(cls, model: Model, configuration: Configuration, bound: Bound) -> Bounds:
@@ -51,7 +53,10 @@ class Bounds:
         references = {reference for f in formulas if f for reference, _ in f.parents.values()}
         if len(references) != 1:
             raise ConfigurationError(f"{where}: its formulas must go through exactly one reference field")
-        return cls(model, model[name].field(path), references.pop(), *formulas)
+        reference = references.pop()
+        since = None if bound.since is None else Since.parse(model, reference, bound.since, where)
+        at_least, at_most = formulas
+        return cls(model, model[name].field(path), reference, at_least, at_most, since)
 
     def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         """See Check."""
@@ -64,15 +69,16 @@ class Bounds:
         found = list(context.collection(name).aggregate(pipeline, allowDiskUse=True))
         if any(is_wrapped(row["_id"]) for row in found):
             found = list(context.collection(name).aggregate([IN_ONE_ENGINE, *pipeline], allowDiskUse=True))
+        suspects = [row["_id"]["key"] for row in found if row["is_suspect"]]
         examined = sum(row["examined"] for row in found)
-        suspects = [row["_id"]["key"] for row in found if row["_id"] is not None]
-        if not examined and not suspects:
-            return skipped(self._lacking if context.counts[name] else f"{name} is empty")
-        return self._judge(context, examined, suspects)
+        examined += self._count_current(context, [row["_id"]["key"] for row in found if row["has_older"]])
+        outcome = self._judge(context, examined, suspects)
+        return outcome if outcome.examined else skipped(self._lacking if context.counts[name] else f"{name} is empty")
 
     @property
     def _lacking(self) -> str:
-        return f"no document of {self.reference.collection} has {self.field.path} and all that its bounds are made of"
+        why = f"no document of {self.reference.collection} has {self.field.path} and all that its bounds are made of"
+        return why + (f", and was made since its one of {self.reference.target} changed" if self.since else "")
 
     def _judge(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
         """Look at the children of the suspects one by one."""
@@ -85,9 +91,16 @@ class Bounds:
                     samples.append(Sample(self._why(row), row["_id"]))
         return Outcome(max(examined, violations), violations, tuple(samples))
 
+    def _count_current(self, context: Context, parents: list[Any]) -> int:
+        """Count the documents that can be compared below parents that have older documents, too."""
+        stages: list[Row] = [{"$match": {"$expr": self._computable}}, {"$count": "number"}]
+        collection = context.collection(self.reference.collection)
+        counted = (row for some in in_parts(parents) for row in collection.aggregate([*self._current(some), *stages]))
+        return sum(row["number"] for row in counted)
+
     def part(self, position: int) -> Part | None:
         """What to add to the pass over the reference; None for formulas that need more than parents."""
-        if self._own_operands():
+        if self._own_operands() or self.since:
             return None
         parent, number = f"_{self.reference.field}", f"_number{position}"
         low, high = f"_least{position}", f"_most{position}"
@@ -153,14 +166,17 @@ class Bounds:
         return sorted(names | {one.key for _, formula in self._formulas for one in formula.lookups.values()})
 
     def _suspects(self, keys: Range) -> list[dict[str, Any]]:
-        """The keys, in order, of groups whose lowest or highest value is out of bounds; one row for all others.
+        """The keys, in order, of parents with a value out of bounds or with older documents; one row for all others.
 
-        Each row says how many documents could be compared.
+        Each row says how many documents could be compared, but for parents with older documents: these are counted
+        one by one.
         """
         own = self._own_operands()
         kept = {name: f"${name}" for name in ("low", "high", "n")}
         parent = f"_{self.reference.field}"
-        suspect = [*self._tests("$low", "$high"), wrapped("$_id")]
+        suspect = {"$or": [*self._tests("$low", "$high"), wrapped("$_id")]}
+        older = self.since.is_older("$earliest") if self.since else {"$literal": False}
+        earliest = {"$min": self.since.time} if self.since else {"$first": {"$literal": None}}
         return [
             *matching(keys.of(self.reference.field)),
             {
@@ -169,17 +185,33 @@ class Bounds:
                     "low": {"$min": self._usable},
                     "high": {"$max": self._usable},
                     "n": {"$sum": self._counted},
+                    "earliest": earliest,
                 }
             },
-            {"$group": {"_id": "$_id.parent", "groups": {"$push": {"own": "$_id", **kept}}}},
-            {"$unionWith": {"coll": self.reference.target, "pipeline": self._parents(keys)}},
-            {"$group": {"_id": "$_id", "groups": {"$max": "$groups"}, parent: {"$max": "$parent"}}},
-            {"$unwind": "$groups"},
-            {"$addFields": {**{n: f"$groups.{n}" for n in kept}, **{n: f"$groups.own.{n}" for n in own}}},
             {
                 "$group": {
-                    "_id": {"$cond": [{"$or": suspect}, {"key": "$_id"}, None]},
-                    "examined": {"$sum": {"$cond": [self._computable, "$n", 0]}},
+                    "_id": "$_id.parent",
+                    "groups": {"$push": {"own": "$_id", **kept}},
+                    "earliest": {"$min": "$earliest"},
+                }
+            },
+            {"$unionWith": {"coll": self.reference.target, "pipeline": self._parents(keys)}},
+            {
+                "$group": {
+                    "_id": "$_id",
+                    "groups": {"$max": "$groups"},
+                    "earliest": {"$min": "$earliest"},
+                    parent: {"$max": "$parent"},
+                }
+            },
+            {"$unwind": "$groups"},
+            {"$addFields": {**{n: f"$groups.{n}" for n in kept}, **{n: f"$groups.own.{n}" for n in own}}},
+            {"$addFields": {"is_suspect": suspect, "has_older": older}},
+            {
+                "$group": {
+                    "_id": {"$cond": [{"$or": ["$is_suspect", "$has_older"]}, {"key": "$_id"}, None]},
+                    **{name: {"$max": f"${name}"} for name in ("is_suspect", "has_older")},
+                    "examined": {"$sum": {"$cond": [{"$and": [{"$not": ["$has_older"]}, self._computable]}, "$n", 0]}},
                 }
             },
             {"$sort": {"_id": 1}},
@@ -187,6 +219,7 @@ class Bounds:
 
     def _parents(self, keys: Range) -> list[dict[str, Any]]:
         fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
+        fields |= {self.since.changed} if self.since else set()
         return [
             *matching(keys.of(self.reference.target_field)),
             {"$match": {self.reference.target_field: {"$ne": None}}},  # a missing reference is to no document
@@ -207,12 +240,19 @@ class Bounds:
         keys = {one.key: f"${one.key}" for _, formula in self._formulas for one in formula.lookups.values()}
         valid = [is_time_stamp(value)] if self.field.kind == "timestamp" else []
         return [
-            {"$match": among(self.reference.field, parents)},
-            {"$match": {"$expr": self._typed(f"${self.field.path}")}},
-            *self._with_parent(),
+            *self._current(parents),
             {"$match": {"$expr": {"$and": [{"$or": tests + self._unlisted}, *valid]}}},
             *ordered(self.reference.field),
             {"$project": {"value": f"${self.field.path}", **shown, **keys}},
+        ]
+
+    def _current(self, parents: list[Any]) -> list[dict[str, Any]]:
+        """The documents below these parents that are compared, each with its parent."""
+        return [
+            {"$match": among(self.reference.field, parents)},
+            {"$match": {"$expr": self._typed(f"${self.field.path}")}},
+            *self._with_parent(),
+            *([{"$match": {"$expr": {"$not": [self.since.is_older(self.since.time)]}}}] if self.since else []),
         ]
 
     def _with_parent(self) -> list[dict[str, Any]]:
