@@ -1,0 +1,56 @@
+"""The mutants that are known to survive, with the reason: survivors.yaml, read and checked."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from tests.mutants.trial import ROOT
+
+FILE: Final = Path(__file__).with_name("survivors.yaml")
+_LEAST_REASON: Final = 30
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A mutant that means the same as the original; lines are joined by a space, without their indentation."""
+
+    module: str
+    definition: str | None
+    line: str
+    mutant: str
+    reason: str
+
+    @property
+    def change(self) -> tuple[str, str]:
+        """What tells it from other mutants: its module and the changed lines."""
+        return self.module, f"{self.line} → {self.mutant}"
+
+    def problem(self, root: Path = ROOT) -> str | None:
+        """Why the entry must go or change, in one line; None when it is as the module is."""
+        path = root / self.module
+        if not path.is_file():
+            return f"{self.module}: there is no such module; write where it is now"
+        text = path.read_text(encoding="utf-8")
+        named = {getattr(node, "name", None) for node in ast.walk(ast.parse(text))}
+        if self.definition not in named:
+            return f"{self.module}: {self.definition} is not defined there; write what it is called now"
+        if self.line not in " ".join(line.strip() for line in text.splitlines()):
+            return f"{self.module}: {self.definition}: the line is gone; remove the entry: {self.line}"
+        if self.line == self.mutant:
+            return f"{self.module}: {self.definition}: the mutant is the original: {self.line}"
+        return None
+
+
+def survivors(file: Path = FILE) -> list[Survivor]:
+    """Read the file; TypeError for what is not in its form."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    found = [Survivor(**mutant, reason=group["reason"]) for group in content for mutant in group["mutants"]]
+    short = [one.reason for one in found if len(one.reason) < _LEAST_REASON]
+    if short:
+        raise TypeError(f"{file.name}: not a reason: {short[0]}")
+    return found
