@@ -25,4 +25,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--samples", default="5", help="violating documents shown per rule, 1 to 1000; default: 5")
     group.addoption("--baseline", help="fail only on violations that this file does not know")
     group.addoption("--reports", help="where reports are written; default: reports/ of the model")
+    group.addoption("--command", help="the command that reports show; default: pytest's own")
     group.addoption("--no-verdict", action="store_true", help="leave the summary to the caller (zava conform)")

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -155,7 +156,7 @@ def project(pytestconfig: pytest.Config) -> Project:
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config, project: Project) -> Iterator[Target]:
     """The database under judgement; the embedded one is generated first when what it is made from has changed."""
-    notice = Console(stderr=True, highlight=False).print
+    notice = partial(Console(stderr=True, highlight=False).print, soft_wrap=True)
     with ExitStack() as stack:
         with _one_line_exit():
             target = stack.enter_context(project.opened(pytestconfig.stash[_CHOICE]))
@@ -219,7 +220,7 @@ def judgement(
         project,
         target,
         rules,
-        command=shlex.join(["pytest", *sys.argv[1:]]),
+        command=pytestconfig.getoption("--command") or shlex.join(["pytest", *sys.argv[1:]]),
         allow_writes=pytestconfig.getoption("--allow-writes"),
         sample_size=LIMIT if options.baseline else options.samples,
     ) as judgement:
@@ -318,7 +319,9 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     folder = config.stash[_OPTIONS].reports
     paths = {"JSON": folder / "validation.json", "HTML": folder / "validation.html"}
     terminalreporter.section("conformance")
-    terminalreporter.write(text.render(report, paths=paths, strict=config.getoption("--warnings-fail")))
+    width = terminalreporter._tw.fullwidth if terminalreporter.isatty else text.WHOLE_LINES
+    strict = config.getoption("--warnings-fail")
+    terminalreporter.write(text.render(report, paths=paths, strict=strict, width=width))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -97,8 +97,14 @@ WRONG_USAGE = [
 def test_wrong_usage_exits_2_and_says_so_on_stderr(workplace: Workplace, arguments: list[str]) -> None:
     done = workplace.zava(*arguments)
     assert (done.code, done.out) == (2, "")
-    assert done.err
-    assert "Traceback" not in done.err
+    assert done.line.startswith("zava: ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["mcp"]], ids=["zava", "zava mcp"])
+def test_group_without_a_command_shows_its_help(workplace: Workplace, arguments: list[str]) -> None:
+    done = workplace.zava(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: zava")
 
 
 # generate
@@ -133,7 +139,9 @@ def test_generate_drop_on_a_named_server_wants_the_name(
     assert done.code == code, done.err
     assert mongo[name][FIRST].count_documents({"_id": "old"}) == (code != 0)
     if code:
-        assert "nothing was changed" in done.err
+        prompt, refusal = done.err.splitlines()
+        assert prompt.endswith("Type the database's name: ")
+        assert refusal.startswith("zava: not confirmed, nothing was changed")
         assert done.out == ""
     else:
         assert done.out.splitlines()[-1].split() == ["documents", f"{sum(state(mongo)[name].values()):,}"]
@@ -311,3 +319,6 @@ def test_conform_runs_the_whole_job(workplace: Workplace, generated: Done) -> No
         assert (reports / name).exists()
         assert str(reports / name) in done.out
     assert list((reports / "allure-results").glob("*-result.json"))
+    written = json.loads((reports / "validation.json").read_text(encoding="utf-8"))
+    assert written["run"]["command"] == "zava conform --embedded --no-allure"
+    assert ": zava conform --embedded --no-allure\n" in done.out

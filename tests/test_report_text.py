@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from conformance.report import json_file
-from conformance.report.text import finding, render, show
+from conformance.report.text import WHOLE_LINES, finding, render, show
 from conformance.results import Outcome, Report, Sample
 from conformance.runner import judge
 from conformance.session import load_project
@@ -160,6 +160,20 @@ def test_conform_prints_consequences_and_fixes_as_validate_does(
     json_file.write(run, project.reports)
     assert _conclude(project, 1, strict=False, rendered=None, as_json=False) == 1
     printed = capsys.readouterr().out
-    assert printed.startswith(render(run, width=80))
-    assert f"Means: {rule.why}" in printed.replace("\n    ", " ")
+    assert printed.startswith(render(run, width=WHOLE_LINES))
+    assert f"Means: {rule.why}" in printed
     assert "Fix: Run zava provision." in printed
+
+
+def test_lines_that_do_not_go_to_a_terminal_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    why = "because " * 30
+    run = dataclasses.replace(
+        report(result("counts.a.b", "failed", violations=1, title="The title", reason=why)), command=why
+    )
+    piped = io.StringIO()
+    show(run, Console(file=piped))
+    assert sum(why.strip() in line for line in piped.getvalue().splitlines()) == 2
+    terminal = io.StringIO()
+    show(run, Console(file=terminal, force_terminal=True, width=40))
+    assert why.strip() not in terminal.getvalue()

@@ -62,6 +62,19 @@ def test_sigterm_ends_a_process_whose_thread_holds_the_interpreter() -> None:
     process.communicate()
 
 
+def test_more_signals_give_no_more_time() -> None:
+    process = run(HANGS)
+    time.sleep(0.3)
+    process.terminate()
+    started = time.monotonic()
+    while process.poll() is None and time.monotonic() - started < 20:
+        process.terminate()
+        time.sleep(0.4)
+    assert process.wait(20) == -signal.SIGKILL
+    assert time.monotonic() - started < 10
+    process.communicate()
+
+
 def test_a_process_that_leaves_is_not_killed() -> None:
     process = run(LEAVES)
     process.terminate()

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +18,7 @@ from typer.core import TyperGroup
 
 from conformance.errors import ConfigurationError
 from conformance.suggestion import nearest
-from zava.parameters import refuse_empty_values, with_both_forms_of_json
+from zava.parameters import refuse_wrong_values, with_both_forms_of_json
 
 #: By command: its module and what it does in one line, in the order of a first day's work.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -44,6 +46,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "encode-password": ("zava.password", "Escape a password for a connection string."),
     "docs": ("zava.documentation", "Write the generated documents."),
 }
+#: How like an option a word must be that is no command, from 0 to 1.
+_ALMOST_THE_SAME: Final = 0.8
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,21 @@ def load(name: str) -> Any:
     registered = _Registry(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
     registered.callback()(lambda: None)  # so that a single command stays one of a group
     import_module(COMMANDS[name][0]).register(registered)
-    return refuse_empty_values(typer.main.get_group(registered).commands[name])
+    return refuse_wrong_values(typer.main.get_group(registered).commands[name])
+
+
+def _command_with_option(word: str) -> str | None:
+    """Return the command and its option of nearly that name, such as ``provision --users`` for "user"."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in reversed([*COMMANDS]):  # the first command of the table wins
+        with suppress(ImportError):  # a command of an extra that is not installed
+            found |= {each.lstrip("-"): (name, each) for each in _long_options(load(name))}
+    near = get_close_matches(word.lower(), found, 1, _ALMOST_THE_SAME)
+    return " ".join(found[near[0]]) if near else None
+
+
+def _long_options(command: Any) -> list[str]:
+    return [name for parameter in command.params for name in parameter.opts if name.startswith("--")]
 
 
 class Commands(TyperGroup):
@@ -76,12 +94,12 @@ class Commands(TyperGroup):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        refuse_empty_values(self)
+        refuse_wrong_values(self)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the arguments name; one that does not exist is one line with a suggestion."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = nearest(args[0], COMMANDS)
+            near = nearest(args[0], COMMANDS) or _command_with_option(args[0])
             hint = f"did you mean {near}?" if near is not None else "`zava --help` lists the commands"
             raise ConfigurationError(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from rich.console import Console
 from conformance import provision as provisioning
 from conformance.errors import ConfigurationError, TargetError
 from conformance.extras import require
+from conformance.masking import mask
 from conformance.report import allure, json_file, text
 from conformance.report.allure_html import Rendered, render_html
 from conformance.results import report_from_json
@@ -99,6 +101,7 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
         f"--model={project.model.root}",  # with "=", or pytest would take the folder for one of tests
         "-q",
         "--no-verdict",
+        f"--command={mask(shlex.join(['zava', *sys.argv[1:]]))}",
     ]
     command += [f"--reports={reports}", f"--junitxml={reports / 'junit.xml'}"]
     command += [f"--alluredir={reports / 'allure-results'}", "--clean-alluredir"]

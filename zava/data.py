@@ -74,6 +74,8 @@ def confirm(target: Target, yes: bool, what: str) -> None:
     name = target.info.database
     stderr.print(f"This will {what} {name} on {target.info.uri}. Type the database's name: ", end="", soft_wrap=True)
     answer = sys.stdin.readline()  # typer's prompt would write a space to stdout, where results go
+    if not (sys.stdin.isatty() and answer.endswith("\n")):  # only a terminal shows the line feed that was typed
+        stderr.print()
     if answer.strip() != name:
         raise ConfigurationError(f"not confirmed, nothing was changed: type {name} when asked, or pass --yes")
 

@@ -14,11 +14,12 @@ from typing import Annotated
 
 import typer
 
-from conformance.errors import HarnessError
+from conformance.errors import ConfigurationError, HarnessError
 from conformance.extras import missing_extra
 from conformance.masking import mask, one_line
 from zava.commands import Commands, Options
 from zava.output import prepare
+from zava.usage import UsageError, in_one_line, is_help
 from zava.watchdog import watch
 
 app = typer.Typer(
@@ -68,7 +69,7 @@ def run() -> None:
     prepare()
     try:
         _discard_earlier_reports(sys.argv[1:])
-        app()
+        sys.exit(app(standalone_mode=False))  # the exit code of a command that raised typer.Exit
     except Exception as error:
         sys.exit(_told(error))
     finally:  # there is nothing left to stop or drop
@@ -88,6 +89,12 @@ def _discard_earlier_reports(arguments: list[str]) -> None:
 
 def _told(error: Exception) -> int:
     """Show the error, with --debug and its traceback, and give the exit code."""
+    if is_help(error):
+        print(error, file=sys.stderr)
+        return ConfigurationError.exit_code
+    if isinstance(error, UsageError):
+        print(f"zava: {mask(in_one_line(error))}", file=sys.stderr)
+        return ConfigurationError.exit_code
     if "--debug" in sys.argv:
         print(mask("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     if isinstance(error, ImportError):

@@ -1,12 +1,12 @@
-"""What holds for the options of every command: JSON is asked for in two ways, and an empty value is an error."""
+"""What holds for the options of every command: JSON is asked for in two ways, and a wrong value is one line."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Annotated, Any
+from enum import Enum, StrEnum
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
@@ -48,27 +48,54 @@ def with_both_forms_of_json(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def refuse_empty_values(command: Any) -> Any:
-    """Make an empty value of any option or argument an error, and one that is an option of the command itself."""
+def refuse_wrong_values(command: Any) -> Any:
+    """Make a value of any option or argument that is empty, an option itself or of the wrong type an error."""
     names = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    annotations = {}
+    if command.callback is not None:
+        signature = inspect.signature(command.callback, eval_str=True)
+        annotations = {name: each.annotation for name, each in signature.parameters.items()}
     for parameter in command.params:
-        parameter.process_value = _checked(parameter.process_value, _name(parameter), names)
+        expected = _expected(annotations.get(parameter.name))
+        parameter.process_value = _checked(parameter.process_value, option_name(parameter), names, expected)
     for child in getattr(command, "commands", {}).values():
-        refuse_empty_values(child)
+        refuse_wrong_values(child)
     return command
 
 
-def _name(parameter: Any) -> str:
+def option_name(parameter: Any) -> str:
+    """Return a parameter's name as a user writes it."""
     return str(max(parameter.opts, key=len)) if parameter.param_type_name == "option" else parameter.name.upper()
 
 
-def _checked(process: Callable[[Any, Any], Any], name: str, names: set[str]) -> Callable[[Any, Any], Any]:
+def _expected(annotation: Any) -> str:
+    """Return what to write for a parameter of this type."""
+    extra = annotation.__metadata__[0] if get_origin(annotation) is Annotated else None
+    types = [annotation.__origin__] if extra is not None else [annotation]
+    types += [inner for each in types for inner in get_args(each)]
+    choices = next((each for each in types if isinstance(each, type) and issubclass(each, Enum)), None)
+    if choices is not None:
+        return f"write one of {', '.join(str(each.value) for each in choices)}"
+    number = "a whole number" if int in types else "a number" if float in types else "another value"
+    low, high = getattr(extra, "min", None), getattr(extra, "max", None)
+    bounds = [f"from {low}" if low is not None else "", f"to {high}" if high is not None else ""]
+    return " ".join(["write", number, *filter(None, bounds)])
+
+
+def _checked(
+    process: Callable[[Any, Any], Any], name: str, names: set[str], expected: str
+) -> Callable[[Any, Any], Any]:
     def checked(context: Any, value: Any) -> Any:
         for each in value if isinstance(value, list | tuple) else (value,):
             if isinstance(each, str) and not each.strip():
                 raise ConfigurationError(f"{name}: is empty; give a value, or leave it out")
             if isinstance(each, str) and each in names:
                 raise ConfigurationError(f"{name}: found {each}, which is an option; give a value in front of it")
-        return process(context, value)
+        try:
+            return process(context, value)
+        except typer.BadParameter as error:
+            if value is None:  # it is missing
+                raise
+            raise ConfigurationError(f"{name}: found {value!r}; {expected}") from error
 
     return checked

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 
 #: Seconds in which a command must have ended after SIGTERM: it stops servers and drops scratch databases.
 GRACE_SECONDS = 15.0
@@ -48,7 +49,8 @@ def _wait(reading: int, watched: int, grace: float) -> None:
             break
     else:
         return
-    while select.select([reading], [], [], grace)[0]:
+    end = time.monotonic() + grace  # another signal does not give more time
+    while select.select([reading], [], [], max(0.0, end - time.monotonic()))[0]:
         if not os.read(reading, 64):
             return
     if os.getppid() == watched:

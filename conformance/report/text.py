@@ -30,25 +30,33 @@ _HEADINGS: Final[Mapping[Kind, str]] = {
 }  # fmt: skip
 #: Rules named for one reason of a skip; the other reports name all.
 _NAMED: Final = 10
+#: A width at which no line is wrapped: where the text does not go to a terminal, a line is kept whole.
+WHOLE_LINES: Final = 100_000
+#: Characters of the command that the report shows.
+_COMMAND_LENGTH: Final = 2_000
 _COLUMNS: Final[tuple[Status, ...]] = ("passed", "failed", "warned", "skipped", "error")
 
 
 def render(report: Report, *, paths: Mapping[str, Path] | None = None, strict: bool = False, width: int = 100) -> str:
     """The summary as plain text without colour codes, no line of prose wider than ``width``."""
     buffer = io.StringIO()
-    show(report, Console(file=buffer, width=width, force_terminal=False), paths=paths, strict=strict)
+    with unpadded(Console(file=buffer, force_terminal=False), width) as plain:
+        _print(report, plain, paths, strict)
     return buffer.getvalue()
 
 
 @contextmanager
-def unpadded(console: Console) -> Iterator[Console]:
-    """Yield a console to print on; if ``console`` is not a terminal, it gets plain text without padded lines."""
+def unpadded(console: Console, width: int = WHOLE_LINES) -> Iterator[Console]:
+    """Yield a console to print on; if ``console`` is not a terminal, it gets plain text without padded lines.
+
+    Its lines are wrapped at ``width`` then, which is none by default: a reader such as grep looks for whole lines.
+    """
     if console.is_terminal:
         yield console
         return
     buffer = io.StringIO()
     yield Console(
-        file=buffer, width=console.width, color_system=None, force_terminal=False, highlight=False, emoji=False,
+        file=buffer, width=width, color_system=None, force_terminal=False, highlight=False, emoji=False,
         markup=False,
     )  # fmt: skip
     console.file.write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().split("\n")[:-1]))
@@ -67,7 +75,7 @@ def _print(report: Report, console: Console, paths: Mapping[str, Path] | None, s
     judged = verdict(report, strict=strict)
     console.print(Text(visible(report.target.describe())), overflow="fold")
     console.print(Text.assemble((judged.headline, _VERDICT_STYLES[judged.word]), ": ", judged.sentence))
-    console.print(Text(f"{when(report)}: {visible(report.command)}", "dim"), overflow="fold")
+    console.print(Text(f"{when(report)}: {visible(report.command, _COMMAND_LENGTH)}", "dim"), overflow="fold")
     for block in (_counts(report), _families(report), *_findings(report), *_skipped(report)):
         console.print()
         console.print(block)
