@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance.connector import UNSYNCED_COLLECTION
-from conformance.diagnosis import Fault, Skipped, Step, diagnose
+from conformance.diagnosis import Fault, Skipped, Step, Warned, diagnose
 from conformance.errors import HarnessError
 from conformance.model import Model
 from conformance.provision import require_images
 from conformance.rules.round_trip import DEADLINE, Trial, exchange, problems
+from conformance.rules.server_settings import RETENTION, UnknownError
 from conformance.rules.streams import CONNECTOR_SINCE
 from conformance.settings import Settings
 from conformance.target import Choice, Target, open_target, require_data, require_name
@@ -150,10 +151,33 @@ def _unsynced(subject: Subject) -> str:
     return f"{UNSYNCED_COLLECTION} is empty"
 
 
+def _retention(subject: Subject) -> str:
+    """Return that images and oplog are kept for long enough; a warning with the fix where they are not."""
+    if subject.target.embedded:
+        raise Skipped("the embedded server is for trying out; a connector would use a server of yours")
+    wrong, unknown, kept = [], [], []
+    for each in RETENTION:
+        try:
+            finding = each.examine(subject.target.client)
+        except UnknownError as error:
+            unknown.append(str(error))
+            continue
+        if finding.problem is None:
+            kept.append(each.subject)
+        else:
+            wrong.append(f"{finding.problem}; {each.fix.rstrip('.')}")
+    if wrong:
+        raise Warned("; ".join([*wrong, *unknown]))
+    if not kept:
+        raise Skipped("; ".join(unknown))
+    return "; ".join([f"long enough: {' and '.join(kept)}", *unknown])
+
+
 SERVER_STEPS: Final[Mapping[str, Callable[[Subject], str]]] = {
     "version": _version,
     "replica set": _replica_set,
     "privileges": _privileges,
+    "retention": _retention,
     "database": _database,
     "unsynced": _unsynced,
     "change stream": _change_stream,

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pymongo import MongoClient
 from conformance import doctor, doctor_server
 from conformance.connector import CONNECTOR_FILE
 from conformance.embedded import EmbeddedServer
-from conformance.rules import round_trip
+from conformance.rules import round_trip, server_settings
 from tests.commands import Done, Workplace, copy_of_the_model, state
 from tests.embedding import standalone
 
@@ -34,6 +35,7 @@ STEPS = [
     "version",
     "replica set",
     "privileges",
+    "retention",
     "database",
     "unsynced",
     "change stream",
@@ -42,9 +44,10 @@ STEPS = [
     "ditto",
     "disk",
 ]
-OF_THE_SERVER = STEPS[5:11]
-#: What the steps on the server are when all is well: the connector has not run there.
-WELL = ["ok", "ok", "ok", "ok", "skipped", "ok"]
+OF_THE_SERVER = STEPS[5:12]
+#: What the steps on a named server are when all is well: the connector has not run there.
+WELL = ["ok", "ok", "ok", "ok", "ok", "skipped", "ok"]
+WELL_EMBEDDED = [*WELL[:3], "skipped", *WELL[4:]]
 
 
 def steps(done: Done) -> dict[str, tuple[str, str]]:
@@ -65,6 +68,7 @@ def test_all_is_well_on_the_embedded_server(workplace: Workplace, mongo: Mongo) 
     assert {name: status for name, (status, _) in found.items() if status != "ok"} == {
         "azure openai": "skipped",
         "connector": "skipped",
+        "retention": "skipped",
         "unsynced": "skipped",
     }
     assert (done.code, done.err) == (0, "")
@@ -152,7 +156,7 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(workplace: Workplace, fault
     for name in ("mongod", "node", "ditto", "model"):
         assert found[name][0] == "ok"
     without_server = "settings" in said or "connection" in said
-    assert [found[name][0] for name in OF_THE_SERVER] == (["skipped"] * len(WELL) if without_server else WELL)
+    assert [found[name][0] for name in OF_THE_SERVER] == (["skipped"] * len(WELL) if without_server else WELL_EMBEDDED)
 
 
 def test_every_wrong_setting_is_named_and_no_secret_shown(workplace: Workplace) -> None:
@@ -230,7 +234,7 @@ def test_a_standalone_server_has_no_change_streams(workplace: Workplace, tmp_pat
     found = steps(done)
     assert done.code == 1
     assert "start mongod with --replSet" in found["replica set"][1]
-    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "ok", "ok", "skipped", "failed"]
+    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "ok", "skipped", "ok", "skipped", "failed"]
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +284,47 @@ def test_what_the_user_may_do(workplace: Workplace, guarded: EmbeddedServer, use
     assert found["privileges"][1].startswith(says)
 
 
+@pytest.mark.parametrize("with_model", [True, False])
+def test_images_that_expire_too_soon_are_a_warning_with_the_fix(
+    workplace: Workplace, guarded: EmbeddedServer, tmp_path: Path, with_model: bool
+) -> None:
+    def keep_images(seconds: object) -> None:
+        options = {"preAndPostImages": {"expireAfterSeconds": seconds}}
+        with MongoClient[dict[str, Any]](guarded.uri) as owner:
+            owner.admin.command({"setClusterParameter": {"changeStreamOptions": options}})
+
+    create_collection(guarded.uri, "retained")
+    env, folder = {"MONGODB_DATABASE": "retained"}, workplace.root if with_model else tmp_path
+    keep_images(60)
+    short = steps(workplace.zava("doctor", "--json", "--uri", guarded.uri, env=env, folder=folder))["retention"]
+    keep_images("off")
+    kept = steps(workplace.zava("doctor", "--json", "--uri", guarded.uri, env=env, folder=folder))["retention"]
+    with MongoClient[dict[str, Any]](guarded.uri) as owner:
+        owner.drop_database("retained")
+    assert short[0] == "warning"
+    assert short[1].startswith("images expire after 1 minute; at least 24 hours are needed; Set changeStreamOptions.")
+    assert "db.adminCommand({setClusterParameter" in short[1]
+    assert (kept[0], kept[1].startswith("long enough: pre- and post-images")) == ("ok", True)
+
+
+def test_oplog_that_is_too_short_is_a_warning_beside_images_that_are_unknown(
+    workplace: Workplace, uri: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_: object) -> server_settings.Finding:
+        raise server_settings.UnknownError("the user may not read the images' retention")
+
+    images, oplog = server_settings.RETENTION
+    short = server_settings.Finding({}, "the oplog reaches back 5 minutes; at least 24 hours are needed")
+    replaced = (replace(images, examine=unknown), replace(oplog, examine=lambda _: short))
+    monkeypatch.setattr(doctor_server, "RETENTION", replaced)
+    create_collection(uri, name)
+    done = examine(workplace, "--uri", uri, env={"MONGODB_DATABASE": name})
+    status, detail = steps(done)["retention"]
+    assert (done.code, status) == (0, "warning")
+    assert detail.startswith("the oplog reaches back 5 minutes; at least 24 hours are needed; Enlarge the oplog (")
+    assert detail.endswith("; the user may not read the images' retention")
+
+
 def test_a_wrong_password_is_a_matter_of_the_server(workplace: Workplace, guarded: EmbeddedServer) -> None:
     done = examine(workplace, "--uri", re.sub(r"//.*@", "//embedded:wr0ng@", guarded.uri))
     assert done.code == 3
@@ -299,7 +344,7 @@ def test_a_server_that_dies_meanwhile(workplace: Workplace, tmp_path: Path, monk
     done = examine(workplace, "--uri", server.uri)
     server.stop()
     found = steps(done)
-    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", "failed", "failed", "failed", "failed", "skipped"]
+    assert [found[name][0] for name in OF_THE_SERVER] == ["ok", *["failed"] * 5, "skipped"]
     assert "check the server" in found["replica set"][1]
     assert done.code == 1
 

@@ -29,34 +29,37 @@ class Finding:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class Retention:
+    """A setting of the server: what it keeps, how that is examined and how it is fixed."""
+
+    subject: str
+    examine: Callable[[Any], Finding]
+    fix: str
+
+
 class UnknownError(Exception):
     """The setting cannot be told, and this is why."""
 
 
 def rules() -> Iterator[Rule]:
-    """Two warnings: how long pre- and post-images are kept, and how far back the oplog reaches."""
+    """Yield two warnings: how long pre- and post-images are kept, and how far back the oplog reaches."""
+    images, oplog = RETENTION
     yield Rule(
         id="streams._database.image_retention",
         title=f"Pre- and post-images are kept for {LEAST_SECONDS // 3600} hours at least",
-        check=answer(_answer(image_retention)),
+        check=answer(_answer(images.examine)),
         severity="warning",
         why="A connector that was away for longer finds changes without their images, and stops or starts anew.",
-        mend=(
-            "Set changeStreamOptions.preAndPostImages.expireAfterSeconds to 'off' or a longer time:"
-            " db.adminCommand({setClusterParameter: {changeStreamOptions: {preAndPostImages: {expireAfterSeconds:"
-            " 'off'}}}})."
-        ),
+        mend=images.fix,
     )
     yield Rule(
         id="streams._database.oplog_window",
         title=f"The oplog reaches back {LEAST_SECONDS // 3600} hours at least",
-        check=answer(_answer(oplog_window)),
+        check=answer(_answer(oplog.examine)),
         severity="warning",
         why="A connector that was away for longer has lost its place and copies all documents anew.",
-        mend=(
-            "Enlarge the oplog (replSetResizeOplog, or the cluster's oplog settings in Atlas), or set its least"
-            " retention: db.adminCommand({replSetResizeOplog: 1, minRetentionHours: 24})."
-        ),
+        mend=oplog.fix,
     )
 
 
@@ -138,3 +141,21 @@ def in_words(seconds: float) -> str:
             number = seconds / size
             return f"{number:.3g} {unit}" + ("" if number == 1 else "s")
     return f"{seconds:g} seconds"
+
+
+#: How long a change can still be followed: the images' retention, then the oplog's.
+RETENTION: Final = (
+    Retention(
+        "pre- and post-images",
+        image_retention,
+        "Set changeStreamOptions.preAndPostImages.expireAfterSeconds to 'off' or a longer time:"
+        " db.adminCommand({setClusterParameter: {changeStreamOptions: {preAndPostImages: {expireAfterSeconds:"
+        " 'off'}}}}).",
+    ),
+    Retention(
+        "oplog",
+        oplog_window,
+        "Enlarge the oplog (replSetResizeOplog, or the cluster's oplog settings in Atlas), or set its least"
+        " retention: db.adminCommand({replSetResizeOplog: 1, minRetentionHours: 24}).",
+    ),
+)
