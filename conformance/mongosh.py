@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bson import json_util
 
+from conformance.masking import mask
 from conformance.provision import Change, Kind
 
 
@@ -27,7 +28,7 @@ def as_mongosh(changes: Sequence[Change], database: str) -> str:
         if change.collection != collection:
             collection = change.collection
             lines.append(f"\n// {collection}")
-        lines.append(f"// {change.what}\n{statement}")
+        lines.append(f"// {mask(change.what)}\n{statement}")
     return "\n".join(lines) + "\n"
 
 

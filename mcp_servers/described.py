@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic import Field as Described
 
 from conformance.configuration import NamedQuery
+from conformance.masking import masked
 from conformance.model import Collection, Field, Model
 
 
@@ -53,7 +54,8 @@ def describe(
         raise ToolError(f"there is no collection {unknown[0][:60]!r}; there are {', '.join(model.collections)}")
     for collection in model:
         if collection.synced and (names is None or collection.name in names):
-            yield _described(model, collection, queries.get(collection.name, []) if names else None)
+            described = _described(model, collection, queries.get(collection.name, []) if names else None)
+            yield CollectionSchema.model_validate(masked(described.model_dump()))
 
 
 def _described(model: Model, collection: Collection, queries: list[dict[str, Any]] | None) -> CollectionSchema:

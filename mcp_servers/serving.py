@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from conformance.errors import ConfigurationError
 from conformance.input_errors import input_problem
+from conformance.masking import mask
 
 #: Nothing but this machine: who calls is said by a header, which a gateway on it must have checked.
 HOST: Final = "127.0.0.1"
@@ -39,7 +40,7 @@ _READS: Final = ToolAnnotations(
 
 
 class _Server(MCPServer[Any]):
-    """A server that says in one line what is wrong with a tool's arguments."""
+    """A server that says in one line what is wrong with a tool's arguments, and no secret in any error."""
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -47,9 +48,9 @@ class _Server(MCPServer[Any]):
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
-            if isinstance(error.__cause__, ValidationError):
-                raise ToolError(f"{name}: {wrong_arguments(error.__cause__)}") from None
-            raise
+            cause = error.__cause__
+            said = f"{name}: {wrong_arguments(cause)}" if isinstance(cause, ValidationError) else str(error)
+            raise ToolError(mask(said)) from None
 
 
 def wrong_arguments(error: ValidationError) -> str:
@@ -66,12 +67,12 @@ def _wrong_argument(error: Any) -> str:
 
 def server(name: str, instructions: str, version: str, tools: Iterable[Callable[..., Any]]) -> MCPServer[Any]:
     """Return a server that offers the tools; each is described by its docstring and gives structured results."""
-    made = _Server(name, instructions=instructions, version=version, log_level="WARNING")
+    made = _Server(name, instructions=mask(instructions), version=version, log_level="WARNING")
     for tool in tools:
         made.add_tool(
             tool,
             title=tool.__name__.replace("_", " ").capitalize(),
-            description=inspect.getdoc(tool),
+            description=mask(inspect.getdoc(tool) or ""),
             annotations=_READS,
             structured_output=True,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -11,10 +12,15 @@ from urllib.parse import quote
 
 import pytest
 import yaml
+from mcp.server.mcpserver.exceptions import ToolError
 from pymongo import MongoClient
 
-from conformance import masking
+from conformance import masking, provision, users
 from conformance.masking import mask, masked, remember, remember_secrets
+from conformance.model import load_model
+from conformance.mongosh import as_mongosh
+from mcp_servers.described import describe
+from mcp_servers.serving import server
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.embedding import ROOT
 
@@ -219,3 +225,58 @@ def test_planted_secrets_are_in_no_report(workplace: Workplace, generated: Done,
     assert len(texts) > 20
     assert [leaks(text) for text in texts] == [[]] * len(texts)
     assert any("***" in text for text in texts)
+
+
+# What is provisioned, and assistants
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--users"], ["--users", "--json"]], ids=" ".join)
+def test_secret_is_in_no_line_of_provision(
+    workplace: Workplace, uri: str, name: str, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    what = f"set https://shop:{SECRET}@cloud.example/ right"
+    monkeypatch.setattr(provision, "plan", lambda *_, **__: [provision.Change("stores", "validator", what, {})])
+    monkeypatch.setattr(users, "plan", lambda *_: [users.Change("app", "role", what, {})])
+    done = workplace.zava("provision", "--uri", uri, "--check", *flags, env={"MONGODB_DATABASE": name})
+    assert (done.code, leaks(done.out + done.err)) == (1, [])
+    assert "set https://shop:***@cloud.example/ right" in done.out
+
+
+def test_secret_is_in_no_comment_of_a_script() -> None:
+    change = provision.Change("stores", "validator", f"set https://shop:{SECRET}@cloud.example/", {"collMod": "stores"})
+    assert leaks(as_mongosh([change], "zava")) == []
+
+
+def test_secret_is_in_no_text_for_an_assistant() -> None:
+    address = f"https://shop:{SECRET}@cloud.example/"
+
+    def refuse(word: int) -> str:
+        """Refuse every call."""
+        raise ToolError(f"no answer from {address} for {word}")
+
+    def fail() -> str:
+        """Fail for an unforeseen reason."""
+        raise RuntimeError(address)
+
+    refuse.__doc__ = f"Ask {address}."
+    made = server("shop", f"Ask {address}.", "1", [refuse, fail])
+
+    async def said() -> list[str]:
+        texts = [str(made.instructions), *(str(tool.description) for tool in await made.list_tools())]
+        for name, arguments in (("refuse", {"word": 1}), ("refuse", {"word": address}), ("fail", {})):
+            with pytest.raises(ToolError) as raised:
+                await made.call_tool(name, arguments)
+            texts.append(str(raised.value))
+        return texts
+
+    texts = asyncio.run(said())
+    assert [leaks(text) for text in texts] == [[]] * 6
+    assert "no answer from https://shop:***@cloud.example/ for 1" in " ".join(texts)
+
+
+def test_secret_of_a_schema_is_in_no_description_for_an_assistant() -> None:
+    model = load_model(ROOT)
+    query = {"title": f"as https://shop:{SECRET}@cloud.example/", "find": {"url": "postgres://shop:" + SECRET + "@x"}}
+    (described,) = describe(model, {"stores": [query]}, ["stores"])
+    assert leaks(described.model_dump_json()) == []
+    assert described.queries[0]["title"] == "as https://shop:***@cloud.example/"

@@ -12,6 +12,7 @@ import typer
 from conformance import provision as provisioning
 from conformance.errors import ConfigurationError
 from conformance.extras import require
+from conformance.masking import mask
 from conformance.mongosh import as_mongosh
 from conformance.session import Project
 from conformance.target import Target
@@ -123,10 +124,10 @@ def provision(
             with progress({"provision": len(changes)}) as bars:
                 provisioning.apply(changes, target.database, lambda _: bars("provision", 1))
     if as_json:
-        typer.echo(json.dumps([{"collection": c.collection, "kind": c.kind, "what": c.what} for c in changes]))
+        typer.echo(json.dumps([{"collection": c.collection, "kind": c.kind, "what": mask(c.what)} for c in changes]))
     else:
         for change in changes:
-            typer.echo(f"{change.collection}: {change.what}")
+            typer.echo(mask(f"{change.collection}: {change.what}"))
     _conclude(len(changes), check, as_json)
 
 

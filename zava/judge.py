@@ -193,10 +193,11 @@ def list_rules(
     """
     rules = select(project_of(context).rules, only or [], collection)
     if as_json:
-        typer.echo(json.dumps([{"id": r.id, "severity": r.severity, "title": r.title} for r in rules], indent=1))
+        listed = [{"id": rule.id, "severity": rule.severity, "title": mask(rule.title)} for rule in rules]
+        typer.echo(json.dumps(listed, indent=1))
         return
     for rule in rules:
-        typer.echo(f"{rule.id:64} {rule.severity:8} {rule.title}")
+        typer.echo(mask(f"{rule.id:64} {rule.severity:8} {rule.title}"))
 
 
 def explain(

@@ -12,6 +12,7 @@ import typer
 from conformance import users
 from conformance.environment import Environment
 from conformance.errors import ConfigurationError
+from conformance.masking import mask
 from conformance.session import Project
 from conformance.target import Target
 from zava.console import notice
@@ -30,9 +31,9 @@ def provision_users(project: Project, target: Target, *, check: bool, as_json: b
     if not check:
         users.apply(changes, target.database, partial(password, project.settings.environment))
     if as_json:
-        typer.echo(json.dumps([{"subject": c.subject, "kind": c.kind, "what": c.what} for c in changes]))
+        typer.echo(json.dumps([{"subject": c.subject, "kind": c.kind, "what": mask(c.what)} for c in changes]))
     for change in () if as_json else changes:
-        typer.echo(change.what)
+        typer.echo(mask(change.what))
     if not target.client.admin.command("connectionStatus")["authInfo"]["authenticatedUsers"]:
         notice("the server asks nobody for a password: roles protect nothing until mongod runs with --auth")
     return changes
