@@ -44,8 +44,11 @@ from suites.reporting import (
 )
 from suites.server_gone import ServerGone
 from suites.subjects import SUBJECTS, in_order, rule_of
+from zava.watchdog import watch
 
 _WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
+#: Seconds in which a run must have ended after SIGTERM: less than what `zava conform` has, which waits for it.
+_GRACE_SECONDS: Final = 10.0
 _PROJECT = pytest.StashKey[Project]()
 _OPTIONS = pytest.StashKey[Options]()
 _CHOICE = pytest.StashKey[Choice]()
@@ -71,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         pytest.exit("leave out -n: the rules run side by side already, and a report is of one process", returncode=2)
     config.stash[_LEAVING] = Leaving(config)
+    watch(_GRACE_SECONDS)
     try:
         discard_earlier(config.invocation_params.args)
         options = config.stash[_OPTIONS] = read_options(config)

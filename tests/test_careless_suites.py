@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from pymongo import MongoClient
 
-from tests.commands import Done, Workplace, copy_of_the_model
+from tests.commands import Done, Workplace, copy_of_the_model, finish
 from tests.embedding import ROOT
 
 pytest_plugins = ["tests.commands"]
@@ -107,6 +108,23 @@ def test_interrupted_run_leaves_no_report_of_an_earlier_one(workplace: Workplace
     assert done.code == 2, done.out
     assert earlier(reports) == []
     assert not (reports / "validation.json").exists()
+
+
+def test_sigterm_ends_a_run_whose_query_hangs(workplace: Workplace, reports: Path) -> None:
+    (reports / "plugin.py").write_text(
+        "import time\nfrom conformance import runner\n\ndef hangs(*_):\n    print('hangs', flush=True)\n"
+        "    time.sleep(600)\n\nrunner._answer = hangs\n",
+        encoding="utf-8",
+    )
+    flags = ("--embedded", "--only", "counts", "-p", "plugin", "-s", "--model", str(workplace.root))
+    process = workplace.start("pytest", str(ROOT / "suites"), *flags, env={"PYTHONPATH": str(reports)})
+    assert process.stdout is not None
+    while "hangs" not in process.stdout.readline():
+        assert process.poll() is None
+    started = time.monotonic()
+    process.terminate()
+    assert finish(process).code in (-signal.SIGKILL, 128 + signal.SIGTERM)
+    assert time.monotonic() - started < 20
 
 
 def test_headlines_say_that_the_data_is_generated(workplace: Workplace, generated: Done, reports: Path) -> None:
