@@ -25,7 +25,8 @@ def audit(
 ) -> Iterator[list[str]]:
     """Keys of documents that differ, page by page; each page is to be taken under the bridge's lock.
 
-    Those that are missing come last, unless they are held. Those that were deleted since ``began`` do not come.
+    Those that are missing come last, unless they are held. Those that were deleted since ``began`` come by the feed, so
+    they do not come here. What is held already stays held while it is missing, whenever it was deleted.
     """
     missing: list[str] = []
     yield [each.key for each in state.unsynced if each.direction == "to MongoDB" and each.collection == name]
@@ -44,7 +45,8 @@ def audit(
             yield [key for key in some if key not in there]
     if began and missing:  # what was deleted since then comes by the feed
         deleted = set(store.commits.written({name: began[name]}).get(name, ()))
-        missing = [key for key in missing if key not in deleted or key in holds.kept_in_mongo(name)]
+        missing = [key for key in missing if key not in deleted]
+    missing += sorted(_gone(store, state, name, list(holds.kept_in_mongo(name) - set(missing))))
     if not holds.keeps_in_mongo(name, missing, state.ledger.live[name]):
         for start in range(0, len(missing), _PAGE):
             yield missing[start : start + _PAGE]
@@ -55,14 +57,20 @@ def carried(store: Store, state: State, holds: Holds, name: str, written: list[s
     live, kept = state.ledger.live[name], holds.kept_in_mongo(name)
     if not kept and not holds.too_many(name, len(written), live):
         return written
-    gone: set[str] = set()
-    for start in range(0, len(written), _PAGE):
-        rows = state.ledger.rows(name, written[start : start + _PAGE])
-        found = look_up(store, name, [row.id for row in rows.values()])
-        gone |= {key for key, row in rows.items() if row.base is not None and key not in found}
+    gone = _gone(store, state, name, written)
     if gone and holds.keeps_in_mongo(name, gone | kept, live):
         return [key for key in written if key not in gone]
     return written
+
+
+def _gone(store: Store, state: State, name: str, keys: list[str]) -> set[str]:
+    """Return the keys of documents that both sides agreed on and the store no longer has."""
+    gone: set[str] = set()
+    for start in range(0, len(keys), _PAGE):
+        rows = state.ledger.rows(name, keys[start : start + _PAGE])
+        found = look_up(store, name, [row.id for row in rows.values()])
+        gone |= {key for key, row in rows.items() if row.base is not None and key not in found}
+    return gone
 
 
 class Census:

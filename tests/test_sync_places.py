@@ -127,7 +127,8 @@ class Clock:
         return self.now
 
 
-def test_lines_tell_how_much_is_done_and_how_long_the_rest_takes() -> None:
+def test_lines_tell_how_much_is_done_and_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_lines, "LINE_SECONDS", 5.0)
     said: list[str] = []
     clock = Clock()
     lines = Lines(said.append, clock)
