@@ -104,8 +104,9 @@ def test_alike_but_for_case(found: Finding) -> None:
     )
     assert (outcome.examined, outcome.violations) == (8, 5)
     assert [(sample.id, sample.why) for sample in outcome.samples] == [
-        ("09", 'email "a@x" but for case'), ("10", 'email "A@x" but for case'), ("11", 'email "b@x" but for case'),
-        ("12", 'email "b@x" but for case'), ("13", 'email "B@x" but for case'),
+        ("09", 'email "a@x" is "A@x" but for case'), ("10", 'email "A@x" is "a@x" but for case'),
+        ("11", 'email "b@x" is "B@x" but for case'), ("12", 'email "b@x" is "B@x" but for case'),
+        ("13", 'email "B@x" is "b@x" but for case'),
     ]  # fmt: skip
 
 

@@ -10,8 +10,10 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
+from conformance.connection import OPTIONS
 from conformance.model import Model, load_model
 from conformance.rules import documents
+from conformance.rules.catalogue import all_rules
 from tests.finding import Finding
 from tests.judging import ROOT, context_for, judge
 
@@ -141,12 +143,43 @@ def test_inner_keys_are_looked_at(found: Finding) -> None:
         ("Mobel", "Möbel", False),
         ("Paint", "Ｐaint", False),
         ("Tools 1", "Tools-1", False),
+        ("Paint", "Paint ", True),
+        ("Paint", "  Paint", True),
+        ("Hand Tools", "Hand  Tools", True),
+        ("Hand Tools", "Hand\u00a0Tools", True),
+        ("Hand Tools", "Hand\u2009 Tools\u3000", True),
+        ("Hand Tools", "HandTools", False),
+        ("Paint", "P\u0430int", True),  # Cyrillic a
+        ("COBA", "\u0421\u041e\u0412\u0410", True),  # all letters Cyrillic
+        ("Tools", "T\u03bfols", True),  # Greek omicron
+        ("No\u00ebl", "No\u0451l", True),  # Cyrillic e with diaeresis
+        ("Noel", "No\u0451l", False),
+        ("\u0421\u043e\u0432\u0430", "\u0421\u043e\u0432\u044b", False),
     ],
 )
 def test_unique_names_that_look_alike(first: str, second: str, alike: bool, found: Finding) -> None:
     names = [{"_id": number, "category_name": name} for number, name in enumerate((first, second, "Paint & Finishes"))]
     outcome = found("uniqueness.categories.category_name-look-alike", categories=names)
     assert (outcome.examined, [one.id for one in outcome.samples]) == (3, [0, 1] if alike else [])
+
+
+def test_a_name_that_looks_like_another_is_shown_with_what_differs(found: Finding) -> None:
+    names = [{"_id": number, "category_name": name} for number, name in enumerate(("Paint", "P\u0430int"))]
+    outcome = found("uniqueness.categories.category_name-look-alike", categories=names)
+    assert [one.why for one in outcome.samples] == [
+        'category_name is "Paint", which looks like "P\\u0430int"',
+        'category_name is "P\\u0430int", which looks like "Paint"',
+    ]
+
+
+def test_names_with_bytes_that_are_no_text_are_examined(database: Database[Document], model: Model) -> None:
+    broken = bson.encode({"_id": 9, "category_name": "Paint ??"}).replace(b"??", b"\xff\xe9")
+    database["categories"].insert_many([RawBSONDocument(broken), {"_id": 1, "category_name": "Paint"}])
+    context = context_for(model, database.with_options(OPTIONS))
+    every = {rule.id: rule for rule in all_rules(model, context.configuration)}
+    name = "uniqueness.categories.category_name-look-alike"
+    outcome = judge([every[name]], context)[name]
+    assert (outcome.examined, outcome.violations) == (2, 0)
 
 
 WHOLE: Final = {field.name: 1 for field in load_model(ROOT)["stores"].fields}

@@ -11,7 +11,7 @@ from conformance.model import Collection, Field, Model
 from conformance.rendering import MISSING, compared, shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Document, Rule, answer, skipped
-from conformance.rules.look_alike import looking_alike
+from conformance.rules.look_alike import ignoring_case, looking_alike
 from conformance.rules.screen import DocumentTest
 from conformance.rules.subjects import Subjects
 from conformance.validator import validator
@@ -31,7 +31,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             )
         for field in collection.fields:
             if field.schema.get("x-unique") == "ignore-case":
-                yield _ignoring_case(collection, field, subjects)
+                yield ignoring_case(collection, field, subjects.of(field.path, suffix="-ignoring-case"))
             if "x-unique" in field.schema and field.kind == "string" and "pattern" not in field.schema:
                 yield looking_alike(collection, field, subjects.of(field.path, suffix="-look-alike"))
             if field.kind == "uuid":
@@ -96,45 +96,6 @@ def _shared(
         found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).sort("_id", 1)
         samples += [Sample(why, document["_id"]) for document in found.limit(context.sample_size)]
     return Outcome(examined, violations, context.samples(samples))
-
-
-def _ignoring_case(collection: Collection, field: Field, subjects: Subjects) -> Rule:
-    text = {"$eq": [{"$type": f"${field.path}"}, "string"]}
-    lower = {"$toLower": f"${field.path}"}
-
-    def check(context: Context) -> Outcome:
-        if not context.counts[collection.name]:
-            return skipped(f"{collection.name} is empty")
-        examined = context.collection(collection.name).count_documents({"$expr": text})
-        if not examined:
-            return skipped(f"no document of {collection.name} has {field.path}")
-        value = f"${field.path}"
-        pipeline: list[dict[str, Any]] = [
-            {"$match": {"$expr": text}},
-            {"$group": {"_id": lower, "n": {"$sum": 1}, "low": {"$min": value}, "high": {"$max": value}}},
-            {"$match": {"$expr": {"$ne": ["$low", "$high"]}}},
-            {"$sort": {"_id": 1}},
-        ]
-        violations, samples = 0, list[Sample]()
-        for row in context.collection(collection.name).aggregate(pipeline, allowDiskUse=True):
-            violations += row["n"]
-            if len(samples) < context.sample_size:
-                alike = {"$expr": {"$and": [text, {"$eq": [lower, {"$literal": row["_id"]}]}]}}
-                found = context.collection(collection.name).find(alike, {field.path: 1}).sort("_id", 1)
-                samples += [
-                    Sample(f"{field.path} {shorten(document[field.path])} but for case", document["_id"])
-                    for document in found.limit(context.sample_size)
-                ]
-        return Outcome(examined, violations, context.samples(samples))
-
-    return Rule(
-        id=f"uniqueness.{collection.name}.{subjects.of(field.path, suffix='-ignoring-case')}",
-        title=f"{collection.title}: no two {field.name}s are alike but for case",
-        check=answer(check),
-        severity="warning",
-        why="Mail to both goes to one person; logging in with the address is ambiguous.",
-        mend="Ask which is right, and merge the documents.",
-    )
 
 
 def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
