@@ -5,12 +5,16 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import threading
+import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
 
 from conformance.model import load_model
 from conformance.results import Result
@@ -130,6 +134,30 @@ def test_data_that_was_lived_in_has_no_finding(edit: Fault, judge: Judge) -> Non
     verdict = judge.verdict(edit, everything=True)
     assert list(verdict.problems) == []
     assert verdict.killed == ()
+
+
+def neighbours(client: MongoClient[dict[str, Any]], name: str, suffix: str) -> list[Database[dict[str, Any]]]:
+    """The validated database, the users' database, and others with names and collections like those of the shop."""
+    return [client[name], client["admin"], *(client[f"{one}_{suffix}"] for one in ("zava_staging", "orders", "legacy"))]
+
+
+@pytest.mark.parametrize("roles", [("read",), ("readWrite",), ("dbOwner", "dbAdmin"), ()], ids=" ".join)
+def test_extra_users_and_databases_have_no_finding(roles: tuple[str, ...], place: Place) -> None:
+    """A user and a role of somebody else's in each database, and databases with broken documents beside the shop's."""
+    client, suffix = place.client, uuid.uuid4().hex[:8]
+    with place.conformant(place.settings("tiny")) as context, ExitStack() as undo:
+        for database in neighbours(client, context.database.name, suffix):
+            user, role = f"user_{suffix}", f"role_{suffix}"
+            seen = {"resource": {"db": database.name, "collection": "orders"}, "actions": ["find"]}
+            database.command("createRole", role, privileges=[seen], roles=[])
+            undo.callback(database.command, "dropRole", role)
+            database.command("createUser", user, pwd=uuid.uuid4().hex, roles=[role, *roles])
+            undo.callback(database.command, "dropUser", user)
+            if database.name.endswith(suffix):
+                undo.callback(client.drop_database, database.name)
+                database["orders"].insert_many([{"order_id": 7}, {"total": "free"}])
+                database["unknown"].create_index("anything")
+        assert findings(run(context)) == []
 
 
 def test_a_live_shop_has_many_healthy_variations() -> None:
