@@ -18,8 +18,8 @@ import pytest
 from pymongo import MongoClient
 
 from conformance.embedded import EmbeddedServer
+from tests.root import ROOT
 
-ROOT = Path(__file__).parents[1]
 #: What a shell runs in the background ignores SIGINT, and so would what that starts: the tests, and their processes.
 PREAMBLE = """
 import signal, sys

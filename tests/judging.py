@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
@@ -17,8 +16,7 @@ from conformance.model import Model, load_model
 from conformance.results import Outcome
 from conformance.rules.base import Context, Document, Rule
 from conformance.settings import Settings
-
-ROOT = Path(__file__).parent.parent
+from tests.root import ROOT
 
 
 @pytest.fixture(scope="session")

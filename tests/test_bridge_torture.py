@@ -19,6 +19,7 @@ import pytest
 
 from conformance.embedded import EmbeddedServer
 from edge.sdk import unavailable
+from tests.root import ROOT
 from tests.torture.arena import Arena, arena_of
 from tests.torture.faults import FAULTS
 
@@ -42,7 +43,7 @@ def tortured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     """A library that steps the wall clock of the processes it is loaded into; None without a C compiler."""
-    source = Path(__file__).parent / "torture" / "stepped_clock.c"
+    source = ROOT / "tests" / "torture" / "stepped_clock.c"
     library = tmp_path_factory.mktemp("clock") / "stepped_clock.so"
     if shutil.which("cc") is None:
         return None

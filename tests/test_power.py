@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -16,8 +15,8 @@ from conformance.configuration import load_configuration
 from conformance.model import load_model
 from conformance.settings import Settings
 from conformance.statistics import POWER, g_test
+from tests.root import ROOT
 
-ROOT: Final = Path(__file__).parent.parent
 TEXT: Final = (ROOT / "docs" / "TESTING.md").read_text(encoding="utf-8")
 MODEL: Final = load_model(ROOT)
 SETTINGS: Final = Settings()

@@ -24,8 +24,8 @@ from conformance.model import Model, load_model
 from conformance.mongosh import as_mongosh
 from conformance.provision import PARTS, Change, _creating, apply, plan, require_images, wish
 from conformance.validator import validator
+from tests.root import ROOT
 
-ROOT = Path(__file__).parent.parent
 Documents = Database[dict[str, Any]]
 
 

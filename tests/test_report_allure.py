@@ -27,9 +27,9 @@ from conformance.rules.families import FAMILIES
 from tests.browser import CHROMIUM, Browser, chromium
 from tests.embedding import eventually
 from tests.report_example import LONG, MEASURED, REPORT, SHARES, TARGET, result
+from tests.root import ROOT
 
 TARGET_CATEGORY = "The target or the configuration could not be used"
-ROOT = Path(__file__).parents[1]
 RULE = Rule(
     "references.children.parent_id",
     "Every child's parent exists",

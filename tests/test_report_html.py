@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.packaged import packaged
 from conformance.report.chart import WIDTH, bars
 from conformance.report.counts import Count
 from conformance.report.html import render, write
@@ -20,7 +21,7 @@ from conformance.results import Sample
 from tests.report_example import HOSTILE, LONG, MEASURED, REPORT, RIGHT_TO_LEFT, report, result
 
 VOID = {"meta", "br", "input", "link", "img", "hr", "wbr"}
-TEMPLATES = Path(__file__).parents[1] / "conformance" / "report" / "templates"
+TEMPLATES = packaged("conformance.report", "templates")
 CSS = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("picture.css", "validation.css"))
 
 

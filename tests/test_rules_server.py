@@ -28,8 +28,8 @@ from conformance.rules import indexes, streams, validators
 from conformance.rules.base import Context, Rule
 from conformance.rules.round_trip import Event, problems, round_trips
 from conformance.settings import Settings
+from tests.root import ROOT
 
-ROOT = Path(__file__).parent.parent
 Documents = Database[dict[str, Any]]
 
 

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.root import ROOT
+
 if TYPE_CHECKING:
     from conformance.configuration import Configuration
     from conformance.model import Model
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from tests.faults.judgement import Judge
     from tests.faults.place import Place
 
-ROOT: Final = Path(__file__).parents[2]
 #: Faults of one name (a pattern makes one for each field) that are tried.
 _OF_A_KIND: Final = 2
 #: A base that is not as it was, or a server that is gone: what was said of the mutant means nothing.
