@@ -111,10 +111,11 @@ def _integers(schema: Mapping[str, Any]) -> Strategy:
 
 
 def _numbers(schema: Mapping[str, Any]) -> Strategy:
-    """Doubles, and whole numbers in each type that a number has in BSON."""
+    """Doubles, both ends often, and whole numbers in each type that a number has in BSON."""
     low, high = number_range(schema)
     lowest, highest = max(math.ceil(low), -MAX_INTEGER), min(math.floor(high), MAX_INTEGER)
-    return st.floats(low, high) | _whole(lowest, highest) if lowest <= highest else st.floats(low, high)
+    numbers = st.floats(low, high) | st.sampled_from((low, high))
+    return numbers | _whole(lowest, highest) if lowest <= highest else numbers
 
 
 def _whole(low: int, high: int) -> Strategy:
