@@ -162,6 +162,12 @@ VALUES: list[tuple[str, Place, Any, str]] = [
     ("config/queries.yaml", (0, "plan", "require"), ["IXSCNA"], "did you mean IXSCAN?"),
     ("config/queries.yaml", (0, "plan", "forbid"), ["COLSCAN"], "did you mean COLLSCAN?"),
     ("config/queries.yaml", (0, "collection"), "ordres", "did you mean orders?"),
+    ("config/queries.yaml", (0, "pipeline", 0, "$match"), {"ordr_id": "$$order_id"}, "did you mean order_id?"),
+    ("config/queries.yaml", (0, "pipeline", 0, "$match"), {"$or": [{"stauts": "$$order_id"}]}, "did you mean status?"),
+    ("config/queries.yaml", (0, "pipeline", 1, "$lookup", "localField"), "oder_id", "did you mean order_id?"),
+    ("config/queries.yaml", (0, "pipeline", 1, "$lookup", "foreignField"), "order_ids", "did you mean order_id?"),
+    ("config/queries.yaml", (0, "pipeline", 1, "$lookup", "pipeline"), [{"$match": {"quantty": 1}}],
+     "order_items has no field 'quantty'; did you mean quantity?"),
     ("config/rules.yaml", ("assertions", 0, "family"), "bussiness", "did you mean business?"),
     ("config/rules.yaml", ("assertions", 0, "severity"), "warn", "did you mean warning?"),
     ("config/ditto_subscriptions.yaml", ("devices", 0, "user"), "knwon", "did you mean known?"),
@@ -227,3 +233,22 @@ def test_the_known_actions_are_the_servers(server: Any) -> None:
     rest = {"privileges": [{"resource": {"db": database.name, "collection": ""}, "actions": sorted(ACTIONS - later)}]}
     database.command({"createRole": "all_of_them", **rest, "roles": []})
     database.command("dropRole", "all_of_them")
+
+
+def test_a_field_that_a_pipeline_makes_is_known(folder: Path) -> None:
+    whole = content("config/queries.yaml")
+    whole[0]["pipeline"] += [
+        {"$unwind": {"path": "$items", "includeArrayIndex": "place"}},
+        {"$match": {"items.quantity": 1, "place": 0}},
+        {"$set": {"double": {"$multiply": ["$total", 2]}}},
+        {"$match": {"double": {"$gt": 5}}},
+        {"$group": {"_id": "$status", "number": {"$sum": 1}}},
+        {"$match": {"number": 1}},
+    ]
+    path = folder / "config" / "queries.yaml"
+    before = path.read_text(encoding="utf-8")
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    try:
+        load(folder, "config/queries.yaml")
+    finally:
+        path.write_text(before, encoding="utf-8")

@@ -19,6 +19,7 @@ from conformance.plans import STAGES, Explained, explained
 from conformance.rendering import shorten
 from conformance.results import Outcome, Sample
 from conformance.rules.base import Context, Rule, answer, listed, skipped
+from conformance.rules.query_names import stored_fields
 from conformance.suggestion import did_you_mean
 
 _FILE: Final = "config/queries.yaml"
@@ -222,13 +223,6 @@ def _check(model: Model, query: NamedQuery) -> None:
         for stage in stages:
             if stage not in STAGES and not stage.startswith("$"):
                 raise _wrong(query, f"it {verb} {stage}, which no plan has; {did_you_mean(stage, sorted(STAGES))}")
-    stored = [name for name, by in (query.sort or {}).items() if not isinstance(by, Mapping)]  # not {$meta: textScore}
-    for name in sorted({*(query.find or {}), *stored, *(query.plan.indexed or {})}):
-        if not name.startswith("$") and not model[query.collection].has(name):
-            raise _wrong(
-                query,
-                f"{query.collection} has no field {name!r}; {did_you_mean(name, _paths(model, query.collection))}",
-            )
     for step in query.pipeline or ():
         other = step["$lookup"].get("from") if isinstance(step.get("$lookup"), Mapping) else None
         if isinstance(other, str) and other not in model.collections:
@@ -250,6 +244,9 @@ def _check(model: Model, query: NamedQuery) -> None:
             )
     for name in query.parameters.keys() - used:
         raise _wrong(query, f"the parameter {name} is not used; write $${name} where it belongs or remove it")
+    for collection, name in stored_fields(query):
+        if collection in model.collections and not model[collection].has(name):
+            raise _wrong(query, f"{collection} has no field {name!r}; {did_you_mean(name, _paths(model, collection))}")
 
 
 def _variables(part: Any) -> Iterator[str]:
