@@ -8,23 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
 from conformance.configuration_checks import check_names
 from conformance.errors import ConfigurationError
 from conformance.model import Model
-from conformance.reading import parse_file
+from conformance.reading import Strict, parse_file
 from conformance.results import Severity
 
 #: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
 Figure = float | dict[str | int | float, float]
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$")]
-
-
-class Strict(BaseModel):
-    """Base of everything read from a file: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Statement(Strict):

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from conformance.configuration import Strict
 from conformance.errors import ConfigurationError
 from conformance.model import Collection, IdMapping, Model
-from conformance.reading import located, parse_file
+from conformance.reading import Exact, located, parse_file
 from conformance.rendering import shorten
 from conformance.settings import DATABASE_NAME, Settings, is_database_name
 
@@ -32,12 +31,6 @@ _ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string",
 INITIAL_SYNC: Final = "settings.initial_sync"
 #: A value that stands elsewhere, by the name of its setting or environment variable.
 PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
-
-
-class Exact(Strict):
-    """Strict in types too: "100" is no number and 1 no boolean."""
-
-    model_config = ConfigDict(strict=True)
 
 
 class MatchIds(Exact):

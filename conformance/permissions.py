@@ -14,10 +14,9 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from conformance.conditions import Always, Attribute, Condition, Parameter, Some, bind, comparisons, parse
-from conformance.connector import Exact
 from conformance.model import Collection, IdMapping, Model
 from conformance.oracle import fits
-from conformance.reading import parse_file
+from conformance.reading import Exact, parse_file
 
 #: The file's name below config/.
 PERMISSIONS_FILE: Final = "ditto_permissions.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from conformance import yaml_file
 from conformance.errors import ConfigurationError
@@ -27,6 +27,18 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 
 class _Twice(Exception):  # noqa: N818 - never leaves this module
     """A key stands twice in one JSON object."""
+
+
+class Strict(BaseModel):
+    """Base of everything read from a file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Exact(Strict):
+    """Strict in types too: "100" is no number and 1 no boolean."""
+
+    model_config = ConfigDict(strict=True)
 
 
 def read_yaml(path: Path) -> Any:

@@ -10,8 +10,7 @@ from typing import Any, Final
 import numpy as np
 from pydantic import Field
 
-from conformance.configuration import Strict
-from conformance.reading import parse_file
+from conformance.reading import Strict, parse_file
 
 Array = np.ndarray[Any, Any]
 #: Resamples of the bootstrap: the interval's ends then vary by about a tenth of its width.

@@ -17,12 +17,11 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from pymongo.database import Database
 
 from conformance.conditions import Always, Condition, Parameter, Reader, Scalar, bind, comparisons, unexpected
-from conformance.configuration import Strict
 from conformance.dql import fields_named
 from conformance.model import Model
 from conformance.paths import value_at
 from conformance.permissions import CHANGES, Operation, User
-from conformance.reading import parse_file
+from conformance.reading import Strict, parse_file
 
 #: The file's name below config/.
 SUBSCRIPTIONS_FILE: Final = "ditto_subscriptions.yaml"

@@ -12,11 +12,10 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
 from conformance.actions import ACTIONS
-from conformance.configuration import Strict
 from conformance.connection import in_words
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model import Model
-from conformance.reading import located, parse_file
+from conformance.reading import Strict, located, parse_file
 from conformance.suggestion import did_you_mean, nearest
 
 #: The file's name below config/.

@@ -26,12 +26,11 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pydantic import Field, StringConstraints, ValidationError
 
-from conformance.configuration import Strict
 from conformance.connection import OPTIONS
 from conformance.errors import ConfigurationError
 from conformance.model import Model
 from conformance.private import FOLDER_MODE, create_private
-from conformance.reading import read_json
+from conformance.reading import Strict, read_json
 from conformance.rendering import shorten
 
 Form = Literal["json", "bson"]
