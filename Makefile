@@ -10,7 +10,7 @@ RESOLUTION ?= highest
 UV := uv>=0.13,<1
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
   --resolution $(RESOLUTION) --no-annotate --custom-compile-command 'make upgrade'
-NPM_FOLDERS := conformance/report/npm tests/npm
+NPM_FOLDERS := conformance/report/allure/npm tests/npm
 NPM_LOCK := --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
 .PHONY: conform test soak mutants lint bench bench-tenfold docs install upgrade clean
@@ -24,11 +24,11 @@ test: $(STAMP)  ## the project's own tests
 
 soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
 	$(BIN)/pytest tests -m soak -q
-	$(BIN)/pytest tests/test_oracles.py tests/test_schema_packs.py --hypothesis-profile=deep -q
+	$(BIN)/pytest tests/conformance/model/test_oracles.py tests/conformance/model/test_schema_packs.py --hypothesis-profile=deep -q
 	$(BIN)/pytest suites/test_fuzzing.py --embedded --hypothesis-profile=deep -q
 
 mutants: $(STAMP) $(VENV)/.installed-mutants  ## are wrong rules noticed: mutation testing of the rule modules, an hour at a time
-	$(BIN)/pytest tests/test_mutants.py -q
+	$(BIN)/pytest tests/mutants/test_mutants.py -q
 	$(BIN)/python -m tests.mutants
 
 lint: $(STAMP)  ## style and types

@@ -11,7 +11,7 @@ from conformance.errors import ConfigurationError
 #: By extra of pyproject.toml: the modules that the program imports of it.
 MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "azure": ("openai",),
-    "ditto": ("cbor2",),  # the SDK is not for every machine; edge/sdk.py says so where it is missing
+    "ditto": ("cbor2",),  # the SDK is not for every machine; edge/store/sdk.py says so where it is missing
     "embeddings": ("wordllama", "safetensors", "tokenizers"),
     "generate": ("faker", "rstr", "ijson"),
     "mcp": ("mcp", "uvicorn", "starlette"),

@@ -44,7 +44,7 @@ class Outcome:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: How the reason of a result begins all of whose violations are in the baseline (conformance/baseline.py).
+#: How the reason of a result begins all of whose violations are in the baseline (conformance/run/baseline.py).
 KNOWN: Final = "known: "
 
 
@@ -131,7 +131,7 @@ class TargetInfo:
 
 @dataclass(frozen=True)
 class Report:
-    """One whole run; ``measured`` is what its pictures are drawn from (conformance/report/measured.py).
+    """One whole run; ``measured`` is what its pictures are drawn from (conformance/run/measurements.py).
 
     ``partition`` says of a part of a run which one it is, and is None of a whole one. ``baseline`` names the file that
     the run was compared with.

@@ -1,1 +1,4 @@
-"""The edge: the real Ditto store, and what carries documents between it and MongoDB; names no collection of a model."""
+"""Ditto: the store, the conversion of values, the bridge to MongoDB and the model of merging. It names no collection.
+
+Imports conformance. Start at bridge/bridge.py; store/store.py wraps the SDK; values.py converts BSON and Ditto values.
+"""

@@ -25,7 +25,7 @@ from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 
-from conformance.model import Collection, IdMapping
+from conformance.model.collection import Collection, IdMapping
 from edge import cbor
 
 #: Objects nested deeper are accepted by Ditto, and end the process when they are read: 29 came back, 30 did not. Arrays

@@ -176,9 +176,9 @@ def search_by_meaning(database: Database[Document], text: str, limit: int = 5) -
 
     On Atlas the index is asked ($vectorSearch), elsewhere the server computes the cosine of every vector.
     """
-    from conformance.model import find_model, load_model
-    from conformance.search import space
-    from generator.embedder import local_embedder
+    from conformance.model.loading import find_model, load_model
+    from conformance.server.vector_search import space
+    from generator.embeddings.embedder import local_embedder
 
     embeddings = load_model(find_model(Path(__file__).parent))["product_embeddings"]
     likeness = space(embeddings, "description_embedding", database["product_embeddings"])

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge.clock import Clock
-from edge.operations import Increment, Insert, Operation, Restart, Set
-from edge.replica import Replica
+from edge.crdt.hybrid_clock import Clock
+from edge.crdt.operations import Increment, Insert, Operation, Restart, Set
+from edge.crdt.replica import Replica
 
 START: Final = 100
 #: Pieces sold at each sale, by till; a sale takes place every minute, at each till in turn.

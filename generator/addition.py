@@ -11,18 +11,19 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from conformance.candidates import matching
-from conformance.configuration import Configuration
-from conformance.connection import in_words
+from conformance.checks.base import Rule
+from conformance.checks.document_scan import DocumentTest
+from conformance.config.configuration import Configuration
+from conformance.config.settings import Settings
+from conformance.connection.client import in_words
 from conformance.errors import ConfigurationError, TargetError
-from conformance.model import Collection, Field, Model
-from conformance.oracle import breaches
-from conformance.rendering import shorten
-from conformance.rules.base import Rule
-from conformance.rules.screen import DocumentTest
-from conformance.settings import Settings
-from generator.batch import Document
-from generator.plan import Plan, Rows
+from conformance.model.collection import Collection, Field, Model
+from conformance.model.document_validator import breaches
+from conformance.server.dry_run import matching
+from conformance.text.rendering import shorten
+from generator.columns.batch import Document
+from generator.columns.plan import Plan
+from generator.columns.protocols import Rows
 
 Addition = Mapping[str, Sequence[Document]]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from pymongo.database import Database
 
-from conformance.configuration import Configuration
+from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
-from conformance.model import Collection, Model
-from conformance.oracle import breaches
-from generator.batch import Document
+from conformance.model.collection import Collection, Model
+from conformance.model.document_validator import breaches
+from generator.columns.batch import Document
 
 
 def catalogue_names(model: Model, configuration: Configuration) -> tuple[str, ...]:

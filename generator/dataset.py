@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from conformance import provision
-from conformance.configuration import Configuration
-from conformance.embedded import dataset_lock
+from conformance.config.configuration import Configuration
+from conformance.config.settings import Settings
+from conformance.embedded.server import dataset_lock
 from conformance.errors import ConfigurationError
 from conformance.extras import require
-from conformance.model import Model
-from conformance.report.writing import write_text
-from conformance.settings import Settings
-from conformance.target import Target
-from generator.batch import Document
-from generator.embedder import local_embedder
+from conformance.files.writing import write_text
+from conformance.model.collection import Model
+from conformance.server import provision
+from conformance.server.target import Target
+from generator.columns.batch import Document
+from generator.columns.plan import Plan
+from generator.embeddings.embedder import local_embedder
+from generator.fingerprint import imported_sources
 from generator.loader import Progress, load
-from generator.plan import Plan
-from generator.sources import imported_sources
 
 #: Stands in place of the fingerprint while the data is being made.
 _UNFINISHED: Final = "unfinished"
@@ -32,7 +32,12 @@ _IMPORTED: Final = "imported"
 #: What is provisioned before documents are loaded.
 SHAPES: Final = frozenset({"collections", "validators", "images"})
 #: What documents, validators and indexes are made by; all that these import counts too.
-_MAKERS: Final = ("generator.plan", "generator.loader", "generator.embedder", "conformance.provision")
+_MAKERS: Final = (
+    "generator.columns.plan",
+    "generator.loader",
+    "generator.embeddings.embedder",
+    "conformance.server.provision",
+)
 #: Packages whose releases may change the values.
 _LIBRARIES: Final = ("faker", "numpy", "pymongo", "rstr", "tokenizers", "wordllama")
 #: Told what is about to happen, in words.

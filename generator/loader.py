@@ -17,9 +17,9 @@ from pymongo import WriteConcern
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from conformance.connection import in_words
+from conformance.connection.client import in_words
 from conformance.errors import TargetError
-from generator.batch import Document
+from generator.columns.batch import Document
 
 #: Batches made ahead of the inserts: enough to keep them busy, few enough for bounded memory.
 _AHEAD: Final = 2

@@ -12,13 +12,13 @@ from pymongo import UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from conformance.collation import SIMPLE
-from conformance.connection import in_words
-from conformance.embedding import embedded_paths, vector_fields
+from conformance.connection.client import in_words
+from conformance.connection.collation import SIMPLE
 from conformance.errors import ConfigurationError, TargetError
-from conformance.model import Collection, Model, Reference
-from generator.embedder import Embedder
-from generator.embedding import digest_of, vectors_of
+from conformance.model.collection import Collection, Model, Reference
+from conformance.model.embedding import embedded_paths, vector_fields
+from generator.embeddings.embedded_text import digest_of, vectors_of
+from generator.embeddings.embedder import Embedder
 from generator.loader import Progress
 
 Document = dict[str, Any]

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from conformance.configuration import Configuration
+from conformance.config.configuration import Configuration
+from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
-from conformance.kinds import is_number
-from conformance.model import Collection, Field, Model
-from conformance.oracle import breaches
-from conformance.rendering import shorten
-from conformance.settings import Settings
-from generator.batch import Document
-from generator.plan import Plan, Rows
+from conformance.model.collection import Collection, Field, Model
+from conformance.model.document_validator import breaches
+from conformance.model.kinds import is_number
+from conformance.text.rendering import shorten
+from generator.columns.batch import Document
+from generator.columns.plan import Plan
+from generator.columns.protocols import Rows
 
 
 @dataclass(frozen=True)

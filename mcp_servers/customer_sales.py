@@ -10,10 +10,10 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
 from conformance.errors import HarnessError
-from conformance.search import SIMILARITY, Stage
-from generator.vectors import Vectors
+from conformance.server.vector_search import SIMILARITY, Stage
+from generator.embeddings.vectors import Vectors
 from mcp_servers.clock import get_current_utc_date
-from mcp_servers.reading import Shop
+from mcp_servers.scoped_reader import Shop
 
 NAME: Final = "customer-sales"
 INSTRUCTIONS: Final = (

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 from mcp.server.mcpserver import Context
 from pydantic import BaseModel, Field
 
-from conformance.search import Stage
+from conformance.server.vector_search import Stage
 from mcp_servers.arguments import Day, FirstDay, LastDay, MaxRows, StoreId, period
 from mcp_servers.clock import get_current_utc_date
-from mcp_servers.described import CollectionSchema, describe
-from mcp_servers.reading import Shop
+from mcp_servers.schema_description import CollectionSchema, describe
+from mcp_servers.scoped_reader import Shop
 
 NAME: Final = "sales-analysis"
 INSTRUCTIONS: Final = (

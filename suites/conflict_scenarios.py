@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edge.clock import Clock
-from edge.operations import Delete, Increment, Insert, Operation, Refused, Replace, Restart, Set, Unset
-from edge.replica import Replica
-from edge.supersession import superseded_by, writes
+from edge.crdt.hybrid_clock import Clock
+from edge.crdt.operations import Delete, Increment, Insert, Operation, Refused, Replace, Restart, Set, Unset
+from edge.crdt.replica import Replica
+from edge.crdt.superseded_writes import superseded_by, writes
 
 SITES: Final = ("a", "b", "c")
 #: Milliseconds between two operations: more than any clock's resolution.

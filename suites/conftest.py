@@ -18,17 +18,19 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, PyMongoError
 from rich.console import Console
 
-from conformance.baseline import LIMIT, Baseline, compare
-from conformance.baseline import load as load_baseline
+from conformance.checks.base import Rule
 from conformance.errors import HarnessError, TargetError
-from conformance.masking import one_line
-from conformance.report import allure, text
-from conformance.report.allure_pytest import RuleIdentity, attach, marks, register_markers, results_only
+from conformance.report import text
+from conformance.report.allure import labels
+from conformance.report.allure.pytest_plugin import RuleIdentity, attach, marks, register_markers, results_only
 from conformance.results import Report, Result
-from conformance.rules.base import Rule
-from conformance.selection import select
-from conformance.session import Judgement, Project, judging, load_project
-from conformance.target import Choice, Target, require_data
+from conformance.run.baseline import LIMIT, Baseline, compare
+from conformance.run.baseline import load as load_baseline
+from conformance.run.selection import select
+from conformance.run.session import Judgement, Project, judging, load_project
+from conformance.run.watchdog import watch
+from conformance.server.target import Choice, Target, require_data
+from conformance.text.masking import one_line
 from generator.dataset import embedded_dataset
 from suites import junit
 from suites.edge_dataset import Edge, edge_of
@@ -44,7 +46,6 @@ from suites.reporting import (
 )
 from suites.server_gone import ServerGone
 from suites.subjects import SUBJECTS, in_order, rule_of
-from zava.watchdog import watch
 
 _WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
 #: Seconds in which a run must have ended after SIGTERM: less than what `zava conform` has, which waits for it.
@@ -87,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_PROJECT] = project
     config.stash[_RULES] = {rule.id: rule for rule in chosen}
     config.stash[_RESULTS] = {}
-    identity = RuleIdentity([allure.labels(rule, _epic(config)) for rule in chosen])
+    identity = RuleIdentity([labels.labels(rule, _epic(config)) for rule in chosen])
     allure_commons.plugin_manager.register(identity)
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(identity))
 
@@ -106,7 +107,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _epic(config: pytest.Config) -> str:
     """Return the title of the run, which says so when the data is generated."""
     database = config.stash[_PROJECT].settings.mongodb_database
-    return allure.epic(database, embedded=config.stash[_CHOICE].embedded)
+    return labels.epic(database, embedded=config.stash[_CHOICE].embedded)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -126,7 +127,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     epic = _epic(metafunc.config)
     rules = [rule for rule in metafunc.config.stash[_RULES].values() if rule.family == family]
     metafunc.parametrize(
-        "rule_id", [pytest.param(rule.id, id=rule.id, marks=marks(allure.labels(rule, epic))) for rule in rules]
+        "rule_id", [pytest.param(rule.id, id=rule.id, marks=marks(labels.labels(rule, epic))) for rule in rules]
     )
 
 

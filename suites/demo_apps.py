@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edge.observer import Observer
-from edge.store import Store, identifier
+from edge.store.observer import Observer
+from edge.store.store import Store, identifier
 
 Document = dict[str, Any]
 

@@ -20,25 +20,25 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from conformance import provision
-from conformance.connector import ConnectorSettings, load_connector
+from conformance.checks.base import Context
+from conformance.ditto.connector import ConnectorSettings, load_connector
+from conformance.ditto.subscriptions import load_subscriptions
 from conformance.errors import ConfigurationError, TargetError
-from conformance.model import IdMapping
+from conformance.model.collection import IdMapping
 from conformance.report.text import finding
 from conformance.results import Result
-from conformance.rules.base import Context
 from conformance.rules.catalogue import DATA_FAMILIES
-from conformance.runner import Run
-from conformance.session import Project, load_project
-from conformance.subscriptions import load_subscriptions
-from conformance.target import Target
-from edge.bridge import Bridge, Hooks
-from edge.sdk import unavailable
-from edge.state import State
-from edge.store import Store, identifier
-from edge.synced import Synced, synced_collections
+from conformance.run.runner import Run
+from conformance.run.session import Project, load_project
+from conformance.server import provision
+from conformance.server.target import Target
+from edge.bridge.bridge import Bridge, Hooks
+from edge.bridge.state.state import State
+from edge.bridge.synced_collection import Synced, synced_collections
+from edge.store.sdk import unavailable
+from edge.store.store import Store, identifier
+from generator.columns.plan import Plan
 from generator.loader import load
-from generator.plan import Plan
 from suites.demo_apps import SalesRep, Worker
 
 Document = dict[str, Any]

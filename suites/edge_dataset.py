@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import pytest
 
-from conformance.connector import load_connector
+from conformance.ditto.connector import load_connector
+from conformance.ditto.permissions import Operation, Permissions, User, document_of, known_users, load_permissions
+from conformance.ditto.subscriptions import Subscriptions, load_subscriptions
 from conformance.errors import ConfigurationError, TargetError
-from conformance.model import Collection, IdMapping, Model
-from conformance.permissions import Operation, Permissions, User, document_of, known_users, load_permissions
-from conformance.session import Project
-from conformance.subscriptions import Subscriptions, load_subscriptions
-from edge.store import Store
+from conformance.model.collection import Collection, IdMapping, Model
+from conformance.run.session import Project
+from edge.store.store import Store
 from edge.values import ditto_id, to_ditto
-from generator.plan import Plan
+from generator.columns.plan import Plan
 
 Document = dict[str, Any]
 Dataset = Mapping[str, Sequence[Document]]

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from conformance.errors import ConfigurationError
-from conformance.model import find_model
+from conformance.model.loading import find_model
 
 #: The folder that the suites are in, whose model is used where there is none at or above the current folder.
 OWN: Final = Path(__file__).parent.parent

@@ -10,16 +10,17 @@ from typing import Final
 import pytest
 from _pytest.junitxml import xml_key
 
+from conformance.checks.base import Rule
 from conformance.errors import HarnessError
-from conformance.masking import mask
-from conformance.model import find_model
-from conformance.report import allure, html, json_file
+from conformance.model.loading import find_model
+from conformance.report import html, json_file
+from conformance.report.allure import labels
 from conformance.report.stale import REPORTS, discard, option, read_files
 from conformance.results import Report
-from conformance.rules.base import Rule
-from conformance.selection import existing
-from conformance.session import Project
-from conformance.target import Choice
+from conformance.run.selection import existing
+from conformance.run.session import Project
+from conformance.server.target import Choice
+from conformance.text.masking import mask
 from suites.options import OWN
 
 #: Options with which pytest runs no test, and so writes no report.
@@ -85,4 +86,4 @@ def write_reports(report: Report, folder: Path, *, strict: bool, allure_results:
     json_file.write(report, folder)
     html.write(report, folder, strict=strict)
     if allure_results:
-        allure.prepare(Path(allure_results), report)
+        labels.prepare(Path(allure_results), report)

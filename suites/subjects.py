@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from conformance.model import Model
-from conformance.rules.base import Rule
-from conformance.rules.joins import Join
+from conformance.checks.base import Rule
+from conformance.checks.joins.join import Join
+from conformance.model.collection import Model
 
 #: By the name of a test's argument: the id and the value of each of its tests.
 SUBJECTS: Final[Mapping[str, Callable[[Model], Iterable[tuple[str, Any]]]]] = {

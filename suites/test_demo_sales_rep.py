@@ -14,8 +14,8 @@ import allure
 import pytest
 from pymongo.database import Database
 
-from conformance.session import Project
-from conformance.target import Target
+from conformance.run.session import Project
+from conformance.server.target import Target
 from suites.demo_apps import SalesRep
 from suites.demo_office import settle, settled
 from suites.demo_shop import Device, Document, Shop, at_once, opened_shop, until

@@ -17,10 +17,10 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, WriteError
 
-from conformance.model import Collection
-from conformance.oracle import breaches
-from conformance.validator import validator
-from generator.strategies import documents, invalid_documents
+from conformance.model.collection import Collection
+from conformance.model.document_validator import breaches
+from conformance.model.server_validator import validator
+from generator.fuzzing.strategies import documents, invalid_documents
 from suites.server_gone import ServerGone
 
 #: Refused by the validator; or, before it looks, because of an _id that MongoDB never takes (array, regex).

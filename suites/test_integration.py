@@ -14,16 +14,16 @@ import pytest
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, WriteError
 
-from conformance import provision
-from conformance.collation import SIMPLE_SPEC
+from conformance.connection.collation import SIMPLE_SPEC
 from conformance.errors import HarnessError
-from conformance.model import Collection, Index, Reference
-from conformance.paths import value_at
-from conformance.plans import explained
-from conformance.session import Project, load_project
-from conformance.target import Target
+from conformance.model.collection import Collection, Index, Reference
+from conformance.run.session import Project, load_project
+from conformance.server import provision
+from conformance.server.query_plan import explained
+from conformance.server.target import Target
+from conformance.text.paths import value_at
+from generator.columns.plan import Plan
 from generator.loader import load
-from generator.plan import Plan
 
 Document = dict[str, Any]
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from conformance.errors import ConfigurationError
-from conformance.relevance import estimate, load_relevance, recalls
-from conformance.session import Project
-from conformance.target import Target
-from generator.embedder import local_embedder
-from generator.vectors import Vectors
+from conformance.run.session import Project
+from conformance.server.target import Target
+from generator.embeddings.embedder import local_embedder
+from generator.embeddings.vectors import Vectors
+from suites.relevance import estimate, load_relevance, recalls
 
 #: How many results a shopper looks at.
 SHOWN: Final = 10

@@ -15,16 +15,16 @@ import allure
 import pytest
 from pymongo.database import Database
 
-from conformance import provision
-from conformance.connector import ConnectorSettings, load_connector, unfit_for_ids
+from conformance.ditto.connector import ConnectorSettings, load_connector, unfit_for_ids
 from conformance.errors import HarnessError, TargetError
-from conformance.model import Collection, Field, IdMapping
-from conformance.session import Project, load_project
-from conformance.target import Target
-from edge.bridge import Bridge
-from edge.state import State
-from edge.store import Store, identifier
-from edge.synced import Synced
+from conformance.model.collection import Collection, Field, IdMapping
+from conformance.run.session import Project, load_project
+from conformance.server import provision
+from conformance.server.target import Target
+from edge.bridge.bridge import Bridge
+from edge.bridge.state.state import State
+from edge.bridge.synced_collection import Synced
+from edge.store.store import Store, identifier
 from suites.canonical import canonical, text, texts
 from suites.edge_dataset import Document, dataset
 

@@ -1,7 +1,8 @@
 """What devices that were offline agree on: the scenarios of the architecture, and what each costs.
 
-Every scenario runs on the model of merging (edge/crdt.py), and where one store can show it on the real Ditto store. On
-three real peers over loopback it runs when DITTO_LICENSE_TOKEN is set. docs/CONFLICTS.md lists the scenarios as here.
+Every scenario runs on the model of merging (edge/crdt/document.py), and where one store can show it on the real Ditto
+store. On three real peers over loopback it runs when DITTO_LICENSE_TOKEN is set. docs/CONFLICTS.md lists the scenarios
+as here.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import allure
 import pytest
 
 from conformance.errors import ConfigurationError, HarnessError, TargetError
-from conformance.session import Project
-from edge.clock import BEGINNING, Clock
-from edge.crdt import Document
-from edge.operations import Delete, Insert, Operation, change, statement
-from edge.peers import Peer, chain
-from edge.replica import Message, Replica
-from edge.sdk import unavailable
-from edge.store import Store
+from conformance.run.session import Project
+from edge.crdt.document import Document
+from edge.crdt.hybrid_clock import BEGINNING, Clock
+from edge.crdt.operations import Delete, Insert, Operation, change, statement
+from edge.crdt.replica import Message, Replica
+from edge.store.peers import Peer, chain
+from edge.store.sdk import unavailable
+from edge.store.store import Store
 from suites.conflict_scenarios import SCENARIOS, SITES, STEP, Scenario, Views, on_the_model, one_store_shows, views
 
 COLLECTION: Final = "conflicts"

@@ -14,16 +14,16 @@ import allure
 import pytest
 from pymongo.database import Database
 
-from conformance.connector import load_connector
+from conformance.ditto.connector import load_connector
 from conformance.errors import ConfigurationError, TargetError
-from conformance.model import Collection
-from conformance.session import Project
-from conformance.target import Target
-from edge.bridge import Bridge
-from edge.look_up import look_up
-from edge.state import State
-from edge.store import Store
-from edge.synced import Synced, synced_collections
+from conformance.model.collection import Collection
+from conformance.run.session import Project
+from conformance.server.target import Target
+from edge.bridge.bridge import Bridge
+from edge.bridge.state.state import State
+from edge.bridge.synced_collection import Synced, synced_collections
+from edge.store.look_up import look_up
+from edge.store.store import Store
 from suites.canonical import canonical, texts
 
 Document = dict[str, Any]

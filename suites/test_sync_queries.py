@@ -14,10 +14,10 @@ import allure
 import pytest
 from pymongo.database import Database
 
-from conformance.configuration import filled
-from conformance.model import Collection
-from conformance.permissions import User
-from conformance.subscriptions import values_for
+from conformance.config.configuration import filled
+from conformance.ditto.permissions import User
+from conformance.ditto.subscriptions import values_for
+from conformance.model.collection import Collection
 from suites.edge_dataset import Document, Edge
 
 Values = Mapping[str, Any]

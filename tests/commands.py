@@ -22,8 +22,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from pymongo import MongoClient
 
-from conformance.embedded import EmbeddedServer, cache_directory
-from tests.embedding import ROOT, Process, eventually, running
+from conformance.embedded.server import EmbeddedServer, cache_directory
+from tests.conformance.embedded.processes import ROOT, Process, eventually, running
 from zava.main import run
 
 BIN = Path(sys.executable).parent

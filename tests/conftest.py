@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from tests.conformance.rules.finding import found
 from tests.faults.judgement import Judge
 from tests.faults.place import Place
 from tests.faults.tally import in_words
-from tests.finding import found
 from tests.judging import ROOT, database, model, server
 
 __all__ = ["database", "found", "judge", "model", "place", "server"]

@@ -10,12 +10,14 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from conformance.configuration import Configuration, load_configuration
-from conformance.embedded import EmbeddedServer
-from conformance.model import Model, load_model
+from conformance.checks.base import Context, Document, Rule
+from conformance.config.configuration import Configuration
+from conformance.config.loading import load_configuration
+from conformance.config.settings import Settings
+from conformance.embedded.server import EmbeddedServer
+from conformance.model.collection import Model
+from conformance.model.loading import load_model
 from conformance.results import Outcome
-from conformance.rules.base import Context, Document, Rule
-from conformance.settings import Settings
 from tests.root import ROOT
 
 

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from conformance.model import Model, load_model
+from conformance.model.collection import Model
+from conformance.model.loading import load_model
 from tests.judging import ROOT
 
 #: Stands for "take the key out" among edits.

@@ -7,55 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from conformance.errors import ConfigurationError
-from conformance.suggestion import nearest
-from zava.parameters import refuse_wrong_values, with_both_forms_of_json
+from conformance.text.suggestion import nearest
+from zava.terminal.parameters import refuse_wrong_values, with_both_forms_of_json
 
 #: By command: its module and what it does in one line, in the order of a first day's work.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "conform": ("zava.conform", "The whole job: generate, provision, check, report."),
-    "validate": ("zava.judge", "Run the rules and print the verdict."),
-    "merge": ("zava.judge", "Put the parts of validate --partition together."),
-    "generate": ("zava.data", "Fill the target with the whole dataset."),
-    "provision": ("zava.data", "Set validators, indexes, images and users."),
-    "up": ("zava.server", "Run the embedded server until Ctrl-C."),
-    "doctor": ("zava.doctor", "Look at settings, server and machine."),
-    "rules": ("zava.judge", "List the rules."),
-    "explain": ("zava.judge", "Say what a rule means and how to mend it."),
-    "diff": ("zava.diff", "What is newly broken, and fixed, between two runs."),
-    "trend": ("zava.diff", "How the saved runs went."),
-    "sync": ("zava.sync", "Run the bridge between MongoDB and a Ditto store."),
-    "trigger-initial-sync": ("zava.sync", "Let the bridge copy the documents again."),
-    "export": ("zava.transfer", "Write the collections into a folder."),
-    "import": ("zava.transfer", "Bring an export back."),
-    "import-source": ("zava.source", "Read the original dataset's catalogue."),
-    "add-product": ("zava.product", "Add a product, its vectors and its stock."),
-    "embed": ("zava.embed", "Make the vectors that are missing or stale."),
-    "mcp": ("zava.mcp", "Serve assistants (Model Context Protocol)."),
-    "clear": ("zava.clear", "Remove the documents, keep the collections."),
-    "drop-indexes": ("zava.clear", "Drop the indexes, all but _id_."),
-    "encode-password": ("zava.password", "Escape a password for a connection string."),
-    "docs": ("zava.documentation", "Write the generated documents."),
+    "conform": ("zava.verdict.conform", "The whole job: generate, provision, check, report."),
+    "validate": ("zava.verdict.validate", "Run the rules and print the verdict."),
+    "merge": ("zava.verdict.validate", "Put the parts of validate --partition together."),
+    "generate": ("zava.data.generate", "Fill the target with the whole dataset."),
+    "provision": ("zava.data.generate", "Set validators, indexes, images and users."),
+    "up": ("zava.servers.up", "Run the embedded server until Ctrl-C."),
+    "doctor": ("zava.verdict.doctor", "Look at settings, server and machine."),
+    "rules": ("zava.verdict.validate", "List the rules."),
+    "explain": ("zava.verdict.validate", "Say what a rule means and how to mend it."),
+    "diff": ("zava.verdict.diff", "What is newly broken, and fixed, between two runs."),
+    "trend": ("zava.verdict.diff", "How the saved runs went."),
+    "sync": ("zava.servers.sync", "Run the bridge between MongoDB and a Ditto store."),
+    "trigger-initial-sync": ("zava.servers.sync", "Let the bridge copy the documents again."),
+    "export": ("zava.data.transfer", "Write the collections into a folder."),
+    "import": ("zava.data.transfer", "Bring an export back."),
+    "import-source": ("zava.data.source", "Read the original dataset's catalogue."),
+    "add-product": ("zava.data.product", "Add a product, its vectors and its stock."),
+    "embed": ("zava.data.embed", "Make the vectors that are missing or stale."),
+    "mcp": ("zava.servers.mcp", "Serve assistants (Model Context Protocol)."),
+    "clear": ("zava.data.clear", "Remove the documents, keep the collections."),
+    "drop-indexes": ("zava.data.clear", "Drop the indexes, all but _id_."),
+    "encode-password": ("zava.servers.password", "Escape a password for a connection string."),
+    "docs": ("zava.verdict.documentation", "Write the generated documents."),
 }
 #: How like an option a word must be that is no command, from 0 to 1.
 _ALMOST_THE_SAME: Final = 0.8
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options before the command."""
-
-    model: Path | None
-    debug: bool
 
 
 class _Registry(typer.Typer):

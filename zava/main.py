@@ -16,11 +16,12 @@ import typer
 
 from conformance.errors import ConfigurationError, HarnessError
 from conformance.extras import missing_extra
-from conformance.masking import mask, one_line
-from zava.commands import Commands, Options
-from zava.output import prepare
-from zava.usage import UsageError, in_one_line, is_help
-from zava.watchdog import watch
+from conformance.run.watchdog import watch
+from conformance.text.masking import mask, one_line
+from zava.commands import Commands
+from zava.terminal.output import prepare
+from zava.terminal.parameters import Options
+from zava.terminal.usage import UsageError, in_one_line, is_help
 
 app = typer.Typer(
     name="zava",
@@ -82,7 +83,7 @@ def _discard_earlier_reports(arguments: list[str]) -> None:
     """Remove the reports that this run would write, even where the command line is going to be refused."""
     asked = any(argument.partition("=")[0] == "--reports" for argument in arguments) or "conform" in arguments
     if asked and not {"-h", "--help"} & set(arguments):
-        from zava.reports import discard_earlier
+        from zava.verdict.reports import discard_earlier
 
         discard_earlier(arguments)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from conformance.settings import Settings
+from conformance.config.settings import Settings
 from zava.commands import COMMANDS, load
 
 #: What each exit code of zava means; under pytest a findings run exits 1, the others are the same.

@@ -17,14 +17,15 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from conformance.packaged import packaged
-from conformance.report.chart import bars
+from conformance.files.packaged import packaged
+from conformance.files.writing import write_text
 from conformance.report.counts import counts
 from conformance.report.find_query import find_query
 from conformance.report.findings import Finding, Kind, findings
 from conformance.report.headline import amount
 from conformance.report.json_file import plain
 from conformance.report.pictures import pictures
+from conformance.report.pictures.documents import bars
 from conformance.report.summary import (
     SCORE_MEANING,
     STATUSES,
@@ -34,9 +35,8 @@ from conformance.report.summary import (
     verdict,
     when,
 )
-from conformance.report.visible import CODE, visible
-from conformance.report.writing import write_text
 from conformance.results import Report, Result
+from conformance.text.visible import CODE, visible
 
 NAME: Final = "validation.html"
 _TEMPLATES: Final = packaged(__package__, "templates")

@@ -15,9 +15,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from conformance.errors import ConfigurationError
-from conformance.packaged import packaged
-from conformance.reading import read_json
-from conformance.report.writing import write_text
+from conformance.files.packaged import packaged
+from conformance.files.strict_files import read_json
+from conformance.files.writing import write_text
 from conformance.results import SCHEMA_VERSION, Report
 
 NAME: Final = "validation.json"

@@ -17,8 +17,8 @@ from conformance.report.counts import counts
 from conformance.report.findings import Finding, Kind, findings
 from conformance.report.headline import amount, counted_documents
 from conformance.report.summary import SCORE_MEANING, score_formula, skip_reasons, tallies, verdict, when
-from conformance.report.visible import CODE, visible
 from conformance.results import Report, Result, Sample, Status
+from conformance.text.visible import CODE, visible
 
 _STYLES: Final[Mapping[Status | Kind, str]] = {
     "failed": "bold red", "error": "bold magenta", "warned": "yellow", "skipped": "dim", "passed": "green",

@@ -8,31 +8,14 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Final
 
-from conformance.configuration import Configuration, SeverityOverride
+from conformance.checks.base import Rule
+from conformance.config.configuration import Configuration, SeverityOverride
 from conformance.errors import ConfigurationError
-from conformance.masking import mask
-from conformance.model import Model
-from conformance.rules import (
-    business,
-    counts,
-    crdt,
-    documents,
-    embeddings,
-    indexes,
-    permissions,
-    queries,
-    references,
-    roles,
-    security,
-    snapshots,
-    streams,
-    subscriptions,
-    sync,
-    totals,
-    uniqueness,
-    validators,
-)
-from conformance.rules.base import Rule
+from conformance.model.collection import Model
+from conformance.rules.data import business, counts, documents, embeddings, references, snapshots, totals, uniqueness
+from conformance.rules.ditto import crdt, permissions, subscriptions, sync
+from conformance.rules.server import indexes, queries, roles, security, streams, validators
+from conformance.text.masking import mask
 
 #: Families in the order in which a reviewer reads them.
 FAMILIES: Final[Mapping[str, Callable[[Model, Configuration], Iterator[Rule]]]] = {

@@ -20,16 +20,17 @@ from typing import Any, Final
 import pytest
 from pymongo.database import Database
 
-from conformance.connector import ConnectorSettings, load_connector
+from conformance.ditto.connector import ConnectorSettings, load_connector
 from conformance.errors import TargetError
-from conformance.model import IdMapping, load_model
-from conformance.session import Project
-from conformance.target import Target
-from edge.bridge import Bridge, Hooks
-from edge.sdk import unavailable
-from edge.state import State
-from edge.store import Store, identifier
-from edge.synced import Synced, synced_collections
+from conformance.model.collection import IdMapping
+from conformance.model.loading import load_model
+from conformance.run.session import Project
+from conformance.server.target import Target
+from edge.bridge.bridge import Bridge, Hooks
+from edge.bridge.state.state import State
+from edge.bridge.synced_collection import Synced, synced_collections
+from edge.store.sdk import unavailable
+from edge.store.store import Store, identifier
 from suites.benchmarks.tables import Tables
 
 Document = dict[str, Any]

@@ -16,12 +16,12 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.database import Database
 
-from conformance import provision
-from conformance.session import Project
-from conformance.target import Target
+from conformance.run.session import Project
+from conformance.server import provision
+from conformance.server.target import Target
+from generator.columns.plan import Plan
 from generator.dataset import SHAPES
 from generator.loader import load
-from generator.plan import Plan
 from suites.benchmarks.tables import Tables, seconds
 
 #: A process that makes every document of so many orders, encodes it, and prints its peak memory in MB.
@@ -29,7 +29,7 @@ MEMORY = """
 import re, sys
 from pathlib import Path
 import bson
-from conformance.session import load_project
+from conformance.run.session import load_project
 from generator.plan import Plan
 project = load_project(num_orders=int(sys.argv[1]))
 for _, documents in Plan(project.model, project.configuration, project.settings).documents():

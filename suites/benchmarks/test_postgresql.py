@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import pytest
 
-from conformance.configuration import NamedQuery, filled
-from conformance.rules.base import Context
-from conformance.rules.queries import values_for
-from conformance.session import Project
-from conformance.target import Target
+from conformance.checks.base import Context
+from conformance.config.configuration import NamedQuery, filled
+from conformance.rules.server.queries import values_for
+from conformance.run.session import Project
+from conformance.server.target import Target
 from suites.benchmarks.tables import Tables, medians, megabytes
 from suites.benchmarks.twin import fill, postgresql, queries
 

@@ -12,14 +12,14 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from pymongo.database import Database
 
-from conformance.model import Reference
-from conformance.oracle import conforms
-from conformance.rules.base import Context
+from conformance.checks.base import Context
+from conformance.model.collection import Reference
+from conformance.model.document_validator import conforms
+from conformance.model.server_validator import validator
 from conformance.rules.catalogue import DATA_FAMILIES
-from conformance.runner import Run
-from conformance.session import Project
-from conformance.target import Target
-from conformance.validator import validator
+from conformance.run.runner import Run
+from conformance.run.session import Project
+from conformance.server.target import Target
 from suites.benchmarks.tables import Tables, medians, seconds
 
 #: Documents of each collection that `jsonschema` is given; the time for all is extrapolated from them.

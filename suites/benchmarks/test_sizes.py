@@ -12,19 +12,19 @@ from typing import Any, Final
 import pytest
 from pymongo.database import Database
 
-from conformance import provision
-from conformance.connector import load_connector
-from conformance.live import declared_index
-from conformance.model import Collection
-from conformance.report.measured import held_by_devices, measured
+from conformance.checks.base import Context
+from conformance.ditto.connector import load_connector
+from conformance.model.collection import Collection
 from conformance.results import Result
-from conformance.rules.base import Context
-from conformance.runner import Run
-from conformance.session import Project
-from conformance.target import Target
-from edge.sdk import unavailable
-from edge.store import Store
-from edge.synced import Synced, synced_collections
+from conformance.run.measurements import held_by_devices, measured
+from conformance.run.runner import Run
+from conformance.run.session import Project
+from conformance.server import provision
+from conformance.server.metadata import declared_index
+from conformance.server.target import Target
+from edge.bridge.synced_collection import Synced, synced_collections
+from edge.store.sdk import unavailable
+from edge.store.store import Store
 from generator.dataset import SHAPES
 from suites.benchmarks.tables import Tables, megabytes
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from pymongo import MongoClient
 
-from conformance.embedded import EmbeddedServer, find_mongod
+from conformance.embedded.server import EmbeddedServer, find_mongod
 from suites.benchmarks.tables import Tables, medians, seconds
 
 _COLD: Final = 5

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from pymongo.database import Database
 
-from conformance.paths import value_at
+from conformance.text.paths import value_at
 
 FILES: Final = Path(__file__).with_name("postgresql")
 #: The same memory as the embedded mongod has, and what is said of fast disks; otherwise PostgreSQL's defaults.

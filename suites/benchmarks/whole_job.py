@@ -16,16 +16,16 @@ from pathlib import Path
 
 from pymongo import MongoClient
 
-from conformance import provision
-from conformance.connection import OPTIONS
-from conformance.embedded import EmbeddedServer
-from conformance.rules.base import Context
+from conformance.checks.base import Context
+from conformance.connection.client import OPTIONS
+from conformance.embedded.server import EmbeddedServer
 from conformance.rules.catalogue import DATA_FAMILIES
-from conformance.runner import Run
-from conformance.session import load_project
+from conformance.run.runner import Run
+from conformance.run.session import load_project
+from conformance.server import provision
+from generator.columns.plan import Plan
 from generator.dataset import SHAPES
 from generator.loader import load
-from generator.plan import Plan
 
 
 def processor_seconds(process: int) -> float:

@@ -12,7 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from conformance.model import Model
+from conformance.model.collection import Model
 from tests.faults.expansion import expand
 
 HERE: Final = Path(__file__).parent

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from conformance.model import Collection, Field, Model
+from conformance.model.collection import Collection, Field, Model
 
 Data = dict[str, Any]
 #: Patterns for $-placeholders of an edit: the first document edited.

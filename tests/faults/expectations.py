@@ -10,8 +10,8 @@ from typing import Any
 
 from pymongo.database import Database
 
+from conformance.checks.base import Rule
 from conformance.results import Result
-from conformance.rules.base import Rule
 from tests.faults.catalogue import Fault
 from tests.faults.documents import Touched
 from tests.faults.values import made

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from conformance.configuration import Configuration
-from conformance.connection import OPTIONS
-from conformance.model import Model
-from conformance.rules.base import Context, Rule
+from conformance.checks.base import Context, Rule
+from conformance.config.configuration import Configuration
+from conformance.connection.client import OPTIONS
+from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
-from conformance.runner import Run
+from conformance.run.runner import Run
 from tests.faults.catalogue import Fault
 from tests.faults.documents import Touched, edit_documents
 from tests.faults.expectations import Results, Verdict, verdict

@@ -15,14 +15,16 @@ import yaml
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from conformance.configuration import Configuration, GenerationFile, load_configuration
-from conformance.model import Model, load_model
-from conformance.provision import apply, plan
-from conformance.reading import read_yaml
-from conformance.rules.base import Context
-from conformance.settings import Settings, load_settings
+from conformance.checks.base import Context
+from conformance.config.configuration import Configuration, GenerationFile
+from conformance.config.loading import load_configuration
+from conformance.config.settings import Settings, load_settings
+from conformance.files.strict_files import read_yaml
+from conformance.model.collection import Model
+from conformance.model.loading import load_model
+from conformance.server.provision import apply, plan
+from generator.columns.plan import Plan
 from generator.loader import load
-from generator.plan import Plan
 from tests.faults.values import at, made, put, take
 
 Document = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pymongo import MongoClient, monitoring
 
-from conformance.rules.base import Context, Rule
-from conformance.runner import Run
+from conformance.checks.base import Context, Rule
+from conformance.run.runner import Run
 
 #: Stands for what is no document: collections' options and indexes.
 METADATA: Final = "*metadata*"

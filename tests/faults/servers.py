@@ -11,9 +11,9 @@ from typing import Any, Final
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from conformance.embedded import EmbeddedServer
-from conformance.provision import apply, plan
-from conformance.rules.base import Context
+from conformance.checks.base import Context
+from conformance.embedded.server import EmbeddedServer
+from conformance.server.provision import apply, plan
 
 Document = dict[str, Any]
 #: Bytes of a document, and how many of them fill the embedded server's oplog of 512 MB.

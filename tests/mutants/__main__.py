@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from conformance.embedded import EmbeddedServer
+from conformance.embedded.server import EmbeddedServer
 from tests.mutants.session import DirtyGroundError, Mutant, Session, forget_survivors
 from tests.mutants.survivors import survivors
 from tests.mutants.trial import ROOT, Ready, Subject, prepare, ready, subjects

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.root import ROOT
 
 if TYPE_CHECKING:
-    from conformance.configuration import Configuration
-    from conformance.model import Model
+    from conformance.config.configuration import Configuration
+    from conformance.model.collection import Model
     from tests.faults.catalogue import Catalogue, Fault
     from tests.faults.judgement import Judge
     from tests.faults.place import Place
@@ -78,9 +78,9 @@ def ready(note: Path) -> Ready:
     """Read the note, and import what is not mutated and takes long, so that no trial has to."""
     for name in ("numpy", "pymongo", "pytest", "scipy.special", "scipy.stats", "tests.faults.server_state"):
         import_module(name)
-    from conformance.configuration import load_configuration
-    from conformance.model import load_model
-    from conformance.settings import Settings
+    from conformance.config.loading import load_configuration
+    from conformance.config.settings import Settings
+    from conformance.model.loading import load_model
 
     ground: Ground = pickle.loads(note.read_bytes())  # noqa: S301 - our own process wrote it
     model = load_model(ground.root)
@@ -91,7 +91,7 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
     """Make the databases anew; the first time also see which faults the original names on them, for ``note``."""
     from pymongo import MongoClient
 
-    from conformance.model import load_model
+    from conformance.model.loading import load_model
     from tests.faults.catalogue import load_catalogue
     from tests.faults.place import Place
     from tests.faults.reading import readers

@@ -26,7 +26,7 @@ from typing import Any, Final
 import cbor2
 
 from conformance.errors import TargetError
-from edge.store import StatementError, Store, identifier
+from edge.store.store import StatementError, Store, identifier
 from tests.torture import sabotage, strays
 from tests.torture.places import NAMES, device_id, fields_of, key_for
 
@@ -37,7 +37,7 @@ DOCUMENTS: Final = 60
 _PAUSE: Final = 0.004
 #: The field that both sides write.
 SHARED: Final = "both"
-#: Documents of a collection that chatter may delete: more within a minute would be kept in MongoDB (edge.holds).
+#: Documents of a collection that chatter may delete: more within a minute would be kept in MongoDB (held_deletions.py).
 _DELETIONS: Final = 5
 
 

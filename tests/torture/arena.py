@@ -19,7 +19,7 @@ from typing import Any
 import cbor2
 from pymongo.errors import PyMongoError
 
-from conformance.embedded import EmbeddedServer
+from conformance.embedded.server import EmbeddedServer
 from tests.link import Link
 from tests.torture import strays
 from tests.torture.comparison import Journal, Sides, Stray, problems, text_of

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from tests.embedding import eventually
+from tests.conformance.embedded.processes import eventually
 from tests.torture.arena import Arena
 from tests.torture.process import SOON, Process
 

@@ -16,7 +16,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from conformance.embedded import EmbeddedServer
+from conformance.embedded.server import EmbeddedServer
 from tests.torture import strays
 from tests.torture.actor import DOCUMENTS, SHARED
 from tests.torture.comparison import DELETED, MADE, NOTHING, Journal, Stray

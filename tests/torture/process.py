@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final, TextIO
 
-from tests.embedding import ROOT, eventually
+from tests.conformance.embedded.processes import ROOT, eventually
 
 Document = dict[str, Any]
 Note = Callable[[Document], None]

@@ -13,7 +13,7 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.operations import DeleteOne, UpdateOne
 
-from edge.store import Store
+from edge.store.store import Store
 
 _SHARE = 10
 

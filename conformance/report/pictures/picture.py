@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from conformance.packaged import packaged
+from conformance.files.packaged import packaged
 from conformance.report.pictures.svg import element
 
 _STYLE: Final = packaged("conformance.report", "templates/picture.css")

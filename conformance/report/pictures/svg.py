@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from conformance.report.visible import visible
+from conformance.text.visible import visible
 
 #: Width of every picture in its own units: at that many pixels its text is as large as the page's small print.
 WIDTH: Final = 400

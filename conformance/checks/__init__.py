@@ -1,0 +1,5 @@
+"""HOW a rule asks the database: the mechanisms that the rules share.
+
+Imports ditto, language, config, the model and below; never a rule. Start at base.py; document_scan.py answers all
+tests of single documents in one scan, join.py all questions about children and parents in one pass.
+"""

@@ -1,0 +1,268 @@
+"""What users may do with the documents of a collection, and what they should: two computations that share nothing.
+
+What they may do are the file's conditions, put to the server as filters. Which documents are theirs is the model's to
+say: those that refer to the user's own document of the users' collection, grouped and counted without any filter; of
+a collection that belongs to nobody, all, or where it has rules, all that are not soft-deleted. Where the documents of
+today show no difference, both are asked of documents and users that there could be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import ConfigurationError as PyMongoConfigurationError
+from pymongo.errors import InvalidOperation, OperationFailure
+
+from conformance.checks.base import Context, Document, listed
+from conformance.checks.signed_in import FILE, found, signed_in
+from conformance.ditto.permissions import (
+    PERMISSIONS_FILE,
+    Operation,
+    Permissions,
+    User,
+    allowed,
+    document_of,
+    known_users,
+)
+from conformance.ditto.subscriptions import Device, Subscription, Subscriptions, values_for
+from conformance.language.conditions import (
+    Always,
+    Attribute,
+    Comparison,
+    Condition,
+    Every,
+    Parameter,
+    Some,
+    comparisons,
+    holds,
+    to_mongo,
+)
+from conformance.language.witnesses import named, representatives, states_of
+from conformance.model.collection import Collection
+from conformance.results import Outcome, Sample
+from conformance.text.rendering import shorten
+
+_NOTHING: Final[Mapping[str, Any]] = {"_id": {"$in": []}}
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """One collection under the permissions, in the database under judgement."""
+
+    context: Context
+    collection: Collection
+    permissions: Permissions
+    session: ClientSession | None = None
+
+    @cached_property
+    def own(self) -> Mapping[str, Document]:
+        """The document of the users' collection by the id of its user, for everyone who is known."""
+        documents = list(self.context.collection(self.permissions.users.collection).find(session=self.session))
+        people = known_users(self.permissions, self.context.model, documents)
+        return {user.id: document_of(self.permissions, documents, user) for user in people}
+
+    @cached_property
+    def people(self) -> Sequence[User]:
+        """Everyone who is known."""
+        return known_users(self.permissions, self.context.model, self.own.values())
+
+    def operation(self, operation: Operation, *, needed: bool) -> Outcome:
+        """Documents on which someone may do the operation and should not, or should and may not."""
+        found = self._judged(operation, needed=needed) or self._at_one_moment(operation, needed=needed)
+        if found is not None:
+            return found if found.violations else self._in_principle(operation, found, needed=needed)
+        why = "what users may see, counted by filters, is not what the server's grouping has"
+        examined = self.context.counts[self.collection.name]
+        return listed(self.context, examined, [Sample(why, ref=self.collection.name)])
+
+    def _at_one_moment(self, operation: Operation, *, needed: bool) -> Outcome | None:
+        """The same with all asked as of one moment: somebody may have written between filters and grouping."""
+        try:
+            with self.context.database.client.start_session(snapshot=True) as session:
+                return replace(self, session=session)._judged(operation, needed=needed)
+        except (OperationFailure, InvalidOperation, PyMongoConfigurationError):  # a standalone server keeps no moments
+            return None
+
+    def _judged(self, operation: Operation, *, needed: bool) -> Outcome | None:
+        """None where the numbers differ, although no document is one of too many or too few."""
+        wrong: list[tuple[str, Document]] = []
+        numbers = []
+        for user in self.people:
+            may = to_mongo(allowed(self.permissions, self.collection, user, operation))
+            should, number = self._share(user) if needed else (_NOTHING, 0)
+            numbers.append(self._count(may))
+            name = self.own[user.id]["_id"]
+            too_much, too_little = {"$and": [may, {"$nor": [should]}]}, {"$and": [should, {"$nor": [may]}]}
+            if numbers[-1] != number or self._count(too_much):
+                wrong.append((f"{name} may {operation} it, and should not", too_much))
+                wrong.append((f"{name} should {operation} it, and may not", too_little))
+        evidence = {"users": len(numbers), "documents of each": f"{min(numbers)} to {max(numbers)}"}
+        return self._outcome(wrong, evidence)
+
+    def _outcome(self, wrong: Sequence[tuple[str, Document]], evidence: Mapping[str, Any]) -> Outcome | None:
+        examined, documents = self.context.counts[self.collection.name], self.context.collection(self.collection.name)
+        if not wrong:
+            return Outcome(examined, evidence=evidence)
+        anyone = {"$or": [condition for _, condition in wrong]}
+        violations = documents.count_documents(anyone, session=self.session)
+        if not violations:
+            return None
+        broken = documents.find(anyone, {"_id": 1}, session=self.session).sort("_id", 1).limit(self.context.sample_size)
+        samples = (Sample(self._why(one["_id"], wrong), id=one["_id"]) for one in broken)
+        return Outcome(examined, violations, self.context.samples(samples), evidence=evidence)
+
+    def _why(self, _id: Any, wrong: Sequence[tuple[str, Document]]) -> str:
+        """The first reason for which the document was found, and for how many users there is one."""
+        documents = self.context.collection(self.collection.name)
+        reasons = [
+            why
+            for why, condition in wrong
+            if documents.find_one({"$and": [{"_id": _id}, condition]}, {"_id": 1}, session=self.session)
+        ]
+        return reasons[0] if len(reasons) == 1 else f"{reasons[0]}; so it is for {len(reasons)} users"
+
+    def _in_principle(self, operation: Operation, found: Outcome, *, needed: bool) -> Outcome:
+        """What was found, and the first document that is not there today and would be one of too many or too few."""
+        for own, user in self._anybody(operation):
+            may = allowed(self.permissions, self.collection, user, operation)
+            should = self._theirs(own) if needed else Always(False)
+            for document in representatives(self.collection, (may, should)):
+                if (allows := holds(may, document)) != holds(should, document):
+                    verdict = f"may {operation} it, and should not" if allows else f"should {operation} it, and may not"
+                    has = ", ".join(
+                        f"no {path}" if value is None else f"{path} {shorten(value)}"
+                        for path, value in document.items()
+                    )
+                    whose = ", ".join(f"{name} {shorten(value)}" for name, value in user.attributes.items())
+                    why = f"were there a document with {has or 'any value'}: a user with {whose} {verdict}"
+                    return replace(found, violations=1, samples=(Sample(why, ref=self._rules_of(operation)),))
+        return found
+
+    def _rules_of(self, operation: Operation) -> str:
+        """Where in the file the rules about the operation are."""
+        numbers = [str(number) for number, rule in enumerate(self.permissions.rules)
+                   if rule.collection == self.collection.name and rule.grants(operation)]  # fmt: skip
+        return f"config/{PERMISSIONS_FILE}: rules" + (f"[{', '.join(numbers)}]" if numbers else "")
+
+    def _anybody(self, operation: Operation) -> Iterator[tuple[Document, User]]:
+        """Someone who is known, and who there could be: of each value that a rule names, and of one that none does.
+
+        Each with the document that would make them known.
+        """
+        someone = self.people[0]
+        yield self.own[someone.id], someone
+        rules = [rule.parsed for rule in self.permissions.of(self.collection.name) if rule.grants(operation)]
+        said = [comparison for rule in rules for comparison in comparisons(rule)]
+        keys: dict[str, list[str]] = {}
+        for path, target in (*self._references, *((one.path, name) for one in said for name in _attributes(one))):
+            keys.setdefault(path, []).append(target)
+        users = self.context.model[self.permissions.users.collection]
+        for path, targets in keys.items():
+            values = named(comparison for comparison in said if comparison.path == path)
+            for value in states_of(users, targets[0], values):
+                own = {**self.own[someone.id], **dict.fromkeys(targets, value)}
+                yield own, replace(someone, attributes={name: own.get(name) for name in someone.attributes})
+
+    def subscriptions(self, subscriptions: Subscriptions) -> Outcome:
+        """The subscriptions that select documents which their user may not read."""
+        entries, problems = subscriptions.of(self.collection.name), []
+        for place, device, one in entries:
+            why = None if self._within(subscriptions, device, one) else self._beyond(subscriptions, device, one)
+            problems += [Sample(why, ref=f"{FILE}: {place}")] if why else []
+        return listed(self.context, len(entries), problems)
+
+    def _within(self, subscriptions: Subscriptions, device: Device, one: Subscription) -> bool:
+        """True when the permission is one of what the subscription demands, word for word, whatever the data."""
+        rules = self.permissions.of(self.collection.name)
+        condition = one.selection.condition
+        demanded = [
+            _of_the_user(part, subscriptions)
+            for part in (condition.parts if isinstance(condition, Every) else (condition,))
+        ]
+        return device.user == "super_manager" or any(rule.grants("read") and rule.parsed in demanded for rule in rules)
+
+    def _beyond(self, subscriptions: Subscriptions, device: Device, one: Subscription) -> str | None:
+        """What the first user for whom there is any would hold and may not read."""
+        for name, user in signed_in(self.context, device):
+            values = values_for(subscriptions, one.selection.parameters, user, self.context.database)
+            may = to_mongo(allowed(self.permissions, self.collection, user, "read"))
+            over = {"$and": [to_mongo(one.selection.bound(values)), {"$nor": [may]}]}
+            number, example = found(self.context, self.collection.name, over)
+            if number:
+                return f"the user of {name} would hold {number} documents and may not read them, such as {example}"
+        return None
+
+    def _count(self, condition: Mapping[str, Any]) -> int:
+        """Documents that meet a filter; asked once."""
+        key = repr(condition)
+        if key not in self._counted:
+            documents = self.context.collection(self.collection.name)
+            self._counted[key] = documents.count_documents(condition, session=self.session)
+        return self._counted[key]
+
+    @cached_property
+    def _counted(self) -> dict[str, int]:
+        return {}
+
+    def _theirs(self, own: Document) -> Condition:
+        """Which documents are those of the user whom the document makes known, as the model has it."""
+        if not self.collection.synced:
+            return Always(False)
+        keys: Sequence[tuple[str, Any]] = [(field, own.get(target)) for field, target in self._references]
+        if keys:
+            return Some(tuple(Comparison(field, "=", key) for field, key in keys))
+        flag = self.collection.soft_delete
+        ruled = flag is not None and self.permissions.of(self.collection.name)
+        return Comparison(flag, "=", False) if flag is not None and ruled else Always(True)
+
+    def _share(self, user: User) -> tuple[Mapping[str, Any], int]:
+        """The user's documents as a filter, and their number as the server's grouping has it."""
+        theirs = self._theirs(self.own[user.id])
+        if isinstance(theirs, Always):
+            everything = self._count({}) if self.session else self.context.counts[self.collection.name]
+            return to_mongo(theirs), everything if theirs.holds else 0
+        keys = [(comparison.path, comparison.value) for comparison in comparisons(theirs)]
+        number = sum(n for group, n in self._groups if any(_is(group.get(field), key) for field, key in keys))
+        return to_mongo(theirs), number
+
+    @cached_property
+    def _references(self) -> Sequence[tuple[str, str]]:
+        """The fields that refer to the users' collection, each with the field there."""
+        return [
+            (reference.field, reference.target_field)
+            for reference in self.collection.references
+            if reference.target == self.permissions.users.collection
+        ]
+
+    @cached_property
+    def _groups(self) -> Sequence[tuple[Mapping[str, Any], int]]:
+        """The collection's documents grouped by whose they are, or whether they are deleted; with their numbers."""
+        flag = self.collection.soft_delete
+        fields = [field for field, _ in self._references] or ([flag] if flag else [])
+        stage = {"$group": {"_id": {field: f"${field}" for field in fields}, "number": {"$sum": 1}}}
+        rows = self.context.collection(self.collection.name).aggregate([stage], session=self.session)
+        return [(row["_id"], row["number"]) for row in rows]
+
+
+def _of_the_user(condition: Condition, subscriptions: Subscriptions) -> Condition:
+    """A comparison with a parameter that is an attribute of the user's, as a permission would say it."""
+    if isinstance(condition, Comparison) and isinstance(condition.value, Parameter):
+        source = subscriptions.parameters.get(condition.value.name)
+        if source is not None and source.user is not None:
+            return replace(condition, value=Attribute(source.user))
+    return condition
+
+
+def _attributes(comparison: Comparison) -> list[str]:
+    """The user's attributes that a comparison names."""
+    return [value.name for value in comparison.values if isinstance(value, Attribute)]
+
+
+def _is(value: Any, key: Any) -> bool:
+    """Equal as MongoDB compares, which finds a value in an array too."""
+    values = value if isinstance(value, list) else [value]
+    return any(type(one) is type(key) and one == key for one in values)

@@ -1,0 +1,21 @@
+"""Configuration files that rules read when they run: a broken one is a finding of one rule, and the rest is skipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from conformance.checks.base import Context, Rule, listed, skipped
+from conformance.errors import ConfigurationError
+from conformance.results import Outcome, Sample
+
+
+def unreadable(
+    context: Context, rules: Sequence[Rule], file: str, error: ConfigurationError, told_by: str
+) -> Mapping[str, Outcome]:
+    """Outcomes when a file (``config/…``) cannot be read: the rule ``told_by`` says so, the others point to it."""
+    what = str(error).removeprefix(f"{context.model.root / file}")
+    why = re.sub(r"^:(\d+): ", r"line \1: ", what).removeprefix(": ")
+    found = listed(context, 1, [Sample(why, ref=file)])
+    elsewhere = skipped(f"{file} cannot be read: see {told_by}")
+    return {rule.id: found if rule.id == told_by else elsewhere for rule in rules}

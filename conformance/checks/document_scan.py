@@ -1,0 +1,165 @@
+"""Tests of single documents: all of a collection's are answered by one scan when it is clean.
+
+Each test has a `screen`, a cheap query that every violating document meets, often shared by many tests (not meeting
+the validator, say). One `find` for the disjunction of a collection's screens settles them all; only tests whose screen
+found something are then asked one by one, and of few suspects by their _ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bson import json_util
+from pymongo.collection import Collection as MongoCollection
+
+from conformance.checks.base import Context, Document, Rule, skipped
+from conformance.results import Outcome, Sample
+
+Query = dict[str, Any]
+
+#: Suspects that are few enough to be asked for one by one.
+_FEW: Final = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentTest:
+    """A check that looks at each document by itself.
+
+    ``violating`` selects exactly the broken documents, and ``why`` explains one; when a query cannot tell,
+    ``violating`` is None and ``why`` decides for each document of the screen (None: it is fine). ``guards`` are
+    expressions that are all true of a document that can be examined; where no document can, the rule is skipped,
+    and ``needs`` names the fields that were looked for. ``field`` is the top-level field that it is about.
+    """
+
+    collection: str
+    screen: Query
+    why: Callable[[Document], str | None]
+    violating: Query | None = None
+    guards: tuple[Any, ...] = ()
+    needs: str = ""
+    field: str | None = None
+
+    def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+        """See Check."""
+        return screen(context, rules)
+
+
+def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """The outcomes of rules whose checks are DocumentTests of one collection, in as few scans as may be."""
+    tests = {rule: rule.check for rule in rules if isinstance(rule.check, DocumentTest)}
+    name = next(iter(tests.values())).collection
+    collection, here = context.collection(name), context.range(name).of("_id")
+    if not context.counts[name]:
+        return {rule.id: skipped(f"{name} is empty") for rule in rules}
+    size = context.number(name, here)
+    sizes = _sizes(collection, here, tests, size)
+    outcomes: dict[str, Outcome] = {}
+    suspects: dict[str, list[Rule]] = defaultdict(list)
+    screens: dict[str, Query] = {}
+    for rule, test in tests.items():
+        if not size:
+            outcomes[rule.id] = skipped(f"no document of {name} is in this part")
+            continue
+        key = json.dumps(test.screen, default=json_util.default, sort_keys=True)
+        screens[key] = test.screen
+        suspects[key].append(rule)
+    narrow = _narrow(collection, list(screens.values()), here)
+    for key, query in screens.items():
+        if narrow is None or collection.find_one({**narrow, "$and": [query]}, {"_id": 1}) is None:
+            outcomes |= {rule.id: Outcome(sizes[rule]) for rule in suspects[key]}
+        else:
+            sharing = {rule: tests[rule] for rule in suspects[key]}
+            outcomes |= _one_by_one(context, name, sizes, {**narrow, "$and": [query]}, sharing, narrow)
+    return outcomes | {
+        rule.id: skipped(f"no document of {name} has {test.needs}")
+        for rule, test in tests.items()
+        if size and not sizes[rule] and not outcomes[rule.id].violations
+    }
+
+
+def _sizes(
+    collection: MongoCollection[Document], here: Query, tests: Mapping[Rule, DocumentTest], size: int
+) -> dict[Rule, int]:
+    """How many documents each test can examine; all that have guards are counted in one scan."""
+    guarded = {rule: test.guards for rule, test in tests.items() if test.guards}
+    sizes = dict.fromkeys(tests, size)
+    if not guarded or not size:
+        return sizes
+    numbers = {
+        f"n{n}": {"$sum": {"$cond": [{"$and": list(guards)}, 1, 0]}} for n, guards in enumerate(guarded.values())
+    }
+    (found,) = collection.aggregate([*([{"$match": here}] if here else []), {"$group": {"_id": None, **numbers}}])
+    return sizes | {rule: found[f"n{n}"] for n, rule in enumerate(guarded)}
+
+
+def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Query) -> Query | None:
+    """What restricts every further query to the documents that meet any of the screens; None when there are none.
+
+    Few are asked for by _id, which saves a scan of the collection per test; of many, and of those that cannot be asked
+    for by what Python reads of their _id (bytes that are no text), all that are ``here`` are looked at again.
+    """
+    if not screens:
+        return None
+    few = [one["_id"] for one in collection.find({"$or": screens, **here}, {"_id": 1}).limit(_FEW + 1)]
+    if not few:
+        return None
+    by_id: Query = {"_id": {"$in": few}}
+    return by_id if len(few) <= _FEW and collection.count_documents({**by_id, "$or": screens}) == len(few) else here
+
+
+def _one_by_one(
+    context: Context,
+    name: str,
+    sizes: Mapping[Rule, int],
+    suspects: Query,
+    tests: Mapping[Rule, DocumentTest],
+    narrow: Query,
+) -> dict[str, Outcome]:
+    collection = context.collection(name)
+    outcomes: dict[str, Outcome] = {}
+    deciding: dict[Rule, DocumentTest] = {}
+    for rule, test in tests.items():
+        if test.violating is None:
+            deciding[rule] = test
+            continue
+        violating = {**narrow, "$and": [test.violating]}
+        violations = collection.count_documents(violating)
+        found = collection.find(violating).sort("_id", 1).limit(context.sample_size) if violations else ()
+        samples = context.samples(
+            Sample(test.why(one) or _symbol(context, test, one["_id"]) or rule.title, one["_id"]) for one in found
+        )
+        outcomes[rule.id] = Outcome(max(sizes[rule], violations), violations, samples)
+    if deciding:
+        outcomes |= _decide(context, name, sizes, suspects, deciding)
+    return outcomes
+
+
+def _symbol(context: Context, test: DocumentTest, identity: Any) -> str | None:
+    """Name the fields that hold a BSON symbol, which the driver reads as a string; None where there is none."""
+    fields = context.model[test.collection].walk()
+    paths = [field.path for field in fields if test.field in (None, field.path.split(".")[0])]
+    types = {f"t{place}": {"$type": f"${path}"} for place, path in enumerate(paths)}
+    pipeline: list[Query] = [{"$match": {"_id": identity}}, {"$project": {"_id": 0, **types}}]
+    found = next(iter(context.collection(test.collection).aggregate(pipeline)), {})
+    held = [path for place, path in enumerate(paths) if found.get(f"t{place}") == "symbol"]
+    return f"{', '.join(held)} is of the BSON type symbol, not string; write it as a string" if held else None
+
+
+def _decide(
+    context: Context, name: str, sizes: Mapping[Rule, int], suspects: Query, tests: Mapping[Rule, DocumentTest]
+) -> dict[str, Outcome]:
+    """One walk over the suspects for all tests that only Python can decide; holds counts and samples only."""
+    violations: dict[str, int] = dict.fromkeys((rule.id for rule in tests), 0)
+    samples: dict[str, list[Sample]] = {rule.id: [] for rule in tests}
+    for document in context.collection(name).find(suspects).sort("_id", 1):
+        for rule, test in tests.items():
+            why = test.why(document)
+            if why is not None:
+                violations[rule.id] += 1
+                if len(samples[rule.id]) < context.sample_size:
+                    samples[rule.id].append(Sample(why, document["_id"]))
+    return {rule.id: Outcome(sizes[rule], violations[rule.id], tuple(samples[rule.id])) for rule in tests}

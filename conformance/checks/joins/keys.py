@@ -1,0 +1,108 @@
+"""Keys: documents asked for by the values that they refer with, or are referred to by, whatever those are.
+
+The server compares numbers by their value, finds a list by what is in it, and cannot be asked for bytes that are no
+text; a reference means the value itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Final
+
+from bson import Decimal128, MaxKey, MinKey, ObjectId
+
+from conformance.checks.base import Context
+
+Row = dict[str, Any]
+
+#: Keys of one `$in`: large enough that few are sent, small enough for one command.
+_KEYS: Final = 1000
+#: MongoDB 6.0 has two query engines. What the faster one hands to the other as a key of these types arrives as an
+#: object around it, and equals no other key.
+_WRAPPED: Final = ({"": MinKey()}, {"": MaxKey()})
+#: Keeps every document, and a `$group` that follows it out of the faster engine.
+IN_ONE_ENGINE: Final[Row] = {"$redact": "$$KEEP"}
+#: What stands in a key for bytes that are no text; asked for as such, they would not be found.
+_UNREADABLE: Final = "\ufffd"
+
+
+def matching(query: Row) -> list[Row]:
+    """The query as stages of a pipeline: none where it is for everything."""
+    return [{"$match": query}] if query else []
+
+
+def among(field: str, keys: list[Any]) -> Row:
+    """A query for the documents whose field is one of the keys, by index where the keys are plain.
+
+    Where one of them holds bytes that are no text it finds all documents of that kind.
+    """
+    one_of = {"$in": keys, "$not": {"$type": "array"}}  # which would be found by what is in it
+    value = {"$ifNull": [f"${field}", None]}
+    query: Row = {field: one_of} if _plain(keys) else {"$expr": {"$in": [value, {"$literal": keys}]}}
+    return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if _unreadable(keys) else query
+
+
+def askable(keys: list[Any]) -> bool:
+    """Whether one query can be made of what Python read of the keys, and finds just the documents that have them."""
+    return len(keys) <= _KEYS and _plain(keys) and not _unreadable(keys)
+
+
+def _plain(keys: list[Any]) -> bool:
+    return all(isinstance(key, str | int | ObjectId) for key in keys)
+
+
+def _unreadable(keys: list[Any]) -> bool:
+    return any(isinstance(key, str) and _UNREADABLE in key for key in keys)
+
+
+def wrapped(key: str) -> Row:
+    """Return the expression that tells whether a key looks wrapped by the server."""
+    return {"$in": [key, {"$literal": list(_WRAPPED)}]}
+
+
+def is_wrapped(key: Any) -> bool:
+    """Return whether a key, or a part of it, looks wrapped by the server; the pipeline then runs `IN_ONE_ENGINE`."""
+    return isinstance(key, dict) and (key in _WRAPPED or any(map(is_wrapped, key.values())))
+
+
+def identity(key: Any) -> Any:
+    """What is equal for keys that are one to the server, which compares numbers by their value."""
+    value = key.to_decimal() if isinstance(key, Decimal128) else key
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    if is_number and (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
+        return value
+    return repr(key)
+
+
+def in_parts(keys: list[Any]) -> Iterator[list[Any]]:
+    """The keys, as many at a time as one query takes."""
+    return (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
+
+
+def ordered(field: str) -> list[Row]:
+    """Return the stages that sort documents by a key, then by _id; a list is one value, as it is to a partition.
+
+    A plain `$sort` takes a list by its least element.
+    """
+    return [{"$addFields": {"_key": {"key": f"${field}"}}}, {"$sort": {"_key": 1, "_id": 1}}, {"$unset": "_key"}]
+
+
+def those(context: Context, name: str, field: str, keys: list[Any], also: Row, *shown: str) -> Iterator[Row]:
+    """The first documents whose field is one of the keys, in its order, with the fields that are to be shown."""
+    query, limit = {**among(field, keys), **also}, 0 if _unreadable(keys) else context.sample_size
+    wanted = {identity(key) for key in keys}
+    found = sorted_by_key(context, name, field, keys, query, [field, *shown], limit)
+    return (one for one in found if identity(one.get(field)) in wanted)
+
+
+def sorted_by_key(
+    context: Context, name: str, field: str, keys: list[Any], query: Row, shown: list[str], limit: int = 0
+) -> Iterator[Row]:
+    """Return the documents of a query for these keys in the order of their key, by index where no key is a list."""
+    if not any(isinstance(key, list) for key in keys):
+        found = context.collection(name).find(query, shown).sort([(field, 1), ("_id", 1)])
+        return iter(found.limit(limit))
+    stages = [{"$match": query}, *ordered(field), *([{"$limit": limit}] if limit else [])]
+    return iter(context.collection(name).aggregate([*stages, {"$project": dict.fromkeys(shown, 1)}], allowDiskUse=True))

@@ -1,0 +1,148 @@
+"""References in the pass over children and parents: parents that are missing, and parents that are deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from conformance.checks.base import LISTED_IN_EVIDENCE, Context
+from conformance.checks.joins.join import Part
+from conformance.checks.joins.keys import Row, among, identity, in_parts, ordered, those
+from conformance.model.collection import Model, Reference
+from conformance.results import Outcome, Sample
+from conformance.text.rendering import shorten
+
+#: Groups whose parents are all marked as deleted.
+_DELETED: Final = ({"$gt": ["$_parents", 0]}, {"$eq": ["$_kept", 0]})
+
+
+def missing_parent(reference: Reference) -> Part:
+    """Children whose reference is to no document."""
+
+    def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
+        return Outcome(
+            examined,
+            sum(row["_n"] for row in rows),
+            children(context, reference, rows, {}, f"no document of {reference.target} has it"),
+        )
+
+    return Part(
+        "_missing",
+        {"$and": [{"$eq": ["$_parents", 0]}, {"$gt": ["$_n", 0]}]},
+        outcome,
+        examined="$_n",
+        lacking=f"no document of {reference.collection} has {reference.field}",
+    )
+
+
+def deleted_parent(model: Model, reference: Reference) -> Part:
+    """Live children of documents that are all marked as deleted; of history, those that came after the deletion."""
+    return _after_deletion(model, reference) if reference.history else _in_use(model, reference)
+
+
+def _in_use(model: Model, reference: Reference) -> Part:
+    """Live children that devices still follow to a deleted document."""
+
+    def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
+        live = _live(model, reference)
+        samples = children(context, reference, rows, live, f"that document of {reference.target} is deleted")
+        return Outcome(examined, sum(row["_live" if "_live" in row else "_n"] for row in rows), samples)
+
+    return Part(
+        "_orphaned",
+        {"$and": [*_DELETED, {"$gt": ["$_live", 0]}]},
+        outcome,
+        examined={"$cond": [{"$gt": ["$_parents", 0]}, "$_n", 0]},
+        lacking=f"no document of {reference.collection} refers to one of {reference.target}",
+    )
+
+
+def _after_deletion(model: Model, reference: Reference) -> Part:
+    """Live children that came to be after the document was deleted.
+
+    A deletion sets the time stamp that the schema names, and a later change moves it: the document was deleted then or
+    earlier. Without that time stamp the time is unknown. It is unknown, too, where most of the live children are later:
+    then the time stamp is older than the deletion, which did not set it.
+    """
+    died = model[reference.target].deleted_at
+    created, live = f"${reference.history}", _live(model, reference)
+    alive = [{"$ne": [f"${flag}", True]} for flag in live]
+    latest = {"$cond": [{"$and": [*alive, {"$eq": [{"$type": created}, "string"]}]}, created, None]}
+    unknown = {"$not": [{"$gt": ["$_died", None]}]}
+
+    def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
+        dated = [row["_id"] for row in rows if row.get("_died") is not None]
+        untold = {identity(row["_id"]): row for row in rows if row.get("_died") is None}
+        violations, samples = 0, list[Sample]()
+        for row in _numbers(context, reference, dated, live, died) if died else ():
+            if 2 * row["later"] > row["n"]:
+                untold[identity(row["_id"])] = {"_id": row["_id"]}
+                examined -= row["n"]
+                continue
+            violations += row["later"]
+            if len(samples) < context.sample_size:
+                later = {"$and": [live, {reference.history: {"$gt": row["died"]}}]}
+                why = f"that document of {reference.target} was deleted by {row['died']}, before this one was made"
+                samples += children(context, reference, [row], later, why)
+        told = [shorten(row["_id"]) for row in untold.values()]
+        evidence = (
+            {"time_of_deletion_unknown": {"documents": len(told), "first": told[:LISTED_IN_EVIDENCE]}} if told else {}
+        )
+        if not examined and not violations:
+            why = f"of no deleted document of {reference.target} is the time of deletion known"
+            return Outcome(0, skipped=why, evidence=evidence)
+        return Outcome(examined, violations, context.samples(samples), evidence=evidence)
+
+    return Part(
+        "_orphaned",
+        {"$and": [*_DELETED, {"$gt": ["$_live", 0]}, {"$or": [unknown, {"$gt": ["$_latest", "$_died"]}]}]},
+        outcome,
+        examined={
+            "$cond": [
+                {"$and": [{"$gt": ["$_parents", 0]}, {"$or": [{"$gt": ["$_kept", 0]}, {"$not": [unknown]}]}]},
+                "$_n",
+                0,
+            ]
+        },
+        lacking=f"no document of {reference.collection} refers to one of {reference.target} that is known to be live",
+        group={"_latest": {"$max": latest}},
+        parent={"_died": f"${died}" if died else {"$literal": None}},
+        merged={"_latest": {"$max": "$_latest"}, "_died": {"$max": "$_died"}},
+    )
+
+
+def _numbers(context: Context, reference: Reference, keys: list[Any], live: Row, died: str) -> Iterator[Row]:
+    """Of each deleted document: how many live children it has, and how many of them are later than ``died``."""
+    parent = {"from": reference.target, "localField": reference.field, "foreignField": reference.target_field}
+    later = {"$cond": [{"$gt": [f"${reference.history}", "$_died"]}, 1, 0]}
+    for some in in_parts(keys):
+        pipeline = [
+            {"$match": {**among(reference.field, some), **live}},
+            {"$lookup": {**parent, "as": "_parents"}},
+            {"$addFields": {"_died": {"$max": f"$_parents.{died}"}}},
+            {
+                "$group": {
+                    "_id": f"${reference.field}",
+                    "n": {"$sum": 1},
+                    "later": {"$sum": later},
+                    "died": {"$max": "$_died"},
+                }
+            },
+            *ordered("_id"),
+        ]
+        yield from context.collection(reference.collection).aggregate(pipeline, allowDiskUse=True)
+
+
+def _live(model: Model, reference: Reference) -> Row:
+    """A query for the children that are not marked as deleted."""
+    flag = model[reference.collection].soft_delete
+    return {flag: {"$ne": True}} if flag else {}
+
+
+def children(context: Context, reference: Reference, rows: list[Row], also: Row, why: str) -> tuple[Sample, ...]:
+    """Samples of the children of these groups."""
+    keys = [row["_id"] for row in rows[: context.sample_size]]
+    return context.samples(
+        Sample(f"{reference.field} is {shorten(one.get(reference.field))}: {why}", one["_id"])
+        for one in those(context, reference.collection, reference.field, keys, also)
+    )

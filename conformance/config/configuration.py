@@ -1,0 +1,280 @@
+"""The model's own configuration files, parsed strictly: config/generation.yaml, rules.yaml and queries.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from conformance.errors import ConfigurationError
+from conformance.files.strict_files import Strict
+from conformance.results import Severity
+
+#: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
+Figure = float | dict[str | int | float, float]
+Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$")]
+
+
+class Statement(Strict):
+    """What every rule of config/rules.yaml says of itself."""
+
+    family: Literal["totals", "business"]
+    title: str
+    why: str = ""
+    mend: str = ""
+    severity: Severity = "error"
+
+
+class Equation(Statement):
+    """``field`` ("orders.total") equals a formula; money is in whole cents on both sides."""
+
+    field: str
+    equals: str | float
+
+
+class Assertion(Statement):
+    """A formula that holds for every document of ``collection``."""
+
+    collection: str
+    subject: Subject
+    holds: str
+
+
+class Bound(Statement):
+    """``field`` lies between formulas over the document and one that it refers to ("customer_id.created_at").
+
+    ``since`` names a time stamp of the document referred to that moves when it changes ("product_id.updated_at").
+    Documents of the past that are older (the reference's x-history) are not compared with what is said there now.
+    """
+
+    field: str
+    at_least: str | None = None
+    at_most: str | None = None
+    since: str | None = None
+
+
+class Tally(Statement):
+    """The documents that have ``value`` in ``field`` ("stores.is_online"): which ones, or how many.
+
+    ``only`` names them by a field that identifies them ({store_id: [store_online]}): these have the value and no other
+    has. ``exactly`` is a number where any will do.
+    """
+
+    field: str
+    value: bool | str
+    exactly: int | None = Field(default=None, ge=0)
+    only: Mapping[str, tuple[str | int, ...]] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Tally:
+        if (self.exactly is None) == (self.only is None):
+            raise ValueError("a tally says which documents (only) or how many (exactly); write one of them")
+        if self.only is not None and len(self.only) != 1:
+            raise ValueError("only takes one field that identifies a document, and its values")
+        return self
+
+
+class Share(Statement):
+    """The documents of ``collection``, told apart by ``by``, are spread as ``expected`` says: a G-test.
+
+    ``expected`` is a figure by value of ``by``. ``per_year`` weighs each value (a year) by its days in the range.
+    ``within`` splits first (by month), and ``expected`` is then a MAP field, keyed by month, of the collection that
+    ``by`` ends at. ``significance`` is the chance of a false alarm; ``against`` the deviation it must catch with
+    power 0.99 ("uniform": all alike), which gives the number of documents below which the rule is skipped.
+    """
+
+    collection: str
+    subject: Subject
+    by: str
+    expected: str
+    per_year: bool = False
+    within: str | None = None
+    significance: float = 1e-6
+    against: Literal["uniform"] = "uniform"
+
+
+class RulesFile(Strict):
+    """config/rules.yaml."""
+
+    equations: tuple[Equation, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    shares: tuple[Share, ...] = ()
+
+
+class Plan(Strict):
+    """What explain must show: stages that must and must not occur, and documents examined per one returned, at most.
+
+    Stages go by their plain names whatever engine ran them (server/query_plan.py); a COLLSCAN inside a $lookup counts.
+    ``indexed`` is the part of the condition that the index answers: what matches it counts as returned, because
+    filters beyond it (soft-deleted, cancelled) are not the index's to answer. So a bound of 1 holds by construction
+    of the index, on one document and on a million. A forbidden SORT is forgiven where the plan reads fewer documents
+    than match ``indexed``: where most are soft-deleted, the planner rightly fetches and sorts the few that are left.
+    """
+
+    require: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+    examined_per_returned: float | None = Field(default=None, gt=0)
+    indexed: Mapping[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Plan:
+        if (self.examined_per_returned is None) != (self.indexed is None):
+            raise ValueError("examined_per_returned and indexed belong together; write both or neither")
+        if not self.require and not self.forbid:
+            raise ValueError("the plan demands nothing; write the stages to require or to forbid")
+        return self
+
+
+class Parameter(Strict):
+    """Where a parameter's value comes from: ``field`` ("orders.order_id") of a document, or a ``literal``.
+
+    The document is the first by _id whose fields are fit to ask with; ``later`` moves on by so many documents (to
+    the last where there are fewer). All parameters of one collection and one ``later`` come from one document.
+    """
+
+    field: str | None = Field(default=None, pattern=r"^[a-z_]+([.][A-Za-z0-9_]+)+$")
+    later: int = Field(default=0, ge=0)
+    literal: str | int | float | bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"field": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Parameter:
+        if (self.field is None) == (self.literal is None):
+            raise ValueError("a parameter is a field, <collection>.<field>, or a literal; write one of them")
+        return self
+
+
+class NamedQuery(Strict):
+    """A query the applications run. ``find`` with ``sort``/``limit``, or a ``pipeline``.
+
+    A string ``$$name`` in it is replaced by the value of the parameter of that name.
+    """
+
+    name: Subject
+    collection: str
+    title: str
+    why: str = ""
+    mend: str = ""
+    parameters: Mapping[str, Parameter] = Field(default_factory=dict)
+    find: Mapping[str, Any] | None = None
+    sort: Mapping[str, Any] = Field(default_factory=dict)
+    limit: int = Field(default=0, ge=0)
+    pipeline: tuple[Mapping[str, Any], ...] | None = None
+    plan: Plan
+
+    @model_validator(mode="after")
+    def _one_form(self) -> NamedQuery:
+        if (self.find is None) == (self.pipeline is None):
+            raise ValueError("a query is a find or a pipeline; write one of them")
+        if self.pipeline is not None and (self.sort or self.limit):
+            raise ValueError("sort and limit belong to find; write them as stages of the pipeline")
+        if self.plan.indexed is not None and any("$lookup" in stage for stage in self.pipeline or ()):
+            raise ValueError("a $lookup examines documents of two collections; leave out examined_per_returned")
+        return self
+
+
+def filled(part: Any, values: Mapping[str, Any]) -> Any:
+    """The part of a query with every ``$$name`` replaced by the value of that name."""
+    return rewritten(part, lambda one: values.get(one[2:], one) if isinstance(one, str) and one[:2] == "$$" else one)
+
+
+def rewritten(part: Any, change: Callable[[Any], Any]) -> Any:
+    """The part of a query with what ``change`` makes of the values in it; what it leaves alone is looked into."""
+    changed = change(part)
+    if changed is not part:
+        return changed
+    if isinstance(part, Mapping):
+        return {key: rewritten(value, change) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [rewritten(item, change) for item in part]
+    return part
+
+
+class SeverityOverride(Strict):
+    """One entry of config/severity.yaml: rules (an id, or a shell-style pattern) judged otherwise, and why."""
+
+    rule: str
+    severity: Severity
+    reason: Annotated[str, StringConstraints(min_length=1)]
+
+
+class GenerationFile(Strict):
+    """config/generation.yaml: default sizes, and the figures that recipes and formulas name."""
+
+    defaults: Mapping[str, int] = Field(default_factory=dict)
+    figures: Mapping[str, float | str | Mapping[str | int | float, float]] = Field(default_factory=dict)
+    locale: str = "en_US"
+    pool_size: int = Field(default=2000, ge=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """Everything in config/ that rules and generator share.
+
+    ``catalogue`` holds fixed rows by collection; ``constants`` are the settings that formulas may name.
+    """
+
+    generation: GenerationFile
+    rules: RulesFile
+    queries: tuple[NamedQuery, ...]
+    catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]
+    constants: Mapping[str, str]
+    severities: tuple[SeverityOverride, ...] = ()
+
+    def figure(self, name: str) -> Figure:
+        """The figure of that name; a product of tables is multiplied key by key.
+
+        Raises ConfigurationError, one line, when there is none, or when the tables of a product differ in their keys.
+        """
+        declared = self.generation.figures.get(name)
+        if declared is None:
+            raise ConfigurationError(f"config/generation.yaml: there is no figure {name!r}; write it under figures")
+        if not isinstance(declared, str):
+            return dict(declared) if isinstance(declared, Mapping) else declared
+        parts = [part.strip() for part in declared.split("*")]
+        if any(isinstance(self.generation.figures.get(part), str) for part in parts):
+            raise ConfigurationError(
+                f"config/generation.yaml: the figure {name!r} is made of another product; write its tables instead"
+            )
+        product = self.table(parts[0])
+        for part in parts[1:]:
+            table = self.table(part)
+            odd = next(iter(product.keys() ^ table.keys()), None)
+            if odd is not None:
+                raise ConfigurationError(
+                    f"config/generation.yaml: the tables {declared!r} of the figure {name!r} differ in the key {odd!r};"
+                    " give all the same keys"
+                )
+            product = {key: value * table[key] for key, value in product.items()}
+        return product
+
+    def number(self, name: str) -> float:
+        """The figure of that name, which must be one number."""
+        figure = self.figure(name)
+        if isinstance(figure, dict):
+            raise ConfigurationError(f"config/generation.yaml: the figure {name!r} is a table; one number is wanted")
+        return figure
+
+    def table(self, name: str) -> dict[Any, float]:
+        """The figure of that name, which must be a table."""
+        figure = self.figure(name)
+        if not isinstance(figure, dict):
+            raise ConfigurationError(f"config/generation.yaml: the figure {name!r} is one number; a table is wanted")
+        return figure
+
+    def look_up(self, name: str, keys: Iterable[Any]) -> list[float]:
+        """A table's values for the keys; ConfigurationError, one line, names the first that the table lacks."""
+        table = self.table(name)
+        wanted = list(keys)
+        unknown = next((key for key in wanted if key not in table), None)
+        if unknown is not None:
+            raise ConfigurationError(f"config/generation.yaml: the figure {name} has no value for {unknown!r}; add it")
+        return [table[key] for key in wanted]

@@ -1,0 +1,110 @@
+"""Names in config/ that mean nothing: files, settings and figures that nobody asks for, rows that fit no schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from conformance.config.configuration import Configuration
+from conformance.errors import ConfigurationError
+from conformance.files.strict_files import located
+from conformance.model.collection import Model
+from conformance.model.document_validator import fits
+from conformance.text.rendering import shorten
+from conformance.text.suggestion import did_you_mean, nearest
+
+#: The files of config/ that are read; each is optional.
+FILES: Final = (
+    "catalogue.yaml",
+    "ditto_connector_config.yaml",
+    "ditto_permissions.json",
+    "ditto_subscriptions.yaml",
+    "generation.yaml",
+    "queries.yaml",
+    "rules.yaml",
+    "severity.yaml",
+    "users.yaml",
+)
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GENERATION: Final = "generation.yaml"
+_CATALOGUE: Final = "catalogue.yaml"
+_Place = Sequence[str | int]
+
+
+def check_names(model: Model, configuration: Configuration) -> None:
+    """Raise ConfigurationError, one line, for the first name that means nothing."""
+    _check_files(model)
+    for file, place, what in (*_of_generation(model, configuration), *_of_catalogue(model, configuration.catalogue)):
+        raise ConfigurationError(f"{located(model.config(file), place)}: at {'.'.join(map(str, place))}: {what}")
+
+
+def _check_files(model: Model) -> None:
+    """Refuse a file whose name is like one that is read: it would be passed over without a word."""
+    folder = model.root / "config"
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    for name in there:
+        missing = [file for file in FILES if file not in there]
+        near = nearest(name, missing) if name.endswith((".yaml", ".yml", ".json")) and name not in FILES else None
+        if near is not None:
+            raise ConfigurationError(f"{folder / name}: no file of this name is read; did you mean {near}? Rename it")
+
+
+def _of_generation(model: Model, configuration: Configuration) -> Iterator[tuple[str, _Place, str]]:
+    generation = configuration.generation
+    for name in generation.defaults:
+        if name not in model.settings:
+            yield (
+                _GENERATION,
+                ("defaults", name),
+                f"no schema's x-cardinality names this setting; {did_you_mean(name, model.settings)}",
+            )
+
+
+def check_figures(model: Model, configuration: Configuration) -> None:
+    """Raise ConfigurationError, one line, for the first figure that no recipe and no rule names."""
+    figures = configuration.generation.figures
+    products = [value for value in figures.values() if isinstance(value, str)]
+    recipes = [field.schema.get("x-sample", {}) for collection in model for field in collection.walk()]
+    named = set(_WORD.findall(json.dumps([recipes, products])))
+    asked = named | set(_WORD.findall(configuration.rules.model_dump_json()))
+    for name in figures:
+        if name not in asked:
+            near = nearest(name, sorted(each for each in named - figures.keys() if len(each) > 3))
+            where = located(model.config(_GENERATION), ("figures", name))
+            hint = f"did you mean {near}?" if near else "name it there, or remove it"
+            raise ConfigurationError(f"{where}: at figures.{name}: no recipe and no rule names this figure; {hint}")
+
+
+def _of_catalogue(
+    model: Model, catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]
+) -> Iterator[tuple[str, _Place, str]]:
+    """Fixed rows are documents too: what they say must be a field's, and meet its schema. The rest is generated."""
+    for name, rows in catalogue.items():
+        if name not in model.collections:
+            yield _CATALOGUE, (name,), f"there is no such collection; {did_you_mean(name, model.collections)}"
+            continue
+        fields = {field.name: field for field in model[name].fields}
+        keys = _keys(model, catalogue, name)
+        for position, row in enumerate(rows):
+            for key, value in row.items():
+                place = (name, position, key)
+                if key not in fields:
+                    yield _CATALOGUE, place, f"there is no such field; {did_you_mean(key, fields)}"
+                    continue
+                if not fits(fields[key].schema, value):
+                    what = f"{shorten(value)} does not meet the schema in {model[name].path.name}; correct it"
+                    yield _CATALOGUE, place, what
+                elif key in keys and value not in keys[key]:
+                    hint = did_you_mean(value, sorted(map(str, keys[key])))
+                    yield _CATALOGUE, place, f"{shorten(value)} is in no row that it refers to; {hint}"
+
+
+def _keys(model: Model, catalogue: Mapping[str, tuple[Mapping[str, Any], ...]], name: str) -> Mapping[str, set[Any]]:
+    """Return, for each field that refers to rows of the catalogue, the values that it may have."""
+    return {
+        each.field: {row[each.target_field] for row in catalogue[each.target]}
+        for each in model[name].references
+        if each.target in catalogue and all(each.target_field in row for row in catalogue[each.target])
+    }

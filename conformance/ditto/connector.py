@@ -1,0 +1,276 @@
+"""The connector's configuration, config/ditto_connector_config.yaml, parsed strictly.
+
+Parsing refuses what cannot be read: unknown and repeated keys, wrong types, a mapping without its fields. Whether the
+values agree with the model, and are sane, is for the rules of family `sync` to say.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, SecretStr
+
+from conformance.config.settings import DATABASE_NAME, Settings, is_database_name
+from conformance.errors import ConfigurationError
+from conformance.files.strict_files import Exact, located, parse_file
+from conformance.model.collection import Collection, IdMapping, Model
+from conformance.text.rendering import shorten
+
+#: Where the managed connector records the documents that did not sync, in the database that it follows.
+UNSYNCED_COLLECTION: Final = "__ditto_unsynced_documents"
+#: The file's name below config/.
+CONNECTOR_FILE: Final = "ditto_connector_config.yaml"
+#: What Ditto takes as (a part of) an _id: neither floats nor null, arrays or objects (02-data-model).
+_ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string", "integer", "boolean"})
+#: Where it is said whether what is there already is copied.
+INITIAL_SYNC: Final = "settings.initial_sync"
+#: A value that stands elsewhere, by the name of its setting or environment variable.
+PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+
+class MatchIds(Exact):
+    """Ditto's _id is MongoDB's."""
+
+    mode: Literal["match_ids"]
+
+    def as_mapping(self) -> IdMapping:
+        """The mapping in the model's terms."""
+        return IdMapping(self.mode, ())
+
+
+class SingleField(Exact):
+    """Ditto's _id is the value of one field."""
+
+    mode: Literal["single_field"]
+    field: str
+
+    def as_mapping(self) -> IdMapping:
+        """The mapping in the model's terms."""
+        return IdMapping(self.mode, (self.field,))
+
+
+class MultipleFields(Exact):
+    """Ditto's _id is an object of several fields."""
+
+    mode: Literal["multiple_fields"]
+    fields: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
+
+    def as_mapping(self) -> IdMapping:
+        """The mapping in the model's terms."""
+        return IdMapping(self.mode, self.fields)
+
+
+class Entry(Exact):
+    """What the connector does with one collection; ``id_mapping`` is idle where it is not synced."""
+
+    name: str
+    sync_enabled: bool
+    id_mapping: Annotated[MatchIds | SingleField | MultipleFields, Field(discriminator="mode")] | None = None
+
+
+class MongoSource(Exact):
+    """Where the documents are."""
+
+    connection_string: str
+    database: str
+
+
+class DittoTarget(Exact):
+    """Where they go."""
+
+    app_id: str
+    api_key: str
+    endpoint: str
+
+
+class RetryStrategy(Exact):
+    """How the connector goes on after a failure.
+
+    A batch is tried ``max_retries`` times again, each wait ``backoff_multiplier`` times the last. Every wait is
+    lengthened by a random share of itself, at most ``jitter``, so that many peers do not come back all at once.
+    """
+
+    max_retries: int
+    backoff_multiplier: float
+    jitter: float
+
+
+class ConnectorSettings(Exact):
+    """How fast and how the connector works.
+
+    ``rate_limit_per_second`` is in documents, 0 for no limit. ``strict_mode`` None is "not said", which the rules do
+    not accept.
+    """
+
+    initial_sync: bool
+    strict_mode: bool | None = None
+    rate_limit_per_second: int
+    batch_size: int
+    retry_strategy: RetryStrategy
+
+
+class ConnectorConfig(Exact):
+    """The whole file."""
+
+    connector_version: float
+    mongodb: MongoSource
+    ditto: DittoTarget
+    collections: Annotated[tuple[Entry, ...], Field(strict=False)]
+    settings: ConnectorSettings
+
+    @property
+    def mappings(self) -> Mapping[str, IdMapping]:
+        """How the _id of each synced collection is made, by the collection's name; others are not in it."""
+        synced = (entry for entry in self.collections if entry.sync_enabled)
+        return {entry.name: entry.id_mapping.as_mapping() for entry in synced if entry.id_mapping is not None}
+
+
+def load_connector(model: Model) -> ConnectorConfig:
+    """The model's connector configuration.
+
+    Raises ConfigurationError, one line with file, place and mend, when the file is missing or not as described.
+    """
+    config: ConnectorConfig = parse_file(ConnectorConfig, model.config(CONNECTOR_FILE))
+    return config
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What is asked of one value of the file: ``place`` from the top, whether it is ``met``, and what is ``wanted``."""
+
+    place: str
+    value: object
+    met: bool
+    wanted: str
+
+
+def demands(config: ConnectorConfig) -> Sequence[Demand]:
+    """What is asked of each value that its type leaves open."""
+    given, retry = config.settings, config.settings.retry_strategy
+    factor, endpoint, database = retry.backoff_multiplier, config.ditto.endpoint, config.mongodb.database
+    safe = re.fullmatch(r"https://[^\s/@]+(/\S*)?", endpoint) or PLACEHOLDER.fullmatch(endpoint)
+    rows: Sequence[tuple[str, object, bool, str]] = (
+        ("connector_version", config.connector_version, 1 <= config.connector_version < 2, "1.0"),
+        ("mongodb.database", database, is_database_name(PLACEHOLDER.sub("x", database)), DATABASE_NAME),
+        ("ditto.endpoint", endpoint, bool(safe), "an https:// address"),
+        (INITIAL_SYNC, given.initial_sync, given.initial_sync, "true, or devices never see what is there"),
+        ("settings.strict_mode", given.strict_mode, given.strict_mode is not None, "stated, true or false"),
+        ("settings.rate_limit_per_second", given.rate_limit_per_second, given.rate_limit_per_second >= 0, "0 or more"),
+        ("settings.batch_size", given.batch_size, 1 <= given.batch_size <= 10_000, "from 1 to 10,000"),
+        ("settings.retry_strategy.max_retries", retry.max_retries, 0 <= retry.max_retries <= 100, "from 0 to 100"),
+        ("settings.retry_strategy.backoff_multiplier", factor, 1 <= factor < math.inf, "1 or more"),
+        ("settings.retry_strategy.jitter", retry.jitter, 0 <= retry.jitter <= 1, "a share from 0 to 1"),
+    )
+    return [Demand(*row) for row in rows]
+
+
+def require_workable(model: Model, config: ConnectorConfig) -> None:
+    """Raise ConfigurationError, one line with file, line and mend, where nobody could sync by the configuration.
+
+    That is less than the rules of family `sync` find: whoever wants no initial copy may do without.
+    """
+    path = model.config(CONNECTOR_FILE)
+    for place, why in _unworkable(model, config):
+        raise ConfigurationError(f"{located(path, place)}: at {'.'.join(map(str, place))}: {why}")
+
+
+def _unworkable(model: Model, config: ConnectorConfig) -> Iterator[tuple[Sequence[str | int], str]]:
+    for demand in demands(config):
+        if not demand.met and demand.place != INITIAL_SYNC:
+            yield demand.place.split("."), f"is {shown(demand.value)}, must be {demand.wanted}"
+    met = set()
+    for position, entry in enumerate(config.collections):
+        place = ("collections", position)
+        if entry.name in met:
+            yield place, f"{entry.name} stands twice; remove one"
+        met.add(entry.name)
+        if not entry.sync_enabled:
+            continue
+        if entry.name not in model.collections:
+            yield (*place, "name"), f"the model has no {entry.name!r}; correct the name, or remove the entry"
+        elif entry.id_mapping is None:
+            yield place, f"{entry.name} is enabled and has no id_mapping; write one"
+        elif fields := entry.id_mapping.as_mapping().fields:
+            for why in unfit_for_ids(model[entry.name], fields):
+                mend = "map by top-level fields that are required, immutable and unique together, or by match_ids"
+                yield (*place, "id_mapping"), f"{why}; {mend}"
+    if not config.mappings:
+        yield ("collections",), "no collection is enabled, so there is nothing to sync; enable one"
+
+
+def shown(value: object) -> str:
+    """A value as the file has it, shortened."""
+    return "not said" if value is None else str(value).lower() if isinstance(value, bool) else shorten(value)
+
+
+def resolve(text: str, settings: Settings, path: Path) -> str:
+    """The text with each ``${VARIABLE}`` replaced by its value: of the settings, the environment, then .env.
+
+    Call it where the value is used, so that what needs no secret runs without one, and never show what it returns.
+    Raises ConfigurationError, one line naming the line of the file at ``path`` and the variable that is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = value_of(match[1], settings)
+        if found:
+            return found
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        line = next((number for number, line in enumerate(lines, 1) if match[0] in line), 1)
+        raise ConfigurationError(f"{path}:{line}: {match[0]} is not set; set {match[1]} in the environment or in .env")
+
+    return PLACEHOLDER.sub(value, text)
+
+
+def unfit_variables(place: str, text: str, settings: Settings) -> Iterator[str]:
+    """Why a ``${VARIABLE}`` of the text at the place, such as ditto.api_key, cannot stand there.
+
+    Nobody may know it, or it is a setting for something else: a text that is one setting and nothing more is of that
+    setting whose name begins as the section does and ends as the key.
+    """
+    section, key = place.split(".")
+    for match in PLACEHOLDER.finditer(text):
+        name = match[1].lower()
+        if name not in Settings.model_fields:
+            if not value_of(match[1], settings):
+                yield f"{match[0]} is no setting, and is not set in the environment or in .env"
+        elif match[0] == text and not (name.startswith(f"{section}_") and name.endswith(f"_{key}")):
+            yield f"{match[0]} is a setting for something else"
+
+
+def value_of(name: str, settings: Settings) -> str | None:
+    """What a variable is set to, nothing when it is not: a setting's value, the environment's, or that of .env."""
+    if name.lower() in Settings.model_fields:
+        given = getattr(settings, name.lower())
+        return given.get_secret_value() if isinstance(given, SecretStr) else None if given is None else str(given)
+    return settings.environment.get(name)
+
+
+def unfit_for_ids(collection: Collection, names: Sequence[str]) -> Iterator[str]:
+    """Why the fields cannot make Ditto's _id, in words: the first reason for each, or that they are not unique."""
+    reasons = [reason for name in names if (reason := _unfit(collection, name))]
+    yield from reasons
+    unique = any(set(group) <= set(names) for group in collection.unique)
+    if not reasons and not unique:
+        yield f"{' + '.join(names)}: two documents may share the value (no x-unique)"
+
+
+def _unfit(collection: Collection, name: str) -> str | None:
+    if name == "_id":
+        return "'_id' is taken by match_ids only; the other modes read the document's fields"
+    if "." in name:
+        return f"{name!r} is not a top-level field"
+    if not collection.has(name):
+        return f"{name!r} is no field of {collection.name}"
+    field = collection.field(name)
+    if field.kind not in _ID_KINDS:
+        return f"{name!r} is a {field.kind}, which Ditto takes in no _id"
+    if not field.required:
+        return f"{name!r} is optional: a document without it could not sync"
+    if not field.schema.get("x-immutable"):
+        return f"{name!r} is not immutable (x-immutable): its change would make another document"
+    return None

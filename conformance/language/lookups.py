@@ -1,0 +1,58 @@
+"""Lookup tables of config/generation.yaml as formulas use them: ``table[field]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.config.configuration import Configuration
+from conformance.language.expressions import Expression, typed
+from conformance.model.collection import Collection
+from conformance.model.kinds import Kind
+from conformance.text.paths import value_at
+from conformance.text.rendering import shorten
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The values of the table ``name`` by what the field ``key`` holds."""
+
+    name: str
+    key: str
+    kind: Kind
+    values: Mapping[Any, float]
+
+    def mongo(self) -> Expression:
+        """The table's value for the document's key; null when it has none."""
+        branches = [{"case": {"$eq": [f"${self.key}", key]}, "then": value} for key, value in self.values.items()]
+        return {"$switch": {"branches": branches, "default": None}}
+
+    def unlisted(self) -> Expression:
+        """Whether the document has a key of the right type and the table no entry for it: a finding, never a pass."""
+        path = f"${self.key}"
+        return {"$and": [typed(path, self.kind), {"$not": [{"$in": [path, list(self.values)]}]}]}
+
+    def why_unlisted(self, document: Mapping[str, Any]) -> str | None:
+        """Name the key that the table does not list; None when it lists the document's, or there is none."""
+        value = value_at(document, self.key)
+        if value is None or (isinstance(value, str | int | float) and value in self.values):
+            return None
+        return (
+            f"{self.key} is {shorten(value)}, which {self.name} in config/generation.yaml does not list;"
+            f" add it there, or correct {self.key}"
+        )
+
+    def missing_row(self, collection: Collection, configuration: Configuration) -> str | None:
+        """Name the first row of config/catalogue.yaml whose key the table does not list; None when it lists all."""
+        name, field = collection.name, self.key
+        reference = next((one for one in collection.references if one.field == self.key), None)
+        if reference is not None:
+            name, field = reference.target, reference.target_field
+        for row in configuration.catalogue.get(name, ()):
+            if field in row and row[field] not in self.values:
+                return (
+                    f"the figure {self.name} of config/generation.yaml has no value for {row[field]!r}, which is among"
+                    f" the {name} of config/catalogue.yaml; add it"
+                )
+        return None

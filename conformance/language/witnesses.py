@@ -1,0 +1,112 @@
+"""What values a field can have, and the documents that stand for all others where conditions are concerned.
+
+A condition compares for equality only. It cannot tell two documents apart whose fields equal the same of the values
+that it names, so that a few documents show what it does with any, those included that nobody has stored yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, product
+from typing import Any, Final
+
+from conformance.language.conditions import Comparison, Condition, Scalar, comparisons
+from conformance.model.collection import Collection, Field
+from conformance.model.document_validator import fits
+from conformance.text.rendering import shorten
+
+_SCALAR: Final = (str, int, float)
+#: Documents to try at most, a second's worth: conditions on six fields with six values each have that many.
+_ENOUGH: Final = 50_000
+
+
+def impossible(collection: Collection, path: str, values: Iterable[Any]) -> Iterator[str]:
+    """Why no document of the collection has one of the values at the path, in words; values that are none are let be.
+
+    Keys of an object whose keys are free are anything.
+    """
+    if not collection.has(path):
+        if not _free(collection, path):
+            yield f"{collection.name} has no field {path!r}"
+        return
+    for value in values:
+        if isinstance(value, _SCALAR) and not can_be(collection.field(path), value):
+            yield f"{path} is never {shorten(value)}: the schema refuses it"
+
+
+def can_be(field: Field, value: Scalar) -> bool:
+    """True when a document can have a value that DQL finds equal: 20 and 20.0 are one number."""
+    alike: list[Any] = [value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        alike += [float(value), *([int(value)] if float(value).is_integer() else [])]
+    return any(fits(field.schema, one) for one in alike)
+
+
+def representatives(collection: Collection, conditions: Sequence[Condition]) -> Iterator[dict[str, Any]]:
+    """Documents, each as its values by path, among which is the like of every document that the conditions can tell.
+
+    Only values that the schema allows; None stands for a field that is absent. The conditions are bound.
+    """
+    said: dict[str, list[Comparison]] = {}
+    for condition in conditions:
+        for comparison in comparisons(condition):
+            said.setdefault(comparison.path, []).append(comparison)
+    states = [_told_apart(states_of(collection, path, named(said[path])), said[path]) for path in said]
+    for values in islice(product(*states), _ENOUGH):
+        document = dict(zip(said, values, strict=True))
+        if collection.id_field is None or _same(document, "_id", collection.id_field):
+            yield document
+
+
+def states_of(collection: Collection, path: str, values: Iterable[Scalar]) -> list[Any]:
+    """What a field can be: each of the values that it can have, one that is none of them, and absent (None)."""
+    given = list(values)
+    if not collection.has(path):
+        return [*given, _another(given, number=False), None] if _free(collection, path) else [None]
+    schema = collection.field(path).schema
+    if schema.get("type") == "boolean" or "enum" in schema:
+        states: list[Any] = list(schema.get("enum", (False, True)))
+    else:
+        number = schema.get("type") in ("number", "integer")
+        states = [*(one for one in given if can_be(collection.field(path), one)), _another(given, number=number)]
+    return states if _required(collection, path) else [*states, None]
+
+
+def named(said: Iterable[Comparison]) -> list[Scalar]:
+    """The values that comparisons name, each once."""
+    values = (value for comparison in said for value in comparison.values if isinstance(value, _SCALAR))
+    return list({(type(value), value): value for value in values}.values())
+
+
+def _another(values: Sequence[Scalar], *, number: bool) -> Scalar:
+    """A text or a number that is none of the values."""
+    if number:
+        return max((value for value in values if isinstance(value, int | float)), default=0) + 1
+    return max((str(value) for value in values), key=len, default="") + "~"
+
+
+def _told_apart(states: Sequence[Any], said: Sequence[Comparison]) -> list[Any]:
+    """The states without those that no comparison tells from one before."""
+    alike: dict[tuple[Any, ...], Any] = {}
+    for state in states:
+        key = (state is None, type(state) is bool, *(state in one.values for one in said))
+        alike.setdefault(key, state)
+    return list(alike.values())
+
+
+def _same(document: Mapping[str, Any], one: str, other: str) -> bool:
+    """False when both fields are named and differ."""
+    return one not in document or other not in document or document[one] == document[other]
+
+
+def _required(collection: Collection, path: str) -> bool:
+    """True when every document has the field, and all that it is part of."""
+    parts = path.split(".")
+    return all(collection.field(".".join(parts[: n + 1])).required for n in range(len(parts)))
+
+
+def _free(collection: Collection, path: str) -> bool:
+    """True when the path leads into an object whose keys are free."""
+    parts = path.split(".")
+    above = (".".join(parts[:n]) for n in range(1, len(parts)))
+    return any(collection.has(one) and collection.field(one).kind == "dictionary" for one in above)

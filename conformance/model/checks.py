@@ -1,0 +1,178 @@
+"""What the meta-schema cannot say: that the definitions of the collections fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from conformance.errors import ConfigurationError
+from conformance.files.strict_files import located
+from conformance.model.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer
+from conformance.model.kinds import MAX_NUMBER
+from conformance.model.sample_checks import check_samples
+
+if TYPE_CHECKING:
+    from conformance.model.collection import Collection, Model
+
+_ID_KINDS: Final = UNIQUE_KINDS
+
+
+def check_model(model: Model) -> None:
+    """Raise ConfigurationError for the first definition that does not fit, naming file, path and mend."""
+    for collection in model:
+        for check in _CHECKS:
+            for where, what in check(model, collection):
+                raise ConfigurationError(f"{located(collection.path, where.split('/'))}: at /{where}: {what}")
+
+
+def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
+    schema = collection.schema
+    names = {field.name for field in collection.fields}
+    for name in schema["required"]:
+        if name not in names:
+            yield "required", f"{name!r} is not a property; define it or remove it here"
+    for field in collection.walk():
+        for name in field.schema.get("required", ()) if field.kind == "map" else ():
+            if name not in {child.name for child in field.children}:
+                yield pointer(field) + "/required", f"{name!r} is not a property; define it or remove it here"
+    for position, group in enumerate(schema.get("x-unique", ())):
+        for name in group:
+            if name not in names:
+                yield f"x-unique/{position}", f"there is no field {name!r}; name top-level fields"
+    if collection.soft_delete is not None:
+        flag = collection.soft_delete
+        if not collection.has(flag) or collection.field(flag).kind != "boolean":
+            yield "x-soft-delete", f"{flag!r} is not a boolean field; define it"
+        elif not collection.field(flag).required:
+            yield "x-soft-delete", f"{flag!r} is optional; a document without it would be neither: require it"
+    if collection.deleted_at is not None:
+        if collection.soft_delete is None:
+            yield "x-deleted-at", "documents are never marked as deleted; give the collection x-soft-delete"
+        yield from _time_stamp(collection, "x-deleted-at", collection.deleted_at)
+    for field in collection.fields:
+        if "x-history" in field.schema:
+            if "x-reference" not in field.schema:
+                yield pointer(field) + "/x-history", "the field refers to nothing; give it x-reference"
+            yield from _time_stamp(collection, pointer(field) + "/x-history", field.schema["x-history"])
+
+
+def _time_stamp(collection: Collection, where: str, name: str) -> Iterator[Problem]:
+    if not collection.has(name) or collection.field(name).kind != "timestamp":
+        yield where, f"{name!r} is not a time stamp of this collection; name a field with x-timestamp"
+
+
+def _identity(_: Model, collection: Collection) -> Iterator[Problem]:
+    identity = collection.field("_id")
+    if identity.kind not in _ID_KINDS:
+        yield "properties/_id", f"_id is a {identity.kind}; devices take a string, an integer or an ObjectId"
+    if collection.id_field is not None:
+        if not collection.has(collection.id_field):
+            yield "x-id/equals", f"there is no field {collection.id_field!r}; define it"
+            return
+        field = collection.field(collection.id_field)
+        differs = narrower(identity.schema, field.schema) or narrower(field.schema, identity.schema)
+        if field.kind != identity.kind or differs:
+            yield "x-id/equals", f"_id and {field.name} do not take the same values; give both one type and pattern"
+        if not field.required:
+            yield "x-id/equals", f"{field.name} is optional; require it"
+
+
+def _references(model: Model, collection: Collection) -> Iterator[Problem]:
+    for reference in collection.references:
+        where = f"properties/{reference.field}/x-reference"
+        target = model.collections.get(reference.target)
+        if target is None:
+            yield where, f"there is no collection {reference.target!r}; the schemas are {', '.join(model.collections)}"
+        elif not target.has(reference.target_field):
+            yield where, f"{reference.target} has no field {reference.target_field!r}"
+        elif reference.target_field != "_id" and (reference.target_field,) not in target.unique:
+            yield where, f"{reference.target}.{reference.target_field} is not unique; give it x-unique"
+        elif collection.field(reference.field).kind != target.field(reference.target_field).kind:
+            yield where, f"{reference.target}.{reference.target_field} is of another kind; give both the same"
+        elif not target.field(reference.target_field).required:
+            yield where, f"{reference.target}.{reference.target_field} is optional; require it"
+        elif keyword := narrower(collection.field(reference.field).schema, target.field(reference.target_field).schema):
+            yield where, f"{reference.target}.{reference.target_field} takes more; give both one {keyword}"
+
+
+def _copies(model: Model, collection: Collection) -> Iterator[Problem]:
+    """A copy takes whatever its source may be, and is there when it must be."""
+    for copy in collection.copies:
+        where = f"properties/{copy.field}/{'x-agrees' if copy.key else 'x-snapshot'}"
+        own, target = collection.field(copy.field), model[copy.through.target]
+        for name in copy.of:
+            if not target.has(name):
+                yield where, f"{target.name} has no field {name!r}"
+            elif len(copy.of) > 1 and target.field(name).kind != "string":
+                yield where, f"{target.name}.{name} is not a string; only strings can be joined"
+            elif len(copy.of) > 1 and not target.field(name).required:
+                yield where, f"{target.name}.{name} is optional; only required fields can be joined"
+            elif len(copy.of) == 1 and target.field(name).kind != own.kind:
+                yield where, f"{target.name}.{name} is of another kind; give both the same"
+            elif own.required and not target.field(name).required:
+                yield where, f"{target.name}.{name} is optional, and so must {own.name} be: take it out of required"
+            elif len(copy.of) == 1 and (keyword := narrower(own.schema, target.field(name).schema)):
+                yield where, f"{target.name}.{name} takes values that {own.name} does not; give both one {keyword}"
+        if own.required and not collection.field(copy.through.field).required:
+            yield where, f"{copy.through.field} is optional, and so must {own.name} be: take it out of required"
+        if len(copy.of) > 1 and "pattern" in own.schema:
+            yield where, "texts that are joined may not match a pattern; remove the pattern"
+        if len(copy.of) > 1 and all(target.has(name) for name in copy.of):
+            parts = [target.field(name).schema for name in copy.of]
+            glue = len(copy.separator) * (len(parts) - 1)
+            if "maxLength" in own.schema and own.schema["maxLength"] < glue + sum(
+                part.get("maxLength", MAX_NUMBER) for part in parts
+            ):
+                yield where, "the joined text may be longer than maxLength; bound the parts, or raise it"
+            if own.schema.get("minLength", 0) > glue + sum(part.get("minLength", 0) for part in parts):
+                yield where, "the joined text may be shorter than minLength; lower it"
+
+
+def _cardinality(model: Model, collection: Collection) -> Iterator[Problem]:
+    declared = collection.cardinality
+    low, high = declared.get("between", (0, 0))
+    if low > high:
+        yield "x-cardinality/between", f"{low} is above {high}; no number of documents fits"
+    for name in declared.get("per", ()):
+        if name not in model.collections:
+            yield "x-cardinality/per", f"there is no collection {name!r}"
+        elif name not in {reference.target for reference in collection.references}:
+            yield "x-cardinality/per", f"no field refers to {name!r}; give one x-reference"
+
+
+def _indexes(_: Model, collection: Collection) -> Iterator[Problem]:
+    names = [index.name for index in collection.indexes]
+    for position, index in enumerate(collection.indexes):
+        where = f"x-indexes/{position}"
+        if names.count(index.name) > 1:
+            yield where, f"the index {index.name} is declared twice; remove one"
+        for path, _direction in index.keys:
+            if not collection.has(path):
+                yield where, f"there is no field {path!r}; an index on it would be empty"
+        for path in index.weights:
+            if path not in dict(index.keys):
+                yield where, f"a weight for {path!r}, which the index does not hold; remove it"
+    if collection.vector_index is not None:
+        for name, dimensions in collection.vector_index.dimensions.items():
+            schema = collection.field(name).schema if collection.has(name) else {}
+            if not dimensions or schema.get("minItems") != dimensions:
+                yield "x-vector-index/fields", f"{name!r} is not an array of one fixed length (minItems = maxItems)"
+
+
+def _sync(_: Model, collection: Collection) -> Iterator[Problem]:
+    for name in collection.id_mapping.fields if collection.id_mapping else ():
+        if not collection.has(name):
+            yield "x-sync/id_mapping/fields", f"there is no field {name!r}; name top-level fields"
+
+
+_CHECKS: Final[tuple[Callable[[Model, Collection], Iterator[Problem]], ...]] = (
+    _own_fields,
+    check_values,
+    _identity,
+    _references,
+    _copies,
+    _cardinality,
+    _indexes,
+    _sync,
+    check_samples,
+)

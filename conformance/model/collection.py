@@ -1,0 +1,215 @@
+"""The model: every collection's definition, read once from schemas/ into frozen dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from conformance.model.kinds import Kind
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a collection, or one key of a map inside it. ``path`` is dotted from the document's root."""
+
+    name: str
+    path: str
+    kind: Kind
+    schema: Mapping[str, Any]
+    required: bool
+    children: tuple[Field, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The path as it stands in a rule id: dots become hyphens, letters lower case."""
+        return self.path.replace(".", "-").lower()
+
+    @property
+    def sample(self) -> Mapping[str, Any]:
+        """The recipe for a realistic value; empty when the kind's default is meant."""
+        recipe: Mapping[str, Any] = self.schema.get("x-sample", {})
+        return recipe
+
+    def walk(self) -> Iterator[Field]:
+        """The field itself, then every field below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """``collection.field`` holds a value of ``target.target_field``.
+
+    ``history`` names the time stamp that says when a document came to be, where the reference records the past and may
+    outlive a soft-deleted target; None where it is in use, and a deleted target is a finding.
+    """
+
+    collection: str
+    field: str
+    target: str
+    target_field: str
+    history: str | None = None
+
+
+@dataclass(frozen=True)
+class Copy:
+    """``field`` equals the ``of`` fields, joined by ``separator``, of the document ``through`` refers to.
+
+    ``key`` is true for a key kept twice (x-agrees, family references) and false for a snapshot.
+    """
+
+    field: str
+    through: Reference
+    of: tuple[str, ...]
+    separator: str
+    key: bool
+
+
+@dataclass(frozen=True)
+class Index:
+    """A wanted index; ``keys`` in order, each with 1, -1 or "text"."""
+
+    keys: tuple[tuple[str, int | str], ...]
+    unique: bool
+    weights: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        """MongoDB's default name for the keys, such as ``store_id_1_status_1``."""
+        return "_".join(f"{path}_{direction}" for path, direction in self.keys)
+
+    @property
+    def subject(self) -> str:
+        """The keys as they stand in a rule id."""
+        return "+".join(path.replace(".", "-").lower() for path, _ in self.keys)
+
+
+@dataclass(frozen=True)
+class VectorIndex:
+    """A wanted Atlas vector search index; ``dimensions`` by field."""
+
+    name: str
+    similarity: str
+    dimensions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class IdMapping:
+    """How MongoDB's _id becomes Ditto's: match_ids, single_field or multiple_fields."""
+
+    mode: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Everything that is known of one collection; ``schema`` is the JSON Schema as written."""
+
+    name: str
+    path: Path
+    schema: Mapping[str, Any]
+    fields: tuple[Field, ...]
+    references: tuple[Reference, ...]
+    copies: tuple[Copy, ...]
+    indexes: tuple[Index, ...]
+    vector_index: VectorIndex | None
+    id_mapping: IdMapping | None
+
+    @property
+    def title(self) -> str:
+        """The collection's name for people."""
+        return str(self.schema["title"])
+
+    @property
+    def synced(self) -> bool:
+        """True when devices hold the collection."""
+        return self.id_mapping is not None
+
+    @property
+    def cardinality(self) -> Mapping[str, Any]:
+        """x-cardinality as written."""
+        return self.schema["x-cardinality"]  # type: ignore[no-any-return]
+
+    @property
+    def id_field(self) -> str | None:
+        """The field that _id must equal, if there is one."""
+        name: str | None = self.schema.get("x-id", {}).get("equals")
+        return name
+
+    @property
+    def soft_delete(self) -> str | None:
+        """The boolean field that marks a document as deleted, if there is one."""
+        return self.schema.get("x-soft-delete")
+
+    @property
+    def deleted_at(self) -> str | None:
+        """The time stamp that a soft delete sets; None where the time of a deletion is unknown."""
+        return self.schema.get("x-deleted-at")
+
+    @property
+    def unique(self) -> tuple[tuple[str, ...], ...]:
+        """Every field and combination of fields that no two documents share (_id apart)."""
+        single = tuple((field.name,) for field in self.fields if "x-unique" in field.schema)
+        return single + tuple(tuple(group) for group in self.schema.get("x-unique", ()))
+
+    def walk(self) -> Iterator[Field]:
+        """Every field, nested ones included."""
+        for field in self.fields:
+            yield from field.walk()
+
+    def field(self, path: str) -> Field:
+        """The field at a dotted path; KeyError when there is none."""
+        return _by_path(self)[path]
+
+    def has(self, path: str) -> bool:
+        """True when there is a field at the dotted path."""
+        return path in _by_path(self)
+
+    def reference(self, field: str) -> Reference:
+        """The reference that a field holds; KeyError when it holds none."""
+        for reference in self.references:
+            if reference.field == field:
+                return reference
+        raise KeyError(field)
+
+    def __hash__(self) -> int:
+        """By identity: a collection is loaded once."""
+        return id(self)
+
+
+@cache
+def _by_path(collection: Collection) -> dict[str, Field]:
+    return {field.path: field for field in collection.walk()}
+
+
+@dataclass(frozen=True)
+class Model:
+    """All collections, parents before the children that refer to them; ``root`` holds schemas/ and config/."""
+
+    root: Path
+    collections: Mapping[str, Collection]
+
+    def __iter__(self) -> Iterator[Collection]:
+        """The collections, parents first."""
+        return iter(self.collections.values())
+
+    def __getitem__(self, name: str) -> Collection:
+        """The collection of that name; KeyError when there is none."""
+        return self.collections[name]
+
+    def __hash__(self) -> int:
+        """By identity: a model is loaded once."""
+        return id(self)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Names of the settings that cardinalities follow, such as NUM_ORDERS."""
+        return tuple(c.cardinality["setting"] for c in self if "setting" in c.cardinality)
+
+    def config(self, name: str) -> Path:
+        """The path of a file in the model's config/."""
+        return self.root / "config" / name

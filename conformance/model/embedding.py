@@ -1,0 +1,33 @@
+"""What vectors are made from: the texts of a document, their digest, and the fields that say both."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from conformance.model.collection import Collection, Field
+
+
+def vector_fields(collection: Collection) -> list[Field]:
+    """Return the fields whose recipe says what text they are made from."""
+    return [field for field in collection.fields if "embedding" in field.sample]
+
+
+def source_paths(field: Field) -> list[str]:
+    """Return the paths whose texts go into one vector field."""
+    return list(field.sample["embedding"]["of"])
+
+
+def embedded_paths(collection: Collection) -> list[str]:
+    """Return the paths whose texts go into the collection's vectors, each once, in the order of the schema."""
+    return list(dict.fromkeys(path for field in vector_fields(collection) for path in source_paths(field)))
+
+
+def mark(collection: Collection, what: str) -> Field | None:
+    """Return the field that holds the ``provider`` or the ``digest`` of the collection's vectors, if there is one."""
+    return next((field for field in collection.fields if field.sample.get("embedded") == what), None)
+
+
+def text_digest(texts: Iterable[object]) -> str:
+    """Return the SHA-256, in hexadecimal, of the values at `embedded_paths`."""
+    return hashlib.sha256("\0".join(map(str, texts)).encode("utf-8", "surrogatepass")).hexdigest()

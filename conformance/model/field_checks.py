@@ -1,0 +1,142 @@
+"""What one field's definition must be, beyond the meta-schema: keywords of its kind, and some value that fits.
+
+A keyword that says nothing about the field's kind would be read by one oracle and passed over by another, and bounds
+that leave no value would make a collection that nothing can fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from conformance.model.kinds import Kind, kind_of
+from conformance.model.ranges import cents_range, integer_range, number_range
+from conformance.patterns.backtracking import slow
+
+if TYPE_CHECKING:
+    from conformance.model.collection import Collection, Field, Model
+
+#: JSON pointer within the schema (without its first slash), and what is wrong and how to mend it.
+Problem = tuple[str, str]
+
+#: Kinds whose values can be told apart and made without limit, so that they can be unique.
+UNIQUE_KINDS: Final = frozenset({"objectid", "uuid", "string", "integer"})
+
+_BOUNDS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+_TEXT: Final = frozenset({"minLength", "maxLength", "pattern"})
+_SAYS: Final[Mapping[Kind, frozenset[str]]] = {
+    "objectid": frozenset(),
+    "uuid": frozenset(),
+    "timestamp": frozenset(),
+    "money": _BOUNDS,
+    "enum": frozenset(),
+    "scalar": _BOUNDS | _TEXT - {"pattern"},
+    "map": frozenset({"properties", "required", "additionalProperties"}),
+    "dictionary": frozenset({"patternProperties", "additionalProperties", "minProperties", "maxProperties"}),
+    "vector": frozenset({"items", "minItems", "maxItems"}),
+    "string": _TEXT,
+    "integer": _BOUNDS,
+    "number": _BOUNDS,
+    "boolean": frozenset(),
+}
+_IN_DICTIONARY: Final[tuple[Kind, ...]] = (
+    "string", "integer", "number", "boolean", "scalar", "enum", "uuid", "timestamp",
+)  # fmt: skip
+_CONSTRAINTS: Final = frozenset[str]().union(*_SAYS.values())
+_MARKS: Final = ("x-bson", "x-uuid", "x-timestamp", "x-money", "enum")
+_RANGES: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[float, float]]]] = {
+    "integer": integer_range,
+    "money": cents_range,
+    "number": number_range,
+}
+_PAIRS: Final = (
+    ("minLength", "maxLength"),
+    ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+)
+
+
+def pointer(field: Field) -> str:
+    """Where a field stands in its schema, as a JSON pointer without its first slash."""
+    return "properties/" + field.path.replace(".", "/properties/")
+
+
+def check_values(_: Model, collection: Collection) -> Iterator[Problem]:
+    """Every field of a collection, each for itself."""
+    for field in collection.walk():
+        schema, where = field.schema, pointer(field)
+        yield from _definition(field.kind, schema, where)
+        if field.kind == "vector":
+            yield from _inner(schema["items"], f"{where}/items", ("number",))
+        if field.kind == "dictionary":
+            for pattern, inner in schema["patternProperties"].items():
+                if reason := slow(pattern, None):
+                    yield f"{where}/patternProperties/{pattern}", reason
+                yield from _inner(inner, f"{where}/patternProperties/{pattern}", _IN_DICTIONARY)
+        if field.name != "_id" and field.kind == "objectid" and collection.synced:
+            yield where, "an ObjectId reaches devices as a string; keep it in _id only, or use a string"
+        if field.kind == "vector" and collection.synced:
+            yield where, "an array does not merge on devices; use a MAP or a collection of its own, or do not sync"
+        if "x-unique" in schema and field.kind not in UNIQUE_KINDS:
+            yield f"{where}/x-unique", f"a {field.kind} cannot be unique; use a string, integer or UUID"
+        if "." in field.path and "x-unique" in schema:
+            yield f"{where}/x-unique", "only a top-level field can be unique; move it up"
+        if "." in field.path and {"x-reference", "x-agrees", "x-snapshot"} & schema.keys():
+            yield where, "only a top-level field can refer to or copy another collection; move it up"
+        if schema.get("x-crdt") == "counter" and field.kind not in ("integer", "number"):
+            yield f"{where}/x-crdt", "only a number can be a counter"
+
+
+def _inner(schema: Mapping[str, Any], where: str, wanted: tuple[Kind, ...]) -> Iterator[Problem]:
+    kind = kind_of(schema)
+    if kind not in wanted:
+        yield where, f"a {kind} cannot stand here, where no oracle looks for one; use properties of its own"
+    else:
+        yield from _definition(kind, schema, where)
+
+
+def _definition(kind: Kind, schema: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    marks = [mark for mark in _MARKS if mark in schema]
+    if len(marks) > 1:
+        yield f"{where}/{marks[1]}", f"{marks[0]} and {marks[1]} are two kinds; keep one"
+    for keyword in schema:
+        if keyword in _CONSTRAINTS - _SAYS[kind]:
+            yield f"{where}/{keyword}", f"{keyword} says nothing about a {kind}; remove it"
+    for low, high in _PAIRS:
+        if low in schema and high in schema and schema[low] > schema[high]:
+            yield f"{where}/{low}", f"{low} {schema[low]} is above {high} {schema[high]}; no value fits"
+    if kind == "enum":
+        wanted = {"string": str, "integer": int}.get(str(schema.get("type", "")))
+        if wanted is None or any(type(value) is not wanted for value in schema["enum"]):
+            yield f"{where}/enum", "the values are not of the field's type (string or integer); make them so"
+    if "pattern" in schema and (reason := slow(schema["pattern"], schema.get("maxLength"))):
+        yield f"{where}/pattern", reason
+    yield from _empty(kind, schema, where)
+
+
+def _empty(kind: Kind, schema: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    declared = schema["type"] if kind == "scalar" else [kind]
+    for name in declared:
+        if name in _RANGES:
+            low, high = _RANGES[name](schema)
+            if low > high:
+                bounds = ", ".join(f"{keyword} {schema[keyword]}" for keyword in sorted(_BOUNDS & schema.keys()))
+                yield where, f"no {name} fits {bounds}; correct the bounds"
+
+
+def narrower(own: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
+    """The first keyword by which ``own`` refuses values that ``source``, of the same kind, takes; else None."""
+    if own.get("type") != source.get("type"):
+        return "type"
+    if "enum" in own and not set(source.get("enum", ())) <= set(own["enum"]):
+        return "enum"
+    for keyword in ("pattern", "properties", "patternProperties", "items"):
+        if keyword in own and own[keyword] != source.get(keyword):
+            return keyword
+    for keyword in ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"):
+        if keyword in own and source.get(keyword, float("-inf")) < own[keyword]:
+            return keyword
+    for keyword in ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"):
+        if keyword in own and source.get(keyword, float("inf")) > own[keyword]:
+            return keyword
+    return None

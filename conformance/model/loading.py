@@ -1,0 +1,122 @@
+"""Reading a model: one JSON Schema per collection, checked and turned into the dataclasses of collection.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from conformance.errors import ConfigurationError
+from conformance.files.strict_files import located, read_json
+from conformance.model.checks import check_model
+from conformance.model.collection import Collection, Copy, Field, IdMapping, Index, Model, Reference, VectorIndex
+from conformance.model.kinds import kind_of
+from conformance.model.order import parents_first
+from conformance.model.vocabulary import VOCABULARY, misuse
+from conformance.text.masking import remember_secrets
+
+_NAME = re.compile(r"^[a-z][a-z_]*$")
+
+
+def find_model(start: Path | None = None, *, otherwise: Path | None = None) -> Path:
+    """Return the nearest folder at or above ``start`` (default: the current one) that has schemas/ and config/.
+
+    ``otherwise`` is where to look for it next.
+    """
+    folder = (start or Path.cwd()).resolve()
+    for candidate in (folder, *folder.parents, *([otherwise] if otherwise else [])):
+        if (candidate / "schemas").is_dir() and (candidate / "config").is_dir():
+            return candidate
+    raise ConfigurationError(
+        f"no model at or above {folder}: a model is a folder with schemas/ and config/; go to one or pass --model DIR"
+    )
+
+
+def load_model(root: Path) -> Model:
+    """Read and check every schema below ``root``/schemas.
+
+    Raises ConfigurationError, one line naming file, path and mend, when a schema misuses the vocabulary.
+    """
+    folder = root / "schemas"
+    files = sorted(path for path in folder.glob("*.json") if path.name != VOCABULARY.name)
+    if not files:
+        raise ConfigurationError(f"{folder}: no schema found; write one JSON Schema per collection, <collection>.json")
+    collections = {path.stem: _load_collection(path) for path in files}
+    model = Model(root, parents_first(collections))
+    check_model(model)
+    return model
+
+
+def _load_collection(path: Path) -> Collection:
+    name = path.stem
+    if not _NAME.match(name):
+        raise ConfigurationError(f"{path}: a collection's name is lower-case letters and _; rename the file")
+    schema = read_json(path)
+    remember_secrets(schema)
+    wrong = misuse(schema)
+    if wrong is not None:
+        place = wrong.removeprefix("at /").partition(":")[0].split("/")
+        raise ConfigurationError(f"{located(path, place)}: {wrong}")
+    fields = tuple(_fields(schema, ""))
+    references = tuple(_reference(name, field) for field in fields if "x-reference" in field.schema)
+    return Collection(
+        name=name,
+        path=path,
+        schema=schema,
+        fields=fields,
+        references=references,
+        copies=tuple(_copies(path, fields, references)),
+        indexes=tuple(
+            Index(tuple(entry["keys"].items()), entry.get("unique", False), entry.get("weights", {}))
+            for entry in schema.get("x-indexes", ())
+        ),
+        vector_index=_vector_index(schema),
+        id_mapping=_id_mapping(schema["x-sync"]),
+    )
+
+
+def _fields(schema: Mapping[str, Any], prefix: str) -> Iterator[Field]:
+    required = schema.get("required", ())
+    for name, field_schema in schema.get("properties", {}).items():
+        path = prefix + name
+        children = tuple(_fields(field_schema, path + ".")) if field_schema.get("type") == "object" else ()
+        yield Field(name, path, kind_of(field_schema), field_schema, name in required, children)
+
+
+def _reference(name: str, field: Field) -> Reference:
+    target, _, target_field = field.schema["x-reference"].partition(".")
+    return Reference(name, field.path, target, target_field, field.schema.get("x-history"))
+
+
+def _copies(path: Path, fields: tuple[Field, ...], references: tuple[Reference, ...]) -> Iterator[Copy]:
+    by_field = {reference.field: reference for reference in references}
+    for field in fields:
+        for keyword in ("x-agrees", "x-snapshot"):
+            if keyword not in field.schema:
+                continue
+            declared = field.schema[keyword]
+            through = declared["through"]
+            if through not in by_field:
+                raise ConfigurationError(
+                    f"{path}: at /properties/{field.name}/{keyword}: {through!r} is not a reference field of this"
+                    " collection; give it x-reference or name one that has it"
+                )
+            of = tuple(declared["of"]) if keyword == "x-snapshot" else (declared["with"],)
+            yield Copy(field.name, by_field[through], of, declared.get("separator", ""), keyword == "x-agrees")
+
+
+def _vector_index(schema: Mapping[str, Any]) -> VectorIndex | None:
+    declared = schema.get("x-vector-index")
+    if declared is None:
+        return None
+    properties = schema["properties"]
+    dimensions = {name: properties.get(name, {}).get("maxItems", 0) for name in declared["fields"]}
+    return VectorIndex(declared["name"], declared["similarity"], dimensions)
+
+
+def _id_mapping(sync: Mapping[str, Any]) -> IdMapping | None:
+    if not sync["enabled"]:
+        return None
+    mapping = sync["id_mapping"]
+    return IdMapping(mapping["mode"], tuple(mapping.get("fields", ())))

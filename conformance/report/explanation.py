@@ -1,0 +1,82 @@
+"""What there is to say of a rule: its meaning, why it matters, how it is checked, how a finding is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.checks.base import Rule
+from conformance.report.find_query import method_call
+from conformance.rules.families import Family, family
+from conformance.run.query_recorder import Record, record
+from conformance.run.session import Project
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything about one rule; ``sharing`` counts the other rules that the same questions answer."""
+
+    rule: Rule
+    family: Family
+    record: Record
+    sharing: int
+
+    @property
+    def shell(self) -> list[str]:
+        """The questions as mongosh takes them, one text each."""
+        return [method_call(q.collection, q.method, q.argument) for q in self.record.questions]
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of `zava explain --json`."""
+        return {
+            "id": self.rule.id,
+            "severity": self.rule.severity,
+            "title": self.rule.title,
+            "family": {"name": self.rule.family, "title": self.family.title, "meaning": self.family.meaning},
+            "why": self.rule.why,
+            "how": self.how,
+            "asks": self.shell,
+            "mend": self.rule.mend,
+        }
+
+    @property
+    def how(self) -> str:
+        """How it is checked, in a sentence or two."""
+        sentences = [self.family.method]
+        if self.record.decides:
+            sentences.append("The query finds suspects, at which the program looks one by one.")
+        if not self.record.questions:
+            sentences.append("It asks the database under judgement for nothing, as long as all is well.")
+        elif self.sharing:
+            sentences.append(f"The same questions answer {self.sharing} other rule{'s' if self.sharing > 1 else ''}.")
+        return " ".join(sentences)
+
+
+def explain(project: Project, rule: Rule) -> Explanation:
+    """The explanation of one of the project's rules; needs no server."""
+    rules = [each for each in project.rules if each.family == rule.family or each.check is rule.check]
+    same = next(each for each in rules if each.id == rule.id)
+    sharing = sum(each.check is same.check for each in rules) - 1
+    asked = record(same, project.model, project.configuration, project.settings)
+    return Explanation(rule, family(rule.family), asked, sharing)
+
+
+def lines(explanation: Explanation) -> Iterator[str]:
+    """The explanation for a terminal."""
+    rule, about = explanation.rule, explanation.family
+    yield f"{rule.id} ({rule.severity})"
+    yield rule.title
+    yield ""
+    yield f"Family: {about.title}. {about.meaning}"
+    yield f"Why it matters: {rule.why}"
+    yield f"How it is checked: {explanation.how}"
+    if rule.note:
+        yield f"Note: {rule.note}"
+    yield f"How to mend: {rule.mend}"
+    if explanation.record.questions:
+        yield ""
+        yield "What is asked when all is well, for mongosh:"
+        for question in explanation.shell:
+            yield ""
+            yield question

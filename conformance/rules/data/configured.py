@@ -1,0 +1,222 @@
+"""The statements of config/rules.yaml as rules: equations, assertions, bounds, tallies and shares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from conformance.checks.base import Check, Context, Document, Rule, answer, skipped
+from conformance.checks.bounds import Bounds
+from conformance.checks.distribution import Shares
+from conformance.checks.document_scan import DocumentTest
+from conformance.checks.expected_value import expected_value
+from conformance.checks.joins.join import Join, join
+from conformance.checks.joins.sums import Sum, parse_equation, wrong_total
+from conformance.checks.subjects import Subjects
+from conformance.config.configuration import Assertion, Bound, Configuration, Equation, Statement, Tally
+from conformance.errors import ConfigurationError
+from conformance.language.expressions import cents, typed
+from conformance.language.formula import Formula
+from conformance.model.collection import Model
+from conformance.model.server_validator import field_query
+from conformance.results import Outcome, Sample
+from conformance.rules.data.counts import expected
+from conformance.text.paths import value_at
+from conformance.text.rendering import shorten
+
+Family = Literal["totals", "business"]
+
+
+def statements(model: Model, configuration: Configuration, family: Family) -> Iterator[Rule]:
+    """The rules of one family, in the order of the file."""
+    file = configuration.rules
+    subjects = {collection.name: _chosen(configuration, family, collection.name) for collection in model}
+
+    def rule_id(field: str, *through: str) -> str:
+        name, _, path = field.partition(".")
+        return f"{family}.{name}.{subjects[name].of(path, *through)}"
+
+    for position, equation in enumerate(file.equations):
+        if equation.family == family:
+            yield _equation(model, configuration, position, equation, rule_id)
+    for assertion in file.assertions:
+        if assertion.family == family:
+            test = _assertion(model, configuration, assertion)
+            yield _rule(f"{family}.{assertion.collection}.{assertion.subject}", assertion, test)
+    for position, bound in enumerate(file.bounds):
+        if bound.family == family:
+            yield _bound(model, configuration, position, bound, rule_id)
+    for tally in file.tallies:
+        if tally.family == family:
+            check = _named(model, tally) if tally.only else answer(_tally(model, tally))
+            yield _rule(rule_id(tally.field), tally, check)
+    for share in file.shares:
+        if share.family == family:
+            shares = Shares(model, configuration, share)
+            yield _rule(f"{family}.{share.collection}.{share.subject}-shares", share, shares)
+
+
+def _chosen(configuration: Configuration, family: Family, collection: str) -> Subjects:
+    """The subjects that the file itself gives: rules that are named after a field leave them alone."""
+    given = [(one.family, one.collection, one.subject) for one in configuration.rules.assertions]
+    given += [(one.family, one.collection, f"{one.subject}-shares") for one in configuration.rules.shares]
+    return Subjects(*(subject for *place, subject in given if place == [family, collection]))
+
+
+def _rule(rule_id: str, statement: Statement, check: Check) -> Rule:
+    return Rule(
+        id=rule_id.lower(),
+        title=statement.title,
+        check=check,
+        severity=statement.severity,
+        why=statement.why,
+        mend=statement.mend,
+    )
+
+
+def _place(model: Model, where: str, field: str) -> tuple[str, str]:
+    """Collection and path of a field."""
+    name, _, path = field.partition(".")
+    if name not in model.collections or not model[name].has(path):
+        raise ConfigurationError(f"{model.config('rules.yaml')}: {where}: no such field; write collection.field")
+    return name, path
+
+
+def _equation(
+    model: Model, configuration: Configuration, position: int, equation: Equation, rule_id: Callable[..., str]
+) -> Rule:
+    _place(model, f"equation of {equation.field}", equation.field)
+    formula = parse_equation(model, configuration, equation)
+    if not formula.totals:
+        return _rule(rule_id(equation.field), equation, _own_equation(model, equation, formula))
+    check = join(model, formula.totals[0].reference)
+    rule = _rule(rule_id(equation.field), equation, check)
+    sums = list(_sums(model, configuration, check))
+    check.parts[rule.id] = wrong_total(sums, next(one for one in sums if one.position == position))
+    return rule
+
+
+def _sums(model: Model, configuration: Configuration, check: Join) -> Iterator[Sum]:
+    """Yield every total over the reference, whatever its family: a parent has one view for all of them."""
+    for position, equation in enumerate(configuration.rules.equations):
+        _place(model, f"equation of {equation.field}", equation.field)
+        formula = parse_equation(model, configuration, equation)
+        if formula.totals and formula.totals[0].reference == check.reference:
+            yield Sum.parse(model, position, equation, formula)
+
+
+def _bound(
+    model: Model, configuration: Configuration, position: int, bound: Bound, rule_id: Callable[..., str]
+) -> Rule:
+    bounds = Bounds.parse(model, configuration, bound)
+    subject = rule_id(bound.field, bounds.reference.field)
+    part = bounds.part(position)
+    if part is None:
+        return _rule(subject, bound, bounds)
+    check = join(model, bounds.reference)
+    rule = _rule(subject, bound, check)
+    check.parts[rule.id] = part
+    return rule
+
+
+def _own_equation(model: Model, equation: Equation, formula: Formula) -> DocumentTest:
+    """The field against a formula over its own document; where an operand is absent there is nothing to compare."""
+    name, _, path = equation.field.partition(".")
+    field = model[name].field(path)
+    money = field.kind == "money"
+    value: Any = cents(f"${path}") if money else f"${path}"
+    broken = [{"$ne": [value, reading]} for reading in formula.readings()]
+    guards = ({"$isNumber": f"${path}"}, *formula.guards())
+    unlisted = [{"$and": [guards[0], one]} for one in formula.unlisted()]
+    query = {"$expr": {"$or": [{"$and": [*guards, *broken, *formula.validity()]}, *unlisted]}}
+
+    def why(document: Document) -> str:
+        unlisted = formula.why_unlisted(document)
+        if unlisted is not None:
+            return f"{path} is {shorten(document.get(path))}, and cannot be checked: {unlisted}"
+        expected = expected_value(formula, document, money=money)
+        values = {part: value_at(document, part) for part in (*formula.operands, *formula.optional)}
+        operands = ", ".join(f"{part} {shorten(value)}" for part, value in values.items() if value is not None)
+        is_ = f"{path} is {shorten(value_at(document, path))}"
+        if not values:
+            return f"{is_}, expected {expected or equation.equals}"
+        how = f"{equation.equals} ({operands})"
+        return f"{is_}, not {how}" if expected is None else f"{is_}, expected {expected}: {how}"
+
+    needs = " and ".join([path, *(one for one in formula.operands if not model[name].field(one).required)])
+    return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=needs)
+
+
+def _assertion(model: Model, configuration: Configuration, assertion: Assertion) -> DocumentTest:
+    where = f"{model.config('rules.yaml')}: assertion {assertion.subject} of {assertion.collection}"
+    if assertion.collection not in model.collections:
+        raise ConfigurationError(
+            f"{where}: there is no such collection; the schemas are {', '.join(model.collections)}"
+        )
+    formula = Formula(assertion.holds, model, model[assertion.collection], configuration, where)
+    if formula.parents or formula.totals:
+        raise ConfigurationError(f"{where}: it looks beyond its own document; write it under bounds or equations")
+    guards = tuple(formula.guards())
+    broken = {"$and": [*guards, {"$not": [formula.mongo()]}, *formula.validity()]}
+    query = {"$expr": {"$or": [broken, *formula.unlisted()]}}
+    words = set(re.findall(r"[\w.]+", assertion.holds))
+    constants = [f"{name} {value}" for name, value in configuration.constants.items() if name in words]
+    settings = f" ({', '.join(constants)})" if constants else ""
+    named = [field.path for field in model[assertion.collection].walk() if field.path in words]
+    optional = [path for path in formula.operands if not model[assertion.collection].field(path).required]
+
+    def why(document: Document) -> str:
+        unlisted = formula.why_unlisted(document)
+        if unlisted is not None:
+            return f"it cannot be checked: {unlisted}"
+        values = ((path, value_at(document, path)) for path in named)
+        found = ", ".join(f"{path} {'absent' if value is None else shorten(value)}" for path, value in values)
+        return f"{found}; required: {assertion.holds}{settings}"
+
+    needs = " and ".join(optional or formula.operands)
+    return DocumentTest(assertion.collection, screen=query, violating=query, why=why, guards=guards, needs=needs)
+
+
+def _named(model: Model, tally: Tally) -> DocumentTest:
+    """Exactly the documents that the tally names have its value; one that is not there is for the family of counts."""
+    where = f"tally of {tally.field}"
+    name, path = _place(model, where, tally.field)
+    ((key, values),) = (tally.only or {}).items()
+    _place(model, where, f"{name}.{key}")
+    if key != model[name].id_field and (key,) not in model[name].unique:
+        raise ConfigurationError(
+            f"{model.config('rules.yaml')}: {where}: {key} does not identify a document; name a field with x-unique"
+        )
+    kinds = {one: model[name].field(one).kind for one in (path, key)}
+    guards = tuple(typed(f"${one}", kind) for one, kind in kinds.items())
+    named = {"$in": [f"${key}", {"$literal": list(values)}]}
+    query = {"$expr": {"$and": [*guards, {"$ne": [{"$eq": [f"${path}", {"$literal": tally.value}]}, named]}]}}
+
+    def why(document: Document) -> str:
+        found = f"{path} is {shorten(value_at(document, path))} in {key} {shorten(document.get(key))}"
+        return f"{found}; {shorten(tally.value)} belongs to {', '.join(map(str, values))} and to no other"
+
+    return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=f"{path} and {key}")
+
+
+def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
+    """Documents too many, too few or with an unfit field, which other rules find, may be the reason."""
+    name, path = _place(model, f"tally of {tally.field}", tally.field)
+    exactly = tally.exactly or 0
+    unfit = {"$nor": [field_query(model[name], path.partition(".")[0])]}
+
+    def check(context: Context) -> Outcome:
+        if not context.counts[name]:
+            return skipped(f"{name} is empty")
+        collection = context.collection(name)
+        found = collection.count_documents({path: tally.value})
+        number, wanted = context.counts[name], expected(context, model[name])
+        too_many = found - exactly - max(number - wanted.high, 0)
+        too_few = exactly - found - max(wanted.low - number, 0) - collection.count_documents(unfit)
+        off = max(too_many, too_few, 0)
+        value = shorten(tally.value)
+        samples = [Sample(f"{path} is {value} in {found:,} documents, expected {exactly:,}", ref=name)]
+        return Outcome(number, off, tuple(samples if off else ()))
+
+    return check

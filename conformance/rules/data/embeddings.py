@@ -1,0 +1,199 @@
+"""Family embeddings: every vector has its length, is finite and not all zero; every parent has exactly one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from conformance.checks.base import Check, Context, Rule, answer, skipped
+from conformance.checks.subjects import Subjects
+from conformance.config.configuration import Configuration
+from conformance.model.collection import Collection, Field, Model, Reference
+from conformance.model.kinds import MAX_NUMBER
+from conformance.results import Outcome, Sample
+from conformance.rules.data.vectors import rules as promises
+from conformance.text.rendering import shorten
+
+_ONE_EACH: Final = [1, 1]
+
+
+def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
+    """One rule per vector field, and one per collection of vectors that has exactly one document per parent."""
+    for collection in model:
+        subjects = Subjects()
+        vectors = {subjects.of(field.path): field for field in collection.fields if field.kind == "vector"}
+        check = _judge_vectors(collection, vectors)
+        for subject, field in vectors.items():
+            yield Rule(
+                f"embeddings.{collection.name}.{subject}",
+                f"{collection.title}: every {field.name} is {_length(field)} finite numbers, not all zero",
+                check,
+                why="A search by likeness fails on another length, and a zero or infinite vector is like nothing.",
+                mend="Compute the vector again from its source.",
+            )
+        if vectors:
+            yield from _pairing(model, collection, subjects)
+            yield from promises(model, collection, subjects, _sound)
+
+
+def _pairing(model: Model, collection: Collection, subjects: Subjects) -> Iterator[Rule]:
+    declared = collection.cardinality
+    parents = declared.get("per", ())
+    if len(parents) != 1 or list(declared["between"]) != _ONE_EACH:
+        return
+    reference = next(one for one in collection.references if one.target == parents[0])
+    yield Rule(
+        f"embeddings.{collection.name}.{subjects.of(reference.field)}",
+        f"{model[reference.target].title}: each has exactly one in {collection.title.lower()}, and none there has none",
+        answer(lambda context: _judge_pairing(context, model, reference)),
+        why="What has no vector is not found by a search; what has two is found twice, once with stale words.",
+        mend="Add what is missing, and remove what is left over.",
+    )
+
+
+def _length(field: Field) -> str:
+    low, high = field.schema["minItems"], field.schema["maxItems"]
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _judge_vectors(collection: Collection, vectors: Mapping[str, Field]) -> Check:
+    """One pass for all vectors of the collection; only broken documents leave the server, without their numbers."""
+
+    def check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+        examined = context.counts[collection.name]
+        by_field = {rule.id: vectors[rule.subject] for rule in rules}
+        if not examined:
+            return {rule.id: skipped(f"{collection.name} is empty: no vector to look at") for rule in rules}
+        broken: dict[str, int] = dict.fromkeys(by_field, 0)
+        ids: dict[str, list[Any]] = {rule: [] for rule in by_field}
+        pipeline = _broken(list(by_field.values()))
+        for document in context.collection(collection.name).aggregate(pipeline, allowDiskUse=True):
+            for rule, field in by_field.items():
+                if document[field.name]:
+                    broken[rule] += 1
+                    ids[rule] += [document["_id"]] if len(ids[rule]) < context.sample_size else []
+        return {
+            rule: Outcome(examined, broken[rule], tuple(_samples(context, collection, field, ids[rule])))
+            for rule, field in by_field.items()
+        }
+
+    return check
+
+
+def _broken(vectors: Sequence[Field]) -> list[dict[str, Any]]:
+    """The _ids of documents with a broken vector, in order, and for each field whether it is the broken one."""
+    return [
+        {"$project": {field.name: {"$not": [_sound(field)]} for field in vectors}},
+        {"$match": {"$or": [{field.name: True} for field in vectors]}},
+        {"$sort": {"_id": 1}},
+    ]
+
+
+def _sound(field: Field) -> dict[str, Any]:
+    """True for a vector as wanted, and false, not an error, for anything that a document may hold.
+
+    BSON orders all numbers together, NaN first: where the least and the greatest element are finite numbers, all
+    are. $min and $max pass over null, which is looked for apart.
+    """
+    vector = f"${field.name}"
+    elements = {"$cond": [{"$isArray": [vector]}, vector, []]}
+    least, greatest = {"$min": elements}, {"$max": elements}
+    return {
+        "$and": [
+            {"$isArray": [vector]},
+            {"$gte": [{"$size": elements}, field.schema["minItems"]]},
+            {"$lte": [{"$size": elements}, field.schema["maxItems"]]},
+            {"$not": [{"$in": [None, elements]}]},
+            {"$isNumber": least},
+            {"$isNumber": greatest},
+            {"$gte": [least, -MAX_NUMBER]},
+            {"$lte": [greatest, MAX_NUMBER]},
+            {"$or": [{"$ne": [least, 0]}, {"$ne": [greatest, 0]}]},
+        ]
+    }
+
+
+def _samples(context: Context, collection: Collection, field: Field, ids: Sequence[Any]) -> Iterator[Sample]:
+    """What is wrong with each sampled vector, read from the few documents themselves."""
+    found = context.collection(collection.name).find({"_id": {"$in": list(ids)}}, {field.name: 1}) if ids else ()
+    whole = {repr(document["_id"]): document for document in found}
+    for identity in ids:
+        yield Sample(_fault(field, whole.get(repr(identity), {})), id=identity)
+
+
+def _fault(field: Field, document: Mapping[str, Any]) -> str:
+    if field.name not in document:
+        return f"{field.name} is missing"
+    vector = document[field.name]
+    if not isinstance(vector, list):
+        return f"{field.name} is {shorten(vector)}, no array"
+    low, high = field.schema["minItems"], field.schema["maxItems"]
+    if not low <= len(vector) <= high:
+        return f"{field.name} has {len(vector)} numbers instead of {_length(field)}"
+    for position, element in enumerate(vector):
+        if isinstance(element, bool) or not isinstance(element, int | float) or not math.isfinite(element):
+            return f"element {position} of {field.name} is {shorten(element)}, no finite number"
+    return f"{field.name} is all zero"
+
+
+def _judge_pairing(context: Context, model: Model, reference: Reference) -> Outcome:
+    """Group both collections' keys; a violation is a parent without exactly one child, or a child without parent.
+
+    A child that is marked as deleted is none for a parent that is not; a deleted parent needs none.
+    """
+    parents, children = context.counts[reference.target], context.counts[reference.collection]
+    if not parents and not children:
+        return skipped(f"{reference.target} and {reference.collection} are empty: no pair to look at")
+    violations, orphans = 0, 0
+    samples: list[Sample] = []
+    for group in context.collection(reference.target).aggregate(_unpaired(model, reference), allowDiskUse=True):
+        key = shorten(group["_id"])
+        if group["parents"]:
+            has = "only a deleted one" if group["children"] == 1 else group["children"] or "none"
+            why = f"{reference.target} {key} has {has} in {reference.collection}"
+            identity, number = group["parent"], 1
+        else:
+            why = f"{reference.field} is {key}, which no document of {reference.target} has"
+            identity, number = group["child"], group["children"]
+            orphans += number
+        violations += number
+        samples += [Sample(why, id=identity)] if len(samples) < context.sample_size else []
+    return Outcome(parents + orphans, violations, tuple(samples))
+
+
+def _unpaired(model: Model, reference: Reference) -> list[dict[str, Any]]:
+    """Keys without a parent, with two children, or with a live parent alone; an _id of each side stands for it."""
+    own = {"key": f"${reference.target_field}", "parents": {"$literal": 1}, "parent": "$_id"}
+    other = {"key": f"${reference.field}", "children": {"$literal": 1}, "child": "$_id"}
+    own |= {"live_parents": _live(model[reference.target])}
+    other |= {"live_children": _live(model[reference.collection])}
+    numbers = ("parents", "children", "live_parents", "live_children")
+    return [
+        {"$project": {"_id": 0} | own},
+        {"$unionWith": {"coll": reference.collection, "pipeline": [{"$project": {"_id": 0} | other}]}},
+        {
+            "$group": {
+                "_id": "$key",
+                "parent": {"$min": "$parent"},
+                "child": {"$min": "$child"},
+                **{number: {"$sum": f"${number}"} for number in numbers},
+            }
+        },
+        {
+            "$match": {
+                "$or": [
+                    {"parents": 0},
+                    {"children": {"$gt": 1}},
+                    {"live_parents": {"$gt": 0}, "live_children": 0},
+                ]
+            }
+        },
+        {"$sort": {"_id": 1}},
+    ]
+
+
+def _live(collection: Collection) -> dict[str, Any]:
+    """1 for a document that is not marked as deleted, else 0."""
+    flag = collection.soft_delete
+    return {"$cond": [{"$eq": [f"${flag}", True]}, 0, 1]} if flag else {"$literal": 1}

@@ -1,0 +1,67 @@
+"""Family references: every reference resolves, and keys that are kept twice agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from conformance.checks.base import Rule
+from conformance.checks.joins.copies import differing_copy
+from conformance.checks.joins.join import Part, join
+from conformance.checks.joins.parents import deleted_parent, missing_parent
+from conformance.checks.subjects import Subjects
+from conformance.config.configuration import Configuration
+from conformance.model.collection import Collection, Model, Reference
+
+
+def _about_deletion(collection: Collection, reference: Reference) -> dict[str, str]:
+    """What the rule about deleted parents says: history may outlive its parent, a reference in use may not."""
+    if reference.history:
+        return {
+            "title": f"{collection.title}: no live document was made after its one of {reference.target} was deleted",
+            "why": "A device went on using what is gone: it had not synced, or does not look at the flag.",
+            "mend": "Ask the device's user which is right; delete the child as well, or restore the parent.",
+        }
+    return {
+        "title": f"{collection.title}: no live document refers to a deleted one of {reference.target}",
+        "why": "Devices hide deleted documents, so the reference leads to nothing there.",
+        "mend": "Delete the child as well, or restore the parent.",
+    }
+
+
+def rules(model: Model, _: Configuration) -> Iterator[Rule]:
+    """Per reference: no missing parent, no live child of a deleted one; per key kept twice: both are equal."""
+    for collection in model:
+        subjects = Subjects()
+        for reference in collection.references:
+            field = collection.field(reference.field)
+            check = join(model, reference)
+
+            def rule(subject: str, part: Part, **about: Any) -> Rule:
+                rule = Rule(id=f"references.{collection.name}.{subject}", check=check, **about)  # noqa: B023
+                check.parts[rule.id] = part  # noqa: B023 - used before the loop goes on
+                return rule
+
+            yield rule(
+                subjects.of(field.path),
+                missing_parent(reference),
+                title=f"{collection.title}: every {field.name} is that of one of {reference.target}",
+                why="An app that follows the reference finds nothing; an offline device cannot even look it up.",
+                mend=f"Restore the document of {reference.target}, or correct {field.name}.",
+            )
+            if model[reference.target].soft_delete:
+                yield rule(
+                    subjects.of(field.path, suffix="-deleted"),
+                    deleted_parent(model, reference),
+                    severity="warning",
+                    **_about_deletion(collection, reference),
+                )
+            for position, copy in enumerate(check.copies):
+                if copy.key:
+                    yield rule(
+                        subjects.of(copy.field, copy.through.field),
+                        differing_copy(position, copy),
+                        title=f"{collection.title}: {copy.field} is the {copy.of[0]} of its {reference.target}",
+                        why="Devices subscribe and filter by the key: the document would reach the wrong ones.",
+                        mend=f"Set {copy.field} to the value in {reference.target}, or correct {reference.field}.",
+                    )

@@ -1,0 +1,33 @@
+"""Family snapshots: denormalised copies equal their source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.checks.base import Rule
+from conformance.checks.joins.copies import differing_copy
+from conformance.checks.joins.join import join
+from conformance.checks.subjects import Subjects
+from conformance.config.configuration import Configuration
+from conformance.model.collection import Model
+
+
+def rules(model: Model, _: Configuration) -> Iterator[Rule]:
+    """One rule per x-snapshot."""
+    for collection in model:
+        subjects = Subjects()
+        for reference in collection.references:
+            check = join(model, reference)
+            for position, copy in enumerate(check.copies):
+                if copy.key:
+                    continue
+                source = f" {copy.separator or '+'} ".join(copy.of) if len(copy.of) > 1 else copy.of[0]
+                rule = Rule(
+                    id=f"snapshots.{collection.name}.{subjects.of(copy.field)}",
+                    title=f"{collection.title}: {copy.field} equals the {source} of its {reference.target}",
+                    check=check,
+                    why="A device shows the copy offline: the receipt would name something else than the books.",
+                    mend=f"Copy the value from {reference.target} again.",
+                )
+                check.parts[rule.id] = differing_copy(position, copy)
+                yield rule

@@ -1,0 +1,110 @@
+"""Texts that look right and are not: invisible characters, blank names, and keys that stand twice in a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, Final
+
+from conformance.checks.base import Document, Rule
+from conformance.checks.document_scan import DocumentTest
+from conformance.checks.subjects import Subjects
+from conformance.language.expressions import Expression, typed
+from conformance.model.collection import Collection, Field
+from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, named
+from conformance.text.paths import value_at
+from conformance.text.rendering import shorten
+
+REPEATED: Final = "repeated-keys"
+#: Of so many optional fields every combination is a clause of the query.
+_FEW_OPTIONAL: Final = 3
+
+
+def rules(collection: Collection, subjects: Subjects) -> Iterator[Rule]:
+    """One rule per field that holds free text (its inner keys included), and one for keys that stand twice."""
+    for field in collection.fields:
+        texts = [one for one in field.walk() if _is_free(one)]
+        if texts:
+            yield _visible(collection, field, texts, subjects.of(field.path, suffix="-characters"))
+    yield _once(collection)
+
+
+def _is_free(field: Field) -> bool:
+    """True for text that no pattern limits to ASCII."""
+    pattern = field.schema.get("pattern", "")
+    return field.kind == "string" and (not pattern or "[^" in pattern or not pattern.isascii())
+
+
+def _visible(collection: Collection, field: Field, texts: list[Field], subject: str) -> Rule:
+    tests: list[dict[str, Any]] = []
+    for text in texts:
+        tests.append({text.path: {"$regex": IN_PROSE if "x-multiline" in text.schema else IN_NAMES}})
+        if text.schema.get("minLength", 0):
+            tests.append({text.path: {"$regex": BLANK}})
+    query = {"$or": tests} if len(tests) > 1 else tests[0]
+
+    def why(document: Document) -> str:
+        values = {text.path: value_at(document, text.path) for text in texts}
+        told = {path: (text, named(text)) for path, text in values.items() if isinstance(text, str)}
+        return "; ".join(f"{path} is {shorten(text)}: it has {signs}" for path, (text, signs) in told.items() if signs)
+
+    return Rule(
+        id=f"documents.{collection.name}.{subject}",
+        title=f"{collection.title}: {field.name} is not blank and has no invisible characters",
+        check=DocumentTest(
+            collection.name,
+            screen=query,
+            violating=query,
+            why=why,
+            guards=({"$or": [typed(f"${text.path}", "string") for text in texts]},),
+            needs=field.path,
+        ),
+        why="Two names that look alike are two documents; a search for one does not find the other.",
+        mend=f"Write {field.name} again without the characters; joiners and direction marks stay where a script needs"
+        " them, line breaks where the schema says x-multiline.",
+    )
+
+
+def _once(collection: Collection) -> Rule:
+    """BSON allows a key to stand twice: the server's paths find the first, drivers keep the last."""
+    maps = [one for one in collection.walk() if one.kind in ("map", "dictionary")]
+    nested = [{"$expr": _repeats(f"${one.path}")} for one in maps]
+    screen = {"$or": [_more_than_known(collection), *nested]} if nested else _more_than_known(collection)
+    violating = {"$expr": {"$or": [_repeats("$$ROOT"), *(_repeats(f"${one.path}") for one in maps)]}}
+    return Rule(
+        id=f"documents.{collection.name}.{REPEATED}",
+        title=f"{collection.title}: no key stands twice in a document",
+        check=DocumentTest(collection.name, screen=screen, violating=violating, why=_why),
+        why="The server's queries and indexes read the first value, a device gets the last: neither sees the other.",
+        mend="Read the document, write the right value, and put the document back with replaceOne.",
+    )
+
+
+def _more_than_known(collection: Collection) -> dict[str, Any]:
+    """A query for documents with more keys than fields: of a document that has all fields, a key stands twice.
+
+    The server counts keys at next to no cost; looking for equal ones adds two thirds to that of the scan. A document
+    that also lacks as many required fields is reported for these first.
+    """
+    required = sum(field.required for field in collection.fields)
+    optional = [field.name for field in collection.fields if not field.required]
+    if len(optional) > _FEW_OPTIONAL:
+        there = [{"$cond": [{"$eq": [{"$type": f"${name}"}, "missing"]}, 0, 1]} for name in optional]
+        return {"$expr": {"$gt": [{"$size": {"$objectToArray": "$$ROOT"}}, {"$add": [required, *there]}]}}
+    fitting = [
+        {**{name: {"$exists": True} for name in some}, "$jsonSchema": {"maxProperties": required + size}}
+        for size in range(len(optional) + 1)
+        for some in combinations(optional, size)
+    ]
+    return {"$nor": fitting}
+
+
+def _repeats(path: str) -> Expression:
+    """Whether an object has fewer different keys than keys."""
+    pairs = {"$objectToArray": {"$cond": [{"$eq": [{"$type": path}, "object"]}, path, {}]}}
+    keys = {"$map": {"input": pairs, "in": "$$this.k"}}
+    return {"$ne": [{"$size": pairs}, {"$size": {"$setUnion": [keys, []]}}]}
+
+
+def _why(document: Document) -> str:
+    return f"one of the keys {', '.join(document)} stands twice, in the document or in a MAP of it"

@@ -1,0 +1,140 @@
+"""Family uniqueness: what must be unique is, by data, whether or not an index sees to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from conformance.checks.base import Context, Document, Rule, answer, skipped
+from conformance.checks.document_scan import DocumentTest
+from conformance.checks.subjects import Subjects
+from conformance.config.configuration import Configuration
+from conformance.model.collection import Collection, Field, Model
+from conformance.model.kinds import UUID4_PATTERN
+from conformance.model.server_validator import validator
+from conformance.results import Outcome, Sample
+from conformance.rules.data.look_alike import ignoring_case, looking_alike
+from conformance.text.rendering import MISSING, compared, shorten
+
+
+def rules(model: Model, _: Configuration) -> Iterator[Rule]:
+    """Per unique field or combination one rule; values alike but for case, _id against its field, UUID versions."""
+    for collection in model:
+        subjects = Subjects(*([f"_id+{collection.id_field.lower()}"] if collection.id_field else []))
+        for group in collection.unique:
+            yield Rule(
+                id=f"uniqueness.{collection.name}.{subjects.of(*group)}",
+                title=f"{collection.title}: no two documents share {' and '.join(group)}",
+                check=answer(_duplicates(collection, group)),
+                why="Two documents with one key become one on devices, or the connector stops.",
+                mend="Merge the documents, or give one of them another value.",
+            )
+        for field in collection.fields:
+            if field.schema.get("x-unique") == "ignore-case":
+                yield ignoring_case(collection, field, subjects.of(field.path, suffix="-ignoring-case"))
+            if "x-unique" in field.schema and field.kind == "string" and "pattern" not in field.schema:
+                yield looking_alike(collection, field, subjects.of(field.path, suffix="-look-alike"))
+            if field.kind == "uuid":
+                yield _version(collection, field, subjects)
+        if collection.id_field:
+            yield _identity(collection, collection.id_field)
+
+
+def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Context], Outcome]:
+    name = collection.name
+    held = {field: {"$exists": True, "$ne": None} for field in group}
+    keys = {field: _identified_by(collection.field(field)) for field in group}
+    key = keys[group[0]] if len(group) == 1 else keys
+
+    def check(context: Context) -> Outcome:
+        if group == (collection.id_field,) and context.counts[name]:
+            other = context.collection(name).find_one({"$expr": {"$ne": ["$_id", key]}}, {"_id": 1})
+            if other is None:  # the server keeps _id unique, so the field that always equals it is
+                return Outcome(context.counts[name])
+        pipeline: list[dict[str, Any]] = [
+            {"$match": held},
+            {"$group": {"_id": key, "n": {"$sum": 1}}},
+            {"$match": {"n": {"$gt": 1}}},
+            {"$sort": {"_id": 1}},
+        ]
+        return _shared(context, name, keys, held, pipeline)
+
+    return check
+
+
+def _identified_by(field: Field) -> Any:
+    """The value by which two fields are alike: a UUID is the same one in upper and in lower case."""
+    value = f"${field.path}"
+    if field.kind != "uuid":
+        return value
+    return {"$cond": [{"$eq": [{"$type": value}, "string"]}, {"$toLower": value}, value]}
+
+
+def _shared(
+    context: Context, name: str, keys: Mapping[str, Any], held: Mapping[str, Any], pipeline: list[dict[str, Any]]
+) -> Outcome:
+    """Count the documents that share a value; ``pipeline`` yields each shared value with their number n.
+
+    Documents that do not match ``held`` have no value that could be shared, and are not examined.
+    """
+    collection = context.collection(name)
+    if not context.counts[name]:
+        return skipped(f"{name} is empty")
+    examined = collection.count_documents(held)
+    if not examined:
+        return skipped(f"no document of {name} has {' and '.join(keys)}")
+    violations, first = 0, list[Any]()
+    for row in collection.aggregate(pipeline, allowDiskUse=True):
+        violations += row["n"]
+        if len(first) < context.sample_size:
+            first.append(row["_id"])
+    samples: list[Sample] = []
+    for value in first:
+        wanted = value if len(keys) > 1 else dict.fromkeys(keys, value)
+        same = [{"$eq": [key, {"$literal": wanted[field]}]} for field, key in keys.items()]
+        why = f"shares {', '.join(f'{field} {shorten(wanted[field])}' for field in keys)}"
+        found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).sort("_id", 1)
+        samples += [Sample(why, document["_id"]) for document in found.limit(context.sample_size)]
+    return Outcome(examined, violations, context.samples(samples))
+
+
+def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
+    text = {"$eq": [{"$type": f"${field.path}"}, "string"]}
+    other = {"$not": {"$regex": UUID4_PATTERN}}  # not $regexMatch, which is an error on text that is no UTF-8
+    return Rule(
+        id=f"uniqueness.{collection.name}.{subjects.of(field.path, suffix='-version')}",
+        title=f"{collection.title}: every {field.name} is a UUID of version 4",
+        check=DocumentTest(
+            collection.name,
+            screen={"$nor": [validator(collection)]},
+            violating={"$expr": text, field.path: other},
+            why=lambda document: f"{field.path} is {shorten(document.get(field.path, MISSING))}",
+            guards=(text,),
+            needs=field.path,
+        ),
+        why="Only random UUIDs are safe to make on devices that cannot ask each other.",
+        mend="Give the document a new UUID of version 4.",
+    )
+
+
+def _identity(collection: Collection, name: str) -> Rule:
+    def why(document: Document) -> str:
+        identity, field = compared(document["_id"], document.get(name, MISSING))
+        return f"_id is {identity}, {name} is {field}"
+
+    held = {"$ne": [{"$type": f"${name}"}, "missing"]}
+    different = {"$expr": {"$and": [held, {"$ne": ["$_id", f"${name}"]}]}}
+    return Rule(
+        id=f"uniqueness.{collection.name}._id+{name.lower()}",
+        title=f"{collection.title}: _id equals {name}",
+        check=DocumentTest(
+            collection.name,
+            screen=different,
+            violating=different,
+            why=why,
+            guards=(held,),
+            needs=name,
+        ),
+        why="The connector and the devices would know the document by two names.",
+        mend=f"Insert the document anew with _id equal to {name}; an _id cannot be changed.",
+    )

@@ -1,0 +1,182 @@
+"""What vectors promise beyond their shape: length 1, one provider, texts of today, and that they differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from conformance.checks.base import Context, Document, Rule, answer, skipped
+from conformance.checks.document_scan import DocumentTest
+from conformance.checks.subjects import Subjects
+from conformance.language.expressions import Expression, typed
+from conformance.model.collection import Collection, Field, Model, Reference
+from conformance.model.embedding import embedded_paths, mark, source_paths, text_digest, vector_fields
+from conformance.results import Outcome, Sample
+from conformance.text.rendering import shorten
+
+#: By how much the squared length may differ from 1: more than rounding to 32 bits makes, less than any other scale.
+_TOLERANCE: Final = 1e-3
+#: Elements that vectors are compared by first: two of different texts differ in the first already.
+_FIRST: Final = 8
+
+
+def rules(
+    model: Model, collection: Collection, subjects: Subjects, sound: Callable[[Field], Expression]
+) -> Iterator[Rule]:
+    """Per vector field: its length, and that texts have vectors of their own; per collection: provider and digest.
+
+    ``sound`` is the expression that is true of a vector of the right shape; of others nothing is said here.
+    """
+    prefix = f"embeddings.{collection.name}"
+    for field in collection.fields:
+        if field.kind == "vector" and "x-unit-length" in field.schema:
+            subject = subjects.of(field.path, suffix="-length")
+            yield _unit_length(f"{prefix}.{subject}", collection, field, sound(field))
+    provider, digest = mark(collection, "provider"), mark(collection, "digest")
+    if provider is not None:
+        yield Rule(
+            f"{prefix}.{subjects.of(provider.path)}",
+            f"{collection.title}: one {provider.name} made all vectors",
+            answer(lambda context: _one_provider(context, collection, provider)),
+            why="Vectors of different models cannot be compared: a search would rank by chance, or leave some out.",
+            mend="Run zava embed, which makes the vectors of every other provider again.",
+        )
+    reference = _described(collection)
+    if reference is None:
+        return
+    if digest is not None:
+        yield Rule(
+            f"{prefix}.{subjects.of(digest.path)}",
+            f"{collection.title}: {digest.name} is that of the texts as they are now",
+            answer(lambda context: _fresh(context, model, collection, reference, digest)),
+            why="The texts were changed after the vectors were made: a search finds what the document no longer says.",
+            mend="Run zava embed, which makes stale vectors again.",
+        )
+    for field in vector_fields(collection):
+        yield Rule(
+            f"{prefix}.{subjects.of(field.path, suffix='-distinct')}",
+            f"{collection.title}: documents of different texts have different {field.name}s",
+            answer(lambda context, field=field: _distinct(context, collection, reference, field, sound(field))),  # type: ignore[misc]
+            severity="warning",
+            why="A search cannot tell them apart; a provider that failed answers every text with one vector.",
+            mend="Run zava embed --all; of documents that share a picture, accept it in a baseline.",
+        )
+
+
+def _unit_length(rule_id: str, collection: Collection, field: Field, sound: Expression) -> Rule:
+    square = {"$add": ["$$value", {"$multiply": ["$$this", "$$this"]}]}
+    length = {"$reduce": {"input": f"${field.name}", "initialValue": 0, "in": square}}
+    off = {"$gt": [{"$abs": {"$subtract": [length, 1]}}, _TOLERANCE]}
+    query = {"$expr": {"$cond": [sound, off, False]}}
+
+    def why(document: Document) -> str:
+        return f"{field.name} has length {math.hypot(*map(float, document[field.name])):.4g}, expected 1"
+
+    return Rule(
+        rule_id,
+        f"{collection.title}: every {field.name} has length 1",
+        DocumentTest(collection.name, screen=query, violating=query, why=why, guards=(sound,), needs=field.name),
+        why="Queries take the product of two vectors for their cosine: a longer vector is near to everything.",
+        mend="Divide the vector by its length, or run zava embed.",
+    )
+
+
+def _live(collection: Collection) -> Document:
+    return {collection.soft_delete: {"$ne": True}} if collection.soft_delete else {}
+
+
+def _one_provider(context: Context, collection: Collection, field: Field) -> Outcome:
+    """The provider of most documents is right; the documents of all others are violations."""
+    documents = context.collection(collection.name)
+    query = {field.name: {"$type": "string"}, **_live(collection)}
+    pipeline = [
+        {"$match": query},
+        {"$group": {"_id": f"${field.name}", "n": {"$sum": 1}}},
+        {"$sort": {"n": -1, "_id": 1}},
+    ]
+    found = list(documents.aggregate(pipeline))
+    if not found:
+        return skipped(f"no document of {collection.name} has {field.name}")
+    most, number = found[0]["_id"], sum(row["n"] for row in found)
+    others = documents.find({**query, field.name: {"$type": "string", "$ne": most}}, {field.name: 1}).sort("_id", 1)
+    samples = (
+        Sample(f"{field.name} is {shorten(one[field.name])}, of most documents it is {shorten(most)}", one["_id"])
+        for one in others.limit(context.sample_size)
+    )
+    return Outcome(number, number - found[0]["n"], context.samples(samples))
+
+
+def _described(collection: Collection) -> Reference | None:
+    """The reference to the document whose texts the vectors are made from; None unless it is one."""
+    named = {path.partition(".")[0] for path in embedded_paths(collection)}
+    found = [reference for reference in collection.references if reference.field in named]
+    return found[0] if len(named) == len(found) == 1 else None
+
+
+def _with_texts(
+    collection: Collection, reference: Reference, paths: list[str], query: Document, *shown: str
+) -> list[Document]:
+    """Stages that give documents with the texts they were made from, in the order of ``paths``."""
+    parent = {"from": reference.target, "localField": reference.field, "foreignField": reference.target_field}
+    texts = [f"$_source.{path.partition('.')[2]}" for path in paths]
+    return [
+        {"$match": {"$and": [query, _live(collection)]}},
+        {"$project": {reference.field: 1, **dict.fromkeys(shown, 1)}},
+        {"$lookup": {**parent, "as": "_source"}},
+        {"$match": {"_source.0": {"$exists": True}, "_source.1": {"$exists": False}}},
+        {"$addFields": {"_source": {"$first": "$_source"}}},
+        {"$match": {"$expr": {"$and": [typed(text, "string") for text in texts]}}},
+        {"$project": {reference.field: 1, **dict.fromkeys(shown, 1), "texts": texts}},
+        {"$sort": {"_id": 1}},
+    ]
+
+
+def _fresh(context: Context, model: Model, collection: Collection, reference: Reference, digest: Field) -> Outcome:
+    """Digests are compared here, since the server has none; documents pass by one after the other."""
+    if not context.counts[collection.name]:
+        return skipped(f"{collection.name} is empty")
+    paths = embedded_paths(collection)
+    stages = _with_texts(collection, reference, paths, {digest.name: {"$type": "string"}}, digest.name)
+    examined, violations, samples = 0, 0, list[Sample]()
+    for one in context.collection(collection.name).aggregate(stages, allowDiskUse=True):
+        examined += 1
+        now = text_digest(one["texts"])
+        if one[digest.name] != now:
+            violations += 1
+            of = f"the texts of {model[reference.target].title.lower()} {shorten(one[reference.field])}"
+            why = f"{digest.name} is {one[digest.name][:12]}…, {of} give {now[:12]}…: the vectors are stale"
+            samples += [Sample(why, one["_id"])] if len(samples) < context.sample_size else []
+    if not examined:
+        return skipped(f"no document of {collection.name} has {digest.name} and the texts it is of")
+    return Outcome(examined, violations, tuple(samples))
+
+
+def _distinct(
+    context: Context, collection: Collection, reference: Reference, field: Field, sound: Expression
+) -> Outcome:
+    """Groups of documents that share a vector come back; those whose texts differ are violations."""
+    documents = context.collection(collection.name)
+    query = {"$expr": sound, **_live(collection)}
+    examined = documents.count_documents(query)
+    if not examined:
+        return skipped(f"no document of {collection.name} has a {field.name} that can be compared")
+    vector = f"${field.name}"
+    groups = [
+        {"$match": query},
+        {"$group": {"_id": {"$slice": [vector, _FIRST]}, "ids": {"$push": "$_id"}}},
+        {"$match": {"ids.1": {"$exists": True}}},
+        {"$sort": {"_id": 1}},
+    ]
+    violations, samples = 0, list[Sample]()
+    for group in documents.aggregate(groups, allowDiskUse=True):
+        stages = _with_texts(collection, reference, source_paths(field), {"_id": {"$in": group["ids"]}}, field.name)
+        by_vector: dict[tuple[float, ...], list[Any]] = {}
+        for one in documents.aggregate(stages):
+            by_vector.setdefault(tuple(map(float, one[field.name])), []).append(one)
+        for same in by_vector.values():
+            if len({tuple(one["texts"]) for one in same}) > 1:
+                violations += len(same)
+                why = f"{field.name} is that of {len(same) - 1} other documents, whose texts differ"
+                samples += [Sample(why, one["_id"]) for one in same]
+    return Outcome(examined, violations, context.samples(samples))

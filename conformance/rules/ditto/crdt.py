@@ -1,0 +1,309 @@
+"""Family crdt: the shapes that merge on devices without loss.
+
+A document that meets its schema cannot break the structural rules: the vocabulary has no null, no open object and no
+array in a synced collection. So only documents that do not meet it are read and walked here; and those with a large
+integer where the schema has a number without bounds, which JSON Schema takes and devices do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, Final
+
+from bson import ObjectId
+
+from conformance.checks.base import Context, Document, Rule, answer, listed
+from conformance.checks.document_scan import DocumentTest
+from conformance.config.configuration import Configuration
+from conformance.model.collection import Collection, Field, Model
+from conformance.model.kinds import MAX_INTEGER
+from conformance.model.server_validator import validator
+from conformance.results import Outcome, Sample
+from conformance.text.rendering import MISSING, shorten
+
+TYPICAL_SIZE: Final = 100 * 1024
+HARD_SIZE: Final = 500 * 1024
+#: Ditto accepts MAPs nested deeper than this and aborts the process when they are read (02-data-model).
+MAX_DEPTH: Final = 29
+#: Ditto takes an _id of up to 256 serialised bytes; text of this length has a head of at most two more.
+MAX_ID_BYTES: Final = 254
+
+
+def rules(model: Model, _: Configuration) -> Iterator[Rule]:
+    """The rules of every synced collection; a collection that never reaches a device has none."""
+    for collection in model:
+        if collection.synced:
+            yield from _structure(collection)
+            yield from _sizes(collection)
+            yield from _identity(collection)
+
+
+def _structure(collection: Collection) -> Iterator[Rule]:
+    unfit = {"$nor": [validator(collection)]}
+    roomy = {field.name: schema for field in collection.fields if (schema := _room_for_large(field))}
+    for subject, (title, find, why, mend) in _STRUCTURE.items():
+        maps = [field for field in collection.walk() if field.kind in ("map", "dictionary")]
+        if subject == "maps" and not maps:
+            continue
+        screen = unfit
+        if subject == "types" and roomy:
+            screen = {"$or": [unfit, {"$nor": [{"$jsonSchema": {"properties": roomy}}]}]}
+        yield Rule(
+            id=f"crdt.{collection.name}.{subject}",
+            title=f"{collection.title}: {title}",
+            check=DocumentTest(collection.name, screen=screen, why=_first(find, collection)),
+            why=why,
+            mend=mend,
+        )
+
+
+def _room_for_large(field: Field) -> dict[str, Any] | None:
+    """A $jsonSchema that large integers do not meet, for a field whose own schema lets them pass as numbers."""
+    if field.kind == "map":
+        inner = {child.name: schema for child in field.children if (schema := _room_for_large(child))}
+        return {"properties": inner} if inner else None
+    if field.kind == "dictionary":
+        (values,) = field.schema["patternProperties"].values()
+        return {"additionalProperties": _SMALL} if "number" in values["type"] else None
+    bounded = all(abs(field.schema.get(side, math.inf)) <= MAX_INTEGER for side in ("minimum", "maximum"))
+    return _SMALL if "number" in field.schema.get("type", "") and field.kind != "money" and not bounded else None
+
+
+_SMALL: Final = {"anyOf": [{"not": {"bsonType": "long"}}, {"minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}]}
+
+
+def _first(find: Callable[[Collection, Document], Iterator[str]], collection: Collection) -> Callable[..., str | None]:
+    return lambda document: next(find(collection, document), None)
+
+
+@dataclass(frozen=True)
+class Walked:
+    """One value of a document: its path for people, its own name, and how many names lead to it."""
+
+    path: str
+    name: str
+    depth: int
+    value: Any
+
+
+def walk(document: Mapping[str, Any]) -> Iterator[Walked]:
+    """Every value of a document, containers before what they hold; not recursive in Python."""
+    stack = [Walked(name, name, 1, value) for name, value in reversed(list(document.items()))]
+    while stack:
+        one = stack.pop()
+        yield one
+        inner: list[tuple[str, Any]] = []
+        if isinstance(one.value, Mapping):
+            inner = list(one.value.items())
+        elif isinstance(one.value, list):
+            inner = [(str(position), value) for position, value in enumerate(one.value)]
+        stack += [Walked(f"{one.path}.{name}", name, one.depth + 1, value) for name, value in reversed(inner)]
+
+
+def _arrays(_: Collection, document: Document) -> Iterator[str]:
+    for one in walk(document):
+        if isinstance(one.value, list):
+            yield f"{one.path} is an array of {len(one.value)}"
+
+
+def _nulls(_: Collection, document: Document) -> Iterator[str]:
+    for one in walk(document):
+        if one.value is None:
+            yield f"{one.path} is null"
+
+
+def _maps(collection: Collection, document: Document) -> Iterator[str]:
+    for field in collection.walk():
+        if field.kind not in ("map", "dictionary"):
+            continue
+        value: Any = document
+        for name in field.path.split("."):
+            value = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+        if value is _ABSENT:
+            continue
+        if not isinstance(value, Mapping):
+            yield f"{field.path} is {shorten(value)}, not a MAP"
+        elif field.kind == "map":
+            missing = [child.name for child in field.children if child.required and child.name not in value]
+            extra = sorted(value.keys() - {child.name for child in field.children})
+            if missing or extra:
+                lacks, has = (shorten(names, 200) if names else "nothing" for names in (missing, extra))
+                yield f"{field.path} lacks {lacks} and has {has} besides"
+
+
+def _names(_: Collection, document: Document) -> Iterator[str]:
+    for one in walk(document):
+        hidden = one.name.startswith("_") and one.path != "_id"
+        if hidden or not one.name or "$" in one.name or "." in one.name:
+            yield f"{one.path}: {shorten(one.name)} is not a name that devices take"
+
+
+def _types(_: Collection, document: Document) -> Iterator[str]:
+    for one in walk(document):
+        value = one.value
+        if type(value) in (bool, str, list, NoneType) or isinstance(value, Mapping):
+            continue
+        if isinstance(value, ObjectId) and one.path == "_id":
+            continue
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                yield f"{one.path} is {shorten(value)}"
+        elif not isinstance(value, int) or not -MAX_INTEGER <= value <= MAX_INTEGER:
+            yield f"{one.path} is {shorten(value)}"
+
+
+def _depth(_: Collection, document: Document) -> Iterator[str]:
+    for one in walk(document):
+        if one.depth > MAX_DEPTH and isinstance(one.value, Mapping | list):
+            yield f"{one.path.split('.')[0]} is nested {one.depth} levels deep or more"
+
+
+_ABSENT: Final = object()
+#: Kinds whose values are never longer than this many bytes.
+_SHORT_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "integer", "boolean"})
+_SHORT: Final = 36
+#: Bytes of one character at most.
+_UTF8: Final = 4
+_STRUCTURE: Final = {
+    "arrays": (
+        "no array",
+        _arrays,
+        "An array is replaced whole: of two devices that add to it, one loses.",
+        "Make it a MAP, or a collection of its own.",
+    ),
+    "nulls": (
+        "no null",
+        _nulls,
+        "A null and an absent field differ on devices, and a null in a MAP never goes away.",
+        "Remove the field.",
+    ),
+    "maps": (
+        "MAPs are objects with the expected keys",
+        _maps,
+        "Two devices that edit different keys would overwrite each other.",
+        "Restore the object and its keys.",
+    ),
+    "names": (
+        "field names that devices take",
+        _names,
+        "A name with $, a dot or a leading _ is refused by a device or hidden from its queries.",
+        "Rename the field.",
+    ),
+    "types": (
+        "only types that survive the way to a device",
+        _types,
+        "Dates, Decimal128, binary, NaN and large integers arrive as something else, or not at all.",
+        "Store dates as strings, money as numbers, ids as strings.",
+    ),
+    "depth": (
+        f"nested at most {MAX_DEPTH} levels deep",
+        _depth,
+        "Deeper MAPs are accepted by a device and then stop its app when they are read.",
+        "Flatten the document.",
+    ),
+}
+
+
+def _sizes(collection: Collection) -> Iterator[Rule]:
+    suspicious = _at_least(TYPICAL_SIZE)
+    for subject, limit, severity, word in (
+        ("size", HARD_SIZE, "error", "under"),
+        ("typical-size", TYPICAL_SIZE, "warning", "typically under"),
+    ):
+        yield Rule(
+            id=f"crdt.{collection.name}.{subject}",
+            title=f"{collection.title}: documents are {word} {limit // 1024} KB",
+            severity=severity,  # type: ignore[arg-type]
+            check=DocumentTest(collection.name, screen=suspicious, violating=_at_least(limit), why=_size),
+            why="A large document is sent whole to every device that subscribes to it.",
+            mend="Move what is large into a collection that is not synced.",
+        )
+
+
+def _at_least(size: int) -> dict[str, Any]:
+    return {"$expr": {"$gte": [{"$bsonSize": "$$ROOT"}, size]}}
+
+
+def _most_bytes(field: Field) -> float:
+    """How long a value of the field that meets its schema can be; infinite where the schema does not say."""
+    if field.kind in _SHORT_KINDS:
+        return _SHORT
+    return _UTF8 * float(field.schema.get("maxLength", math.inf))
+
+
+def _size(document: Document) -> str:
+    largest = max(document, key=lambda name: len(str(document[name])))
+    return f"the document is too large; most of it is {largest}"
+
+
+def _no_flag(collection: Collection) -> Callable[[Context], Outcome]:
+    problem = Sample("devices hold it, and its schema names no x-soft-delete", ref=f"schemas/{collection.name}.json")
+    return lambda context: listed(context, 1, [problem])
+
+
+def _identity(collection: Collection) -> Iterator[Rule]:
+    """Where the schema already excludes the fault, not meeting it is the screen, which other rules share."""
+    unfit = {"$nor": [validator(collection)]}
+    mapping = collection.id_mapping
+    flag = collection.soft_delete
+    if flag is not None:
+        without = {"$expr": {"$ne": [{"$type": f"${flag}"}, "bool"]}}
+        yield Rule(
+            id=f"crdt.{collection.name}.soft-delete",
+            title=f"{collection.title}: every document has the soft-delete flag {flag}",
+            check=DocumentTest(
+                collection.name,
+                screen=unfit,
+                violating=without,
+                why=lambda document: f"{flag} is {shorten(document.get(flag, MISSING))}",
+            ),
+            why="A hard delete can come back from a device that was offline; the flag cannot.",
+            mend=f"Set {flag} to true or false.",
+        )
+    else:
+        yield Rule(
+            id=f"crdt.{collection.name}.soft-delete",
+            title=f"{collection.title}: every document has a soft-delete flag",
+            check=answer(_no_flag(collection)),
+            why="A hard delete can come back from a device that was offline; a flag cannot.",
+            mend="Require a boolean field in the schema, name it in x-soft-delete, and set it to false.",
+        )
+    body = list(mapping.fields) if mapping and mapping.fields else [collection.id_field] if collection.id_field else []
+    if body:
+        absent = {"$or": [{name: {"$exists": False}} for name in body]}
+        yield Rule(
+            id=f"crdt.{collection.name}.id-fields",
+            title=f"{collection.title}: the body holds {', '.join(map(str, body))}, from which devices make _id",
+            check=DocumentTest(
+                collection.name,
+                screen=unfit if all(collection.field(name).required for name in body) else absent,
+                violating=absent,
+                why=lambda _: f"{', '.join(map(str, body))} missing",
+            ),
+            why="The connector cannot name the document on devices.",
+            mend="Restore the id field.",
+        )
+    parts = list(mapping.fields) if mapping and mapping.fields else ["_id"]
+    lengths = [
+        {"$cond": [{"$eq": [{"$type": f"${name}"}, "string"]}, {"$strLenBytes": f"${name}"}, 0]} for name in parts
+    ]
+    heads = sum(len(name) + 4 for name in parts) if len(parts) > 1 else 0
+    long = {"$expr": {"$gt": [{"$add": [*lengths, heads]}, MAX_ID_BYTES]}}
+    fits = sum(_most_bytes(collection.field(name)) for name in parts) + heads <= MAX_ID_BYTES
+    yield Rule(
+        id=f"crdt.{collection.name}.id-size",
+        title=f"{collection.title}: the device's _id is within Ditto's 256 bytes",
+        check=DocumentTest(
+            collection.name,
+            screen=unfit if fits else long,
+            violating=long,
+            why=lambda document: (
+                f"the id is {heads + sum(len(str(document.get(p, '')).encode()) for p in parts)} bytes long"
+            ),
+        ),
+        why="A longer _id is refused by devices, and the document never arrives.",
+        mend="Shorten the id.",
+    )

@@ -1,0 +1,305 @@
+"""Family sync: the connector's configuration and the schemas agree, both ways, and the database lets it work.
+
+The file is read when the rules run, never when they are derived: a broken one is a finding, of one rule. Each fault
+has the rule that names it; rules that could only repeat it are skipped and say where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from conformance.checks.base import Check, Context, Rule, listed, skipped
+from conformance.checks.config_file import unreadable
+from conformance.config.configuration import Configuration
+from conformance.config.settings import is_database_name
+from conformance.ditto.connector import (
+    CONNECTOR_FILE,
+    PLACEHOLDER,
+    ConnectorConfig,
+    Entry,
+    demands,
+    load_connector,
+    resolve,
+    shown,
+    unfit_for_ids,
+    unfit_variables,
+)
+from conformance.errors import ConfigurationError
+from conformance.model.collection import Collection, IdMapping, Model
+from conformance.results import Outcome, Sample
+from conformance.rules.ditto.sync_collections import judge_database
+from conformance.text.rendering import shorten
+
+_FILE: Final = f"config/{CONNECTOR_FILE}"
+
+#: BSON types that match_ids cannot take as MongoDB's _id; named one by one so that the _id index answers.
+#: (MongoDB itself takes no array, regular expression or undefined; a symbol sorts among the strings, all of which would
+#: be looked at: the documents family names it.)
+_UNFIT_TYPES: Final = (
+    "double", "object", "binData", "bool", "date", "null", "dbPointer",
+    "javascript", "javascriptWithScope", "timestamp", "decimal", "minKey", "maxKey",
+)  # fmt: skip
+
+Judge = Callable[[Context, ConnectorConfig, str], Outcome]
+
+#: By subject: title, why, mend.
+_WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "file": (
+        "The connector's configuration can be read: no unknown or repeated key, every value of its type",
+        "A connector that is started with it does something else than was written.",
+        "Mend the line that is named.",
+    ),
+    "unknown": (
+        "The connector's configuration names no collection that the model does not define",
+        "A collection without a schema would sync unchecked.",
+        "Remove the entry, correct its name, or write the schema.",
+    ),
+    "settings": (
+        "The connector's settings are stated and sane",
+        "The initial copy fails, never ends or is left out, or devices and cloud store objects in two ways.",
+        "Correct the setting that is named.",
+    ),
+    "maps": (
+        "The connector stores objects as the schemas' x-crdt says: MAPs need strict_mode false",
+        "In strict mode an object is a REGISTER: of two devices that edit different keys of it, one loses.",
+        "Set strict_mode to false, for the connector and on devices, or declare the fields as registers.",
+    ),
+    "secrets": (
+        "The connector's secrets are ${VARIABLE} placeholders, each for what belongs there",
+        "A secret in a tracked file is known to everyone who has the repository; with another's the connector fails.",
+        "Write the ${VARIABLE} that belongs there, put the value into the environment, and change a secret that was"
+        " written.",
+    ),
+    "database": (
+        "The connector reads the database that is validated (MONGODB_DATABASE)",
+        "The verdict would be about one database, and devices would get the documents of another.",
+        "Write ${MONGODB_DATABASE} into the connector's configuration, or set MONGODB_DATABASE to its database.",
+    ),
+    "configured": (
+        "{title}: exactly one entry in the connector's configuration",
+        "Without an entry nobody decided whether devices get it; with two, the connector decides.",
+        "Write one entry, with sync_enabled true or false.",
+    ),
+    "enabled": (
+        "{title}: the connector syncs it if and only if its schema says so",
+        "Devices lack what they need, or get what must not leave MongoDB.",
+        "Set sync_enabled as x-sync has it, or change x-sync on purpose.",
+    ),
+    "id_mapping": (
+        "{title}: the connector maps _id as the schema says",
+        "Devices would know the documents by other ids; changing that later means to sync all anew.",
+        "Set id_mapping as x-sync has it, or change x-sync on purpose.",
+    ),
+    "id_fields": (
+        "{title}: what the connector makes Ditto's _id of is fit to be one",
+        "The connector cannot tell documents apart or loses them: ids never change and are never absent.",
+        "Map by top-level fields that are required, immutable, unique together and neither float nor object.",
+    ),
+    "exists": (
+        "{title}: the collection exists, so that the connector can start",
+        "The connector refuses to start on a collection that is not there, and a view has no change stream.",
+        "Run zava provision.",
+    ),
+    "not_capped": (
+        "{title}: the collection is not capped and does not expire documents",
+        "The server deletes documents of a capped collection without an event, and the connector refuses it.",
+        "Copy the documents into a collection that is not capped and does not expire documents.",
+    ),
+}
+
+
+def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
+    """Five rules on the file, up to six per collection; those on ids and on what exists for synced ones only."""
+    for subject in ("file", "unknown", "settings", "secrets", "database"):
+        yield _rule("_config", subject, _judge_file, "")
+    if any(_kept_as(model, "map")):
+        yield replace(_rule("_config", "maps", _judge_file, ""), severity="warning")
+    for collection in model:
+        synced = ("id_mapping", "id_fields") if collection.synced else ()
+        for subject in ("configured", "enabled", *synced):
+            yield _rule(collection.name, subject, _judge_file, collection.title)
+        for subject in ("exists", "not_capped") if collection.synced else ("not_capped",):
+            yield _rule(collection.name, subject, judge_database, collection.title)
+
+
+def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
+    words, why, mend = _WORDS[subject]
+    return Rule(f"sync.{where}.{subject}", words.replace("{title}", title), check, why=why, mend=mend)
+
+
+def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """Read the file once for all the rules on it."""
+    try:
+        config = load_connector(context.model)
+    except ConfigurationError as error:
+        return unreadable(context, rules, _FILE, error, "sync._config.file")
+    return {rule.id: _JUDGES[rule.subject](context, config, rule.collection) for rule in rules}
+
+
+def _readable(context: Context, _config: ConnectorConfig, _where: str) -> Outcome:
+    return listed(context, 1, [])
+
+
+def _unknown(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    if not config.collections:
+        return skipped(f"{_FILE} has no entry: see sync.*.configured")
+    problems = [
+        Sample(f"the model defines no collection {entry.name!r}", ref=_ref(f"collections[{position}].name"))
+        for position, entry in enumerate(config.collections)
+        if entry.name not in context.model.collections
+    ]
+    return listed(context, len(config.collections), problems)
+
+
+def _settings(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    asked = demands(config)
+    problems = [
+        Sample(f"is {shown(each.value)}, must be {each.wanted}", ref=_ref(each.place)) for each in asked if not each.met
+    ]
+    return listed(context, len(asked), problems)
+
+
+def _kept_as(model: Model, crdt: str) -> Iterator[str]:
+    """The object fields of synced collections that merge so."""
+    for collection in model:
+        for field in collection.walk():
+            if collection.synced and field.kind in ("map", "dictionary") and field.schema["x-crdt"] == crdt:
+                yield f"{collection.name}.{field.path}"
+
+
+def _maps(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    if config.settings.strict_mode is None:
+        return skipped("strict_mode is not stated: see sync._config.settings")
+    fields = list(_kept_as(context.model, "map"))
+    why = f"is true, but {', '.join(fields)} are declared as MAPs"
+    problems = [Sample(why, ref=_ref("settings.strict_mode"))] if config.settings.strict_mode else []
+    return listed(context, len(fields), problems)
+
+
+def _secrets(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    secrets = {
+        "mongodb.connection_string": config.mongodb.connection_string,
+        "ditto.app_id": config.ditto.app_id,
+        "ditto.api_key": config.ditto.api_key,
+    }
+    others = {"mongodb.database": config.mongodb.database, "ditto.endpoint": config.ditto.endpoint}
+    named = secrets | {place: value for place, value in others.items() if PLACEHOLDER.search(value)}
+    problems = []
+    for place, value in named.items():
+        written = place in secrets and not PLACEHOLDER.fullmatch(value)
+        whys = ["is written out (*** here); write ${VARIABLE}"] if written else []
+        whys += unfit_variables(place, value, context.settings)
+        problems += [Sample(why, ref=_ref(place)) for why in whys[:1]]
+    return listed(context, len(named), problems)
+
+
+def _database(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
+    written, wanted = config.mongodb.database, context.settings.mongodb_database
+    try:
+        found = resolve(written, context.settings, context.model.config(CONNECTOR_FILE))
+    except ConfigurationError:
+        return skipped("its name holds a variable that is not set: see sync._config.secrets")
+    if any(unfit_variables("mongodb.database", written, context.settings)):
+        return skipped("its name is that of something else: see sync._config.secrets")
+    if not is_database_name(found):
+        return skipped("its name is not one: see sync._config.settings")
+    problem = f"is {shorten(found)}, but {shorten(wanted)} is validated (MONGODB_DATABASE)"
+    return listed(context, 1, [Sample(problem, ref=_ref("mongodb.database"))] if found != wanted else [])
+
+
+def _configured(context: Context, config: ConnectorConfig, name: str) -> Outcome:
+    places = [f"collections[{position}]" for position, _ in _entries(config, name)]
+    if len(places) == 1:
+        return listed(context, 1, [])
+    why = f"{name} stands {len(places)} times: {', '.join(places)}" if places else f"there is no entry for {name}"
+    return listed(context, 1, [Sample(why, ref=_ref(places[1] if places else "collections"))])
+
+
+def _entries(config: ConnectorConfig, name: str) -> list[tuple[int, Entry]]:
+    return [(position, entry) for position, entry in enumerate(config.collections) if entry.name == name]
+
+
+def _of_the_entry(judge: Callable[[Context, Collection, Entry, str], Outcome]) -> Judge:
+    """A judge of the collection's one entry; skipped when there is none, or more than one."""
+
+    def judged(context: Context, config: ConnectorConfig, name: str) -> Outcome:
+        entries = _entries(config, name)
+        if len(entries) != 1:
+            return skipped(f"{len(entries)} entries for {name}: see sync.{name}.configured")
+        (position, entry), *_ = entries
+        return judge(context, context.model[name], entry, f"collections[{position}]")
+
+    return judged
+
+
+def _enabled(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
+    if entry.sync_enabled == collection.synced:
+        return listed(context, 1, [])
+    why = "is false, but devices need it" if collection.synced else "is true, but the schema keeps it from devices"
+    return listed(context, 1, [Sample(why, ref=_ref(f"{place}.sync_enabled"))])
+
+
+def _id_mapping(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
+    if entry.id_mapping is None:
+        if not entry.sync_enabled:
+            return skipped(f"{collection.name} is not enabled: see sync.{collection.name}.enabled")
+        return listed(context, 1, [Sample("there is no id_mapping", ref=_ref(place))])
+    actual, wanted = entry.id_mapping.as_mapping(), collection.id_mapping
+    evidence = {"mapping": _in_words(actual)}
+    # Ditto sorts the keys of an _id, so that the order of the fields says nothing.
+    if wanted is not None and (actual.mode, sorted(actual.fields)) == (wanted.mode, sorted(wanted.fields)):
+        return listed(context, 1, [], **evidence)
+    why = f"is {_in_words(actual)}, the schema says {_in_words(wanted) if wanted else 'not synced'}"
+    return listed(context, 1, [Sample(why, ref=_ref(f"{place}.id_mapping"))], **evidence)
+
+
+def _in_words(mapping: IdMapping) -> str:
+    return " ".join((mapping.mode, ", ".join(mapping.fields))).rstrip()
+
+
+def _id_fields(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
+    if entry.id_mapping is None:
+        return skipped(f"{_FILE} maps no id of {collection.name}")
+    mapping = entry.id_mapping.as_mapping()
+    if mapping.mode == "match_ids":
+        return _documents_ids(context, collection)
+    ref = _ref(f"{place}.id_mapping")
+    problems = [Sample(why, ref=ref) for why in unfit_for_ids(collection, mapping.fields)]
+    # One question per field (may it be in an id?), and one on all of them together.
+    return listed(context, len(mapping.fields) + 1, problems)
+
+
+def _documents_ids(context: Context, collection: Collection) -> Outcome:
+    """match_ids: what MongoDB alone can show, the types of the _ids that are there."""
+    examined = context.counts[collection.name]
+    if not examined:
+        return skipped(f"{collection.name} is empty: no _id to look at")
+    documents = context.collection(collection.name)
+    unfit: dict[str, Any] = {"_id": {"$type": list(_UNFIT_TYPES)}}
+    violations = documents.count_documents(unfit)
+    found = documents.find(unfit, {"_id": 1}).sort("_id", 1).limit(context.sample_size) if violations else ()
+    samples = context.samples(
+        Sample(f"_id is {shorten(one['_id'])}; match_ids takes a string, an integer or an ObjectId", id=one["_id"])
+        for one in found
+    )
+    return Outcome(examined, violations, samples)
+
+
+_JUDGES: Final[Mapping[str, Judge]] = {
+    "file": _readable,
+    "unknown": _unknown,
+    "settings": _settings,
+    "maps": _maps,
+    "secrets": _secrets,
+    "database": _database,
+    "configured": _configured,
+    "enabled": _of_the_entry(_enabled),
+    "id_mapping": _of_the_entry(_id_mapping),
+    "id_fields": _of_the_entry(_id_fields),
+}
+
+
+def _ref(place: str) -> str:
+    return f"{_FILE}: {place}"

@@ -1,0 +1,263 @@
+"""Rules on indexes: those of the model are there, as declared, and there are no others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from pymongo.errors import OperationFailure
+
+from conformance.checks.base import Context, Rule, answer, listed, skipped
+from conformance.checks.subjects import Subjects
+from conformance.config.configuration import Configuration
+from conformance.model.collection import Collection, Model, VectorIndex
+from conformance.results import Outcome, Sample
+from conformance.server.metadata import (
+    LiveCollection,
+    LiveIndex,
+    declared_index,
+    differences,
+    in_words,
+    is_prefix,
+    listed_index,
+    live_indexes,
+)
+from conformance.server.vector_search import NO_SEARCH
+
+_ID: Final = listed_index({"name": "_id_", "key": {"_id": 1}})
+_MEND: Final = "Run `zava provision`."
+_MEND_ID: Final = (
+    "Run `zava provision`. Recreate a collection with a default collation before: copy its documents into one without,"
+    " drop it and rename the copy."
+)
+_WHY: Final = "Without it, as declared, the queries that need it read the whole collection."
+_WHY_UNIQUE: Final = "Without it nothing stops two documents with one key, and look-ups read the whole collection."
+_NO_SEARCH_NOTE: Final = (
+    "the server has no vector search, so no index was looked at: the declaration was held against the schema"
+)
+
+#: How a wanted index is recognised in one that is not right, the closest likeness first.
+_LIKENESSES: Final[tuple[Callable[[LiveIndex, LiveIndex], bool], ...]] = (
+    lambda wanted, live: live.keys == wanted.keys,
+    lambda wanted, live: live.text and wanted.text,
+    lambda wanted, live: {path for path, _ in live.keys} == {path for path, _ in wanted.keys},
+)
+
+
+def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
+    """One rule per wanted index; per collection: none extra, none redundant, every reference led by one."""
+    for collection in model:
+        check = partial(_check, collection)
+        for subject, wanted in _wanted(collection).items():
+            yield Rule(
+                id=f"indexes.{collection.name}.{subject}",
+                title=f"{collection.title}: there is {' and '.join(map(_title, wanted))}",
+                check=check,
+                why=_WHY_UNIQUE if any(index.unique for index in wanted) else _WHY,
+                mend=_MEND_ID if wanted == [_ID] else _MEND,
+            )
+        yield Rule(
+            id=f"indexes.{collection.name}.extra",
+            title=f"{collection.title}: there is no index beyond those of the model",
+            check=check,
+            why="An index nobody declared slows every write and takes memory from those that are used.",
+            mend="Declare the index in the schema's x-indexes if a query needs it, or drop it.",
+        )
+        yield Rule(
+            id=f"indexes.{collection.name}.redundant",
+            title=f"{collection.title}: no index does what the start of another already does",
+            check=check,
+            why="A redundant index costs every write and serves no query.",
+            mend="Drop the shorter index.",
+        )
+        if collection.references:
+            fields = ", ".join(reference.field for reference in collection.references)
+            yield Rule(
+                id=f"indexes.{collection.name}.foreign-keys",
+                title=f"{collection.title}: every reference ({fields}) leads an index",
+                check=check,
+                why="Finding the documents that belong to another one would scan the collection.",
+                mend="Declare an index that starts with the field in the schema's x-indexes and run `zava provision`.",
+            )
+        if collection.vector_index is not None:
+            yield _vector_rule(collection, collection.vector_index)
+
+
+def _wanted(collection: Collection) -> dict[str, list[LiveIndex]]:
+    """The wanted indexes by subject; two with the same fields and other directions share one."""
+    shapes: dict[str, list[LiveIndex]] = {}
+    for index in collection.indexes:
+        shape = declared_index(index)
+        if shape.keys != _ID.keys:
+            shapes.setdefault(index.subject, []).append(shape)
+    vector = collection.vector_index
+    subjects = Subjects("_id", *_OTHERS, *([] if vector is None else [_vector_subject(vector)]))
+    return {"_id": [_ID]} | {subjects.of(subject): group for subject, group in shapes.items()}
+
+
+def _title(index: LiveIndex) -> str:
+    return f"a{' unique' if index.unique else 'n'} index on {in_words(index.keys)}"
+
+
+def _check(collection: Collection, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """One listing of the collection's indexes answers for all its rules."""
+    live = live_indexes(context.database, collection.name)
+    wanted = _wanted(collection)
+    pairs = _pair([index for group in wanted.values() for index in group], live)
+    return {
+        rule.id: _OTHERS[rule.subject](context, collection, live, pairs)
+        if rule.subject in _OTHERS
+        else _declared(context, collection, wanted[rule.subject], pairs)
+        for rule in rules
+    }
+
+
+Pairs = Mapping[str, tuple[LiveIndex, LiveIndex]]
+
+
+def _pair(wanted: Sequence[LiveIndex], live: Sequence[LiveIndex]) -> dict[str, tuple[LiveIndex, LiveIndex]]:
+    """Each wanted index, by name, with the live one that is it, or that is meant for it and not right."""
+    pairs: dict[str, tuple[LiveIndex, LiveIndex]] = {}
+    free = list(live)
+    for alike in (lambda one, other: not differences(one, other), *_LIKENESSES):
+        for index in wanted:
+            match = next((other for other in free if index.name not in pairs and alike(index, other)), None)
+            if match is not None:
+                pairs[index.name] = (index, match)
+                free.remove(match)
+    return pairs
+
+
+def _declared(context: Context, collection: Collection, wanted: Sequence[LiveIndex], pairs: Pairs) -> Outcome:
+    problems = []
+    for index in wanted:
+        ref = f"{collection.name}.{index.name}"
+        if index.name not in pairs:
+            problems.append(Sample(f"there is no index on {in_words(index.keys)}", ref=ref))
+            continue
+        live = pairs[index.name][1]
+        reasons = differences(index, live)
+        if index is _ID and "collation" in live.options:
+            has = LiveCollection(collection.name, "collection", live.options).collation
+            reasons = [f"the collection has {has}; values are to be compared exactly; recreate it without a collation"]
+        if reasons:
+            named = f"{live.name}: " if live.name != index.name else ""
+            problems.append(Sample(named + "; ".join(reasons), ref=ref))
+    return listed(context, len(wanted), problems)
+
+
+def _extra(context: Context, collection: Collection, live: Sequence[LiveIndex], pairs: Pairs) -> Outcome:
+    if not live:
+        return skipped("the collection does not exist")
+    known = {match.name for _, match in pairs.values()}
+    problems = [
+        Sample(f"an index on {in_words(index.keys)}, which the model does not declare", ref=_ref(collection, index))
+        for index in live
+        if index.name not in known
+    ]
+    return listed(context, len(live), problems)
+
+
+def _redundant(context: Context, collection: Collection, live: Sequence[LiveIndex], _: Pairs) -> Outcome:
+    if not live:
+        return skipped("the collection does not exist")
+    problems = []
+    for position, index in enumerate(live):
+        others = [(other, position < place) for place, other in enumerate(live) if place != position]
+        cover = next((other for other, first in others if _covers(other, index, first=first)), None)
+        if cover is not None:
+            why = f"{in_words(index.keys)}: {cover.name} ({in_words(cover.keys)}) does the same and more"
+            problems.append(Sample(why, ref=_ref(collection, index)))
+    return listed(context, len(live), problems)
+
+
+def _covers(other: LiveIndex, index: LiveIndex, *, first: bool) -> bool:
+    """True when ``other`` does all that ``index`` does; of two alike the one that stands ``first`` is kept."""
+    if index.text or other.text or not is_prefix(index.keys, other.keys):
+        return False
+    same_rest = (index.unique, index.options) == (other.unique, other.options)
+    if len(index.keys) == len(other.keys) and same_rest:
+        return not first
+    return not (index.unique or index.options or other.options)
+
+
+def _foreign_keys(context: Context, collection: Collection, live: Sequence[LiveIndex], _: Pairs) -> Outcome:
+    problems, leading = [], {}
+    for reference in collection.references:
+        index = next((index for index in live if index.leads(reference.field)), None)
+        if index is None:
+            why = f"no index starts with {reference.field}, which refers to {reference.target}"
+            problems.append(Sample(why, ref=f"{collection.name}.{reference.field}"))
+        else:
+            leading[reference.field] = index.name
+    return listed(context, len(collection.references), problems, led_by=leading)
+
+
+_OTHERS: Final = {"extra": _extra, "redundant": _redundant, "foreign-keys": _foreign_keys}
+
+
+def _ref(collection: Collection, index: LiveIndex) -> str:
+    return f"{collection.name}.{index.name}"
+
+
+def _vector_subject(index: VectorIndex) -> str:
+    name = re.sub("[^a-z0-9_+-]", "-", index.name.lower())
+    return f"{name}+vectors" if name in ("_id", *_OTHERS) else name
+
+
+def _vector_rule(collection: Collection, index: VectorIndex) -> Rule:
+    fields = ", ".join(f"{field} ({dimensions})" for field, dimensions in index.dimensions.items())
+    return Rule(
+        id=f"indexes.{collection.name}.{_vector_subject(index)}",
+        title=f"{collection.title}: the vector search index covers {fields} by {index.similarity} similarity",
+        check=answer(partial(_vector, collection, index)),
+        why="Semantic search finds nothing, or the wrong products, when vectors and index do not agree.",
+        mend="Create the vector search index in Atlas with these fields, dimensions and similarity.",
+    )
+
+
+def _vector(collection: Collection, index: VectorIndex, context: Context) -> Outcome:
+    try:
+        live = list(context.collection(collection.name).list_search_indexes(index.name))
+    except OperationFailure as error:
+        if error.code not in NO_SEARCH:
+            raise
+        problems = list(_declaration_problems(collection, index))
+        note: dict[str, Any] = {"note": _NO_SEARCH_NOTE}
+    else:
+        problems = list(_vector_problems(index, live[0])) if live else ["there is no such vector search index"]
+        note = {"definition": live[0].get("latestDefinition"), "state": live[0].get("status")} if live else {}
+    ref = f"{collection.name}.{index.name}"
+    return listed(context, len(index.dimensions), [Sample(problem, ref=ref) for problem in problems], **note)
+
+
+def _declaration_problems(collection: Collection, index: VectorIndex) -> Iterator[str]:
+    for name, dimensions in index.dimensions.items():
+        schema = collection.field(name).schema if collection.has(name) else {}
+        if (schema.get("type"), schema.get("items", {}).get("type")) != ("array", "number"):
+            yield f"{name} is no array of numbers in the schema"
+        elif not schema.get("minItems") == schema.get("maxItems") == dimensions:
+            length = f"{schema.get('minItems')} to {schema.get('maxItems')}"
+            yield f"{name} has {length} numbers in the schema and {dimensions} dimensions in the index"
+
+
+def _vector_problems(index: VectorIndex, live: Mapping[str, Any]) -> Iterator[str]:
+    """How an index that `$listSearchIndexes` shows differs from the one declared."""
+    if live.get("type", "search") != "vectorSearch":
+        yield f"is an index of type {live.get('type', 'search')}, not vectorSearch"
+        return
+    if live.get("status") == "FAILED":
+        yield "its build failed; see Atlas for the reason"
+    entries = live.get("latestDefinition", {}).get("fields", [])
+    vectors = {entry["path"]: entry for entry in entries if entry.get("type") == "vector"}
+    for name, dimensions in index.dimensions.items():
+        if name not in vectors:
+            yield f"{name} is not in the index"
+            continue
+        for option, wanted in (("numDimensions", dimensions), ("similarity", index.similarity)):
+            if vectors[name].get(option) != wanted:
+                yield f"{name} has {option} {vectors[name].get(option)} instead of {wanted}"
+    for name in sorted(vectors.keys() - index.dimensions.keys()):
+        yield f"{name} is in the index and not in the model"

@@ -1,0 +1,106 @@
+"""Rules on the server's own validators: each collection refuses what its schema refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from conformance.checks.base import Context, Rule, listed, skipped
+from conformance.config.configuration import Configuration
+from conformance.model.collection import Collection, Model
+from conformance.model.server_validator import difference, validator
+from conformance.results import Outcome, Sample
+from conformance.server.metadata import LiveCollection, live_collections
+
+_MEND: Final = "Run `zava provision`."
+
+
+def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
+    """Four rules per collection: there is a validator, it is today's, it is strict, and it refuses."""
+    for collection in model:
+        for subject, (title, why) in _STATEMENTS.items():
+            yield Rule(
+                id=f"validators.{collection.name}.{subject}",
+                title=f"{collection.title}: {title}",
+                check=_check,
+                why=why,
+                mend=_MEND,
+            )
+
+
+_STATEMENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "present": (
+        "the server validates what is written",
+        "Without a validator any application may write documents that devices cannot merge.",
+    ),
+    "definition": (
+        "the validator is the translation of today's schema",
+        "A validator of another day lets wrong documents in, or keeps right ones out.",
+    ),
+    "level": (
+        "the validator covers every insert and update (validationLevel strict)",
+        "At level off the server checks nothing; at level moderate an invalid document stays invalid through updates.",
+    ),
+    "action": (
+        "the validator refuses what is wrong (validationAction error)",
+        "With action warn the server logs an invalid document and stores it.",
+    ),
+}
+
+
+def _check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+    """One listing of the collections answers for all rules."""
+    live = live_collections(context.database)
+    return {rule.id: _outcome(context, rule, live.get(rule.collection)) for rule in rules}
+
+
+def _outcome(context: Context, rule: Rule, live: LiveCollection | None) -> Outcome:
+    """What `present` reports is no finding of the other rules: one fault, one finding."""
+    missing = _absence(live)
+    if rule.subject == "present":
+        problems = [missing] if missing else []
+    elif live is None or missing:
+        return skipped(f"{missing}; validators.{rule.collection}.present says so")
+    else:
+        found = _COMPARISONS[rule.subject](context.model[rule.collection], live)
+        problems = [found] if found else []
+    return listed(context, 1, [Sample(problem, ref=rule.collection) for problem in problems])
+
+
+def _absence(live: LiveCollection | None) -> str | None:
+    if live is None:
+        return "the collection does not exist"
+    if live.type != "collection":
+        return f"is a {live.type}, which has no validator; rename or drop it"
+    return None if live.validator else "the collection has no validator"
+
+
+def _definition(collection: Collection, live: LiveCollection) -> str | None:
+    different = difference(validator(collection), live.validator)
+    return f"differs from the schema's translation at {different}" if different else None
+
+
+def _level(_: Collection, live: LiveCollection) -> str | None:
+    effect = _LEVELS.get(live.level, "which this version does not know")
+    return None if live.level == "strict" else f"validationLevel is {live.level}, {effect}; expected strict"
+
+
+def _action(_: Collection, live: LiveCollection) -> str | None:
+    effect = _ACTIONS.get(live.action, "which this version does not know")
+    return None if live.action in _REFUSE else f"validationAction is {live.action}, {effect}; expected error"
+
+
+#: What a setting that is not as it should be does.
+_LEVELS: Final = {
+    "off": "so the server validates nothing",
+    "moderate": "so updates of invalid documents are not validated",
+}
+_ACTIONS: Final = {"warn": "so invalid documents are logged and accepted"}
+#: Actions that refuse an invalid document; the second one logs it too (MongoDB 8.1).
+_REFUSE: Final = ("error", "errorAndLog")
+
+_COMPARISONS: Final[Mapping[str, Callable[[Collection, LiveCollection], str | None]]] = {
+    "definition": _definition,
+    "level": _level,
+    "action": _action,
+}

@@ -1,0 +1,169 @@
+"""Running rules: checks are grouped, run side by side, and judged. Results do not depend on the order of running."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from types import TracebackType
+from typing import Final, Self
+
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+
+from conformance.checks.base import Context, Rule, skipped
+from conformance.checks.bounds import Bounds
+from conformance.checks.document_scan import DocumentTest, screen
+from conformance.checks.joins.join import Join
+from conformance.checks.key_range import Partition
+from conformance.connection.client import in_words
+from conformance.errors import HarnessError, TargetError
+from conformance.results import Outcome, Result, Status
+from conformance.text.masking import mask, masked
+
+#: Checks under way at once: the server has its own core, and two keep it busy.
+WORKERS: Final = 2
+#: The server's code for a query whose collation is not that of the view it asks.
+_COLLATION_OF_A_VIEW: Final = 167
+#: Checks that judge a range of keys when they are given one; others need all documents.
+BY_RANGE: Final = (DocumentTest, Join, Bounds)
+
+
+class Run:
+    """One run of rules against one context. Use as a context manager; results can be asked for in any order."""
+
+    def __init__(self, rules: Sequence[Rule], context: Context) -> None:
+        self._rules = rules
+        self._context = context
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="rules")
+        self._futures: dict[str, Future[Mapping[str, Result]]] = {}
+        self._lost: TargetError | None = None
+
+    def __enter__(self) -> Self:
+        groups = _groups(self._rules)
+        try:
+            for group in groups if self._context.partition is None else _share(groups, self._context.partition):
+                future = self._pool.submit(self._answer, group)
+                self._futures |= {rule.id: future for rule in group}
+        except BaseException:  # a signal: the pool may not know of a thread that has just begun, and waits for work
+            self._pool.shutdown(cancel_futures=True)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _answer(self, group: list[Rule]) -> Mapping[str, Result]:
+        """Answer a group; once the server went away no other is tried, each of which would wait for it in vain."""
+        if self._lost is not None:
+            raise self._lost
+        try:
+            return _answer(self._context, group)
+        except TargetError as error:
+            self._lost = error
+            raise
+
+    def result(self, rule_id: str) -> Result:
+        """The result of one rule; waits for it. TargetError when the server went away meanwhile."""
+        return self._futures[rule_id].result()[rule_id]
+
+    def results(self, on_result: Callable[[Result], None] | None = None) -> list[Result]:
+        """All results, in the order of the rules; ``on_result`` is told of each as it is given out.
+
+        Of a partition those that it has a share in.
+        """
+        found = []
+        for rule in [rule for rule in self._rules if rule.id in self._futures]:
+            found.append(self.result(rule.id))
+            if on_result is not None:
+                on_result(found[-1])
+        return found
+
+
+def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
+    """Rules that are answered together: those of one check, and all tests of single documents of one collection."""
+    groups: dict[object, list[Rule]] = {}
+    for rule in rules:
+        key = rule.check.collection if isinstance(rule.check, DocumentTest) else id(rule.check)
+        groups.setdefault(key, []).append(rule)
+    return list(groups.values())
+
+
+def _share(groups: list[list[Rule]], partition: Partition) -> list[list[Rule]]:
+    """What a partition answers: its range of what can be cut, and in turn with the others what cannot."""
+    cut = [group for group in groups if isinstance(group[0].check, BY_RANGE)]
+    whole = [group for group in groups if not isinstance(group[0].check, BY_RANGE)]
+    return cut + partition.deals(whole)
+
+
+def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:
+    started = time.perf_counter()
+    try:
+        check = screen if isinstance(rules[0].check, DocumentTest) else rules[0].check
+        outcomes = check(context, rules)
+    except (AutoReconnect, ServerSelectionTimeoutError) as error:
+        raise TargetError(
+            f"the server went away while {rules[0].id} was checked: {in_words(error)}; check it and run again"
+        ) from None
+    except HarnessError as error:
+        return _broken(rules, mask(str(error)), started)
+    except OperationFailure as error:
+        if error.code != _COLLATION_OF_A_VIEW:
+            return _broken(rules, f"OperationFailure: {in_words(error)}", started)
+        reason = "a view with a collation of its own stands where a collection should: see validators.*.present"
+        outcomes = {rule.id: skipped(reason) for rule in rules}
+    except Exception as error:
+        said = in_words(error) if isinstance(error, PyMongoError) else mask(str(error))[:300]
+        return _broken(rules, f"{type(error).__name__}: {said}", started)
+    duration = (time.perf_counter() - started) / len(rules)
+    return {rule.id: _shown(judge(rule, outcomes[rule.id], duration)) for rule in rules}
+
+
+def _shown(result: Result) -> Result:
+    """Return the result as reports may show it: what a check found in configuration files may be a secret."""
+    samples = tuple(
+        replace(sample, why=mask(sample.why), ref=None if sample.ref is None else mask(sample.ref))
+        for sample in result.samples
+    )
+    reason = None if result.reason is None else mask(result.reason)
+    return replace(result, samples=samples, reason=reason, evidence=masked(result.evidence))
+
+
+def _broken(rules: list[Rule], reason: str, started: float) -> dict[str, Result]:
+    duration = (time.perf_counter() - started) / len(rules)
+    return {
+        rule.id: Result(
+            rule.id, rule.title, rule.severity, "error", 0, 0, (), reason, {}, duration, why=rule.why, mend=rule.mend
+        )
+        for rule in rules
+    }
+
+
+def judge(rule: Rule, outcome: Outcome, duration_s: float) -> Result:
+    """Turn an outcome into a result: examining nothing is never passing."""
+    status: Status
+    reason = outcome.skipped or rule.note or None
+    if outcome.skipped is not None:
+        status = "skipped"
+    elif not outcome.examined and not outcome.violations:
+        status, reason = "error", "the rule examined nothing"
+    elif not outcome.violations:
+        status = "passed"
+    else:
+        status = "failed" if rule.severity == "error" else "warned"
+    return Result(
+        id=rule.id,
+        title=rule.title,
+        severity=rule.severity,
+        status=status,
+        examined=outcome.examined,
+        violations=outcome.violations,
+        samples=outcome.samples,
+        reason=reason,
+        evidence=outcome.evidence,
+        duration_s=duration_s,
+        why=rule.why,
+        mend=rule.mend,
+    )

@@ -1,0 +1,1 @@
+"""edge/bridge/mongo_side."""

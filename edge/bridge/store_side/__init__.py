@@ -1,0 +1,1 @@
+"""edge/bridge/store_side."""

@@ -1,0 +1,49 @@
+"""A device in the model: its clock, its documents, and the messages that it and others send each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edge.crdt.document import Document, Documents, merge
+from edge.crdt.hybrid_clock import Clock, Stamp
+from edge.crdt.operations import Operation, change
+
+
+@dataclass(frozen=True)
+class Message:
+    """Documents, or changes to them, by ``_id``; ``latest`` is the sender's clock when it was sent.
+
+    It may arrive late, twice, out of order, by way of a third device, or be replaced by a later one that holds more.
+    """
+
+    documents: Documents
+    latest: Stamp
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What a device holds of a collection, by ``_id``, tombstones included."""
+
+    clock: Clock
+    documents: Documents = field(default_factory=dict)
+
+    def document(self, _id: str) -> Document:
+        """What is held of a document; Document() when nothing is."""
+        return self.documents.get(_id, Document())
+
+    def write(self, _id: str, operation: Operation, now: int) -> tuple[Replica, Message]:
+        """The device after an operation at ``now`` by its own time, in milliseconds, and the message that tells of it.
+
+        Raises Refused as ``change`` does.
+        """
+        clock = self.clock.tick(now)
+        message = Message({_id: change(self.document(_id), operation, clock.last)}, clock.last)
+        return Replica(clock, self.documents).receive(message), message
+
+    def receive(self, message: Message) -> Replica:
+        """The device after a message has arrived."""
+        return Replica(self.clock.observe(message.latest), merge(self.documents, message.documents))
+
+    def state(self) -> Message:
+        """A message with everything the device holds."""
+        return Message(self.documents, self.clock.last)

@@ -1,0 +1,295 @@
+"""The plan of a dataset: how many documents of what, in which order, and what is kept while streaming.
+
+Collections are made parents first. A collection with children per document (orders and their items) is streamed in
+batches together with them; of every other collection only the columns that later ones look at are kept, so memory
+does not grow with the number of orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Names
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from conformance.config.configuration import Configuration
+from conformance.config.settings import Settings
+from conformance.errors import ConfigurationError
+from conformance.language.calendar import day_number, day_weight
+from conformance.language.formula import Column, Formula
+from conformance.model.collection import Collection, Field, Model
+from generator.columns.batch import Batch, Document
+from generator.columns.protocols import Calendar, Rows
+from generator.embeddings.embedder import Embedder, local_embedder
+
+Array = np.ndarray[Any, Any]
+
+#: Documents per batch: large enough for NumPy to pay, small enough for the client to stay far below 400 MB.
+BATCH: Final = 5_000
+
+
+class Plan:
+    """Everything a batch asks for that is larger than itself. One plan makes one dataset, once.
+
+    ``given`` are documents that are not for the plan to invent, by collection: those of a database to go on from, or
+    what somebody wrote of new ones. They stand in place of the catalogue's rows, with two differences: how many they
+    are is not held against the schema, and an optional field that they lack stays absent.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        configuration: Configuration,
+        settings: Settings,
+        embedder: Embedder | None = None,
+        given: Mapping[str, Rows] | None = None,
+    ) -> None:
+        self.model = model
+        self.configuration = configuration
+        self.settings = settings
+        self.embedder = embedder or local_embedder()
+        self.given = given or {}
+        self._retained: dict[str, dict[str, Array]] = {}
+        self._presence: dict[str, dict[str, Array]] = {}
+        self._offsets: dict[str, int] = {}
+        self._needed = _needed(self)
+        self._cache: dict[tuple[str, str], Any] = {}
+
+    # -- sizes -----------------------------------------------------------------------------------------------------
+
+    def catalogue(self, collection: Collection) -> Rows:
+        """What is given of a collection, else its fixed rows of config/catalogue.yaml; empty when all is drawn."""
+        rows = self.given.get(collection.name)
+        return self.configuration.catalogue.get(collection.name, ()) if rows is None else rows
+
+    def fanned_out_from(self, collection: Collection) -> Collection | None:
+        """The collection in whose batches this one is made: the only one of a cardinality that is not one each."""
+        declared = collection.cardinality
+        if len(declared.get("per", ())) != 1 or list(declared["between"]) == [1, 1]:
+            return None
+        return self.model[declared["per"][0]]
+
+    def size(self, collection: Collection) -> int:
+        """How many documents a collection gets; 0 for one that is fanned out (its parents decide)."""
+        declared, rows = collection.cardinality, self.catalogue(collection)
+        if collection.name in self.given:
+            return len(rows)
+        if rows:
+            wanted = self._rows_wanted(declared)
+            if wanted is not None and not wanted[0] <= len(rows) <= wanted[1]:
+                raise ConfigurationError(
+                    f"{self.model.config('catalogue.yaml')}: {len(rows)} rows of {collection.name}, but its schema"
+                    f" says {' to '.join(str(bound) for bound in dict.fromkeys(wanted))}; add or remove rows"
+                )
+            return len(rows)
+        if "exactly" in declared:
+            return int(declared["exactly"])
+        if "setting" in declared:
+            return self.settings.size(declared["setting"], self.configuration.generation.defaults)
+        low, high = declared["between"]
+        if "per" not in declared:
+            return int((low + high) // 2)
+        if self.fanned_out_from(collection):
+            return 0
+        product = 1
+        for name in declared["per"]:
+            product *= self.size(self.model[name])
+        return max(1, round(product * (low + high) / 2)) if product else 0
+
+    def _rows_wanted(self, declared: Mapping[str, Any]) -> tuple[int, int] | None:
+        """How many fixed rows a cardinality allows; None when it depends on other collections."""
+        if "exactly" in declared:
+            return declared["exactly"], declared["exactly"]
+        if "setting" in declared:
+            size = self.settings.size(declared["setting"], self.configuration.generation.defaults)
+            return size, size
+        return None if "per" in declared else tuple(declared["between"])
+
+    def fan_out(self, parent: Batch, collection: Collection) -> Array:
+        """How many children each document of a batch gets."""
+        key = (collection.name, f"fan_out:{parent.number}")
+        if key not in self._cache:
+            reference = next(r for r in collection.references if r.target == parent.collection.name)
+            field = collection.field(reference.field)
+            figure = field.sample.get("reference", {}).get("parent")
+            low, high = (int(bound) for bound in collection.cardinality["between"])
+            table = self.configuration.table(figure) if figure else dict.fromkeys(range(low, high + 1), 1.0)
+            odd = next((number for number in table if number not in range(low, high + 1)), None)
+            if odd is not None:
+                raise ConfigurationError(
+                    f"config/generation.yaml: the figure {figure} gives {odd!r} children, but"
+                    f" {collection.path.name} says {low} to {high}; correct one of them"
+                )
+            chance = np.array(list(table.values()), dtype=np.float64)
+            rng = parent.rng(field, f"{collection.name} per document")
+            self._cache = {k: v for k, v in self._cache.items() if k[0] != collection.name}
+            self._cache[key] = rng.choice(np.array(list(table), dtype=np.int64), parent.size, p=chance / chance.sum())
+        return self._cache[key]  # type: ignore[no-any-return]
+
+    def child_batch(self, parent: Batch, collection: Collection) -> Batch:
+        """The children of a batch, numbered on from those of the batches before."""
+        size = int(self.fan_out(parent, collection).sum())
+        first = self._offsets.get(collection.name, 0)
+        self._offsets[collection.name] = first + size
+        return Batch(self, collection, first, size, parent.number, parent)
+
+    # -- what batches share ----------------------------------------------------------------------------------------
+
+    def retained(self, name: str) -> Mapping[str, Array]:
+        """The kept columns of a finished collection; empty ones when it has no documents."""
+        return self._retained.get(name) or dict.fromkeys(self._needed[name], np.empty(0, dtype=object))
+
+    def retained_presence(self, name: str) -> Mapping[str, Array]:
+        """Where the kept columns that are optional are present."""
+        return self._presence.get(name, {})
+
+    def equation(self, collection: Collection, field: Field) -> Formula:
+        """The formula of config/rules.yaml that gives a field its value."""
+        name = f"{collection.name}.{field.path}"
+        key = ("", name)
+        if key not in self._cache:
+            for equation in self.configuration.rules.equations:
+                if equation.field == name:
+                    where = f"{self.model.config('rules.yaml')}: equation of {name}"
+                    self._cache[key] = Formula(str(equation.equals), self.model, collection, self.configuration, where)
+                    break
+            else:
+                raise ConfigurationError(
+                    f"{collection.path}: {field.path} is made by an equation, but config/rules.yaml has none for"
+                    f" {name}; add one"
+                )
+        return self._cache[key]  # type: ignore[no-any-return]
+
+    def calendar(self, collection: Collection) -> Calendar:
+        """How a collection's documents are spread over the days from START_DATE to END_DATE, by the years' weights."""
+        key = ("calendar:", collection.name)
+        if key not in self._cache:
+            field = next(field for field in collection.fields if "calendar" in field.sample)
+            weights = self.configuration.table(field.sample["calendar"]["year_weights"])
+            first = day_number(self.settings.start_date)
+            days = np.arange(first, day_number(self.settings.end_date) + 1)
+            years = days.astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+            by_year = {int(year): day_weight(weights, int(year)) for year in np.unique(years)}
+            chance = np.array([by_year[int(year)] for year in years])
+            rng = np.random.default_rng([self.settings.seed, len(collection.name), 0xCA1])
+            sizes = rng.multinomial(self.size(collection), chance / chance.sum())
+            self._cache[key] = Calendar(first, sizes, np.cumsum(sizes))
+        return self._cache[key]  # type: ignore[no-any-return]
+
+    def pairs(self, collection: Collection) -> Mapping[str, Array]:
+        """For a collection with one document per parent or pair of parents: the parents' positions, by field."""
+        declared = collection.cardinality
+        if "per" not in declared or self.fanned_out_from(collection):
+            return {}
+        key = ("pairs:", collection.name)
+        if key not in self._cache:
+            fields = [next(r.field for r in collection.references if r.target == name) for name in declared["per"]]
+            sizes = [len(next(iter(self.retained(name).values()))) for name in declared["per"]]
+            rng = np.random.default_rng([self.settings.seed, len(collection.name), 0xFA1])
+            total = int(np.prod(sizes))
+            chosen = np.sort(rng.choice(total, self.size(collection), replace=False))
+            self._cache[key] = dict(zip(fields, np.unravel_index(chosen, sizes), strict=True))
+        return self._cache[key]  # type: ignore[no-any-return]
+
+    # -- documents -------------------------------------------------------------------------------------------------
+
+    def documents(self, names: Names[str] | None = None) -> Iterator[tuple[str, list[Document]]]:
+        """The whole dataset: (collection, documents) in an order in which every reference is to an earlier one.
+
+        With ``names`` only the documents of those collections are made, although the others are there to refer to.
+        """
+        wanted = self.model.collections if names is None else names
+        for collection in self._roots_in_order():
+            yield from self._collection(collection, wanted)
+
+    def _root(self, collection: Collection) -> Collection:
+        parent = self.fanned_out_from(collection)
+        return collection if parent is None else self._root(parent)
+
+    def _roots_in_order(self) -> Iterator[Collection]:
+        """The collections that are not fanned out, each after everything that its whole family refers to."""
+        waiting: dict[str, set[str]] = {}
+        for collection in self.model:
+            root = self._root(collection).name
+            targets = {self._root(self.model[reference.target]).name for reference in collection.references}
+            waiting.setdefault(root, set()).update(targets - {root})
+        while waiting:
+            ready = next((name for name, targets in waiting.items() if not targets & waiting.keys()), None)
+            if ready is None:
+                raise ConfigurationError(
+                    f"{self.model.root}/schemas: {', '.join(waiting)} and the collections made with them wait for each"
+                    " other; change one x-cardinality or x-reference"
+                )
+            del waiting[ready]
+            yield self.model[ready]
+
+    def _collection(self, collection: Collection, wanted: Names[str]) -> Iterator[tuple[str, list[Document]]]:
+        size = self.size(collection)
+        kept: dict[tuple[str, str], list[Column]] = {}
+        for number, first in enumerate(range(0, size, BATCH)):
+            batch = Batch(self, collection, first, min(BATCH, size - first), number)
+            yield from self._family(batch, wanted)
+            self._keep(batch, kept)
+        for (name, field), columns in kept.items():
+            values = [values for values, _ in columns]
+            self._retained.setdefault(name, {})[field] = np.concatenate(values)
+            if any(present is not None for _, present in columns):
+                masks = [np.ones(len(v), dtype=bool) if present is None else present for v, present in columns]
+                self._presence.setdefault(name, {})[field] = np.concatenate(masks)
+
+    def _keep(self, batch: Batch, kept: dict[tuple[str, str], list[Column]]) -> None:
+        """Note the columns that later collections look at, of the batch and of all that was made with it."""
+        for name in sorted(self._needed[batch.collection.name]):
+            kept.setdefault((batch.collection.name, name), []).append(batch.column(name))
+        for child in batch.children.values():
+            self._keep(child, kept)
+        batch.children.clear()  # parent and children refer to each other: free them now, not when the GC comes by
+
+    def _family(self, batch: Batch, wanted: Names[str]) -> Iterator[tuple[str, list[Document]]]:
+        """A batch, then the children that are made with it, then theirs."""
+        if batch.collection.name in wanted:
+            yield batch.collection.name, batch.documents()
+        for collection in self.model:
+            if self.fanned_out_from(collection) is batch.collection:
+                yield from self._family(batch.children_of(collection.name), wanted)
+
+
+def _needed(plan: Plan) -> Mapping[str, set[str]]:
+    """The fields of each collection that others look at once it is finished; those made with it look at its batches."""
+    model = plan.model
+    needed: dict[str, set[str]] = {collection.name: set() for collection in model}
+    for collection in model:
+        parent = plan.fanned_out_from(collection)
+        later = [reference for reference in collection.references if model[reference.target] is not parent]
+        for reference in later:
+            needed[reference.target].add(reference.target_field)
+        for copy in collection.copies:
+            if copy.through in later:
+                needed[copy.through.target].update(copy.of)
+        for field in collection.fields:
+            for path in _paths(field.sample):
+                head, _, name = path.partition(".")
+                for reference in later:
+                    if reference.field == head:
+                        needed[reference.target].add(name)
+            how = field.sample.get("reference", {})
+            target = model[collection.reference(field.path).target] if how else collection
+            needed[target.name].update(how.get("matching", {}))
+            if "seasonal" in how:
+                through = target.reference(how["seasonal"]["through"])
+                needed[target.name].add(through.field)
+                needed[through.target].update({through.target_field, how["seasonal"]["multipliers"]})
+    return needed
+
+
+def _paths(recipe: Any) -> Iterator[str]:
+    if isinstance(recipe, str):
+        if "." in recipe and " " not in recipe:
+            yield recipe
+    elif isinstance(recipe, Mapping):
+        for value in recipe.values():
+            yield from _paths(value)
+    elif isinstance(recipe, list):
+        for value in recipe:
+            yield from _paths(value)

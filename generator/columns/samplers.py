@@ -1,0 +1,215 @@
+"""Column samplers: for each field kind, n values at once, within the same ranges as its strategy.
+
+A sampler yields the *inner* form of a column, which recipes and formulas compute with: money as whole cents
+(float64), timestamps as seconds since 1970 (int64), everything else as the value itself. `EMIT` turns inner columns
+into the values that documents hold.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from bson import ObjectId
+
+from conformance.errors import ConfigurationError
+from conformance.model.collection import Field
+from conformance.model.kinds import Kind, kind_of
+from conformance.model.ranges import (
+    FIRST_SECOND,
+    LAST_SECOND,
+    cents_range,
+    element_range,
+    integer_range,
+    length_range,
+    number_range,
+    size_range,
+)
+
+Array = np.ndarray[Any, Any]
+Rng = np.random.Generator
+Sampler = Callable[[Mapping[str, Any], int, Rng], Array]
+
+_LETTERS: Final = np.array(list("abcdefghijklmnopqrstuvwxyz"), dtype=object)
+#: Distinct texts made from a pattern before they repeat: making one takes about 50 microseconds.
+_PATTERN_POOL: Final = 500
+
+
+def sample(field: Field, n: int, rng: Rng, first: int) -> Array:
+    """N values of a field without a recipe; ``first`` is the number of the first document, for unique values."""
+    if "x-unique" in field.schema and field.kind in ("string", "integer"):
+        return _unique(field, n, first)
+    return SAMPLERS[field.kind](field.schema, n, rng)
+
+
+def _unique(field: Field, n: int, first: int) -> Array:
+    numbers = np.arange(first, first + n)
+    if field.kind == "integer":
+        low, high = integer_range(field.schema)
+        if high - low + 1 < first + n:
+            raise ConfigurationError(f"{field.path}: only {high - low + 1} unique values between {low} and {high}")
+        return numbers + low
+    if "pattern" in field.schema:
+        # Each block of documents draws from its own stretch of one seeded sequence, so that blocks never collide.
+        make = _texts(field.path)
+        seen: dict[str, str] = {}
+        for _ in range(50 * (first + n)):
+            text = make.xeger(field.schema["pattern"][1:-1])
+            if _fits(field.schema, text):
+                seen.setdefault(text.lower() if field.schema["x-unique"] == "ignore-case" else text, text)
+            if len(seen) == first + n:
+                return _objects(list(seen.values())[first:])
+        raise ConfigurationError(f"{field.path}: its pattern gives too few unique values; add x-sample with a sequence")
+    shortest, longest = length_range(field.schema)
+    width = max(shortest, 1)
+    texts = [np.base_repr(int(number), 36).lower().rjust(width, "0") for number in numbers]
+    if texts and len(texts[-1]) > longest:
+        raise ConfigurationError(f"{field.path}: maxLength {longest} is too short for {first + n} unique values")
+    return _objects(texts)
+
+
+def _fits(schema: Mapping[str, Any], text: str) -> bool:
+    """True when the text's length is within the schema's bounds, which a pattern knows nothing of."""
+    return bool(schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text)))
+
+
+def _objects(values: list[Any]) -> Array:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _objectids(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    raw = rng.bytes(12 * n)
+    return _objects([ObjectId(raw[start : start + 12]) for start in range(0, 12 * n, 12)])
+
+
+def _uuids(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    raw = np.frombuffer(rng.bytes(16 * n), dtype=np.uint8).reshape(n, 16).copy()
+    raw[:, 6] = raw[:, 6] & 0x0F | 0x40
+    raw[:, 8] = raw[:, 8] & 0x3F | 0x80
+    text = raw.tobytes().hex()
+    parts = (text[start : start + 32] for start in range(0, 32 * n, 32))
+    return _objects([f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}" for h in parts])
+
+
+def _timestamps(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    return rng.integers(FIRST_SECOND, LAST_SECOND, n, endpoint=True)
+
+
+def _money(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    return rng.integers(*cents_range(schema), n, endpoint=True).astype(np.float64)
+
+
+def _enums(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    return _objects(schema["enum"])[rng.integers(0, len(schema["enum"]), n)]
+
+
+def _integers(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    return rng.integers(*integer_range(schema), n, endpoint=True)
+
+
+def _numbers(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    return uniform(*number_range(schema), n, rng)
+
+
+def uniform(low: float, high: float, n: int, rng: Rng) -> Array:
+    """Doubles from low to high, both included; halved meanwhile, since the width may be more than a double holds."""
+    return np.clip(2 * rng.uniform(low / 2, high / 2, n), low, high)
+
+
+def _booleans(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    return rng.random(n) < 0.5
+
+
+def _texts(seed: str | int) -> Any:
+    """What makes texts that match a pattern."""
+    from rstr import Rstr
+
+    return Rstr(random.Random(seed))  # noqa: S311 - test data, not secrets
+
+
+def _strings(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    shortest, longest = length_range(schema)
+    if "pattern" in schema:
+        make = _texts(int(rng.integers(2**32)))
+        texts: list[str] = []
+        for _ in range(100 * _PATTERN_POOL):
+            text = make.xeger(schema["pattern"][1:-1])
+            if _fits(schema, text):
+                texts.append(text)
+            if len(texts) == min(n, _PATTERN_POOL):
+                return _objects(texts)[rng.integers(0, len(texts), n)]
+        raise ConfigurationError(f"the pattern {schema['pattern']} seldom fits the length bounds; add x-sample")
+    lengths = rng.integers(shortest, longest, n, endpoint=True)
+    letters = _LETTERS[rng.integers(0, 26, int(lengths.sum()))]
+    ends = np.cumsum(lengths)
+    return _objects(["".join(letters[end - length : end]) for end, length in zip(ends, lengths, strict=True)])
+
+
+def _scalars(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    kinds = rng.integers(0, len(schema["type"]), n)
+    columns = [SAMPLERS[kind](schema, n, rng).tolist() for kind in schema["type"]]
+    return _objects([columns[kind][row] for row, kind in enumerate(kinds)])
+
+
+def _dictionaries(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    ((pattern, values),) = schema["patternProperties"].items()
+    smallest, largest = size_range(schema)
+    sizes = rng.integers(smallest, largest, n, endpoint=True)
+    keys = _strings({"pattern": pattern}, max(int(sizes.sum()), 1), rng).tolist()
+    kind = kind_of(values)
+    scalars = emit(kind, SAMPLERS[kind](values, len(keys), rng))
+    maps = []
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        chosen = dict(zip(keys[end - size : end], scalars[end - size : end], strict=True))
+        spare = _texts(int(rng.integers(2**32)))
+        while len(chosen) < smallest:
+            chosen.setdefault(spare.xeger(pattern[1:-1]), scalars[0])
+        maps.append(chosen)
+    return _objects(maps)
+
+
+def _vectors(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    low, high = element_range(schema)
+    sizes = rng.integers(schema["minItems"], schema["maxItems"], n, endpoint=True)
+    return _objects([uniform(low, high, size, rng).tolist() for size in sizes])
+
+
+SAMPLERS: Final[Mapping[Kind, Sampler]] = {
+    "objectid": _objectids,
+    "uuid": _uuids,
+    "timestamp": _timestamps,
+    "money": _money,
+    "enum": _enums,
+    "scalar": _scalars,
+    "dictionary": _dictionaries,
+    "vector": _vectors,
+    "string": _strings,
+    "integer": _integers,
+    "number": _numbers,
+    "boolean": _booleans,
+}
+
+
+def _emit_money(column: Array) -> list[Any]:
+    """Doubles; but every second amount of whole dollars is an int, as JavaScript devices write it."""
+    values = list((column / 100.0).tolist())
+    for row in np.flatnonzero(column % 100 == 0)[::2].tolist():
+        values[row] = int(values[row])
+    return values
+
+
+def _emit_timestamps(column: Array) -> list[Any]:
+    texts = np.datetime_as_string(column.astype("datetime64[s]")).tolist()
+    return [text + "Z" for text in texts]
+
+
+def emit(kind: Kind, column: Array) -> list[Any]:
+    """The values of an inner column as documents hold them: Python objects that BSON encodes exactly."""
+    return _EMIT[kind](column) if kind in _EMIT else column.tolist()
+
+
+_EMIT: Final[Mapping[Kind, Callable[[Array], list[Any]]]] = {"money": _emit_money, "timestamp": _emit_timestamps}

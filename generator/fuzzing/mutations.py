@@ -1,0 +1,312 @@
+"""Mutations: every way in which one value of a valid document can break exactly one rule of its schema.
+
+Each says the path and the keyword that it breaks; that is the intent which the oracles are held to. Nothing here
+asks an oracle: patterns are matched by their own text, bounds compared one by one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, count, islice, product
+from typing import Any, Final
+
+from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+
+from conformance.model.collection import Collection, Field
+from conformance.model.document_validator import Breach
+from conformance.model.kinds import MAX_INTEGER, Kind, kind_of
+from conformance.text.rendering import shorten
+from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS
+
+Document = dict[str, Any]
+Schema = Mapping[str, Any]
+#: Where below the value (no part: itself), the keyword, what to say of it, and the broken value in its whole.
+Broken = tuple[tuple[str, ...], str, str, Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One broken rule, and how to make the document that breaks it."""
+
+    breach: Breach
+    document: Callable[[], Document]
+
+
+def mutations(collection: Collection, document: Document) -> Iterator[Mutation]:
+    """Every mutation of a valid document, which itself stays as it is."""
+    for parts, keyword, message, make in _object(collection.schema, collection.fields, document):
+        yield Mutation(Breach(".".join(parts), keyword, message), make)
+
+
+# -- objects ----------------------------------------------------------------------------------------------------------
+
+#: Names no schema has: plain, with a dot, with a dollar, empty, of an operator, with a line feed, beyond ASCII.
+_EXTRA: Final = ("zz_extra", "zz.extra", "$zz", "", "$where", "zz\n", "_zz", "zž")
+
+
+def _object(schema: Schema, fields: Iterable[Field], old: Document) -> Iterator[Broken]:
+    """A document or a MAP with fixed keys: one missing, one too many, or one of them broken."""
+    for name in schema.get("required", ()):
+        yield (name,), "required", "is missing", _without(old, name)
+    for name in _EXTRA:
+        yield (name,), "additionalProperties", "is not in the schema", _with(old, name, lambda: 1)
+    for field in fields:
+        if field.name in old:
+            for parts, keyword, message, make in _value(field, old[field.name]):
+                yield (field.name, *parts), keyword, message, _with(old, field.name, make)
+
+
+def _value(field: Field, old: Any) -> Iterator[Broken]:
+    if field.kind == "map":
+        return chain(_wrong_types("map", field.schema), _object(field.schema, field.children, old))
+    return _broken(field.kind, field.schema, old)
+
+
+def _broken(kind: Kind, schema: Schema, old: Any) -> Iterator[Broken]:
+    return chain(_wrong_types(kind, schema), _BREAKERS[kind](schema, old))
+
+
+def _dictionary(schema: Schema, old: Document) -> Iterator[Broken]:
+    ((pattern, inner),) = schema["patternProperties"].items()
+    fewest, most = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
+    if fewest:
+        yield _itself("minProperties", dict(islice(old.items(), fewest - 1)))
+    if most < math.inf:
+        filler = next(iter(old.values()), None)
+        keys = dict.fromkeys(chain(old, _keys_like(pattern, int(most) + 1)))
+        if filler is not None and len(keys) > most:
+            yield _itself("maxProperties", {key: old.get(key, filler) for key in islice(keys, int(most) + 1)})
+    if old:
+        first, value = next(iter(old.items()))
+        others = {key: kept for key, kept in old.items() if key != first}
+        for key in (*_EXTRA, f"{first}\n", f" {first}", f"{first}.{first}", f"${first}"):
+            if not _matches(pattern, key):
+                yield (key,), "additionalProperties", "is no such key", _with(others, key, _constant(value))
+        for parts, keyword, message, make in _broken(kind_of(inner), inner, value):
+            yield (first, *parts), keyword, message, _with(old, first, make)
+
+
+def _keys_like(pattern: str, wanted: int) -> Iterator[str]:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    texts = ("".join(word) for length in range(1, 4) for word in product(letters, repeat=length))
+    return islice((text for text in texts if _matches(pattern, text)), wanted)
+
+
+def _vector(schema: Schema, old: list[Any]) -> Iterator[Broken]:
+    if schema["minItems"]:
+        yield _itself("minItems", old[: schema["minItems"] - 1])
+    if old:
+        yield _itself("maxItems", (old * (schema["maxItems"] // len(old) + 1))[: schema["maxItems"] + 1])
+        for position in sorted({0, len(old) - 1}):
+            broken = chain(_broken("number", schema["items"], old[position]), [_itself("type", [0.5])])
+            for _, keyword, message, make in broken:
+                yield (str(position),), keyword, message, _replaced(old, position, make)
+
+
+# -- types ------------------------------------------------------------------------------------------------------------
+
+#: A value of each BSON type that a document may hold, by MongoDB's name of the type.
+_OF_TYPE: Final[tuple[tuple[str, Any], ...]] = (
+    ("null", None),
+    ("array", []),
+    ("array", ["2024-01-31T10:00:00Z"]),
+    ("object", {}),
+    ("object", {"zz": 1}),
+    ("decimal", Decimal128("19.99")),
+    ("date", dt.datetime(2024, 1, 31, 10, tzinfo=dt.UTC)),
+    ("objectId", ObjectId("65b9d8f0a1b2c3d4e5f60718")),
+    ("binData", b"\x00\xff"),
+    ("uuid", Binary(bytes(range(16)), 4)),
+    ("timestamp", Timestamp(1706695200, 1)),
+    ("regex", Regex("^a$")),
+    ("javascript", Code("return 1")),
+    ("minKey", MinKey()),
+    ("maxKey", MaxKey()),
+    ("bool", True),
+    ("bool", False),
+    ("int", 1),
+    ("long", Int64(1)),
+    ("double", 1.0),
+    ("nan", math.nan),
+    ("inf", math.inf),
+    ("inf", -math.inf),
+    ("huge", MAX_INTEGER + 1),
+    ("huge", -MAX_INTEGER - 1),
+    ("huge", 2**63 - 1),
+    ("huge", -(2**63)),
+    ("string", ""),
+    ("string", "1"),
+    ("string", "true"),
+)
+_JSON_TYPES: Final[Mapping[str, frozenset[str]]] = {
+    "string": frozenset({"string"}),
+    "integer": frozenset({"int", "long"}),
+    "number": frozenset({"int", "long", "double", "huge"}),
+    "boolean": frozenset({"bool"}),
+    "object": frozenset({"object"}),
+    "array": frozenset({"array"}),
+}
+
+
+def _wrong_types(kind: Kind, schema: Schema) -> Iterator[Broken]:
+    if kind == "objectid":
+        return (_itself("x-bson", value) for name, value in _OF_TYPE if name != "objectId")
+    declared = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    taken = frozenset[str]().union(*(_JSON_TYPES[name] for name in declared))
+    return (_itself("type", value) for name, value in _OF_TYPE if name not in taken)
+
+
+# -- texts ------------------------------------------------------------------------------------------------------------
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """By the pattern's own text, without its anchors: the whole of the value and nothing else."""
+    return re.fullmatch(pattern[1:-1], text) is not None
+
+
+def _text(schema: Schema, old: Any) -> Iterator[Broken]:
+    if not isinstance(old, str):
+        return
+    pattern = schema.get("pattern", "^[\\s\\S]*$")
+    shortest, longest = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+    if shortest and _matches(pattern, old[: shortest - 1]):
+        yield _itself("minLength", old[: shortest - 1])
+    if longest < math.inf:
+        for text in islice(_stretched(pattern, old, int(longest) + 1), 3):
+            yield _itself("maxLength", text)
+    nearly = dict.fromkeys(alter(old) for alter in NEARLY)
+    for text in nearly:
+        if shortest <= len(text) <= longest and not _matches(pattern, text):
+            yield _itself("pattern", text)
+
+
+def _stretched(pattern: str, old: str, length: int) -> Iterator[str]:
+    """Texts of just that many characters, by repeating one character of the old where the pattern lets it be."""
+    for letter in ("\N{COMBINING ACUTE ACCENT}", "\N{GRINNING FACE}"):
+        if _matches(pattern, text := old + letter * (length - len(old))):
+            yield text
+    for position, letter in enumerate(old or "x"):
+        text = old[:position] + letter * (length - len(old)) + old[position:]
+        if _matches(pattern, text):
+            yield text
+
+
+def _uuid(_: Schema, old: str) -> Iterator[Broken]:
+    return (_itself("x-uuid", alter(old)) for alter in UUIDS)
+
+
+def _timestamp(_: Schema, __: str) -> Iterator[Broken]:
+    return (_itself("x-timestamp", text) for text in TIMESTAMPS)
+
+
+def _enum(schema: Schema, _: Any) -> Iterator[Broken]:
+    known = schema["enum"]
+    if schema["type"] == "integer":
+        others: list[Any] = [max(known) + 1, min(known) - 1, next(n for n in count() if n not in known)]
+    else:
+        others = [alter(known[0]) for alter in NEARLY]
+    return (_itself("enum", value) for value in dict.fromkeys(others) if value not in known)
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+_BOUNDS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "minimum": lambda value, bound: value < bound,
+    "maximum": lambda value, bound: value > bound,
+    "exclusiveMinimum": lambda value, bound: value <= bound,
+    "exclusiveMaximum": lambda value, bound: value >= bound,
+}
+
+
+def _crossed(schema: Schema, value: float) -> list[str]:
+    return [keyword for keyword, breaks in _BOUNDS.items() if keyword in schema and breaks(value, schema[keyword])]
+
+
+def _across(schema: Schema, near: Callable[[float], Iterable[Any]]) -> Iterator[Broken]:
+    """Values next to each bound that cross just this one."""
+    for keyword in _BOUNDS:
+        for value in near(schema[keyword]) if keyword in schema else ():
+            if math.isfinite(value) and _crossed(schema, value) == [keyword]:
+                yield _itself(keyword, value)
+
+
+def _integer(schema: Schema, _: int) -> Iterator[Broken]:
+    return _across(
+        schema, lambda bound: (math.floor(bound), math.floor(bound) - 1, math.ceil(bound), math.ceil(bound) + 1)
+    )
+
+
+def _number(schema: Schema, _: float) -> Iterator[Broken]:
+    return _across(
+        schema,
+        lambda bound: (
+            math.nextafter(bound, -math.inf),
+            math.nextafter(bound, math.inf),
+            float(bound),
+            math.floor(bound) - 1,
+            math.ceil(bound) + 1,
+            -1e308,
+            1e308,
+        ),
+    )
+
+
+def _money(schema: Schema, old: float) -> Iterator[Broken]:
+    off = (old + 0.005, old + 0.001, old - 0.0001, 1.7976931348623157e308, 1e307, -1e307)
+    for value in off:
+        if not _crossed(schema, value):
+            yield _itself("x-money", value)
+    yield from _across(
+        schema,
+        lambda bound: (n / 100 for n in range(math.floor(100 * bound) - 1, math.ceil(100 * bound) + 2)),
+    )
+
+
+def _scalar(schema: Schema, old: Any) -> Iterator[Broken]:
+    """By the value's own type; texts and numbers of it share the bounds."""
+    if isinstance(old, str):
+        return _text(schema, old)
+    return iter(()) if isinstance(old, bool) else _number(schema, old)
+
+
+_BREAKERS: Final[Mapping[Kind, Callable[[Schema, Any], Iterator[Broken]]]] = {
+    "objectid": lambda _, __: iter(()),
+    "uuid": _uuid,
+    "timestamp": _timestamp,
+    "money": _money,
+    "enum": _enum,
+    "scalar": _scalar,
+    "dictionary": _dictionary,
+    "vector": _vector,
+    "string": _text,
+    "integer": _integer,
+    "number": _number,
+    "boolean": lambda _, __: iter(()),
+}
+
+
+# -- making the broken value ------------------------------------------------------------------------------------------
+
+
+def _itself(keyword: str, value: Any) -> Broken:
+    return (), keyword, shorten(value), _constant(value)
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def _with(old: Document, name: str, make: Callable[[], Any]) -> Callable[[], Document]:
+    return lambda: {**old, name: make()}
+
+
+def _without(old: Document, name: str) -> Callable[[], Document]:
+    return lambda: {key: value for key, value in old.items() if key != name}
+
+
+def _replaced(old: list[Any], position: int, make: Callable[[], Any]) -> Callable[[], list[Any]]:
+    return lambda: [*old[:position], make(), *old[position + 1 :]]

@@ -1,0 +1,177 @@
+"""Hypothesis strategies: for each field kind the values that its schema takes, and from them whole documents.
+
+A strategy and a sampler (samplers.py) are two readings of one field: both dispatch on the same kinds and draw from the
+same ranges. Strategies look for the odd value that is still legal; samplers make a plausible column at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+from bson import Int64, ObjectId
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from conformance.model.collection import Collection, Field
+from conformance.model.document_validator import Breach
+from conformance.model.kinds import MAX_INTEGER, Kind, kind_of
+from conformance.model.ranges import (
+    FIRST_SECOND,
+    LAST_SECOND,
+    cents_range,
+    element_range,
+    integer_range,
+    length_range,
+    number_range,
+    size_range,
+)
+from generator.columns.samplers import uniform
+from generator.fuzzing.mutations import mutations
+
+Document = dict[str, Any]
+Strategy = SearchStrategy[Any]
+
+
+@cache
+def documents(collection: Collection) -> SearchStrategy[Document]:
+    """Documents that meet the collection's schema, whose _id equals the field that x-id names.
+
+    Optional fields are present or absent. References, snapshots, sums and uniqueness are not looked after: they are
+    not one document's to keep.
+    """
+    source = collection.id_field
+    if source is None:
+        return _object(collection.fields)
+    others = _object(field for field in collection.fields if field.path != "_id")
+    return others.map(lambda document: {"_id": document[source], **document})
+
+
+@cache
+def invalid_documents(collection: Collection) -> SearchStrategy[tuple[Document, Breach]]:
+    """Documents that break exactly one rule of the collection's schema, with that rule's path and keyword.
+
+    Where x-id makes _id equal to a field, only one of the two is broken.
+    """
+
+    @st.composite
+    def one(draw: st.DrawFn) -> tuple[Document, Breach]:
+        choices = list(mutations(collection, draw(documents(collection))))
+        chosen = choices[draw(st.integers(0, len(choices) - 1))]
+        return chosen.document(), chosen.breach
+
+    return one()
+
+
+def values(field: Field) -> Strategy:
+    """The values that a field takes where it is present."""
+    return _object(field.children) if field.kind == "map" else STRATEGIES[field.kind](field.schema)
+
+
+def _object(fields: Iterable[Field]) -> SearchStrategy[Document]:
+    required: dict[str, Strategy] = {}
+    optional: dict[str, Strategy] = {}
+    for field in fields:
+        (required if field.required else optional)[field.name] = values(field)
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+def _objectids(_: Mapping[str, Any]) -> Strategy:
+    return st.binary(min_size=12, max_size=12).map(ObjectId)
+
+
+def _uuids(_: Mapping[str, Any]) -> Strategy:
+    return st.builds(lambda uuid, write: write(str(uuid)), st.uuids(version=4), st.sampled_from((str.lower, str.upper)))
+
+
+def _timestamps(_: Mapping[str, Any]) -> Strategy:
+    return st.integers(FIRST_SECOND, LAST_SECOND).map(
+        lambda second: dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
+
+
+def _money(schema: Mapping[str, Any]) -> Strategy:
+    """Doubles of whole cents, and whole amounts in each type that a number has in BSON."""
+    low, high = cents_range(schema)
+    amounts = st.integers(low, high).map(lambda cents: cents / 100)
+    dollars = -(-low // 100), high // 100
+    return amounts | _whole(*dollars) if dollars[0] <= dollars[1] else amounts
+
+
+def _enums(schema: Mapping[str, Any]) -> Strategy:
+    return st.sampled_from(schema["enum"])
+
+
+def _integers(schema: Mapping[str, Any]) -> Strategy:
+    return st.builds(_as, st.sampled_from((int, Int64)), st.integers(*integer_range(schema)))
+
+
+def _numbers(schema: Mapping[str, Any]) -> Strategy:
+    """Doubles, both ends often, and whole numbers in each type that a number has in BSON."""
+    low, high = number_range(schema)
+    lowest, highest = max(math.ceil(low), -MAX_INTEGER), min(math.floor(high), MAX_INTEGER)
+    numbers = st.floats(low, high) | st.sampled_from((low, high))
+    return numbers | _whole(lowest, highest) if lowest <= highest else numbers
+
+
+def _whole(low: int, high: int) -> Strategy:
+    return st.builds(_as, st.sampled_from((int, Int64, float)), st.integers(low, high))
+
+
+def _as(kind: type, value: int) -> Any:
+    return kind(value)
+
+
+def _booleans(_: Mapping[str, Any]) -> Strategy:
+    return st.booleans()
+
+
+def _strings(schema: Mapping[str, Any]) -> Strategy:
+    if "pattern" not in schema:
+        low, high = length_range(schema)
+        return st.text(min_size=low, max_size=high) | st.text(min_size=high, max_size=high)
+    texts = st.from_regex(schema["pattern"][1:-1], fullmatch=True)
+    shortest, longest = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+    return texts.filter(lambda text: shortest <= len(text) <= longest)
+
+
+def _scalars(schema: Mapping[str, Any]) -> Strategy:
+    return st.one_of(*(STRATEGIES[kind](schema) for kind in schema["type"]))
+
+
+def _dictionaries(schema: Mapping[str, Any]) -> Strategy:
+    ((pattern, inner),) = schema["patternProperties"].items()
+    fewest, most = size_range(schema)
+    return st.dictionaries(
+        _strings({"pattern": pattern}), STRATEGIES[kind_of(inner)](inner), min_size=fewest, max_size=most
+    )
+
+
+def _vectors(schema: Mapping[str, Any]) -> Strategy:
+    """One seed, expanded by NumPy: some hundreds of single draws would take far longer and find nothing more."""
+    low, high = element_range(schema)
+
+    def expand(size: int, seed: int) -> list[float]:
+        return uniform(low, high, size, np.random.default_rng(seed)).tolist()  # type: ignore[no-any-return]
+
+    return st.builds(expand, st.integers(schema["minItems"], schema["maxItems"]), st.integers(0, 2**32 - 1))
+
+
+STRATEGIES: Final[Mapping[Kind, Callable[[Mapping[str, Any]], Strategy]]] = {
+    "objectid": _objectids,
+    "uuid": _uuids,
+    "timestamp": _timestamps,
+    "money": _money,
+    "enum": _enums,
+    "scalar": _scalars,
+    "dictionary": _dictionaries,
+    "vector": _vectors,
+    "string": _strings,
+    "integer": _integers,
+    "number": _numbers,
+    "boolean": _booleans,
+}

@@ -1,0 +1,83 @@
+"""No pipeline of the library uses what a sharded collection does not take; see docs/SCALE.md."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from conformance.checks.base import Rule
+from conformance.run.query_recorder import record
+from conformance.run.session import load_project
+from tests.conformance.embedded.processes import ROOT
+
+#: Every aggregation stage of MongoDB 8.0's manual.
+EVERY = """
+$addFields $bucket $bucketAuto $changeStream $changeStreamSplitLargeEvent $collStats $count $currentOp $densify
+$documents $facet $fill $geoNear $graphLookup $group $indexStats $limit $listLocalSessions $listSampledQueries
+$listSearchIndexes $listSessions $lookup $match $merge $out $planCacheStats $project $querySettings $queryStats
+$redact $replaceRoot $replaceWith $sample $search $searchMeta $set $setWindowFields $shardedDataDistribution $skip
+$sort $sortByCount $unionWith $unset $unwind $vectorSearch
+"""
+#: Those that sharded collections take, in the forms the manual allows there, and that we have a use for.
+NEEDED = """
+$addFields $changeStream $collStats $count $currentOp $documents $group $indexStats $limit $listSearchIndexes $lookup
+$match $project $replaceRoot $replaceWith $search $set $skip $sort $unionWith $unset $unwind $vectorSearch
+"""
+STAGES, ALLOWED = frozenset(EVERY.split()), frozenset(NEEDED.split())
+#: What names a stage without using it.
+NAMING = {"conformance/run/query_recorder.py": {"$graphLookup"}}
+#: Operators that run JavaScript, which a cluster of somebody else may have switched off.
+SCRIPTS = frozenset({"$where", "$function", "$accumulator"})
+PROJECT = load_project(ROOT)
+MODULES = sorted([*(ROOT / "conformance").rglob("*.py"), *(ROOT / "edge").rglob("*.py")])
+
+
+def used(source: str) -> set[str]:
+    """Stages and scripts that stand as keys in the source's dict displays."""
+    keys = {
+        key.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
+    return keys & (STAGES | SCRIPTS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_keeps_to_stages_that_sharded_collections_take(path: Any) -> None:
+    named = NAMING.get(path.relative_to(ROOT).as_posix(), set())
+    assert used(path.read_text(encoding="utf-8")) - named <= ALLOWED
+
+
+def test_a_stage_that_is_not_allowed_is_found() -> None:
+    assert used("stages = [{'$facet': {}}, {'$match': {'$where': 'x'}}]") == {"$facet", "$match", "$where"}
+
+
+def stages(part: Any) -> Iterator[tuple[str, Any]]:
+    """Every operator of a pipeline with its argument, however deep."""
+    if isinstance(part, Mapping):
+        for key, inner in part.items():
+            yield key, inner
+            yield from stages(inner)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            yield from stages(inner)
+
+
+@pytest.mark.parametrize("rule", PROJECT.rules, ids=lambda rule: rule.id)
+def test_a_rule_keeps_to_the_forms_that_sharded_collections_take(rule: Rule) -> None:
+    questions = record(rule, PROJECT.model, PROJECT.configuration, PROJECT.settings).questions
+    for question in questions:
+        if question.method != "aggregate":
+            continue
+        assert {stage for one in question.argument for stage in one} <= ALLOWED
+        for operator, argument in stages(question.argument):
+            assert operator not in SCRIPTS
+            if operator == "$lookup":
+                assert set(argument) == {"from", "localField", "foreignField", "as"}
+            if operator == "$unionWith":
+                assert all("$unionWith" not in dict(stages(inner)) for inner in argument.get("pipeline", ()))

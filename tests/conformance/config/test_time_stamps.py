@@ -1,0 +1,114 @@
+"""Every time stamp of the model has a lower and an upper bound, in config/rules.yaml, that ends at a day."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Final
+
+import pytest
+
+from conformance.config.configuration import Configuration
+from conformance.config.loading import load_configuration
+from conformance.model.collection import Model
+from conformance.model.loading import load_model
+from conformance.rules.catalogue import all_rules
+from tests.conformance.rules.finding import Finding
+from tests.judging import ROOT, configuration_for
+
+#: A field of a collection, or a day that the settings give.
+Place = tuple[str, str]
+DAY: Final[Place] = ("", "a day of the settings")
+
+
+def time_stamps(model: Model) -> list[Place]:
+    return [(collection.name, one.path) for collection in model for one in collection.walk() if one.kind == "timestamp"]
+
+
+def relations(model: Model, configuration: Configuration) -> Iterator[tuple[Place, Place]]:
+    """Pairs of which the first is at most the second, as the configured rules say."""
+    for assertion in configuration.rules.assertions:
+        comparison = ast.parse(assertion.holds, mode="eval").body
+        if isinstance(comparison, ast.Compare):
+            sides = [place(assertion.collection, side) for side in (comparison.left, *comparison.comparators)]
+            for operator, (left, right) in zip(comparison.ops, pairwise(sides), strict=True):
+                yield (right, left) if isinstance(operator, ast.Gt | ast.GtE) else (left, right)
+    for bound in configuration.rules.bounds:
+        name, _, path = bound.field.partition(".")
+        for limit, lower in ((bound.at_least, True), (bound.at_most, False)):
+            if limit is not None and limit.count(".") == 1 and limit.partition(".")[0].isidentifier():
+                through, _, other = limit.partition(".")
+                parent = (model[name].reference(through).target, other)
+                yield (parent, (name, path)) if lower else ((name, path), parent)
+
+
+def place(collection: str, side: ast.expr) -> Place:
+    """The field, or a slice of it, that stands on a side of a comparison; or a day."""
+    if isinstance(side, ast.Call) and ast.unparse(side.func) == "slice":
+        side = side.args[0]
+    if isinstance(side, ast.Name) and not side.id.isupper():
+        return collection, side.id
+    return DAY if isinstance(side, ast.Name | ast.Call) else ("", ast.unparse(side))
+
+
+def reached(start: Place, graph: Mapping[Place, set[Place]]) -> set[Place]:
+    found: set[Place] = set()
+    waiting = [start]
+    while waiting:
+        new = graph[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+MODEL: Final = load_model(ROOT)
+
+
+@pytest.fixture(scope="module")
+def graphs() -> tuple[Mapping[Place, set[Place]], Mapping[Place, set[Place]]]:
+    """By place, what is at most it, and what is at least it."""
+    lower: dict[Place, set[Place]] = defaultdict(set)
+    upper: dict[Place, set[Place]] = defaultdict(set)
+    for less, more in relations(MODEL, configuration_for(MODEL)):
+        lower[more].add(less)
+        upper[less].add(more)
+    return lower, upper
+
+
+@pytest.mark.parametrize("field", time_stamps(MODEL), ids=".".join)
+@pytest.mark.parametrize("side", [0, 1], ids=["lower", "upper"])
+def test_every_time_stamp_is_bounded(
+    field: Place, side: int, graphs: tuple[Mapping[Place, set[Place]], Mapping[Place, set[Place]]]
+) -> None:
+    """A field that is compared only with others, none of which is held to a day, is bounded by nothing."""
+    assert DAY in reached(field, graphs[side])
+
+
+@pytest.mark.parametrize("wrong", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("field", time_stamps(MODEL), ids=".".join)
+def test_a_lost_time_stamp_breaks_a_rule(field: Place, wrong: str, found: Finding) -> None:
+    """Whichever rule says so: one about the field alone, about another of the document, or about one referred to."""
+    name, path = field
+    usual = "2020-06-01T00:00:00Z"
+    keys = {"product_id": "p", "store_id": "s", "customer_id": "c", "order_id": "order_20200601_000001"}
+    documents = {
+        one.name: [{"_id": 1, **keys} | {f.path: usual for f in one.fields if f.kind == "timestamp"}] for one in MODEL
+    }
+    rules = [
+        rule.id for rule in all_rules(MODEL, configuration_for(MODEL)) if rule.id.startswith("business.") and
+        "shares" not in rule.id and any(part in rule.id for part in ("_at", "order_date", "last_"))
+    ]  # fmt: skip
+    assert [rule for rule in rules if found(rule, **documents).violations] == []
+    documents[name][0][path] = wrong
+    assert [rule for rule in rules if found(rule, **documents).violations]
+
+
+def test_nothing_is_dated_in_the_future_of_both_the_run_and_the_period() -> None:
+    """Generated data may lie ahead of the clock, up to END_DATE; a live shop goes on after END_DATE, up to tomorrow."""
+    tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).date().isoformat()
+    for end, latest in (("2000-01-01", tomorrow), ("2999-01-01", "2999-01-01")):
+        configuration = load_configuration(MODEL, {"START_DATE": "2000-01-01", "END_DATE": end})
+        assert configuration.constants["LATEST_DATE"] in (latest, max(latest, tomorrow))

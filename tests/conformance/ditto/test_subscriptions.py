@@ -1,0 +1,265 @@
+"""What devices subscribe to: what Ditto takes for a subscription, the file, and where parameters get their values."""
+
+# ruff: noqa: E501 - tables of cases, one a line
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.ditto.permissions import User
+from conformance.ditto.subscriptions import (
+    SUBSCRIPTIONS_FILE,
+    Selection,
+    Subscriptions,
+    load_subscriptions,
+    parse_subscription,
+    values_for,
+)
+from conformance.errors import ConfigurationError
+from conformance.language.conditions import Always, Comparison, Every, Parameter, to_mongo
+from conformance.model.collection import Model
+from conformance.model.loading import load_model
+from edge.store.store import Store
+from tests.judging import ROOT
+
+SHIPPED = (ROOT / "config" / SUBSCRIPTIONS_FILE).read_text(encoding="utf-8")
+OWN = Comparison("store_id", "=", Parameter("store_id"))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Subscriptions:
+    """The shipped ones."""
+    return load_subscriptions(load_model(ROOT))
+
+
+TAKEN = [
+    ("SELECT * FROM orders", Selection("orders", Always(True))),
+    ("select * from orders where store_id = :store_id", Selection("orders", OWN)),
+    ("SELECT *\n  FROM `orders`\n  WHERE store_id = :store_id", Selection("orders", OWN)),
+    ("SELECT * FROM orders WHERE store_id = :store_id AND customer_id IN :ids",
+     Selection("orders", Every((OWN, Comparison("customer_id", "IN", Parameter("ids")))))),
+]  # fmt: skip
+
+REFUSED = [
+    ("SELECT * FROM orders ORDER BY order_date", "no JOIN, alias, GROUP BY, ORDER BY, LIMIT or OFFSET"),
+    (
+        "SELECT * FROM orders WHERE deleted = false ORDER BY order_date",
+        "no JOIN, alias, GROUP BY, ORDER BY, LIMIT or OFFSET",
+    ),
+    ("SELECT * FROM orders LIMIT 1", "no JOIN, alias, GROUP BY, ORDER BY, LIMIT or OFFSET"),
+    ("SELECT * FROM orders GROUP BY store_id", "no JOIN, alias, GROUP BY, ORDER BY, LIMIT or OFFSET"),
+    (
+        "SELECT * FROM orders JOIN stores ON orders.store_id = stores.store_id",
+        "no JOIN, alias, GROUP BY, ORDER BY, LIMIT or OFFSET",
+    ),
+    ("SELECT DISTINCT * FROM orders", "whole documents: no DISTINCT, field or aggregate; write SELECT *"),
+    ("SELECT order_id FROM orders", "whole documents: no DISTINCT, field or aggregate; write SELECT *"),
+    ("SELECT COUNT(*) FROM orders", "whole documents: no DISTINCT, field or aggregate; write SELECT *"),
+    ("SELECT *, total FROM orders", "about one collection"),
+    ("SELECT * FROM orders;", "found ; where WHERE or the end should be"),
+    ("SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM order_items)", "DQL has no subquery"),
+    (
+        "INSERT INTO orders DOCUMENTS (:d)",
+        "a subscription is SELECT * FROM <collection> WHERE <condition>; write it so",
+    ),
+    ("DELETE FROM orders", "a subscription is SELECT"),
+    ("", "a subscription is SELECT"),
+]
+#: What only we refuse: the engine takes it and does something else than it says.
+STRICTER = [
+    ("SELECT * FROM orders OFFSET 1", "no JOIN, alias, GROUP BY, ORDER BY, LIMIT or OFFSET"),
+    ("SELECT * FROM orders WHERE store_id IN (:ids)", "IN (:ids) finds nothing in DQL; write IN :ids and give a list"),
+    ("SELECT * FROM orders AS o WHERE o.deleted = false", "no JOIN, alias, GROUP BY, ORDER BY, LIMIT or OFFSET"),
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The real engine."""
+    with Store.open(tmp_path_factory.mktemp("subscriptions")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("text", "selection"), TAKEN, ids=[row[0] for row in TAKEN])
+def test_what_a_subscription_selects(store: Store, text: str, selection: Selection) -> None:
+    assert parse_subscription(text) == selection
+    store.validate_subscription(
+        text, {name: ["x"] if is_list else "x" for name, is_list in selection.parameters.items()}
+    )
+
+
+@pytest.mark.parametrize(("text", "says"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_is_no_subscription(store: Store, text: str, says: str) -> None:
+    """Neither to us, in one line that says what to write, nor to the real engine."""
+    with pytest.raises(ValueError) as raised:
+        parse_subscription(text)
+    assert says in str(raised.value)
+    with pytest.raises(Exception, match=r"(?i)dql|query|unsupported"):
+        store.validate_subscription(text, {"d": []})
+
+
+@pytest.mark.parametrize(("text", "says"), STRICTER, ids=[row[0] for row in STRICTER])
+def test_what_the_engine_takes_and_does_not_do(store: Store, text: str, says: str) -> None:
+    with pytest.raises(ValueError) as raised:
+        parse_subscription(text)
+    assert says in str(raised.value)
+    store.validate_subscription(text, {"ids": ["x"]})
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+def test_who_subscribes_to_what(shipped: Subscriptions) -> None:
+    """As the issue has it: the store's own, the rep's customers, the catalogue, several stores."""
+    held = {device.name: [one.selection.collection for one in device.subscriptions] for device in shipped.devices}
+    of_the_store = ["stores", "products", "inventory", "orders", "order_items"]
+    assert held == {
+        "store_manager": of_the_store,
+        "pos": of_the_store,
+        "sales_rep": [
+            "stores",
+            "products",
+            "categories",
+            "product_types",
+            "inventory",
+            "customers",
+            "orders",
+            "order_items",
+        ],
+        "catalogue": ["products", "categories", "product_types"],
+        "manager": of_the_store,
+    }
+    assert {device.name for device in shipped.devices if device.user == "super_manager"} == {"manager"}
+
+
+def test_every_subscription_says_the_same_twice(shipped: Subscriptions) -> None:
+    """Word for word, so that nobody needs data to know it."""
+    assert [place for place, _, one in shipped.places() if to_mongo(one.selection.condition) != one.find] == []
+
+
+def edited(change: Callable[[Any], object]) -> str:
+    """The shipped file with a change."""
+    content = yaml.safe_load(SHIPPED)
+    change(content)
+    return yaml.safe_dump(content, sort_keys=False)
+
+
+def query(text: str) -> Callable[[Any], object]:
+    """Another query for the till's orders."""
+    return lambda c: c["devices"][1]["subscriptions"][3].update(query=text)
+
+
+WRONG: list[tuple[str, Callable[[Any], object], str]] = [
+    ("subquery", query("SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM order_items)"), "at devices.0.subscriptions.3.query: DQL has no subquery"),
+    ("order", query("SELECT * FROM orders ORDER BY order_date"), "at devices.0.subscriptions.3.query: no JOIN"),
+    ("no find", lambda c: c["devices"][1]["subscriptions"][3].pop("find"), "at devices.0.subscriptions.3.find: the key is missing"),
+    ("no devices", lambda c: c.update(devices=[]), "at devices"),
+    ("no subscription", lambda c: c["devices"][3].update(subscriptions=[]), "at devices.3.subscriptions"),
+    ("unknown user", lambda c: c["devices"][1].update(user="guest"), "at devices.1.user: there is no such value; write one of known, super_manager (found 'guest')"),
+    ("reading as a change", lambda c: c["devices"][1]["changes"]["orders"].append("read"), "at devices.1.changes: changes are write, update, delete; what is read is in subscriptions"),
+    ("unknown change", lambda c: c["devices"][1]["changes"].update(orders=["erase"]), "at devices.1.changes.orders.0"),
+    ("no name", lambda c: c["devices"][1].update(name="A till"), "at devices.1.name"),
+    ("two of a name", lambda c: c["devices"][1].update(name="manager"), "at the top: two have the name 'manager'; rename one"),
+    ("two queries of a name", lambda c: c["queries"][1].update(name="order"), "at the top: two have the name 'order'; rename one"),
+    ("two sources", lambda c: c["parameters"]["store_id"].update(literal="x"), "at parameters.store_id: a parameter is from user, values, value or literal; write one of them"),
+    ("no source", lambda c: c["parameters"]["store_id"].pop("user"), "at parameters.store_id: a parameter is from user"),
+    ("a source that is no field", lambda c: c["parameters"]["sku"].update(value="sku"), "at parameters.sku.value"),
+    ("none at all", lambda c: c["parameters"]["order_ids"].update(at_most=0), "at parameters.order_ids.at_most"),
+    ("query with a join", lambda c: c["queries"][0].update(query="SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM order_items)"), "at queries.0.query: a query is about one collection"),
+    ("query without a collection", lambda c: c["queries"][0].update(query="SELECT 1"), "at queries.0.query: a query is about one collection"),
+    ("unknown key", lambda c: c["devices"][1].update(writes={}), "at devices.1.writes: there is no such key"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "says"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_a_wrong_file_is_one_line(tmp_path: Path, change: Callable[[Any], object], says: str) -> None:
+    """With file and line; what two devices share by an anchor is told of the first."""
+    (tmp_path / "config").mkdir()
+    path = tmp_path / "config" / SUBSCRIPTIONS_FILE
+    path.write_text(edited(change), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load_subscriptions(Model(tmp_path, {}))
+    line = str(raised.value)
+    assert says in line
+    assert int(line.removeprefix(f"{path}:").split(":")[0]) >= 1
+    assert "\n" not in line
+
+
+def test_the_line_is_that_of_the_query(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    path = tmp_path / "config" / SUBSCRIPTIONS_FILE
+    path.write_text(
+        SHIPPED.replace("FROM inventory WHERE store_id IN :store_ids", "FROM inventory LIMIT 1"), encoding="utf-8"
+    )
+    line = next(n for n, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if 'LIMIT 1"' in text)
+    with pytest.raises(
+        ConfigurationError, match=rf"{SUBSCRIPTIONS_FILE}:{line}: at devices\.4\.subscriptions\.2\.query: "
+    ):
+        load_subscriptions(Model(tmp_path, {}))
+
+
+# -- values for parameters ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def database(server: MongoClient[Any]) -> Iterator[Database[Any]]:
+    """Two stores, three customers, four orders."""
+    made = server["subscription_values"]
+    server.drop_database(made.name)
+    made["stores"].insert_many([{"_id": n, "store_id": f"store_{n}"} for n in "dcba"])
+    made["customers"].insert_many(
+        [
+            {"_id": n, "customer_id": f"cust_{n}", "primary_store_id": "store_a" if n < 3 else "store_b"}
+            for n in (3, 2, 1)
+        ]
+    )
+    made["orders"].insert_many(
+        [{"_id": n, "order_id": f"order_{n}", "store_id": s, "customer_id": f"cust_{c}"}
+         for n, s, c in [(4, "store_a", 1), (3, "store_a", 3), (2, "store_b", 2), (1, "store_a", 2)]]
+    )  # fmt: skip
+    made["inventory"].insert_many([{"_id": 1, "store_id": "store_a"}, {"_id": 2, "store_id": "store_a", "location": {"aisle": "A7"}},
+                                   {"_id": 3, "store_id": "store_a", "location": {"aisle": None}}])  # fmt: skip
+    yield made
+    server.drop_database(made.name)
+
+
+#: A parameter, the store of the user, and the value.
+VALUES = [
+    ("store_id", "store_a", "store_a"),
+    ("store_ids", "store_a", ["store_a", "store_b", "store_c"]),
+    ("customer_ids", "store_a", ["cust_1", "cust_2"]),
+    ("customer_ids", "store_c", []),
+    ("order_ids", "store_a", ["order_1", "order_4"]),
+    ("order_ids", "store_c", []),
+    ("order_id", "store_b", "order_2"),
+    ("order_id", "store_c", None),
+    ("aisle", "store_a", "A7"),
+    ("words", "store_a", "%drill%"),
+    ("nobody_declared_it", "store_a", None),
+]
+
+
+@pytest.mark.parametrize(("name", "store_id", "value"), VALUES, ids=[f"{row[0]} {row[1]}" for row in VALUES])
+def test_a_parameter_has_its_value(
+    shipped: Subscriptions, database: Database[Any], name: str, store_id: str, value: Any
+) -> None:
+    assert values_for(shipped, [name], User("u", {"store_id": store_id}), database) == {name: value}
+
+
+def test_what_the_super_manager_lacks_nobody_gives(shipped: Subscriptions, database: Database[Any]) -> None:
+    """A value that depends on an attribute is none either."""
+    found = values_for(shipped, ["store_id", "customer_ids", "store_ids"], User("u", super_manager=True), database)
+    assert found == {"store_id": None, "customer_ids": None, "store_ids": ["store_a", "store_b", "store_c"]}
+
+
+def test_parameters_in_a_circle_have_no_value(shipped: Subscriptions, database: Database[Any], model: Model) -> None:
+    circle = shipped.parameters["customer_ids"].model_copy(update={"where": {"primary_store_id": "customer_ids"}})
+    looped = shipped.model_copy(update={"parameters": {**shipped.parameters, "customer_ids": circle}})
+    assert values_for(looped, ["customer_ids"], User("u", {"store_id": "store_a"}), database) == {"customer_ids": None}

@@ -1,0 +1,117 @@
+"""Servers, processes and stand-ins for the tests of the embedded server; a plugin of their files.
+
+PYTEST_DONT_REWRITE: the files import it before pytest could, which pytest would warn about.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from pymongo import MongoClient
+
+from conformance.embedded.server import EmbeddedServer
+from tests.root import ROOT
+
+#: What a shell runs in the background ignores SIGINT, and so would what that starts: the tests, and their processes.
+PREAMBLE = """
+import signal, sys
+from pathlib import Path
+from conformance.embedded import *
+signal.signal(signal.SIGINT, signal.default_int_handler)
+place = Path(sys.argv[1])
+"""
+Process = subprocess.Popen[str]
+Launch = Callable[..., Process]
+Fake = Callable[[str], Path]
+
+
+def eventually(condition: Callable[[], object], seconds: float = 15.0) -> bool:
+    """Poll until the condition holds; False when it does not within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def running(directory: Path) -> list[Any]:
+    """Return the mongods and supervisors that have to do with the directory."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        own = str(directory) in (process.info["cmdline"] or []) or process.info["cwd"] == str(directory)
+        if own and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def standalone(directory: Path, **options: Any) -> EmbeddedServer:
+    """Return a server for tests that need no replica set: it stops within 0.1 s, a replica set in 1 s."""
+    return EmbeddedServer(directory, cache_gb=0.25, replica_set=False, linger=0.2, **options)
+
+
+def client(uri: str) -> MongoClient[dict[str, Any]]:
+    """Return a client that does not wait long for a server that is gone."""
+    return MongoClient(uri, serverSelectionTimeoutMS=3000)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Give a directory for one server, and fail the test that leaves a process behind."""
+    place = tmp_path / "server"
+    yield place
+    left = [] if eventually(lambda: not running(place)) else running(place)
+    for process in left:
+        process.kill()
+    assert left == []
+
+
+@pytest.fixture
+def launch(directory: Path) -> Iterator[Launch]:
+    """Give a way to run another process on the directory: it says one line, then waits for its stdin to close."""
+    started: list[Process] = []
+
+    def run(code: str, *arguments: str) -> Process:
+        command = [sys.executable, "-c", PREAMBLE + code, str(directory), *arguments]
+        started.append(subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def said(process: Process) -> str:
+    """Wait for the line of a launched process."""
+    assert process.stdout
+    return process.stdout.readline().strip()
+
+
+def leave(process: Process) -> None:
+    """Let a launched process end as it would by itself."""
+    process.communicate()
+    assert process.returncode == 0
+
+
+@pytest.fixture
+def fake_mongod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """Give a way to put a shell script on PATH as the mongod."""
+
+    def write(script: str) -> Path:
+        binary = tmp_path / "bin" / "mongod"
+        binary.parent.mkdir()
+        binary.write_text(f"#!/bin/sh\n{script}\n")
+        binary.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{binary.parent}:{os.environ['PATH']}")
+        return binary
+
+    return write

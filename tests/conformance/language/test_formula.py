@@ -1,0 +1,436 @@
+"""Formulas: what each construct means, in both readings alike to the bit, and what the language does not have."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymongo import MongoClient
+
+from conformance.checks.base import Document
+from conformance.config.configuration import Configuration
+from conformance.config.loading import load_configuration
+from conformance.errors import ConfigurationError
+from conformance.language.formula import Formula
+from conformance.model.collection import Model
+from conformance.model.kinds import MAX_INTEGER
+from tests.judging import configuration_for
+from tests.models import collection_of, model_of
+from tests.profiles import examples
+
+NAMES = {"type": "string", "minLength": 1, "maxLength": 30}
+MONEY = {"type": "number", "x-money": True}
+INTEGER = {"type": "integer"}
+GENERATION = """
+figures:
+  rate: {a: 1035, b: 900.5}
+  twice: rate * rate
+  one: 3
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Parents with children, and of every kind of field that a formula may name."""
+    fields = {
+        "price": MONEY,
+        "n": INTEGER,
+        "x": {"type": "number"},
+        "y": {"type": "number"},
+        "z": {"type": "number"},
+        "off": MONEY,
+        "key": NAMES,
+        "at": {"type": "string", "x-timestamp": True},
+        "place": {"type": "object", "x-crdt": "map", "additionalProperties": False, "properties": {"row": INTEGER}},
+    }
+    parent = {**fields, "code": {**NAMES, "x-unique": True}}
+    child = {**fields, "parent": {**NAMES, "x-reference": "parents.code"}}
+    folder = tmp_path_factory.mktemp("shop")
+    model = model_of(
+        folder,
+        {"parents": collection_of(parent, optional=["off"]), "children": collection_of(child, optional=["off"])},
+    )
+    (folder / "config" / "generation.yaml").write_text(GENERATION, encoding="utf-8")
+    return model
+
+
+@pytest.fixture(scope="module")
+def configuration(shop: Model) -> Configuration:
+    """Its figures, and one year."""
+    return load_configuration(shop, {"START_DATE": "2024-01-01", "END_DATE": "2024-12-31"})
+
+
+def formula(text: str, shop: Model, configuration: Configuration, collection: str = "children") -> Formula:
+    """A formula over one of the two collections."""
+    return Formula(text, shop, shop[collection], configuration, "config/rules.yaml: test")
+
+
+def on_server(server: MongoClient[Document], parsed: Formula, rows: list[Document]) -> list[Any]:
+    """The formula's value for each row, by the server."""
+    stages: list[Document] = [{"$documents": rows}, {"$project": {"value": parsed.mongo()}}]
+    return [row["value"] for row in server["formula"].aggregate(stages)]
+
+
+ROW: Document = {
+    "price": 19.99, "n": 3, "x": 2.5, "y": -2.5, "z": 0.1, "key": "a", "at": "2024-02-29T10:00:00Z",
+    "place": {"row": 7}, "parent": "p", "_parent": {"price": 4.35, "n": 2, "at": "2023-12-31T23:59:59Z"},
+    "_total0": 250,
+}  # fmt: skip
+
+#: Formula, and its value for the row above; money in cents.
+ARITHMETIC: list[tuple[str, float]] = [
+    ("price", 1999),
+    ("n", 3),
+    ("price + n", 2002),
+    ("price - 1", 1998),
+    ("n * price", 5997),
+    ("price / 4", 499.75),
+    ("n - price * 2", 3 - 3998),
+    ("(n - price) * 2", -3992),
+    ("x * 0.1 + z", 0.35),
+    ("33.0", 33),
+    ("half_up(x)", 3),
+    ("half_up(y)", -2),
+    ("half_up(n / 2)", 2),
+    ("half_up(price * 15 / 100)", 300),
+    ("floor(x)", 2),
+    ("floor(y)", -3),
+    ("ceil(x)", 3),
+    ("ceil(y)", -2),
+    ("or_zero(off)", 0),
+    ("price - or_zero(off)", 1999),
+    ("rate[key]", 1035),
+    ("twice[key]", 1035**2),
+    ("half_up(price * rate[key] / 10000)", 207),
+    ("place.row", 7),
+    ("parent.price", 435),
+    ("parent.price * n", 1305),
+    ("total(children, n * price)", 250),
+    ("count(children) + 1", 251),
+]
+LOGIC: list[tuple[str, Any]] = [
+    ("n == 3", True),
+    ("n != 3", False),
+    ("n < 3", False),
+    ("n <= 3 < price", True),
+    ("1 <= n <= 2", False),
+    ("n > 2 and n > 3", False),
+    ("n > 2 or n > 3", True),
+    ("START_DATE <= slice(at, 0, 10) <= END_DATE", True),
+    ("slice(at, 0, 10) == '2024-02-29'", True),
+    ("slice(at, 3, 3)", ""),
+    ("without(slice(at, 0, 10), '-')", "20240229"),
+    ("lower('A$B')", "a$b"),
+    ("days_before('2024-03-01', 1)", "2024-02-29"),
+    ("days_before('2024-03-01', 999999999)", "0001-01-01"),
+    ("slice(at, 0, 10) <= days_before(END_DATE, 30)", True),
+    ("join('$key', key, 'x')", "$keyax"),
+    ("present(off)", False),
+    ("present(n)", True),
+    ("present(off) == present(n)", False),
+    ("parent.at < at", True),
+    ("key == 'a'", True),
+]
+
+
+def _collection(text: str) -> str:
+    return "parents" if "children" in text else "children"
+
+
+@pytest.mark.parametrize(("text", "value"), ARITHMETIC)
+def test_arithmetic_by_hand_in_both_readings(
+    text: str, value: float, shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """Money in whole cents, on the server and in NumPy."""
+    parsed = formula(text, shop, configuration, _collection(text))
+    assert on_server(server, parsed, [ROW]) == [value]
+    made, present = parsed.evaluate(columns(parsed, [ROW]))
+    assert np.broadcast_to(made, 1).tolist() == [value]
+    assert present is None
+
+
+@pytest.mark.parametrize(("text", "value"), LOGIC)
+def test_logic_and_text_by_hand(
+    text: str, value: object, shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """The server's alone: equations that make values are arithmetic, and NumPy is told so."""
+    parsed = formula(text, shop, configuration)
+    assert on_server(server, parsed, [ROW]) == [value]
+    if not isinstance(value, bool) or "slice" in text or " < " in text:
+        with pytest.raises(ConfigurationError, match="arithmetic"):
+            parsed.evaluate(columns(parsed, [ROW]))
+
+
+def columns(parsed: Formula, rows: list[Document]) -> dict[str, Any]:
+    """The rows as columns in inner form: money in cents."""
+    made: dict[str, Any] = {}
+    for path, field in (*parsed.operands.items(), *parsed.optional.items()):
+        head, *rest = path.split(".")
+        found = [row.get(head) if not rest else row[head][rest[0]] for row in rows]
+        made[path] = _column(found, field.kind == "money")
+    for path, (_, field) in parsed.parents.items():
+        made[path] = _column([row["_parent"][path.split(".")[1]] for row in rows], field.kind == "money")
+    for total in parsed.totals:
+        made[total.name] = (np.array([float(row[total.name]) for row in rows]), None)
+    return made
+
+
+def _column(found: list[Any], is_money: bool) -> tuple[Any, Any]:
+    present = np.array([value is not None for value in found])
+    if any(isinstance(value, str) for value in found):
+        return np.array(found, dtype=object), None
+    numbers = np.array([0.0 if value is None else float(value) for value in found])
+    return (np.round(100 * numbers) if is_money else numbers), (None if present.all() else present)
+
+
+#: Every arithmetic construct, on operands that are anything.
+RANDOM = [
+    "half_up(x)",
+    "half_up(x * y)",
+    "x + y * z",
+    "x - y - z",
+    "(x - y) * z / 7",
+    "floor(x / 3) + ceil(y * 0.1)",
+    "half_up(n * x / 100)",
+    "half_up((price - or_zero(off)) * rate[key] / 10000)",
+    "half_up(n * price * x / 100)",
+    "price * 100 / 67 - half_up(price * 100 / 67)",
+    "n * price - or_zero(off)",
+    "x * y + rate[key] * n",
+]
+doubles = st.one_of(
+    st.floats(-1e12, 1e12),
+    st.integers(-(10**9), 10**9).map(lambda n: n + 0.5),
+    st.integers(-(10**6), 10**6).map(float),
+    st.sampled_from([0.0, -0.0, 0.5, -0.5, 0.49999999999999994, 2**52 + 0.5, -(2**52) - 0.5, 1e-300, 5e-324]),
+)
+rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "x": doubles,
+            "y": doubles,
+            "z": doubles,
+            "n": st.integers(-(10**6), 10**6),
+            "price": st.integers(-(10**9), 10**9).map(lambda cents: cents / 100),
+            "key": st.sampled_from("ab"),
+        },
+        optional={"off": st.integers(0, 10**6).map(lambda cents: cents / 100)},
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("text", RANDOM)
+def test_both_readings_agree_to_the_bit(
+    text: str, shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """The same doubles, since both read the same operations in the same order (0 and -0 count as one)."""
+    parsed = formula(text, shop, configuration)
+
+    @examples(25)
+    @given(rows)
+    def agree(documents: list[Document]) -> None:
+        made, _ = parsed.evaluate(columns(parsed, documents))
+        found = on_server(server, parsed, documents)
+        assert [_bits(value) for value in made.tolist()] == [_bits(value) for value in found]
+
+    agree()
+
+
+def _bits(value: float) -> bytes:
+    return struct.pack(">d", float(value) + 0.0)
+
+
+@pytest.mark.parametrize("tie", [n + 0.5 for n in (-1001, -3, -2, -1, 0, 1, 2, 3, 1000)])
+def test_ties_go_up(tie: float, shop: Model, configuration: Configuration, server: MongoClient[Document]) -> None:
+    """Towards positive infinity on both sides of zero, never to even."""
+    parsed = formula("half_up(x)", shop, configuration)
+    wanted = math.ceil(tie)
+    assert on_server(server, parsed, [{"x": tie}]) == [wanted]
+    assert parsed.evaluate({"x": (np.array([tie]), None)})[0].tolist() == [wanted]
+
+
+def test_a_formula_is_present_where_its_operands_are(shop: Model, configuration: Configuration) -> None:
+    """An optional operand makes it apply where it is present; or_zero does not."""
+    mask = np.array([True, False])
+    given_columns: dict[str, Any] = {"price": (np.array([5.0, 7.0]), None), "off": (np.array([1.0, 9.0]), mask)}
+    values, present = formula("price - off", shop, configuration).evaluate(given_columns)
+    assert present is not None
+    assert present.tolist() == [True, False]
+    assert values[0] == 4
+    values, present = formula("price - or_zero(off)", shop, configuration).evaluate(given_columns)
+    assert present is None
+    assert values.tolist() == [4, 7]
+
+
+def test_of_two_optional_operands_both_are_wanted(shop: Model, configuration: Configuration) -> None:
+    given_columns: dict[str, Any] = {
+        "off": (np.arange(4.0), np.array([True, True, False, False])),
+        "price": (np.ones(4), np.array([True, False, True, False])),
+    }
+    _, present = formula("price - off", shop, configuration).evaluate(given_columns)
+    assert present is not None
+    assert present.tolist() == [True, False, False, False]
+
+
+def test_the_largest_number_of_exact_arithmetic(shop: Model, configuration: Configuration) -> None:
+    assert formula(f"n < {MAX_INTEGER}", shop, configuration).mongo() == {"$lt": ["$n", {"$literal": MAX_INTEGER}]}
+    with pytest.raises(ConfigurationError, match="too large for exact arithmetic"):
+        formula(f"n < {MAX_INTEGER + 1}", shop, configuration)
+
+
+WRONG: list[tuple[str, tuple[str, ...]]] = [
+    ("", ("not a formula",)),
+    ("price +", ("not a formula",)),
+    ("price = 3", ("not a formula",)),
+    ("import os", ("not a formula",)),
+    ("price\0", ("not a formula",)),
+    ("cost", ("no field 'cost'",)),
+    ("price + cost * 2", ("no field 'cost'",)),
+    ("parent.cost", ("'parent.cost'",)),
+    ("key.upper", ("'key.upper'",)),
+    ("place.shelf", ("'place.shelf'",)),
+    ("parent.__class__", ("'parent.__class__'",)),
+    ("().__class__.__bases__", ("__class__",)),
+    ("__import__('os')", ("no function __import__()",)),
+    ("__import__('os').system('true')", ("no function",)),
+    ("eval('1')", ("no function eval()",)),
+    ("open('/etc/passwd')", ("no function open()",)),
+    ("round(x)", ("no function round()",)),
+    ("half_up()", ("half_up()", "arguments")),
+    ("half_up(x, y)", ("half_up()", "arguments")),
+    ("half_up(value=x)", ("no function half_up()",)),
+    ("slice(key, 0)", ("slice()", "arguments")),
+    ("slice(key, 0, n)", ("slice()", "arguments")),
+    ("slice(key, 3, 1)", ("slice()", "arguments")),
+    ("slice(key, 0.5, 1)", ("slice()", "arguments")),
+    ("or_zero(cost)", ("no field 'cost'",)),
+    ("present(cost)", ("no field 'cost'",)),
+    ("rate[cost]", ("no field 'cost'",)),
+    ("margin[key]", ("no figure 'margin'",)),
+    ("one[key]", ("'one'", "table")),
+    ("rate", ("no field 'rate'",)),
+    ("x ** 2", ("operator",)),
+    ("x % 2", ("operator",)),
+    ("x // 2", ("operator",)),
+    ("x / y", ("division",)),
+    ("x / 0", ("division",)),
+    ("-x", ("'-x'", "not allowed")),
+    ("not x", ("not allowed",)),
+    ("x in y", ("comparison",)),
+    ("x is y", ("comparison",)),
+    ("[x]", ("not allowed",)),
+    ("{x: 1}", ("not allowed",)),
+    ("x if y else z", ("not allowed",)),
+    ("(lambda: 1)()", ("no function",)),
+    ("[i for i in key]", ("not allowed",)),
+    ("f'{x}'", ("not allowed",)),
+    ("(x := 3)", ("not allowed",)),
+    ("True", ("True",)),
+    ("None", ("None",)),
+    ("1j", ("1j",)),
+    ("...", ("Ellipsis",)),
+    ("b'x'", ("b'x'",)),
+    ("x * 1e999", ("too large",)),
+    ("x * 12345678901234567890", ("too large",)),
+    ("total(children, n)", ("name a collection",)),
+    ("total(parents)", ("name a collection",)),
+    ("count()", ("name a collection",)),
+    ("count(orders)", ("name a collection",)),
+    ("+".join(["x"] * 20_000), ("nested too deeply",)),
+    ("(" * 500 + "x" + ")" * 500, ("not a formula",)),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), WRONG, ids=[repr(text[:30]) for text, _ in WRONG])
+def test_what_the_language_does_not_have(
+    text: str, words: tuple[str, ...], shop: Model, configuration: Configuration
+) -> None:
+    """One line each, with the place, the formula and the mend; nothing of it is ever run."""
+    with pytest.raises(ConfigurationError) as caught:
+        formula(text, shop, configuration)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert len(line) < 500
+    for word in words:
+        assert word in line
+    if "table" not in words:
+        assert line.startswith("config/rules.yaml: test: ")
+        assert "docs/RULES.md" in line
+
+
+def test_totals_are_over_the_children_s_own_fields(shop: Model, configuration: Configuration) -> None:
+    """Not over their parents', and not over totals."""
+    for text in ("total(children, parent.price)", "total(children, total(children, n))"):
+        with pytest.raises(ConfigurationError):
+            formula(text, shop, configuration, "parents")
+    parsed = formula("total(children, n) - total(children, n) + count(children)", shop, configuration, "parents")
+    assert [total.formula is None for total in parsed.totals] == [False, True]
+
+
+def test_a_figure_without_the_key_is_one_line(shop: Model, configuration: Configuration) -> None:
+    """When a value is made, a store without a tax rate is named."""
+    with pytest.raises(ConfigurationError, match="the figure rate has no value for 'c'"):
+        formula("rate[key]", shop, configuration).evaluate({"key": (np.array(["a", "c"], dtype=object), None)})
+
+
+def test_constants_are_the_settings(shop: Model, configuration: Configuration, server: MongoClient[Document]) -> None:
+    """START_DATE and END_DATE as texts, wherever a field may stand."""
+    parsed = formula("join(START_DATE, END_DATE)", shop, configuration)
+    assert on_server(server, parsed, [ROW]) == ["2024-01-012024-12-31"]
+    assert parsed.operands == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "fits"),
+    [
+        (ROW, True),
+        ({**ROW, "n": "3"}, False),
+        ({**ROW, "n": None}, False),
+        ({key: value for key, value in ROW.items() if key != "price"}, False),
+        ({**ROW, "key": "c"}, True),  # no entry in the table: a finding, not a silence
+        ({**ROW, "key": 5}, False),
+        ({**ROW, "off": None}, True),
+        ({**ROW, "off": "x"}, False),
+        ({**ROW, "_parent": {}}, False),
+    ],
+)
+def test_guards_hold_where_the_formula_can_be_evaluated(
+    row: Document, fits: bool, shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """Where an operand is missing or of another type, the documents family says so, and the formula keeps silent."""
+    parsed = formula("n * price - or_zero(off) + rate[key] + parent.n", shop, configuration)
+    stages: list[Document] = [{"$documents": [row]}, {"$match": {"$expr": {"$and": parsed.guards()}}}, {"$count": "n"}]
+    assert (list(server["formula"].aggregate(stages)) == [{"n": 1}]) is fits
+
+
+@pytest.mark.parametrize(
+    ("row", "real"),
+    [
+        (ROW, True),
+        ({**ROW, "at": "2024-02-30T10:00:00Z"}, False),
+        ({**ROW, "_parent": {"at": "yesterday", "n": 2}}, False),
+    ],
+)
+def test_time_stamps_are_real_ones(
+    row: Document, real: bool, shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """Numbers are not asked to be."""
+    parsed = formula("parent.at < at and parent.n < n", shop, configuration)
+    stages: list[Document] = [{"$documents": [row]}, {"$project": {"real": {"$and": parsed.validity()}}}]
+    assert list(server["formula"].aggregate(stages)) == [{"real": real}]
+
+
+def test_the_projects_own_rules_parse(model: Model) -> None:
+    """Equations of config/rules.yaml all compile."""
+    own = configuration_for(model)
+    for equation in own.rules.equations:
+        name, _, _ = equation.field.partition(".")
+        assert Formula(str(equation.equals), model, model[name], own, "config/rules.yaml").mongo()
+    assert len(own.rules.equations) >= 9

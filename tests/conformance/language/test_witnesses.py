@@ -1,0 +1,130 @@
+"""What values a field can have, and that a few documents stand for all where conditions are concerned."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.language.conditions import Comparison, Condition, Every, Some, holds, parse
+from conformance.language.witnesses import can_be, impossible, representatives, states_of
+from conformance.model.collection import Collection
+from conformance.model.loading import load_model
+from conformance.text.rendering import render
+from tests.judging import ROOT
+from tests.profiles import examples
+
+MODEL: Final = load_model(ROOT)
+ORDERS, PRODUCTS, STORES = MODEL["orders"], MODEL["products"], MODEL["stores"]
+
+#: A path, a value, and whether a document can have what DQL finds equal to it.
+VALUES = [
+    ("deleted", False, True),
+    ("deleted", "false", False),
+    ("deleted", 0, False),
+    ("status", "pending", True),
+    ("status", "open", False),
+    ("total", 20, True),
+    ("total", 19.99, True),
+    ("total", 19.999, False),
+    ("total", "20", False),
+    ("item_count", 2.0, True),
+    ("item_count", 2.5, False),
+    ("item_count", True, False),
+    ("store_id", "store_new", True),
+    ("store_id", "shop", False),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "possible"), VALUES)
+def test_what_a_field_can_be(path: str, value: Any, possible: bool) -> None:
+    assert can_be(ORDERS.field(path), value) is possible
+    said = [] if possible else [f"{path} is never {render(value)}: the schema refuses it"]
+    assert list(impossible(ORDERS, path, [value])) == said
+
+
+#: A path, and what is said of it; a key of specifications may be anything.
+PATHS = [
+    ("specifications.watts", []),
+    ("specifications", []),
+    ("price", ["products has no field 'price'"]),
+    ("sku.length", ["products has no field 'sku.length'"]),
+]
+
+
+@pytest.mark.parametrize(("path", "said"), PATHS, ids=[row[0] for row in PATHS])
+def test_a_field_exists_or_is_a_free_key(path: str, said: list[str]) -> None:
+    assert list(impossible(PRODUCTS, path, [])) == said
+
+
+def test_what_is_no_value_is_let_be() -> None:
+    assert list(impossible(ORDERS, "status", [None, {"$gt": 1}])) == []
+
+
+#: A collection, a path, the values that are named, and what the field can be.
+STATES: list[tuple[Collection, str, list[Any], list[Any]]] = [
+    (ORDERS, "deleted", [True], [False, True]),
+    (ORDERS, "status", ["open"], ["pending", "completed", "cancelled"]),
+    (ORDERS, "store_id", ["store_a", "shop"], ["store_a", "store_a~"]),
+    (ORDERS, "item_count", [3, 2.5], [3, 4]),
+    (ORDERS, "customer_email", [], ["~", None]),
+    (ORDERS, "shop_id", ["store_a"], [None]),
+    (PRODUCTS, "specifications.watts", [800], [800, "800~", None]),
+    (STORES, "location.city", ["Tacoma"], ["Tacoma", "Tacoma~"]),
+]
+
+
+@pytest.mark.parametrize(("collection", "path", "values", "states"), STATES, ids=[row[1] for row in STATES])
+def test_what_a_field_can_be_beside_what_is_named(
+    collection: Collection, path: str, values: list[Any], states: list[Any]
+) -> None:
+    assert states_of(collection, path, values) == states
+
+
+def test_an_id_and_the_field_that_equals_it_are_one() -> None:
+    made = list(representatives(ORDERS, [parse("_id = 'order_20240101_000001' OR order_id = 'order_20240101_000001'")]))
+    assert made
+    assert all(document["_id"] == document["order_id"] for document in made)
+
+
+def test_a_long_list_is_told_from_the_rest_only() -> None:
+    several = Comparison("store_id", "IN", tuple(f"store_{n}" for n in range(300)))
+    made = list(representatives(ORDERS, [several]))
+    assert made == [{"store_id": "store_0"}, {"store_id": "store_100~"}]
+    assert [holds(several, document) for document in made] == [True, False]
+
+
+STATE: Final[dict[str, tuple[Any, ...]]] = {
+    "store_id": ("store_a", "store_b", "store_c"),
+    "status": ("pending", "completed", "cancelled"),
+    "deleted": (True, False),
+    "item_count": (1, 2, 3),
+    "customer_email": ("ann@example.com", "bob@example.com", None),
+}
+documents = st.fixed_dictionaries({path: st.sampled_from(values) for path, values in STATE.items()})
+single = st.sampled_from(sorted(STATE)).flatmap(
+    lambda path: st.builds(
+        Comparison,
+        st.just(path),
+        st.sampled_from(("=", "!=")),
+        st.sampled_from([value for value in STATE[path][:2] if value is not None]),
+    )
+)
+conditions = st.recursive(
+    single,
+    lambda inner: (
+        st.builds(Every, st.lists(inner, min_size=2, max_size=3).map(tuple))
+        | st.builds(Some, st.lists(inner, min_size=2, max_size=3).map(tuple))
+    ),
+    max_leaves=6,
+)
+
+
+@examples(100)
+@given(one=conditions, other=conditions, document=documents)
+def test_every_document_has_its_like(one: Condition, other: Condition, document: dict[str, Any]) -> None:
+    """Whatever two conditions say of a document that there could be, they say of one that stands for it."""
+    said = {(holds(one, each), holds(other, each)) for each in representatives(ORDERS, [one, other])}
+    assert (holds(one, document), holds(other, document)) in said

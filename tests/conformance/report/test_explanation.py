@@ -1,0 +1,188 @@
+"""zava explain: every rule has something to say, and what it says is asked is what a real server is asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from bson import json_util
+from pymongo import MongoClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from conformance.checks.base import Context, Rule
+from conformance.checks.document_scan import DocumentTest
+from conformance.report.explanation import explain, lines
+from conformance.report.find_query import method_call
+from conformance.rules.families import FAMILIES
+from conformance.run.query_recorder import Record, record
+from conformance.run.session import Project, load_project
+from tests.commands import Done, Workplace
+from tests.conformance.embedded.processes import ROOT
+
+pytest_plugins = ["tests.commands"]
+
+PROJECT: Project = load_project(ROOT)
+RULES: Mapping[str, Rule] = {rule.id: rule for rule in PROJECT.rules}
+RECORDS: Mapping[str, Record] = {
+    rule.id: record(rule, PROJECT.model, PROJECT.configuration, PROJECT.settings) for rule in PROJECT.rules
+}
+#: One rule of each check that does more than to select documents.
+FIRST = {id(rule.check): rule for rule in reversed(PROJECT.rules) if not isinstance(rule.check, DocumentTest)}.values()
+#: Families whose rules look at files and settings, or at metadata that has no collection's name.
+UNASKED = {"sync", "permissions", "security", "streams"}
+
+
+class Listener(CommandListener):
+    """Notes the commands that a server is sent."""
+
+    def __init__(self) -> None:
+        self.commands: list[Mapping[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Note it."""
+        self.commands.append(dict(event.command))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Nothing to note."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing to note."""
+
+
+@pytest.fixture(scope="module")
+def asked(workplace: Workplace, generated: Done, mongo: MongoClient[dict[str, Any]]) -> Mapping[str, list[Any]]:
+    """The commands that each of these rules really sends, on conformant data."""
+    assert generated.code == 0
+    host, port = mongo.address or ("", 0)
+    listener = Listener()
+    found: dict[str, list[Any]] = {}
+    with MongoClient[dict[str, Any]](
+        f"mongodb://{host}:{port}/?directConnection=true", event_listeners=[listener]
+    ) as client:
+        context = Context(
+            PROJECT.model, PROJECT.configuration, PROJECT.settings, client["zava"], embedded=True, scratch=None
+        )
+        assert context.counts
+        for rule in FIRST:
+            listener.commands.clear()
+            rule.check(context, [rule])
+            found[rule.id] = list(listener.commands)
+    return found
+
+
+def plain(part: Any) -> str:
+    """A pipeline as text, whatever types it has."""
+    return json.dumps(part, default=json_util.default)
+
+
+@pytest.mark.parametrize("rule", FIRST, ids=lambda rule: rule.id)
+def test_recorded_pipelines_are_those_that_a_server_is_sent(rule: Rule, asked: Mapping[str, list[Any]]) -> None:
+    sent = {(each.get("aggregate"), plain(each["pipeline"])) for each in asked[rule.id] if "aggregate" in each}
+    recorded = {(q.collection, plain(q.argument)) for q in RECORDS[rule.id].questions if q.method == "aggregate"}
+    assert recorded <= sent
+    if RECORDS[rule.id].touches and not any("explain" in each for each in asked[rule.id]):
+        named = {name for each in asked[rule.id] for name in _named(each)} & set(PROJECT.model.collections)
+        assert named <= RECORDS[rule.id].touches
+
+
+def _named(command: Mapping[str, Any]) -> list[str]:
+    """The collections of a command."""
+    joined = re.findall(r'"(?:from|coll)": "(\w+)"', plain(command.get("pipeline", [])))
+    return [str(next(iter(command.values()))), *joined]
+
+
+def test_a_document_rules_query_finds_what_it_is_about() -> None:
+    rule = RULES["business.inventory.stock_level"]
+    (question,) = RECORDS[rule.id].questions
+    assert (question.collection, question.method) == ("inventory", "find")
+    assert "$stock_level" in plain(question.argument)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_all_but_files_and_settings_is_asked_of_the_server(family: str) -> None:
+    silent = [rule for rule in RULES if rule.startswith(f"{family}.") and not RECORDS[rule].questions]
+    assert family in UNASKED or silent == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "touches"),
+    [
+        ("references.orders.customer_id", {"orders", "customers"}),
+        ("totals.orders.subtotal", {"orders", "order_items"}),
+        ("counts.inventory.documents", {"inventory", "stores", "products"}),
+        ("business.order_items.product_id-shares", {"order_items", "products", "categories"}),
+        ("queries.orders.order_with_items", {"orders", "order_items"}),
+        ("documents.stores.store_name", {"stores"}),
+    ],
+)
+def test_a_rule_touches_what_its_answer_depends_on(rule: str, touches: set[str]) -> None:
+    assert RECORDS[rule].touches == touches
+
+
+def test_rules_about_which_collections_there_are_say_so() -> None:
+    assert RECORDS["counts._database.unknown-collections"].lists
+    assert RECORDS["validators.orders.level"].lists
+    assert not RECORDS["documents.orders.total"].lists
+
+
+def test_named_queries_are_shown_with_the_names_of_their_parameters() -> None:
+    shown = explain(PROJECT, RULES["queries.orders.order_with_items"]).shell
+    assert '"order_id": "<orders.order_id>"' in shown[-1]
+    assert shown[-1].startswith('db.runCommand({"explain": {"aggregate": "orders"')
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (("a", "find", {"x": None}), 'db.getCollection("a").find({"x": null})'),
+        (("a", "aggregate", [{"$match": {}}, {"$limit": 1}]),
+         'db.getCollection("a").aggregate([\n  {"$match": {}},\n  {"$limit": 1}\n])'),
+        (("a", "distinct", "x"), 'db.getCollection("a").distinct("x")'),
+        (("a", "getIndexes"), 'db.getCollection("a").getIndexes()'),
+        ((None, "getCollectionNames"), "db.getCollectionNames()"),
+        (("a", "runCommand", {"explain": 1}), 'db.runCommand({"explain": 1})'),
+    ],
+)  # fmt: skip
+def test_questions_are_written_as_mongosh_takes_them(call: tuple[Any, ...], text: str) -> None:
+    assert method_call(*call) == text
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_explains_itself(family: str) -> None:
+    rule = next(rule for rule in RULES.values() if rule.family == family)
+    told = list(lines(explain(PROJECT, rule)))
+    assert told[0] == f"{rule.id} ({rule.severity})"
+    starts = [line.partition(":")[0] for line in told]
+    places = [starts.index(each) for each in ("Family", "Why it matters", "How it is checked", "How to mend")]
+    assert places == sorted(places)
+    assert FAMILIES[family].method in "".join(told)
+
+
+def test_it_needs_no_server(workplace: Workplace) -> None:
+    rule = RULES["references.orders.customer_id"]
+    done = workplace.zava("explain", rule.id, env={"MONGODB_CONNECTION_STRING": "mongodb://127.0.0.1:1/"})
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == "\n".join(lines(explain(PROJECT, rule))).splitlines()
+
+
+def test_as_json_it_is_the_same(workplace: Workplace) -> None:
+    told = json.loads(workplace.zava("explain", "--json", "totals.orders.subtotal").out)
+    assert told["id"] == "totals.orders.subtotal"
+    assert told["family"]["name"] == "totals"
+    assert told["how"].endswith("other rules.")
+    assert any(question.startswith('db.getCollection("order_items").aggregate([') for question in told["asks"])
+    assert told["mend"] == RULES["totals.orders.subtotal"].mend
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("totals.orders.subtotl", "totals.orders.subtotal"), ("order.subtotal", "totals.orders.subtotal"),
+     ("zzzzzzzz", f"`zava rules` lists all {len(RULES)} rules")],
+)  # fmt: skip
+def test_a_slip_of_the_pen_is_answered_with_what_was_meant(workplace: Workplace, given: str, meant: str) -> None:
+    done = workplace.zava("explain", given)
+    assert done.code == 2
+    assert meant in done.line

@@ -1,0 +1,169 @@
+"""What all reports share: the verdict follows the exit code, families keep their order, the score shows its sum."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import Binary, Decimal128, Int64, ObjectId
+
+from conformance.errors import ConfigurationError
+from conformance.files.writing import write_text
+from conformance.report.counts import counts
+from conformance.report.find_query import find_query, literal
+from conformance.report.summary import score_formula, skip_reasons, tallies, verdict, with_status
+from conformance.results import Result
+from conformance.rules.families import FAMILIES, family
+from conformance.text.visible import visible
+from tests.conformance.report.report_example import REPORT, report, result
+
+PASSED = result("counts.parents.number")
+FAILED = result("references.children.parent_id", "failed", violations=1)
+WARNED = result("crdt.children.size", "warned", violations=1)
+ERROR = result("indexes.children.vector", "error", reason="no answer")
+SKIPPED = result("streams._database.connector", "skipped", reason="needs a named server")
+
+
+@pytest.mark.parametrize(
+    ("results", "strict", "word", "sentence"),
+    [
+        ([PASSED], False, "CONFORMANT", "1 rule holds"),
+        ([PASSED, SKIPPED], False, "CONFORMANT", "1 rule was not examined, 1 rule holds"),
+        ([PASSED, WARNED], False, "CONFORMANT", "1 warning, 1 rule holds"),
+        ([PASSED, WARNED], True, "NOT CONFORMANT", "1 warning, 1 rule holds, warnings count as broken"),
+        ([PASSED, FAILED, ERROR], False, "NOT CONFORMANT", "1 rule is broken, 1 rule could not be run, 1 rule holds"),
+        ([PASSED, ERROR, ERROR], False, "INCOMPLETE", "2 rules could not be run, 1 rule holds"),
+        ([SKIPPED], False, "INCOMPLETE", "1 rule was not examined"),
+        ([], False, "INCOMPLETE", "no rule was run"),
+    ],
+)
+def test_verdict_says_what_the_exit_code_says(results: list[Result], strict: bool, word: str, sentence: str) -> None:
+    run = report(*results)
+    judged = verdict(run, strict=strict)
+    assert (judged.word, judged.sentence) == (word, sentence)
+    assert {"CONFORMANT": 0, "NOT CONFORMANT": 1, "INCOMPLETE": 3}[judged.word] == run.exit_code(strict=strict)
+
+
+def test_families_stand_in_reading_order_with_what_needs_attention_first() -> None:
+    run = report(result("zoo.cats.fed"), SKIPPED, result("counts.a.number"), result("counts.z.number", "failed"))
+    assert [tally.title for tally in tallies(run)] == ["Counts", "Change streams", "Zoo"]
+    assert [each.id for each in tallies(run)[0].results] == ["counts.z.number", "counts.a.number"]
+    assert [tallies(run)[0].number(status) for status in ("passed", "failed", "skipped")] == [1, 1, 0]
+
+
+def test_results_of_a_status_follow_the_families() -> None:
+    run = report(FAILED, result("counts.z.number", "failed"), PASSED)
+    assert [each.id for each in with_status(run, "failed")] == ["counts.z.number", FAILED.id]
+
+
+def test_the_reason_that_most_rules_share_comes_first() -> None:
+    assert [(reason, len(results)) for reason, results in skip_reasons(REPORT)] == [
+        ("the collection is empty", 2),
+        ("needs a named server", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("results", "formula"),
+    [
+        ([PASSED, PASSED, FAILED], "66.6 = 100 x (3 x 2) / (3 x 3)"),
+        ([PASSED, WARNED], "75.0 = 100 x (3 x 1 + 1 x 0) / (3 x 1 + 1 x 1)"),
+        ([PASSED, SKIPPED], "100.0 = 100 x (3 x 1) / (3 x 1)"),
+        ([SKIPPED], "0.0, as no rule was run"),
+    ],
+)
+def test_score_shows_its_sum(results: list[Result], formula: str) -> None:
+    assert score_formula(report(*results)) == formula
+
+
+@pytest.mark.parametrize(
+    ("evidence", "bounds", "text"),
+    [
+        ({"expected": 8000}, (8000, 8000), "8,000"),
+        ({"expected": [20, 100]}, (20, 100), "20 to 100"),
+        ({"expected": (1.0, 5.4)}, (1, 5), "1 to 5"),
+        ({"expected": "8 (by its schema)"}, None, "8 (by its schema)"),
+        ({"expected": "2 to 9 (a setting)", "low": 2, "high": 9}, (2, 9), "2 to 9 (a setting)"),
+        ({"low": 2, "high": 9}, (2, 9), "2 to 9"),
+        ({"low": 2}, None, ""),
+        ({"expected": True}, None, ""),
+        ({"expected": [1]}, None, ""),
+        ({"expected": {"about": 1}}, None, ""),
+        ({}, None, ""),
+    ],
+)
+def test_expectation_is_read_and_its_absence_tolerated(
+    evidence: dict[str, Any], bounds: tuple[int, int] | None, text: str
+) -> None:
+    run = report(result("counts.parents.number", evidence=evidence))
+    assert [(count.expected, count.expectation) for count in counts(run)] == [(bounds, text), (None, ""), (None, "")]
+
+
+def test_every_family_of_the_product_is_described() -> None:
+    documented = "counts documents references uniqueness snapshots totals business crdt indexes queries validators"
+    assert list(FAMILIES) == [*documented.split(), "streams", "sync", "permissions", "embeddings", "security"]
+    for name, about in FAMILIES.items():
+        assert re.fullmatch(r"[A-Z][A-Za-z ]{3,24}", about.title), name
+        assert re.fullmatch(r"[A-Z][^.]{20,110}\.", about.meaning), name
+    assert len({about.title for about in FAMILIES.values()}) == len(FAMILIES)
+    assert family("zoo").title == "Zoo"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("plain", 10, "plain"),
+        ("", 10, '""'),
+        ("a\nb\tc\x1b[0m", 99, r"a\u000ab\u0009c\u001b[0m"),
+        ("\u202eabc\u2066\u200b\ufeff\ud800\u2028", 99, r"\u202eabc\u2066\u200b\ufeff\ud800\u2028"),
+        ("شركة 😀 é", 99, "شركة 😀 é"),
+        ("a" * 10 + "b" * 10, 8, "aaaaaa […12 characters left out…] bb"),
+    ],
+)
+def test_visible_hides_nothing_and_ends(text: str, limit: int, shown: str) -> None:
+    assert visible(text, limit) == shown
+
+
+def test_writing_leaves_the_old_file_whole_and_no_scratch_when_it_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "validation.json"
+    (folder / "inside").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"validation\.json: cannot be written: .*; make room"):
+        write_text(folder, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["validation.json"]
+    write_text(tmp_path / "deep" / "file", "lone \ud800 ü\n")
+    assert (tmp_path / "deep" / "file").read_bytes() == b"lone \\ud800 \xc3\xbc\n"
+
+
+def test_query_names_collection_and_ids_exactly() -> None:
+    assert find_query('a"b', ["x", 1]) == 'db.getCollection("a\\"b").find({_id: {$in: ["x", 1]}})'
+
+
+def _literals() -> list[tuple[object, str]]:
+    four = uuid.UUID("12345678-1234-4234-9234-123456789abc")
+    return [
+        (None, "null"),
+        (True, "true"),
+        (7, "7"),
+        (2**53, 'Long("9007199254740992")'),
+        (Int64(7), 'Long("7")'),
+        (1.5, "1.5"),
+        ("a\u202e\"'</script>", '"a\\u202e\\"\'</script>"'),
+        (ObjectId("5" * 24), f'ObjectId("{"5" * 24}")'),
+        (Decimal128("1.10"), 'NumberDecimal("1.10")'),
+        (four, 'UUID("12345678-1234-4234-9234-123456789abc")'),
+        (dt.datetime(2026, 1, 2, 3, 4, 5, 678000), 'ISODate("2026-01-02T03:04:05.678Z")'),
+        (dt.datetime(2026, 1, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))), 'ISODate("2026-01-01T23:00:00.000Z")'),
+        (Binary(b"\x01\xff", 5), 'HexData(5, "01ff")'),
+        (b"\x01", 'HexData(0, "01")'),
+        ({"b": [1, None], "a": "x"}, '{"b": [1, null], "a": "x"}'),
+        ({1}, '"{1}"'),
+    ]
+
+
+@pytest.mark.parametrize(("value", "text"), _literals(), ids=lambda each: type(each).__name__)
+def test_values_are_written_as_mongosh_reads_them(value: object, text: str) -> None:
+    assert literal(value) == text

@@ -1,0 +1,98 @@
+"""Family counts: how many documents there should be, to the document, and what else there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from conformance.model.collection import Model
+from conformance.rules.data.counts import rules
+from tests.conformance.rules.finding import Finding
+from tests.judging import configuration_for, context_for, judge
+
+Document = dict[str, Any]
+
+
+def some(number: int) -> list[Document]:
+    return [{"_id": position} for position in range(number)]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "off"),
+    [
+        ("stores", 0, 8), ("stores", 7, 1), ("stores", 8, 0), ("stores", 10, 2),
+        ("product_types", 1, 19), ("product_types", 19, 1), ("product_types", 20, 0), ("product_types", 100, 0),
+        ("product_types", 101, 1),
+    ],
+)  # fmt: skip
+def test_a_number_by_the_schema(name: str, number: int, off: int, found: Finding) -> None:
+    """Of none, that there is none is what was examined."""
+    outcome = found(f"counts.{name}.documents", **({name: some(number)} if number else {}))
+    expected = {"stores": "8 (exactly, by its schema)", "product_types": "20 to 100 (by its schema)"}[name]
+    assert (outcome.examined, outcome.violations) == (max(number, 1), off)
+    why = f"{number} documents, expected {expected}"
+    assert [(sample.ref, sample.why) for sample in outcome.samples] == ([(name, why)] if off else [])
+
+
+@pytest.mark.parametrize(
+    ("stores", "products", "between"), [(3, 7, (18, 21)), (4, 5, (17, 20)), (0, 7, (0, 0)), (1, 1, (1, 1))]
+)
+def test_a_share_of_all_pairs(stores: int, products: int, between: tuple[int, int], found: Finding) -> None:
+    """From 85 % of them, to the next whole document."""
+    parents = {name: some(number) for name, number in (("stores", stores), ("products", products)) if number}
+    evidence = found("counts.inventory.documents", **parents).evidence
+    assert (evidence["low"], evidence["high"]) == between
+
+
+def test_a_closed_store_needs_no_stock(found: Finding) -> None:
+    """It may have kept it: from 85 % of the live ones' pairs to all pairs."""
+    stores = [*some(3), {"_id": 3, "deleted": True}]
+    evidence = found("counts.inventory.documents", stores=stores, products=some(20)).evidence
+    assert evidence["expected"] == "51 to 80 (0.85 to 1 per stores x products, at least those of the live ones)"
+
+
+def test_the_average_is_expected_of_live_orders(found: Finding) -> None:
+    orders = [*some(1_000), *({"_id": f"gone{n}", "deleted": True} for n in range(100))]
+    evidence = found("counts.order_items.documents", orders=orders).evidence
+    assert evidence["low"] == 2.1 * 1_000 - 234
+
+
+@pytest.mark.parametrize(
+    ("orders", "between", "reason"),
+    [
+        (999, (999, 4995), "1 to 5 per orders"),
+        (1_000, (1877, 2323), "2.1 per orders within 6 sigma"),
+        (1_001, (1879, 2325), "2.1 per orders within 6 sigma"),
+    ],
+)
+def test_an_average_is_expected_of_a_thousand(
+    orders: int, between: tuple[int, int], reason: str, found: Finding
+) -> None:
+    evidence = found("counts.order_items.documents", orders=some(orders)).evidence
+    assert (evidence["found"], evidence["low"], evidence["high"]) == (0, *between)
+    assert evidence["expected"] == f"{between[0]:,} to {between[1]:,} ({reason})"
+
+
+@pytest.mark.parametrize(
+    ("names", "examined", "unknown"),
+    [
+        ([], 1, []),
+        (["system.js"], 1, ["system.js"]),
+        (["stores"], 1, []),
+        (["zoo"], 1, ["zoo"]),
+        (["zoo", "stores", "apes"], 3, ["apes", "zoo"]),
+    ],
+)
+def test_what_no_schema_defines(
+    names: list[str], examined: int, unknown: list[str], model: Model, database: Database[Document]
+) -> None:
+    for name in names:
+        database.create_collection(name)
+    found = judge(rules(model, configuration_for(model)), context_for(model, database))
+    outcome = found["counts._database.unknown-collections"]
+    assert (outcome.examined, outcome.violations) == (examined, len(unknown))
+    assert [(sample.ref, sample.why) for sample in outcome.samples] == [
+        (one, "no schema defines it") for one in unknown
+    ]

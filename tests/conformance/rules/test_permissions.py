@@ -1,0 +1,648 @@
+"""Families permissions and sync on what devices hold: what they examine, what they skip, and that they can fail.
+
+Each alteration of the two files has its fault in tests/faults/permissions.yaml and subscriptions.yaml; here is what no
+edit of a file or of documents can show.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.checks import access
+from conformance.checks.base import Context
+from conformance.ditto.permissions import PERMISSIONS_FILE, User
+from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE
+from conformance.model.collection import Model
+from conformance.model.loading import load_model
+from conformance.results import Outcome
+from conformance.rules.ditto import permission_users, permissions, subscriptions
+from tests.judging import ROOT, context_for, failed, judge
+from tests.models import collection_of
+
+ORDERS = "SELECT * FROM orders WHERE "
+Documents = dict[str, list[dict[str, Any]]]
+IDS = [str(uuid.UUID(int=n, version=4)) for n in range(3)]
+
+
+def documents() -> Documents:
+    """Three stores, each with another number of everything; only what the rules look at."""
+    made: Documents = {
+        "stores": [
+            {"_id": f"store_{n}", "store_id": f"store_{n}", "rls_user_id": IDS[n], "deleted": False} for n in range(3)
+        ],
+        "categories": [{"_id": "cat_a", "category_id": "cat_a", "deleted": False}],
+        "product_types": [{"_id": "type_a", "type_id": "type_a", "deleted": False}],
+        "products": [{"_id": f"prod_{n}", "product_id": f"prod_{n}", "deleted": n == 0} for n in range(4)],
+        "product_embeddings": [{"_id": "prod_0", "product_id": "prod_0", "deleted": False}],
+    }
+    for name in ("customers", "inventory", "orders", "order_items"):
+        field = "primary_store_id" if name == "customers" else "store_id"
+        made[name] = [
+            {"_id": ObjectId(), field: f"store_{n}", "deleted": number == 0}
+            for n in range(3)
+            for number in range(n + 1)
+        ]
+    return made
+
+
+@pytest.fixture(scope="module")
+def filled(server: MongoClient[Any]) -> Iterator[Database[Any]]:
+    """A database with the documents, which no test changes."""
+    database = server[f"permissions_{uuid.uuid4().hex[:8]}"]
+    for name, made in documents().items():
+        database[name].insert_many(made)
+    yield database
+    server.drop_database(database.name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the two files."""
+    (tmp_path / "config").mkdir()
+    for name in (PERMISSIONS_FILE, SUBSCRIPTIONS_FILE):
+        shutil.copy(ROOT / "config" / name, tmp_path / "config")
+    return tmp_path
+
+
+@pytest.fixture
+def verdict(model: Model, folder: Path) -> Callable[..., dict[str, Outcome]]:
+    """Judge a database by the files as they are in the folder."""
+
+    def run(database: Database[Any], **context: Any) -> dict[str, Outcome]:
+        own: Context = replace(context_for(replace(model, root=folder), database), **context)
+        found = [*permissions.rules(own.model, own.configuration), *subscriptions.rules(own.model, own.configuration)]
+        return judge(found, own)
+
+    return run
+
+
+Verdict = Callable[..., dict[str, Outcome]]
+
+
+def test_the_shipped_files_are_clean(verdict: Verdict, filled: Database[Any]) -> None:
+    outcomes = verdict(filled)
+    assert len(outcomes) == 5 + 9 * 4 + 8 * 3 + 6
+    assert failed(outcomes) == set()
+    assert {name: outcome.skipped for name, outcome in outcomes.items() if outcome.skipped} == {}
+    assert all(outcome.examined for outcome in outcomes.values())
+
+
+#: What is examined, and between how many documents each of three users has: more than none, less than all.
+SEEN = {
+    "orders.read": (6, "1 to 3"),
+    "orders.write": (6, "1 to 3"),
+    "orders.delete": (6, "0 to 0"),
+    "inventory.write": (6, "0 to 0"),
+    "products.read": (4, "3 to 3"),
+    "categories.read": (1, "1 to 1"),
+    "product_embeddings.read": (1, "0 to 0"),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_each_user_may_do_is_counted(verdict: Verdict, filled: Database[Any], name: str) -> None:
+    outcome = verdict(filled)[f"permissions.{name}"]
+    examined, each = SEEN[name]
+    assert (outcome.examined, outcome.evidence) == (examined, {"users": 3, "documents of each": each})
+
+
+@pytest.mark.parametrize("name", ["customers", "inventory", "orders", "order_items", "products"])
+def test_a_rule_that_ditto_does_not_enforce_passes_with_its_plain_statement(
+    verdict: Verdict, filled: Database[Any], name: str
+) -> None:
+    outcomes = verdict(filled)
+    for subject in ("enforceable", "enforced_by"):
+        (said,) = outcomes[f"permissions.{name}.{subject}"].evidence.values()
+        assert said.startswith("subscriptions: Ditto's permissions test _id only")
+
+
+#: A rule that grants read and update alone, which Ditto has one permission for; whether that may be said of it.
+SAID = [
+    ("order_id = 'order_1'", "ditto", True, set()),
+    ("order_id = 'order_1'", "ditto", False, {"enforced_by"}),
+    ("order_id = 'order_1'", None, True, {"enforceable"}),
+    ("order_id = 'order_1'", "subscriptions", True, set()),
+    ("store_id = $user.store_id", "ditto", True, {"enforced_by"}),
+    ("store_id = $user.store_id", "subscriptions", True, set()),
+]
+
+
+@pytest.mark.parametrize(("condition", "by", "explained", "broken"), SAID)
+def test_what_ditto_cannot_tell_apart_is_explained(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, by: str | None, explained: bool,
+    broken: set[str],
+) -> None:  # fmt: skip
+    """A reason will do where the documents can be told by Ditto's _id and the kinds of changes cannot."""
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    grant = {"collection": "orders", "operations": ["read", "update"], "condition": condition}
+    grant |= {"enforced_by": by} if by else {}
+    grant |= {"reason": "the till offers no other change"} if explained else {}
+    content["rules"] = [one for one in content["rules"] if one["collection"] != "orders"] + [grant]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    outcomes = verdict(filled)
+    names = ("enforceable", "enforced_by")
+    assert {name for name in names if outcomes[f"permissions.orders.{name}"].violations} == broken
+
+
+def test_strangers_who_are_taken_for_somebody_are_told(
+    verdict: Verdict, filled: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that finds a user for whom there is none would be no protection, whatever the files say."""
+    monkeypatch.setattr(permission_users, "user_of", lambda *_: User(IDS[0], {"store_id": "store_0"}))
+    outcome = verdict(filled)["permissions._config.strangers"]
+    assert outcome.violations == outcome.examined > 20
+    assert "null may read" in outcome.samples[0].why
+
+
+def test_who_is_tried_as_a_stranger(verdict: Verdict, database: Database[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What apps send by mistake and attackers on purpose; what is nearly an id; ids of several and of the deleted."""
+    whole, near, deleted = "0f9a8b7c", "0f9a8b7", "1c2d"
+    keys = (whole, near, deleted, near, None)
+    database["stores"].insert_many(
+        {"_id": number, "rls_user_id": one, "deleted": one == deleted} for number, one in enumerate(keys)
+    )
+    tried: list[Any] = []
+    monkeypatch.setattr(permission_users, "user_of", lambda *given: tried.append(given[3]))
+    outcome = verdict(database)["permissions._config.strangers"]
+    nobody = "00000000-0000-0000-0000-000000000000"
+    assert tried == [
+        None, "", " ", 0, True, [], {}, {"$ne": None}, {"$gt": ""}, "nobody",
+        "0f9a8b7c ", "0f9a8b7c\n", ["0f9a8b7c"],
+        "0f9a8b7 ", "0f9a8b7\n", "0f9a8b", ["0f9a8b7"],
+        "1c2d ", "1c2d\n", "1c2", ["1c2d"],
+        "0f9a8b7 ", "0f9a8b7\n", "0f9a8b", ["0f9a8b7"],
+        f"{nobody} ", f"{nobody}\n", nobody[:-1], [nobody],
+        near, near, deleted,
+    ]  # fmt: skip
+    assert (outcome.examined, outcome.violations) == (len(tried), 0)
+
+
+def test_a_file_without_rules_is_read_all_the_same(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert verdict(filled)["permissions._config.file"].examined == len(content["rules"]) == 5
+    path.write_text(json.dumps({**content, "rules": []}), encoding="utf-8")
+    outcomes = verdict(filled)
+    assert (outcomes["permissions._config.file"].examined, outcomes["permissions._config.file"].violations) == (1, 0)
+    assert outcomes["permissions._config.names"].skipped == f"config/{PERMISSIONS_FILE} has no rule"
+
+
+def test_every_name_of_a_condition_is_looked_up(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    path = folder / "config" / PERMISSIONS_FILE
+    text = path.read_text(encoding="utf-8")
+    wrong = '"condition": "first = 1 AND deleted = 7 AND second = $user.name AND store_id = $user.name"'
+    path.write_text(text.replace('"condition": "store_id = $user.store_id"', wrong, 1), encoding="utf-8")
+    assert [sample.why for sample in verdict(filled)["permissions._config.names"].samples] == [
+        "inventory has no field 'first'",
+        "deleted is never 7: the schema refuses it",
+        "inventory has no field 'second'",
+        "users have no attribute 'name'; it is not in permission_users.attributes",
+    ]
+
+
+#: A condition of the orders' rule, and what is said of reading; None where it comes to the store's own orders.
+PRINCIPLE = [
+    ("store_id IN ($user.store_id)", None),
+    ("store_id = $user.store_id AND status IN ('pending', 'completed', 'cancelled')", None),
+    ("store_id = $user.store_id AND (deleted = true OR deleted != true)", None),
+    ("store_id = $user.store_id AND customer_id != 'nobody'", None),
+    ("store_id = $user.store_id AND (store_id != 'store_9' OR deleted = false OR deleted = true)", None),
+    ("store_id = $user.store_id OR status = 'pending' AND total = 20",
+     'were there a document with store_id "store_0~", status "pending", total 20: a user with store_id "store_0" may'
+     " read it, and should not"),
+    ("store_id = $user.store_id OR store_id = 'store_9'",
+     'were there a document with store_id "store_9": a user with store_id "store_0" may read it, and should not'),
+    ("store_id = $user.store_id AND store_id != 'store_9'",
+     'were there a document with store_id "store_9": a user with store_id "store_9" should read it, and may not'),
+    ("store_id = $user.store_id AND (customer_email = 'x@example.com' OR customer_email != 'x@example.com')",
+     'were there a document with store_id "store_0", no customer_email: a user with store_id "store_0" should read it,'
+     " and may not"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("condition", "says"), PRINCIPLE, ids=[row[0] for row in PRINCIPLE])
+def test_a_rule_is_held_to_documents_that_there_could_be(
+    verdict: Verdict, database: Database[Any], folder: Path, condition: str, says: str | None
+) -> None:
+    """Whatever today's orders are like: these show no difference."""
+    for name, made in documents().items():
+        if name == "orders":
+            more = {"status": "completed", "deleted": False, "customer_email": "a@b.c", "customer_id": "cust_a"}
+            made = [{**one, **more} for one in made]
+        database[name].insert_many(made)
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["rules"][1]["condition"] = condition
+    path.write_text(json.dumps(content), encoding="utf-8")
+    outcome = verdict(database)["permissions.orders.read"]
+    where = f"config/{PERMISSIONS_FILE}: rules[1]"
+    assert [(sample.ref, sample.why) for sample in outcome.samples] == ([(where, says)] if says else [])
+    assert (outcome.violations, outcome.examined) == (says is not None, 6)
+    assert outcome.evidence == {"users": 3, "documents of each": "1 to 3"}
+
+
+def test_what_no_rule_grants_is_missed_where_nobody_has_any_yet(
+    verdict: Verdict, database: Database[Any], folder: Path
+) -> None:
+    """The only order is of a store that is not there: nobody lacks it, and everybody will lack the next."""
+    for name, made in documents().items():
+        database[name].insert_many([{"store_id": "store_9", "deleted": False}] if name == "orders" else made)
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["rules"][1]["operations"] = ["write"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    (sample,) = verdict(database)["permissions.orders.read"].samples
+    assert sample.ref == f"config/{PERMISSIONS_FILE}: rules"
+    assert sample.why == (
+        'were there a document with store_id "store_0": a user with store_id "store_0" should read it, and may not'
+    )
+
+
+def test_a_user_is_known_by_all_that_a_rule_compares(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    """The field that a rule compares need not be the one that the model refers to."""
+    path = folder / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["users"]["attributes"] = ["store_id", "_id"]
+    content["rules"][1]["condition"] = "store_id = $user._id"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert failed(verdict(filled)) == set()
+
+
+@pytest.mark.parametrize("state", [{"deleted": True}, {"rls_user_id": "nobody"}])
+def test_while_nobody_is_known_the_definition_of_users_fails(
+    verdict: Verdict, database: Database[Any], state: dict[str, Any]
+) -> None:
+    """A shop whose stores are all closed; without any store there is nothing to judge yet."""
+    for name, made in documents().items():
+        if name != "stores":
+            database[name].insert_many(made)
+    assert verdict(database)["permissions._config.users"].violations == 0
+    database["stores"].insert_many({**one, **state} for one in documents()["stores"])
+    outcomes = verdict(database)
+    assert failed(outcomes) == {"permissions._config.users"}
+    (sample,) = outcomes["permissions._config.users"].samples
+    assert sample.why == "no document of stores makes a user known: nobody may do anything"
+    assert sample.ref == f"config/{PERMISSIONS_FILE}: permission_users.collection"
+
+
+@pytest.mark.parametrize("broken", [None, ""])
+def test_an_empty_id_in_the_data_makes_nobody_known(verdict: Verdict, database: Database[Any], broken: Any) -> None:
+    """Not even a document without an id does."""
+    for name, made in documents().items():
+        if name == "stores":
+            made[0]["rls_user_id"] = broken
+        database[name].insert_many(made)
+    outcomes = verdict(database)
+    assert failed(outcomes) == set()
+    assert outcomes["permissions.orders.read"].evidence["users"] == 2
+
+
+def test_a_deleted_store_has_no_user(verdict: Verdict, database: Database[Any]) -> None:
+    for name, made in documents().items():
+        if name == "stores":
+            made[2]["deleted"] = True
+        database[name].insert_many(made)
+    outcomes = verdict(database)
+    assert failed(outcomes) == set()
+    assert outcomes["permissions.orders.read"].evidence == {"users": 2, "documents of each": "1 to 2"}
+
+
+def test_filters_that_agree_with_each_other_but_not_with_the_grouping_are_told(
+    verdict: Verdict, filled: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of a user's documents comes from a grouping, which no filter has a part in."""
+    share = access.Access._share
+    monkeypatch.setattr(access.Access, "_share", lambda self, user: (share(self, user)[0], share(self, user)[1] + 1))
+    outcome = verdict(filled)["permissions.orders.read"]
+    assert outcome.violations == 1
+    assert outcome.samples[0].ref == "orders"
+
+
+def test_what_is_written_between_filters_and_grouping_is_no_finding(
+    verdict: Verdict, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they differ, both are asked again as of one moment."""
+    for name, made in documents().items():
+        database[name].insert_many(made)
+    count = access.Access._count
+
+    def written(self: access.Access, condition: Any) -> int:
+        for name in ("orders", "products"):
+            database[name].insert_one({"_id": ObjectId(), "store_id": "store_0", "deleted": False})
+        return count(self, condition)
+
+    monkeypatch.setattr(access.Access, "_count", written)
+    outcomes = verdict(database)
+    assert failed(outcomes) == set()
+    assert outcomes["permissions.orders.read"].evidence["users"] == 3
+
+
+def test_as_many_documents_as_are_theirs_are_not_theirs(
+    verdict: Verdict, database: Database[Any], folder: Path
+) -> None:
+    """Two stores with one order each, and each sees the other's."""
+    for name, made in documents().items():
+        database[name].insert_many(made[:2] if name == "stores" else made)
+    database["orders"].delete_many({})
+    database["orders"].insert_many([{"_id": n, "store_id": f"store_{n}", "deleted": False} for n in range(2)])
+    path = folder / "config" / PERMISSIONS_FILE
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"store_id = $user', '"store_id != $user'), encoding="utf-8"
+    )
+    outcome = verdict(database)["permissions.orders.read"]
+    assert (outcome.violations, outcome.evidence["documents of each"]) == (2, "1 to 1")
+
+
+def test_every_document_is_named_once_and_for_how_many_users(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    path = folder / "config" / PERMISSIONS_FILE
+    text = path.read_text(encoding="utf-8").replace('"condition": "store_id = $user.store_id"', '"condition": "true"')
+    path.write_text(text, encoding="utf-8")
+    outcome = verdict(filled, sample_size=50)["permissions.orders.read"]
+    assert outcome.violations == len({sample.id for sample in outcome.samples}) == len(outcome.samples) == 6
+    assert {sample.why for sample in outcome.samples} == {
+        "store_0 may read it, and should not; so it is for 2 users",
+        "store_1 may read it, and should not; so it is for 2 users",
+    }
+
+
+@pytest.mark.parametrize(
+    ("empty", "reason"),
+    [("orders", "orders is empty"), ("stores", "no document of stores makes a user known")],
+)
+def test_nothing_examined_is_no_pass(verdict: Verdict, database: Database[Any], empty: str, reason: str) -> None:
+    for name, made in documents().items():
+        if name != empty:
+            database[name].insert_many(made)
+    outcomes = verdict(database)
+    for subject in ("read", "write", "update", "delete", "subscriptions"):
+        assert outcomes[f"permissions.orders.{subject}"].skipped == reason
+
+
+# -- what devices subscribe to -----------------------------------------------------------------------------------------
+
+
+def subscribe(folder: Path, condition: str, find: Any) -> None:
+    """Let the catalogue device have one subscription more, to orders."""
+    path = folder / "config" / SUBSCRIPTIONS_FILE
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["devices"][3]["subscriptions"].append({"query": ORDERS + condition, "find": find})
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+#: A subscription, its find, and what is said; None where both select the same, in whatever words.
+MEANT = [
+    ("deleted = false", {"deleted": {"$eq": False}}, None),
+    ("store_id IN :store_ids", {"store_id": {"$in": ["store_0", "store_1", "store_2"]}}, None),
+    ("store_id = :store_id", {"$expr": {"$eq": ["$store_id", "$$store_id"]}}, None),
+    ("store_id != 'store_0'", {"store_id": {"$nin": ["store_0", None]}}, None),
+    ("deleted = false", {"deleted": True}, "for store_0 it selects 3 documents that its find does not, such as "),
+    ("deleted = true", {}, "for store_0 its find selects 3 documents that it does not, such as "),
+    ("store_id = :store_id", {"store_id": "store_0"}, "for store_1 it selects 2 documents that its find does not"),
+    ("deleted = false", {"$nonsense": 1}, "the server refuses its find: unknown top level operator: $nonsense"),
+]
+
+
+@pytest.mark.parametrize(("condition", "find", "says"), MEANT, ids=[f"{row[0]} {row[1]}" for row in MEANT])
+def test_a_subscription_is_held_to_its_find(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, find: Any, says: str | None
+) -> None:
+    subscribe(folder, condition, find)
+    outcome = verdict(filled)["sync._config.subscriptions-meaning"]
+    assert outcome.violations == (says is not None)
+    assert outcome.examined == 27
+    for sample in outcome.samples:
+        assert sample.ref == f"config/{SUBSCRIPTIONS_FILE}: catalogue.subscriptions[3]"
+        assert str(says) in sample.why
+
+
+def test_of_what_two_do_not_agree_on_the_first_is_shown(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    subscribe(folder, "deleted = false", {"deleted": True})
+    (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
+    first = filled["orders"].find_one({"deleted": False}, sort=[("_id", 1)])
+    assert first is not None
+    assert sample.why.endswith(f"that its find does not, such as {first['_id']} (objectId)")
+
+
+def test_a_find_that_the_server_refuses_is_told_in_its_words(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    subscribe(folder, "deleted = false", {"store_id": {"$in": 5}})
+    (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
+    assert sample.why == "the server refuses its find: $in needs an array"
+
+
+NOT_LIVE = "no document of orders that is not deleted meets it"
+#: A condition, and what is said of it: of the fields and values that it names, and of what it can select.
+SELECTS = [
+    ("deleted != true", None, None),
+    ("deleted = true OR store_id = :store_id", None, None),
+    ("deleted = :words", None, NOT_LIVE),
+    ("deleted = :store_id", None, None),
+    ("deleted = true", None, NOT_LIVE),
+    ("store_id IN :store_ids AND deleted != false", None, NOT_LIVE),
+    ("total = 20 AND item_count = 2.0", None, None),
+    ("status = 'pending' AND status != 'pending'", None, NOT_LIVE),
+    ("store_id = $user.store_id", None, NOT_LIVE),
+    ("false", None, NOT_LIVE),
+    ("deleted = 'false'", 'deleted is never "false": the schema refuses it', None),
+    ("status = 'open' AND deleted = true", 'status is never "open": the schema refuses it', None),
+    ("total = 19.999", "total is never 19.999: the schema refuses it", None),
+    ("shop_id = :store_id", "orders has no field 'shop_id'", None),
+]
+
+
+@pytest.mark.parametrize(("condition", "named", "live"), SELECTS, ids=[row[0] for row in SELECTS])
+def test_a_subscription_names_what_there_is_and_can_select_it(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, named: str | None, live: str | None
+) -> None:
+    """Told once: what names something that is not there is not asked what it selects."""
+    clean = verdict(filled)
+    subscribe(folder, condition, {})
+    outcomes = verdict(filled)
+    for rule, says in (("fields", named), ("live", live)):
+        samples = outcomes[f"sync._config.subscriptions-{rule}"].samples
+        where = f"config/{SUBSCRIPTIONS_FILE}: catalogue.subscriptions[3]"
+        assert [(sample.ref, sample.why) for sample in samples] == ([(where, says)] if says else [])
+    examined = [each["sync._config.subscriptions-live"].examined for each in (clean, outcomes)]
+    assert examined == [26, 26 + (named is None)]
+
+
+#: What a filter of MongoDB's says, and the fields and values in it that there are not.
+FILTERS = [
+    ({"status": "open"}, ['status is never "open": the schema refuses it']),
+    ({"status": {"$in": ["open", "pending"]}}, ['status is never "open": the schema refuses it']),
+    ({"$or": [{"shop": 1}, {"deleted": {"$ne": 0}}]},
+     ["orders has no field 'shop'", "deleted is never 0: the schema refuses it"]),
+    ({"total": {"$gt": -5}, "store_id": "$$store_id", "status": {"$nin": [None, "$$x"]}}, []),
+    ({"$expr": {"$eq": ["$store_id", "$$store_id"]}}, []),
+    ({"$and": 5}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("find", "says"), FILTERS, ids=[str(row[0]) for row in FILTERS])
+def test_what_a_find_names_is_looked_up(
+    verdict: Verdict, filled: Database[Any], folder: Path, find: dict[str, Any], says: list[str]
+) -> None:
+    subscribe(folder, "deleted = false", find)
+    assert [one.why for one in verdict(filled)["sync._config.subscriptions-fields"].samples] == says
+
+
+def test_what_a_device_changes_it_holds(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    """Though every synced collection reaches some device."""
+    path = folder / "config" / SUBSCRIPTIONS_FILE
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["devices"][0]["changes"] = {"customers": ["write"], "orders": ["write"]}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    outcomes = verdict(filled)
+    assert failed(outcomes) == {"sync._config.subscriptions-collections"}
+    (sample,) = outcomes["sync._config.subscriptions-collections"].samples
+    assert sample.why == "customers is changed, and the device does not subscribe to it"
+    assert sample.ref == f"config/{SUBSCRIPTIONS_FILE}: store_manager.changes"
+
+
+#: A condition, and what is said of its parameter.
+USES = [
+    ("store_id = :store_id", None),
+    ("store_id IN :store_ids", None),
+    ("store_id = :store_ids", ":store_ids is a list, and one value is compared"),
+    ("store_id IN :store_id", ":store_id must be a list (values)"),
+    ("store_id = :shop", ":shop is not declared under parameters"),
+]
+
+
+@pytest.mark.parametrize(("condition", "says"), USES, ids=[row[0] for row in USES])
+def test_a_parameter_is_what_the_condition_asks_for(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
+) -> None:
+    rule = "sync._config.subscriptions-parameters"
+    clean = verdict(filled)[rule]
+    subscribe(folder, condition, {})
+    outcome = verdict(filled)[rule]
+    assert outcome.examined == clean.examined + 2  # whether it is a list, and whose key it is
+    assert [sample.why for sample in outcome.samples] == ([says] if says else [])
+
+
+#: A subscription to orders on a store's user's device, and what is said; None where it is within the permission.
+WITHIN = [
+    ("store_id = :store_id AND deleted = false", None),
+    ("deleted = false AND store_id = :store_id", None),
+    ("store_id = :store_id", None),
+    ("store_id = :declared_nowhere", None),
+    ("store_id IN :store_ids", "the user of store_0 would hold 5 documents and may not read them, such as "),
+    ("store_id = :store_id OR deleted = true", "the user of store_0 would hold 2 documents and may not read them"),
+    ("true", "the user of store_0 would hold 5 documents and may not read them"),
+]
+
+
+@pytest.mark.parametrize(("condition", "says"), WITHIN, ids=[row[0] for row in WITHIN])
+def test_a_subscription_is_held_to_the_permission(
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
+) -> None:
+    subscribe(folder, condition, {})
+    outcome = verdict(filled)["permissions.orders.subscriptions"]
+    assert (outcome.examined, outcome.violations) == (5, says is not None)
+    assert all(str(says) in sample.why for sample in outcome.samples)
+
+
+@pytest.mark.parametrize("name", [PERMISSIONS_FILE, SUBSCRIPTIONS_FILE])
+def test_one_broken_file_leaves_the_other_judged(
+    verdict: Verdict, filled: Database[Any], folder: Path, name: str
+) -> None:
+    """One finding with the line; what needs the file is skipped and says where to look."""
+    path = folder / "config" / name
+    path.write_text(path.read_text(encoding="utf-8") + "}", encoding="utf-8")
+    outcomes = verdict(filled)
+    told = "permissions._config.file" if name == PERMISSIONS_FILE else "sync._config.subscriptions-file"
+    assert failed(outcomes) == {told}
+    (sample,) = outcomes[told].samples
+    assert outcomes[told].examined == 1
+    assert sample.ref == f"config/{name}"
+    assert sample.why.startswith("line ")
+    assert all(told in str(outcome.skipped) for outcome in outcomes.values() if outcome.skipped)
+    other = "sync._config.subscriptions-fields" if name == PERMISSIONS_FILE else "permissions.orders.read"
+    assert outcomes[other].examined
+
+
+def test_a_query_of_the_apps_is_about_a_collection_that_there_is(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    rule = "sync._config.subscriptions-collections"
+    clean = verdict(filled)[rule]
+    path = folder / "config" / SUBSCRIPTIONS_FILE
+    text = path.read_text(encoding="utf-8").replace("FROM orders WHERE order_id = :order_id", "FROM sales WHERE x = 1")
+    path.write_text(text, encoding="utf-8")
+    outcome = verdict(filled)[rule]
+    assert outcome.examined == clean.examined
+    assert [(sample.ref, sample.why) for sample in outcome.samples] == [
+        (f"config/{SUBSCRIPTIONS_FILE}: queries.order", "the model defines no collection 'sales'")
+    ]
+
+
+def test_while_nobody_is_known_a_subscription_in_other_words_is_not_examined(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    subscribe(folder, "deleted = false", {"deleted": {"$eq": False}})
+    meaning = "sync._config.subscriptions-meaning"
+    assert verdict(filled)[meaning].examined == 27
+    path = folder / "config" / PERMISSIONS_FILE
+    path.write_text("{", encoding="utf-8")
+    outcome = verdict(filled)[meaning]
+    assert (outcome.examined, outcome.violations) == (26, 0)
+
+
+def test_the_second_model_has_both_files_and_is_clean(database: Database[Any]) -> None:
+    """Whose users are greenhouses."""
+    model = load_model(ROOT / "examples" / "greenhouse")
+    for number, house in enumerate(("house_a", "house_b")):
+        database["greenhouses"].insert_one({"_id": house, "greenhouse_id": house, "deleted": False})
+        for name in ("sensors", "readings"):
+            database[name].insert_many({"greenhouse_id": house, "deleted": False} for _ in range(number + 1))
+    context = context_for(model, database)
+    found = [*permissions.rules(model, context.configuration), *subscriptions.rules(model, context.configuration)]
+    outcomes = judge(found, context)
+    assert failed(outcomes) == set()
+    assert [name for name, outcome in outcomes.items() if outcome.skipped] == []
+    assert outcomes["permissions.readings.read"].evidence == {"users": 2, "documents of each": "1 to 2"}
+
+
+def test_what_refers_to_two_users_is_of_both(tmp_path: Path, database: Database[Any]) -> None:
+    """A move belongs to the house that it is from and to the one that it is to, and to no third."""
+    root = tmp_path / "greenhouse"
+    shutil.copytree(ROOT / "examples" / "greenhouse", root)
+    house = {"type": "string", "pattern": "^house_[a-z]{1,20}$", "x-reference": "greenhouses.greenhouse_id"}
+    moves = collection_of({"from_id": house, "to_id": house}) | {"title": "Moves"}
+    moves["properties"]["_id"] = {"type": "string", "x-uuid": 4}
+    moves["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
+    moves["x-indexes"] = [{"keys": {"from_id": 1}}, {"keys": {"to_id": 1}}]
+    (root / "schemas" / "moves.json").write_text(json.dumps(moves), encoding="utf-8")
+    path = root / "config" / PERMISSIONS_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    mine = "from_id = $user.greenhouse_id OR to_id = $user.greenhouse_id"
+    content["rules"].append({"collection": "moves", "operations": ["read"], "condition": mine})
+    path.write_text(json.dumps(content), encoding="utf-8")
+    houses = [f"house_{letter}" for letter in "abcd"]
+    database["greenhouses"].insert_many({"_id": one, "greenhouse_id": one, "deleted": False} for one in houses)
+    pairs = [(0, 1), (1, 0), (0, 0), (1, 2)]
+    database["moves"].insert_many({"_id": f"{a}{b}", "from_id": houses[a], "to_id": houses[b]} for a, b in pairs)
+    context = context_for(load_model(root), database)
+    rules = [
+        one for one in permissions.rules(context.model, context.configuration) if one.id.startswith("permissions.moves")
+    ]
+    outcome = judge(rules, context)["permissions.moves.read"]
+    assert (outcome.examined, outcome.violations) == (4, 0)
+    assert outcome.evidence == {"users": 4, "documents of each": "0 to 3"}

@@ -1,0 +1,113 @@
+"""What each statistical rule catches, by size: computed with the configured figures, as docs/TESTING.md says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import pytest
+
+from conformance.config.loading import load_configuration
+from conformance.config.settings import Settings
+from conformance.language.calendar import day_weight, days_by_year
+from conformance.language.g_test import POWER, g_test
+from conformance.model.loading import load_model
+from tests.root import ROOT
+
+TEXT: Final = (ROOT / "docs" / "TESTING.md").read_text(encoding="utf-8")
+MODEL: Final = load_model(ROOT)
+SETTINGS: Final = Settings()
+CONFIGURATION: Final = load_configuration(MODEL, SETTINGS.constants())
+SHARES: Final = {share.subject: share for share in CONFIGURATION.rules.shares}
+LINES_PER_ORDER: Final = MODEL["order_items"].cardinality["mean"]
+DATASETS: Final = 300
+
+Rows = list[list[float]]
+
+
+def stores() -> tuple[Rows, Rows]:
+    """Shares as configured, and those of stores that are all alike."""
+    weights = list(CONFIGURATION.table(SHARES["store_id"].expected).values())
+    return [weights], [[1.0] * len(weights)]
+
+
+def years() -> tuple[Rows, Rows]:
+    """Shares as configured over the default period, and those of years that are all alike."""
+    figures = CONFIGURATION.table(SHARES["order_date"].expected)
+    days = days_by_year(SETTINGS.start_date, SETTINGS.end_date)
+    return [[day_weight(figures, year) * number for year, number in days.items()]], [[*map(float, days.values())]]
+
+
+def seasons() -> tuple[Rows, Rows]:
+    """Each month's shares of the categories, and those of a year without seasons."""
+    curves = [list(one["seasonal_multipliers"].values()) for one in CONFIGURATION.catalogue["categories"]]
+    table = np.array(curves).T
+    months = table / table.sum(axis=1, keepdims=True)
+    return months.tolist(), [months.mean(axis=0).tolist()] * len(months)
+
+
+#: By rule: its shares and those of the deviation that it is named for, and documents per order.
+RULES: Final[Mapping[str, tuple[Callable[[], tuple[Rows, Rows]], float]]] = {
+    "stores all alike": (stores, 1.0),
+    "flat years": (years, 1.0),
+    "no seasons": (seasons, LINES_PER_ORDER),
+}
+
+
+def power(rule: str, orders: float, part: float = 1.0) -> float:
+    """The chance of catching so much of the deviation (1: all of it) in so many orders."""
+    table, per_order = RULES[rule]
+    truth, deviation = (np.array(rows) / np.sum(rows, axis=1, keepdims=True) for rows in table())
+    mixed = (1 - part) * truth + part * deviation
+    n = orders * per_order / len(truth)
+    return g_test((n * truth).tolist(), truth.tolist(), mixed.tolist(), 1e-6).power
+
+
+def least_orders(rule: str) -> int:
+    """The number of orders from which the rule runs."""
+    low, high = 1, 1_000_000
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(rule, middle) >= POWER else (middle + 1, high)
+    return low
+
+
+def least_part(rule: str, orders: int) -> float:
+    """The smallest part of the deviation that is caught with the wanted power; in hundredths, rounded up."""
+    return next((part / 100 for part in range(1, 101) if power(rule, orders, part / 100) >= POWER), float("inf"))
+
+
+def rows() -> dict[str, list[str]]:
+    """The table of docs/TESTING.md by deviation."""
+    lines = re.findall(r"^\| (.+?) \|(.*)\|$", TEXT, re.MULTILINE)
+    return {name: [cell.strip() for cell in cells.split("|")] for name, cells in lines if name in RULES}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_table_says_what_the_code_computes(rule: str) -> None:
+    least, *cells = rows()[rule]
+    orders = int(re.sub(r"\D", "", least))
+    assert abs(orders - least_orders(rule)) <= 0.01 * orders
+    for size, cell in zip((1_000, 10_000, 200_000), cells, strict=True):
+        told, part = re.fullmatch(r"([\d.]+)(?:, from (\d+) %| \(skipped\))", cell).groups()
+        assert float(told) == pytest.approx(power(rule, size), abs=0.005)
+        assert (int(part) / 100 if part else float("inf")) == least_part(rule, size)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_more_orders_catch_more(rule: str) -> None:
+    assert all(power(rule, few) <= power(rule, many) for few, many in pairwise((100, 1_000, 10_000, 100_000)))
+    assert power(rule, 200_000, 0.0) < 1e-5
+
+
+def test_the_whole_set_is_expected_to_be_quiet() -> None:
+    """The arithmetic of docs/TESTING.md: rules, datasets, significance, false alarms expected."""
+    (significance,) = {share.significance for share in CONFIGURATION.rules.shares}
+    assert significance == 1e-6
+    expected = len(RULES) * DATASETS * significance
+    assert len(RULES) == len(SHARES)
+    assert f"{len(RULES) * DATASETS} tests, of which {expected:.4f} are expected to cry wolf" in " ".join(TEXT.split())
+    assert expected < 0.001

@@ -1,0 +1,113 @@
+"""The database's roles: what config/users.yaml lets the connector reach, and what a role says it never does."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from conformance.checks.base import Context
+from conformance.config.settings import Settings
+from conformance.model.loading import load_model
+from conformance.results import Outcome
+from conformance.rules.server.roles import rules
+from conformance.server.roles import load_roles, privileges
+from tests.judging import ROOT, configuration_for, judge
+
+FILE = "config/users.yaml"
+SHIPPED = (ROOT / FILE).read_text(encoding="utf-8")
+CONNECTORS = "{where: synced, actions: [find, insert, update, remove, changeStream, collStats]}"
+READERS = "{where: model, actions: [find, listIndexes, collStats, indexStats]}"
+APPLICATIONS = "{where: model, actions: [find, insert, update]}"
+MODEL = load_model(ROOT)
+
+
+def verdict(folder: Path, text: str | None, own: Path = ROOT) -> Outcome:
+    """The rule's outcome for a file of that text, or for none; it asks no database."""
+    (folder / "config").mkdir()
+    if text is not None:
+        (folder / FILE).write_text(text, encoding="utf-8")
+    model = replace(load_model(own), root=folder)
+    nothing: Any = MongoClient(connect=False)["nothing"]
+    settings = Settings()
+    context = Context(
+        model, configuration_for(load_model(own)), settings, nothing, embedded=True, scratch=None, sample_size=50
+    )
+    (outcome,) = judge(rules(model, context.configuration), context).values()
+    return outcome
+
+
+def test_the_shipped_roles_keep_to_what_they_are_for(tmp_path: Path) -> None:
+    outcome = verdict(tmp_path, SHIPPED)
+    held = [privileges(MODEL, role) for role in load_roles(MODEL).values()]
+    assert (outcome.examined, outcome.violations) == (sum(len(one) for one in held), 0)
+    assert outcome.examined == 10 + 10 + 8 + 1 + 2
+
+
+#: What was changed, the text that is replaced, by what, the role, and what is said of it.
+EXCESS = [
+    ("the connector on all", CONNECTORS, CONNECTORS.replace("synced", "model"), "zava_connector",
+     "may changeStream, find, insert, remove, update on product_embeddings and follows changes for devices"),
+    ("the connector on one more", CONNECTORS, f"{CONNECTORS}\n    - {{where: [product_embeddings], actions: [find]}}",
+     "zava_connector", "may find on product_embeddings and follows changes for devices"),
+    ("the connector reads the database", CONNECTORS, f"{CONNECTORS}\n    - {{where: database, actions: [find]}}",
+     "zava_connector", "may find on every collection and follows changes for devices"),
+    ("the connector writes all", CONNECTORS,
+     f"{CONNECTORS}\n    - {{where: database, actions: [find, insert, changeStream]}}",
+     "zava_connector", "may insert on every collection and follows changes for devices"),
+    ("the application removes", APPLICATIONS, f"{APPLICATIONS}\n    - {{where: [orders], actions: [remove]}}",
+     "zava_application", "may remove on orders, and says that it never does remove, dropCollection"),
+    ("the application may anything", APPLICATIONS, f"{APPLICATIONS}\n    - {{where: [orders], actions: [anyAction]}}",
+     "zava_application", "may anyAction on orders, and says that it never does remove, dropCollection"),
+    ("a reader writes", READERS, f"{READERS}\n    - {{where: [orders], actions: [insert]}}", "zava_read_only",
+     "may insert on orders, and says that it never does insert, update"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "role", "says"), [row[1:] for row in EXCESS], ids=[row[0] for row in EXCESS])
+def test_a_role_that_may_too_much_is_named(tmp_path: Path, old: str, new: str, role: str, says: str) -> None:
+    assert SHIPPED.count(old) == 1
+    outcome = verdict(tmp_path, SHIPPED.replace(old, new))
+    (sample,) = outcome.samples
+    assert (outcome.violations, sample.ref) == (1, f"{FILE}: {role}")
+    assert sample.why.startswith(says)
+
+
+#: Roles that do something else, of which the rule says nothing: text that is replaced, and by what.
+IN_ORDER = {
+    "the connector follows the whole database": (
+        CONNECTORS, f"{CONNECTORS}\n    - {{where: database, actions: [find, changeStream]}}"),
+    "the connector asks for the size of all": (
+        CONNECTORS, f"{CONNECTORS}\n    - {{where: model, actions: [collStats]}}"),
+    "a reader follows all": (READERS, READERS.replace("find,", "find, changeStream,")),
+    "an application may more than it forswears": (APPLICATIONS, APPLICATIONS.replace("find", "find, collMod")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_ORDER)
+def test_a_role_that_is_for_more_is_in_order(tmp_path: Path, case: str) -> None:
+    old, new = IN_ORDER[case]
+    assert SHIPPED.count(old) == 1
+    assert verdict(tmp_path, SHIPPED.replace(old, new)).violations == 0
+
+
+def test_where_everything_syncs_the_connector_may_reach_all(tmp_path: Path) -> None:
+    outcome = verdict(tmp_path, SHIPPED.replace(CONNECTORS, CONNECTORS.replace("synced", "model")),
+                      ROOT / "examples" / "greenhouse")  # fmt: skip
+    assert outcome.violations == 0
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_with_its_line(tmp_path: Path) -> None:
+    outcome = verdict(tmp_path, SHIPPED.replace("  may:", "  mays:", 1))
+    (sample,) = outcome.samples
+    assert sample.ref == FILE
+    assert sample.why.startswith("line ")
+
+
+def test_no_file_is_no_pass(tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "config", ignore_errors=True)
+    assert verdict(tmp_path, None).skipped == f"{tmp_path} has no {FILE}"

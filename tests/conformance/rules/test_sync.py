@@ -1,0 +1,376 @@
+"""Family sync: every alteration of the connector's configuration fails exactly the rule that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import Int64, ObjectId
+from pymongo.database import Database
+
+from conformance.config.settings import load_settings
+from conformance.ditto.connector import CONNECTOR_FILE, load_connector
+from conformance.errors import ConfigurationError
+from conformance.model.collection import Collection, Model
+from conformance.results import Outcome
+from conformance.rules.ditto.sync import _UNFIT_TYPES, rules
+from tests.judging import ROOT, context_for, failed, judge
+
+SHIPPED = (ROOT / "config" / CONNECTOR_FILE).read_text(encoding="utf-8")
+FILE = f"config/{CONNECTOR_FILE}"
+
+STORES = "  - name: stores\n    id_mapping: {mode: single_field, field: store_id}\n    sync_enabled: true\n"
+CUSTOMERS = "  - name: customers\n    id_mapping: {mode: single_field, field: customer_id}\n    sync_enabled: true\n"
+CATEGORIES = "  - name: categories\n    id_mapping: {mode: match_ids}\n    sync_enabled: true\n"
+EMBEDDINGS = "  - name: product_embeddings\n    sync_enabled: false"
+INVENTORY = "{mode: match_ids}   # a UUID; the pair"
+ORDERS = "{mode: single_field, field: order_id}"
+DATABASE = "database: ${MONGODB_DATABASE}"
+
+#: What was changed, the text that is replaced, by what, the rules that fail, and where the first sample points.
+ALTERATIONS = [
+    ("no entry", STORES, "", "stores.configured", "collections"),
+    ("two entries that agree", STORES, STORES + STORES, "stores.configured", "collections[1]"),
+    ("two entries that contradict", STORES, STORES + STORES.replace("true", "false"), "stores.configured",
+     "collections[1]"),
+    ("no entry for what must not sync", EMBEDDINGS, "", "product_embeddings.configured", "collections"),
+    ("an embedding is synced", EMBEDDINGS, EMBEDDINGS.replace("false", "true"), "product_embeddings.enabled",
+     "collections[5].sync_enabled"),
+    ("an embedding is synced, with a mapping", EMBEDDINGS,
+     EMBEDDINGS.replace("false", "true\n    id_mapping: {mode: match_ids}\n"), "product_embeddings.enabled",
+     "collections[5].sync_enabled"),
+    ("a synced collection is off", CUSTOMERS, CUSTOMERS.replace("true", "false"), "customers.enabled",
+     "collections[1].sync_enabled"),
+    ("a synced collection is off and unmapped", CATEGORIES, "  - {name: categories, sync_enabled: false}\n",
+     "categories.enabled", "collections[2].sync_enabled"),
+    ("a mapping is missing", CATEGORIES, "  - {name: categories, sync_enabled: true}\n", "categories.id_mapping",
+     "collections[2]"),
+    ("a name is misspelt", "name: stores", "name: store", "stores.configured _config.unknown", "collections[0].name"),
+    ("a collection too many", STORES, STORES + "  - {name: suppliers, sync_enabled: false}\n", "_config.unknown",
+     "collections[1].name"),
+    ("fields where ids were meant", INVENTORY, "{mode: multiple_fields, fields: [store_id, product_id]} #",
+     "inventory.id_mapping", "collections[6].id_mapping"),
+    ("ids where a field was meant", ORDERS, "{mode: match_ids}", "orders.id_mapping", "collections[7].id_mapping"),
+    ("another field, unique but mutable", "field: customer_id", "field: email",
+     "customers.id_mapping customers.id_fields", "collections[1].id_mapping"),
+    ("another field, immutable and unique", "field: product_id", "field: sku", "products.id_mapping",
+     "collections[4].id_mapping"),
+    ("a field that is not there", "field: order_id", "field: order_number", "orders.id_mapping orders.id_fields",
+     "collections[7].id_mapping"),
+    ("a field inside an object", INVENTORY, "{mode: single_field, field: location.aisle} #",
+     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
+    ("an object", "field: store_id", "field: location", "stores.id_mapping stores.id_fields",
+     "collections[0].id_mapping"),
+    ("money", "field: product_id", "field: base_price", "products.id_mapping products.id_fields",
+     "collections[4].id_mapping"),
+    ("an optional field", ORDERS, "{mode: multiple_fields, fields: [order_id, customer_email]}",
+     "orders.id_mapping orders.id_fields", "collections[7].id_mapping"),
+    ("fields that are not unique", INVENTORY, "{mode: single_field, field: store_id} #",
+     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
+    ("the id itself as a field", INVENTORY, "{mode: single_field, field: _id} #",
+     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
+    ("the id itself among fields", INVENTORY, "{mode: multiple_fields, fields: [store_id, _id]} #",
+     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
+    ("a connection string written out", "${MONGODB_CONNECTION_STRING}", "mongodb://db.example.com/", "_config.secrets",
+     "mongodb.connection_string"),
+    ("an API key written out", "${DITTO_API_KEY}", "0f9a", "_config.secrets", "ditto.api_key"),
+    ("an app id written out", "${DITTO_APP_ID}", "5b1e-app", "_config.secrets", "ditto.app_id"),
+    ("a placeholder and more", "${DITTO_API_KEY}", "${DITTO_API_KEY}x", "_config.secrets", "ditto.api_key"),
+    ("a negative rate", "rate_limit_per_second: 100", "rate_limit_per_second: -1", "_config.settings",
+     "settings.rate_limit_per_second"),
+    ("no batch", "batch_size: 1000", "batch_size: 0", "_config.settings", "settings.batch_size"),
+    ("a huge batch", "batch_size: 1000", "batch_size: 10001", "_config.settings", "settings.batch_size"),
+    ("retries without end", "max_retries: 3", "max_retries: 101", "_config.settings",
+     "settings.retry_strategy.max_retries"),
+    ("a version before the first", "connector_version: 1.0", "connector_version: 0.9", "_config.settings",
+     "connector_version"),
+    ("negative retries", "max_retries: 3", "max_retries: -1", "_config.settings",
+     "settings.retry_strategy.max_retries"),
+    ("ever faster retries", "backoff_multiplier: 2", "backoff_multiplier: 0.5", "_config.settings",
+     "settings.retry_strategy.backoff_multiplier"),
+    ("a backoff that is no number", "backoff_multiplier: 2", "backoff_multiplier: .nan", "_config.settings",
+     "settings.retry_strategy.backoff_multiplier"),
+    ("an endless backoff", "backoff_multiplier: 2", "backoff_multiplier: .inf", "_config.settings",
+     "settings.retry_strategy.backoff_multiplier"),
+    ("a wait that more than doubles by chance", "jitter: 0.25", "jitter: 1.5", "_config.settings",
+     "settings.retry_strategy.jitter"),
+    ("a wait that becomes shorter by chance", "jitter: 0.25", "jitter: -0.25", "_config.settings",
+     "settings.retry_strategy.jitter"),
+    ("a jitter that is no number", "jitter: 0.25", "jitter: .nan", "_config.settings",
+     "settings.retry_strategy.jitter"),
+    ("strict mode not said", "  strict_mode: false ", "  #", "_config.settings", "settings.strict_mode"),
+    ("strict mode, where MAPs are registers", "strict_mode: false", "strict_mode: true", "_config.maps",
+     "settings.strict_mode"),
+    ("no initial sync", "initial_sync: true", "initial_sync: false", "_config.settings", "settings.initial_sync"),
+    ("an endpoint without TLS", "https://cloud", "http://cloud", "_config.settings", "ditto.endpoint"),
+    ("an endpoint with a user", "https://cloud", "https://u@cloud", "_config.settings", "ditto.endpoint"),
+    ("an unknown version", "connector_version: 1.0", "connector_version: 2.0", "_config.settings",
+     "connector_version"),
+    ("no database", DATABASE, 'database: ""', "_config.settings", "mongodb.database"),
+    ("a blank for a database", DATABASE, "database: ' '", "_config.settings", "mongodb.database"),
+    ("a collection for a database", DATABASE, "database: za.va/x", "_config.settings", "mongodb.database"),
+    ("a long database", DATABASE, f"database: {'é' * 32}", "_config.settings", "mongodb.database"),
+    ("a database of another's name", DATABASE, "database: $zava", "_config.settings", "mongodb.database"),
+    ("another database", DATABASE, "database: zava_staging", "_config.database", "mongodb.database"),
+    ("another database of a long name", DATABASE, f"database: {'x' * 63}", "_config.database", "mongodb.database"),
+    ("the database in capitals", DATABASE, "database: Zava", "_config.database", "mongodb.database"),
+    ("the database and a little more", DATABASE, "database: ${MONGODB_DATABASE}_2", "_config.database",
+     "mongodb.database"),
+    ("an app id for an API key", "${DITTO_API_KEY}", "${DITTO_APP_ID}", "_config.secrets", "ditto.api_key"),
+    ("an API key for an app id", "${DITTO_APP_ID}", "${DITTO_API_KEY}", "_config.secrets", "ditto.app_id"),
+    ("an API key for an address", "${MONGODB_CONNECTION_STRING}", "${DITTO_API_KEY}", "_config.secrets",
+     "mongodb.connection_string"),
+    ("an API key of somebody else", "${DITTO_API_KEY}", "${AZURE_OPENAI_API_KEY}", "_config.secrets", "ditto.api_key"),
+    ("a variable that nobody knows", "${DITTO_API_KEY}", "${NOPE}", "_config.secrets", "ditto.api_key"),
+    ("a part that nobody knows", "${DITTO_API_KEY}", "${NOPE}x", "_config.secrets", "ditto.api_key"),
+    ("an API key for a database", DATABASE, "database: ${DITTO_API_KEY}", "_config.secrets",
+     "mongodb.database"),
+    ("an address of MongoDB's for Ditto's", "https://cloud.ditto.live", "${MONGODB_CONNECTION_STRING}",
+     "_config.secrets", "ditto.endpoint"),
+    ("a region that nobody knows", DATABASE, "database: zava_${NOPE}", "_config.secrets", "mongodb.database"),
+]  # fmt: skip
+
+#: Text that is replaced, and by what: the same said in another way, of which no rule says a word.
+ANOTHER_WAY = [
+    ("${MONGODB_CONNECTION_STRING}", "${MONGODB_LOCAL_CONNECTION_STRING}"),
+    (DATABASE, "database: zava"),
+    (DATABASE, "database: ${SHOP_DATABASE}"),
+    (DATABASE, "database: za${SHOP_HALF}"),
+    ("https://cloud.ditto.live", "${DITTO_CLOUD_ENDPOINT}"),
+    ("https://cloud.ditto.live", "https://${DITTO_APP_ID}.cloud.ditto.live"),
+    ("${DITTO_API_KEY}", "${SHOP_REGION}"),
+]
+
+#: What was changed, the text that is replaced, by what, and what the one finding says.
+UNREADABLE = [
+    ("an unknown key", "batch_size: 1000", "batchsize: 1000", "at settings.batch"),
+    ("an unknown key in an entry", "sync_enabled: false", "sync_enabled: false\n    filter: x", "collections.5.filter"),
+    ("a repeated key", "batch_size: 1000", "batch_size: 1000\n  batch_size: 10", "'batch_size' stands twice"),
+    ("a key missing", "    sync_enabled: false", "    #", "collections.5.sync_enabled: the key is missing"),
+    ("a number in quotes", "batch_size: 1000", 'batch_size: "1000"', "settings.batch_size"),
+    ("no word on jitter", "    jitter: 0.25", "    #", "settings.retry_strategy.jitter: the key is missing"),
+    ("a boolean in quotes", "sync_enabled: false", 'sync_enabled: "false"', "collections.5.sync_enabled"),
+    ("a number for a boolean", "initial_sync: true", "initial_sync: 1", "settings.initial_sync"),
+    ("a boolean for a number", "max_retries: 3", "max_retries: true", "max_retries"),
+    ("a fraction for a whole number", "batch_size: 1000", "batch_size: 1000.5", "settings.batch_size"),
+    ("an unknown mode", ORDERS, "{mode: hash, field: order_id}", "collections.7.id_mapping"),
+    ("a mode with the wrong field", ORDERS, "{mode: match_ids, field: order_id}", "field"),
+    ("a mode without its field", ORDERS, "{mode: single_field}", "the key is missing"),
+    ("one field of multiple", ORDERS, "{mode: multiple_fields, fields: [order_id]}", "fields"),
+    ("a broken line", "settings:", "settings: [", "not valid YAML"),
+    ("a list for a mapping", "collections:\n", "collections: 3\nothers:\n", "collections"),
+    ("nothing at all", SHIPPED, "", "at the top"),
+]
+
+
+@pytest.fixture
+def provisioned(model: Model, database: Database[dict[str, Any]]) -> Database[dict[str, Any]]:
+    """A database with one document in each collection."""
+    for collection in model:
+        identity = "x" if collection.field("_id").kind != "objectid" else ObjectId()
+        database[collection.name].insert_one({"_id": identity})
+    return database
+
+
+@pytest.fixture
+def verdict(
+    model: Model, provisioned: Database[dict[str, Any]], tmp_path: Path
+) -> Callable[[str | None], dict[str, Outcome]]:
+    """Judge the database and the given text of the configuration (None: no file)."""
+
+    def run(text: str | None) -> dict[str, Outcome]:
+        (tmp_path / "config").mkdir(exist_ok=True)
+        if text is not None:
+            (tmp_path / "config" / CONNECTOR_FILE).write_text(text, encoding="utf-8")
+        context = replace(context_for(replace(model, root=tmp_path), provisioned), settings=load_settings())
+        return judge(rules(context.model, context.configuration), context)
+
+    return run
+
+
+Verdict = Callable[[str | None], dict[str, Outcome]]
+
+
+def test_the_shipped_file_is_clean(verdict: Verdict, model: Model) -> None:
+    outcomes = verdict(SHIPPED)
+    assert len(outcomes) == 6 + 8 * 6 + 3
+    assert failed(outcomes) == set()
+    assert {name for name, outcome in outcomes.items() if outcome.skipped} == set()
+    assert {name: outcome.examined for name, outcome in outcomes.items() if outcome.examined != 1} == {
+        "sync._config.unknown": 9, "sync._config.settings": 10, "sync._config.maps": 4, "sync._config.secrets": 4,
+        "sync.stores.id_fields": 2, "sync.customers.id_fields": 2, "sync.products.id_fields": 2,
+        "sync.orders.id_fields": 2,
+    }  # fmt: skip
+    assert load_connector(model).settings.batch_size == 1000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fails", "place"), [row[1:] for row in ALTERATIONS], ids=[row[0] for row in ALTERATIONS]
+)
+def test_an_alteration_fails_the_rules_that_name_it(
+    verdict: Verdict, old: str, new: str, fails: str, place: str
+) -> None:
+    assert SHIPPED.count(old) == 1
+    clean, outcomes = verdict(SHIPPED), verdict(SHIPPED.replace(old, new))
+    named = {f"sync.{rule}" for rule in fails.split()}
+    assert failed(outcomes) == named
+    for name in named:
+        assert outcomes[name].violations == 1
+        assert outcomes[name].examined >= clean[name].examined
+        assert outcomes[name].examined == 1 or not name.endswith((".configured", ".enabled", ".id_mapping"))
+        (sample,) = outcomes[name].samples
+        assert sample.ref is not None
+        assert sample.ref.startswith(f"{FILE}: ")
+    assert f"{FILE}: {place}" in {outcomes[name].samples[0].ref for name in named}
+    touched = {name.split(".")[1] for name in named}
+    unmoved = {name for name in outcomes if name.split(".")[1] not in touched | {"_config"}}
+    assert {name: outcomes[name] for name in unmoved} == {name: clean[name] for name in unmoved}
+    assert not any(outcomes[name].skipped for name in named)
+    reasons = [outcome.skipped for outcome in outcomes.values() if outcome.skipped]
+    assert all("sync." in reason or "maps no id" in reason for reason in reasons)
+
+
+#: What is replaced, by what, the rule, and all that it says.
+SAID = [
+    (STORES, "", "stores.configured", "there is no entry for stores"),
+    (STORES, STORES * 2, "stores.configured", "stores stands 2 times: collections[0], collections[1]"),
+    (CUSTOMERS, CUSTOMERS.replace("true", "false"), "customers.enabled", "is false, but devices need it"),
+    (EMBEDDINGS, EMBEDDINGS.replace("false", "true"), "product_embeddings.enabled",
+     "is true, but the schema keeps it from devices"),
+    (CATEGORIES, "  - {name: categories, sync_enabled: true}\n", "categories.id_mapping", "there is no id_mapping"),
+    (INVENTORY, "{mode: multiple_fields, fields: [store_id, product_id]} #", "inventory.id_mapping",
+     "is multiple_fields store_id, product_id, the schema says match_ids"),
+    (ORDERS, "{mode: match_ids}", "orders.id_mapping", "is match_ids, the schema says single_field order_id"),
+    ("${DITTO_API_KEY}", "0f9a", "_config.secrets", "is written out (*** here); write ${VARIABLE}"),
+    ("name: stores", "name: store", "_config.unknown", "the model defines no collection 'store'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "rule", "why"), SAID, ids=[row[3] for row in SAID])
+def test_what_is_said_of_an_alteration(verdict: Verdict, old: str, new: str, rule: str, why: str) -> None:
+    assert SHIPPED.count(old) == 1
+    assert [sample.why for sample in verdict(SHIPPED.replace(old, new))[f"sync.{rule}"].samples] == [why]
+
+
+@pytest.mark.parametrize(("old", "new", "says"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE])
+def test_an_unreadable_file_is_one_finding(verdict: Verdict, old: str, new: str, says: str) -> None:
+    assert SHIPPED.count(old) == 1
+    _assert_only_the_file_fails(verdict(SHIPPED.replace(old, new)), says)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("connector_version: 1.0", "connector_version: 1.9"),
+        ("rate_limit_per_second: 100", "rate_limit_per_second: 0"),
+        ("batch_size: 1000", "batch_size: 1"),
+        ("batch_size: 1000", "batch_size: 10000"),
+        ("max_retries: 3", "max_retries: 0"),
+        ("max_retries: 3", "max_retries: 100"),
+        ("backoff_multiplier: 2", "backoff_multiplier: 1"),
+        ("jitter: 0.25", "jitter: 0.0"),
+        ("jitter: 0.25", "jitter: 1.0"),
+    ],
+)
+def test_the_last_value_that_will_do(verdict: Verdict, old: str, new: str) -> None:
+    assert SHIPPED.count(old) == 1
+    assert failed(verdict(SHIPPED.replace(old, new))) == set()
+
+
+def test_a_missing_file_is_one_finding(verdict: Verdict) -> None:
+    _assert_only_the_file_fails(verdict(None), "cannot be read: No such file")
+
+
+def _assert_only_the_file_fails(outcomes: Mapping[str, Outcome], says: str) -> None:
+    assert failed(dict(outcomes)) == {"sync._config.file"}
+    (sample,) = outcomes["sync._config.file"].samples
+    assert says in sample.why
+    assert sample.why.startswith("line ") or "cannot be read" in sample.why
+    assert "\n" not in sample.why
+    assert sample.ref == FILE
+    on_the_file = {name for name in outcomes if not name.endswith((".exists", ".not_capped", "_config.file"))}
+    assert {outcomes[name].skipped for name in on_the_file} == {f"{FILE} cannot be read: see sync._config.file"}
+
+
+@pytest.mark.parametrize(("old", "new"), ANOTHER_WAY)
+def test_the_same_in_another_way_is_as_good(
+    verdict: Verdict, monkeypatch: pytest.MonkeyPatch, old: str, new: str
+) -> None:
+    """A variable of one's own is as good as a setting where it is set."""
+    for name, value in (("SHOP_REGION", "north"), ("SHOP_DATABASE", "zava"), ("SHOP_HALF", "va")):
+        monkeypatch.setenv(name, value)
+    outcomes = verdict(SHIPPED.replace(old, new))
+    assert failed(outcomes) == set()
+    others = ("${" in new) - (old == DATABASE) if old in (DATABASE, "https://cloud.ditto.live") else 0
+    assert outcomes["sync._config.secrets"].examined == 4 + others
+
+
+def test_a_secret_of_the_wrong_type_is_not_shown(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / CONNECTOR_FILE).write_text(SHIPPED.replace("${DITTO_API_KEY}", "5550199"), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load_connector(replace(model, root=tmp_path))
+    assert "ditto.api_key" in str(raised.value)
+    assert "5550199" not in str(raised.value)
+
+
+def test_a_schema_that_makes_an_id_mutable_fails_the_rule_on_ids(
+    model: Model, provisioned: Database[dict[str, Any]]
+) -> None:
+    stores = model["stores"]
+    key = stores.field("store_id")
+    mutable = replace(key, schema={name: value for name, value in key.schema.items() if name != "x-immutable"})
+    fields = tuple(mutable if field is key else field for field in stores.fields)
+    altered: Collection = replace(stores, fields=fields)
+    context = context_for(replace(model, collections={**model.collections, "stores": altered}), provisioned)
+    outcomes = judge(rules(context.model, context.configuration), context)
+    assert failed(outcomes) == {"sync.stores.id_fields"}
+    assert "immutable" in outcomes["sync.stores.id_fields"].samples[0].why
+
+
+@pytest.mark.parametrize("unfit", [None, {"a": 1}, 1.5, True, float("nan")], ids=repr)
+def test_an_id_that_match_ids_cannot_take_is_counted(
+    verdict: Verdict, provisioned: Database[dict[str, Any]], unfit: Any
+) -> None:
+    provisioned["inventory"].insert_many([{"_id": unfit}, {"_id": 5}, {"_id": Int64(2**40)}, {"_id": ObjectId()}])
+    outcomes = verdict(SHIPPED)
+    assert failed(outcomes) == {"sync.inventory.id_fields"}
+    outcome = outcomes["sync.inventory.id_fields"]
+    assert (outcome.examined, outcome.violations) == (5, 1)
+    assert repr(outcome.samples[0].id) == repr(unfit)
+
+
+def test_no_documents_is_no_pass_for_match_ids(verdict: Verdict, provisioned: Database[dict[str, Any]]) -> None:
+    provisioned["inventory"].delete_many({})
+    assert verdict(SHIPPED)["sync.inventory.id_fields"].skipped == "inventory is empty: no _id to look at"
+
+
+@pytest.mark.parametrize(
+    ("options", "fails"),
+    [
+        (None, "sync.orders.exists"),
+        ({"viewOn": "stores"}, "sync.orders.exists"),
+        ({"timeseries": {"timeField": "t"}}, "sync.orders.exists"),
+        ({"capped": True, "size": 4096}, "sync.orders.not_capped"),
+    ],
+    ids=["missing", "view", "time series", "capped"],
+)
+def test_what_the_connector_cannot_work_on(
+    verdict: Verdict, provisioned: Database[dict[str, Any]], options: dict[str, Any] | None, fails: str
+) -> None:
+    provisioned.drop_collection("orders")
+    if options is not None:
+        provisioned.create_collection("orders", **options)
+    outcomes = verdict(SHIPPED)
+    assert failed(outcomes) == {fails}
+    assert (outcomes[fails].examined, outcomes[fails].samples[0].ref) == (1, "orders")
+    if fails.endswith("exists"):
+        assert outcomes["sync.orders.not_capped"].skipped == "see sync.orders.exists"
+
+
+def test_the_ids_are_found_by_the_index(provisioned: Database[dict[str, Any]]) -> None:
+    plan = provisioned["orders"].find({"_id": {"$type": list(_UNFIT_TYPES)}}).explain()
+    assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])

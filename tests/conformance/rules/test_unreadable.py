@@ -1,0 +1,138 @@
+"""Bytes that are no text, and values of types nobody expects: the rule about the field says so, and no other breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import bson
+import pytest
+from bson import Decimal128, MaxKey, MinKey
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+
+from conformance.checks.base import Context, Document
+from conformance.config.settings import Settings
+from conformance.connection.client import OPTIONS
+from conformance.model.collection import Model
+from conformance.model.loading import load_model
+from conformance.results import Result
+from conformance.rules.catalogue import all_rules
+from conformance.run.runner import Run
+from generator.columns.plan import Plan
+from generator.loader import load
+from tests.judging import ROOT, configuration_for
+
+FAMILIES: Final = ("documents", "references", "snapshots", "totals", "business", "uniqueness", "crdt", "embeddings")
+#: Stands in a document for bytes that are no UTF-8: as Latin-1 has them, and one that only goes on with a character.
+MARK: Final = "?unreadable?"
+BYTES: Final = b"\xe9\x80 caf\xe9\xff"
+COLLECTIONS: Final = sorted(load_model(ROOT).collections)
+
+
+def raw(document: Document) -> RawBSONDocument:
+    """The document with bytes that are no text where the mark is."""
+    assert len(MARK) > len(BYTES)
+    return RawBSONDocument(bson.encode(document).replace(MARK.encode(), BYTES.ljust(len(MARK), b"\xe9")))
+
+
+class Shop:
+    """A small conformant database, of which one document at a time is another."""
+
+    def __init__(self, model: Model, server: MongoClient[Document]) -> None:
+        self.model = model
+        self._configuration = configuration_for(model)
+        self._settings = Settings(num_customers=8, num_orders=20)
+        self._database = server.get_database("unreadable", codec_options=OPTIONS)
+        server.drop_database(self._database.name)
+        load(Plan(model, self._configuration, self._settings).documents(), self._database, 1_000)
+        self._documents = {one.name: list(self._database[one.name].find().sort("_id", 1)) for one in model}
+        self._clean = self._results()
+
+    def first(self, name: str) -> Document:
+        """A document of the collection, whose fields are all there if there is one such."""
+        return max(self._documents[name], key=len)
+
+    def with_instead(self, name: str, document: Document, *others: Document | RawBSONDocument) -> dict[str, Result]:
+        """The results that differ when the others stand where this document did."""
+        collection = self._database[name]
+        collection.delete_one({"_id": document["_id"]})
+        collection.insert_many(others)
+        try:
+            found = self._results()
+        finally:
+            collection.delete_many({})
+            collection.insert_many(self._documents[name])
+        return {rule: result for rule, result in found.items() if result.status != self._clean[rule].status}
+
+    def _results(self) -> dict[str, Result]:
+        rules = [one for one in all_rules(self.model, self._configuration) if one.family in FAMILIES]
+        context = Context(self.model, self._configuration, self._settings, self._database, embedded=True, scratch=None)
+        with Run(rules, context) as run:
+            return {result.id: result for result in run.results()}
+
+
+@pytest.fixture(scope="module")
+def shop(model: Model, server: MongoClient[Document]) -> Iterator[Shop]:
+    """One for the file."""
+    yield Shop(model, server)
+    server.drop_database("unreadable")
+
+
+def errors(changed: dict[str, Result]) -> list[str]:
+    return [f"{rule}: {result.reason}" for rule, result in changed.items() if result.status == "error"]
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_a_document_whose_id_is_no_text_is_judged_like_any_other(name: str, shop: Shop) -> None:
+    """Although nobody can ask for it by its _id."""
+    document = shop.first(name)
+    changed = shop.with_instead(name, document, raw(document | {"_id": MARK, "zz": 1, "deleted": 7}))
+    assert errors(changed) == []
+    for rule in (f"documents.{name}.extra-fields", f"documents.{name}._id", f"documents.{name}.deleted"):
+        assert (changed[rule].status, changed[rule].violations) == ("failed", 1), rule
+
+
+def test_an_id_that_reads_like_another_is_not_it(shop: Shop) -> None:
+    """Bytes that are no text read as U+FFFD, which may be another document's _id."""
+    document = shop.first("stores")
+    looks = bson.decode(raw({"_id": MARK}).raw, OPTIONS)
+    changed = shop.with_instead("stores", document, document | looks, raw(document | {"_id": MARK, "zz": 1}))
+    assert changed["documents.stores.extra-fields"].violations == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        *((name, "created_at", MARK) for name in ("customers", "orders", "order_items", "products")),
+        ("orders", "updated_at", MARK),
+        ("orders", "order_date", MARK),
+        ("orders", "order_id", MARK),
+        ("order_items", "order_id", MARK),
+        ("order_items", "product_id", MARK),
+        ("order_items", "discount_amount", MinKey()),
+        ("order_items", "discount_amount", MaxKey()),
+        ("order_items", "order_id", Decimal128("sNaN")),
+        ("order_items", "product_id", Decimal128("sNaN")),
+        ("orders", "customer_id", Decimal128("sNaN")),
+    ],
+)
+def test_a_value_nobody_expects_is_a_finding_of_its_field(name: str, field: str, value: Any, shop: Shop) -> None:
+    document = shop.first(name)
+    changed = shop.with_instead(name, document, raw(document | {field: value}))
+    assert errors(changed) == []
+    finding = changed[f"documents.{name}.{field}"]
+    assert (finding.status, finding.violations) == ("failed", 1)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_no_value_of_any_field_breaks_a_rule(name: str, shop: Shop) -> None:
+    """Every field of every collection, one after the other."""
+    document = shop.first(name)
+    for field in document:
+        for value in (MARK, MinKey(), MaxKey(), Decimal128("sNaN"), {"a": MARK}, [MARK]):
+            if not (field == "_id" and isinstance(value, list)):
+                changed = shop.with_instead(name, document, raw(document | {field: value}))
+                assert errors(changed) == [], (field, value)
+                assert changed[f"documents.{name}.{field}"].status == "failed", (field, value)

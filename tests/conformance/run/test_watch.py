@@ -1,0 +1,309 @@
+"""zava validate --watch: what changes touch is judged again, nothing else; it outlives the server and stops cleanly."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient, UpdateOne
+from rich.console import Console
+
+from conformance.checks.base import Rule
+from conformance.connection.client import OPTIONS
+from conformance.embedded.server import EmbeddedServer
+from conformance.errors import TargetError
+from conformance.results import TargetInfo
+from conformance.run.compare import difference
+from conformance.run.selection import select
+from conformance.run.session import Project, load_project
+from conformance.run.watch import Changes, Verdict, Watch
+from conformance.server.target import Target
+from tests.commands import SIZES, Done, Workplace
+from tests.conformance.embedded.processes import Process
+from tests.conformance.report.report_example import REPORT, report, result
+from zava.verdict.watch import _View, what
+
+pytest_plugins = ["tests.commands"]
+
+Mongo = MongoClient[dict[str, Any]]
+#: Rules of every kind: single documents, joins, counts, metadata, plans.
+ONLY = ("references", "documents.orders", "documents.stores", "counts", "indexes.orders", "totals", "queries.orders")
+
+
+@pytest.fixture(scope="module")
+def project(workplace: Workplace) -> Project:
+    """The workplace's model and sizes."""
+    return load_project(workplace.root, num_customers=50, num_orders=200)
+
+
+def target_on(uri: str, name: str, client: Mongo) -> Target:
+    """A named server as the target."""
+    database = client.get_database(name, codec_options=OPTIONS)
+    return Target(client, database, TargetInfo(uri, name, "6.0", embedded=False))
+
+
+Watched = tuple[Iterator[Verdict], Target, Sequence[Rule]]
+
+
+@contextmanager
+def watching(project: Project, uri: str, name: str, *only: str) -> Iterator[Watched]:
+    """The verdicts on a database, the target, and the rules."""
+    rules = select(project.rules, only)
+    with MongoClient[dict[str, Any]](uri) as client:
+        target = target_on(uri, name, client)
+        with closing(Watch(project, target, rules, "watch", quiet=0.2).verdicts()) as verdicts:
+            yield verdicts, target, rules
+
+
+@pytest.fixture
+def numbered(mongo: Mongo, name: str) -> str:
+    """The name of a database with as many orders as are wanted, which hold nothing but a number."""
+    mongo[name]["orders"].insert_many([{"_id": number} for number in range(int(SIZES["NUM_ORDERS"]))])
+    return name
+
+
+def broken(each: Verdict) -> set[str]:
+    """What is newly broken."""
+    assert each.since is not None
+    return {change.result.id for change in each.since.new}
+
+
+def fixed(each: Verdict) -> set[str]:
+    """What is no longer broken."""
+    assert each.since is not None
+    return {change.result.id for change in each.since.fixed}
+
+
+def test_only_what_a_change_touches_is_judged_again(project: Project, copied: str, uri: str) -> None:
+    with watching(project, uri, copied, *ONLY) as watched:
+        follow_changes(*watched)
+
+
+def follow_changes(verdicts: Iterator[Verdict], target: Target, rules: Sequence[Rule]) -> None:
+    """Change this and that; each time what must break breaks."""
+    first = next(verdicts)
+    assert (first.since, first.judged, first.report.exit_code()) == (None, len(rules), 0)
+
+    orders = target.database["orders"]
+    order = orders.find_one()
+    assert order is not None
+    target.database.command("collMod", "orders", validationLevel="off")
+    orders.update_one({"_id": order["_id"]}, {"$set": {"customer_id": "cust_nobody"}})
+    found = next(verdicts)
+    assert found.changes.collections == {"orders"}
+    assert broken(found) == {"references.orders.customer_id"}
+    assert 0 < found.judged < len(rules)
+
+    orders.replace_one({"_id": order["_id"]}, order)
+    assert fixed(next(verdicts)) == {"references.orders.customer_id"}
+
+    # The parent goes: what breaks is about the child, which did not change.
+    target.database["customers"].delete_one({"customer_id": order["customer_id"]})
+    found = next(verdicts)
+    assert found.changes.collections == {"customers"}
+    assert broken(found) >= {"references.orders.customer_id", "counts.customers.documents"}
+
+    target.database["notes"].insert_one({})
+    found = next(verdicts)
+    assert (found.changes.listed, found.changes.collections) == (True, frozenset())
+    assert broken(found) == {"counts._database.unknown-collections"}
+
+    orders.drop_index("status_1")
+    found = next(verdicts)
+    assert broken(found) == {"indexes.orders.status"}
+    assert found.report.number("failed") > 1  # what was broken before still is
+
+
+def test_many_changes_are_one_verdict_and_are_not_kept(project: Project, numbered: str, uri: str) -> None:
+    with watching(project, uri, numbered, "counts.orders") as (verdicts, target, _):
+        assert next(verdicts).report.exit_code() == 0
+        touches = [UpdateOne({"_id": number % 200}, {"$set": {"at": number}}) for number in range(4000)]
+        target.database["orders"].bulk_write(touches, ordered=False)
+        found = next(verdicts)
+    assert found.changes.events > 1000
+    assert (found.changes.collections, found.judged) == ({"orders"}, 1)
+    assert found.report.exit_code() == 0
+
+
+def test_a_dropped_database_is_judged_anew(project: Project, numbered: str, uri: str) -> None:
+    with watching(project, uri, numbered, "counts", "indexes.stores") as (verdicts, target, rules):
+        next(verdicts)
+        target.client.drop_database(target.database.name)
+        found = next(verdicts)
+        while not found.changes.everything:  # each dropped collection is a change of its own, before the end of all
+            found = next(verdicts)
+    assert found.judged == len(rules)
+    assert found.report.counts["orders"] == 0
+
+
+@pytest.mark.soak
+def test_it_outlives_a_restart_of_the_server(project: Project, tmp_path: Path) -> None:
+    rules = select(project.rules, ["counts.stores", "uniqueness.stores"])
+    restarted = EmbeddedServer(tmp_path, cache_gb=0.25, linger=0.2)
+    told: list[str] = []
+
+    def away(reason: str) -> None:
+        told.append(reason)
+        if len(told) == 1:
+            restarted.start()
+            with MongoClient[dict[str, Any]](restarted.uri) as client:
+                client["shop"]["stores"].insert_one({"store_id": "while away"})
+
+    with EmbeddedServer(tmp_path, cache_gb=0.25, linger=0.2) as server:
+        with MongoClient[dict[str, Any]](server.uri, serverSelectionTimeoutMS=2000) as client:
+            client["shop"]["stores"].insert_one({"store_id": "before"})
+            watch = Watch(project, target_on(server.uri, "shop", client), rules, "watch", away=away, quiet=0.2)
+            with closing(watch.verdicts()) as verdicts:
+                assert next(verdicts).report.counts["stores"] == 1
+                client["shop"]["stores"].insert_one({"store_id": "seen"})
+                assert next(verdicts).report.counts["stores"] == 2
+                os.kill(server.pid, signal.SIGKILL)
+                found = next(verdicts)
+        restarted.stop()
+    assert found.report.counts["stores"] == 3
+    assert (found.changes.collections, found.changes.everything) == ({"stores"}, False)  # it went on where it was
+    assert told
+    assert "127.0.0.1" in told[0]
+
+
+@pytest.mark.soak
+def test_the_harnesss_own_server_that_died_is_one_line(project: Project, tmp_path: Path) -> None:
+    rules = select(project.rules, ["counts.stores"])
+    with (
+        EmbeddedServer(tmp_path, cache_gb=0.25, linger=0.2) as server,
+        MongoClient[dict[str, Any]](server.uri, serverSelectionTimeoutMS=2000) as client,
+    ):
+        target = replace(target_on(server.uri, "shop", client), server=server)
+        with closing(Watch(project, target, rules, "watch", quiet=0.2).verdicts()) as verdicts:
+            next(verdicts)
+            os.kill(server.pid, signal.SIGKILL)
+            with pytest.raises(TargetError, match=r"mongod .*SIGKILL"):
+                next(verdicts)
+
+
+def test_a_standalone_server_cannot_be_followed(project: Project, tmp_path: Path) -> None:
+    with (
+        EmbeddedServer(tmp_path, cache_gb=0.25, replica_set=False, linger=0.2) as server,
+        watching(project, server.uri, "shop", "counts.stores") as (verdicts, _, _),
+        pytest.raises(TargetError, match="leave out --watch"),
+    ):
+        next(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (Changes(everything=True), "everything"),
+        (Changes(frozenset({"b", "a"}), events=1234), "a, b (1,234 changes)"),
+        (Changes(listed=True, events=1), "the collections themselves (1 change)"),
+    ],
+)
+def test_changes_are_told_in_words(changes: Changes, words: str) -> None:
+    assert what(changes) == words
+
+
+def test_the_view_shows_what_is_broken_and_forgets_what_is_long_ago() -> None:
+    view = _View(strict=False)
+    for number in range(30):
+        run = replace(REPORT, started_at=f"2026-11-22T05:00:{number:02d}Z")
+        view.tell(
+            Verdict(run, Changes(frozenset({"children"}), events=1), 7, difference(report(result("counts.a.b")), run))
+        )
+    console = Console(width=120, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    with closing(console.file):
+        console.print(view._rendered())
+    shown = console.export_text()
+    assert "NOT CONFORMANT: 3 rules are broken" in shown
+    assert "references.children.parent_id" in shown
+    assert shown.count("7 rules judged after children (1 change)") == 8
+    assert "05:00:29Z" in shown
+    assert "watching; Ctrl-C ends it" in shown
+    assert "\x1b" not in shown
+
+
+# The command
+
+
+def stopped(process: Process, number: int = signal.SIGINT) -> Done:
+    """End it as a user does."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    return Done(process.returncode, out, err)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_prints_a_line_per_verdict_and_exits_with_the_last(
+    workplace: Workplace, mongo: Mongo, numbered: str, uri: str, number: int
+) -> None:
+    flags = ("--watch", "--only", "counts.orders")
+    process = workplace.start("zava", "validate", *flags, "--uri", uri, env={"MONGODB_DATABASE": numbered})
+    assert process.stdout
+    first = process.stdout.readline()
+    assert f" {numbered} on {uri}" in first
+    assert ": CONFORMANT; " in first
+    if number == signal.SIGINT:
+        mongo[numbered]["orders"].delete_one({})
+        line = process.stdout.readline()
+        assert "NOT CONFORMANT" in line
+        assert "after orders (1 change)" in line
+        assert "broken: counts.orders.documents" in line
+    done = stopped(process, number)
+    assert (done.code, done.err) == (1 if number == signal.SIGINT else 0, "stopped\n")
+
+
+def test_as_json_each_verdict_is_an_object(workplace: Workplace, mongo: Mongo, numbered: str, uri: str) -> None:
+    flags = ("--watch", "--format", "json", "--only", "counts.orders")
+    process = workplace.start("zava", "validate", *flags, "--uri", uri, env={"MONGODB_DATABASE": numbered})
+    assert process.stdout
+    first = json.loads(process.stdout.readline())
+    assert first["verdict"] == "CONFORMANT"
+    assert first["target"].startswith(f"{numbered} on ")
+    gone = mongo[numbered]["orders"].find_one_and_delete({})
+    told = json.loads(process.stdout.readline())
+    assert told["changed"] == {"collections": ["orders"], "events": 1}
+    assert told["new"] == ["counts.orders.documents"]
+    assert told["broken"] == [{"id": "counts.orders.documents", "violations": 1}]
+    assert gone
+    mongo[numbered]["orders"].insert_one(gone)
+    assert json.loads(process.stdout.readline())["fixed"] == ["counts.orders.documents"]
+    assert stopped(process).code == 0
+
+
+def test_in_a_terminal_the_view_stays_in_place(workplace: Workplace, numbered: str, uri: str) -> None:
+    ours, its = pty.openpty()
+    flags = ("--watch", "--only", "counts.orders")
+    environment = {"MONGODB_DATABASE": numbered, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+    process = workplace.start("zava", "validate", *flags, "--uri", uri, env=environment, stdout=its, stderr=its)
+    os.close(its)
+    shown = b""
+    while b"watching; Ctrl-C ends it" not in shown:
+        shown += os.read(ours, 65536)
+    process.send_signal(signal.SIGINT)
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the other end was closed
+            break
+        shown += part
+        if not part:
+            break
+    os.close(ours)
+    assert process.wait(30) == 0
+    assert b"CONFORMANT" in shown
+    assert shown.rstrip().endswith(b"stopped")
+    assert b"\x1b[?25h" in shown  # the cursor is back
+
+
+@pytest.mark.parametrize("flags", [["--reports", "x"], ["--format", "html"], ["--baseline", "b", "--update-baseline"]])
+def test_what_does_not_go_with_watching_is_refused(workplace: Workplace, flags: list[str]) -> None:
+    done = workplace.zava("validate", "--embedded", "--watch", *flags)
+    assert done.code == 2
+    assert "--watch prints text or JSON lines" in done.line

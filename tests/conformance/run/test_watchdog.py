@@ -1,0 +1,93 @@
+"""SIGTERM ends a command whatever its threads do, and the process that sees to it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.embedded.processes import ROOT, eventually
+
+#: A thread holds the interpreter for hours: Python gets to no signal's handler.
+HANGS = """
+import re, sys, threading
+from conformance.run.watchdog import watch
+import conformance.run.watchdog
+watch(1.0)
+import signal
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+thread = threading.Thread(target=lambda: re.match('(a+)+$', 'a' * 60 + '!'))
+print('ready', flush=True)
+thread.start()
+thread.join()
+"""
+LEAVES = """
+import sys, time
+from conformance.run.watchdog import watch
+import signal
+watch(1.0)
+def leave(*_):
+    time.sleep(0.3)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, leave)
+print('ready', flush=True)
+time.sleep(60)
+"""
+
+
+def run(script: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(each) for each in path.read_text().split()] if path.exists() else []
+
+
+def test_sigterm_ends_a_process_whose_thread_holds_the_interpreter() -> None:
+    process = run(HANGS)
+    time.sleep(0.3)
+    started = time.monotonic()
+    process.terminate()
+    assert process.wait(20) == -signal.SIGKILL
+    assert time.monotonic() - started > 0.8  # it had its time to leave
+    process.communicate()
+
+
+def test_more_signals_give_no_more_time() -> None:
+    process = run(HANGS)
+    time.sleep(0.3)
+    process.terminate()
+    started = time.monotonic()
+    while process.poll() is None and time.monotonic() - started < 20:
+        process.terminate()
+        time.sleep(0.4)
+    assert process.wait(20) == -signal.SIGKILL
+    assert time.monotonic() - started < 10
+    process.communicate()
+
+
+def test_a_process_that_leaves_is_not_killed() -> None:
+    process = run(LEAVES)
+    process.terminate()
+    assert process.wait(20) == 7
+    process.communicate()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_the_second_process_ends_with_the_first() -> None:
+    for end in (signal.SIGTERM, signal.SIGKILL):
+        process = run(LEAVES)
+        (watching,) = children(process.pid)
+        os.kill(watching, signal.SIGTERM)  # as a signal to the whole group would
+        process.send_signal(end)
+        process.communicate(timeout=20)
+        assert eventually(lambda watching=watching: not Path(f"/proc/{watching}").exists(), 5)  # type: ignore[misc]

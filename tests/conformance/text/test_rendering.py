@@ -1,0 +1,161 @@
+"""Values in findings: every BSON type by its name, texts that look alike told apart, no Python in any message."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import bson
+import pytest
+from bson import Binary, Code, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from pymongo.database import Database
+
+from conformance.connection.client import OPTIONS
+from conformance.model.collection import Model
+from conformance.model.document_validator import breaches
+from conformance.rules.data import counts, documents
+from conformance.text.rendering import MISSING, bson_type, compared, render, shorten
+from tests.judging import ROOT, configuration_for, context_for, judge
+
+OID = ObjectId("0123456789abcdef01234567")
+#: Each BSON type as the driver reads it, how it is shown, and its name.
+EVERY_TYPE: list[tuple[Any, str, str]] = [
+    (25.5, "25.5", "double"),
+    (25.0, "25.0", "double"),
+    (float("nan"), "NaN", "double"),
+    (float("-inf"), "-Infinity", "double"),
+    ("Drill", '"Drill"', "string"),
+    ({"a": 1, "b": {"c": OID}}, f'{{"a": 1, "b": {{"c": {OID} (objectId)}}}}', "object"),
+    ([1, "a", None], '[1, "a", null]', "array"),
+    (b"\x00\x01", "0x0001 (binData, subtype 0)", "binData"),
+    (Binary(b"\x01", 5), "0x01 (binData, subtype 5)", "binData"),
+    (Binary.from_uuid(uuid.UUID(int=1)), f"0x{1:032x} (binData, subtype 4)", "binData"),
+    (OID, f"{OID} (objectId)", "objectId"),
+    (True, "true", "bool"),
+    (False, "false", "bool"),
+    (dt.datetime(2024, 6, 30, 23, 59, 58, 123000), "2024-06-30T23:59:58.123000Z (date)", "date"),
+    (DatetimeMS(10**15), f"{10**15} ms from 1970 (date)", "date"),
+    (None, "null", "null"),
+    (Regex("^a/b", "i"), "/^a/b/i (regex)", "regex"),
+    (DBRef("stores", 1), '{"$ref": "stores", "$id": 1} (dbPointer)', "object"),
+    (Code("f()"), '"f()" (javascript)', "javascript"),
+    (Code("f()", {"a": 1}), '"f()" (javascriptWithScope)', "javascript"),
+    (7, "7", "int"),
+    (Timestamp(1700000000, 3), "1700000000:3 (timestamp)", "timestamp"),
+    (Int64(2**40), f"{2**40} (long)", "long"),
+    (Decimal128("1.10"), "1.10 (decimal)", "decimal"),
+    (MinKey(), "MinKey", "minKey"),
+    (MaxKey(), "MaxKey", "maxKey"),
+]
+
+
+@pytest.mark.parametrize(("value", "shown", "name"), EVERY_TYPE, ids=[row[1] for row in EVERY_TYPE])
+def test_every_bson_type_is_shown_by_its_name(value: Any, shown: str, name: str) -> None:
+    read = bson.decode(bson.encode({"v": value}), OPTIONS)["v"]
+    assert render(read) == shown
+    assert bson_type(read) == name
+
+
+def test_no_two_types_are_shown_alike() -> None:
+    assert len({shown for _, shown, _ in EVERY_TYPE}) == len(EVERY_TYPE)
+
+
+def test_a_long_that_an_int_could_hold_is_a_number() -> None:
+    assert (render(Int64(7)), bson_type(Int64(7))) == ("7", "long")
+
+
+def test_a_field_that_is_not_there_is_missing() -> None:
+    assert render(MISSING) == "missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("José", '"José"'),
+        ("Jose\u0301", '"Jose\\u0301"'),
+        ("Dri\u200bll", '"Dri\\u200bll"'),
+        ("a\u202eb\u00a0c\u2003d", '"a\\u202eb\\u00a0c\\u2003d"'),
+        ("store_\u0455eattle", '"store_\\u0455eattle"'),
+        ("Иван Петров", '"Иван Петров"'),
+        ("東京 Store", '"東京 Store"'),
+        ("Łukasz Đỗ", '"Łukasz Đỗ"'),
+        ('say "hi"\n', '"say \\"hi\\"\\n"'),
+        ("हिन्दी", '"हिन्दी"'),
+        ("👩 ok", '"👩 ok"'),
+        ("Dri\ufe0fll", '"Dri\\ufe0fll"'),
+        ("Dri\u034fll", '"Dri\\u034fll"'),
+        ("Dri\u3164ll", '"Dri\\u3164ll"'),
+    ],
+)
+def test_what_cannot_be_seen_is_an_escape(text: str, shown: str) -> None:
+    assert render(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "shown"),
+    [
+        ("Jose\u0301", "José", ('"Jose\\u0301"', '"Jos\\u00e9"')),
+        ("\u0441\u043e\u0441\u043e", "coco", ('"\\u0441\\u043e\\u0441\\u043e"', '"coco"')),
+        ("Drill", "Drill\u200b", ('"Drill"', '"Drill\\u200b"')),
+        ("\u2126", "\u03a9", ('"\\u2126"', '"\\u03a9"')),
+        ("Müller", "Muller", ('"M\\u00fcller"', '"Muller"')),
+        ("Müller", "Meier", ('"Müller"', '"Meier"')),
+        ("Drill ", "Drill", ('"Drill "', '"Drill"')),
+        ("a", Decimal128("1"), ('"a"', "1 (decimal)")),
+    ],
+)  # fmt: skip
+def test_two_values_that_differ_are_shown_differently(found: Any, wanted: Any, shown: tuple[str, str]) -> None:
+    assert compared(found, wanted) == shown
+
+
+def test_a_difference_at_the_end_of_a_long_text_is_shown() -> None:
+    found, wanted = compared("x" * 200 + "\u0430", "x" * 200 + "a")
+    assert found != wanted
+    assert "\\u0430" in found
+    assert len(found) <= 61
+
+
+def test_a_long_value_is_cut() -> None:
+    assert shorten("x" * 100, 10) == '"xxxxxxxx…'
+
+
+def test_names_that_look_alike_are_told_apart(model: Model, database: Database[Any]) -> None:
+    """A field and a collection whose first letter is a Cyrillic o."""
+    database["\u043erders"].insert_one({"_id": 1})
+    wanted = {"counts._database.unknown-collections", "documents.orders.extra-fields"}
+    all_of_them = [*counts.rules(model, configuration_for(model)), *documents.rules(model, configuration_for(model))]
+    database["orders"].insert_one({"_id": "o", "\u043erder_id": "o"})
+    outcomes = judge([rule for rule in all_of_them if rule.id in wanted], context_for(model, database))
+    assert {name: outcome.samples[0].why for name, outcome in outcomes.items()} == {
+        "counts._database.unknown-collections": 'no schema defines it (its name is "\\u043erders")',
+        "documents.orders.extra-fields": 'extra: "\\u043erder_id"',
+    }
+
+
+def test_a_symbol_is_explained_by_its_type(model: Model, database: Database[Any]) -> None:
+    """The driver reads it as a string, so that the document looks right."""
+    store = {"_id": "store_a", "store_name": "A"}
+    raw = bson.encode(store).replace(b"\x02store_name\x00", b"\x0estore_name\x00")
+    database["stores"].insert_one(bson.raw_bson.RawBSONDocument(raw))
+    rules = [
+        rule for rule in documents.rules(model, configuration_for(model)) if rule.id == "documents.stores.store_name"
+    ]
+    (outcome,) = judge(rules, context_for(model, database)).values()
+    assert outcome.samples[0].why == "store_name is of the BSON type symbol, not string; write it as a string"
+
+
+def test_messages_name_bson_types(model: Model) -> None:
+    order = {"_id": 1, "total": "25", "item_count": 2.5, "deleted": None, "status": Decimal128("1")}
+    said = {breach.path: breach.message for breach in breaches(model["orders"], order)}
+    assert said["item_count"] == "2.5 is not of type int or long"
+    assert said["deleted"] == "null is not of type bool"
+    assert said["_id"] == "1 is not of type string"
+
+
+def test_no_rule_shows_a_value_in_python_s_words() -> None:
+    """A message is made with `shorten`, `render` or `compared`; repr() stays for keys that nobody reads."""
+    allowed = {"keys.py", "embeddings.py", "access.py"}
+    for path in sorted((ROOT / "conformance" / "rules").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        assert path.name in allowed or "repr(" not in text, path

@@ -1,0 +1,66 @@
+"""The bridge takes nobody else's writes for its own, whoever shares a client of MongoDB with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from edge.bridge.synced_collection import Synced
+from tests.edge.bridge.pair import Document, Pair, edge, pair, paired, synced
+
+__all__ = ["edge", "pair", "synced"]
+
+
+def transaction(pair: Pair, number: int) -> None:
+    """Somebody's transaction through the client that the bridge was given."""
+    with pair.database.client.start_session() as session, session.start_transaction():
+        pair.database["things"].update_one({"_id": "a"}, {"$set": {"n": number}}, session=session)
+
+
+def both(pair: Pair) -> Document | None:
+    """The document, which is the same on both sides."""
+    ours = pair.in_mongo("things", _id="a")
+    assert pair.in_store("things", "a") == ours
+    return ours
+
+
+def test_a_transaction_of_somebody_else(pair: Pair) -> None:
+    """Before the bridge ever ran, and when it has just written itself."""
+    pair.database["things"].insert_many([{"_id": "a", "n": 0}, {"_id": "b", "n": 0}])
+    for number in (1, 2, 3):
+        transaction(pair, number)
+        pair.meet()
+        assert both(pair) == {"n": number}
+        pair.device("UPDATE things SET n = :n WHERE _id = 'b'", n=number)
+        pair.meet()
+        assert pair.in_mongo("things", _id="b") == {"n": number}
+    assert pair.counts["conflicts"] == 0
+
+
+@pytest.fixture
+def other(server: MongoClient[Document], tmp_path: Path, pair: Pair, synced: Mapping[str, Synced]) -> Iterator[Pair]:
+    """Another store that meets the same database through the same client."""
+    with paired(server, tmp_path / "other", synced) as both:
+        both.database = pair.database
+        yield both
+
+
+def test_two_bridges_through_one_client(pair: Pair, other: Pair) -> None:
+    """What one carries to MongoDB is news to the other, whichever ran last, and at the same time."""
+    pair.database["things"].insert_one({"_id": "a", "n": 0})
+    pair.meet()
+    other.meet()
+    for number, (writer, reader) in enumerate(((other, pair), (pair, other)), 1):
+        writer.device("UPDATE things SET n = :n WHERE _id = 'a'", n=number)
+        writer.meet()
+        reader.meet()
+        assert both(reader) == {"n": number}
+    with pair.live(), other.live():
+        pair.device("UPDATE things SET n = 100 WHERE _id = 'a'")
+        other.eventually(lambda: other.in_store("things", "a") == {"n": 100})
+        other.device("UPDATE things SET n = 101 WHERE _id = 'a'")
+        pair.eventually(lambda: pair.in_store("things", "a") == {"n": 101})
+    assert pair.counts["conflicts"] == other.counts["conflicts"] == 0

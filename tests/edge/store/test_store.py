@@ -1,0 +1,451 @@
+"""The store does what edge/store/store.py says: on the real SDK, in this process."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from queue import Queue
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.errors import TargetError
+from edge.store import store as store_module
+from edge.store.sdk import unavailable
+from edge.store.store import BATCH, MAX_NAME, Document, OnConflict, StatementError, Store, identifier
+from tests.profiles import examples
+
+#: Seconds within which what is expected happens on a busy machine.
+SOON = 30.0
+numbers = count()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    reason = unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    return tmp_path_factory.mktemp("stores")
+
+
+@pytest.fixture(scope="module")
+def store(directory: Path) -> Iterator[Store]:
+    with Store.open(directory / "loose") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def strict(directory: Path) -> Iterator[Store]:
+    with Store.open(directory / "strict", strict_mode=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def things() -> str:
+    """The name of a collection that nothing was written to."""
+    return f"things {next(numbers)}"
+
+
+# What statements do to a document
+
+FIRST = {"_id": "a", "n": 1, "m": {"x": 1, "y": {"z": 1}}, "l": [1, 2]}
+Step = tuple[str, dict[str, Any]]
+DONE: dict[str, tuple[Sequence[Step], dict[str, Any]]] = {
+    "an object merges": ([("SET m = :v", {"v": {"w": 9}})], {"m": {"w": 9, "x": 1, "y": {"z": 1}}}),
+    "an empty object changes nothing": ([("SET m = :v", {"v": {}})], {}),
+    "a path": ([("SET m.y.z = 5", {})], {"m": {"x": 1, "y": {"z": 5}}}),
+    "a path makes objects": ([("SET new.deep.path = 5", {})], {"new": {"deep": {"path": 5}}}),
+    "a path hides a number": ([("SET n.deep = 5", {})], {"n": {"deep": 5}}),
+    "unset": ([("UNSET m.x, n", {})], {"m": {"y": {"z": 1}}, "n": None}),
+    "unset of nothing": ([("UNSET nothing", {})], {}),
+    "unset below nothing leaves a husk": ([("UNSET none.such", {})], {"none": {}}),
+    "set and unset": ([("SET n = 2, m.a = 3 UNSET m.x", {})], {"n": 2, "m": {"a": 3, "y": {"z": 1}}}),
+    "arrays are replaced": ([("SET l = :v", {"v": [3]})], {"l": [3]}),
+    "an object shows what was hidden": (
+        [("SET m = 5", {}), ("SET m = :v", {"v": {"w": 9}})],
+        {"m": {"w": 9, "x": 1, "y": {"z": 1}}},
+    ),
+    "unset shows what was hidden": ([("SET n = :v", {"v": {"w": 9}}), ("UNSET n", {})], {}),
+    "unset and set replaces": ([("UNSET m", {}), ("SET m = :v", {"v": {"w": 9}})], {"m": {"w": 9}}),
+    "a formula": ([("SET n = n + 1", {})], {"n": 2}),
+}
+
+
+def on(things: str, dql: str) -> str:
+    """The statement, with the collection's quoted name for THINGS."""
+    return dql.replace("THINGS", identifier(things))
+
+
+def after(first: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The first document with fields changed; None takes one out."""
+    return {name: value for name, value in {**first, **changes}.items() if value is not None}
+
+
+def changed(store: Store, things: str, steps: Sequence[Step]) -> list[Document]:
+    store.insert(things, [FIRST])
+    for clause, arguments in steps:
+        assert store.mutate(on(things, f"UPDATE THINGS {clause} WHERE _id = 'a'"), arguments).ids == ["a"]
+    return store.execute(on(things, "SELECT * FROM THINGS"))
+
+
+@pytest.mark.parametrize(("steps", "changes"), DONE.values(), ids=DONE)
+def test_updates(store: Store, things: str, steps: Sequence[Step], changes: dict[str, Any]) -> None:
+    assert changed(store, things, steps) == [after(FIRST, changes)]
+
+
+def test_null_is_a_value(store: Store, things: str) -> None:
+    assert changed(store, things, [("SET n = NULL, m.x = NULL", {})]) == [
+        {**FIRST, "n": None, "m": {"x": None, "y": {"z": 1}}}
+    ]
+
+
+STRICT: dict[str, tuple[Step, dict[str, Any]]] = {
+    "an object is replaced": (("SET m = :v", {"v": {"w": 9}}), {"m": {"w": 9}}),
+    "by an empty one too": (("SET m = :v", {"v": {}}), {"m": {}}),
+    "unset": (("UNSET m", {}), {"m": None}),
+}
+
+
+@pytest.mark.parametrize(("step", "changes"), STRICT.values(), ids=STRICT)
+def test_updates_in_strict_mode(strict: Store, things: str, step: Step, changes: dict[str, Any]) -> None:
+    assert changed(strict, things, [step]) == [after(FIRST, changes)]
+
+
+@pytest.mark.parametrize("clause", ["SET m.x = 2", "UNSET m.x", "SET n.deep = 1"])
+def test_no_path_into_an_object_in_strict_mode(strict: Store, things: str, clause: str) -> None:
+    with pytest.raises(StatementError, match="Unsupported DML operation on REGISTER field"):
+        changed(strict, things, [(clause, {})])
+
+
+MERGED = {"_id": "a", "n": 2, "m": {"x": 1, "y": {"z": 1}, "w": 1}, "l": [1, 2]}
+CONFLICTS: dict[OnConflict, tuple[dict[str, Any], list[str], list[str]]] = {
+    "do nothing": (FIRST, [], []),
+    "do update": (MERGED, ["a"], ["a"]),
+    "do update_local_diff": (MERGED, ["a"], []),
+    "do merge": (MERGED, ["a"], ["a"]),
+}
+
+
+@pytest.mark.parametrize("policy", CONFLICTS)
+def test_conflicts(store: Store, things: str, policy: OnConflict) -> None:
+    expected, first, again = CONFLICTS[policy]
+    dql = on(things, f"INSERT INTO THINGS DOCUMENTS (:document) ON ID CONFLICT {policy}")
+    store.insert(things, [FIRST])
+    newer = {"_id": "a", "n": 2, "m": {"w": 1}}
+    assert store.mutate(dql, {"document": newer}).ids == first
+    assert store.mutate(dql, {"document": newer}).ids == again
+    assert store.execute(on(things, "SELECT * FROM THINGS")) == [expected]
+
+
+def test_every_conflict_policy_is_tested() -> None:
+    assert {*CONFLICTS, "fail"} == set(get_args(OnConflict))
+
+
+@pytest.mark.parametrize("gone", ["delete", "evict"])
+@pytest.mark.parametrize("policy", get_args(OnConflict))
+def test_what_is_gone_is_no_conflict(store: Store, things: str, gone: str, policy: OnConflict) -> None:
+    store.insert(things, [FIRST, {"_id": "b"}])
+    remove = getattr(store, gone)
+    assert (remove(things, ["a", "nobody"]), remove(things, ["a"]), store.count(things)) == (["a"], [], 1)
+    assert store.insert(things, [{"_id": "a", "m": {"w": 1}}], policy) == 1
+    assert store.execute(on(things, "SELECT * FROM THINGS WHERE _id = 'a'")) == [{"_id": "a", "m": {"w": 1}}]
+
+
+# Many at once, and all or nothing
+
+
+def test_a_thousand_to_a_statement(store: Store, things: str) -> None:
+    counted = []
+
+    def rows() -> Iterator[Document]:
+        for number in range(2 * BATCH + 1):
+            if number % BATCH in (0, BATCH - 1):
+                counted.append(store.count(things))
+            yield {"_id": number}
+
+    assert store.insert(things, rows()) == 2 * BATCH + 1
+    assert counted == [0, 0, 1_000, 1_000, 2_000]
+    assert sorted(store.delete(things, range(BATCH + 1))) == [*range(BATCH + 1)]
+    history = store.execute("SELECT text, mutations FROM system:request_history ORDER BY times.start")
+    begin = on(things, "DELETE FROM THINGS ")
+    assert [row["mutations"] for row in history if row["text"].startswith(begin)] == [1_000, 1]
+    assert (store.count(things), store.insert(things, [])) == (BATCH, 0)
+
+
+def test_a_statement_is_all_or_nothing(store: Store, things: str) -> None:
+    rows: list[Document] = [{"_id": number} for number in range(BATCH + 10)]
+    with pytest.raises(StatementError, match="Document id 1003 is a duplicate"):
+        store.insert(things, [*rows, {"_id": 1_003, "again": True}])
+    assert store.count(things) == BATCH
+    with pytest.raises(StatementError, match="Identifier conflict"):
+        store.insert(things, [{"_id": "new"}, {"_id": 5}])
+    assert store.count(things) == BATCH
+
+
+def test_a_write_is_all_or_nothing(store: Store, things: str) -> None:
+    insert = (on(things, "INSERT INTO THINGS DOCUMENTS (:d)"), {"d": FIRST})
+    unset, evict = on(things, "UPDATE THINGS UNSET m WHERE _id = 'a'"), on(things, "EVICT FROM THINGS")
+    assert store.write([insert, (unset, {}), (evict, {})]) == [["a"], ["a"], ["a"]]
+    with pytest.raises(StatementError, match="Identifier conflict"):
+        store.write([insert, insert])
+    assert (store.count(things), store.write([])) == (0, [])
+
+
+def test_readers_do_not_wait_for_writers(store: Store, things: str) -> None:
+    def add(some: int) -> int:
+        return store.insert(things, [{"_id": [some, number]} for number in range(300)])
+
+    with ThreadPoolExecutor(6) as pool:
+        written = pool.map(add, range(5))
+        seen = pool.submit(lambda: [store.count(things) for _ in range(20)]).result()
+    assert (sum(written), store.count(things)) == (1_500, 1_500)
+    assert seen == sorted(seen)
+    assert {number % 300 for number in seen} == {0}
+
+
+# Names
+
+awkward = st.one_of(
+    st.sampled_from(
+        ["`", "``", "a`b", "a.b", "$set", "", "select", ":x", "--", "/*", "';DROP", "\\", "\\`", "é", "\n", "*"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
+)
+
+
+@examples(60)
+@given(name=awkward, inner=awkward)
+def test_names_are_quoted(store: Store, name: str, inner: str) -> None:
+    things = f"names {next(numbers)}{name}"
+    path = f"{identifier(f'x{name}')}.{identifier(inner)}"
+
+    def on_path(dql: str) -> str:
+        return dql.replace("PATH", path).replace("THINGS", identifier(things))
+
+    store.insert(things, [{"_id": "a", f"x{name}": {inner: 1, f"{inner}+": 0}}, {"_id": "b"}])
+    assert store.mutate(on_path("UPDATE THINGS SET PATH = 2 WHERE PATH = 1")).ids == ["a"]
+    assert store.execute(on_path("SELECT * FROM THINGS WHERE PATH = 2")) == [
+        {"_id": "a", f"x{name}": {inner: 2, f"{inner}+": 0}}
+    ]
+    store.mutate(on_path("UPDATE THINGS UNSET PATH WHERE _id = 'a'"))
+    assert store.execute(on_path("SELECT * FROM THINGS WHERE _id = 'a'")) == [
+        {"_id": "a", f"x{name}": {f"{inner}+": 0}}
+    ]
+    assert store.count(things) == 2
+
+
+@pytest.mark.parametrize("name", ["n" * MAX_NAME, "é" * (MAX_NAME // 2)])
+def test_a_long_name_of_a_collection(store: Store, name: str) -> None:
+    assert (store.insert(name, [{"_id": "x" * 250}]), store.count(name)) == (1, 1)
+    for use in (store.count, lambda longer: store.insert(longer, [{}]), lambda longer: store.delete(longer, [1])):
+        with pytest.raises(StatementError, match="a collection's name has 1 to 255 bytes; shorten it"):
+            use(name + "xx")
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b"])
+def test_nul_stands_in_no_statement(name: str) -> None:
+    with pytest.raises(StatementError, match="a name with NUL cannot stand in DQL; rename the field"):
+        identifier(name)
+
+
+def test_what_is_not_there(store: Store) -> None:
+    assert (store.count("nowhere"), store.execute("SELECT * FROM nowhere"), store.delete("nowhere", [1])) == (0, [], [])
+
+
+# Refusals
+
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no statement": ("SELEKT 1", {}, "Unexpected token SELEKT at line 1 column 1"),
+    "two lines": ("UPDATE c SET `m\nn` = 1, `m\nn`.o = 2", {}, "modification specified for the path m n"),
+    "a missing argument": ("SELECT * FROM c WHERE a = :b", {}, "b"),
+    "NaN": ("INSERT INTO c DOCUMENTS (:d)", {"d": {"_id": 1, "v": float("nan")}}, "Non finite float value"),
+    "no value at all": ("INSERT INTO c DOCUMENTS (:d)", {"d": {"_id": 1, "v": object()}}, "object is not CBOR"),
+    "no document": ("INSERT INTO c DOCUMENTS (:d)", {"d": 5}, "instead of an object"),
+    "one path twice": ("UPDATE c SET m = 1 UNSET m WHERE _id = 'a'", {}, "More than one modification specified"),
+    "NUL": ("SELECT '\0' FROM c", {}, "NUL"),
+}
+
+
+@pytest.mark.parametrize(("dql", "arguments", "reason"), REFUSED.values(), ids=REFUSED)
+def test_refused_statements_have_one_line(store: Store, dql: str, arguments: dict[str, Any], reason: str) -> None:
+    store.insert("c", [{"_id": "a"}], "do nothing")
+    with pytest.raises(StatementError) as refusal:
+        store.mutate(dql, arguments)
+    said = str(refusal.value)
+    assert said.startswith(f"Ditto refuses {json.dumps(dql)}: ")
+    assert reason in said
+    assert "\n" not in said
+    assert "ditto.com" not in said
+
+
+def test_subscriptions(store: Store) -> None:
+    store.validate_subscription("SELECT * FROM c WHERE a = :b AND x IN :list", {"b": 1, "list": [1, 2]})
+    assert store._peer.sync.subscriptions == ()
+    for dql in (
+        "SELECT a FROM c",
+        "SELECT * FROM c LIMIT 1",
+        "SELECT * FROM c WHERE a IN (SELECT b FROM d)",
+        "nothing",
+    ):
+        with pytest.raises(StatementError, match="Ditto refuses"):
+            store.validate_subscription(dql)
+
+
+# Observation
+
+
+def test_an_observer_sees_all_rows_at_once_and_after_changes(store: Store, things: str) -> None:
+    results: Queue[list[Document]] = Queue()
+    observer = store.observe(on(things, "SELECT * FROM THINGS WHERE n > :n"), results.put, {"n": 5})
+    assert results.get(timeout=SOON) == []
+    store.insert(things, [{"_id": "a", "n": 6}, {"_id": "b", "n": 1}])
+    assert results.get(timeout=SOON) == [{"_id": "a", "n": 6}]
+    store.mutate(on(things, "UPDATE THINGS SET n = 2 WHERE _id = 'b'"))  # outside before and after: no call
+    store.mutate(on(things, "UPDATE THINGS SET n = 7 WHERE _id = 'b'"))
+    assert sorted(row["_id"] for row in results.get(timeout=SOON)) == ["a", "b"]
+    store.delete(things, ["a"])
+    assert results.get(timeout=SOON) == [{"_id": "b", "n": 7}]
+    observer.cancel()
+    observer.cancel()
+    assert (observer.ended, observer.failure, results.empty()) == (True, None, True)
+
+
+def test_while_the_callback_runs_changes_gather(store: Store, things: str) -> None:
+    results: Queue[list[Document]] = Queue()
+    called, go_on = threading.Event(), threading.Event()
+
+    def slow(rows: list[Document]) -> None:
+        results.put(rows)
+        called.set()
+        assert go_on.wait(SOON)
+
+    observer = store.observe(on(things, "SELECT * FROM THINGS"), slow)
+    assert called.wait(SOON)
+    quick: Queue[int] = Queue()
+    witness = store.observe(on(things, "SELECT * FROM THINGS"), lambda rows: quick.put(len(rows)))
+    for number in range(6):
+        assert quick.get(timeout=SOON) == number
+        store.insert(things, [{"_id": number}])
+    witness.cancel()
+    go_on.set()
+    seen = [len(results.get(timeout=SOON))]
+    while seen[-1] < 6:
+        seen.append(len(results.get(timeout=SOON)))
+    observer.cancel()
+    assert seen in ([0, 6], [0, 1, 6])
+
+
+def test_a_callback_may_use_the_store_and_end_itself(store: Store, things: str) -> None:
+    counted: Queue[tuple[int, str]] = Queue()
+
+    def count_them(rows: list[Document]) -> None:
+        counted.put((store.count(things), threading.current_thread().name))
+        if rows:
+            observer.cancel()
+
+    observer = store.observe(on(things, "SELECT * FROM THINGS"), count_them)
+    assert counted.get(timeout=SOON) == (0, "ditto-observer")
+    store.insert(things, [{"_id": 1}])
+    assert counted.get(timeout=SOON) == (1, "ditto-observer")
+    assert (observer.ended, observer.failure) == (True, None)
+
+
+def test_a_callback_that_fails_ends_the_observation(store: Store, things: str) -> None:
+    calls: Queue[int] = Queue()
+
+    def fail(rows: list[Document]) -> None:
+        calls.put(len(rows))
+        raise KeyError("no such thing")
+
+    observer = store.observe(on(things, "SELECT * FROM THINGS"), fail)
+    assert calls.get(timeout=SOON) == 0
+    witness = store.observe(on(things, "SELECT * FROM THINGS"), lambda rows: calls.put(100 + len(rows)))
+    assert calls.get(timeout=SOON) == 100
+    store.insert(things, [{"_id": 1}])
+    assert calls.get(timeout=SOON) == 101
+    witness.cancel()
+    assert (observer.ended, repr(observer.failure), calls.empty()) == (True, "KeyError('no such thing')", True)
+
+
+@pytest.mark.parametrize("dql", ["SELECT * FRM c", "INSERT INTO c DOCUMENTS ({'_id': 1})"])
+def test_what_cannot_be_observed(store: Store, dql: str) -> None:
+    before = threading.active_count()
+    with pytest.raises(StatementError, match="Ditto refuses"):
+        store.observe(dql, list)
+    assert threading.active_count() <= before + 1
+
+
+# The end
+
+
+def test_closing(directory: Path) -> None:
+    place = directory / "closing"
+    with Store.open(place) as first:
+        first.insert("c", [{"_id": 1}])
+        results: Queue[list[Document]] = Queue()
+        observer = first.observe("SELECT * FROM c", results.put)
+        assert results.get(timeout=SOON) == [{"_id": 1}]
+    first.close()
+    assert observer.ended
+    for use in (
+        lambda: first.count("c"),
+        lambda: first.observe("SELECT * FROM c", results.put),
+        lambda: first.write([]),
+    ):
+        with pytest.raises(TargetError, match=r"closing: the store is closed; open it again$"):
+            use()
+    with Store.open(place) as second:
+        assert second.execute("SELECT * FROM c") == [{"_id": 1}]
+
+
+def test_closing_cancels_what_runs(directory: Path) -> None:
+    store = Store.open(directory / "cancelled")
+    store.insert("c", [{"_id": number, "g": 1} for number in range(2_000)])
+    store.mutate("CREATE INDEX g ON c (g)")
+    endless = (
+        "SELECT count(*) AS n FROM c AS x JOIN c AS y ON x.g = y.g JOIN c AS z ON y.g = z.g WHERE x._id = -z._id - 1"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(store.execute, endless)
+        while not any("JOIN" in row["text"] for row in store.execute("SELECT text FROM system:active_requests")):
+            assert not running.done()
+        store.close()
+        with pytest.raises(TargetError, match="the store is closed"):
+            running.result(SOON)
+
+
+def loops() -> int:
+    """How many stores run a thread."""
+    return sum(thread.name == "ditto" for thread in threading.enumerate())
+
+
+def test_closing_does_not_wait_for_a_callback(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = loops()
+    store = Store.open(directory / "stuck")
+    called, go_on = threading.Event(), threading.Event()
+
+    def wait(rows: list[Document]) -> None:
+        called.set()
+        go_on.wait(SOON)
+
+    observer = store.observe("SELECT * FROM c", wait)
+    assert called.wait(SOON)
+    store.close()
+    assert (observer.ended, caplog.records, loops()) == (True, [], before)
+    go_on.set()
+
+
+def test_closing_has_an_end(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open(directory / "held")
+    held = store._peer._native_handle
+    monkeypatch.setattr(store_module, "PATIENCE", 0.1)
+    with pytest.raises(TargetError, match=r"held: the store did not close within 0 seconds; end the process"):
+        store.close()
+    store.close()
+    del held

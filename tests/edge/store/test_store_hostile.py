@@ -1,0 +1,292 @@
+"""The store where things go wrong: one line that says what to do, nothing lost that was committed, and no hanging.
+
+Everything here runs in processes of its own: native code may end them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge.store.sdk import unavailable
+from edge.store.store import BATCH
+from tests.judging import ROOT
+
+#: Seconds after which a process counts as hanging, on a busy machine.
+PATIENCE = 60.0
+PACKAGES = Path(sysconfig.get_path("purelib"))
+#: What a script begins with; its arguments are paths.
+BEGIN = """
+import os, resource, signal, sys, threading, time
+from pathlib import Path
+from conformance.errors import TargetError
+from edge.store import Store
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes from its children
+def told(work):
+    try:
+        print(work())
+    except TargetError as error:
+        print(type(error).__name__, error)
+paths = [Path(argument) for argument in sys.argv[1:]]
+"""
+ROWS = 'rows = [{"_id": number, "text": "x" * 200} for number in range(1000)]\n'
+
+
+@pytest.fixture(autouse=True)
+def available() -> None:
+    reason = unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+
+
+def started(script: str, *paths: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", BEGIN + script, *map(str, paths)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said(script: str, *paths: Path, **environment: str) -> list[str]:
+    """The lines that a script prints; it must end well, and native code must not have written to stderr."""
+    process = started(script, *paths, **environment)
+    out, err = read(process)
+    assert (process.returncode, err) == (0, "")
+    return out.splitlines()
+
+
+def read(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process prints until its end, which must come."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    alarm = threading.Timer(PATIENCE, process.kill)
+    alarm.start()
+    try:
+        with process:
+            return process.stdout.read(), process.stderr.read()
+    finally:
+        alarm.cancel()
+
+
+# The machine
+
+
+def test_without_the_sdk() -> None:
+    script = "sys.modules['ditto'] = None\nfrom edge.store.sdk import unavailable\nprint(unavailable())"
+    (line,) = said(script)
+    assert line.startswith("the Ditto SDK is not installed (")
+    assert "pip install 'zava-conformance[ditto]'" in line
+    assert line.endswith(
+        "it runs on Linux with glibc 2.35 or newer (Debian 12, Ubuntu 22.04) and on macOS with Apple silicon"
+    )
+
+
+@pytest.fixture
+def bare_sdk(tmp_path: Path) -> Path:
+    """A folder with a copy of the SDK that lacks its native library."""
+    shutil.copytree(PACKAGES / "ditto", tmp_path / "packages" / "ditto", ignore=shutil.ignore_patterns("_native"))
+    return tmp_path / "packages"
+
+
+OPEN = "told(lambda: Store.open(paths[0]))"
+
+
+def test_without_the_native_library(bare_sdk: Path, tmp_path: Path) -> None:
+    (line,) = said(OPEN, tmp_path / "store", PYTHONPATH=str(bare_sdk))
+    assert line.startswith("TargetError the Ditto SDK cannot be loaded (Could not load libdittoffi.")
+    assert "install it again; it runs on Linux with glibc 2.35" in line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no glibc")
+def test_with_an_old_c_library(bare_sdk: Path, tmp_path: Path) -> None:
+    """A library that wants a newer glibc than there is: made of another one, by changing what it asks for."""
+    (some, *_) = PACKAGES.glob("_cbor2*.so")
+    library = tmp_path / "libdittoffi.so"
+    library.write_bytes(some.read_bytes().replace(b"GLIBC_2.14\0", b"GLIBC_9.14\0"))
+    (line,) = said(OPEN, tmp_path / "store", PYTHONPATH=str(bare_sdk), DITTOFFI_LIB_PATH=str(library))
+    assert line.startswith(
+        "TargetError the Ditto SDK cannot be loaded (it wants glibc 9.14): install it again; it runs on"
+    )
+
+
+def test_a_signal_while_the_sdk_is_imported(tmp_path: Path) -> None:
+    """Which takes a moment: zava sync had failed with UnboundLocalError."""
+    (tmp_path / "ditto.py").write_text("import os\nos.kill(os.getpid(), 2)\n", encoding="utf-8")
+    script = "try:\n    Store.open(paths[0])\nexcept KeyboardInterrupt:\n    print('interrupted')"
+    assert said(script, tmp_path / "store", PYTHONPATH=str(tmp_path)) == ["interrupted"]
+
+
+def test_stderr_stays_quiet_and_may_be_closed(tmp_path: Path) -> None:
+    script = "os.close(2)\n" if os.name == "posix" else ""
+    lines = "told(lambda: [Store.open(paths[0]).insert('c', [{'_id': 1}]), Store.open(paths[1]).count('c')])"
+    assert said(lines, tmp_path / "a", tmp_path / "b") == ["[1, 0]"]
+    assert said(script + lines, tmp_path / "c", tmp_path / "d") == ["[1, 0]"]
+
+
+# The directory
+
+
+def test_in_use_by_another_process(tmp_path: Path) -> None:
+    holder = started("with Store.open(paths[0]):\n    print('open', flush=True); threading.Event().wait()", tmp_path)
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "open\n"
+        (line,) = said(OPEN, tmp_path)
+    finally:
+        holder.kill()
+        read(holder)
+    assert line.startswith(f"TargetError {tmp_path}: the store is open already, in this process or another; close it")
+    assert said("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path) == ["0"]
+
+
+def test_in_use_by_this_process(tmp_path: Path) -> None:
+    lines = said(
+        "with Store.open(paths[0]) as store: told(lambda: Store.open(paths[0])); print(store.count('c'))", tmp_path
+    )
+    assert lines[0].startswith(f"TargetError {tmp_path}: the store is open already")
+    assert lines[1:] == ["0"]
+
+
+def test_no_place_for_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    script = "told(lambda: Store.open(paths[0])); told(lambda: Store.open(paths[1]))"
+    first, second = said(script, tmp_path / "file", tmp_path / "file" / "below")
+    assert first == f"TargetError {tmp_path}/file: cannot be made: File exists; name another directory"
+    assert second == f"TargetError {tmp_path}/file/below: cannot be made: Not a directory; name another directory"
+
+
+def test_a_directory_that_cannot_be_written() -> None:
+    """Asked for by someone else than root, who may write everywhere; so outside of what pytest keeps for itself."""
+    script = """
+import edge.store.sdk; edge.store.sdk.load()
+if os.getuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+told(lambda: Store.open(paths[0])); told(lambda: Store.open(paths[0] / "below"))
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o555)
+        first, second = said(script, place)
+        place.chmod(0o755)
+    assert first == f"TargetError {place}: cannot be written; give yourself the right to, or name another directory"
+    assert second == f"TargetError {place}/below: cannot be made: Permission denied; name another directory"
+
+
+def test_a_damaged_store(tmp_path: Path) -> None:
+    said(ROWS + "with Store.open(paths[0]) as store: store.insert('c', rows)", tmp_path)
+    with (tmp_path / "ditto_store" / "db.sql").open("r+b") as database:
+        database.write(b"garbage!" * 400)
+    (line,) = said(OPEN, tmp_path)
+    assert line.startswith(f"TargetError {tmp_path}: Ditto cannot open a store there: ")
+    assert line.endswith("where one is damaged, move it away and start again")
+
+
+# The disk
+
+
+def test_no_room_to_begin_with(tmp_path: Path) -> None:
+    script = "import edge.store.store; edge.store.store.ROOM = 2**60\n" + OPEN
+    (line,) = said(script, tmp_path)
+    assert line.startswith(f"TargetError {tmp_path}: ")
+    assert line.endswith(f"bytes are free there; a store needs {2**60:,}: make room")
+
+
+def test_a_disk_that_fills_up(tmp_path: Path) -> None:
+    """No file may grow beyond 2 MB, as if the disk were full; later it may again."""
+    script = (
+        ROWS
+        + """
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with Store.open(paths[0]) as store:
+    _, unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, unlimited))
+    written = 0
+    try:
+        while written < 100_000:
+            written += store.insert("c", [{**row, "_id": [written, row["_id"]]} for row in rows])
+    except TargetError as error:
+        print(error)
+    print(0 < written < 100_000 and store.count("c") - written)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, unlimited))
+    print(store.insert("c", rows))
+    print(store.count("c") - written)
+with Store.open(paths[0]) as store:
+    print(store.count("c") - written)
+"""
+    )
+    first, *rest = said(script, tmp_path)
+    assert first.startswith(f"{tmp_path}: the store fails (")
+    assert first.endswith("); make room or check the disk, and start again: what was committed is kept")
+    assert rest == ["0", "1000", "1000", "1000"]
+
+
+# The process
+
+
+def test_after_a_fork(tmp_path: Path) -> None:
+    script = """
+with Store.open(paths[0]) as store:
+    child = os.fork()
+    if not child:
+        told(lambda: store.count("c"))
+        store.close()
+        sys.stdout.flush()
+        os._exit(0)
+    print(os.waitpid(child, 0)[1], store.insert("c", [{"_id": 1}]))
+"""
+    refusal, rest = said(script, tmp_path)
+    assert refusal.startswith(
+        f"TargetError {tmp_path}: the store was opened before a fork, which Ditto does not survive"
+    )
+    assert rest == "0 1"
+
+
+def test_a_store_that_nobody_closes(tmp_path: Path) -> None:
+    script = """
+store = Store.open(paths[0])
+called = threading.Event()
+store.observe("SELECT * FROM c", lambda rows: called.set() or time.sleep(10**6))
+store.insert("c", [{"_id": 1}])
+print(called.wait(30))
+"""
+    assert said(script, tmp_path) == ["True"]
+    assert said("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path) == ["1"]
+
+
+LOAD = (
+    ROWS
+    + """
+with Store.open(paths[0]) as store:
+    written = 0
+    while True:
+        written += store.insert("c", [{**row, "_id": [written, row["_id"]]} for row in rows])
+        print(written, flush=True)
+"""
+)
+
+
+@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGKILL, -signal.SIGKILL)])
+def test_ended_in_the_middle(tmp_path: Path, number: signal.Signals, ending: int) -> None:
+    """What a load acknowledged is there afterwards, whole thousands of it."""
+    process = started(LOAD, tmp_path)
+    assert process.stdout is not None
+    acknowledged = [int(process.stdout.readline()) for _ in range(3)]
+    process.send_signal(number)
+    rest, err = read(process)
+    assert process.returncode == ending
+    assert err.strip().splitlines()[-1:] == (["KeyboardInterrupt"] if number is signal.SIGINT else [])
+    last = int((rest.split() or [acknowledged[-1]])[-1])
+    (count,) = said("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path)
+    assert int(count) in (last, last + BATCH)

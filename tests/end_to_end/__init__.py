@@ -1,0 +1,1 @@
+"""tests/end_to_end."""

@@ -1,0 +1,285 @@
+"""The first hour of a newcomer: the README's commands do what they say, and what goes wrong early is answered."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+from pymongo.errors import ServerSelectionTimeoutError
+
+from conformance.connection.client import failure
+from conformance.embedded.server import EmbeddedServer
+from tests.commands import BIN, Done, Workplace, copy_of_the_model
+from tests.conformance.embedded.processes import ROOT
+from zava.commands import COMMANDS
+
+pytest_plugins = ["tests.commands"]
+
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+#: What the README shows to be copied: indented lines, without what stands behind a #.
+SHOWN: Final = [
+    re.split(r"\s{2,}#|\s+# or ", line.strip())[0]
+    for block in re.findall(r"(?:^ {4}\S.*\n)+", README, re.MULTILINE)
+    for line in block.splitlines()
+]
+#: Those that take longer than a commit should wait, and one that is what runs now.
+LONG: Final = ("make conform", ".venv/bin/pytest suites/")
+EXCUSED: Final = {
+    "make test": "it is what runs this test",
+    **dict.fromkeys(
+        (line for line in SHOWN if "venv .venv" in line or "pip install" in line), "tests/docs/test_locks.py"
+    ),
+}
+QUICK: Final = [command for command in SHOWN if command not in (*LONG, *EXCUSED)]
+
+
+def test_the_readme_shows_commands_and_each_is_tried() -> None:
+    assert len(QUICK) >= 5
+    assert set(LONG) <= set(SHOWN)
+    assert set(EXCUSED) <= set(SHOWN)
+
+
+@pytest.fixture(scope="module")
+def checkout(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A clone as far as the README's commands see it: the model, the suites, the settings and the programs."""
+    root = copy_of_the_model(tmp_path_factory.mktemp("checkout") / "clone")
+    for name in ("suites", "requirements"):
+        shutil.copytree(ROOT / name, root / name)
+    for name in ("conftest.py", "pyproject.toml", "Makefile"):
+        shutil.copy(ROOT / name, root)
+    (root / ".venv").mkdir()
+    (root / ".venv" / "bin").symlink_to(BIN)
+    for name in ("all", "dev"):
+        # Nothing is to be installed: pip would go through the link, and this environment would have the clone's code.
+        (root / ".venv" / f".installed-{name}").touch()
+    return Workplace(root, workplace.cache)
+
+
+def run(place: Workplace, command: str, env: Mapping[str, str] | None = None) -> Done:
+    """Run a line as the shell does."""
+    path = {"PATH": os.environ["PATH"], **(env or {})}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=place.root, env=place.environment(path), capture_output=True, text=True,
+        stdin=subprocess.DEVNULL, check=False, timeout=600,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("command", QUICK)
+def test_what_the_readme_shows_works(checkout: Workplace, generated: Done, uri: str, command: str) -> None:
+    assert generated.code == 0
+    done = run(checkout, command, {"MONGODB_CONNECTION_STRING": uri})
+    assert done.code == 0, done.out + done.err
+    if command.startswith("cp "):
+        (checkout.root / ".env").unlink()  # its placeholder would stop the next one, as it should
+    else:
+        assert done.out
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("command", LONG)
+def test_what_takes_longer_works_too(checkout: Workplace, command: str) -> None:
+    done = run(checkout, command)
+    assert done.code == 0, done.out[-3000:] + done.err[-3000:]
+    assert "CONFORMANT" in done.out
+    assert (checkout.root / "reports" / "validation.html").exists()
+
+
+def test_an_unedited_env_is_named_before_anything_else(checkout: Workplace) -> None:
+    shutil.copy(checkout.root / ".env.sample", checkout.root / ".env")
+    try:
+        done = run(checkout, ".venv/bin/zava validate")
+    finally:
+        (checkout.root / ".env").unlink()
+    assert done.code == 2
+    assert "MONGODB_CONNECTION_STRING: found '***', which is the placeholder of .env.sample" in done.line
+
+
+# What a machine may lack
+
+
+def fake(folder: Path, name: str, script: str) -> str:
+    """A program that does what the script says."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ('case "$*" in *version_info*) exit 1;; --version) echo Python 3.9.2;; esac',
+         "Python >= 3.11 is needed, Python 3.9.2 was found: apt-get install python3.11 python3.11-venv"),
+        ('case "$*" in *ensurepip*) exit 1;; esac', "Python's venv module is missing: apt-get install python3-venv"),
+    ],
+    ids=["old Python", "no venv"],
+)  # fmt: skip
+def test_a_python_that_will_not_do_is_told_by_make(checkout: Workplace, tmp_path: Path, script: str, says: str) -> None:
+    make = f"make conform VENV={tmp_path}/venv PYTHON={fake(tmp_path, 'python', script)}"
+    done = run(checkout, make)
+    assert done.code == 2
+    assert says in done.out
+    assert "Traceback" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        (
+            "mongodb+srv://u:secret@cluster0.ab1cd.mongodb.net/",
+            "no server answers at mongodb+srv://u:***@cluster0.ab1cd.mongodb.net/: no server that fits answered in"
+            " time; add this machine's IP address in Atlas under Network Access, and see that the cluster is not"
+            " paused",
+        ),
+        (
+            "mongodb://127.0.0.1:1/",
+            "no server answers at mongodb://127.0.0.1:1/: nothing listens at 127.0.0.1:1; check host and port, and that"
+            " the server runs",
+        ),
+    ],
+)
+def test_a_server_that_does_not_answer_is_answered_by_its_kind(uri: str, words: str) -> None:
+    assert str(failure(ServerSelectionTimeoutError("the driver's own words"), uri)) == words
+
+
+def test_a_port_that_is_taken_is_none_of_the_users_business(tmp_path: Path) -> None:
+    import socket
+
+    with EmbeddedServer(tmp_path, cache_gb=0.25, replica_set=False, linger=0.2) as server:
+        port = int(re.findall(r":(\d+)/", server.uri)[0])
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with EmbeddedServer(tmp_path, cache_gb=0.25, replica_set=False, linger=0.2) as server:
+            assert f":{port}/" not in server.uri
+
+
+# The shell helps
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands(workplace: Workplace, shell: str) -> None:
+    script = workplace.run("zava", "--show-completion", shell)
+    if script.code:  # older versions of typer take it from the environment only
+        script = workplace.run("zava", env={"_ZAVA_COMPLETE": f"source_{shell}"})
+    assert script.code == 0
+    assert "_ZAVA_COMPLETE" in script.out
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("zava val", ["validate"]),
+        ("zava validate --stri", ["--strict"]),
+        ("zava explain totals.orders.sub", ["totals.orders.subtotal"]),
+    ],
+)
+def test_bash_is_offered_what_fits(workplace: Workplace, words: str, offered: list[str]) -> None:
+    env = {"_ZAVA_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = workplace.run("zava", env=env)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.split() == offered
+
+
+def test_outside_of_a_model_completion_stays_silent(workplace: Workplace, tmp_path: Path) -> None:
+    env = {"_ZAVA_COMPLETE": "complete_bash", "COMP_WORDS": "zava explain t", "COMP_CWORD": "2"}
+    done = workplace.run("zava", env=env, cwd=tmp_path)
+    assert (done.code, done.out.strip(), done.err) == (0, "", "")
+
+
+# Workflows
+
+WORKFLOWS: Final = {
+    ".github/workflows/conformance.yml": ["--builtin-schema", "vendor.github-workflows"],
+    ".github/workflows/tests.yml": ["--builtin-schema", "vendor.github-workflows"],
+    "examples/gitlab-ci.yml": ["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"],
+}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_workflows_are_what_their_hosts_take(name: str) -> None:
+    pytest.importorskip("check_jsonschema", reason="pip install check-jsonschema")
+    command = [sys.executable, "-m", "check_jsonschema", *WORKFLOWS[name], str(ROOT / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    """Return the steps of a workflow, in their order."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8"))
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("name", ["conformance.yml", "tests.yml"])
+def test_actions_are_pinned_by_commit_and_keep_no_credentials(name: str) -> None:
+    """A tag can be moved to other code; the comment beside the commit says which version it is."""
+    used = [step["uses"] for step in steps(name) if "uses" in step]
+    text = (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+    assert used
+    for each in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each), each
+        assert re.search(rf"{re.escape(each)} # v[0-9]+\.[0-9]+\.[0-9]+\n", text), each
+    checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_the_history_is_saved_after_a_red_run_too() -> None:
+    """`actions/cache` saves after a green job only, so that the next run was compared with the wrong one."""
+    used = {step["uses"].split("@")[0]: step for step in steps("conformance.yml") if "uses" in step}
+    assert "actions/cache" not in used
+    restore, save = used["actions/cache/restore"], used["actions/cache/save"]
+    assert "!cancelled()" in save["if"]
+    assert (restore["with"]["path"], restore["with"]["key"]) == (save["with"]["path"], save["with"]["key"])
+    assert "reports/history" in save["with"]["path"]
+    (new,) = [step["run"] for step in steps("conformance.yml") if "zava diff" in step.get("run", "")]
+    assert new.endswith('>> "$GITHUB_STEP_SUMMARY"')
+
+
+@pytest.mark.skipif(shutil.which("actionlint") is None, reason="no actionlint on PATH")
+def test_actionlint_has_nothing_to_say() -> None:
+    done = subprocess.run(
+        ["actionlint", *(str(path) for path in (ROOT / ".github" / "workflows").glob("*.yml"))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def scripts(part: Any) -> list[str]:
+    """Every line of shell in a workflow."""
+    if isinstance(part, Mapping):
+        lines = [
+            scripts(value)
+            for key, value in part.items()
+            if key not in ("run", "script", "before_script", "after_script")
+        ]
+        own = [part[key] for key in ("run", "script", "before_script", "after_script") if key in part]
+        texts = [text for each in own for text in (each if isinstance(each, list) else [each])]
+        return [line for text in texts for line in str(text).splitlines()] + [line for each in lines for line in each]
+    if isinstance(part, list):
+        return [line for each in part for line in scripts(each)]
+    return []
+
+
+@pytest.mark.parametrize("name", [name for name in WORKFLOWS if not name.endswith("tests.yml")])
+def test_the_workflows_run_commands_that_exist_and_hold_no_secret(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    lines = scripts(yaml.safe_load(text))
+    used = {match for line in lines for match in re.findall(r"\.venv/bin/zava ([a-z-]+)", line)}
+    assert {"conform", "diff"} <= used <= set(COMMANDS)
+    assert not re.search(r"mongodb(\+srv)?://", text)
+    assert "reports/" in text
+    assert "junit.xml" in text or "GITHUB_STEP_SUMMARY" in text

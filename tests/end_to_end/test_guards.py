@@ -1,0 +1,44 @@
+"""The ratios of `make bench` that say whether a change made loading or judging slower, at a tenth of the size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from suites.benchmarks.tables import Tables
+from tests.commands import Workplace, copy_of_the_model
+from tests.conformance.embedded.processes import ROOT
+
+TENTH: Final = {"NUM_CUSTOMERS": "5000", "NUM_ORDERS": "20000"}
+#: What does not depend on the size, takes long at any, or is a matter of two quiet cores, is left to `make bench`.
+GUARDED: Final = {
+    "test_load.py": ["test_generate_and_load"],
+    "test_rules.py": ["test_data_rules", "test_document_rules", "test_reference_rules"],
+}
+
+
+def test_ratios_are_within_their_guards(tmp_path: Path) -> None:
+    """On a server of its own: another size is not what other tests of the shared one count on."""
+    workplace = Workplace(copy_of_the_model(tmp_path / "model"), tmp_path / "cache")
+    named = [f"{ROOT}/suites/benchmarks/{file}::{name}" for file, names in GUARDED.items() for name in names]
+    done = workplace.run("pytest", *named, "--model", str(workplace.root), "--embedded", "-q", env=TENTH, cwd=ROOT)
+    assert done.code == 0, done.out + done.err
+    rows = [line for line in done.out.splitlines() if line.startswith("| ") and "=" in line]
+    assert len(rows) == 5
+    assert f"{len(named)} passed" in done.out
+
+
+@pytest.mark.parametrize(
+    ("measured", "at_least", "kept"), [(2.0, False, True), (2.1, False, False), (1.9, True, False)]
+)
+def test_a_guard_bites(measured: float, at_least: bool, kept: bool) -> None:
+    tables = Tables()
+    try:
+        tables.ratio("ours", "theirs", measured, aim=1.0, guard=2.0, at_least=at_least)
+    except AssertionError as error:
+        assert not kept
+        assert str(error) == f"ours against theirs: {measured:.2f}, wanted {'>=' if at_least else '<='} 2"
+    else:
+        assert kept

@@ -1,0 +1,79 @@
+"""The fault catalogue: each fault makes exactly the rules fail that it names, and no rule is without a fault."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Final
+
+import pytest
+
+from conformance.model.loading import load_model
+from conformance.rules.server import security
+from conformance.run.runner import Run
+from tests.faults.catalogue import Fault, load_catalogue
+from tests.faults.judgement import Judge
+from tests.faults.kill_matrix import COMMITTED, alive, excused, matrix, needless, stale, write
+from tests.faults.tally import count
+from tests.judging import ROOT
+
+CATALOGUE: Final = load_catalogue(load_model(ROOT))
+#: Made at every commit; the others are like one of these, and wait for make soak.
+FAULTS: Final = [fault for fault in CATALOGUE.faults if not fault.soak]
+#: Of these faults all rules are run, not only those that the edit can touch: every twenty-fifth, whatever it is; of
+#: them a third at every commit.
+SWEPT: Final = FAULTS[::25]
+
+
+def by_id(fault: Fault) -> str:
+    """The test's id."""
+    return fault.id
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(one, marks=pytest.mark.soak if one.soak else ()) for one in CATALOGUE.faults], ids=by_id
+)
+def test_the_named_rules_fail_and_no_other(fault: Fault, judge: Judge, request: pytest.FixtureRequest) -> None:
+    verdict = judge.verdict(fault)
+    count(request.config, verdict)
+    assert list(verdict.problems) == []
+    assert verdict.caught
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(one, marks=pytest.mark.soak if n % 3 else ()) for n, one in enumerate(SWEPT)], ids=by_id
+)
+def test_no_rule_elsewhere_is_moved(fault: Fault, judge: Judge) -> None:
+    assert list(judge.verdict(fault, everything=True).problems) == []
+
+
+def test_every_rule_has_a_fault_and_the_matrix_says_which(judge: Judge) -> None:
+    found = matrix(judge.verdict(fault) for fault in FAULTS)
+    if os.environ.get("REWRITE_KILL_MATRIX"):
+        write(found)
+    assert list(stale(found, json.loads(COMMITTED.read_text(encoding="utf-8")))) == []
+    rules = list(judge.clean("small"))
+    assert alive(rules, found, CATALOGUE.unkillable) == []
+    assert needless(rules, found, CATALOGUE.unkillable) == []
+
+
+@pytest.mark.parametrize("base", ["small", "large"])
+def test_all_faults_were_undone(base: str, judge: Judge) -> None:
+    assert judge.left(base) == []
+
+
+def test_there_are_faults_of_every_family_and_collection(judge: Judge) -> None:
+    named = {tuple(rule.split(".")[:2]) for fault in FAULTS for rule in (*fault.fails, *fault.warns)}
+    known = {tuple(rule.split(".")[:2]) for rule in judge.clean("small") if not excused(rule, CATALOGUE.unkillable)}
+    assert {family for family, _ in known} <= {family for family, _ in named}
+    assert {collection for _, collection in known} <= {collection for _, collection in named}
+    assert len(FAULTS) >= 200
+
+
+def test_a_rule_that_passes_because_nothing_is_masked_would_fail(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "mask", lambda text: text)
+    context, rules = judge.context("small")
+    with Run([rule for rule in rules if rule.id == "security._database.masked_uri"], context) as run:
+        (result,) = run.results()
+    assert result.status == "failed"
+    assert result.violations > 50

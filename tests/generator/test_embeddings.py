@@ -1,0 +1,391 @@
+"""Embeddings: the shipped model, Azure OpenAI's client, and vectors kept fresh in a database."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.config.settings import Settings, load_settings
+from conformance.errors import ConfigurationError, TargetError
+from conformance.model.collection import Model
+from conformance.model.embedding import embedded_paths, text_digest
+from conformance.server.provision import apply, plan
+from generator.columns.plan import Plan
+from generator.dataset import fingerprint
+from generator.embeddings import embedder as shipped
+from generator.embeddings.azure_openai import AzureOpenAIEmbedder, embedder_for
+from generator.embeddings.embedded_text import vectors_of
+from generator.embeddings.embedder import WordLlamaEmbedder, local_embedder
+from generator.refresh import Refreshed, refresh
+from tests.commands import Done, Workplace
+from tests.judging import ROOT, configuration_for
+from tests.models import collection_of, model_of
+
+pytest_plugins = ["tests.commands"]
+
+Document = dict[str, Any]
+Mongo = Database[Document]
+#: Of the first five of these, as bytes.
+SHA = "d08f23c3745e2cb4514ebb750ae4642372a0a3cee7247533d5cb7de68bb9a973"
+TEXTS = [
+    "something to water the lawn",
+    "Oscillating Lawn Sprinkler",
+    "claw hammer",
+    "a",
+    "Grüße, 10 in. × 2",  # noqa: RUF001 - as in product names
+    "😀",
+    " ",
+]
+
+
+# The shipped model
+
+
+def test_vectors_have_length_one_and_the_wanted_size() -> None:
+    made = local_embedder().embed(TEXTS, 1536)
+    assert made.shape == (len(TEXTS), 1536)
+    assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-12)
+
+
+def test_the_size_does_not_change_a_cosine() -> None:
+    """256 numbers are what the model makes; more are zeros."""
+    made = {size: local_embedder().embed(TEXTS, size) for size in (256, 512, 1536)}
+    for vectors in made.values():
+        assert (vectors @ vectors.T).tolist() == (made[256] @ made[256].T).tolist()
+    assert (made[1536][:, 256:] == 0).all()
+
+
+def test_likeness_is_of_meaning() -> None:
+    lawn, sprinkler, hammer = local_embedder().embed(TEXTS[:3], 256)
+    assert lawn @ sprinkler > 2 * max(lawn @ hammer, sprinkler @ hammer, 0.1)
+
+
+def test_a_vector_does_not_depend_on_its_neighbours() -> None:
+    alone = [local_embedder().embed([text], 512)[0].tolist() for text in TEXTS]
+    assert local_embedder().embed(TEXTS, 512).tolist() == alone
+
+
+def test_the_same_bytes_everywhere() -> None:
+    """A change of this is a change of every dataset: the provider must then be another one too."""
+    made = local_embedder().embed(TEXTS[:5], 512)
+    assert local_embedder().provider == "wordllama-l2-supercat-256@64b47a2d"
+    assert hashlib.sha256(made.tobytes()).hexdigest() == SHA
+
+
+def test_a_text_without_words_still_has_a_vector() -> None:
+    assert np.linalg.norm(local_embedder().embed([""], 512)) == pytest.approx(1)
+
+
+def test_too_few_numbers_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="makes 256 numbers, 255 are too few"):
+        local_embedder().embed(["a"], 255)
+
+
+def test_no_network_is_touched_and_no_logger_set_up() -> None:
+    """In a process of its own, in which a socket cannot be made."""
+    code = """
+import logging, socket
+def refuse(*a, **k): raise AssertionError("a socket")
+socket.socket = socket.create_connection = refuse
+from generator.embeddings.embedder import local_embedder
+assert local_embedder().embed(["water"], 256).shape == (1, 256)
+assert not logging.getLogger().handlers
+import sys
+assert "wordllama" not in sys.modules and "requests" not in sys.modules and "openai" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "_PACKAGE", "nosuchpackage")
+    with pytest.raises(ConfigurationError, match="the embedding model nosuchpackage is not installed"):
+        WordLlamaEmbedder().embed(["a"], 256)
+
+
+def test_the_fingerprint_of_a_dataset_holds_the_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(model, Settings(), configuration_for(model))
+    monkeypatch.setattr(WordLlamaEmbedder, "provider", "another")
+    assert fingerprint(model, Settings(), configuration_for(model)) != before
+
+
+# Azure OpenAI, by its own client, from a service that answers on this machine
+
+
+@dataclass
+class Service:
+    """What the stand-in was asked, and how it answers."""
+
+    endpoint: str = ""
+    asked: list[tuple[str, str | None, Any]] = field(default_factory=list)
+    status: int = 200
+    shortens: bool = True
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """Speaks as much of Azure OpenAI's interface as the client needs; its vectors are not of length one."""
+    place = Service()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            place.asked.append((self.path, self.headers["api-key"], asked))
+            size = asked["dimensions"] if place.shortens else 2_000
+            vectors = [[float(len(text) + n % 5) for n in range(size)] for text in asked["input"]]
+            data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
+            good = {
+                "object": "list",
+                "model": "m",
+                "usage": {"prompt_tokens": 1, "total_tokens": 1},
+                "data": data[::-1],
+            }
+            bad = {"error": {"code": "401", "message": "Access denied due to invalid subscription key sk-secret"}}
+            body = json.dumps(good if place.status == 200 else bad).encode()
+            self.send_response(place.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        place.endpoint = f"http://127.0.0.1:{server.server_port}"
+        yield place
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def azure(service: Service) -> Iterator[AzureOpenAIEmbedder]:
+    pytest.importorskip("openai", reason="the azure extra is not installed")
+    made = AzureOpenAIEmbedder(service.endpoint, "k3y", "embedding-3", "2024-02-01")
+    yield made
+    made.close()
+
+
+def test_azure_is_asked_by_its_own_client(service: Service, azure: AzureOpenAIEmbedder) -> None:
+    made = azure.embed(["ab", "abcd"], 512)
+    ((path, key, asked),) = service.asked
+    assert path == "/openai/deployments/embedding-3/embeddings?api-version=2024-02-01"
+    assert key == "k3y"
+    assert (asked["input"], asked["dimensions"]) == (["ab", "abcd"], 512)
+    wanted = np.array([[size + n % 5 for n in range(512)] for size in (2, 4)], dtype=float)
+    assert made == pytest.approx(wanted / np.linalg.norm(wanted, axis=1)[:, None])
+    assert azure.provider == "azure-openai/embedding-3"
+
+
+def test_azure_is_asked_in_batches(service: Service, azure: AzureOpenAIEmbedder) -> None:
+    made = azure.embed([f"{'x' * (number % 7)}." for number in range(300)], 64)
+    assert [len(asked["input"]) for _, _, asked in service.asked] == [256, 44]
+    assert made[299].tolist() == azure.embed([f"{'x' * (299 % 7)}."], 64)[0].tolist()
+
+
+def test_azure_may_not_give_more_than_was_asked(service: Service, azure: AzureOpenAIEmbedder) -> None:
+    service.shortens = False
+    with pytest.raises(ConfigurationError, match="gave 2000 numbers instead of 1536; deploy"):
+        azure.embed(["a"], 1536)
+
+
+def test_a_refusal_of_azure_is_one_line(service: Service, azure: AzureOpenAIEmbedder) -> None:
+    service.status = 401
+    with pytest.raises(TargetError, match=r"azure-openai/embedding-3 made no embedding: .*401") as refused:
+        azure.embed(["a"], 64)
+    assert "\n" not in str(refused.value)
+    assert "k3y" not in str(refused.value)
+
+
+def test_the_settings_choose_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("AZURE_"):
+            monkeypatch.delenv(name)
+    assert embedder_for(load_settings(ROOT / "nosuch.env")) is local_embedder()
+    half = load_settings(ROOT / "nosuch.env", azure_openai_endpoint="http://127.0.0.1:9/")
+    assert embedder_for(half) is local_embedder()
+    pytest.importorskip("openai", reason="the azure extra is not installed")
+    both = load_settings(
+        ROOT / "nosuch.env",
+        azure_openai_endpoint="http://127.0.0.1:9/",
+        azure_openai_api_key="k",
+        azure_openai_embedding_deployment="d",
+    )
+    made = embedder_for(both)
+    assert made.provider == "azure-openai/d"
+    assert isinstance(made, AzureOpenAIEmbedder)
+    made.close()
+
+
+def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'zava-conformance\[azure\]'"):
+        AzureOpenAIEmbedder("http://127.0.0.1:9/", "k", "d", "v")
+
+
+# Kept fresh
+
+
+class Lengths:
+    """An embedder whose vectors tell what it was given."""
+
+    def __init__(self, provider: str = "lengths") -> None:
+        self.provider = provider
+        self.given: list[str] = []
+
+    def embed(self, texts: Any, dimensions: int) -> Any:
+        """One row per text, its first number the text's length."""
+        self.given += texts
+        rows = np.zeros((len(texts), dimensions))
+        rows[:, 0] = [len(text) for text in texts]
+        return rows
+
+
+NAME = "product_embeddings"
+
+
+@pytest.fixture
+def filled(model: Model, database: Mongo) -> Mongo:
+    """Products with the vectors that generation makes."""
+    wanted = {"categories", "product_types", "products", NAME}
+    for name, documents in Plan(model, configuration_for(model), Settings()).documents(wanted):
+        database[name].insert_many(documents)
+    apply(plan(model, database), database)
+    return database
+
+
+def vectors(database: Mongo) -> dict[str, Document]:
+    return {one["product_id"]: one for one in database[NAME].find()}
+
+
+def test_generated_vectors_are_fresh(model: Model, filled: Mongo) -> None:
+    """What generation writes and what a refresh would write are the same, byte for byte."""
+    before = vectors(filled)
+    assert refresh(model, filled, local_embedder()) == {NAME: Refreshed(0, 0, 400)}
+    assert vectors(filled) == before
+    assert refresh(model, filled, local_embedder(), everything=True) == {NAME: Refreshed(400, 0, 0)}
+    after = vectors(filled)
+    for key, one in before.items():
+        assert {**after[key], "created_at": one["created_at"]} == one
+
+
+def test_only_what_changed_is_made_anew(model: Model, filled: Mongo) -> None:
+    before = vectors(filled)
+    name, text, price, gone = list(before)[:4]
+    filled["products"].update_one({"_id": name}, {"$set": {"product_name": "Magic Wand"}})
+    filled["products"].update_one({"_id": text}, {"$set": {"product_description": "Turns frogs into princes."}})
+    filled["products"].update_one({"_id": price}, {"$set": {"base_price": 1.0}})
+    filled[NAME].delete_one({"_id": gone})
+    reports: list[tuple[str, int]] = []
+    done = refresh(model, filled, local_embedder(), progress=lambda *part: reports.append(part))
+    assert done == {NAME: Refreshed(renewed=2, added=1, unchanged=397)}
+    assert sum(number for _, number in reports) == 400
+    after = vectors(filled)
+    assert {key for key in before if before[key] != after[key]} == {name, text, gone}
+    assert before[name]["image_embedding"] != after[name]["image_embedding"]
+    assert before[text]["image_embedding"] == after[text]["image_embedding"]
+    assert before[text]["description_embedding"] != after[text]["description_embedding"]
+    for key in ("image_embedding", "description_embedding", "text_digest", "provider", "_id", "deleted"):
+        assert after[gone][key] == before[gone][key]
+    assert refresh(model, filled, local_embedder()) == {NAME: Refreshed(0, 0, 400)}
+
+
+def test_vectors_live_as_long_as_what_they_describe(model: Model, filled: Mongo) -> None:
+    """A vector that was deleted by mistake comes back; one of a deleted product does not."""
+    back, gone, without = list(vectors(filled))[:3]
+    filled["products"].update_many({"_id": {"$in": [gone, without]}}, {"$set": {"deleted": True}})
+    filled[NAME].update_many({"_id": {"$in": [back, gone]}}, {"$set": {"deleted": True}})
+    filled[NAME].delete_one({"_id": without})
+    assert refresh(model, filled, local_embedder()) == {NAME: Refreshed(renewed=1, added=1, unchanged=398)}
+    after = vectors(filled)
+    assert [after[key]["deleted"] for key in (back, gone, without)] == [False, True, True]
+    assert refresh(model, filled, local_embedder()) == {NAME: Refreshed(0, 0, 400)}
+
+
+def test_another_model_makes_all_anew(model: Model, filled: Mongo) -> None:
+    other = Lengths("another@1")
+    assert refresh(model, filled, other) == {NAME: Refreshed(400, 0, 0)}
+    assert {one["provider"] for one in vectors(filled).values()} == {"another@1"}
+    assert len(other.given) == 800
+    assert refresh(model, filled, other) == {NAME: Refreshed(0, 0, 400)}
+    assert len(other.given) == 800
+
+
+def test_a_vector_that_the_server_refuses_is_one_line(model: Model, filled: Mongo) -> None:
+    with pytest.raises(
+        TargetError,
+        match=r"product_embeddings: the server refused a vector: the validator refuses the document: provider: .* does",
+    ):
+        refresh(model, filled, Lengths("no spaces allowed"))
+
+
+def test_what_is_embedded_is_said_by_the_schema(model: Model) -> None:
+    collection = model[NAME]
+    assert embedded_paths(collection) == ["product_id.product_name", "product_id.product_description"]
+    row = {"product_id.product_name": "Hammer", "product_id.product_description": "Hits nails."}
+    (made,) = vectors_of(collection, Lengths(), [row])
+    assert made["image_embedding"][0] == len("Hammer")
+    assert made["description_embedding"][0] == len("Hammer. Hits nails.")
+    assert made["text_digest"] == text_digest(["Hammer", "Hits nails."])
+    assert made["provider"] == "lengths"
+    assert text_digest(["ab", "c"]) != text_digest(["a", "bc"])
+
+
+def test_a_model_without_vectors_is_told_so(tmp_path: Any, database: Mongo) -> None:
+    model = model_of(tmp_path, {"things": collection_of({"name": {"type": "string"}})})
+    with pytest.raises(ConfigurationError, match="no schema says what a vector is made from"):
+        refresh(model, database, Lengths())
+
+
+def test_vectors_of_several_documents_cannot_be_kept_fresh(tmp_path: Any, database: Mongo) -> None:
+    vector = {"type": "array", "minItems": 300, "maxItems": 300, "items": {"type": "number"}}
+    own = {"name": {"type": "string"}, "likeness": {**vector, "x-sample": {"embedding": {"of": ["name"]}}}}
+    model = model_of(tmp_path, {"things": collection_of(own)})
+    with pytest.raises(ConfigurationError, match="the vectors are made from name; only those of one document"):
+        refresh(model, database, Lengths())
+
+
+def test_an_embedded_recipe_needs_an_embedding(tmp_path: Any) -> None:
+    with pytest.raises(ConfigurationError, match="this collection has no embedding to tell of"):
+        model_of(tmp_path, {"things": collection_of({"by": {"type": "string", "x-sample": {"embedded": "provider"}}})})
+
+
+# The command
+
+
+def test_the_command_says_how_many(
+    workplace: Workplace, generated: Done, mongo: MongoClient[Document], copied: str, uri: str
+) -> None:
+    env = {"MONGODB_DATABASE": copied}
+    done = workplace.zava("embed", "--uri", uri, env=env)
+    assert (done.code, done.out) == (0, f"{NAME}: 0 added, 0 renewed, 400 unchanged\n")
+    mongo[copied]["products"].update_one({}, {"$set": {"product_description": "Another text."}})
+    done = workplace.zava("embed", "--uri", uri, "--json", env=env)
+    assert json.loads(done.out) == {
+        "provider": local_embedder().provider,
+        "collections": {NAME: {"renewed": 1, "added": 0, "unchanged": 399}},
+    }
+    done = workplace.zava("embed", "--uri", uri, "--all", env=env)
+    assert done.out == f"{NAME}: 0 added, 400 renewed, 0 unchanged\n"
+    assert done.err == f"by {local_embedder().provider}\n"
+
+
+def test_the_command_names_an_empty_database(workplace: Workplace, uri: str) -> None:
+    done = workplace.zava("embed", "--uri", uri, env={"MONGODB_DATABASE": "nosuch"})
+    assert done.code == 3
+    assert "the database nosuch" in done.line

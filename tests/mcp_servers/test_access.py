@@ -1,0 +1,397 @@
+"""Who may see what, asked by real clients over both transports; and how the servers start, stop and fail."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.embedded.processes import ROOT, client, eventually, standalone
+from tests.mcp_servers.shop import (
+    BIN,
+    SUPER_MANAGER,
+    TOKEN,
+    Assistant,
+    Document,
+    Mongo,
+    by_http,
+    by_stdio,
+    environment,
+    serving,
+    store_of,
+)
+
+pytest_plugins = ["tests.mcp_servers.shop"]
+
+HEADER = "x-rls-user-id"
+STORE = "store_tacoma"
+COUNT = {
+    "collection": "orders",
+    "pipeline": [{"$group": {"_id": "$store_id", "n": {"$sum": 1}}}, {"$sort": {"_id": 1}}],
+}
+UNKNOWN = "11111111-1111-4111-8111-111111111111"
+PRODUCT = "prod_pt-dr-0002"
+
+
+def counts(shop: Mongo, *stores: str) -> list[Document]:
+    """What `COUNT` must give whoever sees the stores."""
+    names = stores or tuple(shop["orders"].distinct("store_id"))
+    return [{"_id": name, "n": shop["orders"].count_documents({"store_id": name})} for name in sorted(names)]
+
+
+def asked(kind: str) -> dict[str, dict[str, Any]]:
+    """Return a call of every tool of a server, apart from the date."""
+    analysis = {
+        "run_aggregation": COUNT,
+        "sales_by_store": {},
+        "sales_by_month": {},
+        "top_products": {"start_date": "2020-01-01", "end_date": "2026-12-31"},
+        "low_stock": {"max_rows": 1000},
+        "customer_lifetime_value": {},
+        "get_collection_schemas": {},
+    }
+    sales = {
+        "get_products_by_name": {"product_name": "e"},
+        "semantic_search_products": {"query_description": "drill"},
+        "get_product_availability": {"product_id": PRODUCT},
+        "get_customer_orders": {"customer_id": "cust_0000001"},
+    }
+    return analysis if kind == "sales-analysis" else sales
+
+
+def seen(assistant: Assistant, kind: str) -> dict[str, Any]:
+    """Return what every tool of a server shows, apart from the date."""
+    wanted = asked(kind)
+    found = assistant.calls(*wanted.items())
+    assert not any(result.is_error for result in found), found
+    return {name: result.structured_content for name, result in zip(wanted, found, strict=True)}
+
+
+def errors(assistant: Assistant, kind: str) -> list[str]:
+    """Return the errors of every tool of a server, each of which must be one."""
+    found = assistant.calls(*asked(kind).items())
+    assert all(result.is_error and result.structured_content is None for result in found), found
+    return [result.content[0].text for result in found]  # type: ignore[union-attr]
+
+
+# Over HTTP: the header of each request
+
+
+@pytest.mark.parametrize("kind", ["customer-sales", "sales-analysis"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ((HEADER, ""),),
+        ((HEADER, UNKNOWN),),
+        ((HEADER, "not a uuid"),),
+        ((HEADER, SUPER_MANAGER), (HEADER, SUPER_MANAGER)),
+        ((HEADER, f"{UNKNOWN}, {SUPER_MANAGER}"),),
+        (("rls_user_id", SUPER_MANAGER), ("x-rls-user-id2", SUPER_MANAGER), ("cookie", f"{HEADER}={SUPER_MANAGER}")),
+    ],
+    ids=["none", "empty", "unknown", "malformed", "twice", "two in one", "elsewhere"],
+)
+def test_nobody_sees_nothing_over_http(
+    customer_sales: str, sales_analysis: str, kind: str, headers: tuple[tuple[str, str], ...]
+) -> None:
+    """The server's own environment names the super manager, and the gateway's token is right."""
+    url = {"customer-sales": customer_sales, "sales-analysis": sales_analysis}[kind]
+    for said in errors(by_http(url, *headers), kind):
+        assert "not signed in: the header x-rls-user-id" in said
+        assert SUPER_MANAGER not in said
+
+
+def test_a_store_sees_itself_over_http(sales_analysis: str, customer_sales: str, shop: Mongo) -> None:
+    me = (HEADER, store_of(shop, STORE))
+    shown = seen(by_http(sales_analysis, me), "sales-analysis")
+    assert shown["run_aggregation"]["rows"] == counts(shop, STORE)
+    assert [row["store_id"] for row in shown["sales_by_store"]["stores"]] == [STORE]
+    assert {row["store_id"] for row in shown["low_stock"]["shelves"]} == {STORE}
+    places = by_http(customer_sales, me).answer("get_product_availability", product_id=PRODUCT)
+    assert [place["store_id"] for place in places["stores"]] == [STORE]
+
+
+def test_another_stores_orders_are_not_shown(customer_sales: str, shop: Mongo) -> None:
+    order = shop["orders"].find_one({"store_id": {"$ne": STORE}, "deleted": False})
+    assert order is not None
+    ask = {"customer_id": order["customer_id"], "max_rows": 100}
+    mine = by_http(customer_sales, (HEADER, store_of(shop, STORE))).answer("get_customer_orders", **ask)
+    all_of_them = by_http(customer_sales, (HEADER, SUPER_MANAGER)).answer("get_customer_orders", **ask)
+    assert order["order_id"] in {each["order_id"] for each in all_of_them["orders"]}
+    assert [each["order_id"] for each in mine["orders"]] == [
+        each["order_id"] for each in all_of_them["orders"] if each["store_id"] == STORE
+    ]
+
+
+def test_a_store_asked_for_by_name_stays_hidden(sales_analysis: str, shop: Mongo) -> None:
+    mine = by_http(sales_analysis, (HEADER, store_of(shop, STORE)))
+    assert mine.answer("low_stock", store_id="store_seattle") == {"shelves": [], "truncated": False}
+    assert mine.answer("sales_by_month", store_id="store_seattle") == {"months": []}
+
+
+def test_the_super_manager_sees_all_over_http(sales_analysis: str, shop: Mongo) -> None:
+    everyone = by_http(sales_analysis, (HEADER, SUPER_MANAGER))
+    assert everyone.answer("run_aggregation", **COUNT)["rows"] == counts(shop)
+    assert len(everyone.answer("sales_by_store")["stores"]) == 8
+
+
+def test_callers_do_not_inherit_from_each_other(sales_analysis: str, shop: Mongo) -> None:
+    for user_id, stores in ((SUPER_MANAGER, ()), (UNKNOWN, None), (store_of(shop, STORE), (STORE,)), (None, None)):
+        caller = by_http(sales_analysis, *(() if user_id is None else ((HEADER, user_id),)))
+        if stores is None:
+            assert "not signed in" in caller.error("run_aggregation", **COUNT)
+        else:
+            assert caller.answer("run_aggregation", **COUNT)["rows"] == counts(shop, *stores)
+
+
+def status(url: str, *headers: tuple[str, str]) -> tuple[int, str]:
+    """Return the HTTP status and the body that a request without a client library gets."""
+    place = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    connection.putrequest("POST", place.path)
+    for name, value in (
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("Content-Length", str(len(body))),
+        *headers,
+    ):
+        connection.putheader(name, value)
+    connection.endheaders(body.encode())
+    answer = connection.getresponse()
+    try:
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        (),
+        ("Bearer b",),
+        (TOKEN,),
+        ("Bearer",),
+        ("Bearer ",),
+        (f"bearer {TOKEN}",),
+        (f"Bearer {TOKEN} ", f"Bearer {TOKEN}"),
+        (f"Bearer {TOKEN}{TOKEN}",),
+        ("Bearer ä",),
+    ],
+    ids=["missing", "wrong", "bare", "no token", "empty token", "another scheme", "twice", "longer", "not ASCII"],
+)
+def test_a_wrong_gateway_token_is_not_authorized(sales_analysis: str, shown: tuple[str, ...]) -> None:
+    code, said = status(sales_analysis, (HEADER, SUPER_MANAGER), *(("authorization", each) for each in shown))
+    assert code == 401
+    assert said == "authorization: the gateway's token is missing or wrong; send 'Bearer <MCP_GATEWAY_TOKEN>' once"
+
+
+def test_the_right_gateway_token_is_authorized(sales_analysis: str) -> None:
+    assert status(sales_analysis, ("authorization", f"Bearer {TOKEN}"))[0] != 401
+
+
+def test_without_a_gateway_the_super_manager_is_refused(shop: Mongo, shop_uri: str) -> None:
+    """His id is in the documentation, and anyone on this machine can send a header."""
+    with serving("sales-analysis", shop, shop_uri, token=None) as url:
+        for said in errors(by_http(url, (HEADER, SUPER_MANAGER), token=None), "sales-analysis"):
+            assert "the super manager's id is believed from a gateway only; the server has no gateway token" in said
+        me = by_http(url, (HEADER, store_of(shop, STORE)), token=None)
+        assert me.answer("run_aggregation", **COUNT)["rows"] == counts(shop, STORE)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "code"), [("Host", "evil.example", 421), ("Origin", "http://evil.example", 403)]
+)
+def test_a_web_page_elsewhere_is_turned_away(sales_analysis: str, header: str, value: str, code: int) -> None:
+    """DNS rebinding: a browser on this machine must not be made to ask."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
+    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", header: value}
+    headers["Authorization"] = f"Bearer {TOKEN}"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(sales_analysis, body, headers))  # noqa: S310 - our own server
+    assert refused.value.code == code
+    refused.value.close()
+
+
+# Over stdio: the process's environment
+
+
+@pytest.mark.parametrize("kind", ["customer-sales", "sales-analysis"])
+def test_nobody_sees_nothing_over_stdio(kind: str, shop: Mongo, shop_uri: str) -> None:
+    for said in errors(by_stdio(kind, shop, shop_uri), kind):
+        assert "not signed in: RLS_USER_ID is missing" in said
+
+
+def test_a_store_sees_itself_over_stdio(shop: Mongo, shop_uri: str) -> None:
+    me = by_stdio("sales-analysis", shop, shop_uri, RLS_USER_ID=store_of(shop, STORE))
+    assert me.answer("run_aggregation", **COUNT)["rows"] == counts(shop, STORE)
+
+
+# Starting, stopping, failing
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_a_signal_ends_the_server_while_a_query_runs(shop: Mongo, shop_uri: str, transport: str) -> None:
+    """The query, which would take minutes, ends on the database's server too."""
+    pipeline: list[Any] = [{"$lookup": {"from": "order_items", "pipeline": [], "as": "all"}}, {"$unwind": "$all"}] * 2
+    call = {"name": "run_aggregation", "arguments": {
+        "collection": "orders", "pipeline": [*pipeline, {"$group": {"_id": "$all._id"}}]}}  # fmt: skip
+    message = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call})
+    env = environment(shop, RLS_USER_ID=SUPER_MANAGER, MCP_MAX_TIME_MS="300000", MCP_GATEWAY_TOKEN=TOKEN)
+    process = started("sales-analysis", *(["--http"] if transport == "http" else []), "--uri", shop_uri, env=env)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    sender: threading.Thread | None = None
+    if transport == "stdio":
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        first = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+        process.stdin.write(f"{first}\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        done = json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        process.stdin.write(f"{done}\n{message}\n")
+        process.stdin.flush()
+    else:
+        assistant = by_http(process.stdout.readline().strip(), (HEADER, SUPER_MANAGER))
+
+        def send() -> None:
+            with suppress(Exception):
+                assistant.call(call["name"], **call["arguments"])
+
+        sender = threading.Thread(target=send)
+        sender.start()
+    assert eventually(lambda: in_flight(shop) == 1, 20)
+    process.send_signal(signal.SIGTERM)
+    assert eventually(lambda: process.poll() is not None, 12)
+    assert eventually(lambda: in_flight(shop) == 0, 5)
+    out, err = process.communicate()
+    assert process.returncode == 143
+    assert "Traceback" not in out + err
+    if sender is not None:
+        sender.join(20)
+
+
+def in_flight(shop: Mongo) -> int:
+    """Return how many queries of the servers' tools run."""
+    mine = [{"$currentOp": {}}, {"$match": {"command.comment": {"$regex": "^zava-mcp-"}, "ns": f"{shop.name}.orders"}}]
+    return len(list(shop.client.admin.aggregate(mine)))
+
+
+def started(*arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([str(BIN / "zava"), "mcp", *arguments], cwd=ROOT, env=env, text=True, **pipes)
+
+
+def test_the_entry_for_assistants_in_the_documentation_works(shop: Mongo, shop_uri: str, tmp_path: Path) -> None:
+    """An assistant starts the server in a folder of its own, with the entry's environment."""
+    text = (ROOT / "docs" / "DEPLOYMENT.md").read_text(encoding="utf-8")
+    (entry,) = json.loads(text.split("```json\n")[1].split("```")[0])["mcpServers"].values()
+    command = entry["command"].replace("/srv/conformance/.venv/bin", str(BIN))
+    arguments = [each.replace("/srv/conformance", str(ROOT)) for each in entry["args"]]
+    assert entry["env"].keys() == {"MONGODB_CONNECTION_STRING", "RLS_USER_ID"}
+    given = {"MONGODB_CONNECTION_STRING": shop_uri, "RLS_USER_ID": store_of(shop, STORE)}
+    answer = subprocess.run(
+        [command, *arguments], cwd=tmp_path, env=environment(shop, **given), input="", capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr.endswith(f"for {STORE}\n")
+
+
+def test_closing_stdin_ends_the_server(shop: Mongo, shop_uri: str) -> None:
+    process = started("customer-sales", "--uri", shop_uri, env=environment(shop))
+    out, err = process.communicate("", timeout=20)
+    assert (process.returncode, out) == (0, "")
+    assert err == f"RLS_USER_ID is missing: nothing of {shop.name} is visible\n"
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_server_while_stdin_is_open(
+    shop: Mongo, shop_uri: str, sent: int, code: int, answered: bool
+) -> None:
+    """Also when it waits for a request: a thread of its library reads stdin, and nothing wakes that one."""
+    process = started("customer-sales", "--uri", shop_uri, env=environment(shop, RLS_USER_ID=UNKNOWN))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert "RLS_USER_ID is unknown" in process.stderr.readline()
+    if answered:
+        process.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+    process.send_signal(sent)
+    assert eventually(lambda: process.poll() is not None, 20)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (code, "")
+    assert err == ("zava: interrupted\n" if sent == signal.SIGINT else "")
+
+
+@pytest.mark.parametrize(
+    ("begun", "status"),
+    [
+        ("GET {} HTTP/1.1\r\nAccept: text/event-stream", b"HTTP/1.1 200"),
+        ("POST {} HTTP/1.1\r\nContent-Length: 9\r\nExpect: 100-continue", b"HTTP/1.1 100"),
+    ],
+    ids=["listens", "sends less than announced"],
+)
+def test_a_signal_ends_the_server_while_somebody_is_connected(
+    shop: Mongo, shop_uri: str, begun: str, status: bytes
+) -> None:
+    """He is broken off, and that is no error."""
+    process = started("sales-analysis", "--http", "--uri", shop_uri, env=environment(shop))
+    assert process.stdout is not None
+    url = urllib.parse.urlsplit(process.stdout.readline().strip())
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        headers = f"Host: {url.netloc}\r\nContent-Type: application/json\r\n\r\n"
+        connection.sendall(f"{begun.format(url.path)}\r\n{headers}".encode())
+        assert connection.recv(len(status)) == status
+        process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: process.poll() is not None, 20)
+    assert (*process.communicate(), process.returncode) == ("", "", 143)
+
+
+def test_a_port_in_use_is_named(sales_analysis: str, shop: Mongo, shop_uri: str) -> None:
+    port = sales_analysis.split(":")[2].split("/")[0]
+    process = started("sales-analysis", "--http", "--port", port, "--uri", shop_uri, env=environment(shop))
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith(f"zava: --port {port}: cannot be used")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_empty_database_is_named(shop: Mongo, shop_uri: str) -> None:
+    env = environment(shop) | {"MONGODB_DATABASE": "nosuch"}
+    process = started("sales-analysis", "--uri", shop_uri, env=env)
+    out, err = process.communicate("", timeout=20)
+    assert (process.returncode, out) == (3, "")
+    assert "the database nosuch" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.soak  # a server counts as lost after five seconds
+def test_a_lost_database_leaks_nothing(shop: Mongo, tmp_path: Path) -> None:
+    """The caller is told that it does not answer, not where it is."""
+    with standalone(tmp_path / "server") as place:
+        with client(place.uri) as other:
+            for name in ("stores", "orders"):
+                other["lost"][name].insert_many(list(shop[name].find()))
+        environment_of_its_own = {"MONGODB_DATABASE": "lost"}
+        with serving("sales-analysis", shop, place.uri, **environment_of_its_own) as url:
+            me = by_http(url, (HEADER, SUPER_MANAGER))
+            assert me.answer("run_aggregation", **COUNT)["rows"] == counts(shop)
+            place.stop()
+            text = me.error("run_aggregation", **COUNT)
+            assert text.endswith("the database does not answer at the moment; try again later")
+            assert "127.0.0.1" not in text

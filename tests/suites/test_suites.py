@@ -1,0 +1,312 @@
+"""The suites as a CI runs them: `pytest suites/` on small data, its exit codes, its selection and its reports."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from jsonschema import Draft202012Validator
+from pymongo import MongoClient
+
+from conformance.checks.base import Rule
+from conformance.model.loading import load_model
+from conformance.report import json_file
+from conformance.run.session import load_project
+from suites.leaving import uninterruptible
+from tests.commands import Done, Workplace
+from tests.conformance.embedded.processes import ROOT
+
+pytest_plugins = ["tests.commands"]
+
+Mongo = MongoClient[dict[str, Any]]
+MODEL = load_model(ROOT)
+RULES: Mapping[str, Rule] = {rule.id: rule for rule in load_project(ROOT).rules}
+#: A collection with references, and one of them.
+CHILD = next(c for c in MODEL if c.cardinality.get("setting") == "NUM_ORDERS")
+REFERENCE = CHILD.references[0]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One run of everything, with all reports."""
+
+    done: Done
+    reports: Path
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """validation.json."""
+        content: dict[str, Any] = json.loads((self.reports / "validation.json").read_text(encoding="utf-8"))
+        return content
+
+
+@pytest.fixture(scope="module")
+def whole(workplace: Workplace, generated: Done, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """`pytest suites/` on conformant data."""
+    assert generated.code == 0
+    reports = tmp_path_factory.mktemp("reports")
+    flags = (f"--junitxml={reports / 'junit.xml'}", f"--alluredir={reports / 'allure-results'}")
+    return Whole(workplace.suites("--embedded", "--reports", str(reports), *flags), reports)
+
+
+def selected(done: Done) -> set[str]:
+    """The rules that `--collect-only -q` lists; tests without a rule stand by their name."""
+    lines = [line for line in done.out.splitlines() if "::" in line]
+    return {
+        line.rpartition("[")[2].rstrip("]") if "::test_rule[" in line else line.partition("::")[2] for line in lines
+    }
+
+
+def test_conformant_data_is_green(whole: Whole) -> None:
+    assert whole.done.code == 0, whole.done.out
+    assert "Quality score 100.0" in whole.done.out
+    assert {rule["id"] for rule in whole.report["rules"]} == set(RULES)
+
+
+def test_validation_json_is_what_validate_prints(workplace: Workplace, whole: Whole) -> None:
+    printed = json.loads(workplace.zava("validate", "--embedded", "--format", "json").out)
+    reports = [whole.report, printed]
+    for report in reports:
+        Draft202012Validator(json.loads(json_file.SCHEMA.read_text(encoding="utf-8"))).validate(report)
+        del report["run"], report["measured"]  # seconds, and reads of the indexes
+        for rule in report["rules"]:
+            del rule["duration_s"]
+    assert reports[0] == reports[1]
+
+
+def test_there_is_one_junit_case_and_one_allure_result_per_rule(whole: Whole) -> None:
+    cases = ElementTree.parse(whole.reports / "junit.xml").iter("testcase")  # noqa: S314 - our own file
+    names = [case.attrib["name"] for case in cases]
+    assert {name for name in names if name.startswith("test_rule[")} == {f"test_rule[{rule}]" for rule in RULES}
+    allure = whole.reports / "allure-results"
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in allure.glob("*-result.json")]
+    labels = [{label["name"]: label["value"] for label in result["labels"]} for result in results]
+    assert sorted(each["rule"] for each in labels if "rule" in each) == sorted(RULES)
+    assert len(results) == len(names)
+    assert {each["epic"] for each in labels} == {"Conformance of zava (generated data)"}
+    assert "Integration" in {each["feature"] for each in labels if "rule" not in each}
+    assert "MongoDB=" in (allure / "environment.properties").read_text(encoding="utf-8")
+    assert json.loads((allure / "categories.json").read_text(encoding="utf-8"))
+
+
+def cases(reports: Path) -> dict[str, ElementTree.Element]:
+    """The test cases of JUnit's file by rule."""
+    found = ElementTree.parse(reports / "junit.xml").iter("testcase")  # noqa: S314 - our own file
+    return {case.attrib["name"][len("test_rule[") : -1]: case for case in found if "test_rule[" in case.attrib["name"]}
+
+
+def properties(element: ElementTree.Element) -> dict[str, str]:
+    """What is said of a test case, or of the whole file."""
+    return {each.attrib["name"]: each.attrib["value"] for each in element.findall("properties/property")}
+
+
+def test_junit_tells_severity_status_numbers_and_the_time_of_each_rule(whole: Whole) -> None:
+    told = cases(whole.reports)
+    for rule in whole.report["rules"]:
+        case = told[rule["id"]]
+        names = ("severity", "status", "examined", "violations")
+        assert properties(case) == {name: str(rule[name]) for name in names}
+        assert float(case.attrib["time"]) == pytest.approx(rule["duration_s"], abs=0.002)
+    spent = sum(float(case.attrib["time"]) for case in told.values())
+    assert spent == pytest.approx(sum(rule["duration_s"] for rule in whole.report["rules"]), abs=0.5)
+    suite = next(ElementTree.parse(whole.reports / "junit.xml").iter("testsuite"))  # noqa: S314 - our own file
+    about = properties(suite)
+    assert (about["verdict"], about["warnings"]) == ("CONFORMANT (generated data)", "0")
+    assert (about["started_at"], about["quality_score"]) == (whole.report["run"]["started_at"], "100.0")
+
+
+def test_a_warning_is_in_the_junit_file(
+    workplace: Workplace, mongo: Mongo, copied: str, uri: str, tmp_path: Path
+) -> None:
+    mongo[copied].create_collection("customers_backup")
+    rule = "counts._database.unknown-collections"
+    flags = ("--uri", uri, "--reports", str(tmp_path), f"--junitxml={tmp_path / 'junit.xml'}", "--only", rule)
+    assert workplace.suites(*flags, env={"MONGODB_DATABASE": copied}).code == 0
+    case = cases(tmp_path)[rule]
+    assert [properties(case)[name] for name in ("severity", "status", "violations")] == ["warning", "warned", "1"]
+    output = case.findtext("system-out") or ""
+    assert "Warning: customers_backup: no schema defines it" in output
+    assert "Fix: Drop the collection, or define it in schemas/." in output
+    assert case.find("failure") is None
+
+
+@pytest.fixture(scope="module")
+def orphan(workplace: Workplace, whole: Whole, mongo: Mongo, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """`pytest suites/` on data of which one document refers to nothing."""
+    assert whole.done.code == 0
+    documents = mongo["zava"][CHILD.name]
+    victim = documents.find().sort("_id", 1).limit(1)[0]
+    target = next(field for field in CHILD.fields if field.name == REFERENCE.field)
+    wrong = {str: "00000000-0000-4000-8000-000000000000"}.get(type(victim[target.name]), -1)
+    mongo["zava"].command("collMod", CHILD.name, validationLevel="off")
+    documents.update_one({"_id": victim["_id"]}, {"$set": {target.name: wrong}})
+    reports = tmp_path_factory.mktemp("orphan")
+    try:
+        done = workplace.suites("--embedded", "--reports", str(reports), "-k", "references")
+    finally:
+        documents.replace_one({"_id": victim["_id"]}, victim)
+        mongo["zava"].command("collMod", CHILD.name, validationLevel="strict")
+    return Whole(Done(done.code, done.out, str(victim["_id"])), reports)
+
+
+def test_a_fault_is_red_in_the_right_test_with_the_id(orphan: Whole) -> None:
+    rule = f"references.{CHILD.name}.{REFERENCE.field}"
+    assert orphan.done.code == 1
+    assert f"test_references.py::test_rule[{rule}]" in orphan.done.out
+    assert orphan.done.err in orphan.done.out
+    failed = {each["id"]: each for each in orphan.report["rules"] if each["status"] == "failed"}
+    assert rule in failed
+    assert failed[rule]["violations"] == 1
+    assert [sample["_id"] for sample in failed[rule]["samples"]] == [orphan.done.err]
+
+
+SELECTIONS = [
+    (["-k", "references"], lambda rule: rule.family == "references"),
+    (["--collection", CHILD.name], lambda rule: rule.collection == CHILD.name),
+    (["--only", "totals"], lambda rule: "totals" in rule.id),
+    (["--only", "counts.*", "--only", "snapshots.*"], lambda rule: rule.family in ("counts", "snapshots")),
+    (["--collection", CHILD.name, "-k", "indexes"], lambda r: (r.collection, r.family) == (CHILD.name, "indexes")),
+]
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"), SELECTIONS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_selections_select_what_a_person_expects(workplace: Workplace, flags: list[str], wanted: Any) -> None:
+    done = workplace.suites("--embedded", "--collect-only", *flags)
+    expected = {rule.id for rule in RULES.values() if wanted(rule)}
+    assert done.code == 0
+    assert expected
+    assert selected(done) == expected
+
+
+def test_without_a_selection_everything_is_run(workplace: Workplace) -> None:
+    found = selected(workplace.suites("--embedded", "--collect-only"))
+    assert found > set(RULES)
+    others = {name.partition("[")[0] for name in found - set(RULES)}
+    assert "test_create_read_update_delete" in others
+    assert not any("ratio" in name or "memory" in name for name in others)  # benchmarks run when named
+
+
+NOTHING = [(["-k", "nosuch"], 2), (["--only", "nosuch"], 2), (["--collection", "nosuch"], 2), (["-n", "2"], 2)]
+
+
+@pytest.mark.parametrize(("flags", "code"), NOTHING)
+def test_nothing_selected_is_an_error(workplace: Workplace, flags: list[str], code: int) -> None:
+    done = workplace.suites("--embedded", *flags)
+    assert done.code == code, done.out
+    assert "INTERNALERROR" not in done.out
+
+
+@pytest.mark.soak
+def test_a_target_out_of_reach_is_exit_3(workplace: Workplace) -> None:
+    done = workplace.suites("--uri", "mongodb://u:hunter2@127.0.0.1:1/", "-k", "counts")  # pragma: allowlist secret
+    assert done.code == 3
+    assert "no server answers at mongodb://u:***@127.0.0.1:1/" in done.out
+    assert "hunter2" not in done.out + done.err
+    assert "Traceback" not in done.out + done.err
+
+
+def with_plugin(workplace: Workplace, folder: Path, plugin: str) -> Done:
+    """A few rules, judged while a plugin of pytest's does what it does."""
+    (folder / "plugin.py").write_text(plugin, encoding="utf-8")
+    flags = ("--only", "counts", "--reports", str(folder), "-p", "plugin")
+    return workplace.suites("--embedded", *flags, env={"PYTHONPATH": str(folder)})
+
+
+def test_a_warning_of_a_library_is_no_finding(workplace: Workplace, tmp_path: Path) -> None:
+    """Or a new release of one would make every verdict red."""
+    noisy = "import warnings\n\ndef pytest_runtest_setup():\n    warnings.warn('of old', DeprecationWarning)\n"
+    done = with_plugin(workplace, tmp_path, noisy)
+    assert done.code == 0, done.out
+    assert "DeprecationWarning: of old" in done.out
+
+
+def test_sigterm_ends_the_run_though_its_exception_was_swallowed(workplace: Workplace, tmp_path: Path) -> None:
+    """What is raised while Python calls back, to delete an object for one, goes nowhere."""
+    terminated = """
+import os, signal
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+def pytest_runtest_teardown():
+    Last()
+"""
+    done = with_plugin(workplace, tmp_path, terminated)
+    assert done.code == 143, done.out
+    assert "1 passed" in done.out
+    assert "Traceback" not in done.out
+    assert not (tmp_path / "validation.json").exists()
+
+
+def test_sigterm_does_not_disturb_who_is_leaving(workplace: Workplace, tmp_path: Path) -> None:
+    twice = """
+import os, signal
+def pytest_runtest_teardown():
+    os.kill(os.getpid(), signal.SIGTERM)
+pytest_keyboard_interrupt = pytest_runtest_teardown
+"""
+    done = with_plugin(workplace, tmp_path, twice)
+    assert done.code == 143, done.out
+    assert "1 passed" in done.out
+    assert "Traceback" not in done.out + done.err
+
+
+def test_a_signal_lets_a_callback_of_the_garbage_collector_finish(workplace: Workplace, tmp_path: Path) -> None:
+    collecting = """
+import gc, os, pathlib, signal
+def collected(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    pathlib.Path(__file__ + ".done").touch()
+    gc.callbacks.remove(collected)
+def pytest_runtest_teardown():
+    gc.callbacks.append(collected)
+    gc.collect()
+"""
+    done = with_plugin(workplace, tmp_path, collecting)
+    assert done.code == 143, done.out
+    assert "1 passed" in done.out
+    assert "Traceback" not in done.out
+    assert (tmp_path / "plugin.py.done").exists()
+
+
+@pytest.mark.parametrize(("line", "wanted"), [(1, False), (None, True)])
+def test_a_signal_between_two_lines_waits(line: int | None, wanted: bool) -> None:
+    """Python gives such a place no number, and pytest, which subtracts from it, fails."""
+    inner: Any = SimpleNamespace(f_lineno=line, f_code=(lambda: None).__code__, f_back=sys._getframe())
+    assert uninterruptible(inner) is wanted
+
+
+def test_a_signal_lets_an_import_finish(workplace: Workplace, tmp_path: Path) -> None:
+    """Broken off, it could keep the lock of imports: the rules, which import what they need, then waited for ever."""
+    imported = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nopen(__file__ + '.done', 'w').close()\n"
+    (tmp_path / "imported.py").write_text(imported, encoding="utf-8")
+    done = with_plugin(workplace, tmp_path, "def pytest_runtest_teardown():\n    import imported\n")
+    assert done.code == 143, done.out
+    assert "1 passed" in done.out
+    assert (tmp_path / "imported.py.done").exists()
+    assert not (tmp_path / "validation.json").exists()
+
+
+def test_an_unconfigured_ci_is_exit_2(workplace: Workplace) -> None:
+    done = workplace.suites(env={"CI": "true"})
+    assert done.code == 2
+    assert "CI is set and no server is named" in done.out + done.err
+
+
+def test_without_leave_to_write_nothing_is_written(
+    workplace: Workplace, generated: Done, mongo: Mongo, uri: str
+) -> None:
+    assert generated.code == 0
+    done = workplace.suites("--uri", uri, "-k", "integration or round_trip", "-rs")
+    assert done.code == 3  # every rule was skipped
+    assert "needs a scratch database: pass --allow-writes" in done.out
+    assert "passed" not in done.out.splitlines()[-1]
+    assert not [name for name in mongo.list_database_names() if "_scratch_" in name]
