@@ -1,4 +1,4 @@
-# The two commands: make conform, make test. Everything installs into .venv by itself.
+# The two commands: make conform, make test; while you work: make check. Everything installs into .venv by itself.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,11 +13,14 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --p
 NPM_FOLDERS := conformance/report/allure/npm tests/npm
 NPM_LOCK := --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
-.PHONY: conform test soak mutants lint bench bench-tenfold docs install upgrade clean
+.PHONY: check conform test soak mutants lint bench bench-tenfold docs install upgrade clean
 .SECONDARY:
 
 conform: $(VENV)/.installed-all  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
 	$(BIN)/zava conform --embedded
+
+check: lint  ## what a change needs first: lint, and all tests that need no server, store, browser or Node.js
+	$(BIN)/pytest tests -m quick -n 3 --dist loadfile --timeout 120 --timeout-method thread -q
 
 test: $(STAMP)  ## the project's own tests
 	$(BIN)/pytest tests -n 3 --dist loadfile --no-loadscope-reorder --timeout 300 --timeout-method thread -q
@@ -31,9 +34,10 @@ mutants: $(STAMP) $(VENV)/.installed-mutants  ## are wrong rules noticed: mutati
 	$(BIN)/pytest tests/mutants/test_mutants.py -q
 	$(BIN)/python -m tests.mutants
 
-lint: $(STAMP)  ## style and types
+lint: $(STAMP)  ## style, types, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 bench: $(STAMP) $(VENV)/.installed-bench  ## the figures of docs/PERFORMANCE.md and COMPARISON.md, side by side, on embedded servers at full size
@@ -46,7 +50,7 @@ docs: $(STAMP)  ## regenerate docs/DATA_MODEL.md and docs/RULES.md
 	$(BIN)/zava docs
 
 clean:  ## remove what make made (the embedded server's data stays in the user's cache)
-	rm -rf $(VENV) reports/* .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
+	rm -rf $(VENV) reports/* .pytest_cache .mypy_cache .import_linter_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
 
 install: $(VENV)/.installed-all  ## the project and what running it needs, at the locked versions
 

@@ -62,9 +62,7 @@ def test_the_super_manager_sees_everything(edge: Edge, collection: Collection) -
         assert ordered(may) == everything
     given = compiled(edge.permissions, edge.model, edge.mappings, edge.super_manager)
     for kind in KINDS:
-        assert (
-            ordered(row["_id"] for row in edge.store.store.execute(given.select(kind, collection.name))) == everything
-        )
+        assert ordered(row["_id"] for row in edge.store.execute(given.select(kind, collection.name))) == everything
 
 
 def test_ditto_lets_through_what_is_allowed_and_more_only_where_it_says_so(edge: Edge, collection: Collection) -> None:
@@ -74,7 +72,7 @@ def test_ditto_lets_through_what_is_allowed_and_more_only_where_it_says_so(edge:
     for user in edge.people:
         given = compiled(edge.permissions, edge.model, edge.mappings, user)
         for kind, operations in KINDS.items():
-            through = ordered(row["_id"] for row in edge.store.store.execute(given.select(kind, collection.name)))
+            through = ordered(row["_id"] for row in edge.store.execute(given.select(kind, collection.name)))
             may = [ordered(permitted(edge.store, edge.permissions, collection, user, one)) for one in operations]
             told = any(finding.startswith(f"{kind} {collection.name}:") for finding in given.findings)
             assert all({*map(repr, ids)} <= {*map(repr, through)} for ids in may)
@@ -85,8 +83,8 @@ def test_a_subscription_can_hold_what_may_be_read(edge: Edge, collection: Collec
     """The filter is one that the real engine takes, and selects exactly that."""
     for user in (*edge.people, edge.super_manager, None):
         dql, arguments = subscription(edge.permissions, collection, user)
-        edge.store.store.validate_subscription(dql, arguments)
-        held = ordered(row["_id"] for row in edge.store.store.execute(dql, arguments))
+        edge.store.validate_subscription(dql, arguments)
+        held = ordered(row["_id"] for row in edge.store.execute(dql, arguments))
         assert held == ordered(permitted(edge.store, edge.permissions, collection, user, "read"))
 
 
@@ -101,5 +99,5 @@ def test_what_nobody_may_change_ditto_refuses(edge: Edge) -> None:
         }
         assert granted <= written.keys()
         assert {
-            rule.collection for rule in edge.ditto_permissions.rules if rule.operations == ("read",)
+            rule.collection for rule in edge.permissions.rules if rule.operations == ("read",)
         } & written.keys() == set()

@@ -15,13 +15,27 @@ from tests.faults.judgement import Judge
 from tests.faults.place import Place
 from tests.faults.tally import in_words
 from tests.judging import ROOT, database, model, server
+from tests.needs import mark, starts_nothing_unmarked
 
-__all__ = ["database", "found", "judge", "model", "place", "server"]
+__all__ = ["database", "found", "judge", "model", "place", "server", "starts_nothing_unmarked"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """A warning fails the project's own tests, but no verdict on data: the suites have their own conftest.py."""
     config.addinivalue_line("filterwarnings", "error")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what the test needs, before pytest selects by markers and xdist by groups."""
+    mark(item)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Divide the fault catalogue among the workers; every other file is one worker's."""
+    from tests.schedule import FileScheduling
+
+    return FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ import re, sys
 from pathlib import Path
 import bson
 from conformance.run.session import load_project
-from generator.plan import Plan
+from generator.columns.plan import Plan
 project = load_project(num_orders=int(sys.argv[1]))
 for _, documents in Plan(project.model, project.configuration, project.settings).documents():
     for document in documents:

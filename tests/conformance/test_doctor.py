@@ -17,11 +17,14 @@ from pymongo import MongoClient
 
 from conformance.checks import round_trip
 from conformance.ditto.connector import CONNECTOR_FILE
-from conformance.doctor import doctor, server
+from conformance.doctor import doctor
+from conformance.doctor import server as doctor_server
 from conformance.embedded.server import EmbeddedServer
 from conformance.rules.server import server_settings
 from tests.commands import Done, Workplace, copy_of_the_model, state
 from tests.conformance.embedded.processes import standalone
+
+pytestmark = pytest.mark.server
 
 pytest_plugins = ["tests.commands"]
 
@@ -317,7 +320,7 @@ def test_oplog_that_is_too_short_is_a_warning_beside_images_that_are_unknown(
     images, oplog = server_settings.RETENTION
     short = server_settings.Finding({}, "the oplog reaches back 5 minutes; at least 24 hours are needed")
     replaced = (replace(images, examine=unknown), replace(oplog, examine=lambda _: short))
-    monkeypatch.setattr(server, "RETENTION", replaced)
+    monkeypatch.setattr(doctor_server, "RETENTION", replaced)
     create_collection(uri, name)
     done = examine(workplace, "--uri", uri, env={"MONGODB_DATABASE": name})
     status, detail = steps(done)["retention"]
@@ -341,7 +344,7 @@ def test_a_server_that_dies_meanwhile(workplace: Workplace, tmp_path: Path, monk
         os.kill(server.pid, 9)
         return "fine"
 
-    monkeypatch.setitem(server.SERVER_STEPS, "version", dies)  # type: ignore[arg-type]
+    monkeypatch.setitem(doctor_server.SERVER_STEPS, "version", dies)  # type: ignore[arg-type]
     done = examine(workplace, "--uri", server.uri)
     server.stop()
     found = steps(done)
@@ -368,7 +371,9 @@ def test_a_change_that_does_not_travel_is_a_finding(
     events: Callable[[Sequence[round_trip.Event]], list[round_trip.Event]],
     says: str,
 ) -> None:
-    monkeypatch.setattr(server, "exchange", lambda _, trials, __: {n: events(t.events) for n, t in trials.items()})
+    monkeypatch.setattr(
+        doctor_server, "exchange", lambda _, trials, __: {n: events(t.events) for n, t in trials.items()}
+    )
     done = examine(workplace, "--embedded")
     assert done.code == 1
     assert steps(done)["change stream"][1].startswith(says)

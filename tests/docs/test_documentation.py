@@ -174,20 +174,3 @@ def test_no_other_file_is_unfinished() -> None:
         if name != this and (ROOT / name).is_file() and UNFINISHED.search((ROOT / name).read_text(encoding="utf-8"))
     ]
     assert found == []
-
-
-def test_imports_point_one_way() -> None:
-    layers = {"conformance": 0, "generator": 1, "edge": 1, "mcp_servers": 2, "zava": 3, "suites": 3}
-    wrong = []
-    for path in MODULES:
-        here = relative(path).split("/")[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                there = name.split(".")[0]
-                if there != here and layers.get(there, -1) >= layers[here]:
-                    wrong.append((relative(path), name))
-                if here == "conformance" and "/report/" not in str(path) and there in ("pytest", "allure"):
-                    wrong.append((relative(path), name))
-    assert wrong == []

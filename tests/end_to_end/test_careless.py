@@ -15,6 +15,8 @@ from conformance.server.target import choose
 from tests.commands import BIN, Done, Workplace, copy_of_the_model
 from zava.commands import COMMANDS, load
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.commands"]
 
 #: A server that does not answer; a run that names it ends with exit code 3.

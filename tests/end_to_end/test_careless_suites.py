@@ -16,6 +16,8 @@ from pymongo import MongoClient
 from tests.commands import Done, Workplace, copy_of_the_model, finish
 from tests.conformance.embedded.processes import ROOT
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.commands"]
 
 NOWHERE = "mongodb://127.0.0.1:1/"
@@ -112,7 +114,7 @@ def test_interrupted_run_leaves_no_report_of_an_earlier_one(workplace: Workplace
 
 def test_sigterm_ends_a_run_whose_query_hangs(workplace: Workplace, reports: Path) -> None:
     (reports / "plugin.py").write_text(
-        "import time\nfrom conformance import runner\n\ndef hangs(*_):\n    print('hangs', flush=True)\n"
+        "import time\nfrom conformance.run import runner\n\ndef hangs(*_):\n    print('hangs', flush=True)\n"
         "    time.sleep(600)\n\nrunner._answer = hangs\n",
         encoding="utf-8",
     )

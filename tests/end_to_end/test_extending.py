@@ -16,6 +16,8 @@ from conformance.embedded.server import EmbeddedServer
 from tests.commands import BIN, Workplace
 from tests.conformance.embedded.processes import ROOT
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.commands"]
 
 TEXT: Final = (ROOT / "docs" / "EXTENDING.md").read_text(encoding="utf-8")

@@ -21,6 +21,8 @@ from tests.commands import BIN, Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
 from zava.commands import COMMANDS
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.commands"]
 
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,6 +11,8 @@ from suites.benchmarks.tables import Tables
 from tests.commands import Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
 
+pytestmark = pytest.mark.server
+
 TENTH: Final = {"NUM_CUSTOMERS": "5000", "NUM_ORDERS": "20000"}
 #: What does not depend on the size, takes long at any, or is a matter of two quiet cores, is left to `make bench`.
 GUARDED: Final = {

@@ -31,6 +31,8 @@ from conformance.model.loading import load_model
 from tests.commands import Done, Workplace, copy_of_the_model, finish, left, state
 from tests.conformance.embedded.processes import ROOT, Process, eventually, running
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]

@@ -24,6 +24,8 @@ from tests.commands import SIZES
 from tests.conformance.embedded.processes import ROOT
 from zava.commands import COMMANDS as ALL_COMMANDS
 
+pytestmark = pytest.mark.server
+
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: Final[dict[str, list[str]]] = PROJECT["optional-dependencies"]
 

@@ -25,6 +25,8 @@ from mcp_servers.transport import server
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.commands"]
 
 SECRET: Final = "Zx9-hunter2/q"  # pragma: allowlist secret

@@ -31,6 +31,8 @@ from generator.loader import load
 from suites.edge_dataset import Edge, edge_of, ordered
 from tests.judging import ROOT
 
+pytestmark = pytest.mark.ditto
+
 EXAMPLE = ROOT / "examples" / "store_scoped_ids"
 #: Collections whose documents belong to a store.
 SCOPED = ("customers", "inventory", "orders", "order_items")
@@ -101,7 +103,7 @@ def test_ditto_lets_through_a_store_s_own_documents_and_no_other(edge: Edge, nam
         queries = given.document[kind]["queriesByCollection"][name]
         path = "_id.primary_store_id" if name == "customers" else "_id.store_id"
         assert queries == [f"{path} == '{user.attributes['store_id']}'"]
-        through = ordered(row["_id"] for row in edge.store.store.execute(given.select(kind, name)))
+        through = ordered(row["_id"] for row in edge.store.execute(given.select(kind, name)))
         assert through == edge.ids(collection, edge.theirs(collection, user))
         assert 0 < len(through) < len(edge.documents[name])
         total += len(through)
@@ -124,7 +126,7 @@ def test_what_nobody_may_change_ditto_refuses(edge: Edge, name: str) -> None:
     """And what is everybody's is read by whoever is known, and by nobody else."""
     for user in (*edge.people, None):
         given = compiled(edge.permissions, edge.model, edge.mappings, user)
-        assert edge.store.store.execute(given.select("write", name)) == []
+        assert edge.store.execute(given.select("write", name)) == []
         seen = len(edge.store.execute(given.select("read", name)))
         assert seen == (0 if user is None else len(edge.documents[name]))
 
@@ -142,7 +144,7 @@ def test_what_ditto_still_cannot_do_is_said(edge: Edge) -> None:
 def test_ids_are_objects_that_hold_what_the_connector_is_told(edge: Edge) -> None:
     for name in SCOPED:
         fields = set(edge.mappings[name].fields)
-        for row in edge.store.store.execute(edge_query(edge.model[name])):
+        for row in edge.store.execute(edge_query(edge.model[name])):
             assert row["_id"].keys() == fields
             assert row["_id"] == {field: row[field] for field in fields}
 

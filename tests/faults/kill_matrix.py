@@ -25,6 +25,11 @@ def matrix(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
     return {rule: sorted(faults) for rule, faults in sorted(found.items())}
 
 
+def row(whole: Matrix, fault: str) -> dict[str, list[str]]:
+    """The part of a matrix that is about one fault."""
+    return {rule: [fault] for rule, faults in whole.items() if fault in faults}
+
+
 def write(found: Matrix, path: Path = COMMITTED) -> None:
     """Make ``found`` the committed matrix."""
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -21,6 +21,8 @@ from tests.commands import Done, Workplace, finish, state
 from tests.conformance.embedded.processes import ROOT
 from zava.data.product import compose
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]

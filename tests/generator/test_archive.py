@@ -32,6 +32,8 @@ from generator.archive.archive import MANIFEST, RAW, new_archive, open_archive
 from tests.commands import Done, Workplace, finish, state
 from tests.conformance.embedded.processes import ROOT
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]

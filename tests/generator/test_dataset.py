@@ -35,6 +35,8 @@ from tests.conformance.embedded.processes import eventually
 from tests.judging import ROOT
 from tests.models import collection_of, model_of
 
+pytestmark = pytest.mark.slow
+
 MODEL = load_model(ROOT)
 SIZES = [(1, 1), (1, 5), (3, 200), (50, 1000)]
 Dataset = Mapping[str, list[Document]]

@@ -34,6 +34,8 @@ from tests.commands import Done, Workplace
 from tests.judging import ROOT, configuration_for
 from tests.models import collection_of, model_of
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.commands"]
 
 Document = dict[str, Any]

@@ -18,6 +18,8 @@ from generator.dataset import _MAKERS
 from generator.fingerprint import PACKAGES, imported_sources
 from tests.judging import ROOT
 
+pytestmark = pytest.mark.slow
+
 MADE_BY: Final = dict(imported_sources(*_MAKERS))
 #: Prints the fingerprint of the project in the current folder, then after a line feed more in each of the files.
 PROGRAM: Final = """

@@ -24,6 +24,8 @@ from tests.conformance.embedded.processes import ROOT
 from tests.generator.original import SEASONS, Original, original, products_of
 from zava.data.source import source_archive
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]

@@ -38,6 +38,8 @@ from generator.fuzzing.strategies import STRATEGIES, documents, values
 from tests.models import collection_of, model_of
 from tests.profiles import examples
 
+pytestmark = pytest.mark.slow
+
 #: Small made-up fields of every kind but map, with the bounds that kind knows.
 FIELDS: dict[str, dict[str, Any]] = {
     "objectid": {"x-bson": "objectId"},

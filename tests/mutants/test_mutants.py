@@ -19,6 +19,8 @@ from tests.mutants.aggregation import EXCHANGED, LeaveOutEntry, LeaveOutMerged, 
 from tests.mutants.session import is_asked
 from tests.mutants.trial import ROOT
 
+pytestmark = pytest.mark.slow
+
 PROVIDER = Provider()
 EXAMPLES = [(name, example) for name in PROVIDER for example in PROVIDER[name].examples()]
 

@@ -16,6 +16,8 @@ from pymongo import MongoClient
 from conformance.embedded.server import EmbeddedServer
 from tests.commands import Done, Workplace, copy_of_the_model, state
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]

@@ -24,6 +24,8 @@ from tests.conformance.embedded.processes import ROOT
 from zava import commands
 from zava.main import app
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.commands"]
 
 COMMANDS = sorted(commands.COMMANDS)

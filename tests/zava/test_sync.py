@@ -21,6 +21,8 @@ from edge.store.store import Store
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
 
+pytestmark = [pytest.mark.server, pytest.mark.ditto]
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]

@@ -24,7 +24,7 @@ $sort $sortByCount $unionWith $unset $unwind $vectorSearch
 #: Those that sharded collections take, in the forms the manual allows there, and that we have a use for.
 NEEDED = """
 $addFields $changeStream $collStats $count $currentOp $documents $group $indexStats $limit $listSearchIndexes $lookup
-$match $project $replaceRoot $replaceWith $search $set $skip $sort $unionWith $unset $unwind $vectorSearch
+$match $project $redact $replaceRoot $replaceWith $search $set $skip $sort $unionWith $unset $unwind $vectorSearch
 """
 STAGES, ALLOWED = frozenset(EVERY.split()), frozenset(NEEDED.split())
 #: What names a stage without using it.

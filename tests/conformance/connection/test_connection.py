@@ -414,6 +414,7 @@ def test_what_does_not_speak_mongodb_is_named() -> None:
     )
 
 
+@pytest.mark.server
 def test_missing_right_is_named_without_the_servers_reply(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path, cache_gb=0.25, auth=True, linger=0.2) as server:
         with MongoClient[dict[str, Any]](server.uri) as admin:

@@ -24,7 +24,7 @@ from tests.root import ROOT
 PREAMBLE = """
 import signal, sys
 from pathlib import Path
-from conformance.embedded import *
+from conformance.embedded.server import *
 signal.signal(signal.SIGINT, signal.default_int_handler)
 place = Path(sys.argv[1])
 """

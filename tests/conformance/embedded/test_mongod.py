@@ -16,6 +16,8 @@ from conformance.embedded.server import find_mongod
 from conformance.errors import ConfigurationError, TargetError
 from tests.conformance.embedded.processes import Fake, client, eventually, running, standalone
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.conformance.embedded.processes"]
 
 

@@ -29,6 +29,8 @@ from tests.conformance.embedded.processes import (
     standalone,
 )
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.conformance.embedded.processes"]
 
 USER = """

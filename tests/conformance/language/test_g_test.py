@@ -12,6 +12,8 @@ from conformance.language.calendar import day_weight, days_by_year
 from conformance.language.g_test import MIN_EXPECTED, g_test
 from tests.profiles import FACTOR
 
+pytestmark = pytest.mark.slow
+
 YEARS = [1.0, 1.1, 1.21, 1.15, 1.265, 1.392, 1.531]
 STORES = [90.0, 65.0, 48.0, 16.0, 12.6, 9.6, 5.6, 90.0]
 EVEN = [1.0] * 9

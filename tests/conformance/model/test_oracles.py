@@ -27,6 +27,8 @@ from generator.fuzzing.strategies import documents, invalid_documents
 from tests.judging import ROOT
 from tests.profiles import examples
 
+pytestmark = pytest.mark.slow
+
 MODEL = load_model(ROOT)
 NAMES = list(MODEL.collections)
 

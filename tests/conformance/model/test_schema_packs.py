@@ -25,6 +25,8 @@ from generator.loader import load
 from tests.conformance.model.schema_packs import SPOILERS, Pack, packs, write
 from tests.profiles import examples
 
+pytestmark = pytest.mark.slow
+
 #: Families that say something of a model without configuration files of its own.
 FAMILIES = (
     "counts",

@@ -20,6 +20,8 @@ from conformance.patterns.backtracking import MAX_STEPS, explodes, slow
 from conformance.patterns.portability import unportable
 from tests.judging import ROOT
 
+pytestmark = pytest.mark.slow
+
 EXPONENTIAL = [
     "^([A-Za-z .'-]+)+$", "^(a|a)*$", "^(a*)*$", "^(a+)+$", "^(a|aa)+$", "^(ab|a|b)*$", "^(a+b?)+$", "^((ab)*)*$",
     "^(x+x+)+y$", "^([a-z]{1,64}){1,64}$", "^([0-9]{1,3}-?){20}$", "^(a?){30}a{30}$", "^(a{0,30}){0,30}$",

@@ -29,6 +29,8 @@ from tests.conformance.report.browser import CHROMIUM, Browser, chromium
 from tests.conformance.report.report_example import LONG, MEASURED, REPORT, SHARES, TARGET, result
 from tests.root import ROOT
 
+pytestmark = pytest.mark.node
+
 TARGET_CATEGORY = "The target or the configuration could not be used"
 RULE = Rule(
     "references.children.parent_id",
@@ -131,7 +133,7 @@ def test_each_result_is_in_one_category_of_allure_2_and_3(status: str, message: 
 
 CONFTEST = """
 import allure_commons
-from conformance.report.allure import labels, epic
+from conformance.report.allure.labels import labels, epic
 from conformance.report.allure.pytest_plugin import RuleIdentity, results_only
 from tests.conformance.report.report_example import REPORT, SHARES
 
@@ -149,7 +151,7 @@ SUITE = """
 from dataclasses import replace
 
 import pytest
-from conformance.report.allure import labels, epic
+from conformance.report.allure.labels import labels, epic
 from conformance.report.allure.pytest_plugin import attach, marks
 from tests.conformance.report.report_example import REPORT, SHARES
 

@@ -16,7 +16,10 @@ from conformance.results import Sample
 from tests.conformance.report.browser import CHROMIUM, Browser, chromium
 from tests.conformance.report.report_example import MEASURED, REPORT, SHARES, report, result
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: apt-get install chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: apt-get install chromium"),
+]
 
 BROKEN = [each.id for each in REPORT.results if each.status in ("failed", "error")]
 PHONE, DESK = 360, 1200

@@ -22,6 +22,8 @@ from conformance.run.measurements import measured
 from tests.conformance.report.report_example import result
 from tests.judging import context_for
 
+pytestmark = pytest.mark.server
+
 Document = dict[str, Any]
 
 

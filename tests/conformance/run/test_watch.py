@@ -31,6 +31,8 @@ from tests.conformance.embedded.processes import Process
 from tests.conformance.report.report_example import REPORT, report, result
 from zava.verdict.watch import _View, what
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]

@@ -27,6 +27,8 @@ from conformance.server.provision import PARTS, Change, _creating, apply, plan, 
 from conformance.server.provision_script import as_mongosh
 from tests.root import ROOT
 
+pytestmark = pytest.mark.server
+
 Documents = Database[dict[str, Any]]
 
 

@@ -26,6 +26,8 @@ from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
 from tests.models import write_model
 
+pytestmark = pytest.mark.server
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]

@@ -25,6 +25,8 @@ from tests.edge.bridge.pair import Pair, edge, failing, pair, paired, synced, te
 from tests.judging import ROOT
 from tests.link import Link
 
+pytestmark = pytest.mark.server
+
 __all__ = ["edge", "failing", "pair", "synced", "telling"]
 
 

@@ -19,6 +19,8 @@ from edge.document_keys import name_of
 from edge.store.store import Store
 from tests.edge.bridge.pair import SECRET, Document, Pair, edge, pair, paired, synced
 
+pytestmark = pytest.mark.ditto
+
 __all__ = ["edge", "pair", "synced"]
 
 

@@ -31,6 +31,8 @@ from tests.edge.bridge.bridge_process import DOCUMENTS, NAMES, PHASES, original
 from tests.edge.bridge.pair import Document, edge_model
 from tests.judging import ROOT
 
+pytestmark = pytest.mark.ditto
+
 #: Seconds a process gets to come into the phase in which it is to be killed.
 PATIENCE: Final = 30.0
 Place = tuple[str, str]

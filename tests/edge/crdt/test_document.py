@@ -26,6 +26,8 @@ from tests.edge.crdt.devices import IDS, SITES, names, run_devices, some_operati
 from tests.judging import ROOT
 from tests.profiles import examples
 
+pytestmark = pytest.mark.slow
+
 
 def test_devices_converge_and_no_acknowledged_write_is_lost_but_by_a_named_rule() -> None:
     run_devices(150, 25)

@@ -19,7 +19,10 @@ from tests.edge.crdt.crdt_mutations import BY_THE_REAL_STORE, FIND, NOTICED
 from tests.edge.crdt.devices import some_operations
 from tests.profiles import examples
 
-pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+pytestmark = [
+    pytest.mark.ditto,
+    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
+]
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from edge.store.commits import Commits
 from edge.store.store import Store
 from tests.edge.bridge.pair import Pair, edge, pair, synced
 
+pytestmark = pytest.mark.ditto
+
 __all__ = ["edge", "pair", "synced"]
 
 _NAMES = ["things", "people"]

@@ -21,6 +21,8 @@ from edge.store.sdk import unavailable
 from edge.store.store import BATCH, MAX_NAME, Document, OnConflict, StatementError, Store, identifier
 from tests.profiles import examples
 
+pytestmark = pytest.mark.ditto
+
 #: Seconds within which what is expected happens on a busy machine.
 SOON = 30.0
 numbers = count()

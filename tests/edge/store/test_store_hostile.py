@@ -21,6 +21,8 @@ from edge.store.sdk import unavailable
 from edge.store.store import BATCH
 from tests.judging import ROOT
 
+pytestmark = pytest.mark.ditto
+
 #: Seconds after which a process counts as hanging, on a busy machine.
 PATIENCE = 60.0
 PACKAGES = Path(sysconfig.get_path("purelib"))
@@ -29,7 +31,7 @@ BEGIN = """
 import os, resource, signal, sys, threading, time
 from pathlib import Path
 from conformance.errors import TargetError
-from edge.store import Store
+from edge.store.store import Store
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes from its children
 def told(work):
     try:

@@ -209,7 +209,7 @@ def test_every_name_of_a_condition_is_looked_up(verdict: Verdict, filled: Databa
         "inventory has no field 'first'",
         "deleted is never 7: the schema refuses it",
         "inventory has no field 'second'",
-        "users have no attribute 'name'; it is not in permission_users.attributes",
+        "users have no attribute 'name'; it is not in users.attributes",
     ]
 
 
@@ -295,7 +295,7 @@ def test_while_nobody_is_known_the_definition_of_users_fails(
     assert failed(outcomes) == {"permissions._config.users"}
     (sample,) = outcomes["permissions._config.users"].samples
     assert sample.why == "no document of stores makes a user known: nobody may do anything"
-    assert sample.ref == f"config/{PERMISSIONS_FILE}: permission_users.collection"
+    assert sample.ref == f"config/{PERMISSIONS_FILE}: users.collection"
 
 
 @pytest.mark.parametrize("broken", [None, ""])

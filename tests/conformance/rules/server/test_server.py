@@ -32,6 +32,8 @@ from conformance.server.metadata import LiveCollection
 from conformance.server.provision import apply, plan
 from tests.root import ROOT
 
+pytestmark = pytest.mark.server
+
 Documents = Database[dict[str, Any]]
 
 

@@ -23,6 +23,8 @@ from tests.root import ROOT
 from tests.torture.arena import Arena, arena_of
 from tests.torture.faults import FAULTS
 
+pytestmark = [pytest.mark.server, pytest.mark.ditto]
+
 #: Faults that can follow each other in one run.
 MIXED: Final = ("killed", "clock_swings", "server_killed", "link_cut", "images_off", "transactions", "commits_in_doubt")
 _CLOCKS: Final = ("clock_back", "clock_forward", "clock_swings")

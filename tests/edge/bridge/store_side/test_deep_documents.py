@@ -14,6 +14,8 @@ from edge.store.store import Store
 from edge.values import MAX_DEPTH
 from tests.edge.bridge.pair import Pair, edge, pair, synced
 
+pytestmark = pytest.mark.ditto
+
 __all__ = ["edge", "pair", "synced"]
 
 LIVE = pytest.mark.parametrize("live", [False, True], ids=["between runs", "live"])

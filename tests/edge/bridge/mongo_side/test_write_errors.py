@@ -11,6 +11,8 @@ from pymongo.errors import OperationFailure, WriteError
 
 from tests.edge.bridge.pair import Document, Pair, edge, failing, pair, synced, telling
 
+pytestmark = pytest.mark.ditto
+
 __all__ = ["edge", "failing", "pair", "synced", "telling"]
 
 #: What the server answers where another transaction holds the document.

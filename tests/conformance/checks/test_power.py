@@ -17,6 +17,8 @@ from conformance.language.g_test import POWER, g_test
 from conformance.model.loading import load_model
 from tests.root import ROOT
 
+pytestmark = pytest.mark.slow
+
 TEXT: Final = (ROOT / "docs" / "TESTING.md").read_text(encoding="utf-8")
 MODEL: Final = load_model(ROOT)
 SETTINGS: Final = Settings()

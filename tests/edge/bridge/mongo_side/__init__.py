@@ -1,0 +1,1 @@
+"""tests/edge/bridge/mongo_side."""

@@ -1,0 +1,41 @@
+"""What a test needs beside Python, as markers: `server`, `ditto`, `browser`, `node`, `slow`.
+
+A test has a marker where its module says so (``pytestmark``), or where it uses a fixture that starts something. A test
+without the marker that starts a server or a store all the same fails, so that `make check` (`-m quick`) needs neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NoReturn
+
+import pytest
+
+from conformance.embedded.server import EmbeddedServer
+from edge.store.store import Store
+
+#: Fixtures that start something, and the marker of every test that uses them, directly or through other fixtures.
+STARTING: Final = {"server": "server", "workplace": "server", "guarded": "server", "pair": "ditto"}
+#: What the quick tests do without.
+NEEDS: Final = ("server", "ditto", "browser", "node", "slow", "soak")
+
+
+def mark(item: pytest.Item) -> None:
+    """Add the markers that follow from fixtures, and `quick` where a test needs nothing."""
+    for name in STARTING.keys() & set(getattr(item, "fixturenames", ())):
+        item.add_marker(STARTING[name])
+    if not any(item.get_closest_marker(need) for need in NEEDS):
+        item.add_marker("quick")
+
+
+@pytest.fixture(autouse=True)
+def starts_nothing_unmarked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that starts what its markers do not name."""
+    for need, kind, method in (("server", EmbeddedServer, "start"), ("ditto", Store, "__init__")):
+        if request.node.get_closest_marker(need) is None:
+
+            def refuse(*_: object, need: str = need, **__: object) -> NoReturn:
+                pytest.fail(f"this test needs the marker {need}")
+
+            monkeypatch.setattr(kind, method, refuse)
+    yield

@@ -1,0 +1,22 @@
+"""Which tests one worker of pytest-xdist runs one after the other: those of a file, because they share a server.
+
+The fault catalogue is one file and a third of the time, so it is divided: each part makes databases of its own.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from xdist.scheduler.loadfile import LoadFileScheduling
+
+_DIVIDED: Final = "tests/faults/test_faults.py"
+_PARTS: Final = 6
+
+
+class FileScheduling(LoadFileScheduling):
+    """As `--dist loadfile`, but for the divided file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, name = nodeid.partition("::")
+        return f"{file} {zlib.crc32(name.encode()) % _PARTS}" if file == _DIVIDED else file
