@@ -1,0 +1,50 @@
+"""The maps of the tree in README.md and docs/ARCHITECTURE.md name what exists, and all of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pytest
+
+from tests.root import ROOT
+
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE: Final = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PACKAGES: Final = ("conformance", "edge", "generator", "mcp_servers", "zava")
+#: Rows of a map: what it names, and the files to start at.
+ROW: Final = re.compile(r"^\| (`[\w/]+`(?:, `[\w/]+`)*) \|.*\| (`.+`) \|$", re.MULTILINE)
+
+
+def starts(text: str) -> dict[str, list[str]]:
+    """The files to start at, by the folder that the row names."""
+    return {
+        folder.strip("/"): re.findall(r"`([^`]+)`", files)
+        for folders, files in ROW.findall(text)
+        for folder in re.findall(r"`([^`]+)`", folders)
+    }
+
+
+def test_architecture_map_names_every_package() -> None:
+    packages = {str(path.parent.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("__init__.py")}
+    assert packages == starts(ARCHITECTURE).keys() - {"suites"}
+
+
+def test_readme_map_names_every_folder_of_code_and_model() -> None:
+    assert {*PACKAGES, "schemas", "config", "suites", "tests", "examples"} == starts(README).keys()
+
+
+@pytest.mark.parametrize("text", [README, ARCHITECTURE], ids=["README", "ARCHITECTURE"])
+def test_files_to_start_at_exist(text: str) -> None:
+    assert [
+        (folder, file)
+        for folder, files in starts(text).items()
+        for file in files
+        if not (ROOT / folder / file).exists() and not (ROOT / file).exists()
+    ] == []
+
+
+def test_files_that_the_architecture_names_exist() -> None:
+    named = set(re.findall(rf"`((?:{'|'.join(PACKAGES)}|suites|tests|config|schemas)/[\w/.]+)`", ARCHITECTURE))
+    assert len(named) > 40
+    assert [name for name in named if not (ROOT / name).exists()] == []
