@@ -1,8 +1,10 @@
-"""No sentence of the manual begins with a headless relative clause, such as "What is broken is listed below"."""
+"""The manual begins no sentence with a headless clause, such as "What is broken is listed", and uses no retired term."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -71,3 +73,34 @@ def test_no_sentence_begins_with_a_headless_clause(path: Path) -> None:
 )
 def test_the_pattern_finds_headless_clauses_only(text: str, found: list[str]) -> None:
     assert headless(text) == found
+
+
+# Retired terms
+
+RETIRED: Final = (ROOT / "tests" / "docs" / "retired_terms.txt").read_text(encoding="utf-8").splitlines()
+
+
+def spelling(page: Path) -> list[str]:
+    """Return what `make lint` reports for a page."""
+    retired = re.findall(
+        r"^RETIRED := --dictionary (\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    command = [sys.executable, "-m", "codespell_lib", "--dictionary", str(ROOT / retired[0]), str(page)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == (65 if done.stdout else 0), done.stderr
+    return [line.rpartition(": ")[2] for line in done.stdout.splitlines()]
+
+
+def test_each_retired_term_is_reported_with_its_replacement(tmp_path: Path) -> None:
+    terms = [line.split("->") for line in RETIRED]
+    page = tmp_path / "page.md"
+    page.write_text("".join(f"It is {term} here.\n" for term, _ in terms), encoding="utf-8")
+    reported = [line.split(" ==> ")[0] for line in spelling(page)]
+    assert len(reported) > 15
+    assert reported == [term for term, _ in terms]
+
+
+def test_code_may_keep_retired_terms(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("The key `mend` is read.\n\n```yaml\nmend: Restore it.\n```\n", encoding="utf-8")
+    assert spelling(page) == []
