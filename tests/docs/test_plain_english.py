@@ -1,4 +1,4 @@
-"""The manual begins no sentence with a headless clause, such as "What is broken is listed", and uses no retired term."""
+"""The manual has no headless sentences, such as "What is broken is listed", and no retired terms."""
 
 from __future__ import annotations
 
