@@ -38,7 +38,7 @@ mutants: $(STAMP) $(VENV)/.installed-mutants  ## are wrong rules noticed: mutati
 
 lint: $(STAMP)  ## style, spelling, types, and which package may import which
 	$(BIN)/codespell
-	$(BIN)/codespell $(RETIRED) README.md CONTRIBUTING.md docs
+	$(BIN)/codespell $(RETIRED) README.md CONTRIBUTING.md docs examples/ditto_queries.md
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
