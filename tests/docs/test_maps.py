@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -48,3 +49,21 @@ def test_files_that_the_architecture_names_exist() -> None:
     named = set(re.findall(rf"`((?:{'|'.join(PACKAGES)}|suites|tests|config|schemas)/[\w/.]+)`", ARCHITECTURE))
     assert len(named) > 40
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+PAGES: Final = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: A file of the tree in backquotes, such as `tests/faults/test_faults.py`.
+FILE: Final = re.compile(rf"`((?:{'|'.join(PACKAGES)}|suites|tests|config|schemas|examples|docs)/[\w/.-]+\.\w+)`")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_files_that_a_page_names_exist(path: Path) -> None:
+    assert [name for name in FILE.findall(path.read_text(encoding="utf-8")) if not (ROOT / name).is_file()] == []
+
+
+def test_make_targets_that_contributing_names_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(
+        re.findall(r"(?:^ *|`)make ([a-z]+)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert {"check", "test"} <= named <= targets
