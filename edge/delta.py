@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bson import Int64
 
-from edge.store.store import identifier
+from edge.store.statements import identifier
 from edge.values import Unsyncable
 
 Document = dict[str, Any]

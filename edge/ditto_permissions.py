@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from conformance.ditto.permissions import CHANGES, Operation, Permissions, User, allowed, in_ditto_id
-from conformance.language.conditions import Always, Comparison, Condition, Every, Some, comparisons, to_dql
+from conformance.language.condition_translation import to_dql
+from conformance.language.conditions import Always, Comparison, Condition, Every, Some, comparisons
 from conformance.model.collection import Collection, IdMapping, Model
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 
 #: What Ditto's permissions are about, and the operations that each covers.
 KINDS: Final[Mapping[str, Sequence[Operation]]] = {"read": ("read",), "write": CHANGES}

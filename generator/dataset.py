@@ -12,7 +12,7 @@ from typing import Final
 
 from conformance.config.configuration import Configuration
 from conformance.config.settings import Settings
-from conformance.embedded.server import dataset_lock
+from conformance.embedded.locks import dataset_lock
 from conformance.errors import ConfigurationError
 from conformance.extras import require
 from conformance.files.writing import write_text

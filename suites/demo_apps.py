@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edge.store.observer import Observer
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 
 Document = dict[str, Any]
 

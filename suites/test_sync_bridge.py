@@ -24,7 +24,8 @@ from conformance.server.target import Target
 from edge.bridge.bridge import Bridge
 from edge.bridge.state.state import State
 from edge.bridge.synced_collection import Synced
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 from suites.canonical import canonical, text, texts
 from suites.edge_dataset import Document, dataset
 

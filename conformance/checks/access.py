@@ -29,6 +29,7 @@ from conformance.ditto.permissions import (
     known_users,
 )
 from conformance.ditto.subscriptions import Device, Subscription, Subscriptions, values_for
+from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import (
     Always,
     Attribute,
@@ -39,7 +40,6 @@ from conformance.language.conditions import (
     Some,
     comparisons,
     holds,
-    to_mongo,
 )
 from conformance.language.witnesses import named, representatives, states_of
 from conformance.model.collection import Collection

@@ -18,7 +18,8 @@ from pymongo.database import Database
 
 from conformance.ditto.permissions import CHANGES, Operation, User
 from conformance.files.strict_files import Strict, parse_file
-from conformance.language.conditions import Always, Condition, Parameter, Reader, Scalar, bind, comparisons, unexpected
+from conformance.language.condition_parser import Reader, unexpected
+from conformance.language.conditions import Always, Condition, Parameter, Scalar, bind, comparisons
 from conformance.language.dql_fields import fields_named
 from conformance.model.collection import Model
 from conformance.text.paths import value_at

@@ -25,13 +25,12 @@ from typing import Any, TypedDict
 import platformdirs
 from pymongo.errors import PyMongoError
 
-from conformance.embedded import mongod as mongod
+from conformance.embedded import mongod
+from conformance.embedded.locks import dataset_lock as dataset_lock
+from conformance.embedded.locks import flock, open_lock, unusable
 from conformance.embedded.mongod import find_mongod
 from conformance.errors import TargetError
 from conformance.files.packaged import program
-
-if sys.platform != "win32":
-    import fcntl
 
 __all__ = ["EmbeddedServer", "cache_directory", "dataset_lock", "find_mongod"]
 
@@ -63,20 +62,6 @@ def cache_directory(root: Path) -> Path:
     return Path(base).expanduser() / f"{resolved.name}-{digest}"
 
 
-def _flock(handle: int, *, exclusive: bool, wait: bool = False) -> bool:
-    if sys.platform == "win32":
-        raise TargetError(f"the embedded server runs on Linux x86-64 and macOS only: {mongod.ELSEWHERE}")
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
 def _until(condition: Callable[[], object], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -84,34 +69,6 @@ def _until(condition: Callable[[], object], seconds: float) -> bool:
             return False
         time.sleep(POLL)
     return True
-
-
-@contextlib.contextmanager
-def dataset_lock(directory: Path, *, exclusive: bool, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock on the data of the directory: exclusive to regenerate it, shared to read it.
-
-    Waits as long as it takes; calls ``waiting()`` once if it has to wait. The lock is dropped when its holder
-    dies, in whatever way. Raises TargetError when the directory cannot be used.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        handle = _open(directory / "dataset.lock")
-    except OSError as error:
-        raise TargetError(_unusable(directory, error)) from error
-    try:
-        if not _flock(handle, exclusive=exclusive):
-            if waiting is not None:
-                waiting()
-            _flock(handle, exclusive=exclusive, wait=True)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _unusable(directory: Path, error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    problem = f"cannot use {directory} for the embedded server: {error.strerror}{where}"
-    return f"{problem}; set ZAVA_CACHE_DIR to another directory"
 
 
 class EmbeddedServer:
@@ -166,8 +123,8 @@ class EmbeddedServer:
                 (self.directory / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._start_lock():
                 if self._users is None:
-                    self._users = _open(self.directory / "users.lock")
-                    _flock(self._users, exclusive=False, wait=True)
+                    self._users = open_lock(self.directory / "users.lock")
+                    flock(self._users, exclusive=False, wait=True)
                 state = self._running()
                 if state is None or not self._ready(state):
                     state = self._launch()
@@ -175,7 +132,7 @@ class EmbeddedServer:
             with contextlib.suppress(TargetError, OSError):
                 self.stop()
             if isinstance(error, OSError):
-                raise TargetError(_unusable(self.directory, error)) from error
+                raise TargetError(unusable(self.directory, error)) from error
             raise
         self.uri, self.pid = state["uri"], state["pid"]
         return self.uri
@@ -189,10 +146,10 @@ class EmbeddedServer:
             with self._start_lock():
                 state = self._state()
                 # Without a state it never was up; the supervisor sees that nobody waits for it any more.
-                if _flock(users, exclusive=True) and state is not None:
+                if flock(users, exclusive=True) and state is not None:
                     self._shut_down(state)
         except OSError as error:
-            raise TargetError(_unusable(self.directory, error)) from error
+            raise TargetError(unusable(self.directory, error)) from error
         finally:
             os.close(users)
 
@@ -206,18 +163,18 @@ class EmbeddedServer:
 
     @contextlib.contextmanager
     def _start_lock(self) -> Iterator[None]:
-        handle = _open(self.directory / "start.lock")
+        handle = open_lock(self.directory / "start.lock")
         try:
-            if not _until(lambda: _flock(handle, exclusive=True), START_SECONDS + STOP_SECONDS):
+            if not _until(lambda: flock(handle, exclusive=True), START_SECONDS + STOP_SECONDS):
                 raise TargetError(f"another process is still starting the server in {self.directory}: try again")
             yield
         finally:
             os.close(handle)
 
     def _free(self, lock: str) -> bool:
-        handle = _open(self.directory / lock)
+        handle = open_lock(self.directory / lock)
         try:
-            return _flock(handle, exclusive=False)
+            return flock(handle, exclusive=False)
         finally:
             os.close(handle)
 

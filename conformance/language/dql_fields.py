@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from conformance.language.conditions import Scalar, literal, scan
+from conformance.language.condition_parser import literal, scan
+from conformance.language.conditions import Scalar
 
 #: Words of DQL that are no field's, unless in back quotes.
 _KEYWORD: Final = re.compile(

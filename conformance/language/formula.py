@@ -39,6 +39,7 @@ from conformance.language.expressions import (
     typed,
 )
 from conformance.language.lookups import Lookup
+from conformance.language.operators import ARITHMETIC, COMPARISON, ROUNDING
 from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.model.kinds import MAX_INTEGER
 from conformance.text.rendering import shorten
@@ -164,7 +165,7 @@ class Formula:
         return {"$literal": node.value}
 
     def _binary(self, node: ast.BinOp) -> Expression:
-        operator = _ARITHMETIC.get(type(node.op))
+        operator = ARITHMETIC.get(type(node.op))
         if operator is None:
             raise self._wrong(f"the operator of {ast.unparse(node)!r} is not allowed")
         if isinstance(node.op, ast.Div) and not (isinstance(node.right, ast.Constant) and node.right.value):
@@ -175,9 +176,9 @@ class Formula:
         sides = [self._compile(side) for side in (node.left, *node.comparators)]
         tests = []
         for operator, left, right in zip(node.ops, sides[:-1], sides[1:], strict=True):
-            if type(operator) not in _COMPARISON:
+            if type(operator) not in COMPARISON:
                 raise self._wrong(f"the comparison of {ast.unparse(node)!r} is not allowed")
-            tests.append({_COMPARISON[type(operator)]: [left, right]})
+            tests.append({COMPARISON[type(operator)]: [left, right]})
         return tests[0] if len(tests) == 1 else {"$and": tests}
 
     def _boolean(self, node: ast.BoolOp) -> Expression:
@@ -262,7 +263,7 @@ class Formula:
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.BinOp):
-            return _ARITHMETIC[type(node.op)][1](self._value(node.left, columns), self._value(node.right, columns))
+            return ARITHMETIC[type(node.op)][1](self._value(node.left, columns), self._value(node.right, columns))
         if isinstance(node, ast.Name | ast.Attribute):
             return columns[ast.unparse(node)][0]
         if isinstance(node, ast.Subscript):
@@ -275,8 +276,8 @@ class Formula:
             if name == "or_zero":
                 values, mask = columns[ast.unparse(node.args[0])]
                 return values if mask is None else np.where(mask, values, 0.0)
-            if name in _ROUNDING:
-                return _ROUNDING[name](self._value(node.args[0], columns))
+            if name in ROUNDING:
+                return ROUNDING[name](self._value(node.args[0], columns))
         raise self._wrong(f"{ast.unparse(node)!r} cannot make a value: equations are arithmetic")
 
 
@@ -289,23 +290,4 @@ _MONGO: Final[Mapping[type[ast.expr], Callable[[Formula, Any], Expression]]] = {
     ast.BoolOp: Formula._boolean,
     ast.Subscript: Formula._subscript,
     ast.Call: Formula._call,
-}
-_ARITHMETIC: Final[Mapping[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]]] = {
-    ast.Add: ("$add", np.add),
-    ast.Sub: ("$subtract", np.subtract),
-    ast.Mult: ("$multiply", np.multiply),
-    ast.Div: ("$divide", np.divide),
-}
-_COMPARISON: Final[Mapping[type[ast.cmpop], str]] = {
-    ast.Eq: "$eq",
-    ast.NotEq: "$ne",
-    ast.Lt: "$lt",
-    ast.LtE: "$lte",
-    ast.Gt: "$gt",
-    ast.GtE: "$gte",
-}
-_ROUNDING: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "half_up": lambda value: np.floor(value + 0.5),
-    "floor": np.floor,
-    "ceil": np.ceil,
 }

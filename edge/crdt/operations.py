@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from edge.crdt.document import Counter, Document, Field, FieldPath, Map, Register, Tally
 from edge.crdt.hybrid_clock import Stamp
-from edge.store.store import OnConflict, identifier
+from edge.store.statements import OnConflict, identifier
 
 Statement = tuple[str, dict[str, Any]]
 

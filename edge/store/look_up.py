@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from edge.document_keys import key_of
 from edge.store.shapes import alike
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 
 Document = dict[str, Any]
 

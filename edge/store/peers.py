@@ -14,7 +14,8 @@ from typing import Any
 from conformance.errors import ConfigurationError, TargetError
 from edge.store.observer import Document
 from edge.store.sdk import load, said
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 
 
 class Peer:

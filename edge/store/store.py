@@ -25,13 +25,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from conformance.errors import TargetError
 from conformance.text.rendering import shorten
@@ -40,36 +38,17 @@ from edge.store.commits import Commits
 from edge.store.observer import Document, Observer
 from edge.store.place import require_place
 from edge.store.shapes import alike
+from edge.store.statements import BATCH, Mutation, OnConflict, StatementError, batches, joined, source
 
-#: Documents of one INSERT, and _ids of one DELETE or EVICT.
-BATCH: Final = 1_000
 #: Seconds that closing may take: what runs is cancelled first, so a tenth of one is usual.
 PATIENCE: Final = 10.0
 #: Bytes that must be free to open a store: on a full disk the SDK ends the process. A thousand documents were seen to
 #: take 35 MB for a moment.
 ROOM: Final = 64 * 1024 * 1024
-#: Bytes of a collection's name; a longer one ends the process.
-MAX_NAME: Final = 255
 #: Peers sync only within one database; this one is the harness's own.
 _DATABASE: Final = "6f0c1a52-6d3a-4a53-9d8e-0a4c7a5a1b11"
 
-OnConflict = Literal["fail", "do nothing", "do update", "do update_local_diff", "do merge"]
 T = TypeVar("T")
-
-
-class StatementError(TargetError):
-    """The engine does not take a statement, its arguments or a document in it; the store itself is well."""
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """What a statement changed: the _ids, and the number of the local commit.
-
-    A commit is numbered even where nothing changed; ``commit`` is None for what is no change of documents at all.
-    """
-
-    ids: list[Any]
-    commit: int | None
 
 
 class Store:
@@ -158,7 +137,7 @@ class Store:
                     changed.append([each.value for each in result.mutated_document_ids()])
             return changed
 
-        done: list[list[Any]] = self._run(self._peer.store.transaction(scope), _joined(statements))
+        done: list[list[Any]] = self._run(self._peer.store.transaction(scope), joined(statements))
         return done
 
     def commit(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> int | None:
@@ -169,7 +148,7 @@ class Store:
                 (await transaction.execute(dql, arguments)).close()
             return await transaction.execute(*statements[-1])
 
-        with self._run(self._peer.store.transaction(scope), _joined(statements)) as result:
+        with self._run(self._peer.store.transaction(scope), joined(statements)) as result:
             number: int | None = result.commit_id
         return number
 
@@ -179,9 +158,9 @@ class Store:
         A refused statement writes none of its thousand; those before it stay.
         """
         clause = "" if on_conflict == "fail" else f" ON ID CONFLICT {on_conflict.upper()}"
-        dql = f"INSERT INTO {_source(collection)} DOCUMENTS (:documents){clause}"
+        dql = f"INSERT INTO {source(collection)} DOCUMENTS (:documents){clause}"
         number = 0
-        for some in _batches(documents):
+        for some in batches(documents):
             with self._run(self._peer.store.execute(dql, {"documents": some}), dql) as result:
                 number += len(some) if on_conflict == "fail" else len(result.mutated_document_ids())
         return number
@@ -210,16 +189,16 @@ class Store:
 
     def count(self, collection: str) -> int:
         """How many documents the collection holds; 0 for one that is not there, which Ditto does not tell apart."""
-        dql = f"SELECT count(*) AS n FROM {_source(collection)}"  # noqa: S608 - quoted
+        dql = f"SELECT count(*) AS n FROM {source(collection)}"  # noqa: S608 - quoted
         return int(self.execute(dql)[0]["n"])
 
     def delete(self, collection: str, ids: Iterable[Any]) -> list[Any]:
         """Delete documents by _id, on every device in time; the _ids that were there."""
-        return self._each_batch(f"DELETE FROM {_source(collection)} WHERE _id IN :ids", ids)  # noqa: S608 - quoted
+        return self._each_batch(f"DELETE FROM {source(collection)} WHERE _id IN :ids", ids)  # noqa: S608 - quoted
 
     def evict(self, collection: str, ids: Iterable[Any]) -> list[Any]:
         """Forget documents by _id on this device only; the _ids that were there."""
-        return self._each_batch(f"EVICT FROM {_source(collection)} WHERE _id IN :ids", ids)
+        return self._each_batch(f"EVICT FROM {source(collection)} WHERE _id IN :ids", ids)
 
     def validate_subscription(self, dql: str, arguments: Mapping[str, Any] | None = None) -> None:
         """Raise StatementError when the engine does not take the query as a subscription; it subscribes to nothing.
@@ -318,29 +297,3 @@ class Store:
 
     def _gone(self) -> TargetError:
         return TargetError(f"{self._directory}: the store is closed; open it again")
-
-
-def identifier(name: str) -> str:
-    """The name of a collection or field as it stands in DQL, whatever it holds; a path is such names joined by dots.
-
-    Raises StatementError for a name with NUL, which can stand in a document and in no statement.
-    """
-    if "\0" in name:
-        raise StatementError(f"{name!r}: a name with NUL cannot stand in DQL; rename the field")
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _source(collection: str) -> str:
-    if not 0 < len(collection.encode()) <= MAX_NAME:
-        raise StatementError(f"{shorten(collection)}: a collection's name has 1 to {MAX_NAME} bytes; shorten it")
-    return identifier(collection)
-
-
-def _joined(statements: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    return "; ".join(dql for dql, _ in statements)
-
-
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while some := list(islice(rest, BATCH)):
-        yield some

@@ -20,6 +20,7 @@ from conformance.model.collection import Collection, Field
 from conformance.model.document_validator import Breach
 from conformance.model.kinds import MAX_INTEGER, Kind, kind_of
 from conformance.text.rendering import shorten
+from generator.fuzzing.edits import constant, replaced, with_field, without_field
 from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS
 
 Document = dict[str, Any]
@@ -51,13 +52,13 @@ _EXTRA: Final = ("zz_extra", "zz.extra", "$zz", "", "$where", "zz\n", "_zz", "zÅ
 def _object(schema: Schema, fields: Iterable[Field], old: Document) -> Iterator[Broken]:
     """A document or a MAP with fixed keys: one missing, one too many, or one of them broken."""
     for name in schema.get("required", ()):
-        yield (name,), "required", "is missing", _without(old, name)
+        yield (name,), "required", "is missing", without_field(old, name)
     for name in _EXTRA:
-        yield (name,), "additionalProperties", "is not in the schema", _with(old, name, lambda: 1)
+        yield (name,), "additionalProperties", "is not in the schema", with_field(old, name, lambda: 1)
     for field in fields:
         if field.name in old:
             for parts, keyword, message, make in _value(field, old[field.name]):
-                yield (field.name, *parts), keyword, message, _with(old, field.name, make)
+                yield (field.name, *parts), keyword, message, with_field(old, field.name, make)
 
 
 def _value(field: Field, old: Any) -> Iterator[Broken]:
@@ -85,9 +86,9 @@ def _dictionary(schema: Schema, old: Document) -> Iterator[Broken]:
         others = {key: kept for key, kept in old.items() if key != first}
         for key in (*_EXTRA, f"{first}\n", f" {first}", f"{first}.{first}", f"${first}"):
             if not _matches(pattern, key):
-                yield (key,), "additionalProperties", "is no such key", _with(others, key, _constant(value))
+                yield (key,), "additionalProperties", "is no such key", with_field(others, key, constant(value))
         for parts, keyword, message, make in _broken(kind_of(inner), inner, value):
-            yield (first, *parts), keyword, message, _with(old, first, make)
+            yield (first, *parts), keyword, message, with_field(old, first, make)
 
 
 def _keys_like(pattern: str, wanted: int) -> Iterator[str]:
@@ -104,7 +105,7 @@ def _vector(schema: Schema, old: list[Any]) -> Iterator[Broken]:
         for position in sorted({0, len(old) - 1}):
             broken = chain(_broken("number", schema["items"], old[position]), [_itself("type", [0.5])])
             for _, keyword, message, make in broken:
-                yield (str(position),), keyword, message, _replaced(old, position, make)
+                yield (str(position),), keyword, message, replaced(old, position, make)
 
 
 # -- types ------------------------------------------------------------------------------------------------------------
@@ -293,20 +294,4 @@ _BREAKERS: Final[Mapping[Kind, Callable[[Schema, Any], Iterator[Broken]]]] = {
 
 
 def _itself(keyword: str, value: Any) -> Broken:
-    return (), keyword, shorten(value), _constant(value)
-
-
-def _constant(value: Any) -> Callable[[], Any]:
-    return lambda: value
-
-
-def _with(old: Document, name: str, make: Callable[[], Any]) -> Callable[[], Document]:
-    return lambda: {**old, name: make()}
-
-
-def _without(old: Document, name: str) -> Callable[[], Document]:
-    return lambda: {key: value for key, value in old.items() if key != name}
-
-
-def _replaced(old: list[Any], position: int, make: Callable[[], Any]) -> Callable[[], list[Any]]:
-    return lambda: [*old[:position], make(), *old[position + 1 :]]
+    return (), keyword, shorten(value), constant(value)

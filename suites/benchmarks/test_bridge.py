@@ -30,7 +30,8 @@ from edge.bridge.bridge import Bridge, Hooks
 from edge.bridge.state.state import State
 from edge.bridge.synced_collection import Synced, synced_collections
 from edge.store.sdk import unavailable
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 from suites.benchmarks.tables import Tables
 
 Document = dict[str, Any]

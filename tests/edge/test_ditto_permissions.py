@@ -30,7 +30,8 @@ from conformance.ditto.permissions import (
     user_of,
 )
 from conformance.errors import ConfigurationError
-from conformance.language.conditions import Always, Comparison, Some, to_mongo
+from conformance.language.condition_translation import to_mongo
+from conformance.language.conditions import Always, Comparison, Some
 from conformance.model.collection import IdMapping, Model
 from conformance.model.loading import load_model
 from edge.ditto_permissions import compiled, subscription

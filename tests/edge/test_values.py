@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 from conformance.connection.client import OPTIONS
 from conformance.model.collection import Collection, IdMapping
 from edge.store.sdk import unavailable
-from edge.store.store import StatementError, Store
+from edge.store.statements import StatementError
+from edge.store.store import Store
 from edge.values import MAX_DEPTH, MAX_DOCUMENT, MAX_ID, Unsyncable, ditto_id, stored_size, to_ditto, to_mongo
 from tests.models import collection_of, model_of
 from tests.profiles import examples

@@ -26,7 +26,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from conformance.embedded.server import EmbeddedServer, dataset_lock
+from conformance.embedded.locks import dataset_lock
+from conformance.embedded.server import EmbeddedServer
 from conformance.model.loading import load_model
 from tests.commands import Done, Workplace, copy_of_the_model, finish, left, state
 from tests.conformance.embedded.processes import ROOT, Process, eventually, running

@@ -26,7 +26,8 @@ from typing import Any, Final
 import cbor2
 
 from conformance.errors import TargetError
-from edge.store.store import StatementError, Store, identifier
+from edge.store.statements import StatementError, identifier
+from edge.store.store import Store
 from tests.torture import sabotage, strays
 from tests.torture.places import NAMES, device_id, fields_of, key_for
 

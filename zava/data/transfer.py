@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from conformance.embedded.server import dataset_lock
+from conformance.embedded.locks import dataset_lock
 from conformance.server.target import require_data
 from generator import dataset
 from generator.archive import transfer

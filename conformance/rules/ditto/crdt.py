@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from bson import ObjectId
 
 from conformance.checks.base import Context, Document, Rule, answer, listed
 from conformance.checks.document_scan import DocumentTest
+from conformance.checks.walk import walk
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
@@ -77,30 +77,6 @@ _SMALL: Final = {"anyOf": [{"not": {"bsonType": "long"}}, {"minimum": -MAX_INTEG
 
 def _first(find: Callable[[Collection, Document], Iterator[str]], collection: Collection) -> Callable[..., str | None]:
     return lambda document: next(find(collection, document), None)
-
-
-@dataclass(frozen=True)
-class Walked:
-    """One value of a document: its path for people, its own name, and how many names lead to it."""
-
-    path: str
-    name: str
-    depth: int
-    value: Any
-
-
-def walk(document: Mapping[str, Any]) -> Iterator[Walked]:
-    """Every value of a document, containers before what they hold; not recursive in Python."""
-    stack = [Walked(name, name, 1, value) for name, value in reversed(list(document.items()))]
-    while stack:
-        one = stack.pop()
-        yield one
-        inner: list[tuple[str, Any]] = []
-        if isinstance(one.value, Mapping):
-            inner = list(one.value.items())
-        elif isinstance(one.value, list):
-            inner = [(str(position), value) for position, value in enumerate(one.value)]
-        stack += [Walked(f"{one.path}.{name}", name, one.depth + 1, value) for name, value in reversed(inner)]
 
 
 def _arrays(_: Collection, document: Document) -> Iterator[str]:

@@ -22,6 +22,7 @@ from conformance.ditto.subscriptions import (
     values_for,
 )
 from conformance.errors import ConfigurationError
+from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import (
     Always,
     Comparison,
@@ -32,7 +33,6 @@ from conformance.language.conditions import (
     bind,
     comparisons,
     holds,
-    to_mongo,
 )
 from conformance.language.witnesses import impossible, representatives
 from conformance.model.collection import Collection, Model

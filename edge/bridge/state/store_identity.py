@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from conformance.errors import ConfigurationError
 from edge.bridge.state.state import State
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 
 #: The bridge's own collection in the store, which no device subscribes to.
 OWN: Final = "__bridge"

@@ -12,7 +12,8 @@ from edge.bridge.state.state import State
 from edge.delta import same
 from edge.document_keys import key_of
 from edge.store.look_up import look_up
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 
 _PAGE: Final = 100
 #: Seconds between two counts of a collection, at least, and the share of the time that counting it may take.

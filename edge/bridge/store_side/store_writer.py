@@ -24,7 +24,8 @@ from edge.delta import MISSING, Delta, Path, as_dql, diff, patched, same, value_
 from edge.document_keys import key_of
 from edge.store.commits import TOO_DEEP
 from edge.store.look_up import UNREADABLE, chunks, look_up
-from edge.store.store import ROOM, StatementError, Store, identifier
+from edge.store.statements import StatementError, identifier
+from edge.store.store import ROOM, Store
 
 Document = dict[str, Any]
 Statement = tuple[str, Mapping[str, Any]]

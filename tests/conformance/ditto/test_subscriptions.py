@@ -23,7 +23,8 @@ from conformance.ditto.subscriptions import (
     values_for,
 )
 from conformance.errors import ConfigurationError
-from conformance.language.conditions import Always, Comparison, Every, Parameter, to_mongo
+from conformance.language.condition_translation import to_mongo
+from conformance.language.conditions import Always, Comparison, Every, Parameter
 from conformance.model.collection import Model
 from conformance.model.loading import load_model
 from edge.store.store import Store

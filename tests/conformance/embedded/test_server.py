@@ -14,7 +14,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from pymongo.errors import OperationFailure
 
-from conformance.embedded.server import EmbeddedServer, cache_directory, dataset_lock, find_mongod
+from conformance.embedded.locks import dataset_lock
+from conformance.embedded.server import EmbeddedServer, cache_directory, find_mongod
 from conformance.embedded.supervisor import ports
 from conformance.errors import TargetError
 from tests.conformance.embedded.processes import (

@@ -12,6 +12,8 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
+from conformance.language.condition_parser import parse
+from conformance.language.condition_translation import to_dql, to_mongo
 from conformance.language.conditions import (
     Always,
     Attribute,
@@ -23,9 +25,6 @@ from conformance.language.conditions import (
     bind,
     comparisons,
     holds,
-    parse,
-    to_dql,
-    to_mongo,
 )
 from conformance.text.paths import value_at
 from edge.store.store import Store

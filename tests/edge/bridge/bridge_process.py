@@ -26,7 +26,8 @@ from conformance.model.loading import load_model
 from edge.bridge.bridge import Bridge, Hooks
 from edge.bridge.state.state import State
 from edge.bridge.synced_collection import Synced
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 from tests.edge.bridge.pair import SETTINGS, mapping_of
 
 #: The collections that are written to; what is made in people gets an ObjectId in MongoDB.

@@ -25,7 +25,8 @@ from edge.bridge.state.state import State
 from edge.bridge.state.unsynced_documents import Unsynced
 from edge.bridge.synced_collection import Synced
 from edge.store.sdk import unavailable
-from edge.store.store import Store, identifier
+from edge.store.statements import identifier
+from edge.store.store import Store
 from tests.conformance.embedded.processes import eventually
 from tests.models import collection_of, model_of
 

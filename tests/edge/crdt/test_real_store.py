@@ -14,7 +14,8 @@ from edge.crdt.hybrid_clock import Clock
 from edge.crdt.operations import Insert, Operation, Refused, statement
 from edge.crdt.replica import Replica
 from edge.store.sdk import unavailable
-from edge.store.store import StatementError, Store
+from edge.store.statements import StatementError
+from edge.store.store import Store
 from tests.edge.crdt.crdt_mutations import BY_THE_REAL_STORE, FIND, NOTICED
 from tests.edge.crdt.devices import some_operations
 from tests.profiles import examples

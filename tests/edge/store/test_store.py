@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from conformance.errors import TargetError
 from edge.store import store as store_module
 from edge.store.sdk import unavailable
-from edge.store.store import BATCH, MAX_NAME, Document, OnConflict, StatementError, Store, identifier
+from edge.store.statements import BATCH, MAX_NAME, OnConflict, StatementError, identifier
+from edge.store.store import Document, Store
 from tests.profiles import examples
 
 pytestmark = pytest.mark.ditto

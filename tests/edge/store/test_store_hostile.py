@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from edge.store.sdk import unavailable
-from edge.store.store import BATCH
+from edge.store.statements import BATCH
 from tests.judging import ROOT
 
 pytestmark = pytest.mark.ditto

@@ -1,0 +1,69 @@
+"""A condition in other words: as a filter of MongoDB, and as DQL with arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.language.conditions import (
+    Always,
+    Attribute,
+    Comparison,
+    Condition,
+    Every,
+    Parameter,
+    Scalar,
+    Some,
+    Value,
+    bson_type,
+)
+
+
+def to_mongo(condition: Condition) -> dict[str, Any]:
+    """The condition as a filter of MongoDB's; a parameter that is not bound stands as $$name, as in queries.yaml."""
+    if isinstance(condition, Every):
+        parts = [to_mongo(part) for part in condition.parts]
+        keys = [key for part in parts for key in part]
+        apart = len(set(keys)) == len(keys) and not any(key.startswith("$") for key in keys)
+        return {key: value for part in parts for key, value in part.items()} if apart else {"$and": parts}
+    if isinstance(condition, Some) and condition.parts:
+        return {"$or": [to_mongo(part) for part in condition.parts]}
+    if isinstance(condition, Comparison):
+        words = [_word(value) for value in condition.values]
+        if condition.operator == "!=":
+            return {condition.path: {"$ne": words[0], "$type": bson_type(condition.values[0])}}
+        given = words if isinstance(condition.value, tuple) else words[0]
+        return {condition.path: {"$in": given} if condition.operator == "IN" else given}
+    return {} if isinstance(condition, Always) and condition.holds else {"_id": {"$in": []}}
+
+
+def _word(value: Value) -> Scalar:
+    if isinstance(value, Parameter | Attribute):
+        return f"$${value.name}" if isinstance(value, Parameter) else f"$$user.{value.name}"
+    return value
+
+
+def to_dql(condition: Condition) -> tuple[str, dict[str, Any]]:
+    """The condition, bound, as DQL with its arguments: values never stand in the text.
+
+    A list is asked by array_contains: IN drops a document whose field is of another type than the list, whatever the
+    rest of the condition says.
+    """
+    arguments: dict[str, Any] = {}
+
+    def said(part: Condition) -> str:
+        if isinstance(part, Comparison):
+            name = f"value_{len(arguments)}"
+            arguments[name] = list(part.values) if part.operator == "IN" else part.value
+            path = quoted(part.path)
+            return f"array_contains(:{name}, {path})" if part.operator == "IN" else f"{path} {part.operator} :{name}"
+        if isinstance(part, Always) or not part.parts:
+            return "true" if isinstance(part, Every) or (isinstance(part, Always) and part.holds) else "false"
+        joined = " AND " if isinstance(part, Every) else " OR "
+        return "(" + joined.join(said(inner) for inner in part.parts) + ")"
+
+    return said(condition), arguments
+
+
+def quoted(path: str) -> str:
+    """A dotted path as it stands in DQL, where any name may be a keyword."""
+    return ".".join(f"`{name}`" for name in path.split("."))
