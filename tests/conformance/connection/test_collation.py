@@ -81,6 +81,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     return listener
 
 
+@pytest.mark.ditto
 def test_every_command_of_the_program_names_the_simple_collation(
     workplace: Workplace, uri: str, name: str, heard: Heard, mongo: Mongo, tmp_path: Path
 ) -> None:

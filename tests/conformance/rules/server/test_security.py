@@ -333,7 +333,7 @@ SAMPLES = [
     ("a key", "your_ditto_api_key", "abc", ["DITTO_API_KEY has a value that is no placeholder"]),
     ("a key that looks real", "your_ditto_api_key", HEX, ["DITTO_API_KEY has a value that is no placeholder"]),
     ("a password in the address", "username:password", "zava:" + "x7y8z9", ["a password in an address"]),
-    ("a key in a comment", "# Same seed", "# " + "AK" + "IA" + "Q3EGRZ7YTB2XWVU5", ["an AWS access key"]),
+    ("a key in a comment", "# Seed of the generator", "# " + "AK" + "IA" + "Q3EGRZ7YTB2XWVU5", ["an AWS access key"]),
     ("two faults", "BATCH_SIZE", "BATCHSIZE", ["BATCHSIZE is no setting", "BATCH_SIZE is missing"]),
 ]
 
