@@ -1,4 +1,4 @@
 """The Ditto store through its SDK, made safe: errors in one line, no hanging, no native abort.
 
-Imports conformance only. Start at store.py.
+Imports the keys of documents and conformance. Start at store.py.
 """
