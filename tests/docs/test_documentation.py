@@ -26,8 +26,14 @@ HOMONYMS = {
     ("conformance/report/allure/labels.py", "categories.json"),
     ("conformance/report/allure/html.py", "categories"),
 }
-#: A module a reader can hold in his head.
-LINES = 350
+#: Lines of a module, at most; and of those that are longer today, which may not grow.
+LINES = 300
+LONGER = {
+    "edge/bridge/bridge.py": 345,
+    "suites/conftest.py": 339,
+    "suites/test_demo_sales_rep.py": 323,
+    "suites/test_demo_worker.py": 315,
+}
 UNFINISHED = re.compile(r"\b(TODO|FIXME)\b")
 
 
@@ -154,7 +160,7 @@ def test_the_search_for_names_finds_one(project: Project) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_modules_are_short_and_finished(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= LINES
+    assert len(source.splitlines()) <= LONGER.get(relative(path), LINES)
     assert not UNFINISHED.search(source)
     assert ast.get_docstring(ast.parse(source))
 
