@@ -309,7 +309,8 @@ def test_a_connection_that_hangs_is_given_up(workplace: Workplace) -> None:
         done = workplace.zava("validate", "--uri", f"mongodb://127.0.0.1:{silent.getsockname()[1]}/")
     assert done.code == 3
     assert "no server answers at" in done.line
-    assert time.monotonic() - started < 10
+    # 5 s for the selection of a server, 2 s for each step towards the cause, and a busy machine.
+    assert time.monotonic() - started < 20
 
 
 @pytest.fixture

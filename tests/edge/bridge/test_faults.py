@@ -25,7 +25,7 @@ from tests.edge.bridge.pair import Pair, edge, failing, pair, paired, synced, te
 from tests.judging import ROOT
 from tests.link import Link
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.ditto]
 
 __all__ = ["edge", "failing", "pair", "synced", "telling"]
 
