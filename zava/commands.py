@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "trend": ("zava.verdict.diff", "How the saved runs went."),
     "sync": ("zava.servers.sync", "Run the bridge between MongoDB and a Ditto store."),
     "trigger-initial-sync": ("zava.servers.sync", "Let the bridge copy the documents again."),
+    "connector": ("zava.servers.connector", "Configure Ditto's connector as the model says."),
     "export": ("zava.data.transfer", "Write the collections into a folder."),
     "import": ("zava.data.transfer", "Bring an export back."),
     "import-source": ("zava.data.source", "Read the original dataset's catalogue."),

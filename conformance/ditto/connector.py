@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from conformance.config.settings import DATABASE_NAME, Settings, is_database_name
 from conformance.errors import ConfigurationError
@@ -29,6 +29,7 @@ CONNECTOR_FILE: Final = "ditto_connector_config.yaml"
 _ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string", "integer", "boolean"})
 #: Where it is said whether what is there already is copied.
 INITIAL_SYNC: Final = "settings.initial_sync"
+_COPIED: Final = "true, or devices never see what is there"
 #: A value that stands elsewhere, by the name of its setting or environment variable.
 PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
@@ -66,11 +67,23 @@ class MultipleFields(Exact):
 
 
 class Entry(Exact):
-    """What the connector does with one collection; ``id_mapping`` is idle where it is not synced."""
+    """What the connector does with one collection; ``id_mapping`` is idle where it is not synced.
+
+    ``initial_sync`` and ``strict_mode`` None: as the whole file's settings say.
+    """
 
     name: str
     sync_enabled: bool
     id_mapping: Annotated[MatchIds | SingleField | MultipleFields, Field(discriminator="mode")] | None = None
+    initial_sync: bool | None = None
+    strict_mode: bool | None = None
+    mode: Literal["native", "ejson"] = "native"
+
+    @model_validator(mode="after")
+    def _ejson_is_not_strict(self) -> Self:
+        if self.mode == "ejson" and self.strict_mode:
+            raise ValueError("mode ejson switches strict mode off, but strict_mode is true; remove one of the two")
+        return self
 
 
 class MongoSource(Exact):
@@ -153,18 +166,24 @@ def demands(config: ConnectorConfig) -> Sequence[Demand]:
     """What is asked of each value that its type leaves open."""
     given, retry = config.settings, config.settings.retry_strategy
     factor, endpoint, database = retry.backoff_multiplier, config.ditto.endpoint, config.mongodb.database
+    copied = given.initial_sync or all(each.initial_sync for each in config.collections if each.sync_enabled)
     safe = re.fullmatch(r"https://[^\s/@]+(/\S*)?", endpoint) or PLACEHOLDER.fullmatch(endpoint)
     rows: Sequence[tuple[str, object, bool, str]] = (
         ("connector_version", config.connector_version, 1 <= config.connector_version < 2, "1.0"),
         ("mongodb.database", database, is_database_name(PLACEHOLDER.sub("x", database)), DATABASE_NAME),
         ("ditto.endpoint", endpoint, bool(safe), "an https:// address"),
-        (INITIAL_SYNC, given.initial_sync, given.initial_sync, "true, or devices never see what is there"),
+        (INITIAL_SYNC, given.initial_sync, copied, _COPIED),
         ("settings.strict_mode", given.strict_mode, given.strict_mode is not None, "stated, true or false"),
         ("settings.rate_limit_per_second", given.rate_limit_per_second, given.rate_limit_per_second >= 0, "0 or more"),
         ("settings.batch_size", given.batch_size, 1 <= given.batch_size <= 10_000, "from 1 to 10,000"),
         ("settings.retry_strategy.max_retries", retry.max_retries, 0 <= retry.max_retries <= 100, "from 0 to 100"),
         ("settings.retry_strategy.backoff_multiplier", factor, 1 <= factor < math.inf, "1 or more"),
         ("settings.retry_strategy.jitter", retry.jitter, 0 <= retry.jitter <= 1, "a share from 0 to 1"),
+        *(
+            (f"collections[{position}].initial_sync", False, False, _COPIED)
+            for position, entry in enumerate(config.collections)
+            if entry.sync_enabled and entry.initial_sync is False
+        ),
     )
     return [Demand(*row) for row in rows]
 
@@ -181,7 +200,7 @@ def require_workable(model: Model, config: ConnectorConfig) -> None:
 
 def _unworkable(model: Model, config: ConnectorConfig) -> Iterator[tuple[Sequence[str | int], str]]:
     for demand in demands(config):
-        if not demand.met and demand.place != INITIAL_SYNC:
+        if not demand.met and demand.wanted != _COPIED:
             yield demand.place.split("."), f"is {shown(demand.value)}, must be {demand.wanted}"
     met = set()
     for position, entry in enumerate(config.collections):

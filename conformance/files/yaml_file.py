@@ -9,6 +9,7 @@ import yaml
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE: Final = "tag:yaml.org,2002:merge"
+_NULL: Final = "tag:yaml.org,2002:null"
 #: Values that a file may hold when its aliases are written out, and how deep they may be nested.
 MAX_VALUES: Final = 5_000_000
 MAX_DEPTH: Final = 100
@@ -45,6 +46,31 @@ def parse(text: str) -> Any:
 def compose(text: str) -> Any:
     """Return the root node of a YAML document, None if there is none. Raises yaml.YAMLError."""
     return yaml.compose(text, Loader=_Loader)
+
+
+def compose_all(text: str) -> list[Any]:
+    """Return the root node of every document that is not empty. Raises as `parse` does."""
+    loader = _Loader(text)
+    roots = []
+    try:
+        while loader.check_node():
+            root = loader.get_node()
+            check_size(root)
+            _check_keys(root, loader)
+            if root.tag != _NULL:
+                roots.append(root)
+    finally:
+        loader.dispose()
+    return roots
+
+
+def scalar(node: Any) -> Any:
+    """Return the value of a node that is neither a list nor a mapping."""
+    loader = _Loader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    finally:
+        loader.dispose()
 
 
 def pairs(node: Any) -> Iterator[tuple[Any, Any]]:

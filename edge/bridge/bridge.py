@@ -215,7 +215,7 @@ class Bridge:
             self._copy.begin([name for name in self._synced if self._copy.held(name)])
             for name in self._synced:
                 if not self._copy.begun(name):
-                    self._copy.begin([name]) if self._initial_sync else self._copy.skip(name)
+                    self._copy.begin([name]) if self._synced[name].copied(self._initial_sync) else self._copy.skip(name)
         return ChangeStream(self._database, list(self._synced), position, self._hooks.notice, self._jitter)
 
     def _settle(self, arrived: Arrived) -> None:

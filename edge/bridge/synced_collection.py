@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.ditto.connector import ConnectorConfig, require_workable
+from conformance.ditto.connector import CONNECTOR_FILE, ConnectorConfig, require_workable, shown
+from conformance.errors import ConfigurationError
+from conformance.files.strict_files import located
 from conformance.model.collection import Collection, IdMapping, Model
 from edge.values import Unsyncable, to_ditto, to_mongo
 
@@ -21,11 +23,17 @@ class Synced:
 
     collection: Collection
     mapping: IdMapping
+    #: Whether the documents that exist already are copied; None: as the settings of all collections say.
+    initial_sync: bool | None = None
 
     @property
     def name(self) -> str:
         """The collection's name, in MongoDB and in Ditto."""
         return self.collection.name
+
+    def copied(self, default: bool) -> bool:
+        """Return whether the documents that exist already are copied; ``default`` is the setting of all collections."""
+        return default if self.initial_sync is None else self.initial_sync
 
     def to_ditto(self, document: Mapping[str, Any]) -> Document:
         """A MongoDB document as the store holds it; Unsyncable when it cannot cross."""
@@ -56,4 +64,33 @@ def synced_collections(model: Model, config: ConnectorConfig) -> dict[str, Synce
     Raises ConfigurationError, one line, where nobody could sync by the configuration.
     """
     require_workable(model, config)
-    return {each.name: Synced(each, config.mappings[each.name]) for each in model if each.name in config.mappings}
+    _require_supported(model, config)
+    entries = {each.name: each for each in config.collections}
+    return {
+        each.name: Synced(each, config.mappings[each.name], entries[each.name].initial_sync)
+        for each in model
+        if each.name in config.mappings
+    }
+
+
+def _require_supported(model: Model, config: ConnectorConfig) -> None:
+    """Raise ConfigurationError for a setting of one collection that Ditto's connector has and the bridge has not.
+
+    A store has one strict mode, and the bridge converts values as mode native does.
+    """
+    common = config.settings.strict_mode
+    for position, entry in enumerate(config.collections):
+        if not entry.sync_enabled:
+            continue
+        where = located(model.config(CONNECTOR_FILE), ("collections", position, "mode"))
+        if entry.mode != "native":
+            raise ConfigurationError(
+                f"{where}: {entry.name} has mode {entry.mode}; the bridge supports native only;"
+                " use Ditto's connector, or write mode: native"
+            )
+        where = located(model.config(CONNECTOR_FILE), ("collections", position, "strict_mode"))
+        if entry.strict_mode not in (None, common):
+            raise ConfigurationError(
+                f"{where}: {entry.name} has strict_mode {shown(entry.strict_mode)}; the bridge uses that of settings"
+                f" for all collections, {shown(common)}; use Ditto's connector, or remove strict_mode here"
+            )

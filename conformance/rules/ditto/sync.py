@@ -109,8 +109,19 @@ def _maps(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
     if config.settings.strict_mode is None:
         return skipped("strict_mode is not stated: see sync._config.settings")
     fields = list(_kept_as(context.model, "map"))
-    why = f"is true, but {', '.join(fields)} are declared as MAPs"
-    problems = [Sample(why, ref=_ref("settings.strict_mode"))] if config.settings.strict_mode else []
+    stated = {entry.name: entry.strict_mode for entry in config.collections if entry.strict_mode is not None}
+    stated |= {entry.name: False for entry in config.collections if entry.mode == "ejson"}
+    places = {"settings.strict_mode": [name for name in context.model.collections if name not in stated]}
+    if not config.settings.strict_mode:
+        places = {}
+    for position, entry in enumerate(config.collections):
+        if stated.get(entry.name):
+            places[f"collections[{position}].strict_mode"] = [entry.name]
+    problems = [
+        Sample(f"is true, but {', '.join(concerned)} are declared as MAPs", ref=_ref(place))
+        for place, names in places.items()
+        if (concerned := [each for each in fields if each.partition(".")[0] in names])
+    ]
     return listed(context, len(fields), problems)
 
 
