@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,17 @@ def test_without_an_initial_sync_only_changes_cross(pair: Pair) -> None:
     assert pair.in_store("things", "new") == {}
     assert pair.in_store("things", "0002") == pair.in_mongo("things", _id="0002") == {"n": 2, "device": 1}
     assert pair.in_store("things", "0000") is None
+
+
+@pytest.mark.parametrize(("own", "copied"), [(True, 3), (False, 0)])
+def test_initial_sync_of_one_collection_overrides_the_settings(
+    server: MongoClient[Document], tmp_path: Path, synced: Mapping[str, Synced], own: bool, copied: int
+) -> None:
+    chosen = {**synced, "things": replace(synced["things"], initial_sync=own)}
+    with paired(server, tmp_path, chosen, initial_sync=not own) as pair:
+        pair.database["things"].insert_many(numbered(3))
+        pair.meet()
+        assert pair.store.count("things") == copied
 
 
 def test_what_both_sides_held_before_they_met(pair: Pair) -> None:

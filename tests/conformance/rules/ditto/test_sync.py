@@ -254,6 +254,16 @@ SAID = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("stated", ["strict_mode: false", "mode: ejson"])
+def test_collection_that_is_not_strict_is_not_reported(verdict: Verdict, stated: str) -> None:
+    mapping = "{mode: single_field, field: store_id}"
+    text = SHIPPED.replace("strict_mode: false", "strict_mode: true").replace(mapping, f"{mapping}\n    {stated}")
+    (sample,) = verdict(text)["sync._config.maps"].samples
+    assert sample.why == (
+        "is true, but categories.seasonal_multipliers, products.specifications, inventory.location are declared as MAPs"
+    )
+
+
 @pytest.mark.parametrize(("old", "new", "rule", "why"), SAID, ids=[row[3] for row in SAID])
 def test_what_is_said_of_an_alteration(verdict: Verdict, old: str, new: str, rule: str, why: str) -> None:
     assert SHIPPED.count(old) == 1
