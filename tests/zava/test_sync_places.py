@@ -16,6 +16,8 @@ from tests.commands import Done, Workplace
 from zava.terminal import progress_lines
 from zava.terminal.progress_lines import Lines, duration
 
+pytestmark = pytest.mark.ditto
+
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
