@@ -24,8 +24,6 @@ _LARGE_DOCUMENTS: Final = 36
 @contextmanager
 def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[], Path]) -> Iterator[Context]:
     """The context as it would be on the server that an edit describes."""
-    if wanted.get("embedded") is False:
-        context = replace(context, embedded=False)
     if wanted.get("images") is False:
         assert context.scratch is not None
         context = replace(context, scratch=_WithoutImages(context.scratch.client, context.scratch.name))
@@ -38,12 +36,15 @@ def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[
         with _images_expire(context.database.client, wanted["images_expire"]):
             yield context
         return
-    if wanted.get("oplog_full"):
+    if wanted.get("oplog_full") or wanted.get("fresh"):
         with EmbeddedServer(directory(), cache_gb=0.25, linger=0.2) as own, MongoClient[Document](own.uri) as client:
             apply(plan(context.model, client[context.database.name]), client[context.database.name])
-            for number in range(_LARGE_DOCUMENTS):
+            for number in range(_LARGE_DOCUMENTS if wanted.get("oplog_full") else 0):
                 client["filling"]["large"].insert_one({"_id": number, "zeros": bytes(_LARGE)})
-            yield replace(context, database=client[context.database.name], scratch=None, embedded=False)
+            found = replace(context, database=client[context.database.name], scratch=None, embedded=False)
+            if "version" in wanted:
+                found.__dict__["server_version"] = tuple(wanted["version"])
+            yield found
         return
     if not wanted.get("standalone"):
         yield context
