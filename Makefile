@@ -21,8 +21,11 @@ NPM_LOCK := --package-lock-only --omit-lockfile-registry-resolved --ignore-scrip
 conform: $(VENV)/.installed-all  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
 	$(BIN)/zava conform --embedded
 
+# Folders without a quick test, which need not be collected.
+BUSY := end_to_end suites torture examples
+
 check: lint  ## what a change needs first: lint, and all tests that need no server, store, browser or Node.js
-	$(BIN)/pytest tests -m quick -n 3 --dist loadfile --timeout 120 --timeout-method thread -q
+	$(BIN)/pytest tests -m quick $(BUSY:%=--ignore tests/%) -n 2 --dist loadfile --timeout 120 --timeout-method thread -q
 
 test: $(STAMP)  ## the project's own tests
 	$(BIN)/pytest tests -n 3 --dist loadfile --no-loadscope-reorder --timeout 300 --timeout-method thread -q

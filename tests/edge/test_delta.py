@@ -23,6 +23,8 @@ from edge.values import Unsyncable
 from tests.edge.bridge.pair import Document, edge, synced
 from tests.profiles import examples
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["edge", "synced"]
 
 names = st.sampled_from(["a", "b", "c", "_id"])

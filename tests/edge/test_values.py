@@ -32,6 +32,8 @@ from edge.values import MAX_DEPTH, MAX_DOCUMENT, MAX_ID, Unsyncable, ditto_id, s
 from tests.models import collection_of, model_of
 from tests.profiles import examples
 
+pytestmark = pytest.mark.slow
+
 TEXT = {"type": "string"}
 MATCH = IdMapping("match_ids", ())
 SINGLE = IdMapping("single_field", ("code",))

@@ -35,6 +35,8 @@ from conformance.embedded.server import EmbeddedServer
 from conformance.errors import ConfigurationError, TargetError
 from tests.conformance.embedded.processes import eventually
 
+pytestmark = pytest.mark.slow
+
 SECRET: Final = "hunter2-Zx9"  # pragma: allowlist secret
 
 #: A connection string, and what is said of it.

@@ -17,6 +17,8 @@ from conformance.text.rendering import render
 from tests.judging import ROOT
 from tests.profiles import examples
 
+pytestmark = pytest.mark.slow
+
 MODEL: Final = load_model(ROOT)
 ORDERS, PRODUCTS, STORES = MODEL["orders"], MODEL["products"], MODEL["stores"]
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conformance.embedded.processes import ROOT, eventually
 
+pytestmark = pytest.mark.slow
+
 #: A thread holds the interpreter for hours: Python gets to no signal's handler.
 HANGS = """
 import re, sys, threading

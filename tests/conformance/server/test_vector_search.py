@@ -16,6 +16,8 @@ from suites.relevance import Question, Relevance, estimate, load_relevance, reca
 from tests.judging import ROOT, configuration_for
 from tests.models import collection_of, model_of
 
+pytestmark = pytest.mark.slow
+
 Document = dict[str, Any]
 Mongo = Database[Document]
 SIZE = 64
