@@ -6,7 +6,6 @@ without the marker that starts a server or a store all the same fails, so that `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, NoReturn
 
 import pytest
@@ -29,7 +28,7 @@ def mark(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def starts_nothing_unmarked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def starts_nothing_unmarked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a test that starts what its markers do not name."""
     for need, kind, method in (("server", EmbeddedServer, "start"), ("ditto", Store, "__init__")):
         if request.node.get_closest_marker(need) is None:
@@ -38,4 +37,3 @@ def starts_nothing_unmarked(request: pytest.FixtureRequest, monkeypatch: pytest.
                 pytest.fail(f"this test needs the marker {need}")
 
             monkeypatch.setattr(kind, method, refuse)
-    yield

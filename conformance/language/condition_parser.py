@@ -39,11 +39,7 @@ _TOKEN: Final = re.compile(
     r"|(?P<word>(?:`[^`]+`|[A-Za-z_]\w*)(?:\.(?:`[^`]+`|[A-Za-z_]\w*))*)"
     r"|(?P<sign>==|!=|<>|<=|>=|[=<>(),;*]))"
 )
-
-
 _SAME: Final = {"==": "=", "<>": "!="}
-
-
 _REFUSED: Final[Mapping[str, str]] = {
     "SELECT": "DQL has no subquery (IN (SELECT ...)); keep the key in the document itself and compare that, or write"
     " IN :list and give the values as a parameter",

@@ -11,7 +11,7 @@ from edge.bridge.held_deletions import Holds
 from edge.bridge.state.state import State
 from edge.delta import same
 from edge.document_keys import key_of
-from edge.store.look_up import look_up
+from edge.store.look_up import chunks, look_up
 from edge.store.statements import identifier
 from edge.store.store import Store
 
@@ -40,8 +40,7 @@ def audit(
     if store.count(name) > state.ledger.live[name] - len(missing):
         documents = store.execute(f"SELECT _id FROM {identifier(name)}")  # noqa: S608 - quoted
         keys = [key_of(document["_id"]) for document in documents]
-        for start in range(0, len(keys), _PAGE):
-            some = keys[start : start + _PAGE]
+        for some in chunks(keys, _PAGE):
             there = state.ledger.rows(name, some)
             yield [key for key in some if key not in there]
     if began and missing:  # what was deleted since then comes by the feed
@@ -49,8 +48,8 @@ def audit(
         missing = [key for key in missing if key not in deleted]
     missing += sorted(_gone(store, state, name, list(holds.kept_in_mongo(name) - set(missing))))
     if not holds.keeps_in_mongo(name, missing, state.ledger.live[name]):
-        for start in range(0, len(missing), _PAGE):
-            yield missing[start : start + _PAGE]
+        for some in chunks(missing, _PAGE):
+            yield list(some)
 
 
 def carried(store: Store, state: State, holds: Holds, name: str, written: list[str]) -> list[str]:
@@ -67,8 +66,8 @@ def carried(store: Store, state: State, holds: Holds, name: str, written: list[s
 def _gone(store: Store, state: State, name: str, keys: list[str]) -> set[str]:
     """Return the keys of documents that both sides agreed on and the store no longer has."""
     gone: set[str] = set()
-    for start in range(0, len(keys), _PAGE):
-        rows = state.ledger.rows(name, keys[start : start + _PAGE])
+    for some in chunks(keys, _PAGE):
+        rows = state.ledger.rows(name, some)
         found = look_up(store, name, [row.id for row in rows.values()])
         gone |= {key for key, row in rows.items() if row.base is not None and key not in found}
     return gone

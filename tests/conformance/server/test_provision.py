@@ -33,11 +33,6 @@ Documents = Database[dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def model() -> Model:
-    return load_model(ROOT)
-
-
-@pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("provision")
     with EmbeddedServer(folder, cache_gb=0.25) as server, MongoClient(server.uri) as client:

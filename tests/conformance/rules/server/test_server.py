@@ -38,11 +38,6 @@ Documents = Database[dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def model() -> Model:
-    return load_model(ROOT)
-
-
-@pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("rules")
     with EmbeddedServer(folder, cache_gb=0.25) as server, MongoClient(server.uri) as client:
