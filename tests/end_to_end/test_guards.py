@@ -14,6 +14,8 @@ from tests.conformance.embedded.processes import ROOT
 pytestmark = pytest.mark.server
 
 TENTH: Final = {"NUM_CUSTOMERS": "5000", "NUM_ORDERS": "20000"}
+#: A ratio beyond its guard is measured again: other tests share the cores, and slower code is slower every time.
+ATTEMPTS: Final = 3
 #: What does not depend on the size, takes long at any, or is a matter of two quiet cores, is left to `make bench`.
 GUARDED: Final = {
     "test_load.py": ["test_generate_and_load"],
@@ -25,7 +27,11 @@ def test_ratios_are_within_their_guards(tmp_path: Path) -> None:
     """On a server of its own: another size is not what other tests of the shared one count on."""
     workplace = Workplace(copy_of_the_model(tmp_path / "model"), tmp_path / "cache")
     named = [f"{ROOT}/suites/benchmarks/{file}::{name}" for file, names in GUARDED.items() for name in names]
-    done = workplace.run("pytest", *named, "--model", str(workplace.root), "--embedded", "-q", env=TENTH, cwd=ROOT)
+    command = ("pytest", *named, "--model", str(workplace.root), "--embedded", "-q")
+    for _attempt in range(ATTEMPTS):
+        done = workplace.run(*command, env=TENTH, cwd=ROOT)
+        if done.code == 0:
+            break
     assert done.code == 0, done.out + done.err
     rows = [line for line in done.out.splitlines() if line.startswith("| ") and "=" in line]
     assert len(rows) == 5
