@@ -27,6 +27,7 @@ class Missing:
         return "MISSING"
 
 
+_NUMBERS: Final = frozenset({int, Int64, float})
 #: Stands for "there is no such field", which null is not.
 MISSING: Final = Missing()
 
@@ -62,6 +63,20 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is list:
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
+
+
+def equivalent(left: Any, right: Any) -> bool:
+    """Return whether the values are equal, numbers by their value: 25 and 25.0 mean the same, 1 and true do not.
+
+    A device or a driver that writes a document back may change the types of its numbers. That is not an edit.
+    """
+    if type(left) is dict and type(right) is dict:
+        return left.keys() == right.keys() and all(equivalent(value, right[name]) for name, value in left.items())
+    if type(left) is list and type(right) is list:
+        return len(left) == len(right) and all(map(equivalent, left, right))
+    if type(left) in _NUMBERS and type(right) in _NUMBERS:
+        return bool(left == right)
+    return same(left, right)
 
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any], *, maps: bool = True, prefix: Path = ()) -> Delta:

@@ -30,4 +30,9 @@ def mark(collection: Collection, what: str) -> Field | None:
 
 def text_digest(texts: Iterable[object]) -> str:
     """Return the SHA-256, in hexadecimal, of the values at `embedded_paths`."""
-    return hashlib.sha256("\0".join(map(str, texts)).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256("\0".join(map(as_text, texts)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def as_text(value: object) -> str:
+    """Return a value as it stands in an embedded text; a whole number is the same text in every type."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -97,10 +97,8 @@ def is_uuid4(value: object) -> bool:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """True for a finite int or float; booleans are not numbers."""
-    return (isinstance(value, int) and not isinstance(value, bool)) or (
-        isinstance(value, float) and math.isfinite(value)
-    )
+    """True for a finite float, and for an int that every device represents exactly; booleans are not numbers."""
+    return is_integer(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def is_integer(value: object) -> bool:

@@ -151,13 +151,19 @@ def _integer(schema: Mapping[str, Any]) -> Query:
 
 def _number(schema: Mapping[str, Any]) -> Query:
     largest = MAX_MONEY if "x-money" in schema else MAX_NUMBER
-    return {"bsonType": _NUMBER} | _copied(schema) | _bounds(schema, largest)
+    bounds = _bounds(schema, largest)
+    exact = bounds["minimum"] >= -MAX_INTEGER and bounds["maximum"] <= MAX_INTEGER
+    return {"bsonType": _NUMBER} | _copied(schema) | bounds | ({} if exact else _EXACT_LONGS)
 
 
 def _boolean(_: Mapping[str, Any]) -> Query:
     return {"bsonType": "bool"}
 
 
+#: A long that every device represents exactly, where the bounds of the field are wider.
+_EXACT_LONGS: Final[Query] = {
+    "anyOf": [{"bsonType": ["double", "int"]}, {"minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}]
+}
 _SCALARS: Final = {"string": _string, "integer": _integer, "number": _number, "boolean": _boolean}
 
 

@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 from conformance.connection.collation import SIMPLE
 from edge.bridge.state.ledger import Row
 from edge.bridge.synced_collection import Crossing, Synced
-from edge.delta import Delta, Path, as_mongo, diff, patched, same, value_at
+from edge.delta import Delta, Path, as_mongo, diff, equivalent, patched, same, value_at
 from edge.document_keys import key_of, name_of
 from edge.values import Unsyncable
 
@@ -110,9 +110,9 @@ class Planning:
             there = value_at(held, path)
             if same(there, value):
                 arrived[path] = value
-            elif same(there, value_at(base, path)):
+            elif equivalent(there, value_at(base, path)):
                 wanted[path] = value
-            else:
+            elif not equivalent(value, value_at(base, path)):
                 conflicts += 1
         try:
             update = as_mongo(Delta.of({path: value_at(change.made, path) for path in wanted}))

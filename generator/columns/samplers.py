@@ -16,7 +16,7 @@ from bson import ObjectId
 
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Field
-from conformance.model.kinds import Kind, kind_of
+from conformance.model.kinds import MAX_INTEGER, Kind, kind_of
 from conformance.model.ranges import (
     FIRST_SECOND,
     LAST_SECOND,
@@ -195,11 +195,22 @@ SAMPLERS: Final[Mapping[Kind, Sampler]] = {
 
 
 def _emit_money(column: Array) -> list[Any]:
-    """Doubles; but every second amount of whole dollars is an int, as JavaScript devices write it."""
-    values = list((column / 100.0).tolist())
-    for row in np.flatnonzero(column % 100 == 0)[::2].tolist():
-        values[row] = int(values[row])
-    return values
+    return _with_integers(column / 100.0, column % 100 == 0)
+
+
+def _emit_numbers(column: Array) -> list[Any]:
+    """The numbers of fixed rows keep the types that they are written in."""
+    if column.dtype == object:
+        return list(column.tolist())
+    return _with_integers(column.astype(np.float64), (column == np.floor(column)) & (np.abs(column) <= MAX_INTEGER))
+
+
+def _with_integers(numbers: Array, whole: Array) -> list[Any]:
+    """Doubles; but every second whole number is an int, as JavaScript devices write it."""
+    chosen = np.flatnonzero(whole)[::2]
+    values = numbers.astype(object)
+    values[chosen] = numbers[chosen].astype(np.int64)
+    return list(values.tolist())
 
 
 def _emit_timestamps(column: Array) -> list[Any]:
@@ -212,4 +223,8 @@ def emit(kind: Kind, column: Array) -> list[Any]:
     return _EMIT[kind](column) if kind in _EMIT else column.tolist()
 
 
-_EMIT: Final[Mapping[Kind, Callable[[Array], list[Any]]]] = {"money": _emit_money, "timestamp": _emit_timestamps}
+_EMIT: Final[Mapping[Kind, Callable[[Array], list[Any]]]] = {
+    "money": _emit_money,
+    "number": _emit_numbers,
+    "timestamp": _emit_timestamps,
+}

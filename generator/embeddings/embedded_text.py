@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from conformance.model.collection import Collection
-from conformance.model.embedding import embedded_paths, source_paths, text_digest, vector_fields
+from conformance.model.embedding import as_text, embedded_paths, source_paths, text_digest, vector_fields
 from generator.embeddings.embedder import Embedder
 
 Document = dict[str, Any]
@@ -14,7 +14,7 @@ Document = dict[str, Any]
 
 def joined(values: Iterable[Any]) -> str:
     """The text that is embedded, of the values that make it up."""
-    return ". ".join(map(str, values))
+    return ". ".join(map(as_text, values))
 
 
 def vectors_of(collection: Collection, embedder: Embedder, rows: Sequence[Mapping[str, Any]]) -> list[Document]:

@@ -146,7 +146,7 @@ _OF_TYPE: Final[tuple[tuple[str, Any], ...]] = (
 _JSON_TYPES: Final[Mapping[str, frozenset[str]]] = {
     "string": frozenset({"string"}),
     "integer": frozenset({"int", "long"}),
-    "number": frozenset({"int", "long", "double", "huge"}),
+    "number": frozenset({"int", "long", "double"}),
     "boolean": frozenset({"bool"}),
     "object": frozenset({"object"}),
     "array": frozenset({"array"}),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from bson import Int64
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pymongo.collection import Collection
@@ -15,7 +16,7 @@ from pymongo.database import Database
 from edge.bridge.state.ledger import Row
 from edge.bridge.store_side.store_writer import Arrival
 from edge.crdt.operations import Increment, Operation, Replace, Restart, Set, Unset, statement
-from edge.delta import MISSING, Delta, as_dql, as_mongo, described, diff, patched, same, value_at
+from edge.delta import MISSING, Delta, as_dql, as_mongo, described, diff, equivalent, patched, same, value_at
 from edge.document_keys import key_of
 from edge.store.look_up import look_up
 from edge.store.store import Store
@@ -66,6 +67,27 @@ def test_nothing_is_changed_in_place(old: Document, new: Document) -> None:
 )
 def test_values_are_alike_in_type_too(left: Any, right: Any, alike: bool) -> None:
     assert same(left, right) is alike
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "alike"),
+    [
+        (25, 25.0, True),
+        (Int64(25), 25.0, True),
+        (25, 25.5, False),
+        (2**53 + 1, float(2**53), False),
+        (1, True, False),
+        (0.0, False, False),
+        ("1", 1, False),
+        (None, MISSING, False),
+        (MISSING, MISSING, True),
+        ([1, {"a": 2}], [1.0, {"a": 2.0}], True),
+        ([1, 2], [1.0], False),
+        ({"a": 1}, {"a": 1.0, "b": 1}, False),
+    ],
+)
+def test_numbers_are_equivalent_by_value(left: Any, right: Any, alike: bool) -> None:
+    assert equivalent(left, right) is equivalent(right, left) is alike
 
 
 def test_the_id_is_no_field_that_changes() -> None:

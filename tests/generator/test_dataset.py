@@ -127,6 +127,25 @@ def test_same_seed_same_bytes() -> None:
         assert there.stdout.strip() == here
 
 
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("orders", "discount_total"), ("order_items", "discount_percent"), ("products", "gross_margin_percent")],
+)
+def test_whole_numbers_are_written_as_integers_and_as_doubles(name: str, field: str) -> None:
+    """Half of them each, in an order of its own for each field: rules meet both types side by side."""
+    values = [document[field] for document in dataset(50, 1000)[name] if field in document]
+    integers = [value for value in values if type(value) is int]
+    whole = [value for value in values if value == int(value)]
+    assert {type(value) for value in values} == {int, float}
+    assert 0.4 * len(whole) <= len(integers) <= 0.6 * len(whole)
+
+
+def test_vectors_are_doubles() -> None:
+    """No device writes them, and their elements are never whole numbers by intent."""
+    vectors = [document["description_embedding"] for document in dataset(3, 200)["product_embeddings"]]
+    assert {type(element) for vector in vectors for element in vector} == {float}
+
+
 def test_another_seed_changes_every_drawn_collection() -> None:
     """Fixed rows apart; their creation dates are drawn too."""
     one, other = dataset(3, 200), dataset(3, 200, seed=7)

@@ -27,7 +27,7 @@ from generator.columns.plan import Plan
 from generator.dataset import fingerprint
 from generator.embeddings import embedder as shipped
 from generator.embeddings.azure_openai import AzureOpenAIEmbedder, embedder_for
-from generator.embeddings.embedded_text import vectors_of
+from generator.embeddings.embedded_text import joined, vectors_of
 from generator.embeddings.embedder import WordLlamaEmbedder, local_embedder
 from generator.refresh import Refreshed, refresh
 from tests.commands import Done, Workplace
@@ -346,6 +346,8 @@ def test_what_is_embedded_is_said_by_the_schema(model: Model) -> None:
     assert made["text_digest"] == text_digest(["Hammer", "Hits nails."])
     assert made["provider"] == "lengths"
     assert text_digest(["ab", "c"]) != text_digest(["a", "bc"])
+    assert text_digest([25.0, 0.5]) == text_digest([25, 0.5]) != text_digest([25.5, 0.5])
+    assert joined(["Hammer", 25.0]) == joined(["Hammer", 25]) == "Hammer. 25"
 
 
 def test_a_model_without_vectors_is_told_so(tmp_path: Any, database: Mongo) -> None:

@@ -145,6 +145,17 @@ def test_both_readings_are_taken_by_schema_and_server(
         server.drop_database("strategies")
 
 
+def test_sampled_whole_numbers_have_both_types(made_up: Model) -> None:
+    """Beyond 2^53 - 1 a whole double stays one, for no device has it as an integer."""
+    field = made_up["things"].field("number")
+    column = np.array([1.0, 2.0, 2.5, 3.0, -4.0, float(MAX_INTEGER + 1), 1e300, -0.0])
+    found = emit("number", column)
+    assert found == column.tolist()
+    assert [type(value) for value in found] == [int, float, float, int, float, float, float, int]
+    assert [type(value) for value in emit("money", 100 * column)][:4] == [int, float, float, int]
+    assert field.kind == "number"
+
+
 def _numbers(found: list[Any]) -> list[float]:
     return [value for value in found if not isinstance(value, str | bool)]
 

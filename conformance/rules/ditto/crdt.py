@@ -1,8 +1,7 @@
 """Family crdt: the shapes that merge on devices without loss.
 
 A document that meets its schema cannot break the structural rules: the vocabulary has no null, no open object and no
-array in a synced collection. So only documents that do not meet it are read and walked here; and those with a large
-integer where the schema has a number without bounds, which JSON Schema takes and devices do not.
+array in a synced collection. So only documents that do not meet it are read and walked here.
 """
 
 from __future__ import annotations
@@ -43,36 +42,17 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
 
 def _structure(collection: Collection) -> Iterator[Rule]:
     unfit = {"$nor": [validator(collection)]}
-    roomy = {field.name: schema for field in collection.fields if (schema := _room_for_large(field))}
     for subject, (title, find, why, mend) in _STRUCTURE.items():
         maps = [field for field in collection.walk() if field.kind in ("map", "dictionary")]
         if subject == "maps" and not maps:
             continue
-        screen = unfit
-        if subject == "types" and roomy:
-            screen = {"$or": [unfit, {"$nor": [{"$jsonSchema": {"properties": roomy}}]}]}
         yield Rule(
             id=f"crdt.{collection.name}.{subject}",
             title=f"{collection.title}: {title}",
-            check=DocumentTest(collection.name, screen=screen, why=_first(find, collection)),
+            check=DocumentTest(collection.name, screen=unfit, why=_first(find, collection)),
             why=why,
             mend=mend,
         )
-
-
-def _room_for_large(field: Field) -> dict[str, Any] | None:
-    """A $jsonSchema that large integers do not meet, for a field whose own schema lets them pass as numbers."""
-    if field.kind == "map":
-        inner = {child.name: schema for child in field.children if (schema := _room_for_large(child))}
-        return {"properties": inner} if inner else None
-    if field.kind == "dictionary":
-        (values,) = field.schema["patternProperties"].values()
-        return {"additionalProperties": _SMALL} if "number" in values["type"] else None
-    bounded = all(abs(field.schema.get(side, math.inf)) <= MAX_INTEGER for side in ("minimum", "maximum"))
-    return _SMALL if "number" in field.schema.get("type", "") and field.kind != "money" and not bounded else None
-
-
-_SMALL: Final = {"anyOf": [{"not": {"bsonType": "long"}}, {"minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}]}
 
 
 def _first(find: Callable[[Collection, Document], Iterator[str]], collection: Collection) -> Callable[..., str | None]:

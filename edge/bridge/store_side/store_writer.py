@@ -2,7 +2,8 @@
 
 The rules, where a device has changed the same document and MongoDB does not know it yet:
 - other fields keep what the device wrote, and it is carried to MongoDB afterwards;
-- for the same field MongoDB's value stands, which is counted as a conflict;
+- for the same field MongoDB's value stands, which is counted as a conflict; a number that only changed its type is not
+  an edit;
 - a deletion is final, on whichever side it happened.
 
 The transaction also writes the number of the batch into the store (see state/store_identity.py), so that after a kill
@@ -20,7 +21,7 @@ from typing import Any, Final
 from conformance.errors import TargetError
 from edge.bridge.state.ledger import Row
 from edge.bridge.state.store_identity import arrival
-from edge.delta import MISSING, Delta, Path, as_dql, diff, patched, same, value_at
+from edge.delta import MISSING, Delta, Path, as_dql, diff, equivalent, patched, same, value_at
 from edge.document_keys import key_of
 from edge.store.commits import TOO_DEEP
 from edge.store.look_up import UNREADABLE, chunks, look_up
@@ -134,9 +135,12 @@ class Arrival:
         changes: dict[Path, Any] = {}
         for path, value in wanted.items():
             now = value_at(found, path)
-            if not same(now, value):
-                arrived.conflicts += row.origin is not None and not same(now, value_at(row.origin, path))
-                changes[path] = value
+            before = value_at(row.origin, path)
+            edited = row.origin is not None and not equivalent(now, before) and not equivalent(now, value)
+            if same(now, value) or (edited and equivalent(before, value)):
+                continue
+            arrived.conflicts += edited
+            changes[path] = value
         delta = Delta.of(changes)
         if not same(patched(found, delta), base):
             arrived.differing.append((row.collection, row.key))

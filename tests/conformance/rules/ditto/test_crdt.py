@@ -209,7 +209,7 @@ NUMBERS = {
 def test_a_large_integer_where_the_schema_has_any_number(
     fields: Document, expected: str | None, tmp_path: Path, database: Database[Document]
 ) -> None:
-    """The schema admits it, and a device would round it."""
+    """A device would round it; a double of the same size is read as it is."""
     schema = collection_of(NUMBERS, optional=list(NUMBERS))
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
     assert why(judged(tmp_path, schema, database, [fields])["types"]) == expected

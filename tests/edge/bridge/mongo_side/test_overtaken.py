@@ -54,6 +54,10 @@ def make_and_delete(things: Collection[Document]) -> None:
     things.delete_one({"_id": "a"})
 
 
+def make_a_double(things: Collection[Document]) -> None:
+    things.update_one({"_id": "a"}, {"$set": {"n": 0.0}})
+
+
 @dataclass(frozen=True)
 class Case:
     """``begun``: the document on both sides at first; ``expected`` in the end."""
@@ -72,6 +76,7 @@ CASES = [
     Case(replace, _UPDATE, {"n": 2, "m": 1}),
     Case(set_and_set_back, _UPDATE, {"n": 2}),
     Case(delete_and_make, _UPDATE, {"n": 2}),
+    Case(make_a_double, _UPDATE, {"n": 2}),
     Case(replace, _DELETE, None),
     Case(set_and_set_back, _DELETE, None),
     Case(delete_and_make, _DELETE, None),
