@@ -6,7 +6,6 @@ In a process of its own, so that its peak memory is the client's and nothing els
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -26,12 +25,7 @@ from conformance.server import provision
 from generator.columns.plan import Plan
 from generator.dataset import SHAPES
 from generator.loader import load
-
-
-def processor_seconds(process: int) -> float:
-    """What a process and its threads have used of the processors so far."""
-    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+from suites.benchmarks.tables import processor_seconds
 
 
 def main(directory: Path, orders: int) -> dict[str, float]:
