@@ -15,13 +15,14 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "embeddings": ("wordllama", "safetensors", "tokenizers"),
     "generate": ("faker", "rstr", "ijson"),
     "mcp": ("mcp", "uvicorn", "starlette"),
-    "suites": ("pytest", "allure", "allure_commons", "hypothesis"),
+    "pytest": ("pytest", "allure", "allure_commons"),
+    "suites": ("hypothesis",),
 }
 #: Extras that others bring along.
 BROUGHT: Final[Mapping[str, tuple[str, ...]]] = {
     "generate": ("embeddings",),
     "mcp": ("embeddings",),
-    "suites": ("generate", "ditto"),
+    "suites": ("pytest", "generate", "ditto"),
 }
 
 

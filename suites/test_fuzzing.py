@@ -21,7 +21,7 @@ from conformance.model.collection import Collection
 from conformance.model.document_validator import breaches
 from conformance.model.server_validator import validator
 from generator.fuzzing.strategies import documents, invalid_documents
-from suites.server_gone import ServerGone
+from zava.testing.server_gone import ServerGone
 
 #: Refused by the validator; or, before it looks, because of an _id that MongoDB never takes (array, regex).
 _REFUSED: Final = (121, 2, 53)

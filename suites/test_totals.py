@@ -9,5 +9,5 @@ import pytest
 pytestmark = pytest.mark.family("totals")
 
 
-def test_rule(judge: Callable[[], None]) -> None:
-    judge()
+def test_rule(zava_rule: Callable[[], None]) -> None:
+    zava_rule()

@@ -14,7 +14,7 @@ REPORTS = (json_file.NAME, html.NAME)
 #: What `zava conform` writes besides; history/ is kept.
 SUITES_REPORTS = ("junit.xml", "allure-results", "allure")
 #: Options whose value is a file or folder that is written.
-_WRITING = ("--reports", "--junitxml", "--junit-xml", "--alluredir")
+_WRITING = ("--reports", "--zava-reports", "--junitxml", "--junit-xml", "--alluredir")
 
 
 def discard(paths: Iterable[Path], keep: Collection[Path] = ()) -> None:
@@ -52,7 +52,7 @@ def option(arguments: Sequence[str], name: str) -> str | None:
 
 def read_files(arguments: Sequence[str]) -> list[Path]:
     """Return the existing files that a command line names for reading: its baseline, and those without an option."""
-    values = [option(arguments, "--baseline") or ""]
+    values = [option(arguments, name) or "" for name in ("--baseline", "--zava-baseline")]
     for before, argument in zip(["", *arguments], arguments, strict=False):
         if not argument.startswith("-") and before not in _WRITING:
             values.append(argument)

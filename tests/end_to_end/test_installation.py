@@ -39,9 +39,13 @@ class Installation:
 
     def zava(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run the installed program in the folder."""
+        return self.run("zava", *command, **env)
+
+    def run(self, program: str, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment in the folder."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         return subprocess.run(
-            [self.python.with_name("zava"), *command],
+            [self.python.with_name(program), *command],
             cwd=self.folder, env={**kept, "ZAVA_CACHE_DIR": str(self.folder / "cache"), "COLUMNS": "200", **env},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -80,8 +84,11 @@ def closure(requirements: list[str]) -> set[str]:
     return found
 
 
-def installation(folder: Path, wheel: Path, requirements: list[str]) -> Installation:
-    """An environment with the wheel and links to the installed distributions that the requirements bring."""
+def installation(folder: Path, wheel: Path, requirements: list[str], *, copied: bool = True) -> Installation:
+    """An environment with the wheel and links to the installed distributions that the requirements bring.
+
+    The folder beside it has a copy of this repository's model, unless ``copied`` is false: then it is empty.
+    """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
@@ -93,8 +100,9 @@ def installation(folder: Path, wheel: Path, requirements: list[str]) -> Installa
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, wheel], check=True)
     model = folder / "model"
-    for name in ("schemas", "config"):
+    for name in ("schemas", "config") if copied else ():
         shutil.copytree(ROOT / name, model / name)
+    model.mkdir(exist_ok=True)
     return Installation(python, model)
 
 
@@ -169,7 +177,7 @@ COMMANDS: Final = {
     "embeddings": (["embed"],),
     "generate": (["generate", "--yes"], ["import-source", "original"], ["add-product", "--sku", "X"]),
     "mcp": (["mcp", "customer-sales"], ["mcp", "sales-analysis"]),
-    "suites": (["conform"],),
+    "pytest": (["conform"],),
 }
 WITHOUT_URI: Final = (["up"], ["validate", "--embedded"], ["import-source", "original"])
 
@@ -192,11 +200,57 @@ def test_help_of_every_command_needs_no_extra(core: Installation) -> None:
     assert done.stdout.split() == list(ALL_COMMANDS), done.stderr
 
 
-def test_conform_outside_of_a_checkout_is_one_line(tmp_path: Path, wheel: Path, server: str) -> None:
-    suites = installation(tmp_path, wheel, [*PROJECT["dependencies"], f"{PROJECT['name']}[suites]"])
-    done = suites.zava("conform", "--uri", server)
-    assert done.returncode == 2
-    assert "no such folder; `zava conform` runs the suites; run it in a checkout" in done.stderr
+#: What a team needs that tries the harness on generated data and runs its rules with pytest.
+TEAM: Final = [*PROJECT["dependencies"], f"{PROJECT['name']}[embedded,generate,pytest]"]
+
+
+@pytest.fixture(scope="module")
+def team(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The wheel with the extras of a team, beside an empty folder in which `zava init` was run."""
+    made = installation(tmp_path_factory.mktemp("team"), wheel, TEAM, copied=False)
+    done = made.zava("init")
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def test_starter_model_is_generated_and_conformant_in_an_empty_folder(team: Installation) -> None:
+    generated = team.zava("generate", "--embedded")
+    assert generated.returncode == 0, generated.stderr
+    validated = team.zava("validate", "--embedded", "--strict")
+    assert validated.returncode == 0, validated.stdout + validated.stderr
+    assert "CONFORMANT (generated data)" in validated.stdout
+
+
+def test_rules_run_as_tests_in_a_folder_without_tests(team: Installation) -> None:
+    done = team.run("python", "-m", "pytest", "--zava", "--embedded", "-q", "--junitxml=junit.xml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "CONFORMANT (generated data)" in done.stdout
+    listed = json.loads(team.zava("rules", "--json").stdout)
+    ran = (team.folder / "junit.xml").read_text(encoding="utf-8")
+    assert all(f"test_rule[{rule['id']}]" in ran for rule in listed)
+
+
+def test_conform_runs_the_rules_where_there_are_no_suites(team: Installation) -> None:
+    (team.folder / "conftest.py").write_text("raise SystemExit('not for zava conform')\n", encoding="utf-8")
+    done = team.zava("conform", "--embedded", "--no-allure")
+    (team.folder / "conftest.py").unlink()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (team.folder / "reports" / "junit.xml").exists()
+
+
+def test_package_runs_as_a_module_and_is_typed(team: Installation) -> None:
+    version = team.run("python", "-m", "zava", "--version")
+    assert (version.returncode, version.stdout) == (0, f"zava {PROJECT['version']}\n"), version.stderr
+    typed = "import importlib.resources as r; print(r.files('conformance').joinpath('py.typed').is_file())"
+    assert team.run("python", "-c", typed).stdout == "True\n"
+
+
+def test_pytest_without_its_extra_is_one_line(wheel: Path, tmp_path: Path) -> None:
+    bare = installation(tmp_path, wheel, [*PROJECT["dependencies"], "pytest"])
+    done = bare.run("python", "-m", "pytest", "--zava")
+    assert done.returncode == 4
+    assert "pip install 'zava-conformance[pytest]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_modules_of_extras_are_those_of_pyproject() -> None:

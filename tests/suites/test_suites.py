@@ -19,9 +19,9 @@ from conformance.checks.base import Rule
 from conformance.model.loading import load_model
 from conformance.report import json_file
 from conformance.run.session import load_project
-from suites.leaving import uninterruptible
 from tests.commands import Done, Workplace
 from tests.conformance.embedded.processes import ROOT
+from zava.testing.leaving import uninterruptible
 
 pytest_plugins = ["tests.commands"]
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conformance.errors import ConfigurationError, TargetError
+from conformance.errors import TargetError
 from conformance.extras import require
 from conformance.report import json_file, text
 from conformance.report.allure import labels
@@ -28,6 +28,7 @@ from generator.dataset import embedded_dataset
 from zava.data.generate import generate_into
 from zava.terminal.console import AllowWrites, Embedded, Json, Uri, Yes, chosen, notice, progress, project_of
 
+#: The suites of a checkout, which test the bridge too; an installed package has the rules alone.
 _SUITES = Path(__file__).parent.parent.parent / "suites"
 
 
@@ -60,9 +61,7 @@ def conform(
 
     Example: zava conform --embedded
     """
-    require("suites")
-    if not _SUITES.is_dir():
-        raise ConfigurationError(f"{_SUITES}: no such folder; `zava conform` runs the suites; run it in a checkout")
+    require("suites" if _SUITES.is_dir() else "pytest")
     project = project_of(context)
     choice = chosen(project, uri, embedded, judging=True)
     # The server stops while Allure's page is made.
@@ -97,7 +96,7 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
         sys.executable,
         "-m",
         "pytest",
-        str(_SUITES),
+        *_tests(project),
         *where,
         f"--model={project.model.root}",  # with "=", or pytest would take the folder for one of tests
         "-q",
@@ -111,13 +110,24 @@ def _run_suites(project: Project, choice: Choice, allow_writes: bool, strict: bo
     command += [f"--baseline={baseline.resolve()}"] if baseline else []
     # A session of their own: Ctrl-C in the terminal is for this process, which tells them; not for both at once.
     with subprocess.Popen(
-        command, cwd=_SUITES.parent, env=environment, stdout=sys.stderr, start_new_session=True
+        command,
+        cwd=_SUITES.parent if _SUITES.is_dir() else project.model.root,
+        env=environment,
+        stdout=sys.stderr,
+        start_new_session=True,
     ) as suites:
         try:
             return suites.wait()
         except BaseException:
             suites.terminate()  # leaving the block waits for it: it has a scratch database to drop
             raise
+
+
+def _tests(project: Project) -> list[str]:
+    """Return the arguments that name the tests; the configuration of pytest beside a model is for the team's own."""
+    if _SUITES.is_dir():
+        return [str(_SUITES)]
+    return ["--zava", "--noconftest", "-c", os.devnull, f"--rootdir={project.model.root}"]
 
 
 def _render_allure(project: Project, embedded: bool) -> Rendered:

@@ -8,7 +8,7 @@ import signal
 import threading
 from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -30,7 +30,8 @@ class Leaving:
         self._raised = False
         for number in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell has it that runs this in the background
-                config.add_cleanup(partial(signal.signal, number, signal.signal(number, self._on_signal)))
+                before = signal.signal(number, self._on_signal)
+                config.add_cleanup(partial(_restore, number, before))
 
     def now(self) -> None:
         """Raise it when there was a signal, for what was raised may have been swallowed."""
@@ -46,6 +47,10 @@ class Leaving:
             threading.Timer(_LATER, os.kill, (os.getpid(), number)).start()
         else:
             self.now()
+
+
+def _restore(number: int, handler: Any) -> None:
+    signal.signal(number, handler)
 
 
 def uninterruptible(frame: FrameType | None) -> bool:

@@ -21,7 +21,7 @@ from conformance.run.selection import existing
 from conformance.run.session import Project
 from conformance.server.target import Choice
 from conformance.text.masking import mask
-from suites.options import OWN
+from zava.testing.options import OWN
 
 #: Options with which pytest runs no test, and so writes no report.
 _NO_RUN: Final = {"--collect-only", "--co", "--help", "-h", "--version", "-V", "--fixtures", "--markers"}
@@ -47,7 +47,7 @@ def discard_earlier_of_a_refused_run() -> None:
 
 
 def _written(arguments: Sequence[str]) -> Iterator[Path]:
-    reports, model = option(arguments, "--reports"), option(arguments, "--model")
+    reports, model = _value(arguments, "reports"), _value(arguments, "model")
     if reports is None:
         root = Path(model) if model else find_model(otherwise=OWN)
         reports = str(root / "reports")
@@ -56,6 +56,11 @@ def _written(arguments: Sequence[str]) -> Iterator[Path]:
     junit = option(arguments, "--junitxml") or option(arguments, "--junit-xml")
     if junit:
         yield Path(junit)
+
+
+def _value(arguments: Sequence[str], name: str) -> str | None:
+    value = option(arguments, f"--zava-{name}")
+    return option(arguments, f"--{name}") if value is None else value
 
 
 def header(project: Project, choice: Choice) -> list[str]:

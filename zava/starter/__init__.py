@@ -1,0 +1,4 @@
+"""`zava init`: a starter model and what a repository needs around it.
+
+`model/` and `ci/` hold the files as they are written. Start at init.py.
+"""
