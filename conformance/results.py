@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import unquote
 
 Severity = Literal["error", "warning"]
 Status = Literal["passed", "failed", "warned", "skipped", "error"]
@@ -52,7 +53,8 @@ KNOWN: Final = "known: "
 class Result:
     """One rule's outcome, judged; ``why`` and ``mend`` are the rule's, for the reports that people read.
 
-    ``known`` counts the violations that are in the baseline of the run.
+    ``known`` counts the violations that are in the baseline of the run. ``headline`` says what was found in one line;
+    if it is empty, the reports make one.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Result:
     why: str = ""
     mend: str = ""
     known: int = 0
+    headline: str = ""
 
     @property
     def family(self) -> str:
@@ -86,8 +89,8 @@ class Result:
 
     @property
     def collection(self) -> str:
-        """Second part of the id: a collection, or _database or _config."""
-        return self.id.split(".")[1]
+        """Second part of the id: a collection, or _database or _config; `zava inspect` quotes other characters."""
+        return unquote(self.id.split(".")[1])
 
     @property
     def subject(self) -> str:

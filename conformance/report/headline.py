@@ -17,6 +17,8 @@ def headline(results: Sequence[Result]) -> str:
     first = results[0]
     if first.status == "error":
         return _not_run(results)
+    if len(results) == 1 and first.headline:
+        return first.headline
     if len(results) == 1:
         return _missing_or_extra(first) or _single(first)
     why = _shortened(first.samples[0].why)

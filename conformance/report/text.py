@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -76,7 +76,7 @@ def _print(report: Report, console: Console, paths: Mapping[str, Path] | None, s
     console.print(Text(visible(report.target.describe())), overflow="fold")
     console.print(Text.assemble((judged.headline, _VERDICT_STYLES[judged.word]), ": ", judged.sentence))
     console.print(Text(f"{when(report)}: {visible(report.command, _COMMAND_LENGTH)}", "dim"), overflow="fold")
-    for block in (_counts(report), _families(report), *_findings(report), *_skipped(report)):
+    for block in (_counts(report), *_inspected(report), _families(report), *_findings(report), *_skipped(report)):
         console.print()
         console.print(block)
     console.print()
@@ -106,6 +106,22 @@ def _counts(report: Report) -> RenderableType:
             ": ".join(filter(None, (visible(count.expectation) if count.expectation else "", count.difference))),
         )
     return table
+
+
+def _inspected(report: Report) -> Iterator[RenderableType]:
+    """What an inspection proposes for each collection: id mapping, references, soft-delete flag."""
+    inspected = report.measured.get("inspected")
+    if inspected:
+        lines = (line for name, found in inspected.items() for line in _proposals(name, found))
+        yield Group(Text("Proposed by the data", "bold"), _indented(lines))
+
+
+def _proposals(name: str, found: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
+    keys, flags = (", ".join(map(visible, found[kind])) for kind in ("id_candidates", "soft_delete"))
+    yield 1, f"{visible(name)}: {len(found['paths']):,} paths", ""
+    yield 2, f"id mapping by {keys or 'none; see the findings'}" + (f"; soft delete by {flags}" if flags else ""), "dim"
+    for path, target in found["references"].items():
+        yield 2, f"{visible(path)} refers to {visible(target)}", "dim"
 
 
 def _families(report: Report) -> RenderableType:

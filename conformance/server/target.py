@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,6 +116,11 @@ class Target:
     def directory(self) -> Path | None:
         """The embedded server's directory."""
         return self.server.directory if self.server else None
+
+    def named(self, database: str) -> Target:
+        """The same connection with another database under judgement."""
+        chosen = self.client.get_database(database, codec_options=OPTIONS)
+        return replace(self, database=chosen, info=replace(self.info, database=database))
 
     def cause(self, error: HarnessError | pymongo.errors.PyMongoError) -> HarnessError:
         """What to tell of an error of the target."""

@@ -132,7 +132,7 @@ def validate(
         report = judgement.report(compared.results, baseline)
     for rule_id, number in compared.fixed.items():
         notice(f"fixed: {rule_id}: {number} violations of the baseline no longer occur")
-    _publish(report, output, reports, strict=strict)
+    publish(report, output, reports, strict=strict)
     raise typer.Exit(report.exit_code(strict=strict) if partition is None else 0)
 
 
@@ -164,11 +164,11 @@ def merge(
     Example: zava merge part-1.json part-2.json
     """
     report = merged_report(project_of(context).rules, {path: report_from_json(json_file.load(path)) for path in parts})
-    _publish(report, output, reports, strict=strict)
+    publish(report, output, reports, strict=strict)
     raise typer.Exit(report.exit_code(strict=strict))
 
 
-def _publish(report: Report, output: Format | None, reports: Path | None, *, strict: bool) -> None:
+def publish(report: Report, output: Format | None, reports: Path | None, *, strict: bool) -> None:
     """Print the report, and write it where it is wanted."""
     paths = {}
     if reports is not None:

@@ -58,13 +58,28 @@ def references(report: Report) -> Iterator[Picture]:
         name="references",
         title=title,
         caption=caption,
-        drawing=_drawing(f"{title}. {caption}", names, edges, health, lines),
+        drawing=_drawing(f"{title}. {caption}", names, without_circles(edges), health, lines),
         columns=("Collection", "Field", "Refers to", "Reference", "Collection's rules"),
         rows=[
             (e["collection"], e["field"], e["target"], _words(lines[_key(e)]), _words(health[e["collection"]]))
             for e in edges
         ],
     )
+
+
+def without_circles(edges: Sequence[Edge]) -> list[Edge]:
+    """The edges that can be drawn from row to row: not those to the own collection, nor one that closes a circle."""
+    drawn: list[Edge] = []
+    for edge in edges:
+        reached, ahead = {edge["target"]}, [edge["target"]]
+        while ahead:
+            step = ahead.pop()
+            further = {each["target"] for each in drawn if each["collection"] == step} - reached
+            reached |= further
+            ahead += further
+        if edge["collection"] not in reached:
+            drawn.append(edge)
+    return drawn
 
 
 def worst(results: Any) -> Status | None:
@@ -78,7 +93,7 @@ def _about(report: Report, edge: Edge) -> Iterator[Result]:
     for result in report.results:
         if result.family == "references" and result.collection == edge["collection"]:
             parts = result.subject.removesuffix("-deleted").split("+")
-            if edge["field"].lower() in parts:
+            if edge["field"].lower() in parts or result.evidence.get("path") == edge["field"]:
                 yield result
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.report.pictures import Picture, pictures
 from conformance.report.pictures.picture import bytes_in_words, off
-from conformance.report.pictures.references import layout, worst
+from conformance.report.pictures.references import layout, without_circles, worst
 from conformance.report.pictures.svg import WIDTH, element, text, ticks
 from conformance.results import Report
 from tests.conformance.report.report_example import HOSTILE, MEASURED, REPORT, SHARES, result, share
@@ -200,3 +200,10 @@ def test_bytes_read_well(number: int, words: str) -> None:
 @pytest.mark.parametrize(("pair", "words"), [((99.99, 100), "+0.0 %"), ((90, 100), "-10.0 %"), ((1, 0), "")])
 def test_how_far_off(pair: tuple[float, float], words: str) -> None:
     assert off(*pair) == words
+
+
+def test_references_to_the_own_collection_and_in_circles_are_listed_but_not_drawn() -> None:
+    graph = edges(("a", "a"), ("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"))
+    drawn = without_circles(graph)
+    assert [(edge["collection"], edge["target"]) for edge in drawn] == [("a", "b"), ("b", "c"), ("c", "d")]
+    assert layout(["a", "b", "c", "d"], drawn).boxes.keys() == {"a", "b", "c", "d"}

@@ -1,0 +1,135 @@
+"""Findings about collections as the server lists them: their kind, images, collation, indexes that delete, sharding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pymongo.database import Database
+
+from conformance.inspection.results import finding, holds, result_id
+from conformance.results import Result, Sample, Severity
+from conformance.server.metadata import LiveCollection, live_indexes
+
+#: Collections that MongoDB and the connector make for themselves.
+_OWN_PREFIXES = ("system.", "__ditto")
+
+
+def is_own(name: str) -> bool:
+    """True for collections of the server's or the connector's own, which are not inspected."""
+    return name.startswith(_OWN_PREFIXES)
+
+
+def has_documents(collection: LiveCollection) -> bool:
+    """True for collections whose documents could be synced; a view or a time series has none of its own."""
+    return collection.type == "collection"
+
+
+def collection_findings(database: Database[dict[str, Any]], collection: LiveCollection) -> Iterator[Result]:
+    """Everything that the server says of a collection without reading a document."""
+    yield _kind(collection)
+    if not has_documents(collection):
+        return
+    yield _images(collection)
+    collation = collection.collation
+    yield _judged(
+        collection.name,
+        "crdt",
+        "collation",
+        "Strings are compared exactly",
+        "warning",
+        None if collation is None else f"has {collation}",
+        "devices compare strings exactly, so a query finds other documents there than in MongoDB.",
+        "Store a second field in the form that is compared (lower case, say).",
+    )
+    yield _expiring(database, collection)
+    yield _sharding(database, collection)
+
+
+def _kind(collection: LiveCollection) -> Result:
+    problem, fix, severity = None, "", "error"
+    if collection.type == "view":
+        problem = "is a view, which has no change stream"
+        fix, severity = "Sync the collection that the view reads, and select on the device.", "warning"
+    elif collection.type == "timeseries":
+        problem = "is a time series, which has no change stream"
+        fix = "Sync a normal collection with the documents that devices need, or leave this one out."
+    elif collection.options.get("capped"):
+        problem = "is capped, which the connector does not take"
+        fix = "Copy the documents into a normal collection."
+    why = "the connector cannot sync it."
+    title = "It is a collection that the connector can sync"
+    return _judged(collection.name, "sync", "kind", title, severity, problem, why, fix)  # type: ignore[arg-type]
+
+
+def _images(collection: LiveCollection) -> Result:
+    return _judged(
+        collection.name,
+        "streams",
+        "images",
+        "Pre- and post-images are on",
+        "error",
+        None if collection.images else "pre- and post-images are off",
+        "the connector does not start for a collection without them.",
+        "Before it is synced: db.runCommand({collMod: NAME, changeStreamPreAndPostImages: {enabled: true}}).",
+        words="changeStreamPreAndPostImages is not enabled",
+    )
+
+
+def _expiring(database: Database[dict[str, Any]], collection: LiveCollection) -> Result:
+    indexes = live_indexes(database, collection.name)
+    expiring = [index.name for index in indexes if "expireAfterSeconds" in index.options]
+    problem = collection.losing if "expireAfterSeconds" in collection.options else None
+    if expiring:
+        problem = f"deletes documents by the TTL index {', '.join(expiring)}"
+    return _judged(
+        collection.name,
+        "crdt",
+        "expiry",
+        "The server deletes no documents by itself",
+        "warning",
+        problem,
+        "a document that was deleted can come back from a device that was offline and changed it.",
+        "Mark documents as deleted, and remove them when every device has synced.",
+    )
+
+
+def _sharding(database: Database[dict[str, Any]], collection: LiveCollection) -> Result:
+    """The shard key is named where the user may read the cluster's configuration."""
+    identity = result_id("sync", collection.name, "sharding")
+    title = f"{collection.name}: The shard key, where there is one, is known"
+    hello = database.client.admin.command("hello")
+    if hello.get("msg") != "isdbgrid":
+        return holds(identity, title, "warning", 1, {"sharded": False})
+    stats = next(database[collection.name].aggregate([{"$collStats": {"storageStats": {}}}]))
+    return holds(identity, title, "warning", 1, {"sharded": bool(stats.get("shard"))})
+
+
+def _judged(
+    name: str,
+    family: str,
+    aspect: str,
+    title: str,
+    severity: Severity,
+    problem: str | None,
+    why: str,
+    fix: str,
+    *,
+    words: str = "",
+    evidence: Mapping[str, Any] | None = None,
+) -> Result:
+    identity = result_id(family, name, aspect)
+    if problem is None:
+        return holds(identity, f"{name}: {title}", severity, 1, evidence)
+    return finding(
+        identity,
+        f"{name}: {title}",
+        severity,
+        headline=f"{name} {problem}" if problem.startswith(("is ", "has ", "deletes ")) else f"{name}: {problem}",
+        examined=1,
+        violations=1,
+        samples=[Sample(words or problem, ref=name)],
+        why=f"Native and ejson mode: {why}",
+        fix=fix,
+        evidence=evidence,
+    )

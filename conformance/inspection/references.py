@@ -1,0 +1,213 @@
+"""Which fields refer to which: by their names, and by whether the values they hold are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pymongo.database import Database
+
+from conformance.inspection.key_findings import is_key, is_nearly_own_key
+from conformance.inspection.key_values import share_within
+from conformance.inspection.names import is_own_identity, may_refer, names_collection, names_own_kind, stem, words
+from conformance.inspection.profile import ELEMENTS, VALUES, Path, Profile
+from conformance.inspection.results import finding, holds, result_id
+from conformance.inspection.samples import shown_path
+from conformance.inspection.scan import Scanned
+from conformance.results import Result, Sample
+from conformance.text.rendering import shorten
+
+#: The share of a field's different values that must be there: by name and value, and by value alone.
+_BY_NAME: Final = 0.5
+_BY_VALUE: Final = 1.0
+#: Different values below which equal ObjectIds may be chance, or test data.
+_LEAST_VALUES: Final = 3
+#: How sure a candidate is, the surest last.
+_VALUE, _SAME_NAME, _NAME, _OWN_NAME = 1, 2, 3, 4
+
+
+@dataclass(frozen=True)
+class ReferenceCandidate:
+    """``collection.path`` holds values of ``target.field``; ``share`` of its different values is there.
+
+    ``dangling`` counts the different values that are not. ``copies`` are fields that have the same name in both, and
+    only values that the target has.
+    """
+
+    collection: str
+    path: Path
+    target: str
+    field: str
+    share: float
+    values: int
+    dangling: int
+    certainty: int
+    copies: tuple[str, ...] = ()
+
+
+def reference_candidates(scans: Sequence[Scanned]) -> list[ReferenceCandidate]:
+    """At most one candidate for each path, the surest."""
+    keys = [
+        (scan, name, profile)
+        for scan in scans
+        for name, profile in scan.root.fields.items()
+        if may_refer(name) and (is_key(profile, scan.documents) or is_nearly_own_key(scan, name))
+    ]
+    found = []
+    for scan in scans:
+        for profile in scan.root.walk():
+            if _may_be_child(scan, profile):
+                best = _best(scan, profile, keys)
+                if best is not None:
+                    found.append(best)
+    return [_with_copies(each, scans) for each in found if not _is_copy(each, found)]
+
+
+def reference_findings(
+    database: Database[dict[str, Any]], scans: Sequence[Scanned], candidates: Sequence[ReferenceCandidate]
+) -> Iterator[Result]:
+    """One result for each candidate: passed when every value is there, a warning with the documents when one is not."""
+    by_name = {scan.name: scan for scan in scans}
+    for each in candidates:
+        yield _judged(database, by_name[each.collection], each)
+
+
+def _may_be_child(scan: Scanned, profile: Profile) -> bool:
+    names = [step[0] for step in profile.path if isinstance(step, tuple)]
+    keys = profile.keys
+    if not names or VALUES in profile.path or keys is None or keys.overflown or not keys.distinct:
+        return False
+    if profile.path[0] == ("_id",) and len(profile.path) == 1:
+        return False
+    top = len(profile.path) == 1
+    return not (top and is_own_identity(names[-1], scan.name) and is_key(profile, scan.documents))
+
+
+def _best(scan: Scanned, child: Profile, keys: Sequence[tuple[Scanned, str, Profile]]) -> ReferenceCandidate | None:
+    candidates = [found for key in keys if (found := _candidate(scan, child, *key)) is not None]
+    return max(candidates, key=lambda each: (each.certainty, each.share, each.field == "_id"), default=None)
+
+
+def _candidate(
+    scan: Scanned, child: Profile, target: Scanned, field: str, parent: Profile
+) -> ReferenceCandidate | None:
+    if parent is child or child.keys is None or parent.keys is None:
+        return None
+    certainty = _certainty(scan, child, target, field)
+    if not certainty and "objectId" not in child.types:
+        return None
+    needed = _BY_NAME if certainty > _SAME_NAME else _BY_VALUE
+    share = share_within(child.keys.hashes, parent.keys.hashes)
+    if share < needed or (not certainty and child.keys.distinct < _LEAST_VALUES):
+        return None
+    dangling = round((1 - share) * child.keys.distinct)
+    return ReferenceCandidate(
+        scan.name, child.path, target.name, field, share, child.keys.distinct, dangling, certainty or _VALUE
+    )
+
+
+def _certainty(scan: Scanned, child: Profile, target: Scanned, field: str) -> int:
+    """How much the names say; 0 for nothing."""
+    name = next(step[0] for step in reversed(child.path) if isinstance(step, tuple))
+    same_collection = scan.name == target.name
+    if same_collection:
+        return _NAME if names_own_kind(name) and is_own_identity(field, target.name) else 0
+    own = is_own_identity(field, target.name)
+    ends_alike = words(name)[-len(words(field)) :] == words(field)
+    if ends_alike and own and field not in ("_id", "id") and names_collection(name, target.name):
+        return _OWN_NAME
+    named = (
+        may_refer(name) or stem(name) == stem(target.name) or child.path[-1] == ELEMENTS or "objectId" in child.types
+    )
+    if own and named and names_collection(name, target.name):
+        return _NAME
+    return _SAME_NAME if name == field and may_refer(name) and field not in ("_id", "id") else 0
+
+
+def _is_copy(each: ReferenceCandidate, found: Sequence[ReferenceCandidate]) -> bool:
+    """True for a field that only has its target's name, where a surer one refers to the same collection."""
+    return each.certainty <= _SAME_NAME and any(
+        (other.collection, other.target) == (each.collection, each.target) and other.certainty > each.certainty
+        for other in found
+    )
+
+
+def _with_copies(each: ReferenceCandidate, scans: Sequence[Scanned]) -> ReferenceCandidate:
+    by_name = {scan.name: scan.root.fields for scan in scans}
+    own, theirs = by_name[each.collection], by_name[each.target]
+    copies = []
+    for name in sorted(own.keys() & theirs.keys()) if each.collection != each.target and len(each.path) == 1 else ():
+        mine, source = own[name].keys, theirs[name].keys
+        usual = name == each.field or name.startswith("_") or set(words(name)) & {"created", "updated", "deleted"}
+        if usual or mine is None or source is None or "string" not in own[name].types or mine.distinct < 2:
+            continue
+        if share_within(mine.hashes, source.hashes) == 1.0:
+            copies.append(name)
+    return replace(each, copies=tuple(copies))
+
+
+def _judged(database: Database[dict[str, Any]], scan: Scanned, each: ReferenceCandidate) -> Result:
+    path, place = shown_path(each.path), f"{each.target}.{each.field}"
+    identity = result_id("references", each.collection, "candidate", each.path)
+    title = f"{each.collection}: {path} refers to {place}"
+    evidence = {
+        "path": path,
+        "target": place,
+        "share": round(each.share, 6),
+        "values": each.values,
+        "copies": list(each.copies),
+    }
+    if not each.dangling:
+        return holds(identity, title, "warning", scan.root.at(each.path).count, evidence)
+    documents, values = _dangling(database, each)
+    return finding(
+        identity,
+        title,
+        "warning",
+        headline=f"{each.collection}: {path} seems to refer to {place}: {each.dangling:,} of {each.values:,} values are"
+        " not there",
+        examined=max(scan.root.at(each.path).count, documents),
+        violations=max(1, documents),
+        samples=[Sample(f"{shorten(value)} is in no {place}", ref=path) for value in values],
+        why="Native and ejson mode: a device that follows the reference finds nothing.",
+        fix="Restore the documents referred to, or remove those that refer to them.",
+        evidence={**evidence, "dangling": [shorten(value) for value in values]},
+    )
+
+
+def _dangling(database: Database[dict[str, Any]], each: ReferenceCandidate) -> tuple[int, list[Any]]:
+    """How often values occur that the target does not have, and some of them: an anti-join by the server."""
+    names = [step[0] for step in each.path if isinstance(step, tuple)]
+    if any(not name or "." in name or "$" in name for name in [*names, each.field]):
+        return each.dangling, []
+    dotted, stages, sofar = ".".join(names), [], ""
+    for step in each.path:
+        if isinstance(step, tuple):
+            sofar = f"{sofar}.{step[0]}".lstrip(".")
+        else:
+            stages.append({"$unwind": f"${sofar}"})
+    groups = database[each.collection].aggregate(
+        [
+            *stages,
+            {"$match": {dotted: {"$ne": None}}},
+            {"$group": {"_id": f"${dotted}", "children": {"$sum": 1}}},
+            {
+                "$unionWith": {
+                    "coll": each.target,
+                    "pipeline": [{"$group": {"_id": f"${each.field}", "parents": {"$sum": 1}}}],
+                }
+            },
+            {"$group": {"_id": "$_id", "children": {"$sum": "$children"}, "parents": {"$sum": "$parents"}}},
+            {"$match": {"children": {"$gt": 0}, "parents": 0}},
+            {"$sort": {"_id": 1}},
+        ],
+        allowDiskUse=True,
+    )
+    documents = 0
+    values: list[Any] = []
+    for group in groups:
+        documents += group["children"]
+        if len(values) < 5:
+            values.append(group["_id"])
+    return documents, values

@@ -1,0 +1,88 @@
+"""Read every document of a collection once, in batches of raw BSON, and count what is in it.
+
+While one batch is counted, the next is on its way. Memory holds two batches and the counters.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import bson
+import numpy as np
+from pymongo.collection import Collection
+
+from conformance.connection.client import OPTIONS
+from conformance.inspection.profile import Profile
+from conformance.inspection.samples import Samples
+
+#: Documents in a batch; the server ends one earlier at 16 MB.
+BATCH: Final = 5_000
+_LENGTH: Final = struct.Struct("<i")
+
+
+@dataclass
+class Scanned:
+    """What a scan counted: documents, bytes, how many documents of 2^n to below 2^(n+1) bytes, and every path."""
+
+    name: str
+    documents: int = 0
+    bytes: int = 0
+    smallest: int = 0
+    largest: int = 0
+    octaves: Counter[int] = field(default_factory=Counter)
+    over: Counter[int] = field(default_factory=Counter)
+    root: Profile = field(default_factory=Profile)
+    samples: Samples = field(default_factory=Samples)
+
+
+def scan(
+    collection: Collection[dict[str, Any]], on_progress: Callable[[int], object], limits: tuple[int, ...]
+) -> Scanned:
+    """Count all documents; ``limits`` are the sizes in bytes from which on documents are counted apart."""
+    scanned = Scanned(collection.name)
+    for batch in _batches(collection):
+        documents = bson.decode_all(batch, OPTIONS)
+        _count_sizes(scanned, batch, len(documents), limits)
+        scanned.root.add_objects(documents)
+        scanned.samples.look(scanned.root, documents)
+        on_progress(len(documents))
+    return scanned
+
+
+def _next(cursor: Iterator[Any]) -> bytes:
+    return bytes(next(cursor, b""))
+
+
+def _batches(collection: Collection[dict[str, Any]]) -> Iterator[bytes]:
+    with collection.find_raw_batches({}, batch_size=BATCH) as cursor, ThreadPoolExecutor(1) as pool:
+        following = pool.submit(_next, cursor)
+        while batch := following.result():
+            following = pool.submit(_next, cursor)
+            yield batch
+
+
+def _count_sizes(scanned: Scanned, batch: bytes, number: int, limits: tuple[int, ...]) -> None:
+    sizes = np.fromiter(_sizes(batch), np.int64, number)
+    if not number:
+        return
+    scanned.smallest = min(scanned.smallest or int(sizes.min()), int(sizes.min()))
+    scanned.largest = max(scanned.largest, int(sizes.max()))
+    scanned.documents += number
+    scanned.bytes += int(sizes.sum())
+    octaves, counts = np.unique(np.log2(sizes).astype(np.int64), return_counts=True)
+    scanned.octaves.update(dict(zip(octaves.tolist(), counts.tolist(), strict=True)))
+    for limit in limits:
+        scanned.over[limit] += int((sizes >= limit).sum())
+
+
+def _sizes(batch: bytes) -> Iterator[int]:
+    position, read = 0, _LENGTH.unpack_from
+    while position < len(batch):
+        (size,) = read(batch, position)
+        yield size
+        position += size

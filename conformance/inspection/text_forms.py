@@ -1,0 +1,124 @@
+"""What texts look like: dates, numbers, e-mail addresses, card numbers, credentials; counted exactly, column by column.
+
+A column of texts is joined once, and a form is looked for only where its characteristic characters occur in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from conformance.text.credentials import KINDS
+
+#: How a number begins, and most dates.
+_DIGITS: Final = frozenset("+-0123456789")
+#: Between the texts of a column; no text that a person wrote has it.
+_SEPARATOR: Final = "\x1f"
+#: A character that stands for bytes that are not UTF-8.
+_REPLACED: Final = "\ufffd"
+
+EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}\.[A-Za-z]{2,24}")
+PASSWORD_HASH: Final = re.compile(r"\$(?:2[abxy]?|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]*|[156])\$\S{10,}|pbkdf2_\w+\$\S+")
+#: Forms of dates by name; a text that has none of them is not a date.
+DATE: Final = re.compile(
+    r"(?P<iso_second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
+    r"|(?P<iso_fraction>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d{1,9}Z)"
+    r"|(?P<iso_offset>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)? ?[+-]\d\d:?\d\d)"
+    r"|(?P<iso_local>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)"
+    r"|(?P<iso_day>\d{4}-\d\d-\d\d)"
+    r"|(?P<slashed>\d{1,2}/\d{1,2}/\d{4}(?: \d{1,2}:\d\d(?::\d\d)?(?: ?[AaPp][Mm])?)?)"
+    r"|(?P<dotted>\d{1,2}\.\d{1,2}\.\d{4}(?: \d{1,2}:\d\d(?::\d\d)?)?)"
+    r"|(?P<worded>(?:[A-Z][a-z]{2},? )?(?:\d{1,2} [A-Z][a-z]{2,8}|[A-Z][a-z]{2,8} \d{1,2},?) (?:19|20)\d\d(?: .*)?)"
+)
+NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})(?:\.\d+)?")
+_CARD: Final = re.compile(r"(?:\d{4}[ -]){3}\d{1,7}|\d{4}[ -]\d{6}[ -]\d{5}|\d{13,19}")
+#: First characters of the prefixes of card schemes.
+_CARD_HEADS: Final = frozenset("23456")
+_CARD_LENGTHS: Final = range(13, 24)
+#: Characters of the longest text that is taken for a date or a number.
+_LONGEST_DATE: Final = 35
+#: Characters of the shortest text that is a credential or a card number.
+_SHORTEST_SECRET: Final = 13
+#: Kinds of credentials that are known by their own form, without a name beside them.
+_CREDENTIALS: Final = tuple(kind for kind in KINDS if not kind.guarded)
+
+
+class TextForms:
+    """Counts of the forms of one path's texts; ``dates`` by the form of a date, ``secrets`` by the kind."""
+
+    def __init__(self) -> None:
+        self.longest = 0
+        self.broken = 0
+        self.emails = 0
+        self.numbers = 0
+        self.dates: Counter[str] = Counter()
+        self.secrets: Counter[str] = Counter()
+
+    def add(self, counted: Mapping[str, int]) -> None:
+        """Count the texts of a batch, each with how often it occurs."""
+        longest = max(map(len, counted))
+        self.longest = max(self.longest, longest)
+        joined = _SEPARATOR.join(counted)
+        if _REPLACED in joined:
+            self.broken += sum(number for text, number in counted.items() if _REPLACED in text)
+        if "@" in joined:
+            self.emails += sum(n for text, n in counted.items() if "@" in text and EMAIL.fullmatch(text))
+        digits = [text for text in counted if text[:1] in _DIGITS and len(text) <= _LONGEST_DATE]
+        self.numbers += sum(counted[text] for text in digits if NUMBER.fullmatch(text))
+        dates = digits
+        if " 19" in joined or " 20" in joined:
+            dates = [*digits, *(text for text in counted if text[:1].isalpha() and len(text) <= _LONGEST_DATE)]
+        for text in dates:
+            if form := DATE.fullmatch(text):
+                self.dates[str(form.lastgroup)] += counted[text]
+        if longest >= _SHORTEST_SECRET:
+            self._count_secrets(counted, joined, digits)
+
+    def merge(self, other: TextForms) -> None:
+        """Add the counts of another path."""
+        self.longest = max(self.longest, other.longest)
+        self.broken += other.broken
+        self.emails += other.emails
+        self.numbers += other.numbers
+        self.dates += other.dates
+        self.secrets += other.secrets
+
+    def _count_secrets(self, counted: Mapping[str, int], joined: str, digits: Sequence[str]) -> None:
+        if "$" in joined:
+            self._count("a password hash", sum(n for text, n in counted.items() if is_password_hash(text)))
+        self._count("a card number", sum(counted[text] for text in digits if is_card_number(text)))
+        lowered = joined.lower()
+        for kind in _CREDENTIALS:
+            if any(hint in lowered for hint in kind.hints):
+                self._count(kind.name, sum(n for text, n in counted.items() if kind.pattern.search(text)))
+
+    def _count(self, name: str, number: int) -> None:
+        if number:
+            self.secrets[name] += number
+
+
+def is_password_hash(text: str) -> bool:
+    """True for the output of bcrypt, scrypt, Argon2, PBKDF2 or crypt."""
+    return PASSWORD_HASH.fullmatch(text) is not None
+
+
+def is_card_number(text: str) -> bool:
+    """True for a payment card's number with a right check digit, with or without spaces."""
+    if text[:1] not in _CARD_HEADS or len(text) not in _CARD_LENGTHS or not _CARD.fullmatch(text):
+        return False
+    digits = [int(char) for char in text if char.isdigit()]
+    doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
+    return 13 <= len(digits) <= 19 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def secret_kind(text: str) -> str | None:
+    """The kind of credential that a text is or holds; None for any other text."""
+    if is_password_hash(text):
+        return "a password hash"
+    if is_card_number(text):
+        return "a card number"
+    lowered = text.lower()
+    kinds = (each for each in _CREDENTIALS if any(hint in lowered for hint in each.hints))
+    return next((each.name for each in kinds if each.pattern.search(text)), None)

@@ -1,0 +1,1 @@
+"""Tests of inspections: databases in the shapes of public ones, and what is found in them."""

@@ -1,0 +1,103 @@
+"""How an inspection reads: with the role read alone, every document once, with bounded counters, without a write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient, monitoring
+from pymongo.database import Database
+
+from conformance.embedded.server import EmbeddedServer
+from conformance.inspection import profile
+from conformance.inspection.inspection import inspect
+from conformance.inspection.profile import Profile
+from tests.conformance.inspection.databases import bank, fill
+
+pytestmark = pytest.mark.server
+
+#: Commands that only read.
+READING = {"find", "getMore", "aggregate", "listCollections", "listIndexes", "count", "hello", "buildInfo", "ping"}
+READING |= {"buildinfo", "saslStart", "saslContinue"} | {
+    "connectionStatus",
+    "getClusterParameter",
+    "collStats",
+    "killCursors",
+    "endSessions",
+    "ismaster",
+    "isMaster",
+}
+
+
+class Commands(monitoring.CommandListener):
+    """The names of all commands that are sent."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.names.add(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database[dict[str, Any]], Commands]]:
+    """The database of a server that asks for a password, as a user who has the role read on it and no other."""
+    commands = Commands()
+    directory = tmp_path_factory.mktemp("guarded")
+    with EmbeddedServer(directory, cache_gb=0.25, auth=True, linger=0.2) as server:
+        with MongoClient[dict[str, Any]](server.uri) as admin:
+            fill(admin["bank"], bank())
+            admin["bank"].create_collection("view", viewOn="accounts", pipeline=[])
+            admin["bank"].create_collection("log", capped=True, size=4096)
+            admin["bank"].create_collection("readings", timeseries={"timeField": "at"})
+            admin["bank"]["accounts"].create_index("limit", expireAfterSeconds=3600)
+            admin["bank"].command("createUser", "reader", pwd="secret", roles=["read"])
+        options: dict[str, Any] = {"username": "reader", "password": "secret", "authSource": "bank"}
+        with MongoClient[dict[str, Any]](server.uri, event_listeners=[commands], **options) as client:
+            yield client["bank"], commands
+
+
+def test_role_read_is_enough_and_nothing_is_written(reader: tuple[Database[dict[str, Any]], Commands]) -> None:
+    database, commands = reader
+    found = {result.id: result for result in inspect(database).results}
+    assert found["crdt.accounts.arrays:products"].violations == 100
+    assert commands.names <= READING
+    assert found["streams._database.image_retention"].status == "skipped"
+    assert found["security._database.connector-rights"].reason == (
+        "this user may not insert, update, remove; the connector needs a user of its own with readWrite"
+    )
+
+
+def test_kinds_of_collections_are_findings(reader: tuple[Database[dict[str, Any]], Commands]) -> None:
+    found = {result.id: result for result in inspect(reader[0]).results}
+    kinds = {name: found[f"sync.{name}.kind"].status for name in ("accounts", "view", "log", "readings")}
+    assert kinds == {"accounts": "passed", "view": "warned", "log": "failed", "readings": "failed"}
+    assert found["crdt.accounts.expiry"].headline == "accounts deletes documents by the TTL index limit_1"
+
+
+def test_names_that_are_data_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile, "MAX_NAMES", 10)
+    root = Profile()
+    for batch in range(5):
+        root.add_objects([{"scores": {f"player {batch} {n}": {"points": n, "$x": 1}}} for n in range(20)])
+    scores = root.fields["scores"]
+    assert scores.fields == {} and scores.values is not None
+    assert scores.values.fields["points"].count == 100
+    assert sum(1 for _ in root.walk()) == 5
+    assert len(scores.values.example_names) <= 20
+
+
+def test_documents_of_many_shapes_are_counted_exactly() -> None:
+    root = Profile()
+    root.add_objects([{f"f{n % 150}": n, "always": None if n % 3 else [1, "x"]} for n in range(300)])
+    assert {each.count for name, each in root.fields.items() if name != "always"} == {2}
+    assert root.fields["always"].types == {"null": 200, "array": 100}
+    assert root.fields["always"].elements is not None
+    assert root.fields["always"].elements.types == {"int": 100, "string": 100}

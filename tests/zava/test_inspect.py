@@ -1,0 +1,94 @@
+"""zava inspect as a user meets it: no model, any database, all formats, one line for a mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pymongo import MongoClient
+
+from conformance.report import json_file
+from tests.commands import BIN
+from tests.conformance.inspection.databases import bank, fill, kitchen
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def uri(server: MongoClient[dict[str, Any]]) -> Iterator[str]:
+    """The connection string of a server with two databases nobody modelled."""
+    for name, documents in (("cli_bank", bank()), ("cli_kitchen", kitchen())):
+        server.drop_database(name)
+        fill(server[name], documents)
+    host, port = server.address or ("", 0)
+    yield f"mongodb://{host}:{port}/"
+    for name in ("cli_bank", "cli_kitchen"):
+        server.drop_database(name)
+
+
+def zava(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder without a model."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    command = [str(BIN / "zava"), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=kept | settings, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_inspect_needs_no_model_and_exits_1_with_findings(uri: str, tmp_path: Path) -> None:
+    done = zava(tmp_path, "inspect", f"{uri}cli_bank?directConnection=true")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "accounts: account_id is not quite a key: 371138 occurs 2 times" in done.stdout
+    assert "accounts[] refers to accounts.account_id" in done.stdout
+    assert "Means: Native mode: the number arrives as a string" in done.stdout
+
+
+def test_json_is_in_the_format_of_validate(uri: str, tmp_path: Path) -> None:
+    done = zava(tmp_path, "inspect", uri, "--database", "cli_kitchen", "--json", "--reports", "out")
+    report = json.loads(done.stdout)
+    Draft202012Validator(json.loads(json_file.SCHEMA.read_text(encoding="utf-8"))).validate(report)
+    assert json_file.load(tmp_path / "out" / "validation.json")["rules"] == report["rules"]
+    assert report["measured"]["inspected"]["Orders-2023"]["paths"]["saleItemIds.*"] == {"string": 20}
+    assert "sale.items" in {rule["collection"] for rule in report["rules"]}
+    page = (tmp_path / "out" / "validation.html").read_text(encoding="utf-8")
+    assert "sale.items: &#34;price.usd&#34;" in page or "price.usd" in page
+
+
+def test_database_that_is_not_named_is_one_line(uri: str, tmp_path: Path) -> None:
+    done = zava(tmp_path, "inspect", uri)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("zava: --database: the server has ")
+    assert "cli_bank" in done.stderr
+
+
+def test_database_that_is_empty_is_one_line(uri: str, tmp_path: Path) -> None:
+    done = zava(tmp_path, "inspect", uri, "--database", "nosuch")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert (
+        done.stderr == "zava: the database nosuch has no collections; it is empty: check the name, or pass --database\n"
+    )
+
+
+def test_server_that_is_not_named_is_one_line(tmp_path: Path) -> None:
+    done = zava(tmp_path, "inspect")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_inspection_can_be_interrupted(server: MongoClient[dict[str, Any]], uri: str, tmp_path: Path) -> None:
+    server["cli_bank"]["many"].insert_many({"n": n, "text": "x" * 50, "tags": [n]} for n in range(120_000))
+    process = subprocess.Popen([str(BIN / "zava"), "inspect", f"{uri}cli_bank"], cwd=tmp_path, stderr=subprocess.PIPE)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    server["cli_bank"]["many"].drop()
+    assert process.returncode == 130
+    assert b"interrupted" in errors and b"Traceback" not in errors
