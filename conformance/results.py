@@ -137,7 +137,7 @@ class Report:
     """One whole run; ``measured`` is what its pictures are drawn from (conformance/run/measurements.py).
 
     ``partition`` says of a part of a run which one it is, and is None of a whole one. ``baseline`` names the file that
-    the run was compared with.
+    the run was compared with. ``doubt`` says why model and database may not belong together.
     """
 
     target: TargetInfo
@@ -150,6 +150,7 @@ class Report:
     measured: Mapping[str, Any] = field(default_factory=dict)
     partition: Mapping[str, Any] | None = None
     baseline: str | None = None
+    doubt: str | None = None
 
     def number(self, status: Status) -> int:
         """How many rules have the status."""
@@ -207,6 +208,7 @@ class Report:
                 "duration_s": round(self.duration_s, 3),
                 "command": self.command,
                 **({} if self.baseline is None else {"baseline": self.baseline}),
+                **({} if self.doubt is None else {"doubt": self.doubt}),
             },
             "summary": {
                 "rules": len(self.results),
@@ -240,6 +242,7 @@ def report_from_json(content: Mapping[str, Any]) -> Report:
         measured=content.get("measured", {}),
         partition=content.get("partition"),
         baseline=run.get("baseline"),
+        doubt=run.get("doubt"),
     )
 
 

@@ -75,6 +75,8 @@ def _print(report: Report, console: Console, paths: Mapping[str, Path] | None, s
     judged = verdict(report, strict=strict)
     console.print(Text(visible(report.target.describe())), overflow="fold")
     console.print(Text.assemble((judged.headline, _VERDICT_STYLES[judged.word]), ": ", judged.sentence))
+    if report.doubt is not None:
+        console.print(Text(visible(report.doubt), "bold yellow"))
     console.print(Text(f"{when(report)}: {visible(report.command, _COMMAND_LENGTH)}", "dim"), overflow="fold")
     for block in (_counts(report), *_inspected(report), _families(report), *_findings(report), *_skipped(report)):
         console.print()

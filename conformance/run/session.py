@@ -27,7 +27,7 @@ from conformance.rules.catalogue import all_rules
 from conformance.run.measurements import measured
 from conformance.run.runner import Run
 from conformance.server.roles import USERS_FILE
-from conformance.server.target import Choice, Target, choose, open_target
+from conformance.server.target import Choice, Target, choose, doubt, open_target
 from conformance.text.masking import mask
 
 #: Names of variables in the connector's file and in that of the users.
@@ -136,6 +136,7 @@ class Judgement:
             measured=measured(self.context, results) if partition is None else {},
             partition=None if partition is None else partition.as_json(self.context.sample_size, self.context.ranges),
             baseline=None if baseline is None else baseline.name,
+            doubt=doubt(self.project.model, self.target),
         )
 
 

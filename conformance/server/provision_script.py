@@ -42,7 +42,7 @@ def _collection(command: Mapping[str, Any]) -> str:
 
 
 def _modification(command: Mapping[str, Any]) -> str:
-    return f"run({_literal(command)});"
+    return f"modify({_literal(command)});"
 
 
 def _indexes(command: Mapping[str, Any]) -> str:
@@ -71,6 +71,7 @@ _STATEMENTS: Final[Mapping[Kind, Callable[[Mapping[str, Any]], str]]] = {
 _PRELUDE: Final = """\
 // Brings collections, validators, indexes and pre- and post-images to the state of the model. May be run again.
 const target = db.getSiblingDB($DATABASE);
+const ACCEPT_VIOLATIONS = false;
 
 function run(command) {
   const answer = target.runCommand(command);
@@ -85,8 +86,19 @@ function ensureCollection(name, options) {
   if (!there) {
     run({create: name, ...options});
   } else if (Object.keys(options).length > 0) {
-    run({collMod: name, ...options});
+    modify({collMod: name, ...options});
   }
+}
+
+// A strict validator refuses every update of a document that does not satisfy it.
+function modify(command) {
+  const strict = command.validator && command.validationLevel === "strict" && command.validationAction === "error";
+  const number = strict ? run({count: command.collMod, query: {$nor: [command.validator]}}).n : 0;
+  if (number > 0 && !ACCEPT_VIOLATIONS) {
+    throw new Error(`${command.collMod}: ${number} documents do not satisfy the validator: correct them, or set`
+      + " ACCEPT_VIOLATIONS to true");
+  }
+  run(command);
 }
 
 function listIndexes(collection) {

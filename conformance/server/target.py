@@ -251,6 +251,21 @@ def require_data(model: Model, target: Target) -> None:
     )
 
 
+def doubt(model: Model, target: Target) -> str | None:
+    """Return the doubt that model and database belong together, in one line, where most collections are missing."""
+    try:
+        names = set(target.database.list_collection_names())
+    except pymongo.errors.OperationFailure:  # the rules say what the user may not do
+        return None
+    missing = [name for name in model.collections if name not in names]
+    if 2 * len(missing) <= len(model.collections):
+        return None
+    return (
+        f"{len(missing)} of {len(model.collections)} collections of this model do not exist in {target.database.name}:"
+        " wrong database or model? Check MONGODB_DATABASE and --model"
+    )
+
+
 def require_name(target: Target) -> None:
     """Raise TargetError when the server has a database whose name differs in case only: it holds no two such."""
     alike = _alike(target)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Annotated, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -15,6 +15,7 @@ from conformance.run.session import Project
 from conformance.server import provision as provisioning
 from conformance.server.provision_script import as_mongosh
 from conformance.server.target import Target
+from conformance.server.violators import Violators, refuse_violators, violators
 from conformance.text.masking import mask
 from generator import dataset
 from generator.catalogue import held_catalogue
@@ -95,10 +96,15 @@ def provision(
     users: Annotated[
         bool, typer.Option("--users", help="Roles and users of config/users.yaml instead of collections.")
     ] = False,
+    accept_violations: Annotated[
+        bool,
+        typer.Option("--accept-violations", help="Install validators that refuse updates of documents that are there."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Create collections, validators, indexes and pre/post images; says what it changed, changes nothing twice.
 
+    On a named server, it changes nothing while documents exist that a new validator refuses: their updates would fail.
     With --users it makes the database's roles and users, whose passwords it reads from the environment or asks for.
 
     Example: zava provision --check
@@ -120,15 +126,26 @@ def provision(
         dataset.refuse_foreign(project.model, target)
         target.require_replica_set()
         changes = provisioning.plan(project.model, target.database, drop_extra=drop_extra)
+        refused = violators(changes, target.database)
+        for each in refused:
+            notice(str(each))
         if not check:
+            if not (accept_violations or target.embedded):
+                refuse_violators(refused)
             with progress({"provision": len(changes)}) as bars:
                 provisioning.apply(changes, target.database, lambda _: bars("provision", 1))
     if as_json:
-        typer.echo(json.dumps([{"collection": c.collection, "kind": c.kind, "what": mask(c.what)} for c in changes]))
+        typer.echo(json.dumps([_as_json(change, refused) for change in changes]))
     else:
         for change in changes:
             typer.echo(mask(f"{change.collection}: {change.what}"))
     _conclude(len(changes), check, as_json)
+
+
+def _as_json(change: provisioning.Change, refused: Sequence[Violators]) -> dict[str, Any]:
+    content = {"collection": change.collection, "kind": change.kind, "what": mask(change.what)}
+    numbers = [each.number for each in refused if each.collection == change.collection and change.kind == "validator"]
+    return {**content, **({"violators": numbers[0]} if numbers else {})}
 
 
 def _conclude(number: int, check: bool, as_json: bool) -> NoReturn:

@@ -22,6 +22,7 @@ from conformance.results import report_from_json
 from conformance.run.session import Project
 from conformance.server import provision as provisioning
 from conformance.server.target import Choice
+from conformance.server.violators import refuse_violators, violators
 from conformance.text.masking import mask
 from generator import dataset
 from generator.dataset import embedded_dataset
@@ -77,7 +78,9 @@ def conform(
             elif provision:
                 dataset.refuse_foreign(project.model, target)
                 target.require_replica_set()
-                provisioning.apply(provisioning.plan(project.model, target.database), target.database)
+                changes = provisioning.plan(project.model, target.database)
+                refuse_violators(violators(changes, target.database))
+                provisioning.apply(changes, target.database)
         code = _run_suites(project, choice, allow_writes, strict, baseline)
         rendering = renderer.submit(_render_allure, project, choice.embedded) if with_allure else None
     raise typer.Exit(_conclude(project, code, strict, rendering.result() if rendering else None, as_json))
