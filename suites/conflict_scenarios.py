@@ -155,14 +155,14 @@ SCENARIOS: Final = (
         {"drill": {"stock_level": 5}},
     ),
     Scenario(
-        "A COUNTER is restarted with what was counted, while a till sells",
+        "A COUNTER is restarted with a stock count while a till sells",
         (("drill", Insert({})), ("drill", Restart(("stock_level",), 10))),
         (("a", "drill", Increment(("stock_level",), -2)), ("b", "drill", Restart(("stock_level",), 12))),
         {"drill": {"stock_level": 12}},
         lost(("a", "stock_level", "restarted")),
     ),
     Scenario(
-        "What was counted is added as a difference, while a till sells",
+        "A stock count is added as a difference while a till sells",
         (("drill", Insert({})), ("drill", Restart(("stock_level",), 10))),
         (("a", "drill", Increment(("stock_level",), -2)), ("b", "drill", Increment(("stock_level",), 12 - 10))),
         {"drill": {"stock_level": 10}},

@@ -75,7 +75,7 @@ class Access:
         found = self._judged(operation, needed=needed) or self._at_one_moment(operation, needed=needed)
         if found is not None:
             return found if found.violations else self._in_principle(operation, found, needed=needed)
-        why = "what users may see, counted by filters, is not what the server's grouping has"
+        why = "the documents that users may see differ between a count by filter and a count by group"
         examined = self.context.counts[self.collection.name]
         return listed(self.context, examined, [Sample(why, ref=self.collection.name)])
 
@@ -98,8 +98,8 @@ class Access:
             name = self.own[user.id]["_id"]
             too_much, too_little = {"$and": [may, {"$nor": [should]}]}, {"$and": [should, {"$nor": [may]}]}
             if numbers[-1] != number or self._count(too_much):
-                wrong.append((f"{name} may {operation} it, and should not", too_much))
-                wrong.append((f"{name} should {operation} it, and may not", too_little))
+                wrong.append((f"{name} may {operation} the document but should not", too_much))
+                wrong.append((f"{name} may not {operation} the document but should", too_little))
         evidence = {"users": len(numbers), "documents of each": f"{min(numbers)} to {max(numbers)}"}
         return self._outcome(wrong, evidence)
 
@@ -123,7 +123,7 @@ class Access:
             for why, condition in wrong
             if documents.find_one({"$and": [{"_id": _id}, condition]}, {"_id": 1}, session=self.session)
         ]
-        return reasons[0] if len(reasons) == 1 else f"{reasons[0]}; so it is for {len(reasons)} users"
+        return reasons[0] if len(reasons) == 1 else f"{reasons[0]}; the same applies to {len(reasons)} users in total"
 
     def _in_principle(self, operation: Operation, found: Outcome, *, needed: bool) -> Outcome:
         """What was found, and the first document that is not there today and would be one of too many or too few."""
@@ -132,13 +132,13 @@ class Access:
             should = self._theirs(own) if needed else Always(False)
             for document in representatives(self.collection, (may, should)):
                 if (allows := holds(may, document)) != holds(should, document):
-                    verdict = f"may {operation} it, and should not" if allows else f"should {operation} it, and may not"
+                    verdict = f"may {operation} it but should not" if allows else f"may not {operation} it but should"
                     has = ", ".join(
                         f"no {path}" if value is None else f"{path} {shorten(value)}"
                         for path, value in document.items()
                     )
                     whose = ", ".join(f"{name} {shorten(value)}" for name, value in user.attributes.items())
-                    why = f"were there a document with {has or 'any value'}: a user with {whose} {verdict}"
+                    why = f"for a document with {has or 'any value'}, a user with {whose} {verdict}"
                     return replace(found, violations=1, samples=(Sample(why, ref=self._rules_of(operation)),))
         return found
 
@@ -193,7 +193,9 @@ class Access:
             over = {"$and": [to_mongo(one.selection.bound(values)), {"$nor": [may]}]}
             number, example = found(self.context, self.collection.name, over)
             if number:
-                return f"the user of {name} would hold {number} documents and may not read them, such as {example}"
+                return (
+                    f"the user of {name} would receive {number} documents that they may not read, for example {example}"
+                )
         return None
 
     def _count(self, condition: Mapping[str, Any]) -> int:

@@ -45,14 +45,14 @@ class Bounds:
         name, _, path = bound.field.partition(".")
         where = f"{model.config('rules.yaml')}: bound of {bound.field}"
         if name not in model.collections or not model[name].has(path):
-            raise ConfigurationError(f"{where}: there is no such field; write collection.field")
+            raise ConfigurationError(f"{where}: the model has no such field; write collection.field")
         formulas = [
             None if text is None else Formula(text, model, model[name], configuration, where)
             for text in (bound.at_least, bound.at_most)
         ]
         references = {reference for f in formulas if f for reference, _ in f.parents.values()}
         if len(references) != 1:
-            raise ConfigurationError(f"{where}: its formulas must go through exactly one reference field")
+            raise ConfigurationError(f"{where}: its formulas must use exactly one reference field")
         reference = references.pop()
         since = None if bound.since is None else Since.parse(model, reference, bound.since, where)
         at_least, at_most = formulas
@@ -77,8 +77,8 @@ class Bounds:
 
     @property
     def _lacking(self) -> str:
-        why = f"no document of {self.reference.collection} has {self.field.path} and all that its bounds are made of"
-        return why + (f", and was made since its one of {self.reference.target} changed" if self.since else "")
+        why = f"no document of {self.reference.collection} has {self.field.path} and all operands of its bounds"
+        return why + (f", and was created after its document of {self.reference.target} changed" if self.since else "")
 
     def _judge(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
         """Look at the children of the suspects one by one."""
@@ -274,7 +274,7 @@ class Bounds:
     def _why(self, row: Mapping[str, Any]) -> str:
         unlisted = next((why for _, formula in self._formulas if (why := formula.why_unlisted(row))), None)
         if unlisted is not None:
-            return f"{self.field.path} is {shorten(row['value'])}, its bounds are unknown: {unlisted}"
+            return f"{self.field.path} is {shorten(row['value'])}, but its bounds cannot be computed: {unlisted}"
         words = {"lt": "at least", "gt": "at most"}
         numeric, money = self.field.kind != "timestamp", self.field.kind == "money"
         limits = [
@@ -282,4 +282,4 @@ class Bounds:
             for key in words
             if row.get(key) is not None
         ]
-        return f"{self.field.path} is {shorten(row['value'])}, should be {' and '.join(limits)}"
+        return f"{self.field.path} is {shorten(row['value'])}; expected {' and '.join(limits)}"

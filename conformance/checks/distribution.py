@@ -19,6 +19,7 @@ from conformance.language.g_test import POWER, GTest, g_test
 from conformance.model.collection import Model, Reference
 from conformance.model.server_validator import field_query
 from conformance.results import Outcome, Sample
+from conformance.text.rendering import shorten
 
 _MONTHS: Final = 12
 _KEYS: Final = frozenset({str, int, ObjectId})
@@ -39,7 +40,7 @@ class Shares:
 
     def __post_init__(self) -> None:
         if self.share.collection not in self.model.collections:
-            raise ConfigurationError(f"{self._where}: there is no such collection; name one of schemas/")
+            raise ConfigurationError(f"{self._where}: there is no such collection; use a collection of schemas/")
         _ = self._formula
         if not self.share.within:
             self.configuration.table(self.share.expected)
@@ -51,7 +52,8 @@ class Shares:
             known = False
         if not known:
             raise ConfigurationError(
-                f"{self._where}: {self.share.by!r} must be reference.reference.field, the last a MAP by month"
+                f"{self._where}: {self.share.by!r} must be reference.reference.field, where the last field is a MAP by"
+                " month"
             )
 
     @property
@@ -98,9 +100,9 @@ class Shares:
         rows = [list(row.values()) for row in tables[0].values()]
         examined = int(sum(cell[0] for row in rows for cell in row))
         if not examined:
-            return skipped(f"no document of {share.collection} has a {share.by} that {share.expected} lists")
+            return skipped(f"no document of {share.collection} has a {share.by} that is listed in {share.expected}")
         if all(len(row) < 2 for row in rows):
-            return skipped("there is one group only: nothing to compare")
+            return skipped("there is only one group, so nothing can be compared")
         test, table = max(((self._test(table), table) for table in tables), key=lambda judged: judged[0].p_value)
         broken = test.p_value < share.significance
         if not broken and test.power < POWER:  # that it was not rejected says nothing
@@ -116,7 +118,11 @@ class Shares:
             "table": {name: _expected(row) for name, row in table.items()},
         }
         most = "; ".join(_largest(table)[:3])
-        why = f"G = {test.statistic:,.1f} on {test.degrees} degrees, p = {test.p_value:.1e}: {most}"
+        why = (
+            f"the distribution differs from {share.expected} (G = {test.statistic:,.1f}, {test.degrees} degrees of"
+            " freedom,"
+            f" p = {test.p_value:.1e}): {most}"
+        )
         samples = (Sample(why, ref=f"{share.collection} by {share.by}"),) if broken else ()
         return Outcome(examined, int(broken), samples, evidence=evidence)
 
@@ -141,8 +147,9 @@ class Shares:
         listed = {str(key) for key, weight in self.configuration.table(share.expected).items() if weight > 0}
         return [
             Sample(
-                f"{share.by} is {key!r} in {number:,.0f} documents, of which {share.expected} in config/generation.yaml"
-                f" expects none; add it there, or correct {share.by}",
+                f"{share.by} is {shorten(key)} in {number:,.0f} documents, but {share.expected} in"
+                " config/generation.yaml"
+                f" expects none; add the key there, or correct {share.by}",
                 ref=f"{share.collection} by {share.by}",
             )
             for key, number in sorted(found.items())
@@ -216,9 +223,9 @@ class Shares:
 
 def _too_few(examined: int, test: GTest) -> str:
     if test.degrees and math.isinf(test.needed):
-        return "what is expected does not differ from no deviation at all: there is nothing to compare"
+        return "the expected distribution equals the alternative, so nothing can be compared"
     enough = f"about {examined * test.needed:,.0f}" if test.degrees else "many more"
-    return f"too few: {examined:,} documents catch the deviation with power {test.power:.2f}; {enough} would do"
+    return f"too few documents: {examined:,} detect a deviation with power {test.power:.2f}; {enough} are needed"
 
 
 def _by_position(multipliers: Any, months: Sequence[str]) -> list[float] | None:
@@ -241,5 +248,7 @@ def _largest(table: Table) -> list[str]:
         for key, (found, expected) in _expected(row).items():
             if expected:
                 name = f"{row_name} {key}".strip()
-                cells.append((abs(found - expected) / expected**0.5, f"{name}: {found:,.0f}, expected {expected:,.0f}"))
+                cells.append(
+                    (abs(found - expected) / expected**0.5, f"{name}: {found:,.0f} found, {expected:,.0f} expected")
+                )
     return [text for _, text in sorted(cells, reverse=True)[:5]]

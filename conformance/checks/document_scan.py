@@ -146,7 +146,7 @@ def _symbol(context: Context, test: DocumentTest, identity: Any) -> str | None:
     pipeline: list[Query] = [{"$match": {"_id": identity}}, {"$project": {"_id": 0, **types}}]
     found = next(iter(context.collection(test.collection).aggregate(pipeline)), {})
     held = [path for place, path in enumerate(paths) if found.get(f"t{place}") == "symbol"]
-    return f"{', '.join(held)} is of the BSON type symbol, not string; write it as a string" if held else None
+    return f"{', '.join(held)} has the BSON type symbol; expected string; write it as a string" if held else None
 
 
 def _decide(

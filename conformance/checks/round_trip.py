@@ -68,7 +68,7 @@ def round_trips(
     finally:
         for name in trials:
             scratch.drop_collection(name)
-    nothing = skipped("the collection has no document to try it with")
+    nothing = skipped("the collection is empty")
     return {
         collection.name: _outcome(context, collection.name, trials[collection.name].events, arrived[collection.name])
         if collection.name in trials
@@ -125,10 +125,10 @@ def problems(wanted: Sequence[Event], arrived: Sequence[Event]) -> Iterator[tupl
         if number >= len(arrived):
             yield event.operation, "the event did not arrive in time"
         elif arrived[number].operation != event.operation:
-            yield event.operation, f"{arrived[number].operation} arrived in its place"
+            yield event.operation, f"found the event {arrived[number].operation}; expected {event.operation}"
         else:
             wrong = [
-                f"the {side} {'is missing' if found is None else 'is not the document as it was'}"
+                f"the {side} {'is missing' if found is None else 'differs from the document'}"
                 for side, expected, found in (
                     ("pre-image", event.before, arrived[number].before),
                     ("post-image", event.after, arrived[number].after),

@@ -1,4 +1,4 @@
-"""NEW."""
+"""Users who may sign in on a device, and documents that a filter finds."""
 
 from __future__ import annotations
 

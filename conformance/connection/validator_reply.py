@@ -78,9 +78,9 @@ def _alternatives(
     if len(told) == 1:
         yield from told
     elif operator == "$or":
-        yield Refusal(path, "satisfies none of: " + "; ".join(map(str, told)))
+        yield Refusal(path, "does not satisfy any of: " + "; ".join(map(str, told)))
     else:
-        yield Refusal(path, "fits none of the forms that it may have: " + "; ".join(one.what for one in told))
+        yield Refusal(path, "does not match any of the allowed forms: " + "; ".join(one.what for one in told))
 
 
 def _expression(reply: Reply, document: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -122,7 +122,7 @@ def _leaf(operator: str, reply: Reply, path: str) -> Iterator[Refusal]:
     for name in reply.get("missingProperties", ()):
         yield Refusal(_join(path, name), "is missing")
     for name in reply.get("additionalProperties", ()):
-        yield Refusal(_join(path, str(name)), "is not in the schema")
+        yield Refusal(_join(path, str(name)), "is not defined in the schema")
     for part in reply.get("failingDependencies", ()):
         for name in part.get("missingProperties", ()):
             yield Refusal(_join(path, name), f"is missing beside {part.get('conditionalProperty')}")
@@ -161,9 +161,9 @@ _MEANING: Final[Mapping[str, Callable[[Any], str]]] = {
     "maxItems": _limit("has more items than"),
     "minProperties": _limit("is below"),
     "maxProperties": _limit("is above"),
-    "uniqueItems": lambda _: "holds an item twice",
+    "uniqueItems": lambda _: "contains an item twice",
     "not": lambda _: "has a form that is not allowed",
-    "oneOf": lambda _: "fits several forms of which it may have one",
+    "oneOf": lambda _: "matches several of the forms, but must match exactly one",
     "schema": lambda _: "does not satisfy the schema",
 }
 

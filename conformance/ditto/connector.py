@@ -29,7 +29,7 @@ CONNECTOR_FILE: Final = "ditto_connector_config.yaml"
 _ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string", "integer", "boolean"})
 #: Where it is said whether what is there already is copied.
 INITIAL_SYNC: Final = "settings.initial_sync"
-_COPIED: Final = "true, or devices never see what is there"
+_COPIED: Final = "true, or devices never receive the existing documents"
 #: A value that stands elsewhere, by the name of its setting or environment variable.
 PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
@@ -173,12 +173,12 @@ def demands(config: ConnectorConfig) -> Sequence[Demand]:
         ("mongodb.database", database, is_database_name(PLACEHOLDER.sub("x", database)), DATABASE_NAME),
         ("ditto.endpoint", endpoint, bool(safe), "an https:// address"),
         (INITIAL_SYNC, given.initial_sync, copied, _COPIED),
-        ("settings.strict_mode", given.strict_mode, given.strict_mode is not None, "stated, true or false"),
+        ("settings.strict_mode", given.strict_mode, given.strict_mode is not None, "true or false"),
         ("settings.rate_limit_per_second", given.rate_limit_per_second, given.rate_limit_per_second >= 0, "0 or more"),
         ("settings.batch_size", given.batch_size, 1 <= given.batch_size <= 10_000, "from 1 to 10,000"),
         ("settings.retry_strategy.max_retries", retry.max_retries, 0 <= retry.max_retries <= 100, "from 0 to 100"),
         ("settings.retry_strategy.backoff_multiplier", factor, 1 <= factor < math.inf, "1 or more"),
-        ("settings.retry_strategy.jitter", retry.jitter, 0 <= retry.jitter <= 1, "a share from 0 to 1"),
+        ("settings.retry_strategy.jitter", retry.jitter, 0 <= retry.jitter <= 1, "a number from 0 to 1"),
         *(
             (f"collections[{position}].initial_sync", False, False, _COPIED)
             for position, entry in enumerate(config.collections)
@@ -201,30 +201,30 @@ def require_workable(model: Model, config: ConnectorConfig) -> None:
 def _unworkable(model: Model, config: ConnectorConfig) -> Iterator[tuple[Sequence[str | int], str]]:
     for demand in demands(config):
         if not demand.met and demand.wanted != _COPIED:
-            yield demand.place.split("."), f"is {shown(demand.value)}, must be {demand.wanted}"
+            yield demand.place.split("."), f"found {shown(demand.value)}; expected {demand.wanted}"
     met = set()
     for position, entry in enumerate(config.collections):
         place = ("collections", position)
         if entry.name in met:
-            yield place, f"{entry.name} stands twice; remove one"
+            yield place, f"{entry.name} has two entries; remove one"
         met.add(entry.name)
         if not entry.sync_enabled:
             continue
         if entry.name not in model.collections:
             yield (*place, "name"), f"the model has no {entry.name!r}; correct the name, or remove the entry"
         elif entry.id_mapping is None:
-            yield place, f"{entry.name} is enabled and has no id_mapping; write one"
+            yield place, f"{entry.name} is enabled but has no id_mapping; add one"
         elif fields := entry.id_mapping.as_mapping().fields:
             for why in unfit_for_ids(model[entry.name], fields):
-                mend = "map by top-level fields that are required, immutable and unique together, or by match_ids"
-                yield (*place, "id_mapping"), f"{why}; {mend}"
+                fix = "map top-level fields that are required, immutable and unique together, or use match_ids"
+                yield (*place, "id_mapping"), f"{why}; {fix}"
     if not config.mappings:
-        yield ("collections",), "no collection is enabled, so there is nothing to sync; enable one"
+        yield ("collections",), "no collection is enabled, so nothing would be synced; enable one"
 
 
 def shown(value: object) -> str:
     """A value as the file has it, shortened."""
-    return "not said" if value is None else str(value).lower() if isinstance(value, bool) else shorten(value)
+    return "no value" if value is None else str(value).lower() if isinstance(value, bool) else shorten(value)
 
 
 def resolve(text: str, settings: Settings, path: Path) -> str:
@@ -256,9 +256,9 @@ def unfit_variables(place: str, text: str, settings: Settings) -> Iterator[str]:
         name = match[1].lower()
         if name not in Settings.model_fields:
             if not value_of(match[1], settings):
-                yield f"{match[0]} is no setting, and is not set in the environment or in .env"
+                yield f"{match[0]} is not a setting, and is not set in the environment or in .env"
         elif match[0] == text and not (name.startswith(f"{section}_") and name.endswith(f"_{key}")):
-            yield f"{match[0]} is a setting for something else"
+            yield f"{match[0]} is a setting for another value; write the variable that belongs here"
 
 
 def value_of(name: str, settings: Settings) -> str | None:
@@ -275,21 +275,21 @@ def unfit_for_ids(collection: Collection, names: Sequence[str]) -> Iterator[str]
     yield from reasons
     unique = any(set(group) <= set(names) for group in collection.unique)
     if not reasons and not unique:
-        yield f"{' + '.join(names)}: two documents may share the value (no x-unique)"
+        yield f"{' + '.join(names)}: two documents may have the same value (no x-unique)"
 
 
 def _unfit(collection: Collection, name: str) -> str | None:
     if name == "_id":
-        return "'_id' is taken by match_ids only; the other modes read the document's fields"
+        return "'_id' can be used by match_ids only; the other modes use the document's fields"
     if "." in name:
         return f"{name!r} is not a top-level field"
     if not collection.has(name):
-        return f"{name!r} is no field of {collection.name}"
+        return f"{name!r} is not a field of {collection.name}"
     field = collection.field(name)
     if field.kind not in _ID_KINDS:
-        return f"{name!r} is a {field.kind}, which Ditto takes in no _id"
+        return f"{name!r} is a {field.kind}, which Ditto does not accept in an _id"
     if not field.required:
-        return f"{name!r} is optional: a document without it could not sync"
+        return f"{name!r} is optional, so a document without it could not sync"
     if not field.schema.get("x-immutable"):
-        return f"{name!r} is not immutable (x-immutable): its change would make another document"
+        return f"{name!r} is not immutable (x-immutable), so a change would create another document"
     return None

@@ -112,7 +112,9 @@ def _change_stream(subject: Subject) -> str:
     trial = Trial({"_id": "doctor", "number": 1}, {"number": 2})
     with subject.target.scratch(allow_writes=subject.allow_writes) as scratch:
         if scratch is None:
-            raise Skipped("needs a scratch database on a named server: pass --allow-writes")
+            raise Skipped(
+                "the check writes to a scratch database on the configured server; pass --allow-writes to run it"
+            )
         arrived = exchange(scratch, {"doctor": trial}, DEADLINE)["doctor"]
     wrong = [f"{operation}: {problem}" for operation, problem in problems(trial.events, arrived)]
     if wrong:

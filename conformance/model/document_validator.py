@@ -71,7 +71,9 @@ def _breach(error: ValidationError) -> Breach:
         patterns = [re.compile(portable_pattern(p)) for p in schema.get("patternProperties", ())]
         extra = sorted(k for k in instance if k not in known and not any(p.search(k) for p in patterns))
         return Breach(
-            ".".join([*parts, extra[0]]), keyword, f"is not in the schema (extra: {', '.join(map(named, extra))})"
+            ".".join([*parts, extra[0]]),
+            keyword,
+            f"is not defined in the schema (extra: {', '.join(map(named, extra))})",
         )
     if keyword == "type" and (why := _beyond(error.instance)):
         return Breach(path, keyword, f"{shorten(error.instance)} {why}")
@@ -83,7 +85,7 @@ def _beyond(value: object) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INTEGER:
-        return f"is beyond {MAX_INTEGER}, the largest whole number that devices keep"
+        return f"is beyond {MAX_INTEGER}, the largest integer that devices store exactly"
     return None
 
 
@@ -118,7 +120,7 @@ _MEANING: Final[dict[str, str]] = {
     "minProperties": "has fewer keys than",
     "maxProperties": "has more keys than",
     "x-money": "is not a number of whole cents",
-    "x-timestamp": "is not a real instant written YYYY-MM-DDTHH:MM:SSZ",
+    "x-timestamp": "is not a valid UTC time in the form YYYY-MM-DDTHH:MM:SSZ",
     "x-uuid": "is not a UUID of version 4",
     "x-bson": "is not an ObjectId",
 }

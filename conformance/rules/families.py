@@ -1,4 +1,4 @@
-"""The families of rules, in the order people read them, each with a title and what it is about."""
+"""The families of rules in reading order, each with a title, its meaning and its method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Family:
-    """A title for headings, what the family's rules hold together, and how they are checked: a sentence each."""
+    """A title for headings, the requirement of the family, and how it is checked: one sentence each."""
 
     title: str
     meaning: str
@@ -20,87 +20,94 @@ class Family:
 FAMILIES: Final[Mapping[str, Family]] = {
     "counts": Family(
         "Counts",
-        "Each collection holds as many documents as the settings ask for, and none is unknown.",
-        "The documents of each collection are counted, exactly.",
+        "Each collection has the number of documents that the settings or its schema define, and every collection is"
+        " known.",
+        "The server counts the documents of each collection exactly.",
     ),
     "documents": Family(
         "Documents",
-        "Every document has the fields, types and values its schema allows, and no others.",
-        "One scan per collection by the server, the schema its validator; what it finds is looked at field by field.",
+        "Every document has only the fields, types and values that its schema allows.",
+        "The server scans each collection once with the schema's validator; documents that fail are then examined"
+        " field by field.",
     ),
     "references": Family(
         "References",
-        "Whatever a document refers to exists, is not deleted, and agrees with it.",
-        "The children are grouped by the reference and united with the parents; groups without a parent come back.",
+        "Every document that another one refers to exists, is not deleted, and has the same keys.",
+        "The server groups the children by reference and unites them with their parents; it returns groups without a"
+        " parent.",
     ),
     "uniqueness": Family(
         "Uniqueness",
-        "What identifies a document is held by that document alone.",
-        "Values are grouped, and groups of more than one document come back; index or no index.",
+        "No two documents share a value that identifies a document.",
+        "The server groups the documents by value, with or without an index, and returns groups of more than one"
+        " document.",
     ),
     "snapshots": Family(
         "Snapshots",
-        "Copies kept beside a reference equal the source they were taken from.",
-        "Children grouped by reference meet their parents; copies are right when the least and the greatest are one.",
+        "Every denormalised copy equals the field that it was copied from.",
+        "The server groups the children by reference and joins their parents; the lowest and the highest copy must"
+        " both equal the source.",
     ),
     "totals": Family(
         "Totals",
-        "Amounts add up to the cent, from the lines to the whole.",
-        "Sums are formed by the server, in whole cents, from the formula in config/rules.yaml; what is off comes back.",
+        "Amounts add up to the cent, from order lines to order totals.",
+        "The server computes the formulas of config/rules.yaml in whole cents and returns the documents that differ.",
     ),
     "business": Family(
         "Business rules",
-        "Prices, dates, stock and shares behave as the business says they do.",
-        "The formula in config/rules.yaml is compiled for the server; shares are counted there and judged by a G-test.",
+        "Prices, dates, stock and distributions satisfy the rules in config/rules.yaml.",
+        "The formulas of config/rules.yaml are compiled to queries; distributions are counted by the server and tested"
+        " with a G-test.",
     ),
     "crdt": Family(
         "Shapes for devices",
-        "Documents have a shape and size that merges on devices without loss.",
-        "Documents that do not meet their schema are walked; sizes and ids are measured by the server.",
+        "Every synced document has a shape and size that devices can merge without losing changes.",
+        "Documents that do not match their schema are examined value by value; the server measures sizes and ids.",
     ),
     "indexes": Family(
         "Indexes",
         "The database has exactly the indexes that the schemas declare.",
-        "The indexes that the server lists are compared with those that the schemas declare, both ways.",
+        "The indexes that the server lists are compared with those that the schemas declare, in both directions.",
     ),
     "queries": Family(
         "Queries",
-        "Every named query is answered by the plan it was designed for.",
-        "Each query is run under explain with values from the data, and the plan is held to the declared one.",
+        "Every named query uses the plan that config/queries.yaml declares.",
+        "Each query is explained with values from the data, and its plan is compared with the declared one.",
     ),
     "validators": Family(
         "Validators",
-        "The server refuses what the schemas refuse, by today's translation of them.",
-        "The validator that the server lists is compared with today's translation of the schema.",
+        "The server rejects every document that the current schemas reject.",
+        "The validator that the server lists is compared with the translation of the current schema.",
     ),
     "streams": Family(
         "Change streams",
-        "Every change of a synced document arrives with what was before and what is after.",
-        "Settings are listed; with a scratch database, documents are changed and the events awaited.",
+        "Every change of a synced document arrives on a change stream with its pre- and post-image.",
+        "The settings are read; with a scratch database, documents are changed and the events awaited.",
     ),
     "sync": Family(
         "Sync configuration",
-        "The connector's configuration and the schemas agree, both ways.",
-        "The files in config/ are read and compared with the schemas; subscriptions are tried on the data.",
+        "The connector's configuration, the subscriptions and the schemas agree.",
+        "The files in config/ are compared with the schemas; subscriptions are evaluated on the data.",
     ),
     "permissions": Family(
         "Permissions",
-        "Each user may read and write what they should, and nothing else.",
-        "config/ditto_permissions.json is evaluated for every user, operation and store, on the data and beyond.",
+        "Every user can read and write their own documents and no others.",
+        "config/ditto_permissions.json is evaluated for every user, operation and store, on stored and on possible"
+        " documents.",
     ),
     "embeddings": Family(
         "Embeddings",
-        "Every embedding belongs to one document, is complete, and stays in MongoDB.",
-        "Vectors are tested by the server, element by element; keys of both collections are united and grouped.",
+        "Every embedding belongs to exactly one document, is complete, and never leaves MongoDB.",
+        "The server tests every element of every vector; the keys of both collections are united and grouped.",
     ),
     "security": Family(
         "Security",
-        "No credential lies in a tracked file or shows in an output.",
-        "Tracked files, settings and outputs are searched for credentials of known forms.",
+        "No tracked file and no output contains a credential.",
+        "Tracked files, settings and outputs are searched for known forms of credentials.",
     ),
 }
 
 
 def family(name: str) -> Family:
-    """The family of that name; a rule of a family that is not listed gets its own name for a title."""
+    """Return the family of that name; a family that is not listed has its name as title."""
     return FAMILIES.get(name, Family(name.capitalize(), "", ""))

@@ -71,9 +71,9 @@ class LiveCollection:
     def losing(self) -> str | None:
         """Why the server deletes documents on its own, in words; None where it does not."""
         if self.options.get("capped"):
-            return "is capped"
+            return "it is capped"
         if "expireAfterSeconds" in self.options:
-            return f"deletes documents {self.options['expireAfterSeconds']} seconds after the time in their _id"
+            return f"it deletes documents {self.options['expireAfterSeconds']} seconds after the time in their _id"
         return None
 
 
@@ -163,7 +163,7 @@ def differences(wanted: LiveIndex, actual: LiveIndex) -> list[str]:
     if actual.keys != wanted.keys:
         found.append(f"its keys are {in_words(actual.keys)} instead of {in_words(wanted.keys)}")
     if actual.unique != wanted.unique:
-        found.append("it is not unique" if wanted.unique else "it is unique, which the model does not ask for")
+        found.append("it is not unique" if wanted.unique else "it is unique, but the model declares it as not unique")
     if actual.weights != wanted.weights and actual.keys == wanted.keys:
         found.append(f"its weights are {render(actual.weights)} instead of {render(wanted.weights)}")
     if actual.language != wanted.language and actual.text and wanted.text:

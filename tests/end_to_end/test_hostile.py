@@ -260,7 +260,7 @@ def test_a_user_who_may_only_read_gets_a_verdict_and_writes_nothing(
     trips = [rule for rule in rules if rule["id"].endswith(".round_trip")]
     assert trips
     assert {(rule["status"], rule["reason"]) for rule in trips} == {
-        ("skipped", "needs a scratch database: pass --allow-writes")
+        ("skipped", "the rule writes to a scratch database; pass --allow-writes to run it")
     }
     for command in (["generate", "--drop", "--yes"], ["generate"]):
         refused = workplace.zava(

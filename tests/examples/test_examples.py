@@ -543,7 +543,7 @@ def test_customers_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     ((asked, rows),) = answers["A customer's history"]
     wanted = [one for one in _customer_history(every, asked["customer_id"]) if one["store_id"] == asked["store_id"]]
     assert ids(rows, "order_id") == ids(wanted, "order_id")
-    ((asked, (spent,)),) = answers["What a customer has spent"]
+    ((asked, (spent,)),) = answers["Sum of a customer's orders"]
     orders = sold(every, customer_id=asked["customer_id"], store_id=asked["store_id"])
     assert (spent["orders"], spent["spent"]) == (len(orders), pytest.approx(money(orders)))
     assert rows
@@ -567,7 +567,7 @@ def test_places_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     ((asked, rows),) = answers["In an aisle"]
     assert sorted(ids(rows, "_id")) == sorted(ids(_aisle(every, asked["store_id"], asked["aisle"]), "_id"))
     assert rows
-    ((asked, rows),) = answers["Where a product lies"]
+    ((asked, rows),) = answers["Location of a product in the store"]
     (wanted,) = live(every["inventory"], **asked)
     assert [(one["_id"], one["location"]) for one in rows] == [(wanted["_id"], wanted["location"])]
 

@@ -127,7 +127,7 @@ def test_options_say_the_same_as_a_file(workplace: Workplace, mongo: Mongo, uri:
 #: What is written in the file, and what is said of it.
 REFUSED: Mapping[str, tuple[Any, str]] = {
     "no object": ([], "it is not an object"),
-    "an unknown field": ({**DRILL, "colour": "red"}, "at colour: is not in the schema"),
+    "an unknown field": ({**DRILL, "colour": "red"}, "at colour: is not defined in the schema"),
     "a name that is missing": ({k: v for k, v in DRILL.items() if k != "product_name"}, "product_name is missing"),
     "a sku that is missing": ({k: v for k, v in DRILL.items() if k != "sku"}, "sku is missing"),
     "a sku that is a number": ({**DRILL, "sku": 5}, "at sku: 5 is not of type"),
@@ -135,7 +135,7 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
     "a cost below nothing": ({**DRILL, "sku": "A", "cost": -1}, "at cost: -1 is below 0.01"),
     "a price that does not follow": ({**DRILL, "sku": "A", "base_price": 30.0}, "The base price is cost / 0.67"),
     "a margin of its own": ({**DRILL, "sku": "A", "gross_margin_percent": 40.0}, "The gross margin is 33.0 %"),
-    "an id of its own": ({**DRILL, "sku": "A", "product_id": "prod_b"}, "The product id is prod_ and the SKU"),
+    "an id of its own": ({**DRILL, "sku": "A", "product_id": "prod_b"}, "The product id is prod_ followed by the SKU"),
     "a type there is not": ({**DRILL, "sku": "A", "type_id": "type_dril"}, "near to it are type_drills"),
     "another category": ({**DRILL, "sku": "A", "category_id": "cat_hardware"}, "is of cat_power_tools"),
     "an update before the creation": (

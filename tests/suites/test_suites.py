@@ -307,6 +307,6 @@ def test_without_leave_to_write_nothing_is_written(
     assert generated.code == 0
     done = workplace.suites("--uri", uri, "-k", "integration or round_trip", "-rs")
     assert done.code == 3  # every rule was skipped
-    assert "needs a scratch database: pass --allow-writes" in done.out
+    assert "the rule writes to a scratch database; pass --allow-writes to run it" in done.out
     assert "passed" not in done.out.splitlines()[-1]
     assert not [name for name in mongo.list_database_names() if "_scratch_" in name]

@@ -286,6 +286,8 @@ def test_a_standalone_is_one_finding_and_what_depends_on_it_is_skipped(
     assert (done.code, done.err) == (1, "")
     assert [rule["id"] for rule in rules if rule["status"] == "error"] == []
     (finding,) = [rule for rule in rules if rule["id"].startswith("streams._database") and rule["status"] == "failed"]
-    assert finding["samples"] == [{"ref": "server", "why": "it is a standalone server"}]
+    assert finding["samples"] == [
+        {"ref": "server", "why": "the server is a standalone; expected a replica set or a sharded cluster"}
+    ]
     skipped = {rule["reason"] for rule in rules if rule["id"].endswith(".round_trip")}
-    assert skipped == {"the server has no change streams; streams._database.replica_set says so"}
+    assert skipped == {"the server has no change streams; see streams._database.replica_set"}

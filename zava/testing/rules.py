@@ -162,7 +162,7 @@ def zava_scratch(pytestconfig: pytest.Config, zava_target: Target) -> Iterator[D
     """A database beside the judged one that tests may write to; dropped at the end."""
     with zava_target.scratch(allow_writes=chosen(pytestconfig, "allow-writes")) as database:
         if database is None:
-            pytest.skip("needs a scratch database: pass --allow-writes")
+            pytest.skip("the rule writes to a scratch database; pass --allow-writes to run it")
         yield database
 
 

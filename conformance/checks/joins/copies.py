@@ -28,7 +28,8 @@ def differing_copy(position: int, copy: Copy) -> Part:
         {"$and": [{"$gt": ["$_parents", 0]}, {"$gt": ["$_n", 0]}, {"$ne": [f"${low}", f"${high}"]}]},
         outcome,
         examined={"$cond": [{"$gt": [f"${sources}", 0]}, f"${copies}", 0]},
-        lacking=f"no document of {name.collection} has {copy.field} beside the {name.target} it is copied from",
+        lacking=f"no document of {name.collection} has {copy.field} and refers to an existing document of"
+        f" {name.target}",
         group={low: {"$min": value}, high: {"$max": value}, copies: {"$sum": _given(value)}},
         parent={low: source, high: source, sources: _given(source)},
         merged={
@@ -78,6 +79,6 @@ def _compare(context: Context, copy: Copy, keys: list[Any]) -> tuple[int, tuple[
             if len(samples) < context.sample_size:
                 pairs = [compared(row[copy.field], value) for value in should]
                 right = " or ".join(wanted for _, wanted in pairs)
-                why = f"{copy.field} is {pairs[0][0]}, {through.target} says {right}"
+                why = f"{copy.field} is {pairs[0][0]}; expected {right}, as in {through.target}"
                 samples.append(Sample(why, row["_id"]))
     return violations, tuple(samples)

@@ -23,7 +23,7 @@ def missing_parent(reference: Reference) -> Part:
         return Outcome(
             examined,
             sum(row["_n"] for row in rows),
-            children(context, reference, rows, {}, f"no document of {reference.target} has it"),
+            children(context, reference, rows, {}, f"no document of {reference.target} has this key"),
         )
 
     return Part(
@@ -53,7 +53,7 @@ def _in_use(model: Model, reference: Reference) -> Part:
         {"$and": [*_DELETED, {"$gt": ["$_live", 0]}]},
         outcome,
         examined={"$cond": [{"$gt": ["$_parents", 0]}, "$_n", 0]},
-        lacking=f"no document of {reference.collection} refers to one of {reference.target}",
+        lacking=f"no document of {reference.collection} refers to a document of {reference.target}",
     )
 
 
@@ -82,14 +82,14 @@ def _after_deletion(model: Model, reference: Reference) -> Part:
             violations += row["later"]
             if len(samples) < context.sample_size:
                 later = {"$and": [live, {reference.history: {"$gt": row["died"]}}]}
-                why = f"that document of {reference.target} was deleted by {row['died']}, before this one was made"
+                why = f"that document of {reference.target} was deleted by {row['died']}, before this one was created"
                 samples += children(context, reference, [row], later, why)
         told = [shorten(row["_id"]) for row in untold.values()]
         evidence = (
             {"time_of_deletion_unknown": {"documents": len(told), "first": told[:LISTED_IN_EVIDENCE]}} if told else {}
         )
         if not examined and not violations:
-            why = f"of no deleted document of {reference.target} is the time of deletion known"
+            why = f"the time of deletion is not known for any deleted document of {reference.target}"
             return Outcome(0, skipped=why, evidence=evidence)
         return Outcome(examined, violations, context.samples(samples), evidence=evidence)
 
@@ -104,7 +104,8 @@ def _after_deletion(model: Model, reference: Reference) -> Part:
                 0,
             ]
         },
-        lacking=f"no document of {reference.collection} refers to one of {reference.target} that is known to be live",
+        lacking=f"no document of {reference.collection} refers to a document of {reference.target} that is known to be"
+        " live",
         group={"_latest": {"$max": latest}},
         parent={"_died": f"${died}" if died else {"$literal": None}},
         merged={"_latest": {"$max": "$_latest"}, "_died": {"$max": "$_died"}},
@@ -143,6 +144,6 @@ def children(context: Context, reference: Reference, rows: list[Row], also: Row,
     """Samples of the children of these groups."""
     keys = [row["_id"] for row in rows[: context.sample_size]]
     return context.samples(
-        Sample(f"{reference.field} is {shorten(one.get(reference.field))}: {why}", one["_id"])
+        Sample(f"{reference.field} is {shorten(one.get(reference.field))}; {why}", one["_id"])
         for one in those(context, reference.collection, reference.field, keys, also)
     )

@@ -120,7 +120,7 @@ def wrong_total(sums: Sequence[Sum], own: Sum) -> Part:
         {"$and": [{"$eq": ["$_parents", 1]}, {"$or": broken}]},
         outcome,
         examined={"$cond": [{"$and": [{"$eq": ["$_parents", 1]}, number]}, 1, 0]},
-        lacking=f"no document of {own.reference.target} has a {own.field.path} that could be compared",
+        lacking=f"no document of {own.reference.target} has a {own.field.path} that can be compared",
         group=group,
         parent={name: part for one in sums for name, part in one.parent().items()},
         merged={name: {"$sum": f"${name}"} for name in group},
@@ -140,7 +140,11 @@ def _explain(sums: Sequence[Sum], own: Sum, one: Row, row: Row) -> str:
     """Name the field, what it is, what was expected, and the view that was taken."""
     name, path, children = own.reference.target, own.field.path, own.reference.collection
     if row.get(own.unlisted):
-        return f"{path} of {name} cannot be checked: {row[own.unlisted]} of its {children} have a key without an entry"
+        return (
+            f"{path} of {name} cannot be checked: {row[own.unlisted]} of its {children} have a key that the lookup"
+            " table"
+            " does not list"
+        )
     over_all = {other.position: _number(row[other.over_all]) for other in sums}
     live = {other.position: _number(row.get(other.live, row[other.over_all])) for other in sums}
     whole = sum(map(_is_off, over_all.values())) <= sum(map(_is_off, live.values()))
@@ -149,16 +153,16 @@ def _explain(sums: Sequence[Sum], own: Sum, one: Row, row: Row) -> str:
     stored = _number(one[path])
     expected = stored + (difference / 100 if own.money else difference)
     if not math.isfinite(expected):
-        return f"{path} is {shorten(one[path])}, which no sum over {children} is"
-    less = readable(abs(difference), money=own.money) + (" less" if difference > 0 else " more")
+        return f"{path} is {shorten(one[path])}; expected the total of its {children}, which is a finite number"
+    off = readable(abs(difference), money=own.money) + (" too low" if difference > 0 else " too high")
     which = f"its {children}"
     if taken != left:
-        which = f"all of its {children}, soft-deleted ones included," if whole else f"its live {children}"
-    why = f"{path} is {shorten(one[path])}, expected {readable(expected, money=False)}: {less} than {which} make"
+        which = f"all its {children}, including soft-deleted ones" if whole else f"its live {children}"
     agreeing = [o.field.path for o in sums if not _is_off(taken[o.position]) and _is_off(left[o.position])]
-    return why + (
-        f", which {', '.join(agreeing)} {'agrees' if len(agreeing) == 1 else 'agree'} with" if agreeing else ""
-    )
+    if agreeing:
+        off += f"; {', '.join(agreeing)} {'matches' if len(agreeing) == 1 else 'match'} the same items"
+    total = "total" if own.formula else "number"
+    return f"{path} is {shorten(one[path])}; expected {readable(expected, money=False)}, the {total} of {which} ({off})"
 
 
 def _is_off(difference: float) -> bool:
@@ -181,5 +185,8 @@ def parse_equation(model: Model, configuration: Configuration, equation: Equatio
     where = f"{model.config('rules.yaml')}: equation of {equation.field}"
     formula = Formula(str(equation.equals), model, model[name], configuration, where)
     if formula.totals and formula.mongo() != f"${formula.totals[0].name}":
-        raise ConfigurationError(f"{where}: over children it is one total(...) or count(...); write the rest apart")
+        raise ConfigurationError(
+            f"{where}: a formula over children must be exactly one total(...) or count(...);"
+            " write the rest in another equation"
+        )
     return formula

@@ -79,7 +79,9 @@ def _place(model: Model, where: str, field: str) -> tuple[str, str]:
     """Collection and path of a field."""
     name, _, path = field.partition(".")
     if name not in model.collections or not model[name].has(path):
-        raise ConfigurationError(f"{model.config('rules.yaml')}: {where}: no such field; write collection.field")
+        raise ConfigurationError(
+            f"{model.config('rules.yaml')}: {where}: the model has no such field; write collection.field"
+        )
     return name, path
 
 
@@ -134,15 +136,15 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
     def why(document: Document) -> str:
         unlisted = formula.why_unlisted(document)
         if unlisted is not None:
-            return f"{path} is {shorten(document.get(path))}, and cannot be checked: {unlisted}"
+            return f"{path} is {shorten(document.get(path))}, which cannot be checked: {unlisted}"
         expected = expected_value(formula, document, money=money)
         values = {part: value_at(document, part) for part in (*formula.operands, *formula.optional)}
         operands = ", ".join(f"{part} {shorten(value)}" for part, value in values.items() if value is not None)
         is_ = f"{path} is {shorten(value_at(document, path))}"
         if not values:
-            return f"{is_}, expected {expected or equation.equals}"
+            return f"{is_}; expected {expected or equation.equals}"
         how = f"{equation.equals} ({operands})"
-        return f"{is_}, not {how}" if expected is None else f"{is_}, expected {expected}: {how}"
+        return f"{is_}; expected {how}" if expected is None else f"{is_}; expected {expected} = {how}"
 
     needs = " and ".join([path, *(one for one in formula.operands if not model[name].field(one).required)])
     return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=needs)
@@ -151,12 +153,10 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
 def _assertion(model: Model, configuration: Configuration, assertion: Assertion) -> DocumentTest:
     where = f"{model.config('rules.yaml')}: assertion {assertion.subject} of {assertion.collection}"
     if assertion.collection not in model.collections:
-        raise ConfigurationError(
-            f"{where}: there is no such collection; the schemas are {', '.join(model.collections)}"
-        )
+        raise ConfigurationError(f"{where}: there is no such collection; the model has {', '.join(model.collections)}")
     formula = Formula(assertion.holds, model, model[assertion.collection], configuration, where)
     if formula.parents or formula.totals:
-        raise ConfigurationError(f"{where}: it looks beyond its own document; write it under bounds or equations")
+        raise ConfigurationError(f"{where}: its formula uses other documents; write it under bounds or equations")
     guards = tuple(formula.guards())
     broken = {"$and": [*guards, {"$not": [formula.mongo()]}, *formula.validity()]}
     query = {"$expr": {"$or": [broken, *formula.unlisted()]}}
@@ -169,10 +169,10 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
     def why(document: Document) -> str:
         unlisted = formula.why_unlisted(document)
         if unlisted is not None:
-            return f"it cannot be checked: {unlisted}"
+            return f"the rule cannot be checked: {unlisted}"
         values = ((path, value_at(document, path)) for path in named)
         found = ", ".join(f"{path} {'absent' if value is None else shorten(value)}" for path, value in values)
-        return f"{found}; required: {assertion.holds}{settings}"
+        return f"{found}; expected {assertion.holds}{settings}"
 
     needs = " and ".join(optional or formula.operands)
     return DocumentTest(assertion.collection, screen=query, violating=query, why=why, guards=guards, needs=needs)
@@ -194,8 +194,8 @@ def _named(model: Model, tally: Tally) -> DocumentTest:
     query = {"$expr": {"$and": [*guards, {"$ne": [{"$eq": [f"${path}", {"$literal": tally.value}]}, named]}]}}
 
     def why(document: Document) -> str:
-        found = f"{path} is {shorten(value_at(document, path))} in {key} {shorten(document.get(key))}"
-        return f"{found}; {shorten(tally.value)} belongs to {', '.join(map(str, values))} and to no other"
+        found = f"{path} is {shorten(value_at(document, path))} where {key} is {shorten(document.get(key))}"
+        return f"{found}; expected {shorten(tally.value)} exactly where {key} is {' or '.join(map(shorten, values))}"
 
     return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=f"{path} and {key}")
 
@@ -216,7 +216,7 @@ def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
         too_few = exactly - found - max(wanted.low - number, 0) - collection.count_documents(unfit)
         off = max(too_many, too_few, 0)
         value = shorten(tally.value)
-        samples = [Sample(f"{path} is {value} in {found:,} documents, expected {exactly:,}", ref=name)]
+        samples = [Sample(f"{path} is {value} in {found:,} documents; expected {exactly:,}", ref=name)]
         return Outcome(number, off, tuple(samples if off else ()))
 
     return check

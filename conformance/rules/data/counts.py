@@ -40,17 +40,18 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     for collection in model:
         yield Rule(
             id=f"counts.{collection.name}.documents",
-            title=f"{collection.title}: as many documents as expected",
+            title=f"{collection.title}: the number of documents is as expected",
             check=answer(_count(collection)),
-            why="Documents were lost or made up on the way.",
-            mend="Load what is missing, remove what is too much, or change what is expected: setting or schema.",
+            why="Documents that are missing are missing on every device; surplus ones appear there as real.",
+            mend="Load the missing documents, remove the surplus ones, or correct the expected number (setting or"
+            " schema).",
         )
     yield Rule(
         id="counts._database.unknown-collections",
-        title="No collection besides those of the model and of Ditto's connector",
+        title="The database has only collections that the model or Ditto's connector defines",
         severity="warning",
         check=answer(_unknown),
-        why="Nobody checks it, and a forgotten copy of customers is a risk.",
+        why="An unknown collection is not validated, and a forgotten copy of customer data is a privacy risk.",
         mend="Drop the collection, or define it in schemas/.",
     )
 
@@ -74,7 +75,7 @@ def expected(context: Context, collection: Collection) -> Expected:
         f"{low:g} to {high:g} per {' x '.join(declared['per'])}" if low != high else f"{low:g} per {declared['per'][0]}"
     )
     if live != product:
-        reason += ", at least those of the live ones"
+        reason += ", counting at least the parents that are not deleted"
     if "mean" in declared and product >= declared["from"]:
         spread = declared["sigmas"] * declared["deviation"] * math.sqrt(product)
         lowest = max(lowest, math.ceil(declared["mean"] * live - spread))
@@ -94,7 +95,7 @@ def _count(collection: Collection) -> Callable[[Context], Outcome]:
     def check(context: Context) -> Outcome:
         found, wanted = context.counts[collection.name], expected(context, collection)
         off = max(wanted.low - found, found - wanted.high, 0)
-        why = f"{found:,} documents, expected {wanted}"
+        why = _difference(found, wanted)
         samples = (Sample(why, ref=collection.name),) if off else ()
         return Outcome(
             max(found, 1),
@@ -104,6 +105,12 @@ def _count(collection: Collection) -> Callable[[Context], Outcome]:
         )
 
     return check
+
+
+def _difference(found: int, wanted: Expected) -> str:
+    """Name how many documents are missing or surplus, then both numbers."""
+    off, word = (wanted.low - found, "missing") if found < wanted.low else (found - wanted.high, "surplus")
+    return f"{off:,} {word}: {found:,} documents found; expected {wanted}"
 
 
 def _unknown(context: Context) -> Outcome:
@@ -118,4 +125,6 @@ def _unknown(context: Context) -> Outcome:
 
 def _unknown_name(name: str) -> str:
     """Show a name with what cannot be told apart by eye, such as a Cyrillic letter, as an escape."""
-    return "no schema defines it" + ("" if named(name) == name else f" (its name is {named(name)})")
+    return "the collection is in the database but no schema defines it" + (
+        "" if named(name) == name else f" (its name is {named(name)})"
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from conformance.checks.base import Document, Rule
 from conformance.checks.document_scan import DocumentTest
@@ -31,48 +32,57 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     why=_why(collection, field.name),
                     field=field.name,
                 ),
-                why="Devices and queries rely on the field's type and range; a till cannot show what it cannot read.",
-                mend=f"Correct or set {field.name}; provision the validator so that the server refuses the next one.",
+                why="An app that reads a value of another type or range fails or shows a wrong value.",
+                mend=f"Correct {field.name} in the documents; `zava provision` installs the validator that rejects new"
+                " ones.",
             )
         yield Rule(
             id=f"documents.{collection.name}.extra-fields",
-            title=f"{collection.title}: no field beyond those of the schema",
+            title=f"{collection.title}: every field is defined in the schema",
             check=DocumentTest(
                 collection.name,
                 screen=unfit,
                 violating={"$nor": [closed_query(collection)]},
                 why=_extra(collection),
             ),
-            why="An unknown field is carried to every device and checked by nobody.",
-            mend="Remove the field, or define it in the schema.",
+            why="An unknown field is synced to every device but never validated.",
+            mend="Remove the field from the documents, or define it in the schema.",
         )
         yield from texts.rules(collection, subjects)
 
 
 def describe(field: Field) -> str:
-    """What a field must be, in a reviewer's words."""
+    """Describe the values that a field may have."""
     schema = field.schema
     text = _NAMES[field.kind]
     if field.kind == "enum":
         text = "one of " + ", ".join(map(str, schema["enum"]))
     if field.kind == "vector":
         text = f"an array of {schema['minItems']} numbers"
-    limits = [f"{word} {schema[key]}" for key, word in _LIMITS.items() if key in schema]
+    limits = [*_length(schema), *(f"{word} {schema[key]}" for key, word in _LIMITS.items() if key in schema)]
     if "pattern" in schema:
-        limits.append(f"like {schema['pattern']}")
+        limits.append(f"matching {schema['pattern']}")
     return ("" if field.required else "absent or ") + ", ".join([text, *limits])
+
+
+def _length(schema: Mapping[str, Any]) -> Iterator[str]:
+    low, high = schema.get("minLength"), schema.get("maxLength")
+    if low is not None and high is not None:
+        yield f"{low} to {high} characters long"
+    elif low is not None or high is not None:
+        yield f"at least {low} characters long" if high is None else f"at most {high} characters long"
 
 
 _NAMES = {
     "objectid": "an ObjectId",
     "uuid": "a UUID of version 4",
-    "timestamp": "a real instant written YYYY-MM-DDTHH:MM:SSZ",
+    "timestamp": "a valid UTC time in the form YYYY-MM-DDTHH:MM:SSZ",
     "money": "a number of whole cents",
-    "scalar": "a scalar",
-    "map": "a MAP with its keys",
-    "dictionary": "a MAP of scalars",
-    "string": "text",
-    "integer": "an int",
+    "scalar": "a string, a number or a boolean",
+    "map": "an object (MAP) with its declared keys",
+    "dictionary": "an object (MAP) of scalars",
+    "string": "a string",
+    "integer": "an integer (int or long)",
     "number": "a finite number",
     "boolean": "a boolean",
     "enum": "",
@@ -83,8 +93,6 @@ _LIMITS = {
     "maximum": "at most",
     "exclusiveMinimum": "above",
     "exclusiveMaximum": "below",
-    "minLength": "length at least",
-    "maxLength": "length at most",
 }
 
 
@@ -98,4 +106,6 @@ def _why(collection: Collection, name: str) -> Callable[[Document], str | None]:
 
 def _extra(collection: Collection) -> Callable[[Document], str | None]:
     known = {field.name for field in collection.fields}
-    return lambda document: "extra: " + ", ".join(map(named, sorted(document.keys() - known)[:5]))
+    return lambda document: (
+        "fields that the schema does not define: " + ", ".join(map(named, sorted(document.keys() - known)[:5]))
+    )

@@ -29,8 +29,9 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 f"embeddings.{collection.name}.{subject}",
                 f"{collection.title}: every {field.name} is {_length(field)} finite numbers, not all zero",
                 check,
-                why="A search by likeness fails on another length, and a zero or infinite vector is like nothing.",
-                mend="Compute the vector again from its source.",
+                why="A similarity search fails on vectors of another length, and never finds a zero or infinite"
+                " vector.",
+                mend="Run `zava embed` to compute the vector again.",
             )
         if vectors:
             yield from _pairing(model, collection, subjects)
@@ -45,10 +46,11 @@ def _pairing(model: Model, collection: Collection, subjects: Subjects) -> Iterat
     reference = next(one for one in collection.references if one.target == parents[0])
     yield Rule(
         f"embeddings.{collection.name}.{subjects.of(reference.field)}",
-        f"{model[reference.target].title}: each has exactly one in {collection.title.lower()}, and none there has none",
+        f"{model[reference.target].title}: every document has exactly one document in {collection.name}, and the"
+        " reverse",
         answer(lambda context: _judge_pairing(context, model, reference)),
-        why="What has no vector is not found by a search; what has two is found twice, once with stale words.",
-        mend="Add what is missing, and remove what is left over.",
+        why="A document without a vector cannot be found by a search; one with two appears twice.",
+        mend="Run `zava embed` to add missing vectors, and delete surplus ones.",
     )
 
 
@@ -64,7 +66,7 @@ def _judge_vectors(collection: Collection, vectors: Mapping[str, Field]) -> Chec
         examined = context.counts[collection.name]
         by_field = {rule.id: vectors[rule.subject] for rule in rules}
         if not examined:
-            return {rule.id: skipped(f"{collection.name} is empty: no vector to look at") for rule in rules}
+            return {rule.id: skipped(f"{collection.name} is empty") for rule in rules}
         broken: dict[str, int] = dict.fromkeys(by_field, 0)
         ids: dict[str, list[Any]] = {rule: [] for rule in by_field}
         pipeline = _broken(list(by_field.values()))
@@ -127,14 +129,14 @@ def _fault(field: Field, document: Mapping[str, Any]) -> str:
         return f"{field.name} is missing"
     vector = document[field.name]
     if not isinstance(vector, list):
-        return f"{field.name} is {shorten(vector)}, no array"
+        return f"{field.name} is {shorten(vector)}; expected an array"
     low, high = field.schema["minItems"], field.schema["maxItems"]
     if not low <= len(vector) <= high:
-        return f"{field.name} has {len(vector)} numbers instead of {_length(field)}"
+        return f"{field.name} has {len(vector)} numbers; expected {_length(field)}"
     for position, element in enumerate(vector):
         if isinstance(element, bool) or not isinstance(element, int | float) or not math.isfinite(element):
-            return f"element {position} of {field.name} is {shorten(element)}, no finite number"
-    return f"{field.name} is all zero"
+            return f"element {position} of {field.name} is {shorten(element)}; expected a finite number"
+    return f"all numbers of {field.name} are zero"
 
 
 def _judge_pairing(context: Context, model: Model, reference: Reference) -> Outcome:
@@ -144,17 +146,19 @@ def _judge_pairing(context: Context, model: Model, reference: Reference) -> Outc
     """
     parents, children = context.counts[reference.target], context.counts[reference.collection]
     if not parents and not children:
-        return skipped(f"{reference.target} and {reference.collection} are empty: no pair to look at")
+        return skipped(f"{reference.target} and {reference.collection} are empty")
     violations, orphans = 0, 0
     samples: list[Sample] = []
     for group in context.collection(reference.target).aggregate(_unpaired(model, reference), allowDiskUse=True):
         key = shorten(group["_id"])
         if group["parents"]:
-            has = "only a deleted one" if group["children"] == 1 else group["children"] or "none"
-            why = f"{reference.target} {key} has {has} in {reference.collection}"
+            number_found = (
+                "only a deleted document" if group["children"] == 1 else f"{group['children'] or 0} documents"
+            )
+            why = f"{reference.target} {key} has {number_found} in {reference.collection}; expected exactly one"
             identity, number = group["parent"], 1
         else:
-            why = f"{reference.field} is {key}, which no document of {reference.target} has"
+            why = f"{reference.field} is {key}, but no document of {reference.target} has that key"
             identity, number = group["child"], group["children"]
             orphans += number
         violations += number

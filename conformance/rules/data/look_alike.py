@@ -25,11 +25,11 @@ def looking_alike(collection: Collection, field: Field, subject: str) -> Rule:
     seen = as_seen(f"${field.path}")
     return Rule(
         id=f"uniqueness.{collection.name}.{subject}",
-        title=f"{collection.title}: no two {field.name}s look alike",
-        check=answer(_alike(collection, field, seen, "is {}, which looks like {}", _SAME_TO_READERS)),
-        why="People see one name twice; a device that searches for it finds one of the two documents.",
-        mend=f"Write {field.name} again by hand in both (composed letters of one script, single spaces, no invisible"
-        " characters), or merge them.",
+        title=f"{collection.title}: no two values of {field.name} look alike",
+        check=answer(_alike(collection, field, seen, "{} looks like {}", _SAME_TO_READERS)),
+        why="People see the same name twice, and a search finds only one of the two documents.",
+        mend=f"Write {field.name} again in both documents (composed letters of one script, single spaces, no invisible"
+        " characters), or merge the documents.",
     )
 
 
@@ -37,11 +37,13 @@ def ignoring_case(collection: Collection, field: Field, subject: str) -> Rule:
     """No two documents have texts in a unique field that are equal but for case."""
     return Rule(
         id=f"uniqueness.{collection.name}.{subject}",
-        title=f"{collection.title}: no two {field.name}s are alike but for case",
-        check=answer(_alike(collection, field, {"$toLower": f"${field.path}"}, "{} is {} but for case", SIMPLE)),
+        title=f"{collection.title}: no two values of {field.name} differ only in case",
+        check=answer(
+            _alike(collection, field, {"$toLower": f"${field.path}"}, "{} differs from {} only in case", SIMPLE)
+        ),
         severity="warning",
-        why="Mail to both goes to one person; logging in with the address is ambiguous.",
-        mend="Ask which is right, and merge the documents.",
+        why="Mail for both documents reaches one person, and a login with this address is ambiguous.",
+        mend="Find out which document is right, and merge them.",
     )
 
 

@@ -18,14 +18,15 @@ def _about_deletion(collection: Collection, reference: Reference) -> dict[str, s
     """What the rule about deleted parents says: history may outlive its parent, a reference in use may not."""
     if reference.history:
         return {
-            "title": f"{collection.title}: no live document was made after its one of {reference.target} was deleted",
-            "why": "A device went on using what is gone: it had not synced, or does not look at the flag.",
-            "mend": "Ask the device's user which is right; delete the child as well, or restore the parent.",
+            "title": f"{collection.title}: no live document was created after its document of {reference.target} was"
+            " deleted",
+            "why": "A device used a deleted document: it had not synced yet, or its app ignores the flag.",
+            "mend": "Soft-delete the child as well, or restore the parent; ask the device's user which is right.",
         }
     return {
-        "title": f"{collection.title}: no live document refers to a deleted one of {reference.target}",
-        "why": "Devices hide deleted documents, so the reference leads to nothing there.",
-        "mend": "Delete the child as well, or restore the parent.",
+        "title": f"{collection.title}: no live document refers to a deleted document of {reference.target}",
+        "why": "Devices hide deleted documents, so the app cannot show what the reference points to.",
+        "mend": "Soft-delete the child as well, or restore the parent.",
     }
 
 
@@ -45,8 +46,8 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             yield rule(
                 subjects.of(field.path),
                 missing_parent(reference),
-                title=f"{collection.title}: every {field.name} is that of one of {reference.target}",
-                why="An app that follows the reference finds nothing; an offline device cannot even look it up.",
+                title=f"{collection.title}: every {field.name} exists in {reference.target}",
+                why="An app that follows the reference finds nothing, and an offline device cannot ask the server.",
                 mend=f"Restore the document of {reference.target}, or correct {field.name}.",
             )
             if model[reference.target].soft_delete:
@@ -61,7 +62,8 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     yield rule(
                         subjects.of(copy.field, copy.through.field),
                         differing_copy(position, copy),
-                        title=f"{collection.title}: {copy.field} is the {copy.of[0]} of its {reference.target}",
-                        why="Devices subscribe and filter by the key: the document would reach the wrong ones.",
+                        title=f"{collection.title}: {copy.field} equals {copy.of[0]} of the document in"
+                        f" {reference.target}",
+                        why="Devices subscribe by this key, so the document reaches the wrong devices.",
                         mend=f"Set {copy.field} to the value in {reference.target}, or correct {reference.field}.",
                     )

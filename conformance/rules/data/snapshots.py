@@ -24,9 +24,9 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 source = f" {copy.separator or '+'} ".join(copy.of) if len(copy.of) > 1 else copy.of[0]
                 rule = Rule(
                     id=f"snapshots.{collection.name}.{subjects.of(copy.field)}",
-                    title=f"{collection.title}: {copy.field} equals the {source} of its {reference.target}",
+                    title=f"{collection.title}: {copy.field} equals {source} of the document in {reference.target}",
                     check=check,
-                    why="A device shows the copy offline: the receipt would name something else than the books.",
+                    why="Devices show the copy while offline, so a receipt differs from the books.",
                     mend=f"Copy the value from {reference.target} again.",
                 )
                 check.parts[rule.id] = differing_copy(position, copy)

@@ -46,7 +46,9 @@ def _visible(collection: Collection, field: Field, texts: list[Field], subject: 
     def why(document: Document) -> str:
         values = {text.path: value_at(document, text.path) for text in texts}
         told = {path: (text, named(text)) for path, text in values.items() if isinstance(text, str)}
-        return "; ".join(f"{path} is {shorten(text)}: it has {signs}" for path, (text, signs) in told.items() if signs)
+        return "; ".join(
+            f"{path} is {shorten(text)}, which has {signs}" for path, (text, signs) in told.items() if signs
+        )
 
     return Rule(
         id=f"documents.{collection.name}.{subject}",
@@ -59,9 +61,10 @@ def _visible(collection: Collection, field: Field, texts: list[Field], subject: 
             guards=({"$or": [typed(f"${text.path}", "string") for text in texts]},),
             needs=field.path,
         ),
-        why="Two names that look alike are two documents; a search for one does not find the other.",
-        mend=f"Write {field.name} again without the characters; joiners and direction marks stay where a script needs"
-        " them, line breaks where the schema says x-multiline.",
+        why="Names that look equal are different values, so a search for one does not find the other.",
+        mend=f"Write {field.name} again without these characters. Joiners and direction marks are allowed where the"
+        " script"
+        " needs them, line breaks where the schema has x-multiline.",
     )
 
 
@@ -73,10 +76,10 @@ def _once(collection: Collection) -> Rule:
     violating = {"$expr": {"$or": [_repeats("$$ROOT"), *(_repeats(f"${one.path}") for one in maps)]}}
     return Rule(
         id=f"documents.{collection.name}.{REPEATED}",
-        title=f"{collection.title}: no key stands twice in a document",
+        title=f"{collection.title}: no document has the same key twice",
         check=DocumentTest(collection.name, screen=screen, violating=violating, why=_why),
-        why="The server's queries and indexes read the first value, a device gets the last: neither sees the other.",
-        mend="Read the document, write the right value, and put the document back with replaceOne.",
+        why="Queries and indexes of the server use the first value, devices receive the last.",
+        mend="Replace the document with one that has each key once (replaceOne).",
     )
 
 
@@ -107,4 +110,4 @@ def _repeats(path: str) -> Expression:
 
 
 def _why(document: Document) -> str:
-    return f"one of the keys {', '.join(document)} stands twice, in the document or in a MAP of it"
+    return f"one of the keys {', '.join(document)} occurs twice, in the document or in one of its objects"

@@ -26,7 +26,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 id=f"uniqueness.{collection.name}.{subjects.of(*group)}",
                 title=f"{collection.title}: no two documents share {' and '.join(group)}",
                 check=answer(_duplicates(collection, group)),
-                why="Two documents with one key become one on devices, or the connector stops.",
+                why="Two documents with the same key become one document on devices, or the connector stops.",
                 mend="Merge the documents, or give one of them another value.",
             )
         for field in collection.fields:
@@ -92,7 +92,7 @@ def _shared(
     for value in first:
         wanted = value if len(keys) > 1 else dict.fromkeys(keys, value)
         same = [{"$eq": [key, {"$literal": wanted[field]}]} for field, key in keys.items()]
-        why = f"shares {', '.join(f'{field} {shorten(wanted[field])}' for field in keys)}"
+        why = f"another document has the same {', '.join(f'{field} {shorten(wanted[field])}' for field in keys)}"
         found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).sort("_id", 1)
         samples += [Sample(why, document["_id"]) for document in found.limit(context.sample_size)]
     return Outcome(examined, violations, context.samples(samples))
@@ -112,7 +112,7 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
             guards=(text,),
             needs=field.path,
         ),
-        why="Only random UUIDs are safe to make on devices that cannot ask each other.",
+        why="Only random UUIDs are unique when offline devices create documents independently.",
         mend="Give the document a new UUID of version 4.",
     )
 
@@ -135,6 +135,6 @@ def _identity(collection: Collection, name: str) -> Rule:
             guards=(held,),
             needs=name,
         ),
-        why="The connector and the devices would know the document by two names.",
-        mend=f"Insert the document anew with _id equal to {name}; an _id cannot be changed.",
+        why="The connector and the devices would identify the document by different keys.",
+        mend=f"Insert the document again with _id equal to {name} and delete the old one; an _id cannot be changed.",
     )

@@ -37,10 +37,10 @@ def rules(
     if provider is not None:
         yield Rule(
             f"{prefix}.{subjects.of(provider.path)}",
-            f"{collection.title}: one {provider.name} made all vectors",
+            f"{collection.title}: all vectors have the same {provider.name}",
             answer(lambda context: _one_provider(context, collection, provider)),
-            why="Vectors of different models cannot be compared: a search would rank by chance, or leave some out.",
-            mend="Run zava embed, which makes the vectors of every other provider again.",
+            why="Vectors of different models cannot be compared, so a search ranks at random or omits documents.",
+            mend="Run `zava embed` to compute the vectors of the other providers again.",
         )
     reference = _described(collection)
     if reference is None:
@@ -48,19 +48,20 @@ def rules(
     if digest is not None:
         yield Rule(
             f"{prefix}.{subjects.of(digest.path)}",
-            f"{collection.title}: {digest.name} is that of the texts as they are now",
+            f"{collection.title}: {digest.name} is the digest of the current texts",
             answer(lambda context: _fresh(context, model, collection, reference, digest)),
-            why="The texts were changed after the vectors were made: a search finds what the document no longer says.",
-            mend="Run zava embed, which makes stale vectors again.",
+            why="The texts changed after the vectors were computed, so a search matches old texts.",
+            mend="Run `zava embed` to compute stale vectors again.",
         )
     for field in vector_fields(collection):
         yield Rule(
             f"{prefix}.{subjects.of(field.path, suffix='-distinct')}",
-            f"{collection.title}: documents of different texts have different {field.name}s",
+            f"{collection.title}: documents with different texts have different values of {field.name}",
             answer(lambda context, field=field: _distinct(context, collection, reference, field, sound(field))),  # type: ignore[misc]
             severity="warning",
-            why="A search cannot tell them apart; a provider that failed answers every text with one vector.",
-            mend="Run zava embed --all; of documents that share a picture, accept it in a baseline.",
+            why="A search cannot distinguish these documents; often the provider failed and returned one vector for"
+            " every text.",
+            mend="Run `zava embed --all`. If the documents really share one image, accept the finding in a baseline.",
         )
 
 
@@ -71,14 +72,14 @@ def _unit_length(rule_id: str, collection: Collection, field: Field, sound: Expr
     query = {"$expr": {"$cond": [sound, off, False]}}
 
     def why(document: Document) -> str:
-        return f"{field.name} has length {math.hypot(*map(float, document[field.name])):.4g}, expected 1"
+        return f"{field.name} has length {math.hypot(*map(float, document[field.name])):.4g}; expected 1"
 
     return Rule(
         rule_id,
         f"{collection.title}: every {field.name} has length 1",
         DocumentTest(collection.name, screen=query, violating=query, why=why, guards=(sound,), needs=field.name),
-        why="Queries take the product of two vectors for their cosine: a longer vector is near to everything.",
-        mend="Divide the vector by its length, or run zava embed.",
+        why="Queries use the dot product as the cosine, so a longer vector appears similar to everything.",
+        mend="Divide the vector by its length, or run `zava embed`.",
     )
 
 
@@ -101,7 +102,7 @@ def _one_provider(context: Context, collection: Collection, field: Field) -> Out
     most, number = found[0]["_id"], sum(row["n"] for row in found)
     others = documents.find({**query, field.name: {"$type": "string", "$ne": most}}, {field.name: 1}).sort("_id", 1)
     samples = (
-        Sample(f"{field.name} is {shorten(one[field.name])}, of most documents it is {shorten(most)}", one["_id"])
+        Sample(f"{field.name} is {shorten(one[field.name])}; most documents have {shorten(most)}", one["_id"])
         for one in others.limit(context.sample_size)
     )
     return Outcome(number, number - found[0]["n"], context.samples(samples))
@@ -145,10 +146,13 @@ def _fresh(context: Context, model: Model, collection: Collection, reference: Re
         if one[digest.name] != now:
             violations += 1
             of = f"the texts of {model[reference.target].title.lower()} {shorten(one[reference.field])}"
-            why = f"{digest.name} is {one[digest.name][:12]}…, {of} give {now[:12]}…: the vectors are stale"
+            why = (
+                f"{digest.name} is {one[digest.name][:12]}…, but {of} have the digest {now[:12]}…; the vectors are"
+                " stale"
+            )
             samples += [Sample(why, one["_id"])] if len(samples) < context.sample_size else []
     if not examined:
-        return skipped(f"no document of {collection.name} has {digest.name} and the texts it is of")
+        return skipped(f"no document of {collection.name} has {digest.name} and the texts that it was computed from")
     return Outcome(examined, violations, tuple(samples))
 
 
@@ -177,6 +181,6 @@ def _distinct(
         for same in by_vector.values():
             if len({tuple(one["texts"]) for one in same}) > 1:
                 violations += len(same)
-                why = f"{field.name} is that of {len(same) - 1} other documents, whose texts differ"
+                why = f"{field.name} is equal in {len(same) - 1} other documents with different texts"
                 samples += [Sample(why, one["_id"]) for one in same]
     return Outcome(examined, violations, context.samples(samples))

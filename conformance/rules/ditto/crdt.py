@@ -125,40 +125,40 @@ _SHORT: Final = 36
 _UTF8: Final = 4
 _STRUCTURE: Final = {
     "arrays": (
-        "no array",
+        "no document contains an array",
         _arrays,
-        "An array is replaced whole: of two devices that add to it, one loses.",
-        "Make it a MAP, or a collection of its own.",
+        "Ditto replaces an array as a whole: if two devices append concurrently, one change is lost.",
+        "Change the array to an object (MAP) keyed by id, or move its items to a collection of their own.",
     ),
     "nulls": (
-        "no null",
+        "no value is null",
         _nulls,
-        "A null and an absent field differ on devices, and a null in a MAP never goes away.",
-        "Remove the field.",
+        "Devices distinguish null from an absent field, and a null in a MAP can never be removed.",
+        "Remove the field from the document.",
     ),
     "maps": (
-        "MAPs are objects with the expected keys",
+        "every MAP is an object with the declared keys",
         _maps,
-        "Two devices that edit different keys would overwrite each other.",
-        "Restore the object and its keys.",
+        "If the value is not an object, two devices that edit different keys overwrite each other.",
+        "Restore the object with its declared keys.",
     ),
     "names": (
-        "field names that devices take",
+        "every field name is valid on devices",
         _names,
-        "A name with $, a dot or a leading _ is refused by a device or hidden from its queries.",
+        "Devices reject a name that contains $ or a dot or starts with _, or hide it from queries.",
         "Rename the field.",
     ),
     "types": (
-        "only types that survive the way to a device",
+        "every value has a type that devices can store",
         _types,
-        "Dates, Decimal128, binary, NaN and large integers arrive as something else, or not at all.",
-        "Store dates as strings, money as numbers, ids as strings.",
+        "Dates, Decimal128, binary data, NaN and large integers are changed or lost on the way to devices.",
+        "Store dates and ids as strings, and money as numbers.",
     ),
     "depth": (
-        f"nested at most {MAX_DEPTH} levels deep",
+        f"no document is nested more than {MAX_DEPTH} levels deep",
         _depth,
-        "Deeper MAPs are accepted by a device and then stop its app when they are read.",
-        "Flatten the document.",
+        "Ditto accepts deeper objects, but the app crashes when it reads them.",
+        "Flatten the document to fewer levels.",
     ),
 }
 
@@ -166,16 +166,16 @@ _STRUCTURE: Final = {
 def _sizes(collection: Collection) -> Iterator[Rule]:
     suspicious = _at_least(TYPICAL_SIZE)
     for subject, limit, severity, word in (
-        ("size", HARD_SIZE, "error", "under"),
-        ("typical-size", TYPICAL_SIZE, "warning", "typically under"),
+        ("size", HARD_SIZE, "error", "smaller"),
+        ("typical-size", TYPICAL_SIZE, "warning", "typically smaller"),
     ):
         yield Rule(
             id=f"crdt.{collection.name}.{subject}",
-            title=f"{collection.title}: documents are {word} {limit // 1024} KB",
+            title=f"{collection.title}: documents are {word} than {limit // 1024} KB",
             severity=severity,  # type: ignore[arg-type]
             check=DocumentTest(collection.name, screen=suspicious, violating=_at_least(limit), why=_size),
-            why="A large document is sent whole to every device that subscribes to it.",
-            mend="Move what is large into a collection that is not synced.",
+            why="A large document is sent as a whole to every device that subscribes to it.",
+            mend="Move the large fields into a collection that is not synced.",
         )
 
 
@@ -192,11 +192,13 @@ def _most_bytes(field: Field) -> float:
 
 def _size(document: Document) -> str:
     largest = max(document, key=lambda name: len(str(document[name])))
-    return f"the document is too large; most of it is {largest}"
+    return f"the document is too large; its largest field is {largest}"
 
 
 def _no_flag(collection: Collection) -> Callable[[Context], Outcome]:
-    problem = Sample("devices hold it, and its schema names no x-soft-delete", ref=f"schemas/{collection.name}.json")
+    problem = Sample(
+        "the collection is synced, but its schema has no x-soft-delete", ref=f"schemas/{collection.name}.json"
+    )
     return lambda context: listed(context, 1, [problem])
 
 
@@ -216,31 +218,33 @@ def _identity(collection: Collection) -> Iterator[Rule]:
                 violating=without,
                 why=lambda document: f"{flag} is {shorten(document.get(flag, MISSING))}",
             ),
-            why="A hard delete can come back from a device that was offline; the flag cannot.",
-            mend=f"Set {flag} to true or false.",
+            why="A device that was offline can restore a hard-deleted document, but not one that is marked as deleted.",
+            mend=f"Set {flag} to true or false in every document.",
         )
     else:
         yield Rule(
             id=f"crdt.{collection.name}.soft-delete",
             title=f"{collection.title}: every document has a soft-delete flag",
             check=answer(_no_flag(collection)),
-            why="A hard delete can come back from a device that was offline; a flag cannot.",
-            mend="Require a boolean field in the schema, name it in x-soft-delete, and set it to false.",
+            why="A device that was offline can restore a hard-deleted document, but not one that is marked as deleted.",
+            mend="Add a required boolean field to the schema, name it in x-soft-delete, and set it to false in all"
+            " documents.",
         )
     body = list(mapping.fields) if mapping and mapping.fields else [collection.id_field] if collection.id_field else []
     if body:
         absent = {"$or": [{name: {"$exists": False}} for name in body]}
         yield Rule(
             id=f"crdt.{collection.name}.id-fields",
-            title=f"{collection.title}: the body holds {', '.join(map(str, body))}, from which devices make _id",
+            title=f"{collection.title}: every document has {', '.join(map(str, body))}, from which the connector makes"
+            " Ditto's _id",
             check=DocumentTest(
                 collection.name,
                 screen=unfit if all(collection.field(name).required for name in body) else absent,
                 violating=absent,
-                why=lambda _: f"{', '.join(map(str, body))} missing",
+                why=lambda _: f"{', '.join(map(str, body))} is missing",
             ),
-            why="The connector cannot name the document on devices.",
-            mend="Restore the id field.",
+            why="The connector cannot make an _id, so the document never reaches a device.",
+            mend="Restore the id field in the document.",
         )
     parts = list(mapping.fields) if mapping and mapping.fields else ["_id"]
     lengths = [
@@ -251,7 +255,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
     fits = sum(_most_bytes(collection.field(name)) for name in parts) + heads <= MAX_ID_BYTES
     yield Rule(
         id=f"crdt.{collection.name}.id-size",
-        title=f"{collection.title}: the device's _id is within Ditto's 256 bytes",
+        title=f"{collection.title}: the _id on devices is at most 256 bytes long, Ditto's limit",
         check=DocumentTest(
             collection.name,
             screen=unfit if fits else long,
@@ -260,6 +264,6 @@ def _identity(collection: Collection) -> Iterator[Rule]:
                 f"the id is {heads + sum(len(str(document.get(p, '')).encode()) for p in parts)} bytes long"
             ),
         ),
-        why="A longer _id is refused by devices, and the document never arrives.",
-        mend="Shorten the id.",
+        why="Devices reject a longer _id, so the document never arrives.",
+        mend="Shorten the id of the document.",
     )

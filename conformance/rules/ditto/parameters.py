@@ -30,7 +30,7 @@ class Parameters:
         used = {name for _, name, _ in self._uses()}
         found: list[Finding] = [(place, why) for place, _, why in self._uses()]
         for of, source in self._declared.items():
-            found.append((f"parameters.{of}", None if of in used else f":{of} is used nowhere"))
+            found.append((f"parameters.{of}", None if of in used else f":{of} is declared but not used"))
             if source.user is not None and self._users is not None and source.user not in self._users.attributes:
                 found.append((f"parameters.{of}", f"users have no attribute {source.user!r}"))
         found += [(f"parameters.{min(circle)}", _in_words(circle)) for circle in self._circles()]
@@ -56,10 +56,14 @@ class Parameters:
             near = nearest(name, self._declared)
             return f":{name} is not declared under parameters{f'; did you mean :{near}?' if near else ''}"
         if device is not None and device.user == "super_manager" and source.user is not None:
-            return f":{name} is an attribute of a user's, and the super manager has none"
+            return f":{name} is a user's attribute, but the super manager has no attributes"
         if is_list is None or is_list == (source.values is not None):
             return None
-        return f":{name} must be a list (values)" if is_list else f":{name} is a list, and one value is compared"
+        return (
+            f":{name} is a single value but is compared as a list; declare values"
+            if is_list
+            else (f":{name} is a list but is compared as a single value")
+        )
 
     def _circles(self) -> list[tuple[str, ...]]:
         """Return the parameters whose values depend on their own, each circle once."""
@@ -97,7 +101,7 @@ class Parameters:
         if one is None or other is None or one == other:
             return None
         return (
-            f"{'.'.join(field)} is a key of {one[0]}, and :{name} one of {other[0]} ({'.'.join(given)}):"
+            f"{'.'.join(field)} is a key of {one[0]}, but :{name} is a key of {other[0]} ({'.'.join(given)});"
             " they are never equal"
         )
 

@@ -41,13 +41,15 @@ def _users(context: Context, permissions: Permissions) -> Outcome:
     if not problems and context.counts[permissions.users.collection]:
         documents = context.collection(permissions.users.collection).find()
         if not known_users(permissions, context.model, documents):
-            problems.append(Sample(f"{nobody(permissions)}: nobody may do anything", ref=ref("users.collection")))
+            problems.append(
+                Sample(f"{no_known_user(permissions)}, so no user has permissions", ref=ref("users.collection"))
+            )
     return listed(context, 3 + len(permissions.users.attributes), problems)
 
 
-def nobody(permissions: Permissions) -> str:
-    """That nobody is known, in words."""
-    return f"no document of {permissions.users.collection} makes a user known"
+def no_known_user(permissions: Permissions) -> str:
+    """Return the reason that there is no known user."""
+    return f"no live document of {permissions.users.collection} defines a user with a unique id and all attributes"
 
 
 def unfit_users(model: Model, permissions: Permissions) -> Iterator[tuple[str, str]]:
@@ -62,9 +64,9 @@ def unfit_users(model: Model, permissions: Permissions) -> Iterator[tuple[str, s
         if field is None:
             yield place, f"{collection.name} has no field {name!r}"
         elif not field.required or field.children:
-            yield place, f"{name!r} is optional or an object: not every user would have it to compare"
+            yield place, f"{name!r} is optional or an object; every user needs a scalar value"
         elif place == "id" and (name != "_id" and (name,) not in collection.unique):
-            yield place, f"{name!r} is not unique (x-unique): two would be one user"
+            yield place, f"{name!r} is not unique (x-unique), so two documents could be the same user"
 
 
 def _names(context: Context, permissions: Permissions) -> Outcome:
@@ -84,7 +86,7 @@ def _unknown(model: Model, permissions: Permissions, rule: Grant) -> Iterator[st
         yield f"the model defines no collection {rule.collection!r}"
         return
     if not collection.synced:
-        yield f"{collection.name} is not synced: nobody may have it on a device"
+        yield f"{collection.name} is not synced, so a permission on it has no effect"
     for comparison in comparisons(rule.parsed):
         yield from impossible(collection, comparison.path, comparison.values)
         if collection.has(comparison.path):
@@ -100,17 +102,25 @@ def _unknown_attributes(comparison: Comparison, permissions: Permissions) -> Ite
 def _super_manager(context: Context, permissions: Permissions) -> Outcome:
     users, super_manager = permissions.users, permissions.super_manager_id
     if any(unfit_users(context.model, permissions)):
-        return skipped(f"users are not defined: see {USERS_RULE}")
+        return skipped(f"users are not defined; see {USERS_RULE}")
     documents = context.collection(users.collection).find({users.id: super_manager}, {"_id": 1}).sort("_id", 1)
-    problems = [Sample(f"its {users.id} is the super manager's", id=one["_id"]) for one in documents]
+    problems = [
+        Sample(f"{users.id} is the super manager's id; only the super manager may have it", id=one["_id"])
+        for one in documents
+    ]
     if fits(context.model[users.collection].field(users.id).schema, super_manager):
-        problems.append(Sample(f"{users.collection}.{users.id} may have this id too", ref=ref("super_manager")))
+        problems.append(
+            Sample(
+                f"the schema of {users.collection}.{users.id} accepts this id; choose one that it rejects",
+                ref=ref("super_manager"),
+            )
+        )
     return listed(context, 1 + context.counts[users.collection], problems)
 
 
 def _strangers(context: Context, permissions: Permissions) -> Outcome:
     if any(unfit_users(context.model, permissions)):
-        return skipped(f"users are not defined: see {USERS_RULE}")
+        return skipped(f"users are not defined; see {USERS_RULE}")
     documents = list(context.collection(permissions.users.collection).find())
     strange = list(_strange_ids(context.model, permissions, documents))
     problems = []

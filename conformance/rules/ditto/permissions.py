@@ -23,71 +23,76 @@ from conformance.ditto.subscriptions import Subscriptions, load_subscriptions
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
-from conformance.rules.ditto.permission_users import FILE, JUDGES, USERS_RULE, nobody, ref, unfit_users
+from conformance.rules.ditto.permission_users import FILE, JUDGES, USERS_RULE, no_known_user, ref, unfit_users
 
 _FILE_RULE: Final = "permissions._config.file"
 
 #: By subject: title, why, mend.
 _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "file": (
-        "The permissions can be read: no unknown key, every condition one that DQL can test",
-        "Whoever compiles them for Ditto would guess what was meant.",
-        "Mend the line that is named.",
+        "The permissions file is valid: it has no unknown keys, and DQL can evaluate every condition",
+        "A file with errors cannot be compiled to Ditto's permissions, or compiles to something else than intended.",
+        "Correct the line that the finding names.",
     ),
     "users": (
-        "Users are documents of a collection of the model, told apart by a required and unique id; somebody is known",
-        "A user could be anyone, or be without the values that conditions compare; without any, devices stay empty.",
-        "Name a collection, its id field (required, x-unique) and required attributes; keep a document of it live.",
+        "Users are documents of one collection with a required, unique id, and at least one user exists",
+        "Users cannot be distinguished, or lack the values that conditions compare; without any user, devices stay"
+        " empty.",
+        "Set users to a collection, its id field (required, x-unique) and required attributes; keep one document live.",
     ),
     "names": (
-        "The permissions name synced collections, fields and attributes that exist, and values they can have",
-        "A condition that no document can meet locks everybody out; a rule for nothing protects nothing.",
-        "Correct the name or the value.",
+        "Every collection, field, attribute and value that the permissions name exists and is possible",
+        "A condition that no document can satisfy denies access to everyone; a rule for an unknown collection has no"
+        " effect.",
+        "Correct the name or the value in the file.",
     ),
     "super_manager": (
-        "The super manager's id can be nobody else's",
-        "A store's user would see every store.",
-        "Give the super manager an id that the schema refuses for users, and correct the document that has it.",
+        "The super manager's id is not valid for any other user",
+        "A user of one store could see the documents of every store.",
+        "Set super_manager to an id that the schema rejects for users, and correct the document that has this id.",
     ),
     "strangers": (
-        "Whoever has no id, an empty, malformed or unknown one may do nothing",
-        "A device that forgot who it is would see what it likes.",
-        "Correct the library: user_of fails closed.",
+        "A user whose id is missing, empty, malformed or unknown has no permissions",
+        "A device without a valid user could read documents of any store.",
+        "Report this as a defect of the harness: user_of must deny access to unknown users.",
     ),
     "read": (
-        "{title}: every user may read the documents that are theirs, all of them and no other",
-        "People see another store's business, or cannot do their work.",
+        "{title}: every user is allowed to read all their own documents and no others",
+        "Users see data of other stores, or cannot see the data that they need.",
         "Correct the condition of the rule, or the key in the documents.",
     ),
     "write": (
-        "{title}: every user may create and change what devices do, of their own, and nothing else",
-        "A change made offline is refused when it arrives, or one that nobody should make is taken.",
-        "Grant the operation to whom a device needs it for (changes in config/ditto_subscriptions.yaml), or to nobody.",
+        "{title}: every user is allowed to create and change their own documents where a device does so, and no others",
+        "Changes made offline are rejected later and lost, or changes that no user should make are accepted.",
+        "Grant the operation to exactly the users whose devices need it (`changes` in"
+        " config/ditto_subscriptions.yaml).",
     ),
     "update": (
-        "{title}: every user may change what devices change, of their own, and nothing else",
-        "A change made offline is refused when it arrives, or one that nobody should make is taken.",
-        "Grant the operation to whom a device needs it for (changes in config/ditto_subscriptions.yaml), or to nobody.",
+        "{title}: every user is allowed to change their own documents where a device does so, and no others",
+        "Changes made offline are rejected later and lost, or changes that no user should make are accepted.",
+        "Grant the operation to exactly the users whose devices need it (`changes` in"
+        " config/ditto_subscriptions.yaml).",
     ),
     "delete": (
-        "{title}: every user may soft-delete what devices delete, of their own, and nothing else",
-        "What is deleted vanishes from every device; what cannot be deleted stays in the way.",
-        "Grant the operation to whom a device needs it for (changes in config/ditto_subscriptions.yaml), or to nobody.",
+        "{title}: every user is allowed to soft-delete their own documents where a device does so, and no others",
+        "Documents disappear from every device by mistake, or cannot be deleted where they must be.",
+        "Grant the operation to exactly the users whose devices need it (`changes` in"
+        " config/ditto_subscriptions.yaml).",
     ),
     "subscriptions": (
-        "{title}: devices subscribe to nothing that their user may not read",
-        "Where Ditto cannot enforce a rule, a device holds whatever it subscribes to.",
-        "Narrow the subscription to the condition of the rule.",
+        "{title}: devices subscribe only to documents that their user is allowed to read",
+        "If Ditto cannot enforce a rule, a device receives every document that it subscribes to.",
+        "Restrict the subscription to the condition of the rule.",
     ),
     "enforceable": (
-        "{title}: Ditto enforces the rules, or the file says what keeps them instead",
-        "A rule that nobody enforces is taken for protection.",
-        "Make the field part of Ditto's _id (docs/PERMISSIONS.md), or write enforced_by and a reason.",
+        "{title}: every rule is enforced by Ditto, or the file names what enforces it instead",
+        "A rule that is not enforced looks like protection but is none.",
+        "Make the field part of Ditto's _id (docs/PERMISSIONS.md), or add enforced_by and a reason to the rule.",
     ),
     "enforced_by": (
-        "{title}: a rule that is said to be enforced by Ditto can be",
-        "The file promises a protection that is not there.",
-        "Make the field part of Ditto's _id (docs/PERMISSIONS.md), or write enforced_by subscriptions and a reason.",
+        "{title}: every rule with enforced_by ditto is one that Ditto can enforce",
+        "The file claims a protection that does not exist.",
+        "Make the field part of Ditto's _id (docs/PERMISSIONS.md), or set enforced_by to subscriptions with a reason.",
     ),
 }
 
@@ -136,7 +141,7 @@ def _judge_documents(collection: Collection) -> Check:
         except ConfigurationError as error:
             return unreadable(context, rules, FILE, error, _FILE_RULE)
         if any(unfit_users(context.model, permissions)):
-            return dict.fromkeys((rule.id for rule in rules), skipped(f"users are not defined: see {USERS_RULE}"))
+            return dict.fromkeys((rule.id for rule in rules), skipped(f"users are not defined; see {USERS_RULE}"))
         subscriptions: Subscriptions | None
         try:
             subscriptions = load_subscriptions(context.model)
@@ -153,14 +158,14 @@ def _of_documents(access: Access, subscriptions: Subscriptions | None, subject: 
     if not access.context.counts[name]:
         return skipped(f"{name} is empty")
     if not access.people:
-        return skipped(nobody(access.permissions))
+        return skipped(no_known_user(access.permissions))
     if subject == "read":
         return access.operation("read", needed=True)
     if subscriptions is None:
-        return skipped(f"what devices do cannot be read: see {TOLD_BY}")
+        return skipped(f"the subscriptions file cannot be read; see {TOLD_BY}")
     if subject == "subscriptions":
         if not subscriptions.of(name):
-            return skipped(f"no device subscribes to {name}: see sync._config.subscriptions-collections")
+            return skipped(f"no device subscribes to {name}; see sync._config.subscriptions-collections")
         return access.subscriptions(subscriptions)
     operation = next(one for one in OPERATIONS if one == subject)
     return access.operation(operation, needed=_needed(subscriptions, name, operation))
@@ -191,7 +196,7 @@ def _enforcement(context: Context, permissions: Permissions, rule: Rule) -> Outc
     grants = [(ref(f"rules[{n}]"), one) for n, one in enumerate(permissions.rules) if one.collection == rule.collection]
     for place, grant in grants:
         reasons = _not_by_ditto(grant, collection)
-        evidence[place] = f"{grant.enforced_by or 'ditto'}: {grant.reason or 'Ditto can test what the rule is about'}"
+        evidence[place] = f"{grant.enforced_by or 'ditto'}: {grant.reason or 'Ditto can evaluate the condition'}"
         if reasons and not _acknowledged(grant, collection, rule.subject):
             problems.append(Sample("; ".join(reasons), ref=place))
     return listed(context, max(1, len(grants)), problems, **evidence)

@@ -42,35 +42,36 @@ from conformance.rules.ditto.parameters import Parameters
 #: By subject: title, why, mend.
 _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "subscriptions-file": (
-        "The devices' subscriptions can be read, and Ditto takes each: SELECT * of one collection and a condition",
-        "Ditto refuses another form when the app starts, or takes it and syncs something else.",
-        "Mend the line that is named.",
+        "The subscriptions file is valid: every query is a SELECT * of one collection with a condition",
+        "Ditto rejects any other form when the app starts, or syncs other documents than intended.",
+        "Correct the line that the finding names.",
     ),
     "subscriptions-collections": (
-        "Devices subscribe to synced collections, to all of them and to no other, and change only what they hold",
-        "A collection that never syncs stays empty on the device; one that nobody subscribes to syncs for nothing; a"
-        " device that does not subscribe to what it changes never holds it.",
-        "Correct the collection's name, remove the entry, or subscribe to what is missing.",
+        "Devices subscribe to every synced collection and to no others, and change only collections that are on the"
+        " device",
+        "A subscription to a collection that is not synced stays empty; a synced collection without a subscription is"
+        " sent to no device; a device cannot change documents that it does not subscribe to.",
+        "Correct the collection's name, remove the entry, or add the missing subscription.",
     ),
     "subscriptions-fields": (
-        "Subscriptions, queries and parameters name fields that exist, and values they can have",
-        "A field or a value that no document has selects nothing, without an error: the device stays empty.",
-        "Correct the name of the field, or the value.",
+        "Every field that subscriptions, queries and parameters name exists and can have the value",
+        "A field or value that no document has selects nothing and raises no error, so the device stays empty.",
+        "Correct the name of the field, or the value, in the file.",
     ),
     "subscriptions-live": (
-        "Every subscription can select documents that are not deleted",
-        "A device that holds deleted documents only, or none, has nothing to show, whatever there is.",
+        "Every subscription is able to select documents that are not deleted",
+        "A device with this subscription receives no live document, so its app shows nothing.",
         "Correct the condition, or remove the subscription.",
     ),
     "subscriptions-parameters": (
-        "Every parameter says where its value comes from, a list where a list is asked for, and is used",
-        "A query with a parameter that nobody gives is refused; IN with a value that is no list finds nothing.",
-        "Declare the parameter under parameters, or remove what is not used.",
+        "Every parameter is declared with a source, is used, and is a list exactly where a list is compared",
+        "Ditto rejects a query whose parameter has no value; IN with a value that is not a list finds nothing.",
+        "Declare the parameter under parameters, or remove the unused one.",
     ),
     "subscriptions-meaning": (
-        "Every subscription selects what is written beside it in MongoDB's words, for every user",
-        "Devices would hold other documents than the people who wrote the subscription meant.",
-        "Correct the query or its find, whichever does not say what was meant.",
+        "Every subscription selects the same documents as the MongoDB filter (find) beside it, for every user",
+        "Devices receive other documents than the authors of the subscription intended.",
+        "Correct the query or its find, whichever is wrong.",
     ),
 }
 
@@ -100,13 +101,13 @@ def _collections(context: Context, subscriptions: Subscriptions) -> Outcome:
     problems = [Sample(why, ref=f"{FILE}: {place}") for place, name in named if (why := _unfit(context.model, name))]
     synced = [collection.name for collection in context.model if collection.synced]
     problems += [
-        Sample(f"{name} is changed, and the device does not subscribe to it", ref=f"{FILE}: {device.name}.changes")
+        Sample(f"the device changes {name} but does not subscribe to it", ref=f"{FILE}: {device.name}.changes")
         for device in subscriptions.devices
         for name in device.changes
         if not _unfit(context.model, name) and all(one.selection.collection != name for one in device.subscriptions)
     ]
     problems += [
-        Sample(f"{name} is synced, and no device subscribes to it", ref=f"{FILE}: devices")
+        Sample(f"{name} is synced but no device subscribes to it", ref=f"{FILE}: devices")
         for name in synced
         if not subscriptions.of(name)
     ]
@@ -116,7 +117,7 @@ def _collections(context: Context, subscriptions: Subscriptions) -> Outcome:
 def _unfit(model: Model, name: str) -> str | None:
     if name not in model.collections:
         return f"the model defines no collection {name!r}"
-    return None if model[name].synced else f"{name} is not synced: it never reaches a device"
+    return None if model[name].synced else f"{name} is not synced, so it never reaches a device"
 
 
 #: Place, collection, and a field with the values that it is compared with, for each that is named.
@@ -161,7 +162,7 @@ def _fields(context: Context, subscriptions: Subscriptions) -> Outcome:
         for why in impossible(collection, path, values)
     )
     problems = [Sample(why, ref=f"{FILE}: {place}") for place, why in found]
-    return listed(context, examined, problems) if examined else skipped(f"{FILE} names no field")
+    return listed(context, examined, problems) if examined else skipped(f"{FILE} does not name any field")
 
 
 def _live(context: Context, subscriptions: Subscriptions) -> Outcome:
@@ -177,11 +178,17 @@ def _live(context: Context, subscriptions: Subscriptions) -> Outcome:
         if not any(why for each in comparisons(condition) for why in impossible(collection, each.path, each.values))
     ]
     problems = [
-        Sample(f"no document of {collection.name} that is not deleted meets it", ref=f"{FILE}: {place}")
+        Sample(
+            f"no document of {collection.name} that is not deleted can satisfy the condition", ref=f"{FILE}: {place}"
+        )
         for place, collection, condition in named
         if not _can_select(collection, _supposing(condition, subscriptions))
     ]
-    return listed(context, len(named), problems) if named else skipped(f"{FILE}: see sync._config.subscriptions-fields")
+    return (
+        listed(context, len(named), problems)
+        if named
+        else skipped(f"{FILE} names unknown fields or values; see sync._config.subscriptions-fields")
+    )
 
 
 def _can_select(collection: Collection, condition: Condition) -> bool:
@@ -205,7 +212,7 @@ def _supposing(condition: Condition, subscriptions: Subscriptions) -> Condition:
 def _parameters(context: Context, subscriptions: Subscriptions) -> Outcome:
     found = Parameters(context.model, subscriptions, _users(context)).findings()
     if not found:
-        return skipped(f"{FILE} has no parameter")
+        return skipped(f"{FILE} declares no parameter")
     return listed(context, len(found), [Sample(why, ref=f"{FILE}: {place}") for place, why in found if why])
 
 
@@ -229,21 +236,28 @@ def _meaning(context: Context, subscriptions: Subscriptions) -> Outcome:
         )
         examined += bool(people)
         problems += [Sample(why, ref=f"{FILE}: {place}")] if why else []
-    return listed(context, examined, problems) if examined else skipped("nobody is known to ask for")
+    return (
+        listed(context, examined, problems)
+        if examined
+        else skipped("there is no known user to evaluate the subscriptions for")
+    )
 
 
 def _difference(context: Context, subscriptions: Subscriptions, one: Subscription, name: str, user: User) -> str | None:
     """What a subscription selects for the user and its find does not, or the reverse."""
     values = values_for(subscriptions, one.selection.parameters, user, context.database)
     said, meant = to_mongo(one.selection.bound(values)), filled(one.find, values)
-    sides = (("it", "its find does not", said, meant), ("its find", "it does not", meant, said))
+    sides = (
+        ("the subscription", "its find does not", said, meant),
+        ("its find", "the subscription does not", meant, said),
+    )
     try:
         for side, other, more, less in sides:
             number, example = found(context, one.selection.collection, {"$and": [more, {"$nor": [less]}]})
             if number:
                 return f"for {name} {side} selects {number} documents that {other}, such as {example}"
     except OperationFailure as error:
-        return f"the server refuses its find: {str((error.details or {}).get('errmsg', error))[:120]}"
+        return f"the server rejects its find: {str((error.details or {}).get('errmsg', error))[:120]}"
     return None
 
 

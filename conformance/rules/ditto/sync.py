@@ -80,7 +80,7 @@ def _readable(context: Context, _config: ConnectorConfig, _where: str) -> Outcom
 
 def _unknown(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
     if not config.collections:
-        return skipped(f"{_FILE} has no entry: see sync.*.configured")
+        return skipped(f"{_FILE} has no entries; see sync.*.configured")
     problems = [
         Sample(f"the model defines no collection {entry.name!r}", ref=_ref(f"collections[{position}].name"))
         for position, entry in enumerate(config.collections)
@@ -92,7 +92,9 @@ def _unknown(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
 def _settings(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
     asked = demands(config)
     problems = [
-        Sample(f"is {shown(each.value)}, must be {each.wanted}", ref=_ref(each.place)) for each in asked if not each.met
+        Sample(f"found {shown(each.value)}; expected {each.wanted}", ref=_ref(each.place))
+        for each in asked
+        if not each.met
     ]
     return listed(context, len(asked), problems)
 
@@ -107,7 +109,7 @@ def _kept_as(model: Model, crdt: str) -> Iterator[str]:
 
 def _maps(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
     if config.settings.strict_mode is None:
-        return skipped("strict_mode is not stated: see sync._config.settings")
+        return skipped("strict_mode is not set; see sync._config.settings")
     fields = list(_kept_as(context.model, "map"))
     stated = {entry.name: entry.strict_mode for entry in config.collections if entry.strict_mode is not None}
     stated |= {entry.name: False for entry in config.collections if entry.mode == "ejson"}
@@ -118,7 +120,7 @@ def _maps(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
         if stated.get(entry.name):
             places[f"collections[{position}].strict_mode"] = [entry.name]
     problems = [
-        Sample(f"is true, but {', '.join(concerned)} are declared as MAPs", ref=_ref(place))
+        Sample(f"strict_mode is true, but {', '.join(concerned)} are declared as MAPs", ref=_ref(place))
         for place, names in places.items()
         if (concerned := [each for each in fields if each.partition(".")[0] in names])
     ]
@@ -136,7 +138,7 @@ def _secrets(context: Context, config: ConnectorConfig, _where: str) -> Outcome:
     problems = []
     for place, value in named.items():
         written = place in secrets and not PLACEHOLDER.fullmatch(value)
-        whys = ["is written out (*** here); write ${VARIABLE}"] if written else []
+        whys = ["the value is written in the file (shown as ***); write ${VARIABLE} instead"] if written else []
         whys += unfit_variables(place, value, context.settings)
         problems += [Sample(why, ref=_ref(place)) for why in whys[:1]]
     return listed(context, len(named), problems)
@@ -147,12 +149,12 @@ def _database(context: Context, config: ConnectorConfig, _where: str) -> Outcome
     try:
         found = resolve(written, context.settings, context.model.config(CONNECTOR_FILE))
     except ConfigurationError:
-        return skipped("its name holds a variable that is not set: see sync._config.secrets")
+        return skipped("the database name contains a variable that is not set; see sync._config.secrets")
     if any(unfit_variables("mongodb.database", written, context.settings)):
-        return skipped("its name is that of something else: see sync._config.secrets")
+        return skipped("the database name is the value of another variable; see sync._config.secrets")
     if not is_database_name(found):
-        return skipped("its name is not one: see sync._config.settings")
-    problem = f"is {shorten(found)}, but {shorten(wanted)} is validated (MONGODB_DATABASE)"
+        return skipped("the database name is not valid; see sync._config.settings")
+    problem = f"the connector reads {shorten(found)}, but {shorten(wanted)} is validated (MONGODB_DATABASE)"
     return listed(context, 1, [Sample(problem, ref=_ref("mongodb.database"))] if found != wanted else [])
 
 
@@ -160,7 +162,7 @@ def _configured(context: Context, config: ConnectorConfig, name: str) -> Outcome
     places = [f"collections[{position}]" for position, _ in _entries(config, name)]
     if len(places) == 1:
         return listed(context, 1, [])
-    why = f"{name} stands {len(places)} times: {', '.join(places)}" if places else f"there is no entry for {name}"
+    why = f"{name} has {len(places)} entries: {', '.join(places)}" if places else f"there is no entry for {name}"
     return listed(context, 1, [Sample(why, ref=_ref(places[1] if places else "collections"))])
 
 
@@ -174,7 +176,7 @@ def _of_the_entry(judge: Callable[[Context, Collection, Entry, str], Outcome]) -
     def judged(context: Context, config: ConnectorConfig, name: str) -> Outcome:
         entries = _entries(config, name)
         if len(entries) != 1:
-            return skipped(f"{len(entries)} entries for {name}: see sync.{name}.configured")
+            return skipped(f"there are {len(entries)} entries for {name}; see sync.{name}.configured")
         (position, entry), *_ = entries
         return judge(context, context.model[name], entry, f"collections[{position}]")
 
@@ -184,21 +186,21 @@ def _of_the_entry(judge: Callable[[Context, Collection, Entry, str], Outcome]) -
 def _enabled(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
     if entry.sync_enabled == collection.synced:
         return listed(context, 1, [])
-    why = "is false, but devices need it" if collection.synced else "is true, but the schema keeps it from devices"
+    why = f"found {str(entry.sync_enabled).lower()}; expected {str(collection.synced).lower()}, as x-sync in the schema"
     return listed(context, 1, [Sample(why, ref=_ref(f"{place}.sync_enabled"))])
 
 
 def _id_mapping(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
     if entry.id_mapping is None:
         if not entry.sync_enabled:
-            return skipped(f"{collection.name} is not enabled: see sync.{collection.name}.enabled")
-        return listed(context, 1, [Sample("there is no id_mapping", ref=_ref(place))])
+            return skipped(f"{collection.name} is not enabled; see sync.{collection.name}.enabled")
+        return listed(context, 1, [Sample("the entry has no id_mapping", ref=_ref(place))])
     actual, wanted = entry.id_mapping.as_mapping(), collection.id_mapping
     evidence = {"mapping": _in_words(actual)}
     # Ditto sorts the keys of an _id, so that the order of the fields says nothing.
     if wanted is not None and (actual.mode, sorted(actual.fields)) == (wanted.mode, sorted(wanted.fields)):
         return listed(context, 1, [], **evidence)
-    why = f"is {_in_words(actual)}, the schema says {_in_words(wanted) if wanted else 'not synced'}"
+    why = f"found {_in_words(actual)}; expected {_in_words(wanted) if wanted else 'none, since it is not synced'}"
     return listed(context, 1, [Sample(why, ref=_ref(f"{place}.id_mapping"))], **evidence)
 
 
@@ -208,7 +210,7 @@ def _in_words(mapping: IdMapping) -> str:
 
 def _id_fields(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
     if entry.id_mapping is None:
-        return skipped(f"{_FILE} maps no id of {collection.name}")
+        return skipped(f"{_FILE} has no id_mapping for {collection.name}")
     mapping = entry.id_mapping.as_mapping()
     if mapping.mode == "match_ids":
         return _documents_ids(context, collection)
@@ -222,13 +224,13 @@ def _documents_ids(context: Context, collection: Collection) -> Outcome:
     """match_ids: what MongoDB alone can show, the types of the _ids that are there."""
     examined = context.counts[collection.name]
     if not examined:
-        return skipped(f"{collection.name} is empty: no _id to look at")
+        return skipped(f"{collection.name} is empty")
     documents = context.collection(collection.name)
     unfit: dict[str, Any] = {"_id": {"$type": list(_UNFIT_TYPES)}}
     violations = documents.count_documents(unfit)
     found = documents.find(unfit, {"_id": 1}).sort("_id", 1).limit(context.sample_size) if violations else ()
     samples = context.samples(
-        Sample(f"_id is {shorten(one['_id'])}; match_ids takes a string, an integer or an ObjectId", id=one["_id"])
+        Sample(f"_id is {shorten(one['_id'])}; match_ids requires a string, an integer or an ObjectId", id=one["_id"])
         for one in found
     )
     return Outcome(examined, violations, samples)

@@ -17,7 +17,9 @@ def judge_database(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outc
         name = rule.collection
         live = there.get(name)
         if live is None or live.type != "collection":
-            why = "there is no such collection" if live is None else f"is a {live.type}, which has no change stream"
+            why = (
+                "the collection does not exist" if live is None else f"it is a {live.type}, which has no change stream"
+            )
             missing = listed(context, 1, [Sample(why, ref=name)])
             named = f"sync.{name}.exists" if context.model[name].synced else f"validators.{name}.present"
             outcomes[rule.id] = missing if rule.subject == "exists" else skipped(f"see {named}")

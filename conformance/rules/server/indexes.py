@@ -25,18 +25,17 @@ from conformance.server.metadata import (
     live_indexes,
 )
 from conformance.server.vector_search import NO_SEARCH
+from conformance.text.rendering import shorten
 
 _ID: Final = listed_index({"name": "_id_", "key": {"_id": 1}})
-_MEND: Final = "Run `zava provision`."
+_MEND: Final = "Run `zava provision` to create the index."
 _MEND_ID: Final = (
-    "Run `zava provision`. Recreate a collection with a default collation before: copy its documents into one without,"
-    " drop it and rename the copy."
+    "Run `zava provision`. If the collection has a default collation, first copy its documents into a collection"
+    " without one, drop the original and rename the copy."
 )
-_WHY: Final = "Without it, as declared, the queries that need it read the whole collection."
-_WHY_UNIQUE: Final = "Without it nothing stops two documents with one key, and look-ups read the whole collection."
-_NO_SEARCH_NOTE: Final = (
-    "the server has no vector search, so no index was looked at: the declaration was held against the schema"
-)
+_WHY: Final = "Without this index, queries that need it read the whole collection."
+_WHY_UNIQUE: Final = "Without this index, two documents can have the same key, and lookups read the whole collection."
+_NO_SEARCH_NOTE: Final = "the server has no vector search, so only the declaration was compared with the schema"
 
 #: How a wanted index is recognised in one that is not right, the closest likeness first.
 _LIKENESSES: Final[tuple[Callable[[LiveIndex, LiveIndex], bool], ...]] = (
@@ -53,33 +52,33 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
         for subject, wanted in _wanted(collection).items():
             yield Rule(
                 id=f"indexes.{collection.name}.{subject}",
-                title=f"{collection.title}: there is {' and '.join(map(_title, wanted))}",
+                title=f"{collection.title}: the collection has {' and '.join(map(_title, wanted))}",
                 check=check,
                 why=_WHY_UNIQUE if any(index.unique for index in wanted) else _WHY,
                 mend=_MEND_ID if wanted == [_ID] else _MEND,
             )
         yield Rule(
             id=f"indexes.{collection.name}.extra",
-            title=f"{collection.title}: there is no index beyond those of the model",
+            title=f"{collection.title}: every index is declared in the model",
             check=check,
-            why="An index nobody declared slows every write and takes memory from those that are used.",
+            why="An undeclared index slows every write and takes memory from the indexes in use.",
             mend="Declare the index in the schema's x-indexes if a query needs it, or drop it.",
         )
         yield Rule(
             id=f"indexes.{collection.name}.redundant",
-            title=f"{collection.title}: no index does what the start of another already does",
+            title=f"{collection.title}: no index is a prefix of another index",
             check=check,
-            why="A redundant index costs every write and serves no query.",
-            mend="Drop the shorter index.",
+            why="A redundant index slows every write and helps no query.",
+            mend="Drop the shorter index, and remove it from x-indexes if the schema declares it.",
         )
         if collection.references:
             fields = ", ".join(reference.field for reference in collection.references)
             yield Rule(
                 id=f"indexes.{collection.name}.foreign-keys",
-                title=f"{collection.title}: every reference ({fields}) leads an index",
+                title=f"{collection.title}: every reference ({fields}) is the first field of an index",
                 check=check,
-                why="Finding the documents that belong to another one would scan the collection.",
-                mend="Declare an index that starts with the field in the schema's x-indexes and run `zava provision`.",
+                why="Without such an index, finding the children of a document reads the whole collection.",
+                mend="Declare an index that starts with the field in the schema's x-indexes, and run `zava provision`.",
             )
         if collection.vector_index is not None:
             yield _vector_rule(collection, collection.vector_index)
@@ -141,7 +140,7 @@ def _declared(context: Context, collection: Collection, wanted: Sequence[LiveInd
         reasons = differences(index, live)
         if index is _ID and "collation" in live.options:
             has = LiveCollection(collection.name, "collection", live.options).collation
-            reasons = [f"the collection has {has}; values are to be compared exactly; recreate it without a collation"]
+            reasons = [f"the collection has {has}; expected no collation, so that values are compared exactly"]
         if reasons:
             named = f"{live.name}: " if live.name != index.name else ""
             problems.append(Sample(named + "; ".join(reasons), ref=ref))
@@ -153,7 +152,9 @@ def _extra(context: Context, collection: Collection, live: Sequence[LiveIndex], 
         return skipped("the collection does not exist")
     known = {match.name for _, match in pairs.values()}
     problems = [
-        Sample(f"an index on {in_words(index.keys)}, which the model does not declare", ref=_ref(collection, index))
+        Sample(
+            f"the index on {in_words(index.keys)} exists but the model does not declare it", ref=_ref(collection, index)
+        )
         for index in live
         if index.name not in known
     ]
@@ -168,7 +169,7 @@ def _redundant(context: Context, collection: Collection, live: Sequence[LiveInde
         others = [(other, position < place) for place, other in enumerate(live) if place != position]
         cover = next((other for other, first in others if _covers(other, index, first=first)), None)
         if cover is not None:
-            why = f"{in_words(index.keys)}: {cover.name} ({in_words(cover.keys)}) does the same and more"
+            why = f"the index on {in_words(index.keys)} is covered by {cover.name} ({in_words(cover.keys)})"
             problems.append(Sample(why, ref=_ref(collection, index)))
     return listed(context, len(live), problems)
 
@@ -211,9 +212,9 @@ def _vector_rule(collection: Collection, index: VectorIndex) -> Rule:
     fields = ", ".join(f"{field} ({dimensions})" for field, dimensions in index.dimensions.items())
     return Rule(
         id=f"indexes.{collection.name}.{_vector_subject(index)}",
-        title=f"{collection.title}: the vector search index covers {fields} by {index.similarity} similarity",
+        title=f"{collection.title}: the vector search index has {fields} with {index.similarity} similarity",
         check=answer(partial(_vector, collection, index)),
-        why="Semantic search finds nothing, or the wrong products, when vectors and index do not agree.",
+        why="If vectors and index disagree, a semantic search finds nothing or the wrong documents.",
         mend="Create the vector search index in Atlas with these fields, dimensions and similarity.",
     )
 
@@ -227,7 +228,7 @@ def _vector(collection: Collection, index: VectorIndex, context: Context) -> Out
         problems = list(_declaration_problems(collection, index))
         note: dict[str, Any] = {"note": _NO_SEARCH_NOTE}
     else:
-        problems = list(_vector_problems(index, live[0])) if live else ["there is no such vector search index"]
+        problems = list(_vector_problems(index, live[0])) if live else ["the vector search index does not exist"]
         note = {"definition": live[0].get("latestDefinition"), "state": live[0].get("status")} if live else {}
     ref = f"{collection.name}.{index.name}"
     return listed(context, len(index.dimensions), [Sample(problem, ref=ref) for problem in problems], **note)
@@ -237,16 +238,16 @@ def _declaration_problems(collection: Collection, index: VectorIndex) -> Iterato
     for name, dimensions in index.dimensions.items():
         schema = collection.field(name).schema if collection.has(name) else {}
         if (schema.get("type"), schema.get("items", {}).get("type")) != ("array", "number"):
-            yield f"{name} is no array of numbers in the schema"
+            yield f"{name} is not an array of numbers in the schema"
         elif not schema.get("minItems") == schema.get("maxItems") == dimensions:
             length = f"{schema.get('minItems')} to {schema.get('maxItems')}"
-            yield f"{name} has {length} numbers in the schema and {dimensions} dimensions in the index"
+            yield f"{name} has {length} numbers in the schema but {dimensions} dimensions in the index"
 
 
 def _vector_problems(index: VectorIndex, live: Mapping[str, Any]) -> Iterator[str]:
     """How an index that `$listSearchIndexes` shows differs from the one declared."""
     if live.get("type", "search") != "vectorSearch":
-        yield f"is an index of type {live.get('type', 'search')}, not vectorSearch"
+        yield f"the index has type {live.get('type', 'search')}; expected vectorSearch"
         return
     if live.get("status") == "FAILED":
         yield "its build failed; see Atlas for the reason"
@@ -258,6 +259,6 @@ def _vector_problems(index: VectorIndex, live: Mapping[str, Any]) -> Iterator[st
             continue
         for option, wanted in (("numDimensions", dimensions), ("similarity", index.similarity)):
             if vectors[name].get(option) != wanted:
-                yield f"{name} has {option} {vectors[name].get(option)} instead of {wanted}"
+                yield f"{name} has {option} {shorten(vectors[name].get(option))}; expected {shorten(wanted)}"
     for name in sorted(vectors.keys() - index.dimensions.keys()):
-        yield f"{name} is in the index and not in the model"
+        yield f"{name} is in the index but not in the model"

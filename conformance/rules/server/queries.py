@@ -50,28 +50,32 @@ def rules(model: Model, configuration: Configuration) -> Iterator[Rule]:
         seen.add(name)
         yield Rule(
             name,
-            f"{query.title}: {_demands(query.plan)}",
+            f"{query.title}: the query {_demands(query.plan)}",
             answer(_judge(query)),
-            why=query.why or "A query without its index reads more with every document that is added.",
-            mend=query.mend or "Run zava provision to restore the indexes, or declare the plan that is wanted.",
+            why=query.why or "Without its index, the query becomes slower with every document that is added.",
+            mend=query.mend
+            or "Run `zava provision` to restore the indexes, or correct the plan in config/queries.yaml.",
         )
 
 
 def _demands(plan: Plan) -> str:
     parts = [f"uses {' and '.join(plan.require)}"] if plan.require else []
-    parts += [f"never {' or '.join(plan.forbid)}"] if plan.forbid else []
+    parts += [f"never uses {' or '.join(plan.forbid)}"] if plan.forbid else []
     if plan.examined_per_returned is not None:
         fields = ", ".join(plan.indexed or {})
         parts.append(
-            f"reads at most {plan.examined_per_returned:g} document(s) and index key(s) for each that matches {fields}"
+            f"reads at most {plan.examined_per_returned:g} document and index key per document that matches {fields}"
+            if plan.examined_per_returned == 1
+            else f"reads at most {plan.examined_per_returned:g} documents and index keys per document that matches"
+            f" {fields}"
         )
-    return "; ".join(parts)
+    return " and ".join(", ".join(parts).rsplit(", ", 1)) if len(parts) > 1 else "".join(parts)
 
 
 def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
     def judge(context: Context) -> Outcome:
         if not context.counts[query.collection]:
-            return skipped(f"{query.collection} is empty: nothing to ask for")
+            return skipped(f"{query.collection} is empty")
         values = values_for(context, query)
         if isinstance(values, str):
             return skipped(values)
@@ -79,9 +83,9 @@ def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
             plan = _explain(context, query, values)
         except OperationFailure as error:
             if error.code == _UNAUTHORIZED:
-                why = f"explain of {query.collection} was refused: {_message(error)}; grant the read role"
+                why = f"explain of {query.collection} was rejected: {_message(error)}; grant the read role"
                 raise TargetError(why) from None
-            return listed(context, 1, [Sample(f"the server refused it: {_message(error)}", ref=_ref(query))])
+            return listed(context, 1, [Sample(f"the server rejected the query: {_message(error)}", ref=_ref(query))])
         matching = _matching(context, query, values)
         problems = list(_problems(query.plan, plan, matching))
         served = _served(context, query, values, matching, plan.returned) if problems else None
@@ -133,10 +137,10 @@ def _served(
 
 def _problems(wanted: Plan, plan: Explained, matching: int | None) -> Iterator[str]:
     if "EOF" not in plan.stages:  # the planner saw that nothing can match
-        yield from (f"no {stage}" for stage in wanted.require if stage not in plan.stages)
+        yield from (f"the plan has no {stage}" for stage in wanted.require if stage not in plan.stages)
     # Where most documents are soft-deleted, sorting the few that are left reads less than the index in order.
     forgiven = {"SORT"} if matching is not None and plan.documents < matching else set()
-    yield from (f"has {stage}" for stage in wanted.forbid if stage in plan.stages and stage not in forgiven)
+    yield from (f"the plan has {stage}" for stage in wanted.forbid if stage in plan.stages and stage not in forgiven)
     if matching is not None and wanted.examined_per_returned is not None:
         allowed = wanted.examined_per_returned * matching
         # Each scan may read the keys of all that match, and one key at either end of a range. Words of a text have
@@ -144,12 +148,12 @@ def _problems(wanted: Plan, plan: Explained, matching: int | None) -> Iterator[s
         keys = max(len(plan.ranges), 1) * allowed + 2 * sum(plan.ranges)
         if plan.documents > allowed:
             via = f" by way of {', '.join(plan.indexes)}" if plan.indexes else ""
-            yield f"reads {plan.documents} documents{via}, at most {allowed:g} were to be read"
+            yield f"reads {plan.documents} documents{via}; expected at most {allowed:g}"
         elif plan.ranges and "TEXT" not in plan.stages and plan.keys > keys:
             via = f" of {', '.join(plan.indexes)}" if plan.indexes else ""
             yield (
-                f"reads {plan.keys} index keys{via} for {matching} matching documents, at most {keys:g} were to be"
-                " read: the condition walks the index instead of seeking in it"
+                f"reads {plan.keys} index keys{via} for {matching} matching documents; expected at most {keys:g};"
+                " the condition scans the index instead of seeking in it"
             )
 
 
@@ -185,7 +189,7 @@ def values_for(context: Context, query: NamedQuery) -> Values | str:
     for (collection, later), paths in groups.items():
         document = _document(context, collection, later, list(paths.values()))
         if document is None:
-            return f"no document of {collection} has {', '.join(paths.values())} of the right type to ask with"
+            return f"no document of {collection} has {', '.join(paths.values())} of the right type for the parameters"
         values |= {name: value_at(document, path) for name, path in paths.items()}
     return values
 
@@ -226,7 +230,7 @@ def _check(model: Model, query: NamedQuery) -> None:
     for step in query.pipeline or ():
         other = step["$lookup"].get("from") if isinstance(step.get("$lookup"), Mapping) else None
         if isinstance(other, str) and other not in model.collections:
-            raise _wrong(query, f"it looks up {other!r}, which is no collection; {did_you_mean(other, known)}")
+            raise _wrong(query, f"it looks up {other!r}, which is not a collection; {did_you_mean(other, known)}")
     for name, parameter in query.parameters.items():
         if parameter.field is None:
             continue
@@ -240,7 +244,8 @@ def _check(model: Model, query: NamedQuery) -> None:
         if not _SYSTEM.fullmatch(name):
             raise _wrong(
                 query,
-                f"$${name} is no parameter of it; add it to parameters, or: {did_you_mean(name, query.parameters)}",
+                f"$${name} is not a parameter of the query; add it to parameters, or:"
+                f" {did_you_mean(name, query.parameters)}",
             )
     for name in query.parameters.keys() - used:
         raise _wrong(query, f"the parameter {name} is not used; write $${name} where it belongs or remove it")

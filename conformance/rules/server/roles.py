@@ -22,10 +22,11 @@ def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """One rule on the file; the server is not asked, which `zava provision --users --check` does."""
     yield Rule(
         "security._config.roles",
-        "No role of the database may do what it is not for, and the connector's reaches nothing that must not sync",
+        "No database role has more privileges than its purpose needs, and the connector's role has no access to"
+        " unsynced collections",
         _judge,
-        why="What nobody may read cannot leave MongoDB, whatever else is misconfigured; what nobody may remove stays.",
-        mend="Take the action or the collection out of the role's `may`, then run `zava provision --users`.",
+        why="A collection that a role cannot read cannot leave MongoDB, even if another setting is wrong.",
+        mend="Remove the action or the collection from the role's `may`, then run `zava provision --users`.",
     )
 
 
@@ -57,9 +58,10 @@ def _excess(model: Model, role: Role, held: Privileges) -> Iterator[str]:
         if not name and "changeStream" in actions:
             reached -= {"find", "changeStream"}  # MongoDB lets only those follow a whole database who may read it
         if never:
-            yield f"may {', '.join(sorted(never))} {on}, and says that it never does {', '.join(role.never)}"
+            yield f"the role may {', '.join(sorted(never))} {on}; expected never {', '.join(role.never)}"
         elif reached:
-            yield f"may {', '.join(sorted(reached))} {on} and follows changes for devices, which must not have all that"
+            yield f"the connector's role may {', '.join(sorted(reached))} {on}; expected no access to unsynced"
+            " collections"
 
 
 def _is_connectors(model: Model, held: Privileges) -> bool:

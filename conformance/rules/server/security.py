@@ -47,31 +47,33 @@ def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """Four rules on the model's folder and the harness itself; no collection is looked at."""
     yield Rule(
         "security._config.credentials",
-        "No tracked file holds a credential",
+        "No tracked file has a credential in it",
         answer(_credentials),
-        why="Whoever has the repository, or ever had it, can use the credential.",
-        mend="Change the credential where it is valid, then take it out of the file (and its history) into .env.",
+        why="Everyone who has or had access to the repository can use the credential.",
+        mend="Rotate the credential, then move it from the file and its history to .env.",
     )
     yield Rule(
         "security._config.env_ignored",
-        ".env is ignored by git, and no file of its kind is tracked",
+        "The file .env is ignored by git, and no file like it is tracked",
         answer(_env_ignored),
-        why="The next `git add .` publishes every secret of whoever runs it.",
-        mend="Write .env into .gitignore and run `git rm --cached` on what is tracked.",
+        why="The next `git add .` commits all secrets in the file.",
+        mend="Add .env to .gitignore, and run `git rm --cached` on the tracked files.",
     )
     yield Rule(
         "security._config.env_sample",
-        ".env.sample names every setting, no other, and holds no secret",
+        "The file .env.sample has every setting, no others, and no secret",
         answer(_env_sample),
-        why="Who sets up by it misses a setting, sets one that nobody reads, or gets a stranger's key.",
-        mend="Add or remove the variable that is named; write a placeholder such as your_api_key for a secret.",
+        why="A user who copies the sample misses a setting, sets one without effect, or uses the key of another"
+        " person.",
+        mend="Add or remove the variable that the finding names; write a placeholder such as your_api_key for a"
+        " secret.",
     )
     yield Rule(
         "security._database.masked_uri",
-        "No password is in what the harness shows of a server's address",
+        "No password is visible in addresses that the harness prints",
         answer(_masked_uri),
-        why="Reports and logs go to more people than the database does.",
-        mend="This is a defect of the harness: mend conformance/text/masking.py.",
+        why="More people can read reports and logs than the database.",
+        mend="Report this as a defect of the harness; the masking is in conformance/text/masking.py.",
     )
 
 
@@ -87,7 +89,7 @@ def _credentials(context: Context) -> Outcome:
         files += 1
         lines += text.count("\n") + 1
         for found in credentials(text):
-            why = f"{found.kind} of {found.length} characters, not shown here"
+            why = f"the line has {found.kind} of {found.length} characters (not shown)"
             problems.append(Sample(why, ref=f"{name}:{found.line}"))
     if not files:
         how = "git tracks no text file" if tracked is not None else "there is no text file"
@@ -127,10 +129,14 @@ def _env_ignored(context: Context) -> Outcome:
     tracked = _git(root, "ls-files", "-z")
     ignored = _git(root, "check-ignore", "--no-index", _ENV)
     if tracked is None or ignored is None:
-        return skipped(f"{root} is in no git checkout")
-    problems = [] if ignored else [Sample(".env is not ignored", ref=".gitignore")]
+        return skipped(f"{root} is not in a git checkout")
+    problems = [] if ignored else [Sample(".env is not ignored by git; add it to .gitignore", ref=".gitignore")]
     names = [name for name in tracked.split("\0") if name]
-    problems += [Sample("is tracked", ref=name) for name in names if _is_env(name)]
+    problems += [
+        Sample("the file is tracked by git; remove it with git rm --cached", ref=name)
+        for name in names
+        if _is_env(name)
+    ]
     return listed(context, len(names) + 1, problems)
 
 
@@ -153,16 +159,18 @@ def _env_sample(context: Context) -> Outcome:
             continue
         name, ref = match["name"], f"{_SAMPLE}:{number}"
         if name in found:
-            problems.append(Sample(f"{name} stands in line {found[name]} too", ref=ref))
+            problems.append(Sample(f"{name} is already defined in line {found[name]}; remove one of them", ref=ref))
         elif name not in wanted:
-            problems.append(Sample(f"{name} is no setting", ref=ref))
+            problems.append(Sample(f"{name} is not a setting; remove it", ref=ref))
         elif _holds_secret(name, match["value"]):
-            problems.append(Sample(f"{name} has a value that is no placeholder (not shown here)", ref=ref))
+            problems.append(
+                Sample(f"{name} has a value (not shown) that is not a placeholder; write a placeholder", ref=ref)
+            )
         found.setdefault(name, number)
-    problems += [Sample(f"{name} is missing", ref=_SAMPLE) for name in sorted(wanted - found.keys())]
+    problems += [Sample(f"{name} is missing; add it", ref=_SAMPLE) for name in sorted(wanted - found.keys())]
     named = {int(str(one.ref).rpartition(":")[2]) for one in problems if one.ref != _SAMPLE}
     problems += [
-        Sample(f"{one.kind} of {one.length} characters, not shown here", ref=f"{_SAMPLE}:{one.line}")
+        Sample(f"the line has {one.kind} of {one.length} characters (not shown)", ref=f"{_SAMPLE}:{one.line}")
         for one in credentials(text)
         if one.line not in named
     ]
@@ -184,7 +192,7 @@ def _masked_uri(context: Context) -> Outcome:
         cases += [(f"{scheme}://{name}:@{host}", f"{scheme}://{rest}", password)] if at and colon and password else []
     # A password may also be a word of the address, such as its user: what counts is that it is not there once more.
     problems = [
-        Sample("the password is shown", ref=f"form {number} of {len(cases)}")
+        Sample("the password is visible", ref=f"form {number} of {len(cases)}")
         for number, (bare, address, password) in enumerate(cases, start=1)
         if mask(address).count(password) > bare.count(password)
     ]

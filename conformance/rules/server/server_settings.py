@@ -14,7 +14,7 @@ from conformance.server.provision import IMAGES_SINCE
 
 #: Seconds that a connector or a bridge may be away and still go on where it was: a night and a working day.
 LEAST_SECONDS: Final = 24 * 60 * 60
-_NEEDED: Final = f"at least {LEAST_SECONDS // 3600} hours are needed"
+_NEEDED: Final = f"expected at least {LEAST_SECONDS // 3600} hours"
 #: The part of the oplog's size from which on the server removes the oldest entries, a tenth of it at a time.
 _FULL: Final = 0.85
 #: The server's codes for what the user may not read, or it does not know: another engine than MongoDB's own.
@@ -47,18 +47,19 @@ def rules() -> Iterator[Rule]:
     images, oplog = RETENTION
     yield Rule(
         id="streams._database.image_retention",
-        title=f"Pre- and post-images are kept for {LEAST_SECONDS // 3600} hours at least",
+        title=f"Pre- and post-images are kept for at least {LEAST_SECONDS // 3600} hours",
         check=answer(_answer(images.examine)),
         severity="warning",
-        why="A connector that was away for longer finds changes without their images, and stops or starts anew.",
+        why="A connector that was offline for longer finds changes without images, and stops or copies all documents"
+        " again.",
         mend=images.fix,
     )
     yield Rule(
         id="streams._database.oplog_window",
-        title=f"The oplog reaches back {LEAST_SECONDS // 3600} hours at least",
+        title=f"The oplog has the changes of at least the last {LEAST_SECONDS // 3600} hours",
         check=answer(_answer(oplog.examine)),
         severity="warning",
-        why="A connector that was away for longer has lost its place and copies all documents anew.",
+        why="A connector that was offline for longer cannot resume and copies all documents again.",
         mend=oplog.fix,
     )
 
@@ -66,9 +67,9 @@ def rules() -> Iterator[Rule]:
 def _answer(look: Callable[[Any], Finding]) -> Callable[[Context], Outcome]:
     def check(context: Context) -> Outcome:
         if look is image_retention and context.server_version < IMAGES_SINCE:
-            return skipped("the server has no images; streams._database.server_version says so")
+            return skipped("the server has no pre- and post-images; see streams._database.server_version")
         if look is oplog_window and context.embedded:
-            return skipped("the embedded server is for trying out; the connector would use a server of yours")
+            return skipped("not applicable to the embedded server; the connector uses your own server")
         try:
             finding = look(context.database.client)
         except UnknownError as error:
@@ -96,7 +97,7 @@ def image_retention(client: Any) -> Finding:
 def oplog_window(client: Any) -> Finding:
     """How far the oplog reaches back. Raises UnknownError when the user may not read it, or it is not full yet."""
     if "setName" not in _require_change_streams(client):
-        raise UnknownError("a router has no oplog to look at; look at each shard's")
+        raise UnknownError("a router (mongos) has no oplog; run the rule on each shard")
     try:
         stats = client.local.command("collStats", "oplog.rs")
         first, last = (_entry(client, order) for order in (1, -1))
@@ -109,7 +110,7 @@ def oplog_window(client: Any) -> Finding:
         return Finding(found)
     if size < _FULL * most:
         raise UnknownError(
-            f"the oplog has filled {size // 2**20} of {most // 2**20} MB, so it is not known yet how far it will reach"
+            f"the oplog has filled {size // 2**20} of {most // 2**20} MB, so its final time span is not known yet"
         )
     return Finding(found, f"the oplog reaches back {in_words(seconds)}; {_NEEDED}")
 
@@ -118,7 +119,7 @@ def _require_change_streams(client: Any) -> dict[str, Any]:
     """What the server says of itself. Raises UnknownError for a standalone one, which keeps neither."""
     hello: dict[str, Any] = client.admin.command("hello")
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
-        raise UnknownError("the server has no change streams; streams._database.replica_set says so")
+        raise UnknownError("the server has no change streams; see streams._database.replica_set")
     return hello
 
 
@@ -131,7 +132,7 @@ def _entry(client: Any, order: int) -> int:
 def _unknown(error: OperationFailure, what: str, action: str) -> UnknownError:
     if error.code not in _NOT_TO_BE_READ:
         raise error
-    return UnknownError(f"the user may not read {what}; grant {action} to look at it")
+    return UnknownError(f"the user may not read {what}; grant {action}")
 
 
 def in_words(seconds: float) -> str:
@@ -155,7 +156,7 @@ RETENTION: Final = (
     Retention(
         "oplog",
         oplog_window,
-        "Enlarge the oplog (replSetResizeOplog, or the cluster's oplog settings in Atlas), or set its least"
+        "Enlarge the oplog (replSetResizeOplog, or the cluster's oplog settings in Atlas), or set its minimum"
         " retention: db.adminCommand({replSetResizeOplog: 1, minRetentionHours: 24}).",
     ),
 )

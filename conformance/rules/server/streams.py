@@ -17,7 +17,7 @@ from conformance.server.provision import IMAGES_SINCE
 
 #: The first server release that the managed connector's documentation supports.
 CONNECTOR_SINCE: Final = (7, 0, 13)
-_LOST: Final = "Without both images a device cannot be told what was removed, and a lost change stays lost."
+_LOST: Final = "Without both images the connector cannot tell devices what was removed, and such a change is lost."
 
 
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
@@ -28,7 +28,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
         id="streams._database.replica_set",
         title="The server is a replica set or a sharded cluster, so that it has change streams",
         check=answer(_replica_set),
-        why="A standalone server has no change streams, so nothing would ever reach a device.",
+        why="A standalone server has no change streams, so no change ever reaches a device.",
         mend="Start mongod with --replSet and run rs.initiate(), or use a cluster.",
     )
     yield Rule(
@@ -36,25 +36,25 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
         title=f"The server is MongoDB {_dotted(IMAGES_SINCE)} or later, which has pre- and post-images",
         check=answer(partial(_version, IMAGES_SINCE)),
         why=_LOST,
-        mend="Upgrade the server.",
+        mend="Upgrade the server to a supported release.",
     )
     yield Rule(
         id="streams._database.connector_version",
-        title=f"The server is MongoDB {_dotted(CONNECTOR_SINCE)} or later, as the managed connector wants it",
+        title=f"The server is MongoDB {_dotted(CONNECTOR_SINCE)} or later, which the managed connector requires",
         check=answer(_connector_version),
         severity="warning",
         why="The managed connector is not supported on an older server.",
-        mend="Upgrade the server before the connector is switched on.",
+        mend="Upgrade the server before you switch on the connector.",
     )
     yield from server_settings.rules()
     for collection in model:
         if collection.synced:
             yield Rule(
                 id=f"streams.{collection.name}.round_trip",
-                title=f"{collection.title}: an insert, an update and a delete arrive in order with both images",
+                title=f"{collection.title}: an insert, an update and a delete are received in order with both images",
                 check=_round_trip,
                 why=_LOST,
-                mend="Look at the server's log and at the user's privileges (changeStream, find).",
+                mend="Check the server's log and the user's privileges (changeStream, find).",
             )
 
 
@@ -62,17 +62,17 @@ def _images_rule(collection: Collection) -> Rule:
     if collection.synced:
         return Rule(
             id=f"streams.{collection.name}.images",
-            title=f"{collection.title}: pre- and post-images are enabled, for devices hold the collection",
+            title=f"{collection.title}: pre- and post-images are enabled because the collection is synced",
             check=_images,
             why=_LOST,
-            mend="Run `zava provision`.",
+            mend="Run `zava provision` to set the images.",
         )
     return Rule(
         id=f"streams.{collection.name}.images",
-        title=f"{collection.title}: pre- and post-images are not enabled, for no device holds the collection",
+        title=f"{collection.title}: pre- and post-images are not enabled because the collection is not synced",
         check=_images,
-        why="Images nobody reads double every write and fill the disk.",
-        mend="Run `zava provision`.",
+        why="Images that no client reads double every write and fill the disk.",
+        mend="Run `zava provision` to set the images.",
     )
 
 
@@ -85,19 +85,27 @@ def _images(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
 def _images_of(context: Context, name: str, live: LiveCollection | None) -> Outcome:
     synced = context.model[name].synced
     if context.server_version < IMAGES_SINCE:
-        return skipped("the server has no images; streams._database.server_version says so")
+        return skipped("the server has no pre- and post-images; see streams._database.server_version")
     if live is None and not synced:
         return skipped("the collection does not exist")
     if live is None:
         problem = "the collection does not exist, so its changes have no images"
     else:
-        problem = "images are not enabled" if synced else "images are enabled on a collection that is not synced"
+        problem = (
+            "pre- and post-images are disabled; expected enabled"
+            if synced
+            else "pre- and post-images are enabled; expected disabled, since the collection is not synced"
+        )
     wrong = live is None or live.images != synced
     return listed(context, 1, [Sample(problem, ref=name)] if wrong else [])
 
 
 def _replica_set(context: Context) -> Outcome:
-    found = None if _has_change_streams(context) else "it is a standalone server"
+    found = (
+        None
+        if _has_change_streams(context)
+        else "the server is a standalone; expected a replica set or a sharded cluster"
+    )
     return listed(context, 1, [Sample(found, ref="server")] if found else [])
 
 
@@ -109,13 +117,13 @@ def _has_change_streams(context: Context) -> bool:
 
 def _version(least: tuple[int, ...], context: Context) -> Outcome:
     found = _dotted(context.server_version)
-    problem = Sample(f"MongoDB {found} is older than {_dotted(least)}", ref="server")
+    problem = Sample(f"the server is MongoDB {found}; expected {_dotted(least)} or later", ref="server")
     return listed(context, 1, [problem] if context.server_version < least else [], server_version=found)
 
 
 def _connector_version(context: Context) -> Outcome:
     if context.embedded:
-        return skipped("the embedded server is for trying out; the connector would use a server of yours")
+        return skipped("not applicable to the embedded server; the connector uses your own server")
     return _version(CONNECTOR_SINCE, context)
 
 
@@ -123,11 +131,11 @@ def _round_trip(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome
     """All collections share one stream; what keeps it from being opened is the reason of them all."""
     reason = None
     if context.scratch is None:
-        reason = "needs a scratch database: pass --allow-writes"
+        reason = "the rule writes to a scratch database; pass --allow-writes to run it"
     elif not _has_change_streams(context):
-        reason = "the server has no change streams; streams._database.replica_set says so"
+        reason = "the server has no change streams; see streams._database.replica_set"
     elif context.server_version < IMAGES_SINCE:
-        reason = "the server has no images; streams._database.server_version says so"
+        reason = "the server has no pre- and post-images; see streams._database.server_version"
     if context.scratch is None or reason is not None:
         return {rule.id: skipped(str(reason)) for rule in rules}
     collections = [context.model[rule.collection] for rule in rules]

@@ -12,7 +12,7 @@ from conformance.model.server_validator import difference, validator
 from conformance.results import Outcome, Sample
 from conformance.server.metadata import LiveCollection, live_collections
 
-_MEND: Final = "Run `zava provision`."
+_MEND: Final = "Run `zava provision` to install the validator."
 
 
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
@@ -30,20 +30,21 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
 
 _STATEMENTS: Final[Mapping[str, tuple[str, str]]] = {
     "present": (
-        "the server validates what is written",
-        "Without a validator any application may write documents that devices cannot merge.",
+        "the collection has a validator",
+        "Without a validator, any application can write documents that devices cannot merge.",
     ),
     "definition": (
-        "the validator is the translation of today's schema",
-        "A validator of another day lets wrong documents in, or keeps right ones out.",
+        "the validator is the translation of the current schema",
+        "An outdated validator accepts invalid documents or rejects valid ones.",
     ),
     "level": (
-        "the validator covers every insert and update (validationLevel strict)",
-        "At level off the server checks nothing; at level moderate an invalid document stays invalid through updates.",
+        "the validator is applied to every insert and update (validationLevel strict)",
+        "With level off the server validates nothing; with level moderate an invalid document remains invalid after"
+        " updates.",
     ),
     "action": (
-        "the validator refuses what is wrong (validationAction error)",
-        "With action warn the server logs an invalid document and stores it.",
+        "invalid documents are rejected by the validator (validationAction error)",
+        "With action warn the server logs an invalid document but stores it.",
     ),
 }
 
@@ -60,7 +61,7 @@ def _outcome(context: Context, rule: Rule, live: LiveCollection | None) -> Outco
     if rule.subject == "present":
         problems = [missing] if missing else []
     elif live is None or missing:
-        return skipped(f"{missing}; validators.{rule.collection}.present says so")
+        return skipped(f"{missing}; see validators.{rule.collection}.present")
     else:
         found = _COMPARISONS[rule.subject](context.model[rule.collection], live)
         problems = [found] if found else []
@@ -71,13 +72,13 @@ def _absence(live: LiveCollection | None) -> str | None:
     if live is None:
         return "the collection does not exist"
     if live.type != "collection":
-        return f"is a {live.type}, which has no validator; rename or drop it"
+        return f"it is a {live.type}, which has no validator; rename or drop it"
     return None if live.validator else "the collection has no validator"
 
 
 def _definition(collection: Collection, live: LiveCollection) -> str | None:
     different = difference(validator(collection), live.validator)
-    return f"differs from the schema's translation at {different}" if different else None
+    return f"the validator differs from the schema's translation at {different}" if different else None
 
 
 def _level(_: Collection, live: LiveCollection) -> str | None:

@@ -54,8 +54,8 @@ def test_orders_by_store_as_configured(found: Finding) -> None:
     n, whole = sum(counts.values()), sum(WEIGHTS.values())
     assert (outcome.examined, outcome.violations) == (n, 2)  # a text that the table does not list is a finding
     assert [sample.why.partition(" in ")[0] for sample in outcome.samples] == [
-        "store_id is ''",
-        "store_id is 'store_nowhere'",
+        'store_id is ""',
+        'store_id is "store_nowhere"',
     ]
     evidence = dict(outcome.evidence)
     assert len(evidence.pop("largest_deviations")) == 5
@@ -73,23 +73,24 @@ def test_orders_that_are_spread_otherwise(found: Finding) -> None:
     outcome = found(STORES, orders=orders(counts, "store_id"))
     test = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
     n = sum(counts.values())
-    kirkland = f"store_kirkland: 70, expected {n * 5.6 / sum(WEIGHTS.values()):,.0f}"
+    kirkland = f"store_kirkland: 70 found, {n * 5.6 / sum(WEIGHTS.values()):,.0f} expected"
     assert (outcome.examined, outcome.violations) == (n, 1)
     assert outcome.evidence["largest_deviations"][0] == kirkland
-    assert outcome.evidence["largest_deviations"][1].startswith("store_online: 214, expected ")
+    assert outcome.evidence["largest_deviations"][1].startswith("store_online: 214 found, ")
     (sample,) = outcome.samples
     assert sample.ref == "orders by store_id"
     assert sample.why.startswith(
-        f"G = {test.statistic:,.1f} on 7 degrees, p = {test.p_value:.1e}: {kirkland}; store_online"
+        f"the distribution differs from store_order_share (G = {test.statistic:,.1f}, 7 degrees of freedom,"
+        f" p = {test.p_value:.1e}): {kirkland}; store_online"
     )
-    assert sample.why.count(";") == 2
+    assert sample.why.count(" found, ") == 3
 
 
 def test_what_is_furthest_off_is_not_what_is_most_times_off(found: Finding) -> None:
     """A few more of a few are to be expected sooner than many fewer of many."""
     counts = by_weight(1_000) | {"store_kirkland": 28, "store_online": 190}
     largest = found(STORES, orders=orders(counts, "store_id")).evidence["largest_deviations"]
-    assert [one.partition(",")[0] for one in largest[:2]] == ["store_online: 190", "store_kirkland: 28"]
+    assert [one.partition(" found")[0] for one in largest[:2]] == ["store_online: 190", "store_kirkland: 28"]
 
 
 def test_a_store_without_orders_is_counted_as_none(found: Finding) -> None:
@@ -105,21 +106,22 @@ def test_too_few_are_not_judged(found: Finding) -> None:
     counts = dict.fromkeys(WEIGHTS, 4)
     test = g_test([[4.0] * 8], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
     assert found(STORES, orders=orders(counts, "store_id")).skipped == (
-        f"too few: 32 documents catch the deviation with power {test.power:.2f}; about {32 * test.needed:,.0f} would do"
+        f"too few documents: 32 detect a deviation with power {test.power:.2f}; about {32 * test.needed:,.0f} are"
+        " needed"
     )
 
 
 def test_so_few_that_no_two_shares_can_be_told_apart(found: Finding) -> None:
     """Fewer than five are expected anywhere."""
     assert found(STORES, orders=orders({"store_seattle": 2}, "store_id")).skipped == (
-        "too few: 2 documents catch the deviation with power 0.00; many more would do"
+        "too few documents: 2 detect a deviation with power 0.00; many more are needed"
     )
 
 
 def test_none_that_the_figures_know(found: Finding) -> None:
     assert found(STORES, orders=[{"store_id": one} for one in STRANGE]).violations == 2
     assert found(STORES, orders=[{"store_id": one} for one in STRANGE if not isinstance(one, str)]).skipped == (
-        "no document of orders has a store_id that store_order_share lists"
+        "no document of orders has a store_id that is listed in store_order_share"
     )
     assert found(STORES).skipped == "orders is empty"
 
@@ -241,7 +243,7 @@ def test_a_category_whose_multipliers_cannot_be_used_is_left_out(multipliers: An
 
 def test_one_category_alone_has_no_share(found: Finding) -> None:
     documents = seasonal(as_configured(300), a=None, b=None)
-    assert found(MONTHS, **documents).skipped == "there is one group only: nothing to compare"
+    assert found(MONTHS, **documents).skipped == "there is only one group, so nothing can be compared"
 
 
 FLAT = dict.fromkeys(SEASONS, dict.fromkeys(NAMES, 1.0))
@@ -251,7 +253,7 @@ def test_what_cannot_deviate_is_not_judged(found: Finding) -> None:
     """Categories that are the same all year: no number of lines would show that they have no seasons."""
     flat = {f"{month:02d}": dict.fromkeys(SEASONS, 100) for month in range(1, 13)}
     assert found(MONTHS, **seasonal(flat, **FLAT)).skipped == (
-        "what is expected does not differ from no deviation at all: there is nothing to compare"
+        "the expected distribution equals the alternative, so nothing can be compared"
     )
 
 
@@ -273,7 +275,7 @@ def test_a_category_without_products_has_a_share(given_up: bool, found: Finding)
     documents["products"] = [{"product_id": "p_a", "category_id": "cat_a"}]
     outcome = found(MONTHS, **documents)
     assert outcome.violations == int(not given_up)
-    assert outcome.skipped == ("there is one group only: nothing to compare" if given_up else None)
+    assert outcome.skipped == ("there is only one group, so nothing can be compared" if given_up else None)
 
 
 # -- a share of one's own ---------------------------------------------------------------------------------------------
@@ -297,7 +299,7 @@ def test_a_small_weight_is_one_and_none_is_none(model: Model, database: Database
     outcome = judged(model, database, {"a": 1.2, "b": 0.3, "c": 0.0})
     assert outcome.evidence["table"] == {"": {"a": (400, 400.0), "b": (100, 100.0)}}
     assert [sample.why for sample in outcome.samples] == [
-        "store_id is 'c' in 3 documents, of which store_order_share in config/generation.yaml expects none; add it"
+        'store_id is "c" in 3 documents, but store_order_share in config/generation.yaml expects none; add the key'
         " there, or correct store_id"
     ]
 

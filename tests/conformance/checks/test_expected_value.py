@@ -28,33 +28,33 @@ def rules(model: Model) -> dict[str, Rule]:
     ("rule", "document", "why"),
     [
         ("totals.orders.total", {"total": 36.29, "subtotal": 31.17, "discount_total": 0.0, "tax": 3.12},
-         "total is 36.29, expected 34.29: subtotal - discount_total + tax"
+         "total is 36.29; expected 34.29 = subtotal - discount_total + tax"
          " (subtotal 31.17, discount_total 0.0, tax 3.12)"),
         ("totals.orders.total", {"total": 7, "subtotal": 5, "discount_total": 0, "tax": Int64(1)},
-         "total is 7, expected 6.00: subtotal - discount_total + tax (subtotal 5, discount_total 0, tax 1)"),
+         "total is 7; expected 6.00 = subtotal - discount_total + tax (subtotal 5, discount_total 0, tax 1)"),
         ("totals.orders.total", {"total": 7.0, "subtotal": Decimal128("5.05"), "discount_total": 0.05, "tax": 1.0},
-         "total is 7.0, expected 6.00: subtotal - discount_total + tax"
+         "total is 7.0; expected 6.00 = subtotal - discount_total + tax"
          " (subtotal 5.05 (decimal), discount_total 0.05, tax 1.0)"),
         ("totals.orders.total", {"total": 7.0, "subtotal": "5", "discount_total": 0.0, "tax": 1.0},
-         "total is 7.0, expected 6.00: subtotal - discount_total + tax (subtotal \"5\", discount_total 0.0, tax 1.0)"),
+         "total is 7.0; expected 6.00 = subtotal - discount_total + tax (subtotal \"5\", discount_total 0.0, tax 1.0)"),
         ("totals.orders.total", {"total": 7.0, "subtotal": [5], "discount_total": 0.0, "tax": 1.0},
-         "total is 7.0, not subtotal - discount_total + tax (subtotal [5], discount_total 0.0, tax 1.0)"),
+         "total is 7.0; expected subtotal - discount_total + tax (subtotal [5], discount_total 0.0, tax 1.0)"),
         ("totals.orders.tax", {"tax": 1.0, "subtotal": 100.0, "discount_total": 0.0, "store_id": "store_seattle"},
-         f"tax is 1.0, expected 10.35: {TAX} (subtotal 100.0, discount_total 0.0, store_id \"store_seattle\")"),
+         f"tax is 1.0; expected 10.35 = {TAX} (subtotal 100.0, discount_total 0.0, store_id \"store_seattle\")"),
         ("totals.order_items.line_total", {"line_total": 4.0, "quantity": 3, "unit_price": 1.5},
-         "line_total is 4.0, expected 4.50: quantity * unit_price - or_zero(discount_amount)"
+         "line_total is 4.0; expected 4.50 = quantity * unit_price - or_zero(discount_amount)"
          " (quantity 3, unit_price 1.5)"),
         ("business.products.gross_margin_percent", {"gross_margin_percent": 33.1},
-         "gross_margin_percent is 33.1, expected 33"),
+         "gross_margin_percent is 33.1; expected 33"),
         ("business.products.base_price", {"base_price": 17.01, "cost": 14.4},
-         "base_price is 17.01, expected 21.49: half_up(cost * 100 / 67) (cost 14.4)"),
-        ("business.inventory.stock_level", {"stock_level": -3}, "stock_level -3; required: stock_level >= 0"),
+         "base_price is 17.01; expected 21.49 = half_up(cost * 100 / 67) (cost 14.4)"),
+        ("business.inventory.stock_level", {"stock_level": -3}, "stock_level -3; expected stock_level >= 0"),
         ("business.orders.order_date", {"order_date": "2019-01-01T00:00:00Z"},
-         'order_date "2019-01-01T00:00:00Z"; required: START_DATE <= slice(order_date, 0, 10) <= END_DATE'
+         'order_date "2019-01-01T00:00:00Z"; expected START_DATE <= slice(order_date, 0, 10) <= END_DATE'
          " (START_DATE 2020-01-01, END_DATE 2026-12-31)"),
         ("totals.order_items.discount_percent+discount_amount", {"discount_percent": 5.0},
          "discount_percent 5.0, discount_amount absent;"
-         " required: present(discount_percent) == present(discount_amount)"),
+         " expected present(discount_percent) == present(discount_amount)"),
     ],
 )  # fmt: skip
 def test_what_was_expected_is_told(rules: dict[str, Rule], rule: str, document: dict[str, Any], why: str) -> None:

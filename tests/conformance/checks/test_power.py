@@ -111,5 +111,7 @@ def test_the_whole_set_is_expected_to_be_quiet() -> None:
     assert significance == 1e-6
     expected = len(RULES) * DATASETS * significance
     assert len(RULES) == len(SHARES)
-    assert f"{len(RULES) * DATASETS} tests, of which {expected:.4f} are expected to cry wolf" in " ".join(TEXT.split())
+    assert f"{len(RULES) * DATASETS} tests, of which {expected:.4f} are expected to fail by chance" in " ".join(
+        TEXT.split()
+    )
     assert expected < 0.001

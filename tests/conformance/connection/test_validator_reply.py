@@ -74,18 +74,18 @@ REFUSED: Final[list[tuple[dict[str, Any], str]]] = [
     ({"discount": 0.001}, "discount: 0.001 is not a number of whole cents"),
     ({"at": "2024-02-30T10:00:00Z"}, 'at: "2024-02-30T10:00:00Z" does not match '),
     ({"uuid": "x"}, 'uuid: "x" does not match '),
-    ({"some": "abcd"}, 'some: fits none of the forms that it may have: "abcd" is longer than 3; "abcd" is of type'),
-    ({"some": True}, "some: fits none of the forms that it may have: true is of type bool, not string; true is of"),
+    ({"some": "abcd"}, 'some: does not match any of the allowed forms: "abcd" is longer than 3; "abcd" is of type'),
+    ({"some": True}, "some: does not match any of the allowed forms: true is of type bool, not string; true is of"),
     ({"map": {"inner": 0}}, "map.inner: 0 is below 1"),
     ({"map": {}}, "map.inner: is missing"),
-    ({"map": {"inner": 1, "other": 1}}, "map.other: is not in the schema"),
+    ({"map": {"inner": 1, "other": 1}}, "map.other: is not defined in the schema"),
     ({"map": {"inner": 1, "cost": 0.005}}, "map.cost: 0.005 is not a number of whole cents"),
     ({"map": []}, "map: [] is of type array, not object"),
     ({"free": {}}, "free: the number of keys, 0, is below 1"),
     ({"free": {"a": 1, "b": 2, "c": 3}}, "free: the number of keys, 3, is above 2"),
     ({"free": {"a": 9}}, "free.a: 9 is above 5"),
-    ({"free": {"LONG": 1}}, "free.LONG: is not in the schema"),
-    ({"extra": 1}, "extra: is not in the schema"),
+    ({"free": {"LONG": 1}}, "free.LONG: is not defined in the schema"),
+    ({"extra": 1}, "extra: is not defined in the schema"),
     ({"_id": 5}, "_id: 5 is of type int, not objectId"),
 ]
 
@@ -167,7 +167,8 @@ FOREIGN: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
     ({"a": {"$gt": 5}}, {}, "a: is missing"),
     ({"a": {"$in": [1, 2]}}, {"a": Int64(3)}, "a: 3 does not satisfy $in [1, 2]"),
     ({"a": {"$type": "string"}}, {"a": 3}, 'a: 3 does not satisfy $type "string"'),
-    ({"$or": [{"a": {"$gt": 5}}, {"b": {"$exists": True}}]}, {"a": 3}, "satisfies none of: a: 3 does not satisfy $gt"),
+    ({"$or": [{"a": {"$gt": 5}}, {"b": {"$exists": True}}]}, {"a": 3}, "does not satisfy any of: a: 3 does not satisfy"
+        " $gt"),
     ({"$and": [{"a": 3}, {"$or": [{"b": 1}]}]}, {"a": 3}, "b: is missing"),
     ({"$nor": [{"a": 3}]}, {"a": 3}, "a: 3 does not satisfy $eq 3"),
     ({"$expr": {"$lt": ["$a", "$b"]}}, {"a": 3, "b": 1}, "a + b: do not satisfy the validator's expression"),
@@ -176,7 +177,7 @@ FOREIGN: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
     ({"$jsonSchema": {"properties": {"a": {"items": {"bsonType": "int"}}}}}, {"a": [1, "x"]},
      'a.1: "x" is of type string, not int'),
     ({"$jsonSchema": {"properties": {"a": {"uniqueItems": True, "bsonType": "array"}}}}, {"a": [1, 1]},
-     "a: [1, 1] holds an item twice"),
+     "a: [1, 1] contains an item twice"),
 ]  # fmt: skip
 
 

@@ -108,16 +108,16 @@ def test_a_variable_that_is_empty_is_not_set(settings: Settings, monkeypatch: py
 MODES = [
     (("store_id", "product_id"), []),
     (("product_id", "store_id"), []),
-    (("store_id",), ["store_id: two documents may share the value (no x-unique)"]),
-    (("_id",), ["'_id' is taken by match_ids only; the other modes read the document's fields"]),
-    (("store_id", "_id"), ["'_id' is taken by match_ids only; the other modes read the document's fields"]),
+    (("store_id",), ["store_id: two documents may have the same value (no x-unique)"]),
+    (("_id",), ["'_id' can be used by match_ids only; the other modes use the document's fields"]),
+    (("store_id", "_id"), ["'_id' can be used by match_ids only; the other modes use the document's fields"]),
     (("location.aisle",), ["'location.aisle' is not a top-level field"]),
-    (("location",), ["'location' is a map, which Ditto takes in no _id"]),
-    (("inventory_id",), ["'inventory_id' is no field of inventory"]),
-    (("notes",), ["'notes' is optional: a document without it could not sync"]),
-    (("stock_level",), ["'stock_level' is not immutable (x-immutable): its change would make another document"]),
-    (("notes", "location"), ["'notes' is optional: a document without it could not sync",
-                             "'location' is a map, which Ditto takes in no _id"]),
+    (("location",), ["'location' is a map, which Ditto does not accept in an _id"]),
+    (("inventory_id",), ["'inventory_id' is not a field of inventory"]),
+    (("notes",), ["'notes' is optional, so a document without it could not sync"]),
+    (("stock_level",), ["'stock_level' is not immutable (x-immutable), so a change would create another document"]),
+    (("notes", "location"), ["'notes' is optional, so a document without it could not sync",
+                             "'location' is a map, which Ditto does not accept in an _id"]),
 ]  # fmt: skip
 
 
@@ -139,18 +139,30 @@ def test_every_parse_error_has_its_line(tmp_path: Path) -> None:
 
 #: What is written instead of what, and what is said of the line where that stands.
 UNWORKABLE = {
-    "_id as a field": ("field: order_id", "field: _id", "collections.7.id_mapping: '_id' is taken by match_ids only"),
+    "_id as a field": (
+        "field: order_id",
+        "field: _id",
+        "collections.7.id_mapping: '_id' can be used by match_ids only",
+    ),
     "an optional field": ("field: customer_id", "field: phone", "collections.1.id_mapping: 'phone' is not immutable"),
     "not unique": (
         "{mode: match_ids}   # a UUID; the pair",
         "{mode: single_field, field: store_id} #",
-        "collections.6.id_mapping: store_id: two documents may share the value",
+        "collections.6.id_mapping: store_id: two documents may have the same value",
     ),
     "no schema": ("name: stores", "name: shops", "collections.0.name: the model has no 'shops'; correct the name"),
-    "twice": ("name: orders", "name: customers", "collections.7: customers stands twice; remove one"),
-    "no batch": ("batch_size: 1000", "batch_size: 0", "settings.batch_size: is 0, must be from 1 to 10,000"),
-    "strict mode not said": ("  strict_mode: false", "  #", "settings.strict_mode: is not said, must be stated"),
-    "ever faster": ("multiplier: 2", "multiplier: .nan", "settings.retry_strategy.backoff_multiplier: is NaN, must be"),
+    "twice": ("name: orders", "name: customers", "collections.7: customers has two entries; remove one"),
+    "no batch": ("batch_size: 1000", "batch_size: 0", "settings.batch_size: found 0; expected from 1 to 10,000"),
+    "strict mode not said": (
+        "  strict_mode: false",
+        "  #",
+        "settings.strict_mode: found no value; expected true or false",
+    ),
+    "ever faster": (
+        "multiplier: 2",
+        "multiplier: .nan",
+        "settings.retry_strategy.backoff_multiplier: found NaN; expected",
+    ),
 }
 
 
@@ -205,7 +217,7 @@ def test_a_value_is_held_to_its_limits(tmp_path: Path, old: str, new: str, works
     if works:
         require_workable(model, config)
     else:
-        with pytest.raises(ConfigurationError, match=rf"{CONNECTOR_FILE}:{line}: at .*, must be "):
+        with pytest.raises(ConfigurationError, match=rf"{CONNECTOR_FILE}:{line}: at .*; expected "):
             require_workable(model, config)
 
 
@@ -215,7 +227,7 @@ def test_nothing_is_enabled(tmp_path: Path) -> None:
     enabled = FILE.read_text(encoding="utf-8").replace("sync_enabled: true", "sync_enabled: false")
     path.write_text(enabled, encoding="utf-8")
     line = enabled.splitlines().index("collections:") + 1
-    said = f"{path}:{line}: at collections: no collection is enabled, so there is nothing to sync; enable one"
+    said = f"{path}:{line}: at collections: no collection is enabled, so nothing would be synced; enable one"
     with pytest.raises(ConfigurationError) as raised:
         require_workable(model, load_connector(model))
     assert str(raised.value) == said

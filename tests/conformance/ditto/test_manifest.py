@@ -168,28 +168,30 @@ DIFFERENCES: Final = {
         FIELDS,
         "          fields: [customer_email]\n",
         "          fields: [customer_email]",
-        "orders.fields is [customer_email] ('customer_email' is optional: a document without it could not sync);"
+        "orders.fields is [customer_email] ('customer_email' is optional, so a document without it could not sync);"
         " [order_id] was expected; write fields: [order_id]",
     ),
     "mutable id field": (
         FIELDS,
         "          fields: [status]\n",
         "          fields: [status]",
-        "orders.fields is [status] ('status' is not immutable (x-immutable): its change would make another document);"
+        "orders.fields is [status] ('status' is not immutable (x-immutable), so a change would create another"
+        " document);"
         " [order_id] was expected; write fields: [order_id]",
     ),
     "id field of a type that no _id takes": (
         FIELDS,
         "          fields: [order_id, total]\n",
         "          fields: [order_id, total]",
-        "orders.fields is [order_id, total] ('total' is a money, which Ditto takes in no _id); [order_id] was expected;"
+        "orders.fields is [order_id, total] ('total' is a money, which Ditto does not accept in an _id); [order_id]"
+        " was expected;"
         " write fields: [order_id]",
     ),
     "_id with another field": (
         FIELDS,
         "          fields: [_id, order_id]\n",
         "          fields: [_id, order_id]",
-        "orders.fields is [_id, order_id] ('_id' is taken by match_ids only); [order_id] was expected;"
+        "orders.fields is [_id, order_id] ('_id' can be used by match_ids only); [order_id] was expected;"
         " write fields: [order_id]",
     ),
     "id field given twice": (
@@ -202,7 +204,7 @@ DIFFERENCES: Final = {
         FIELDS,
         "          fields: [orderId]\n",
         "          fields: [orderId]",
-        "orders.fields is [orderId] ('orderId' is no field of orders); [order_id] was expected;"
+        "orders.fields is [orderId] ('orderId' is not a field of orders); [order_id] was expected;"
         " write fields: [order_id]",
     ),
     "fields that are not a list": (
@@ -320,7 +322,7 @@ def test_field_that_is_not_unique_is_named(model: Model, plan: Plan) -> None:
     )
     (line,) = lines_of(model, plan, text)
     assert line.partition(": ")[2] == (
-        "inventory.fields is [store_id] (store_id: two documents may share the value (no x-unique));"
+        "inventory.fields is [store_id] (store_id: two documents may have the same value (no x-unique));"
         " [_id] was expected; write fields: [_id]"
     )
 

@@ -38,7 +38,7 @@ def test_a_key_without_an_entry_is_a_finding_and_the_rest_is_counted(found: Find
     assert (outcome.examined, outcome.violations) == (3, 2)
     assert [sample.id for sample in outcome.samples] == [1, 2]
     assert outcome.samples[1].why == (
-        'tax is 10.35, and cannot be checked: store_id is "store_new", which tax_rate in config/generation.yaml does'
+        'tax is 10.35, which cannot be checked: store_id is "store_new", which tax_rate in config/generation.yaml does'
         " not list; add it there, or correct store_id"
     )
 
@@ -87,7 +87,7 @@ def test_a_total_over_children_whose_key_has_no_entry_is_a_finding(
     (outcome,) = judge(totals.rules(model, context.configuration), context).values()
     assert (outcome.violations, [(one.id, one.why) for one in outcome.samples]) == (
         1,
-        [(2, "value of carts cannot be checked: 1 of its lines have a key without an entry")],
+        [(2, "value of carts cannot be checked: 1 of its lines have a key that the lookup table does not list")],
     )
 
 

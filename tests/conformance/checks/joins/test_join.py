@@ -61,9 +61,9 @@ def test_a_child_without_its_parent_is_counted_and_one_without_a_reference_is_no
     outcome = found(ORDER, order_items=numbered(*items), orders=numbered({"order_id": "o"}, {}, {"order_id": None}))
     assert (outcome.examined, outcome.violations) == (4, 3)
     assert said(outcome) == [
-        (1, 'order_id is "a": no document of orders has it'),
-        (5, 'order_id is "a": no document of orders has it'),
-        (0, 'order_id is "b": no document of orders has it'),
+        (1, 'order_id is "a"; no document of orders has this key'),
+        (5, 'order_id is "a"; no document of orders has this key'),
+        (0, 'order_id is "b"; no document of orders has this key'),
     ]
 
 
@@ -160,7 +160,7 @@ def test_live_children_of_deleted_parents(found: Finding) -> None:
     ]
     outcome = found(DELETED, order_items=numbered(*items), orders=numbered(*orders))
     assert (outcome.examined, outcome.violations) == (8, 1)
-    assert said(outcome) == [(1, 'order_id is "gone": that document of orders is deleted')]
+    assert said(outcome) == [(1, 'order_id is "gone"; that document of orders is deleted')]
 
 
 def test_deleted_children_of_deleted_parents_hide_no_live_one(found: Finding) -> None:
@@ -212,7 +212,10 @@ def test_a_key_that_differs_from_the_parents(found: Finding) -> None:
     documents = [{"order_id": o} | ({} if s is ABSENT else {"store_id": s}) for o, s in items]
     outcome = found(SAME_STORE, orders=numbered(*orders), order_items=numbered(*documents))
     assert outcome.violations == 2
-    assert said(outcome) == [(1, 'store_id is "t", orders says "s"'), (4, 'store_id is "u", orders says "s" or "t"')]
+    assert said(outcome) == [
+        (1, 'store_id is "t"; expected "s", as in orders'),
+        (4, 'store_id is "u"; expected "s" or "t", as in orders'),
+    ]
 
 
 @pytest.mark.parametrize("other", ["r", "t"])
@@ -220,7 +223,7 @@ def test_one_copy_of_many_is_enough(other: str, found: Finding) -> None:
     """Whether it stands below the right ones or above."""
     items = [{"order_id": "a", "store_id": store} for store in ("s", other, "s")]
     outcome = found(SAME_STORE, orders=numbered({"order_id": "a", "store_id": "s"}), order_items=numbered(*items))
-    assert said(outcome) == [(1, f'store_id is "{other}", orders says "s"')]
+    assert said(outcome) == [(1, f'store_id is "{other}"; expected "s", as in orders')]
 
 
 def test_keys_and_other_copies_come_through_one_reference(tmp_path: Path) -> None:
@@ -238,8 +241,8 @@ def test_keys_and_other_copies_come_through_one_reference(tmp_path: Path) -> Non
     model = model_of(tmp_path, {"parents": collection_of(parents), "children": collection_of(children)})
     configuration = configuration_for(model)
     assert {rule.id: rule.title for rule in snapshots.rules(model, configuration)} == {
-        "snapshots.children.early": "Things: early equals the first of its parents",
-        "snapshots.children.late": "Things: late equals the first - last of its parents",
+        "snapshots.children.early": "Things: early equals first of the document in parents",
+        "snapshots.children.late": "Things: late equals first - last of the document in parents",
     }
     assert {rule.id for rule in rules(model, configuration)} == {
         "references.children.parent", "references.children.region+parent",
@@ -257,7 +260,7 @@ def test_a_joined_copy(found: Finding) -> None:
     outcome = found(NAME, customers=numbered(*customers), orders=numbered(*orders))
     assert outcome.violations == 3
     assert [sample.id for sample in outcome.samples] == [1, 2, 5]
-    assert outcome.samples[0].why == 'customer_name is "Ann  Lee", customers says "Ann Lee"'
+    assert outcome.samples[0].why == 'customer_name is "Ann  Lee"; expected "Ann Lee", as in customers'
 
 
 def test_more_copies_are_counted_than_are_shown(found: Finding) -> None:
@@ -285,7 +288,11 @@ def test_a_total_is_that_of_all_children_or_of_the_live_ones(found: Finding) -> 
     outcome = found(SUBTOTAL, orders=numbered(*orders), order_items=numbered(*lines))
     assert (outcome.examined, outcome.violations) == (4, 1)
     assert said(outcome) == [
-        (2, "subtotal is 2.2, expected 3.3: 1.1 less than all of its order_items, soft-deleted ones included, make")
+        (
+            2,
+            "subtotal is 2.2; expected 3.3, the total of all its order_items, including soft-deleted ones (1.1 too"
+            " low)",
+        )
     ]
 
 
@@ -294,8 +301,8 @@ def test_a_count_of_lines(found: Finding) -> None:
     lines = [line(one) for one in "aabbcc"]
     outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
     assert said(outcome) == [
-        (1, "item_count is 1, expected 2: 1 less than its order_items make"),
-        (2, "item_count is 3, expected 2: 1 more than its order_items make"),
+        (1, "item_count is 1; expected 2, the number of its order_items (1 too low)"),
+        (2, "item_count is 3; expected 2, the number of its order_items (1 too high)"),
     ]
 
 
@@ -335,14 +342,14 @@ def test_what_cannot_be_added_up_is_for_other_rules(
 def test_a_decimal_among_the_prices_is_added_up(found: Finding) -> None:
     lines = [line("a", 1, Decimal128("1.10")), line("a", 1, 2.0)]
     outcome = found(SUBTOTAL, orders=numbered(order("a", subtotal=3.2)), order_items=numbered(*lines))
-    assert said(outcome) == [(0, "subtotal is 3.2, expected 3.1: 0.1 more than its order_items make")]
+    assert said(outcome) == [(0, "subtotal is 3.2; expected 3.1, the total of its order_items (0.1 too high)")]
 
 
 @pytest.mark.parametrize(("own", "other"), [("x", ["x"]), (7, [7]), (["x"], "x")])
 def test_a_list_with_the_key_in_it_has_a_total_of_its_own(own: Any, other: Any, found: Finding) -> None:
     orders, lines = [order(other, item_count=1), order(own, item_count=3)], [line(own), line(other)]
     outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
-    assert said(outcome) == [(1, "item_count is 3, expected 1: 2 more than its order_items make")]
+    assert said(outcome) == [(1, "item_count is 3; expected 1, the number of its order_items (2 too high)")]
 
 
 @pytest.mark.parametrize("keys", [(7, 7.0), (7.0, 7), (Int64(7), 7), (Decimal128("7"), 7)])
@@ -350,11 +357,13 @@ def test_numbers_are_one_key_whatever_their_type(keys: tuple[Any, Any], found: F
     parent, child = keys
     outcome = found(COUNT, orders=[order(parent, item_count=3)], order_items=[line(child)])
     assert [sample.why for sample in outcome.samples] == [
-        "item_count is 3, expected 1: 2 more than its order_items make"
+        "item_count is 3; expected 1, the number of its order_items (2 too high)"
     ]
     customer = {"customer_id": child, "name": "Ann", "email": "a@b.c"}
     outcome = found(EMAIL, customers=[customer], orders=[{"customer_id": parent, "customer_email": "x@b.c"}])
-    assert [sample.why for sample in outcome.samples] == ['customer_email is "x@b.c", customers says "a@b.c"']
+    assert [sample.why for sample in outcome.samples] == [
+        'customer_email is "x@b.c"; expected "a@b.c", as in customers'
+    ]
 
 
 def test_more_totals_are_counted_than_are_shown(found: Finding) -> None:
@@ -438,8 +447,8 @@ def test_nothing_precedes_its_cause(found: Finding) -> None:
     )
     assert (outcome.examined, outcome.violations) == (6, 2)
     assert said(outcome) == [
-        (0, f'order_date is "{DAY.format(2)}", should be at least {DAY.format(3)}'),
-        (6, f'order_date is "{DAY.format(8)}", should be at least {DAY.format(9)}'),
+        (0, f'order_date is "{DAY.format(2)}"; expected at least {DAY.format(3)}'),
+        (6, f'order_date is "{DAY.format(8)}"; expected at least {DAY.format(9)}'),
     ]
 
 
@@ -465,7 +474,7 @@ def test_a_price_stays_near_the_list(store: str, price: Any, limits: str | None,
                 {"product_id": None, "base_price": 1.0}]  # fmt: skip
     outcome = found(PRICE, order_items=numbered(*items), products=numbered(*products))
     assert outcome.examined == int(isinstance(price, float))
-    assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}, should be {limits}")])
+    assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}; expected {limits}")])
 
 
 def test_a_price_is_judged_by_its_own_stores_figure(found: Finding) -> None:
@@ -538,7 +547,7 @@ def test_limits_that_the_parent_alone_gives(
     database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
     (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
     assert (outcome.examined, outcome.violations) == (8, len(expected))
-    assert said(outcome) == [(one, f"n is {values[one][1]}, should be {limit}") for one, limit in expected.items()]
+    assert said(outcome) == [(one, f"n is {values[one][1]}; expected {limit}") for one, limit in expected.items()]
 
 
 def test_limits_of_its_own_and_of_the_parent(tmp_path: Path, database: Database[Document]) -> None:
@@ -575,7 +584,7 @@ def test_a_limit_that_cannot_be_computed_is_none(tmp_path: Path, database: Datab
     database["children"].insert_many(numbered(*({"parent": one, "n": n, "own": own} for one, n, own in values)))
     (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
     assert (outcome.examined, outcome.violations) == (4, 2)
-    assert said(outcome) == [(0, "n is 3, should be at least 4"), (2, "n is 1, should be at least 2")]
+    assert said(outcome) == [(0, "n is 3; expected at least 4"), (2, "n is 1; expected at least 2")]
 
 
 def test_what_refers_to_nothing_has_no_parent(tmp_path: Path, database: Database[Document]) -> None:
@@ -585,7 +594,7 @@ def test_what_refers_to_nothing_has_no_parent(tmp_path: Path, database: Database
     children = [{"n": 6, "own": 7}, {"parent": None, "n": 6, "own": 7}, {"n": 6, "own": 1}, {"parent": None, "n": 6}]
     database["children"].insert_many(numbered(*children))
     (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
-    assert said(outcome) == [(0, "n is 6, should be at least 7"), (1, "n is 6, should be at least 7")]
+    assert said(outcome) == [(0, "n is 6; expected at least 7"), (1, "n is 6; expected at least 7")]
 
 
 # -- bounds since the last change of the parent -----------------------------------------------------------------------
@@ -638,7 +647,7 @@ def test_a_bound_that_compares_older_lines_only_is_skipped(found: Finding) -> No
     sold = {"product_id": "p", "store_id": "store_spokane", "unit_price": 1.0, "created_at": "2023-01-01T00:00:00Z"}
     outcome = found(PRICE, products=[product], order_items=numbered(sold))
     assert outcome.skipped is not None
-    assert "was made since its one of products changed" in outcome.skipped
+    assert "was created after its document of products changed" in outcome.skipped
 
 
 @pytest.mark.parametrize(

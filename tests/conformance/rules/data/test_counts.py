@@ -32,7 +32,8 @@ def test_a_number_by_the_schema(name: str, number: int, off: int, found: Finding
     outcome = found(f"counts.{name}.documents", **({name: some(number)} if number else {}))
     expected = {"stores": "8 (exactly, by its schema)", "product_types": "20 to 100 (by its schema)"}[name]
     assert (outcome.examined, outcome.violations) == (max(number, 1), off)
-    why = f"{number} documents, expected {expected}"
+    word = "missing" if number < {"stores": 8, "product_types": 20}[name] else "surplus"
+    why = f"{off} {word}: {number} documents found; expected {expected}"
     assert [(sample.ref, sample.why) for sample in outcome.samples] == ([(name, why)] if off else [])
 
 
@@ -50,7 +51,10 @@ def test_a_closed_store_needs_no_stock(found: Finding) -> None:
     """It may have kept it: from 85 % of the live ones' pairs to all pairs."""
     stores = [*some(3), {"_id": 3, "deleted": True}]
     evidence = found("counts.inventory.documents", stores=stores, products=some(20)).evidence
-    assert evidence["expected"] == "51 to 80 (0.85 to 1 per stores x products, at least those of the live ones)"
+    assert (
+        evidence["expected"]
+        == "51 to 80 (0.85 to 1 per stores x products, counting at least the parents that are not deleted)"
+    )
 
 
 def test_the_average_is_expected_of_live_orders(found: Finding) -> None:
@@ -94,5 +98,5 @@ def test_what_no_schema_defines(
     outcome = found["counts._database.unknown-collections"]
     assert (outcome.examined, outcome.violations) == (examined, len(unknown))
     assert [(sample.ref, sample.why) for sample in outcome.samples] == [
-        (one, "no schema defines it") for one in unknown
+        (one, "the collection is in the database but no schema defines it") for one in unknown
     ]

@@ -24,11 +24,11 @@ PAIR = "embeddings.product_embeddings.product_id"
 ABSENT = object()
 
 FAULTS = [
-    ("too short", [0.5] * 511, "has 511 numbers instead of 512"),
-    ("too long", [0.5] * 513, "has 513 numbers instead of 512"),
-    ("empty", [], "has 0 numbers instead of 512"),
-    ("all zero", [0.0] * 512, "is all zero"),
-    ("all zero, of each kind", [0.0, -0.0, 0, Int64(0)] * 128, "is all zero"),
+    ("too short", [0.5] * 511, "has 511 numbers; expected 512"),
+    ("too long", [0.5] * 513, "has 513 numbers; expected 512"),
+    ("empty", [], "has 0 numbers; expected 512"),
+    ("all zero", [0.0] * 512, "all numbers of"),
+    ("all zero, of each kind", [0.0, -0.0, 0, Int64(0)] * 128, "all numbers of"),
     ("not a number", [0.5] * 100 + [float("nan")] + [0.5] * 411, "element 100 of image_embedding is NaN"),
     ("infinite", [float("inf")] + [0.5] * 511, "element 0 of image_embedding is Infinity"),
     ("minus infinite", [0.5] * 511 + [float("-inf")], "element 511 of image_embedding is -Infinity"),
@@ -40,9 +40,9 @@ FAULTS = [
     ("an array within", [0.5] * 511 + [[0.5]], "element 511 of image_embedding is [0.5]"),
     ("an object within", [{}] + [0.5] * 511, "element 0 of image_embedding is {}"),
     ("a decimal NaN", [0.5] * 511 + [Decimal128("NaN")], "element 511 of image_embedding"),
-    ("null", None, "is null, no array"),
-    ("a number", 0.5, "is 0.5, no array"),
-    ("an object", {"0": 0.5}, "no array"),
+    ("null", None, "is null; expected an array"),
+    ("a number", 0.5, "is 0.5; expected an array"),
+    ("an object", {"0": 0.5}, "expected an array"),
     ("absent", ABSENT, "is missing"),
 ]
 
@@ -119,7 +119,7 @@ def test_counts_are_exact_and_samples_bounded(model: Model, shop: Mongo) -> None
 def test_no_vectors_is_no_pass(model: Model, shop: Mongo) -> None:
     shop["product_embeddings"].delete_many({})
     outcomes = verdict(model, shop)
-    assert outcomes[IMAGE].skipped == outcomes[TEXT].skipped == "product_embeddings is empty: no vector to look at"
+    assert outcomes[IMAGE].skipped == outcomes[TEXT].skipped == "product_embeddings is empty"
     assert (outcomes[PAIR].examined, outcomes[PAIR].violations) == (3, 3)
     shop["products"].delete_many({})
     assert verdict(model, shop)[PAIR].skipped is not None
@@ -128,9 +128,9 @@ def test_no_vectors_is_no_pass(model: Model, shop: Mongo) -> None:
 @pytest.mark.parametrize(
     ("remove", "add", "figures", "identity", "why"),
     [
-        ("prod_2", [], (3, 1), "prod_2", 'products "prod_2" has none in product_embeddings'),
-        (None, [embedding("again", product_id="prod_2")], (3, 1), "prod_2", 'products "prod_2" has 2 in'),
-        (None, [embedding("lone")], (4, 1), "lone", 'product_id is "lone", which no document of products has'),
+        ("prod_2", [], (3, 1), "prod_2", 'products "prod_2" has 0 documents in product_embeddings'),
+        (None, [embedding("again", product_id="prod_2")], (3, 1), "prod_2", 'products "prod_2" has 2 documents in'),
+        (None, [embedding("lone")], (4, 1), "lone", 'product_id is "lone", but no document of products has that key'),
         (None, [embedding("a", product_id="x"), embedding("b", product_id="x")], (5, 2), "a", 'product_id is "x"'),
         (None, [embedding("void", product_id=None)], (4, 1), "void", "product_id is null"),
         (None, [embedding("odd", product_id=["prod_1"])], (4, 1), "odd", 'product_id is ["prod_1"]'),
@@ -156,7 +156,7 @@ def test_a_deleted_vector_is_none_for_a_product_that_is_not(model: Model, shop: 
     outcome = verdict(model, shop)[PAIR]
     assert (outcome.examined, outcome.violations) == (3, 1)
     assert [(sample.id, sample.why) for sample in outcome.samples] == [
-        ("prod_1", 'products "prod_1" has only a deleted one in product_embeddings')
+        ("prod_1", 'products "prod_1" has only a deleted document in product_embeddings; expected exactly one')
     ]
 
 

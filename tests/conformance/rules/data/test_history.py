@@ -63,7 +63,7 @@ def test_sales_from_after_the_deletion_are_reported(tmp_path: Path, database: Da
     found = outcome(shop(tmp_path), database, [GONE], [*sold(1, 2, 3, 6), *sold(7), *sold(8, gone=True)])
     assert (found.examined, found.violations) == (6, 1)
     assert [(one.id, one.why) for one in found.samples] == [
-        (4, f'product is "p": that document of products was deleted by {at(6)}, before this one was made')
+        (4, f'product is "p"; that document of products was deleted by {at(6)}, before this one was created')
     ]
 
 
@@ -78,7 +78,7 @@ def test_a_deletion_that_set_no_time_is_said_once_per_document(tmp_path: Path, d
 
 def test_a_collection_that_does_not_say_when_it_deletes(tmp_path: Path, database: Database[Document]) -> None:
     found = outcome(shop(tmp_path, dated=False), database, [GONE], sold(1, 7))
-    assert found.skipped == "of no deleted document of products is the time of deletion known"
+    assert found.skipped == "the time of deletion is not known for any deleted document of products"
 
 
 def test_what_is_in_use_may_not_refer_to_what_is_deleted(tmp_path: Path, database: Database[Document]) -> None:

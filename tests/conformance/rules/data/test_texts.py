@@ -112,7 +112,7 @@ def test_a_name_with_what_nobody_sees_is_reported(name: str, says: str, found: F
     outcome = found(NAME, categories=[{"_id": 1, "category_name": "Paint"}, {"_id": 2, "category_name": name}])
     assert (outcome.examined, outcome.violations) == (2, 1)
     assert outcome.samples[0].id == 2
-    assert outcome.samples[0].why.endswith(f": it has {says}")
+    assert outcome.samples[0].why.endswith(f", which has {says}")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_inner_keys_are_looked_at(found: Finding) -> None:
     stores = [{"_id": 1, "location": {"city": "Kirk\u200bland", "address": "1 Main St"}}]
     outcome = found("documents.stores.location-characters", stores=stores)
     assert [one.why for one in outcome.samples] == [
-        'location.city is "Kirk\\u200bland": it has U+200B ZERO WIDTH SPACE at 4'
+        'location.city is "Kirk\\u200bland", which has U+200B ZERO WIDTH SPACE at 4'
     ]
 
 
@@ -168,8 +168,8 @@ def test_a_name_that_looks_like_another_is_shown_with_what_differs(found: Findin
     names = [{"_id": number, "category_name": name} for number, name in enumerate(("Paint", "P\u0430int"))]
     outcome = found("uniqueness.categories.category_name-look-alike", categories=names)
     assert [one.why for one in outcome.samples] == [
-        'category_name is "Paint", which looks like "P\\u0430int"',
-        'category_name is "P\\u0430int", which looks like "Paint"',
+        'category_name "Paint" looks like "P\\u0430int"',
+        'category_name "P\\u0430int" looks like "Paint"',
     ]
 
 

@@ -34,8 +34,8 @@ def test_all_who_share_a_value_are_counted_and_the_first_are_shown(found: Findin
     outcome = found(EMAIL, customers=documents)
     assert (outcome.examined, outcome.violations) == (10, 9)
     assert ids(outcome) == ["01", "02", "06", "07", "08"]
-    assert outcome.samples[0].why == 'shares email "a@x"'
-    assert outcome.samples[2].why == 'shares email "b@x"'
+    assert outcome.samples[0].why == 'another document has the same email "a@x"'
+    assert outcome.samples[2].why == 'another document has the same email "b@x"'
 
 
 def test_many_shared_values_are_all_counted(found: Finding) -> None:
@@ -49,7 +49,7 @@ def test_a_combination_is_shared_as_a_whole(found: Finding) -> None:
     outcome = found(PAIR, inventory=[{"_id": n, "store_id": s, "product_id": p} for n, (s, p) in enumerate(pairs)])
     assert outcome.violations == 2
     assert ids(outcome) == [3, 4]
-    assert outcome.samples[0].why == 'shares store_id "b", product_id 2'
+    assert outcome.samples[0].why == 'another document has the same store_id "b", product_id 2'
 
 
 def test_an_id_field_that_is_not_the_id_may_be_shared(found: Finding) -> None:
@@ -70,7 +70,7 @@ def test_a_uuid_is_the_same_in_either_case(found: Finding) -> None:
     outcome = found(USER, stores=of("rls_user_id", *UUIDS))
     assert outcome.violations == 2
     assert ids(outcome) == ["01", "02"]
-    assert {sample.why for sample in outcome.samples} == {f'shares rls_user_id "{UUIDS[0]}"'}
+    assert {sample.why for sample in outcome.samples} == {f'another document has the same rls_user_id "{UUIDS[0]}"'}
 
 
 def test_what_stands_in_a_uuids_place_is_compared_as_it_is(found: Finding) -> None:
@@ -104,9 +104,9 @@ def test_alike_but_for_case(found: Finding) -> None:
     )
     assert (outcome.examined, outcome.violations) == (8, 5)
     assert [(sample.id, sample.why) for sample in outcome.samples] == [
-        ("09", 'email "a@x" is "A@x" but for case'), ("10", 'email "A@x" is "a@x" but for case'),
-        ("11", 'email "b@x" is "B@x" but for case'), ("12", 'email "b@x" is "B@x" but for case'),
-        ("13", 'email "B@x" is "b@x" but for case'),
+        ("09", 'email "a@x" differs from "A@x" only in case'), ("10", 'email "A@x" differs from "a@x" only in case'),
+        ("11", 'email "b@x" differs from "B@x" only in case'), ("12", 'email "b@x" differs from "B@x" only in case'),
+        ("13", 'email "B@x" differs from "b@x" only in case'),
     ]  # fmt: skip
 
 

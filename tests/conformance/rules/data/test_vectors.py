@@ -50,7 +50,7 @@ def test_a_vector_has_length_1(numbers: list[float], broken: bool, found: Findin
 
 def test_a_length_is_named(found: Finding) -> None:
     outcome = found(f"{PREFIX}image_embedding-length", product_embeddings=[of(0, image_embedding=vector(3.0, 4.0))])
-    assert [one.why for one in outcome.samples] == ["image_embedding has length 5, expected 1"]
+    assert [one.why for one in outcome.samples] == ["image_embedding has length 5; expected 1"]
 
 
 def test_one_provider_made_all_vectors(found: Finding) -> None:
@@ -59,7 +59,7 @@ def test_one_provider_made_all_vectors(found: Finding) -> None:
     documents = [of(number, provider=name) for number, name in enumerate(names)]
     outcome = found(f"{PREFIX}provider", product_embeddings=[*documents, of(9, provider="c", deleted=True), of(10)])
     assert (outcome.examined, outcome.violations) == (4, 1)
-    assert [(one.id, one.why) for one in outcome.samples] == [(2, 'provider is "b@2", of most documents it is "a@1"')]
+    assert [(one.id, one.why) for one in outcome.samples] == [(2, 'provider is "b@2"; most documents have "a@1"')]
 
 
 def test_a_digest_is_that_of_the_texts(found: Finding) -> None:

@@ -127,7 +127,7 @@ def test_a_size_is_judged_to_the_byte(size: int, broken: set[str], found: Findin
     document = {"_id": "o", "notes": "x" * (size - empty), "a": 1}
     for subject in ("size", "typical-size"):
         said = why(found(f"crdt.orders.{subject}", orders=[document]))
-        assert said == ("the document is too large; most of it is notes" if subject in broken else None)
+        assert said == ("the document is too large; its largest field is notes" if subject in broken else None)
 
 
 @pytest.mark.parametrize(("length", "fits"), [(MAX_ID_BYTES, True), (MAX_ID_BYTES + 1, False)])
@@ -152,7 +152,7 @@ def test_the_flag_is_there(found: Finding) -> None:
 
 
 def test_the_id_field_is_there(found: Finding) -> None:
-    assert why(found("crdt.orders.id-fields", orders=[{"_id": 1}])) == "order_id missing"
+    assert why(found("crdt.orders.id-fields", orders=[{"_id": 1}])) == "order_id is missing"
     assert why(found("crdt.orders.id-fields", orders=[{"_id": 1, "order_id": None}])) is None
 
 
@@ -263,7 +263,7 @@ def test_an_id_field_that_may_be_absent_is_missed(tmp_path: Path, database: Data
     schema = collection_of({"shop": text, "number": text}, optional=["number"])
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
     outcome = judged(tmp_path, schema, database, [{"shop": "s"}])["id-fields"]
-    assert why(outcome) == "shop, number missing"
+    assert why(outcome) == "shop, number is missing"
 
 
 # -- many tests, few scans --------------------------------------------------------------------------------------------

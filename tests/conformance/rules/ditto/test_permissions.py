@@ -221,15 +221,15 @@ PRINCIPLE = [
     ("store_id = $user.store_id AND customer_id != 'nobody'", None),
     ("store_id = $user.store_id AND (store_id != 'store_9' OR deleted = false OR deleted = true)", None),
     ("store_id = $user.store_id OR status = 'pending' AND total = 20",
-     'were there a document with store_id "store_0~", status "pending", total 20: a user with store_id "store_0" may'
-     " read it, and should not"),
+     'for a document with store_id "store_0~", status "pending", total 20, a user with store_id "store_0" may'
+     " read it but should not"),
     ("store_id = $user.store_id OR store_id = 'store_9'",
-     'were there a document with store_id "store_9": a user with store_id "store_0" may read it, and should not'),
+     'for a document with store_id "store_9", a user with store_id "store_0" may read it but should not'),
     ("store_id = $user.store_id AND store_id != 'store_9'",
-     'were there a document with store_id "store_9": a user with store_id "store_9" should read it, and may not'),
+     'for a document with store_id "store_9", a user with store_id "store_9" may not read it but should'),
     ("store_id = $user.store_id AND (customer_email = 'x@example.com' OR customer_email != 'x@example.com')",
-     'were there a document with store_id "store_0", no customer_email: a user with store_id "store_0" should read it,'
-     " and may not"),
+     'for a document with store_id "store_0", no customer_email, a user with store_id "store_0" may not read it'
+     " but should"),
 ]  # fmt: skip
 
 
@@ -267,7 +267,7 @@ def test_what_no_rule_grants_is_missed_where_nobody_has_any_yet(
     (sample,) = verdict(database)["permissions.orders.read"].samples
     assert sample.ref == f"config/{PERMISSIONS_FILE}: rules"
     assert sample.why == (
-        'were there a document with store_id "store_0": a user with store_id "store_0" should read it, and may not'
+        'for a document with store_id "store_0", a user with store_id "store_0" may not read it but should'
     )
 
 
@@ -294,7 +294,10 @@ def test_while_nobody_is_known_the_definition_of_users_fails(
     outcomes = verdict(database)
     assert failed(outcomes) == {"permissions._config.users"}
     (sample,) = outcomes["permissions._config.users"].samples
-    assert sample.why == "no document of stores makes a user known: nobody may do anything"
+    assert (
+        sample.why
+        == "no live document of stores defines a user with a unique id and all attributes, so no user has permissions"
+    )
     assert sample.ref == f"config/{PERMISSIONS_FILE}: users.collection"
 
 
@@ -375,14 +378,17 @@ def test_every_document_is_named_once_and_for_how_many_users(
     outcome = verdict(filled, sample_size=50)["permissions.orders.read"]
     assert outcome.violations == len({sample.id for sample in outcome.samples}) == len(outcome.samples) == 6
     assert {sample.why for sample in outcome.samples} == {
-        "store_0 may read it, and should not; so it is for 2 users",
-        "store_1 may read it, and should not; so it is for 2 users",
+        "store_0 may read the document but should not; the same applies to 2 users in total",
+        "store_1 may read the document but should not; the same applies to 2 users in total",
     }
 
 
 @pytest.mark.parametrize(
     ("empty", "reason"),
-    [("orders", "orders is empty"), ("stores", "no document of stores makes a user known")],
+    [
+        ("orders", "orders is empty"),
+        ("stores", "no live document of stores defines a user with a unique id and all attributes"),
+    ],
 )
 def test_nothing_examined_is_no_pass(verdict: Verdict, database: Database[Any], empty: str, reason: str) -> None:
     for name, made in documents().items():
@@ -410,10 +416,18 @@ MEANT = [
     ("store_id IN :store_ids", {"store_id": {"$in": ["store_0", "store_1", "store_2"]}}, None),
     ("store_id = :store_id", {"$expr": {"$eq": ["$store_id", "$$store_id"]}}, None),
     ("store_id != 'store_0'", {"store_id": {"$nin": ["store_0", None]}}, None),
-    ("deleted = false", {"deleted": True}, "for store_0 it selects 3 documents that its find does not, such as "),
-    ("deleted = true", {}, "for store_0 its find selects 3 documents that it does not, such as "),
-    ("store_id = :store_id", {"store_id": "store_0"}, "for store_1 it selects 2 documents that its find does not"),
-    ("deleted = false", {"$nonsense": 1}, "the server refuses its find: unknown top level operator: $nonsense"),
+    (
+        "deleted = false",
+        {"deleted": True},
+        "for store_0 the subscription selects 3 documents that its find does not, such as ",
+    ),
+    ("deleted = true", {}, "for store_0 its find selects 3 documents that the subscription does not, such as "),
+    (
+        "store_id = :store_id",
+        {"store_id": "store_0"},
+        "for store_1 the subscription selects 2 documents that its find does not",
+    ),
+    ("deleted = false", {"$nonsense": 1}, "the server rejects its find: unknown top level operator: $nonsense"),
 ]
 
 
@@ -443,10 +457,10 @@ def test_a_find_that_the_server_refuses_is_told_in_its_words(
 ) -> None:
     subscribe(folder, "deleted = false", {"store_id": {"$in": 5}})
     (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
-    assert sample.why == "the server refuses its find: $in needs an array"
+    assert sample.why == "the server rejects its find: $in needs an array"
 
 
-NOT_LIVE = "no document of orders that is not deleted meets it"
+NOT_LIVE = "no document of orders that is not deleted can satisfy the condition"
 #: A condition, and what is said of it: of the fields and values that it names, and of what it can select.
 SELECTS = [
     ("deleted != true", None, None),
@@ -511,7 +525,7 @@ def test_what_a_device_changes_it_holds(verdict: Verdict, filled: Database[Any],
     outcomes = verdict(filled)
     assert failed(outcomes) == {"sync._config.subscriptions-collections"}
     (sample,) = outcomes["sync._config.subscriptions-collections"].samples
-    assert sample.why == "customers is changed, and the device does not subscribe to it"
+    assert sample.why == "the device changes customers but does not subscribe to it"
     assert sample.ref == f"config/{SUBSCRIPTIONS_FILE}: store_manager.changes"
 
 
@@ -519,8 +533,8 @@ def test_what_a_device_changes_it_holds(verdict: Verdict, filled: Database[Any],
 USES = [
     ("store_id = :store_id", None),
     ("store_id IN :store_ids", None),
-    ("store_id = :store_ids", ":store_ids is a list, and one value is compared"),
-    ("store_id IN :store_id", ":store_id must be a list (values)"),
+    ("store_id = :store_ids", ":store_ids is a list but is compared as a single value"),
+    ("store_id IN :store_id", ":store_id is a single value but is compared as a list; declare values"),
     ("store_id = :shop", ":shop is not declared under parameters"),
 ]
 
@@ -543,9 +557,9 @@ WITHIN = [
     ("deleted = false AND store_id = :store_id", None),
     ("store_id = :store_id", None),
     ("store_id = :declared_nowhere", None),
-    ("store_id IN :store_ids", "the user of store_0 would hold 5 documents and may not read them, such as "),
-    ("store_id = :store_id OR deleted = true", "the user of store_0 would hold 2 documents and may not read them"),
-    ("true", "the user of store_0 would hold 5 documents and may not read them"),
+    ("store_id IN :store_ids", "the user of store_0 would receive 5 documents that they may not read, for example "),
+    ("store_id = :store_id OR deleted = true", "the user of store_0 would receive 2 documents that they may not read"),
+    ("true", "the user of store_0 would receive 5 documents that they may not read"),
 ]
 
 

@@ -51,20 +51,21 @@ def test_the_shipped_roles_keep_to_what_they_are_for(tmp_path: Path) -> None:
 #: What was changed, the text that is replaced, by what, the role, and what is said of it.
 EXCESS = [
     ("the connector on all", CONNECTORS, CONNECTORS.replace("synced", "model"), "zava_connector",
-     "may changeStream, find, insert, remove, update on product_embeddings and follows changes for devices"),
+     "the connector's role may changeStream, find, insert, remove, update on product_embeddings; expected no access to"
+         " unsynced"),
     ("the connector on one more", CONNECTORS, f"{CONNECTORS}\n    - {{where: [product_embeddings], actions: [find]}}",
-     "zava_connector", "may find on product_embeddings and follows changes for devices"),
+     "zava_connector", "the connector's role may find on product_embeddings; expected no access to unsynced"),
     ("the connector reads the database", CONNECTORS, f"{CONNECTORS}\n    - {{where: database, actions: [find]}}",
-     "zava_connector", "may find on every collection and follows changes for devices"),
+     "zava_connector", "the connector's role may find on every collection; expected no access to unsynced"),
     ("the connector writes all", CONNECTORS,
      f"{CONNECTORS}\n    - {{where: database, actions: [find, insert, changeStream]}}",
-     "zava_connector", "may insert on every collection and follows changes for devices"),
+     "zava_connector", "the connector's role may insert on every collection; expected no access to unsynced"),
     ("the application removes", APPLICATIONS, f"{APPLICATIONS}\n    - {{where: [orders], actions: [remove]}}",
-     "zava_application", "may remove on orders, and says that it never does remove, dropCollection"),
+     "zava_application", "the role may remove on orders; expected never remove, dropCollection"),
     ("the application may anything", APPLICATIONS, f"{APPLICATIONS}\n    - {{where: [orders], actions: [anyAction]}}",
-     "zava_application", "may anyAction on orders, and says that it never does remove, dropCollection"),
+     "zava_application", "the role may anyAction on orders; expected never remove, dropCollection"),
     ("a reader writes", READERS, f"{READERS}\n    - {{where: [orders], actions: [insert]}}", "zava_read_only",
-     "may insert on orders, and says that it never does insert, update"),
+     "the role may insert on orders; expected never insert, update"),
 ]  # fmt: skip
 
 

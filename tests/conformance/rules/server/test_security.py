@@ -216,7 +216,7 @@ def test_a_planted_credential_is_found_and_not_shown(
     assert outcome.violations == 1
     (sample,) = outcome.samples
     assert sample.ref == "docs/notes:3"
-    assert sample.why == f"{kind} of {len(secret)} characters, not shown here"
+    assert sample.why == f"the line has {kind} of {len(secret)} characters (not shown)"
     assert secret not in repr(outcome)
 
 
@@ -281,7 +281,7 @@ def test_without_git_the_models_folders_are_scanned(tmp_path: Path, monkeypatch:
     found = [one.ref for one in outcomes[CREDENTIALS].samples]
     assert found == ["README.md:1", "config/deep/b.yaml:1", "schemas/a.json:1"]
     assert outcomes[CREDENTIALS].evidence["tracked_by_git"] is False
-    assert outcomes[IGNORED].skipped == f"{tmp_path} is in no git checkout"
+    assert outcomes[IGNORED].skipped == f"{tmp_path} is not in a git checkout"
 
 
 def test_without_git_an_empty_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +313,7 @@ def test_a_git_that_cannot_say_is_no_finding(checkout: Checkout, monkeypatch: py
     git = security._git
     monkeypatch.setattr(security, "_git", lambda root, *words: None if unknown in words else git(root, *words))
     root = checkout(a="x")
-    assert verdict(root)[IGNORED].skipped == f"{root} is in no git checkout"
+    assert verdict(root)[IGNORED].skipped == f"{root} is not in a git checkout"
 
 
 def test_a_tracked_env_is_found_though_ignored(checkout: Checkout) -> None:
@@ -328,13 +328,18 @@ SAMPLES = [
     ("as shipped", "", "", []),
     ("a variable is missing", "BATCH_SIZE=1000\n", "", ["BATCH_SIZE is missing"]),
     ("a secret's variable is missing", "# DITTO_API_KEY=your_ditto_api_key\n", "", ["DITTO_API_KEY is missing"]),
-    ("a variable too many", "SEED=", "COLOUR=red\nSEED=", ["COLOUR is no setting"]),
-    ("a variable twice", "SEED=", "SEED=1\nSEED=", ["SEED stands in line"]),
-    ("a key", "your_ditto_api_key", "abc", ["DITTO_API_KEY has a value that is no placeholder"]),
-    ("a key that looks real", "your_ditto_api_key", HEX, ["DITTO_API_KEY has a value that is no placeholder"]),
+    ("a variable too many", "SEED=", "COLOUR=red\nSEED=", ["COLOUR is not a setting"]),
+    ("a variable twice", "SEED=", "SEED=1\nSEED=", ["SEED is already defined in line"]),
+    ("a key", "your_ditto_api_key", "abc", ["DITTO_API_KEY has a value (not shown) that is not a placeholder"]),
+    (
+        "a key that looks real",
+        "your_ditto_api_key",
+        HEX,
+        ["DITTO_API_KEY has a value (not shown) that is not a placeholder"],
+    ),
     ("a password in the address", "username:password", "zava:" + "x7y8z9", ["a password in an address"]),
     ("a key in a comment", "# Seed of the generator", "# " + "AK" + "IA" + "Q3EGRZ7YTB2XWVU5", ["an AWS access key"]),
-    ("two faults", "BATCH_SIZE", "BATCHSIZE", ["BATCHSIZE is no setting", "BATCH_SIZE is missing"]),
+    ("two faults", "BATCH_SIZE", "BATCHSIZE", ["BATCHSIZE is not a setting", "BATCH_SIZE is missing"]),
 ]
 
 
@@ -347,7 +352,7 @@ def test_the_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str
     for sample, part in zip(outcome.samples, says, strict=True):
         assert part in sample.why
         assert HEX not in sample.why
-    assert outcome.examined == len(Settings.model_fields) + sum("is no setting" in part for part in says)
+    assert outcome.examined == len(Settings.model_fields) + sum("is not a setting" in part for part in says)
 
 
 def test_a_setting_of_the_models_own_belongs_in_the_sample(checkout: Checkout) -> None:
@@ -356,7 +361,7 @@ def test_a_setting_of_the_models_own_belongs_in_the_sample(checkout: Checkout) -
     assert verdict(root, greenhouse)[SAMPLE].violations == 0
     (root / ".env.sample").write_text(SHIPPED, encoding="utf-8")
     (sample,) = verdict(root, greenhouse)[SAMPLE].samples
-    assert (sample.why, sample.ref) == ("NUM_SENSORS is missing", ".env.sample")
+    assert (sample.why, sample.ref) == ("NUM_SENSORS is missing; add it", ".env.sample")
 
 
 def test_no_sample_is_no_pass(checkout: Checkout) -> None:
