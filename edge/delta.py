@@ -6,7 +6,7 @@ travels alone and merges with a concurrent edit of another; arrays and scalars a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -79,22 +79,32 @@ def equivalent(left: Any, right: Any) -> bool:
     return same(left, right)
 
 
-def diff(old: Mapping[str, Any], new: Mapping[str, Any], *, maps: bool = True, prefix: Path = ()) -> Delta:
+def diff(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    *,
+    maps: bool = True,
+    prefix: Path = (),
+    whole: Callable[[Any], bool] = lambda _: False,
+) -> Delta:
     """What makes ``new`` of ``old``, which stand at ``prefix`` of their documents.
 
-    ``maps`` False takes objects whole, as Ditto's strict mode does.
+    ``maps`` False takes objects whole, as Ditto's strict mode does; ``whole`` tells which objects are taken whole
+    nevertheless, because they stand for one value (see ejson).
     """
-    return Delta.of(dict(_changes(old, new, prefix, maps)))
+    return Delta.of(dict(_changes(old, new, prefix, lambda value: maps and type(value) is dict and not whole(value))))
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: Path, maps: bool) -> Iterator[tuple[Path, Any]]:
+def _changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: Path, has_parts: Callable[[Any], bool]
+) -> Iterator[tuple[Path, Any]]:
     for name, value in new.items():
         before = old.get(name, MISSING)
         path = (*prefix, name)
         if path == ("_id",):
             continue
-        if maps and type(before) is dict and type(value) is dict:
-            yield from _changes(before, value, path, maps)
+        if has_parts(before) and has_parts(value):
+            yield from _changes(before, value, path, has_parts)
         elif not same(before, value):
             yield path, value
     for name in old:

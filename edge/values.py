@@ -79,8 +79,7 @@ def to_ditto(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     content = dict(document)
     content.pop("_id", None)
     made = {"_id": identity, **_object(content, 0)}
-    if len(bson.encode(made)) > _FITS and (size := stored_size(made)) > MAX_DOCUMENT:
-        raise Unsyncable("", f"the document has {size:,} bytes as Ditto counts them; it takes {MAX_DOCUMENT:,}")
+    require_size(made)
     return made
 
 
@@ -96,10 +95,21 @@ def ditto_id(document: Mapping[str, Any], mapping: IdMapping) -> Any:
         identity = _id_part(document, mapping.fields[0])
     else:
         identity = {name: _id_part(document, name) for name in mapping.fields}
+    require_id_size(identity)
+    return identity
+
+
+def require_id_size(identity: Any) -> None:
+    """Raise Unsyncable for an _id that is too long for Ditto."""
     short = type(identity) is str and len(identity) < MAX_ID // 4  # a character has 4 bytes at most
     if not short and (size := len(cbor.dumps(identity))) > MAX_ID:
         raise Unsyncable("_id", f"it has {size:,} bytes in Ditto, which takes {MAX_ID}")
-    return identity
+
+
+def require_size(document: Document) -> None:
+    """Raise Unsyncable for a document, as Ditto stores it, that is too large for Ditto."""
+    if len(bson.encode(document)) > _FITS and (size := stored_size(document)) > MAX_DOCUMENT:
+        raise Unsyncable("", f"the document has {size:,} bytes as Ditto counts them; it takes {MAX_DOCUMENT:,}")
 
 
 def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> Document:
@@ -128,7 +138,7 @@ def _require_id_types(document: Mapping[str, Any], collection: Collection, mappi
     """Raise Unsyncable where what makes the _id is an ObjectId and the schema has none there, or the reverse."""
     for name in mapping.fields or ("_id",):
         if (type(document[name]) is ObjectId) != (name in _object_ids(collection)):
-            raise Unsyncable(name, f"a {_named(document[name])} is not what the schema has; it could not come back")
+            raise Unsyncable(name, f"a {type_name(document[name])} is not what the schema has; it could not come back")
 
 
 def stored_size(document: Mapping[str, Any]) -> int:
@@ -175,8 +185,8 @@ def _id_part(document: Mapping[str, Any], name: str) -> Any:
     if name not in document:
         raise Unsyncable(name, "it is missing, and makes the _id")
     value = document[name]
-    if type(value) not in _ID_TYPES:
-        raise Unsyncable(name, f"a {_named(value)} makes no _id")
+    if type(value) not in ID_TYPES:
+        raise Unsyncable(name, f"a {type_name(value)} makes no _id")
     return _value(value, name, 0)
 
 
@@ -189,10 +199,11 @@ def _value(value: Any, name: str, depth: int) -> Any:
 
 
 def _refused(value: Any, _: int) -> Any:
-    raise Unsyncable("", f"a {_named(value)} does not cross")
+    raise Unsyncable("", f"a {type_name(value)} does not cross")
 
 
-def _named(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """Return the name of a value's BSON type, for messages."""
     return "Binary" if isinstance(value, bytes) else type(value).__name__
 
 
@@ -200,7 +211,8 @@ def _same(value: Any, _: int) -> Any:
     return value
 
 
-def _string(value: str, _: int) -> str:
+def require_text(value: str) -> str:
+    """Return the text; raise Unsyncable unless it can be written in UTF-8."""
     if not value.isascii():
         try:
             value.encode()
@@ -209,7 +221,8 @@ def _string(value: str, _: int) -> str:
     return value
 
 
-def _integer(value: int, _: int) -> int:
+def require_integer(value: int) -> int:
+    """Return the integer; raise Unsyncable if it is beyond 64 bits."""
     if not -_INT64 <= value < _INT64:
         raise Unsyncable("", "an integer beyond 64 bits")
     return int(value)
@@ -236,48 +249,44 @@ def _raw_date(value: DatetimeMS, depth: int) -> str:
         raise Unsyncable("", "a date outside the years 1 to 9999") from None
 
 
-def _text(value: ObjectId | Decimal128, _: int) -> str:
-    return str(value)
-
-
 def _object(value: Mapping[str, Any], depth: int) -> Document:
-    _require_depth(depth)
+    require_depth(depth)
     made = {}
     for name, inner in value.items():
         if type(name) is not str or not name.isidentifier():
-            _require_name(name)
+            require_name(name)
         made[name] = _value(inner, name, depth + 1)
     return made
 
 
 def _array(value: list[Any], depth: int) -> list[Any]:
-    _require_depth(depth)
+    require_depth(depth)
     return [_value(inner, str(position), depth + 1) for position, inner in enumerate(value)]
 
 
-def _require_depth(depth: int) -> None:
+def require_depth(depth: int) -> None:
+    """Raise Unsyncable for what is nested deeper than Ditto takes."""
     if depth > MAX_DEPTH:
         raise Unsyncable("", f"nested more than {MAX_DEPTH} levels deep")
 
 
-def _require_name(name: object) -> None:
+def require_name(name: object) -> None:
+    """Raise Unsyncable for the name of a field that MongoDB or Ditto does not take."""
     if type(name) is not str:
         raise Unsyncable("", f"the name {name!r} is no text")
     if "\0" in name:
         raise Unsyncable("", f"the name {name[:40]!r} holds NUL, which MongoDB takes in none")
-    _string(name, 0)
+    require_text(name)
 
 
-_ID_TYPES: Final = frozenset({str, int, bool, Int64, ObjectId})
+ID_TYPES: Final = frozenset({str, int, bool, Int64, ObjectId})
 _CONVERT: Final[Mapping[type, Callable[[Any, int], Any]]] = {
-    str: _string,
+    str: lambda value, _: require_text(value),
     bool: _same,
     NoneType: _same,
-    int: _integer,
-    Int64: _integer,
+    **dict.fromkeys((int, Int64), lambda value, _: require_integer(value)),
     float: _double,
-    ObjectId: _text,
-    Decimal128: _text,
+    **dict.fromkeys((ObjectId, Decimal128), lambda value, _: str(value)),
     datetime: _date,
     DatetimeMS: _raw_date,
     dict: _object,

@@ -17,8 +17,9 @@ from conformance.ditto.subscriptions import Subscriptions, load_subscriptions
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.run.session import Project
+from edge.bridge.synced_collection import Synced
 from edge.store.store import Store
-from edge.values import ditto_id, to_ditto
+from edge.values import ditto_id
 from generator.columns.plan import Plan
 
 Document = dict[str, Any]
@@ -120,14 +121,16 @@ def edge_of(project: Project, directory: Path) -> Iterator[Edge]:
     model = project.model
     try:
         permissions, subscriptions = load_permissions(model), load_subscriptions(model)
-        mappings = load_connector(model).mappings
+        config = load_connector(model)
         store = Remembering.open(directory)
     except ConfigurationError as error:
         pytest.skip(f"told by the rules of the families sync and permissions: {error}")
     except TargetError as error:
         pytest.skip(str(error))
     documents = dataset(project, permissions.users.collection)
+    mappings, modes = config.mappings, {entry.name: entry.mode for entry in config.collections}
     with store:
         for name, mapping in mappings.items():
-            store.insert(name, (to_ditto(document, model[name], mapping) for document in documents[name]))
+            synced = Synced(model[name], mapping, mode=modes[name])
+            store.insert(name, map(synced.to_ditto, documents[name]))
         yield Edge(store, model, mappings, documents, permissions, subscriptions)

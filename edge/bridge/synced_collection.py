@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from conformance.ditto.connector import CONNECTOR_FILE, ConnectorConfig, require_workable, shown
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located
 from conformance.model.collection import Collection, IdMapping, Model
+from edge import ejson
 from edge.values import Unsyncable, to_ditto, to_mongo
 
 Document = dict[str, Any]
@@ -25,6 +26,8 @@ class Synced:
     mapping: IdMapping
     #: Whether the documents that exist already are copied; None: as the settings of all collections say.
     initial_sync: bool | None = None
+    #: How Ditto holds BSON's types: as its own values or text (see values), or as Extended JSON (see ejson).
+    mode: Literal["native", "ejson"] = "native"
 
     @property
     def name(self) -> str:
@@ -37,6 +40,8 @@ class Synced:
 
     def to_ditto(self, document: Mapping[str, Any]) -> Document:
         """A MongoDB document as the store holds it; Unsyncable when it cannot cross."""
+        if self.mode == "ejson":
+            return ejson.to_ditto(document, self.mapping)
         return to_ditto(document, self.collection, self.mapping)
 
     def crossing(self, document: Mapping[str, Any]) -> Crossing:
@@ -48,7 +53,13 @@ class Synced:
 
     def to_mongo(self, document: Mapping[str, Any]) -> Document:
         """A store's document as MongoDB holds it; Unsyncable when it cannot cross."""
+        if self.mode == "ejson":
+            return ejson.to_mongo(document, self.collection, self.mapping)
         return to_mongo(document, self.collection, self.mapping)
+
+    def is_value(self, item: Any) -> bool:
+        """Return whether an object of a store's document stands for one value of MongoDB's."""
+        return self.mode == "ejson" and ejson.is_value(item)
 
     def identify(self, document: Mapping[str, Any]) -> Document:
         """The MongoDB query that finds the document of a store's document."""
@@ -67,7 +78,7 @@ def synced_collections(model: Model, config: ConnectorConfig) -> dict[str, Synce
     _require_supported(model, config)
     entries = {each.name: each for each in config.collections}
     return {
-        each.name: Synced(each, config.mappings[each.name], entries[each.name].initial_sync)
+        each.name: Synced(each, config.mappings[each.name], entries[each.name].initial_sync, entries[each.name].mode)
         for each in model
         if each.name in config.mappings
     }
@@ -76,17 +87,17 @@ def synced_collections(model: Model, config: ConnectorConfig) -> dict[str, Synce
 def _require_supported(model: Model, config: ConnectorConfig) -> None:
     """Raise ConfigurationError for a setting of one collection that Ditto's connector has and the bridge has not.
 
-    A store has one strict mode, and the bridge converts values as mode native does.
+    A store has one strict mode, and mode ejson is without it.
     """
     common = config.settings.strict_mode
     for position, entry in enumerate(config.collections):
         if not entry.sync_enabled:
             continue
         where = located(model.config(CONNECTOR_FILE), ("collections", position, "mode"))
-        if entry.mode != "native":
+        if entry.mode == "ejson" and common:
             raise ConfigurationError(
-                f"{where}: {entry.name} has mode {entry.mode}; the bridge supports native only;"
-                " use Ditto's connector, or write mode: native"
+                f"{where}: {entry.name} has mode ejson, which is without strict mode, and the bridge uses one for all"
+                " collections; write strict_mode: false under settings, or use Ditto's connector"
             )
         where = located(model.config(CONNECTOR_FILE), ("collections", position, "strict_mode"))
         if entry.strict_mode not in (None, common):

@@ -106,7 +106,7 @@ class Planning:
         arrived: dict[Path, Any] = {}
         wanted: dict[Path, Any] = {}
         conflicts = 0
-        for path, value in diff(base, document, maps=self._maps).items():
+        for path, value in diff(base, document, maps=self._maps, whole=self._synced.is_value).items():
             there = value_at(held, path)
             if same(there, value):
                 arrived[path] = value

@@ -451,7 +451,6 @@ def test_wrong_setting_of_an_entry_is_one_line(tmp_path: Path, added: str, says:
 @pytest.mark.parametrize(
     ("added", "says"),
     [
-        ("mode: ejson", "orders has mode ejson; the bridge supports native only; use Ditto's connector, or write"),
         ("strict_mode: true", "orders has strict_mode true; the bridge uses that of settings for all collections"),
     ],
 )
