@@ -13,7 +13,12 @@ from conformance.results import Outcome, Sample
 def unreadable(
     context: Context, rules: Sequence[Rule], file: str, error: ConfigurationError, told_by: str
 ) -> Mapping[str, Outcome]:
-    """Outcomes when a file (``config/…``) cannot be read: the rule ``told_by`` says so, the others point to it."""
+    """Outcomes when a file (``config/…``) cannot be read: the rule ``told_by`` says so, the others point to it.
+
+    A model without synced collections needs no such file; the rules are skipped then.
+    """
+    if not any(collection.synced for collection in context.model) and not (context.model.root / file).exists():
+        return {rule.id: skipped(f"no collection is synced, so {file} is not needed") for rule in rules}
     what = str(error).removeprefix(f"{context.model.root / file}")
     why = re.sub(r"^:(\d+): ", r"line \1: ", what).removeprefix(": ")
     found = listed(context, 1, [Sample(why, ref=file)])

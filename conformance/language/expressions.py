@@ -29,7 +29,7 @@ def typed(path: str, kind: Kind) -> Expression:
     """Whether the value has the BSON type of the kind."""
     if kind in NUMERIC:
         return {"$isNumber": path}
-    if kind == "scalar":  # one of several types, which the documents family tells apart
+    if kind in ("scalar", "bson"):  # one of several types, which the documents family tells apart
         return {"$gt": [path, None]}
     return {"$eq": [{"$type": path}, _BSON.get(kind, "string")]}
 

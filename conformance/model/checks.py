@@ -63,7 +63,7 @@ def _time_stamp(collection: Collection, where: str, name: str) -> Iterator[Probl
 
 def _identity(_: Model, collection: Collection) -> Iterator[Problem]:
     identity = collection.field("_id")
-    if identity.kind not in _ID_KINDS:
+    if identity.kind not in _ID_KINDS and (collection.synced or identity.kind != "bson"):
         yield "properties/_id", f"_id is a {identity.kind}; devices take a string, an integer or an ObjectId"
     if collection.id_field is not None:
         if not collection.has(collection.id_field):

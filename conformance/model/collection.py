@@ -156,6 +156,11 @@ class Collection:
         single = tuple((field.name,) for field in self.fields if "x-unique" in field.schema)
         return single + tuple(tuple(group) for group in self.schema.get("x-unique", ()))
 
+    @property
+    def open(self) -> bool:
+        """True when documents may have fields that the schema does not define."""
+        return bool(self.schema["additionalProperties"])
+
     def walk(self) -> Iterator[Field]:
         """Every field, nested ones included."""
         for field in self.fields:

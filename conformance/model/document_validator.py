@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from bson import Code, ObjectId
+from bson import Code
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
@@ -23,7 +23,7 @@ from conformance.model.kinds import (
     is_uuid4,
     portable_pattern,
 )
-from conformance.text.rendering import named, shorten
+from conformance.text.rendering import bson_type, named, shorten
 
 if TYPE_CHECKING:
     from conformance.model.collection import Collection
@@ -94,6 +94,9 @@ def _limit(error: ValidationError) -> str:
     if keyword == "type":
         names = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
         return " or ".join(_BSON_TYPES.get(str(name), str(name)) for name in names)
+    if keyword == "x-bson":
+        wanted = error.validator_value
+        return wanted if isinstance(wanted, str) else " or ".join(map(str, wanted))  # type: ignore[arg-type]
     return "" if keyword.startswith("x-") else shorten(error.validator_value, 80)
 
 
@@ -122,7 +125,7 @@ _MEANING: Final[dict[str, str]] = {
     "x-money": "is not a number of whole cents",
     "x-timestamp": "is not a valid UTC time in the form YYYY-MM-DDTHH:MM:SSZ",
     "x-uuid": "is not a UUID of version 4",
-    "x-bson": "is not an ObjectId",
+    "x-bson": "is not of type",
 }
 
 Errors = Iterator[ValidationError]
@@ -134,6 +137,11 @@ def _holds(test: Callable[[object], bool], keyword: str) -> Callable[..., Errors
             yield ValidationError(f"{instance!r} breaks {keyword}")
 
     return check
+
+
+def _bson(_validator: object, wanted: str | list[str], instance: object, _schema: object) -> Errors:
+    if bson_type(instance) not in ([wanted] if isinstance(wanted, str) else wanted):
+        yield ValidationError(f"{instance!r} breaks x-bson")
 
 
 def _required(_validator: object, names: list[str], instance: object, _schema: object) -> Errors:
@@ -189,7 +197,7 @@ _DialectValidator = extend(  # type: ignore[no-untyped-call]
         "x-money": _holds(is_money, "x-money"),
         "x-timestamp": _holds(is_timestamp, "x-timestamp"),
         "x-uuid": _holds(is_uuid4, "x-uuid"),
-        "x-bson": _holds(lambda value: isinstance(value, ObjectId), "x-bson"),
+        "x-bson": _bson,
     },
     type_checker=_TYPES,
 )

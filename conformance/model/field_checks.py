@@ -26,6 +26,7 @@ _BOUNDS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusive
 _TEXT: Final = frozenset({"minLength", "maxLength", "pattern"})
 _SAYS: Final[Mapping[Kind, frozenset[str]]] = {
     "objectid": frozenset(),
+    "bson": frozenset(),
     "uuid": frozenset(),
     "timestamp": frozenset(),
     "money": _BOUNDS,
@@ -73,10 +74,8 @@ def check_values(_: Model, collection: Collection) -> Iterator[Problem]:
                 if reason := slow(pattern, None):
                     yield f"{where}/patternProperties/{pattern}", reason
                 yield from _inner(inner, f"{where}/patternProperties/{pattern}", _IN_DICTIONARY)
-        if field.name != "_id" and field.kind == "objectid" and collection.synced:
-            yield where, "an ObjectId reaches devices as a string; keep it in _id only, or use a string"
         if field.kind == "vector" and collection.synced:
-            yield where, "an array does not merge on devices; use a MAP or a collection of its own, or do not sync"
+            yield where, "a vector is too large for devices; leave the collection unsynced"
         if "x-unique" in schema and field.kind not in UNIQUE_KINDS:
             yield f"{where}/x-unique", f"a {field.kind} cannot be unique; use a string, integer or UUID"
         if "." in field.path and "x-unique" in schema:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeGuard
 
 Kind = Literal[
     "objectid",
+    "bson",
     "uuid",
     "timestamp",
     "money",
@@ -54,6 +55,8 @@ _UUID4 = re.compile(UUID4_PATTERN)
 
 def kind_of(schema: Mapping[str, Any]) -> Kind:
     """The kind of a field, from its JSON Schema (already accepted by the vocabulary)."""
+    if isinstance(schema.get("x-bson"), list):
+        return "bson"
     for keyword, kind in _MARKED.items():
         if keyword in schema:
             return kind

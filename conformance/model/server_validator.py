@@ -108,7 +108,9 @@ def _whole_cents(path: str) -> Query:
 
 
 def _object(schema: Mapping[str, Any]) -> Query:
-    translated: Query = {"bsonType": "object", "additionalProperties": False}
+    translated: Query = {"bsonType": "object"}
+    if not schema["additionalProperties"]:
+        translated["additionalProperties"] = False
     if "properties" in schema:
         translated["properties"] = {name: _value(sub) for name, sub in schema["properties"].items()}
     if schema.get("required"):
@@ -124,7 +126,7 @@ def _value(schema: Mapping[str, Any]) -> Query:
     """One value's schema, by its JSON type."""
     declared = schema.get("type")
     if "x-bson" in schema:
-        return {"bsonType": "objectId"}
+        return {"bsonType": schema["x-bson"]}
     if declared == "object":
         return _object(schema)
     if declared == "array":

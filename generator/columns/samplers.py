@@ -7,12 +7,13 @@ into the values that documents hold.
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
-from bson import ObjectId
+from bson import Decimal128, Int64, ObjectId, Regex, Timestamp
 
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Field
@@ -120,6 +121,32 @@ def uniform(low: float, high: float, n: int, rng: Rng) -> Array:
     return np.clip(2 * rng.uniform(low / 2, high / 2, n), low, high)
 
 
+def _bson(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    """Values of the types, each as often as the others."""
+    types = schema["x-bson"]
+    chosen, numbers = rng.integers(0, len(types), n).tolist(), rng.integers(0, 2**31, n).tolist()
+    return _objects([_OF_TYPE[types[which]](number) for which, number in zip(chosen, numbers, strict=True)])
+
+
+#: A value of each BSON type, made of a number.
+_OF_TYPE: Final[Mapping[str, Callable[[int], Any]]] = {
+    "null": lambda _: None,
+    "bool": lambda number: number % 2 == 0,
+    "int": int,
+    "long": Int64,
+    "double": lambda number: number / 7,
+    "decimal": lambda number: Decimal128(f"{number // 100}.{number % 100:02}"),
+    "string": str,
+    "objectId": lambda number: ObjectId(number.to_bytes(12, "big")),
+    "date": lambda number: dt.datetime.fromtimestamp(number, dt.UTC),
+    "timestamp": lambda number: Timestamp(number, 1),
+    "binData": lambda number: number.to_bytes(4, "big"),
+    "regex": lambda number: Regex(f"^{number}"),
+    "array": lambda number: [number, str(number)],
+    "object": lambda number: {"number": number, "text": str(number)},
+}
+
+
 def _booleans(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
     return rng.random(n) < 0.5
 
@@ -180,6 +207,7 @@ def _vectors(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
 
 SAMPLERS: Final[Mapping[Kind, Sampler]] = {
     "objectid": _objectids,
+    "bson": _bson,
     "uuid": _uuids,
     "timestamp": _timestamps,
     "money": _money,

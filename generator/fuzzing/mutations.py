@@ -19,7 +19,7 @@ from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Rege
 from conformance.model.collection import Collection, Field
 from conformance.model.document_validator import Breach
 from conformance.model.kinds import MAX_INTEGER, Kind, kind_of
-from conformance.text.rendering import shorten
+from conformance.text.rendering import bson_type, shorten
 from generator.fuzzing.edits import constant, replaced, with_field, without_field
 from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS
 
@@ -53,7 +53,7 @@ def _object(schema: Schema, fields: Iterable[Field], old: Document) -> Iterator[
     """A document or a MAP with fixed keys: one missing, one too many, or one of them broken."""
     for name in schema.get("required", ()):
         yield (name,), "required", "is missing", without_field(old, name)
-    for name in _EXTRA:
+    for name in () if schema["additionalProperties"] else _EXTRA:
         yield (name,), "additionalProperties", "is not in the schema", with_field(old, name, lambda: 1)
     for field in fields:
         if field.name in old:
@@ -63,12 +63,12 @@ def _object(schema: Schema, fields: Iterable[Field], old: Document) -> Iterator[
 
 def _value(field: Field, old: Any) -> Iterator[Broken]:
     if field.kind == "map":
-        return chain(_wrong_types("map", field.schema), _object(field.schema, field.children, old))
+        return chain(_wrong_types(field.schema), _object(field.schema, field.children, old))
     return _broken(field.kind, field.schema, old)
 
 
 def _broken(kind: Kind, schema: Schema, old: Any) -> Iterator[Broken]:
-    return chain(_wrong_types(kind, schema), _BREAKERS[kind](schema, old))
+    return chain(_wrong_types(schema), _BREAKERS[kind](schema, old))
 
 
 def _dictionary(schema: Schema, old: Document) -> Iterator[Broken]:
@@ -153,9 +153,11 @@ _JSON_TYPES: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def _wrong_types(kind: Kind, schema: Schema) -> Iterator[Broken]:
-    if kind == "objectid":
-        return (_itself("x-bson", value) for name, value in _OF_TYPE if name != "objectId")
+def _wrong_types(schema: Schema) -> Iterator[Broken]:
+    if "x-bson" in schema:
+        wanted = schema["x-bson"]
+        allowed = {wanted} if isinstance(wanted, str) else set(wanted)
+        return (_itself("x-bson", value) for _, value in _OF_TYPE if bson_type(value) not in allowed)
     declared = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     taken = frozenset[str]().union(*(_JSON_TYPES[name] for name in declared))
     return (_itself("type", value) for name, value in _OF_TYPE if name not in taken)
@@ -276,6 +278,7 @@ def _scalar(schema: Schema, old: Any) -> Iterator[Broken]:
 
 _BREAKERS: Final[Mapping[Kind, Callable[[Schema, Any], Iterator[Broken]]]] = {
     "objectid": lambda _, __: iter(()),
+    "bson": lambda _, __: iter(()),
     "uuid": _uuid,
     "timestamp": _timestamp,
     "money": _money,

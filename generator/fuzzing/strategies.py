@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from bson import Int64, ObjectId
+from bson import Decimal128, Int64, ObjectId, Regex, Timestamp
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -82,6 +82,33 @@ def _object(fields: Iterable[Field]) -> SearchStrategy[Document]:
 
 def _objectids(_: Mapping[str, Any]) -> Strategy:
     return st.binary(min_size=12, max_size=12).map(ObjectId)
+
+
+_TEXTS: Final = st.text(max_size=8)
+_SMALL: Final = st.none() | st.booleans() | st.integers(-(2**31), 2**31 - 1) | _TEXTS
+#: The values of each BSON type.
+_OF_TYPE: Final[Mapping[str, Strategy]] = {
+    "null": st.none(),
+    "bool": st.booleans(),
+    "int": st.integers(-(2**31), 2**31 - 1),
+    "long": st.integers(-(2**63), 2**63 - 1).map(Int64),
+    "double": st.floats(allow_nan=False),
+    "decimal": st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**9), max_value=10**9).map(
+        Decimal128
+    ),
+    "string": _TEXTS,
+    "objectId": st.binary(min_size=12, max_size=12).map(ObjectId),
+    "date": st.integers(FIRST_SECOND, LAST_SECOND).map(lambda second: dt.datetime.fromtimestamp(second, dt.UTC)),
+    "timestamp": st.builds(Timestamp, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
+    "binData": st.binary(max_size=16),
+    "regex": st.sampled_from(("^a", "b+")).map(Regex),
+    "array": st.lists(_SMALL, max_size=3),
+    "object": st.dictionaries(st.from_regex("[a-z]{1,5}", fullmatch=True), _SMALL, max_size=3),
+}
+
+
+def _bson(schema: Mapping[str, Any]) -> Strategy:
+    return st.one_of(*(_OF_TYPE[name] for name in schema["x-bson"]))
 
 
 def _uuids(_: Mapping[str, Any]) -> Strategy:
@@ -163,6 +190,7 @@ def _vectors(schema: Mapping[str, Any]) -> Strategy:
 
 STRATEGIES: Final[Mapping[Kind, Callable[[Mapping[str, Any]], Strategy]]] = {
     "objectid": _objectids,
+    "bson": _bson,
     "uuid": _uuids,
     "timestamp": _timestamps,
     "money": _money,

@@ -40,9 +40,13 @@ from tests.profiles import examples
 
 pytestmark = pytest.mark.slow
 
+BSON_TYPES = ("null", "bool", "int", "long", "double", "decimal", "string", "objectId", "date", "timestamp", "binData",
+              "regex", "array", "object")  # fmt: skip
 #: Small made-up fields of every kind but map, with the bounds that kind knows.
 FIELDS: dict[str, dict[str, Any]] = {
     "objectid": {"x-bson": "objectId"},
+    "bson of every type": {"x-bson": [*BSON_TYPES]},
+    "bson or null": {"x-bson": ["string", "null"]},
     "uuid": {"type": "string", "x-uuid": 4},
     "timestamp": {"type": "string", "x-timestamp": True},
     "money": {"type": "number", "x-money": True},

@@ -36,6 +36,9 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 mend=f"Correct {field.name} in the documents; `zava provision` installs the validator that rejects new"
                 " ones.",
             )
+        if collection.open:
+            yield from texts.rules(collection, subjects)
+            continue
         yield Rule(
             id=f"documents.{collection.name}.extra-fields",
             title=f"{collection.title}: every field is defined in the schema",
@@ -57,6 +60,8 @@ def describe(field: Field) -> str:
     text = _NAMES[field.kind]
     if field.kind == "enum":
         text = "one of " + ", ".join(map(str, schema["enum"]))
+    if field.kind == "bson":
+        text = " or ".join(schema["x-bson"])
     if field.kind == "vector":
         text = f"an array of {schema['minItems']} numbers"
     limits = [*_length(schema), *(f"{word} {schema[key]}" for key, word in _LIMITS.items() if key in schema)]
@@ -87,6 +92,7 @@ _NAMES = {
     "boolean": "a boolean",
     "enum": "",
     "vector": "",
+    "bson": "",
 }
 _LIMITS = {
     "minimum": "at least",

@@ -1,7 +1,8 @@
 """Family crdt: the shapes that merge on devices without loss.
 
-A document that meets its schema cannot break the structural rules: the vocabulary has no null, no open object and no
-array in a synced collection. So only documents that do not meet it are read and walked here.
+A document that meets its schema can break the structural rules only where the schema is loose: at a field of several
+BSON types (`x-bson`), an ObjectId outside _id, or in an open document or MAP. So only documents that do not meet their
+schema are read and walked here, and those with such a value; of an open collection all are.
 """
 
 from __future__ import annotations
@@ -46,13 +47,29 @@ def _structure(collection: Collection) -> Iterator[Rule]:
         maps = [field for field in collection.walk() if field.kind in ("map", "dictionary")]
         if subject == "maps" and not maps:
             continue
+        loose = _loose(collection, _SUSPECT.get(subject, frozenset()))
+        screen = {"$or": [unfit, *loose]} if loose else unfit
         yield Rule(
             id=f"crdt.{collection.name}.{subject}",
             title=f"{collection.title}: {title}",
-            check=DocumentTest(collection.name, screen=unfit, why=_first(find, collection)),
+            check=DocumentTest(collection.name, screen=screen, why=_first(find, collection)),
             why=why,
             mend=mend,
         )
+
+
+def _loose(collection: Collection, suspect: frozenset[str]) -> list[dict[str, Any]]:
+    """Queries for documents that meet the schema and may hold one of the ``suspect`` BSON types, or anything."""
+    if collection.open or any(field.schema.get("additionalProperties") for field in collection.walk()):
+        return [{}]
+    queries = []
+    for field in collection.walk():
+        declared = field.schema.get("x-bson", ())
+        types = [declared] if isinstance(declared, str) else declared
+        wanted = [name for name in types if name in suspect | _CONTAINERS]
+        if wanted and field.path != "_id":
+            queries.append({field.path: {"$type": wanted}})
+    return queries
 
 
 def _first(find: Callable[[Collection, Document], Iterator[str]], collection: Collection) -> Callable[..., str | None]:
@@ -84,7 +101,8 @@ def _maps(collection: Collection, document: Document) -> Iterator[str]:
             yield f"{field.path} is {shorten(value)}, not a MAP"
         elif field.kind == "map":
             missing = [child.name for child in field.children if child.required and child.name not in value]
-            extra = sorted(value.keys() - {child.name for child in field.children})
+            is_open = field.schema["additionalProperties"]
+            extra = [] if is_open else sorted(value.keys() - {child.name for child in field.children})
             if missing or extra:
                 lacks, has = (shorten(names, 200) if names else "nothing" for names in (missing, extra))
                 yield f"{field.path} lacks {lacks} and has {has} besides"
@@ -118,6 +136,13 @@ def _depth(_: Collection, document: Document) -> Iterator[str]:
 
 
 _ABSENT: Final = object()
+#: Types whose content the schema does not describe.
+_CONTAINERS: Final = frozenset({"array", "object"})
+#: By subject, the BSON types that break it.
+_SUSPECT: Final[Mapping[str, frozenset[str]]] = {
+    "nulls": frozenset({"null"}),
+    "types": frozenset({"long", "double", "decimal", "objectId", "date", "timestamp", "binData", "regex"}),
+}
 #: Kinds whose values are never longer than this many bytes.
 _SHORT_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "integer", "boolean"})
 _SHORT: Final = 36

@@ -18,6 +18,9 @@ _KINDS: dict[str, st.SearchStrategy[Schema]] = {
         lambda pattern: {"type": "string", "pattern": pattern}
     ),
     "flag": st.just({"type": "boolean"}),
+    "anything": st.sampled_from([["bool", "string"], ["int", "object"], ["double"]]).map(
+        lambda types: {"x-bson": types}
+    ),
     "count": st.tuples(st.integers(-50, 50), st.integers(0, 1000)).map(
         lambda pair: {"type": "integer", "minimum": pair[0], "maximum": pair[0] + pair[1]}
     ),
@@ -130,7 +133,7 @@ def _syncs(key: str) -> st.SearchStrategy[Schema]:
 SPOILERS: dict[str, Any] = {
     "an unknown keyword": lambda schema: schema.update({"x-colour": "red"}),
     "an unknown keyword of a field": lambda schema: schema["properties"]["_id"].update(format="uuid"),
-    "an open document": lambda schema: schema.update(additionalProperties=True),
+    "a document that is neither open nor closed": lambda schema: schema.update(additionalProperties={}),
     "a null": lambda schema: schema["properties"].update(spoilt={"type": ["string", "null"]}),
     "a reference to nowhere": lambda schema: schema["properties"].update(
         spoilt={"type": "string", "x-reference": "atlantis.key"}
