@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "conform": ("zava.verdict.conform", "The whole job: generate, provision, check, report."),
     "validate": ("zava.verdict.validate", "Run the rules and print the verdict."),
     "inspect": ("zava.verdict.inspect", "Inspect any database, without a model."),
+    "infer": ("zava.verdict.infer", "Draft a model from a database."),
     "merge": ("zava.verdict.validate", "Put the parts of validate --partition together."),
     "init": ("zava.starter.init", "Write a model to start from."),
     "generate": ("zava.data.generate", "Fill the target with the whole dataset."),

@@ -31,6 +31,17 @@ def collection_findings(database: Database[dict[str, Any]], collection: LiveColl
     if not has_documents(collection):
         return
     yield _images(collection)
+    yield _judged(
+        collection.name,
+        "validators",
+        "present",
+        "The server refuses documents of another shape",
+        "warning",
+        None if collection.validator else "the server has no validator",
+        "any client, and any device, can write a document that the others cannot read.",
+        "Write a schema (zava infer drafts it), then install its validator with zava provision.",
+        words="the collection has no validator",
+    )
     collation = collection.collation
     yield _judged(
         collection.name,

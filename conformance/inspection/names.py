@@ -28,6 +28,9 @@ _PERSONAL_PAIRS: Final = _pairs("e_mail first_name last_name full_name customer_
 _SECRET: Final = _set("password passwd pwd passphrase secret cvv cvc")
 _SECRET_PAIRS: Final = _pairs("api_key private_key access_token refresh_token auth_token session_token card_number")
 _FLAGS: Final = _pairs("deleted is_deleted soft_deleted archived is_archived removed is_removed")
+#: Last words of names whose values are usually unique, and words before them that say otherwise.
+_UNIQUE: Final = _set("name email username login handle")
+_SHARED: Final = _set("first last middle full family given customer")
 #: Relations of a document to others of its own collection.
 _SELF: Final = _set("parent parents ancestor ancestors child children manager supervisor reply previous next root")
 
@@ -51,6 +54,12 @@ def reads_as_identity(name: str) -> bool:
 def may_refer(name: str) -> bool:
     """True for names such as ``store_id`` and ``sku``, by which other documents may refer."""
     return bool(_REFERRING & set(words(name)[-1:])) or name == "_id"
+
+
+def reads_as_unique(name: str) -> bool:
+    """True for names such as ``sku``, ``email`` and ``store_name``; not for ``first_name`` and the like."""
+    parts = words(name)
+    return may_refer(name) or (bool(_UNIQUE & set(parts[-1:])) and not _SHARED & set(parts[:-1]))
 
 
 def referred(name: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from conformance.inspection.results import finding, holds, result_id
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.results import Result, Sample
+from conformance.server.metadata import live_indexes
 from conformance.text.rendering import shorten
 
 #: The share of a field's different values that must be there: by name and value, and by value alone.
@@ -71,6 +72,7 @@ def reference_findings(
     by_name = {scan.name: scan for scan in scans}
     for each in candidates:
         yield _judged(database, by_name[each.collection], each)
+        yield _indexed(database, each)
 
 
 def _may_be_child(scan: Scanned, profile: Profile) -> bool:
@@ -173,6 +175,27 @@ def _judged(database: Database[dict[str, Any]], scan: Scanned, each: ReferenceCa
         why="Native and ejson mode: a device that follows the reference finds nothing.",
         fix="Restore the documents referred to, or remove those that refer to them.",
         evidence={**evidence, "dangling": [shorten(value) for value in values]},
+    )
+
+
+def _indexed(database: Database[dict[str, Any]], each: ReferenceCandidate) -> Result:
+    """Whether an index begins with the field: otherwise every look-up of the children reads all of them."""
+    names = ".".join(step[0] for step in each.path if isinstance(step, tuple))
+    identity = result_id("indexes", each.collection, "reference", each.path)
+    title = f"{each.collection}: An index begins with {names}, which refers to {each.target}"
+    if any(index.leads(names) for index in live_indexes(database, each.collection)):
+        return holds(identity, title, "warning", 1)
+    return finding(
+        identity,
+        title,
+        "warning",
+        headline=f"{each.collection}: no index begins with {names}, which refers to {each.target}",
+        examined=1,
+        violations=1,
+        samples=[Sample("no index begins with it", ref=names)],
+        why="Native and ejson mode: devices subscribe by such a field, and the connector and the apps search the whole"
+        " collection each time.",
+        fix=f"Create an index on {names} in MongoDB, and one on devices where they query by it.",
     )
 
 

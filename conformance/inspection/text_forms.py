@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from conformance.model.kinds import is_timestamp
 from conformance.text.credentials import KINDS
 
 #: How a number begins, and most dates.
@@ -32,6 +33,7 @@ DATE: Final = re.compile(
     r"|(?P<dotted>\d{1,2}\.\d{1,2}\.\d{4}(?: \d{1,2}:\d\d(?::\d\d)?)?)"
     r"|(?P<worded>(?:[A-Z][a-z]{2},? )?(?:\d{1,2} [A-Z][a-z]{2,8}|[A-Z][a-z]{2,8} \d{1,2},?) (?:19|20)\d\d(?: .*)?)"
 )
+_LINES: Final = re.compile(r"[\n\r\t]")
 NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})(?:\.\d+)?")
 _CARD: Final = re.compile(r"(?:\d{4}[ -]){3}\d{1,7}|\d{4}[ -]\d{6}[ -]\d{5}|\d{13,19}")
 #: First characters of the prefixes of card schemes.
@@ -53,6 +55,7 @@ class TextForms:
         self.broken = 0
         self.emails = 0
         self.numbers = 0
+        self.several_lines = 0
         self.dates: Counter[str] = Counter()
         self.secrets: Counter[str] = Counter()
 
@@ -65,6 +68,8 @@ class TextForms:
             self.broken += sum(number for text, number in counted.items() if _REPLACED in text)
         if "@" in joined:
             self.emails += sum(n for text, n in counted.items() if "@" in text and EMAIL.fullmatch(text))
+        if "\n" in joined or "\t" in joined or "\r" in joined:
+            self.several_lines += sum(n for text, n in counted.items() if _LINES.search(text))
         digits = [text for text in counted if text[:1] in _DIGITS and len(text) <= _LONGEST_DATE]
         self.numbers += sum(counted[text] for text in digits if NUMBER.fullmatch(text))
         dates = digits
@@ -72,7 +77,9 @@ class TextForms:
             dates = [*digits, *(text for text in counted if text[:1].isalpha() and len(text) <= _LONGEST_DATE)]
         for text in dates:
             if form := DATE.fullmatch(text):
-                self.dates[str(form.lastgroup)] += counted[text]
+                name = str(form.lastgroup)
+                is_day = name != "iso_second" or is_timestamp(text)
+                self.dates[name if is_day else "not_a_day"] += counted[text]
         if longest >= _SHORTEST_SECRET:
             self._count_secrets(counted, joined, digits)
 
@@ -82,6 +89,7 @@ class TextForms:
         self.broken += other.broken
         self.emails += other.emails
         self.numbers += other.numbers
+        self.several_lines += other.several_lines
         self.dates += other.dates
         self.secrets += other.secrets
 

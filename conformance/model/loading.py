@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located, read_json
@@ -16,7 +16,8 @@ from conformance.model.order import parents_first
 from conformance.model.vocabulary import VOCABULARY, misuse
 from conformance.text.masking import remember_secrets
 
-_NAME = re.compile(r"^[a-z][a-z_]*$")
+#: Names of collections that a model takes.
+COLLECTION_NAME: Final = re.compile(r"^[a-z][a-z_]*$")
 
 
 def find_model(start: Path | None = None, *, otherwise: Path | None = None) -> Path:
@@ -50,7 +51,7 @@ def load_model(root: Path) -> Model:
 
 def _load_collection(path: Path) -> Collection:
     name = path.stem
-    if not _NAME.match(name):
+    if not COLLECTION_NAME.match(name):
         raise ConfigurationError(f"{path}: a collection's name is lower-case letters and _; rename the file")
     schema = read_json(path)
     remember_secrets(schema)

@@ -92,3 +92,22 @@ def test_inspection_can_be_interrupted(server: MongoClient[dict[str, Any]], uri:
     server["cli_bank"]["many"].drop()
     assert process.returncode == 130
     assert b"interrupted" in errors and b"Traceback" not in errors
+
+
+def test_infer_writes_a_model_that_validates(uri: str, tmp_path: Path) -> None:
+    done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank")
+    assert done.returncode == 0
+    assert "open questions are in bank/INFERRED.md" in done.stderr
+    assert "bank/schemas/accounts.json written" in done.stdout
+    checked = zava(
+        tmp_path, "--model", "bank", "validate", "--uri", uri, "--only", "documents", MONGODB_DATABASE="cli_bank"
+    )
+    assert (checked.returncode, "CONFORMANT" in checked.stdout) == (0, True)
+    again = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank")
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+
+
+def test_infer_of_an_unknown_synced_collection_is_one_line(uri: str, tmp_path: Path) -> None:
+    done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--sync", "acounts")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "zava: --sync: there is no collection acounts in cli_bank\n"

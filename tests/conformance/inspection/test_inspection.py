@@ -109,7 +109,7 @@ def inspected(request: pytest.FixtureRequest, server: MongoClient[dict[str, Any]
 
 
 #: Findings that every database without a model has.
-COMMON = (".images", ".soft-delete", "._database.")
+COMMON = (".images", ".soft-delete", "._database.", "validators.", "indexes.")
 
 
 def test_every_finding_by_path_and_count(inspected: tuple[str, Inspection]) -> None:

@@ -1,0 +1,116 @@
+"""The schema of a field, drafted from what its values are: as narrow as the data proves, and no narrower."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from conformance.inspection.profile import VALUES, Profile
+from conformance.inspection.samples import shown_path
+
+Schema = dict[str, Any]
+
+#: Names that a schema can define; documents with others are left open.
+NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+#: Types that a schema can name.
+_TYPES: Final = frozenset(
+    {"null", "bool", "int", "long", "double", "decimal", "string", "objectId"}
+    | {"date", "timestamp", "binData", "regex", "array", "object"}
+)
+_NUMBERS: Final = frozenset({"int", "long", "double"})
+_INTEGERS: Final = frozenset({"int", "long"})
+
+
+@dataclass
+class Notes:
+    """What a reader must know of a draft: by path, how the choice came about, and what could not be described."""
+
+    evidence: dict[str, str] = field(default_factory=dict)
+    questions: list[str] = field(default_factory=list)
+
+
+def draft_object(profile: Profile, objects: int, notes: Notes) -> Schema:
+    """The schema of a document or of an object below it; ``objects`` is how many there are."""
+    properties: Schema = {}
+    required, is_open = [], False
+    for name, below in profile.fields.items():
+        drafted = _draft_field(below, notes) if NAME.fullmatch(name) or below.path == (("_id",),) else None
+        if drafted is None:
+            is_open = True
+            notes.questions.append(
+                f"`{shown_path(below.path)}` cannot be described ({_reason(name, below)}); the object is left open."
+            )
+            continue
+        properties[name] = drafted
+        if below.count == objects:
+            required.append(name)
+        share = f"{below.count:,} of {objects:,}" if below.count < objects else f"all {objects:,}"
+        notes.evidence[shown_path(below.path)] = f"in {share}; {_counts(below.types)}"
+    return {"additionalProperties": is_open, "required": required, "properties": properties}
+
+
+def _reason(name: str, profile: Profile) -> str:
+    if not NAME.fullmatch(name):
+        return "its name is not letters, digits and _"
+    return f"it has values of type {', '.join(sorted(set(profile.types) - _TYPES))}"
+
+
+def _counts(types: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in sorted(types.items(), key=lambda item: -item[1]))
+
+
+def _draft_field(profile: Profile, notes: Notes) -> Schema | None:
+    """The schema of one field; None when the vocabulary cannot say it."""
+    types = set(profile.types)
+    if not types <= _TYPES:
+        return None
+    for fits, draft in _DRAFTS:
+        if fits(profile, types):
+            return draft(profile, notes)
+    if "array" in types or (types & {"object"} and profile.fields):
+        notes.questions.append(f"What is below `{shown_path(profile.path)}` is not checked.")
+    return {"x-bson": [*_generous(types)]}
+
+
+def _generous(types: set[str]) -> Iterator[str]:
+    """The types in one order; a double may be written as an integer at any time, so the integers go with it."""
+    if "double" in types:
+        types = types | _INTEGERS
+    if types & _INTEGERS:
+        types = types | _INTEGERS
+    return iter(sorted(types))
+
+
+def _text(profile: Profile, _: Notes) -> Schema:
+    schema: Schema = {"type": "string"}
+    if profile.texts.dates.get("iso_second") == profile.count:
+        return schema | {"x-timestamp": True}
+    return schema | ({"x-multiline": True} if profile.texts.several_lines else {})
+
+
+def _map(profile: Profile, notes: Notes) -> Schema:
+    drafted = draft_object(profile, profile.types["object"], notes)
+    if not drafted["required"]:
+        del drafted["required"]
+    return {"type": "object", "x-crdt": "map", **drafted}
+
+
+def _exact(profile: Profile) -> bool:
+    return not profile.beyond_exact and not profile.not_finite
+
+
+def _describes_map(profile: Profile, types: set[str]) -> bool:
+    names = any(NAME.fullmatch(name) for name in profile.fields)
+    return types == {"object"} and profile.values is None and VALUES not in profile.path and names
+
+
+_DRAFTS: Final = (
+    (lambda _, types: types == {"string"}, _text),
+    (lambda _, types: types == {"bool"}, lambda *_: {"type": "boolean"}),
+    (lambda _, types: types == {"objectId"}, lambda *_: {"x-bson": "objectId"}),
+    (lambda profile, types: types <= _INTEGERS and _exact(profile), lambda *_: {"type": "integer"}),
+    (lambda profile, types: types <= _NUMBERS and _exact(profile), lambda *_: {"type": "number"}),
+    (_describes_map, _map),
+)

@@ -1,0 +1,204 @@
+"""Drafted models: they load, and what validate finds by them is what inspect names; precision and recall."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from conformance.config.settings import Settings
+from conformance.errors import ConfigurationError
+from conformance.inspection.draft import Draft, draft
+from conformance.inspection.draft_files import write_model
+from conformance.inspection.inspection import Inspection, inspect
+from conformance.inspection.names import reads_as_unique
+from conformance.model.collection import Model
+from conformance.model.document_validator import breaches
+from conformance.model.loading import load_model
+from conformance.results import Result
+from conformance.run.runner import Run
+from conformance.run.session import assemble
+from tests.conformance.inspection.databases import ALL, fill
+from tests.conformance.inspection.test_inspection import REFERENCES
+from tests.faults.place import Place
+from tests.judging import context_for
+
+pytestmark = pytest.mark.server
+
+#: Fields that a person would declare unique, besides _id; those of the project's own model are declared there.
+UNIQUE: dict[str, set[tuple[str, str]]] = {
+    "films": {("users", "email"), ("theaters", "theaterId")},
+    "bank": {("customers", "username"), ("customers", "email")},
+    "restaurants": {("restaurants", "restaurant_id")},
+    "kitchen": set(),
+    "stores": {("stores", "code")},
+}
+#: References that no schema can say: into arrays, to the own collection, from a collection with another name, to a
+#: field with duplicates.
+UNSAYABLE = {
+    ("customers", "accounts[]", "accounts.account_id"),
+    ("transactions", "account_id", "accounts.account_id"),
+    ("categories", "parent_id", "categories._id"),
+    ("sale.items", "categoryId", "categories._id"),
+}
+
+
+@pytest.fixture(scope="module", params=[*ALL, "own"])
+def case(
+    request: pytest.FixtureRequest,
+    server: MongoClient[dict[str, Any]],
+    place: Place,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, Database[dict[str, Any]], Inspection, Draft, Path]]:
+    name = request.param
+    database = place.database("tiny") if name == "own" else server[f"drafted_{name}"]
+    if name != "own":
+        server.drop_database(database.name)
+        fill(database, ALL[name]())
+    inspection = inspect(database)
+    drafted = draft(database, inspection, ())
+    folder = tmp_path_factory.mktemp("drafted") / "model"
+    write_model(drafted, folder, database.name)
+    yield name, database, inspection, drafted, folder
+    if name != "own":
+        server.drop_database(database.name)
+
+
+Case = tuple[str, Database[dict[str, Any]], Inspection, Draft, Path]
+
+
+def validated(folder: Path, database: Database[dict[str, Any]]) -> list[Result]:
+    """The results of all rules of the drafted model on the database that it was drafted from."""
+    project = assemble(folder, Settings(mongodb_database=database.name))
+    with Run(project.rules, context_for(project.model, database)) as run:
+        return list(run.results())
+
+
+def named(result: Result, inspection: Inspection, left_out: dict[str, str]) -> bool:
+    """True when an inspection names what a rule found."""
+    found = {each.id for each in inspection.results if each.status in ("failed", "warned")}
+    if result.id == "counts._database.unknown-collections":
+        return {sample.ref for sample in result.samples} <= set(left_out)
+    if result.subject == "definition":  # INFERRED.md asks which is right
+        return bool(inspection.collections[result.collection].validator)
+    if result.id == "permissions._config.file":  # INFERRED.md asks for it
+        return True
+    family, collection, subject = result.family, result.collection, result.subject
+    if family == "references":
+        return f"references.{collection}.candidate:{subject}" in {each.lower() for each in found}
+    if subject == "foreign-keys":
+        return any(each.startswith(f"indexes.{collection}.reference:") for each in found)
+    return result.id in found
+
+
+def test_what_validate_finds_is_what_inspect_names(case: Case) -> None:
+    _, database, inspection, drafted, folder = case
+    results = validated(folder, database)
+    broken = [each for each in results if each.status in ("failed", "warned", "error")]
+    assert [each.id for each in broken if not named(each, inspection, drafted.left_out)] == []
+    assert sum(each.status == "passed" for each in results) > 3 * len(drafted.schemas)
+
+
+def test_every_document_meets_its_drafted_schema(case: Case) -> None:
+    _, database, _, _, folder = case
+    for collection in load_model(folder):
+        for document in database[collection.name].find():
+            assert breaches(collection, document) == []
+
+
+def test_precision_and_recall(case: Case, model: Model, capsys: pytest.CaptureFixture[str]) -> None:
+    name, _, _, drafted, _ = case
+    found = references_of(drafted)
+    wanted = {each for each in declared(model) if name == "own"} or (REFERENCES.get(name, set()) - UNSAYABLE)
+    unique = uniques_of(drafted)
+    wanted_unique = uniques_of_model(model) if name == "own" else UNIQUE[name]
+    flags = {each: schema.get("x-soft-delete") for each, schema in drafted.schemas.items()}
+    wanted_flags = {"deleted"} if name == "own" else {None, "deleted", "isDeleted"}
+    with capsys.disabled():
+        print(f"\n{name}: references {rates(found, wanted)}; unique fields {rates(unique, wanted_unique)}")
+    assert found == wanted
+    assert wanted_unique <= unique
+    assert all(reads_as_unique(field) for _, field in unique)
+    assert set(flags.values()) <= wanted_flags
+    assert name != "own" or set(flags) == set(model.collections)
+
+
+def rates(found: set[Any], wanted: set[Any]) -> str:
+    """Precision and recall in words."""
+    right = len(found & wanted)
+    precision, recall = (f"{right / len(each):.2f}" if each else "1.00" for each in (found, wanted))
+    return f"{right} of {len(wanted)}, precision {precision}, recall {recall}"
+
+
+def references_of(drafted: Draft) -> set[tuple[str, str, str]]:
+    return {
+        (name, field, schema["x-reference"])
+        for name, whole in drafted.schemas.items()
+        for field, schema in whole["properties"].items()
+        if "x-reference" in schema
+    }
+
+
+def declared(model: Model) -> set[tuple[str, str, str]]:
+    return {(e.collection, e.field, f"{e.target}.{e.target_field}") for one in model for e in one.references}
+
+
+def uniques_of(drafted: Draft) -> set[tuple[str, str]]:
+    return {
+        (name, field)
+        for name, whole in drafted.schemas.items()
+        for field, schema in whole["properties"].items()
+        if "x-unique" in schema
+    }
+
+
+def uniques_of_model(model: Model) -> set[tuple[str, str]]:
+    return {(one.name, group[0]) for one in model for group in one.unique if len(group) == 1}
+
+
+def test_draft_of_a_synced_collection_has_a_mapping_and_a_subscription(
+    database: Database[dict[str, Any]], tmp_path: Path
+) -> None:
+    database["orders"].insert_many({"_id": f"o{n}", "order_id": f"o{n}", "deleted": False} for n in range(9))
+    drafted = draft(database, inspect(database), ["orders"])
+    write_model(drafted, tmp_path / "model", database.name)
+    orders = load_model(tmp_path / "model")["orders"]
+    assert orders.id_mapping is not None and orders.id_mapping.fields == ("order_id",)
+    assert (orders.id_field, orders.soft_delete) == ("order_id", "deleted")
+    results = validated(tmp_path / "model", database)
+    assert {each.id for each in results if each.status == "failed" and each.family == "sync"} == set()
+
+
+def test_what_cannot_be_described_is_an_open_question(database: Database[dict[str, Any]], tmp_path: Path) -> None:
+    fill(database, ALL["restaurants"]())
+    database["restaurants"].create_index([("address.coord", "2dsphere")])
+    drafted = draft(database, inspect(database), ())
+    schema = drafted.schemas["restaurants"]
+    assert schema["additionalProperties"] is True
+    assert "type of food" not in schema["properties"]
+    assert schema["properties"]["rating"] == {"x-bson": ["double", "int", "long", "string"]}
+    questions = "\n".join(drafted.notes["restaurants"].questions)
+    assert "its name is not letters, digits and _" in questions
+    assert "address.coord_2dsphere is not in the schema: a model cannot say an index of kind 2dsphere" in questions
+    write_model(drafted, tmp_path / "model", database.name)
+    assert questions.splitlines()[0] in (tmp_path / "model" / "INFERRED.md").read_text(encoding="utf-8")
+
+
+def test_folder_with_a_model_is_left_alone(database: Database[dict[str, Any]], tmp_path: Path) -> None:
+    database["things"].insert_one({"_id": 1, "name": "a"})
+    drafted = draft(database, inspect(database), ())
+    (tmp_path / "schemas").mkdir()
+    with pytest.raises(ConfigurationError, match="has a model already"):
+        write_model(drafted, tmp_path, database.name)
+    assert list((tmp_path / "schemas").iterdir()) == []
+
+
+def test_schemas_are_valid_json_with_one_file_per_collection(case: Case) -> None:
+    *_, drafted, folder = case
+    files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (folder / "schemas").iterdir()}
+    assert files == drafted.schemas

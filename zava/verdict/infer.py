@@ -1,0 +1,64 @@
+"""zava infer: a model drafted from a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conformance.config.environment import ENV_FILE
+from conformance.config.settings import load_settings
+from conformance.connection.database_name import database_of
+from conformance.errors import ConfigurationError
+from conformance.inspection.draft import draft
+from conformance.inspection.draft_files import write_model
+from conformance.inspection.inspection import inspect
+from conformance.server.target import choose, open_target
+from zava.terminal.console import Embedded, notice, progress
+from zava.terminal.parameters import Options
+from zava.verdict.inspect import Collections, DatabaseName, Server, model_folder
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(infer)
+
+
+def infer(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option("--output", help="Folder to write the model into; it must have none.")],
+    uri: Server = None,
+    embedded: Embedded = False,
+    database: DatabaseName = None,
+    collection: Collections = None,
+    sync: Annotated[
+        list[str] | None,
+        typer.Option("--sync", help="Draft this collection as synced (repeatable); default: those with images."),
+    ] = None,
+) -> None:
+    """Draft a model from a database: schemas, connector file, and INFERRED.md with evidence and open questions.
+
+    Reads every document once and writes into DIR only. Then: zava --model DIR validate.
+
+    Example: zava infer mongodb://localhost:27017/shop --output shop --sync orders
+    """
+    options: Options = context.obj
+    root = model_folder(options.model)
+    settings = load_settings(root / ENV_FILE if root else None, mongodb_database=database)
+    choice = choose(settings, uri=uri, embedded=embedded, judging=True)
+    with open_target(root, settings, choice) as server, progress() as bars:
+        target = server.named(database_of(server.client, choice.uri, database, settings.mongodb_database))
+        inspection = inspect(target.database, only=collection or (), expect=bars.expect, on_progress=bars)
+        unknown = [name for name in sync or () if name not in inspection.collections]
+        if unknown:
+            raise ConfigurationError(f"--sync: there is no collection {unknown[0]} in {target.database.name}")
+        drafted = draft(target.database, inspection, sync or ())
+        if not drafted.schemas:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in drafted.left_out.items())
+            raise ConfigurationError(f"no collection of {target.database.name} can be in a model: {reasons}")
+        written = write_model(drafted, folder, target.database.name)
+    for path in written:
+        typer.echo(f"{path} written")
+    questions = sum(len(notes.questions) for notes in drafted.notes.values()) + len(drafted.left_out)
+    notice(f"{questions} open questions are in {folder / 'INFERRED.md'}; then: zava --model {folder} validate")
