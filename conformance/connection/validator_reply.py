@@ -74,13 +74,21 @@ def _alternatives(
     operator: str, inner: Sequence[tuple[str, Reply]], path: str, document: Mapping[str, Any]
 ) -> Iterator[Refusal]:
     """One refusal for forms of which none fits."""
+    if operator == "$or":
+        inner = [(place, part) for place, part in inner if not _is_condition(part)] or inner
     told = dict.fromkeys(one for place, part in inner for one in _read(part, place, document))
-    if len(told) == 1:
+    if len(told) == 1 or len(inner) == 1:
         yield from told
     elif operator == "$or":
         yield Refusal(path, "does not satisfy any of: " + "; ".join(map(str, told)))
     else:
         yield Refusal(path, "does not match any of the allowed forms: " + "; ".join(one.what for one in told))
+
+
+def _is_condition(reply: Reply) -> bool:
+    """Whether an alternative only says for which documents the others need not hold, such as `deleted: true`."""
+    wanted = reply.get("specifiedAs", {})
+    return reply.get("operatorName") == "$eq" and list(wanted.values()) == [{"$eq": True}]
 
 
 def _expression(reply: Reply, document: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -151,6 +159,7 @@ def _limit(words: str) -> Callable[[Any], str]:
 _MEANING: Final[Mapping[str, Callable[[Any], str]]] = {
     "pattern": _limit("does not match"),
     "enum": _limit("is not one of"),
+    "multipleOf": lambda limit: "is not a whole number" if limit == 1 else f"is not a multiple of {shorten(limit)}",
     "minimum": _limit("is below"),
     "maximum": _limit("is above"),
     "exclusiveMinimum": _limit("is not above"),

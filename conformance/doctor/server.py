@@ -14,10 +14,12 @@ from conformance.ditto.connector import UNSYNCED_COLLECTION
 from conformance.doctor.diagnosis import Fault, Skipped, Step, Warned, diagnose
 from conformance.errors import HarnessError
 from conformance.model.collection import Model
+from conformance.rules.ditto.unsynced_documents import ABSENT, UnreadableError, unsynced_documents
 from conformance.rules.server.server_settings import RETENTION, UnknownError
 from conformance.rules.server.streams import CONNECTOR_SINCE
 from conformance.server.provision import require_images
 from conformance.server.target import Choice, Target, open_target, require_data, require_name
+from conformance.text.rendering import shorten
 
 #: What each kind of work requires of the user: actions on every collection of the model.
 _WORK: Final[Mapping[str, Sequence[str]]] = {
@@ -26,6 +28,10 @@ _WORK: Final[Mapping[str, Sequence[str]]] = {
     "provision": ("createCollection", "collMod", "createIndex"),
     "follow changes": ("changeStream",),
 }
+
+
+#: Unsynced documents that the doctor shows, oldest first.
+_SHOWN_UNSYNCED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -142,15 +148,21 @@ def _database(subject: Subject) -> str:
 
 def _unsynced(subject: Subject) -> str:
     """Return that the connector has no unsynced document; each one is missing on devices or in MongoDB."""
-    if UNSYNCED_COLLECTION not in subject.target.database.list_collection_names():
-        raise Skipped(f"there is no collection {UNSYNCED_COLLECTION}; the managed connector makes it")
-    number = subject.target.database[UNSYNCED_COLLECTION].count_documents({})
-    if number:
-        raise Fault(
-            f"{number:,} documents in {UNSYNCED_COLLECTION} did not sync; read the reason in each, correct the document"
-            " or its schema, and let the connector retry"
-        )
-    return f"{UNSYNCED_COLLECTION} is empty"
+    try:
+        found = unsynced_documents(subject.target.database, _SHOWN_UNSYNCED)
+    except UnreadableError as error:
+        raise Skipped(str(error)) from None
+    if found is None:
+        raise Skipped(ABSENT)
+    if not found.number:
+        return f"{UNSYNCED_COLLECTION} is empty"
+    numbers = ", ".join(f"{number:,} of {name}" for name, number in found.by_collection.items())
+    oldest = "; ".join(shorten(sample.why, 200) for sample in found.oldest)
+    raise Fault(
+        f"{found.number:,} documents in {UNSYNCED_COLLECTION} did not sync ({numbers}); the oldest: {oldest}; correct"
+        " the documents, or run `zava provision --validators connector` if a validator refused them, and let the"
+        " connector try again"
+    )
 
 
 def _retention(subject: Subject) -> str:

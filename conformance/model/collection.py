@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from conformance.model.kinds import Kind
+
+#: What a collection's validator lets pass besides documents that meet the schema (validator_profiles.py).
+ValidatorProfile = Literal["strict", "connector"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,12 @@ class Collection:
     def synced(self) -> bool:
         """True when devices hold the collection."""
         return self.id_mapping is not None
+
+    @property
+    def validator_profile(self) -> ValidatorProfile:
+        """The profile of the validator that provisioning sets unless it is told another."""
+        profile: ValidatorProfile = self.schema["x-sync"].get("validator", "connector" if self.synced else "strict")
+        return profile
 
     @property
     def cardinality(self) -> Mapping[str, Any]:

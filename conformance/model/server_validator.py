@@ -25,17 +25,17 @@ from conformance.text.rendering import shorten
 Query = dict[str, Any]
 
 _NUMBER: Final = ["double", "int", "long"]
-_INTEGER: Final = ["int", "long"]
+INTEGER_TYPES: Final = ["int", "long"]
 #: Met by every text that is UTF-8, and by no other: BSON has bytes that no driver can read.
 _READABLE: Final = "^"
 #: Keywords whose list is a set to the server.
-_SETS: Final = frozenset({"required", "enum", "bsonType", "anyOf", "allOf", "$and"})
+_SETS: Final = frozenset({"required", "enum", "bsonType", "anyOf", "allOf", "$and", "$or"})
 _COPIED: Final = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "enum")
 
 
 @cache
 def validator(collection: Collection) -> Query:
-    """The validator that `collMod` is given: every document of the collection meets its schema, and only those."""
+    """Return the strict validator: every document of the collection meets its schema, and only those."""
     return _with_money(_object(collection.schema), [field for field in collection.walk() if field.kind == "money"])
 
 
@@ -148,7 +148,7 @@ def _string(schema: Mapping[str, Any]) -> Query:
 
 
 def _integer(schema: Mapping[str, Any]) -> Query:
-    return {"bsonType": _INTEGER} | _copied(schema) | _bounds(schema, MAX_INTEGER)
+    return {"bsonType": INTEGER_TYPES} | _copied(schema) | _bounds(schema, MAX_INTEGER)
 
 
 def _number(schema: Mapping[str, Any]) -> Query:

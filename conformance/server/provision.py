@@ -17,8 +17,9 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from conformance.connection.collation import SIMPLE_SPEC
 from conformance.errors import TargetError
-from conformance.model.collection import Collection, Model
-from conformance.model.server_validator import difference, validator
+from conformance.model.collection import Collection, Model, ValidatorProfile
+from conformance.model.server_validator import Query, difference
+from conformance.model.validator_profiles import profile_of, provisioned_validator
 from conformance.server.metadata import (
     LiveCollection,
     LiveIndex,
@@ -55,12 +56,18 @@ class Change:
 
 
 def plan(
-    model: Model, database: Database[dict[str, Any]], *, parts: frozenset[str] = PARTS, drop_extra: bool = False
+    model: Model,
+    database: Database[dict[str, Any]],
+    *,
+    parts: frozenset[str] = PARTS,
+    drop_extra: bool = False,
+    validators: ValidatorProfile | None = None,
 ) -> list[Change]:
     """What must be run, collection by collection in the model's order; empty when the database is as wanted.
 
-    Indexes the model does not declare stay unless ``drop_extra``. Raises TargetError when the server is too old for
-    images, when a name is taken by a view, or when the user may not look.
+    Indexes the model does not declare stay unless ``drop_extra``. ``validators`` is the profile of all validators, in
+    place of those that the schemas ask for. Raises TargetError when the server is too old for images, when a name is
+    taken by a view, or when the user may not look.
     """
     try:
         if "images" in parts and any(collection.synced for collection in model):
@@ -70,15 +77,15 @@ def plan(
         for collection in model:
             there = _usable(collection, live.get(collection.name), parts, database.name)
             indexes = live_indexes(database, collection.name) if there and "indexes" in parts else ()
-            changes += _changes(collection, there, indexes, parts, drop_extra)
+            changes += _changes(collection, there, indexes, parts, drop_extra, validators)
     except PyMongoError as error:
         raise _target_error(error, database.name, "read collections and indexes") from error
     return changes
 
 
-def wish(model: Model, *, parts: frozenset[str] = PARTS) -> list[Change]:
+def wish(model: Model, *, parts: frozenset[str] = PARTS, validators: ValidatorProfile | None = None) -> list[Change]:
     """Everything the model wants, as if the database were empty."""
-    return [change for collection in model for change in _changes(collection, None, (), parts, False)]
+    return [change for collection in model for change in _changes(collection, None, (), parts, False, validators)]
 
 
 def apply(
@@ -148,23 +155,25 @@ def _changes(
     indexes: Sequence[LiveIndex],
     parts: frozenset[str],
     drop_extra: bool,
+    validators: ValidatorProfile | None,
 ) -> Iterator[Change]:
+    validator = provisioned_validator(collection, validators)
     if there is None:
-        yield _creation(collection, parts)
+        yield _creation(collection, parts, validator)
     else:
         if "validators" in parts:
-            yield from _validation(collection, there)
+            yield from _validation(collection, there, validator)
         if "images" in parts:
             yield from _images(collection, there)
     if "indexes" in parts:
         yield from _index_changes(collection, indexes, drop_extra)
 
 
-def _creation(collection: Collection, parts: frozenset[str]) -> Change:
+def _creation(collection: Collection, parts: frozenset[str], validator: Query) -> Change:
     options: dict[str, Any] = {}
     parts_in_words = []
     if "validators" in parts:
-        options |= _validation_options(collection)
+        options |= _validation_options(validator)
         parts_in_words.append("validator")
     if "images" in parts:
         # Said also where they stay off: as a script, the command meets collections that have them.
@@ -174,18 +183,19 @@ def _creation(collection: Collection, parts: frozenset[str]) -> Change:
     return Change(collection.name, "collection", what, {"create": collection.name, **options})
 
 
-def _validation(collection: Collection, there: LiveCollection) -> Iterator[Change]:
+def _validation(collection: Collection, there: LiveCollection, validator: Query) -> Iterator[Change]:
     reasons = []
     if not there.validator:
         reasons.append("there is none")
-    elif difference(validator(collection), there.validator):
-        reasons.append("it is not the schema's")
+    elif difference(validator, there.validator):
+        profile = profile_of(collection, there.validator)
+        reasons.append(f"it is that of profile {profile}" if profile else "it is not the schema's")
     if there.level != "strict":
         reasons.append(f"validationLevel is {there.level}, not strict")
     if there.action != "error":
         reasons.append(f"validationAction is {there.action}, not error")
     if reasons:
-        command = {"collMod": collection.name, **_validation_options(collection)}
+        command = {"collMod": collection.name, **_validation_options(validator)}
         yield Change(collection.name, "validator", f"set the validator ({'; '.join(reasons)})", command)
 
 
@@ -196,8 +206,8 @@ def _images(collection: Collection, there: LiveCollection) -> Iterator[Change]:
         yield Change(collection.name, "images", what, command)
 
 
-def _validation_options(collection: Collection) -> dict[str, Any]:
-    return {"validator": validator(collection), "validationLevel": "strict", "validationAction": "error"}
+def _validation_options(validator: Query) -> dict[str, Any]:
+    return {"validator": validator, "validationLevel": "strict", "validationAction": "error"}
 
 
 def _images_options(enabled: bool) -> dict[str, Any]:

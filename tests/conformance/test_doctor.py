@@ -411,11 +411,18 @@ def test_database_that_validate_could_not_use_fails_as_it_does(
 
 def test_unsynced_documents_are_a_finding(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
     mongo[name]["stores"].insert_one({})
-    mongo[name]["__ditto_unsynced_documents"].insert_many([{"reason": "too deep"}, {"reason": "too large"}])
+    mongo[name]["__ditto_unsynced_documents"].insert_many(
+        [
+            {"collection": "orders", "reason": "too deep", "timestamp": "2026-11-02"},
+            {"collection": "stores", "reason": "too large", "timestamp": "2026-11-01"},
+        ]
+    )
     done = examine(workplace, "--uri", uri, env={"MONGODB_DATABASE": name})
     assert done.code == 1
     status, detail = steps(done)["unsynced"]
-    assert (status, detail[:54]) == ("failed", "2 documents in __ditto_unsynced_documents did not sync")
+    assert status == "failed"
+    assert "2 documents in __ditto_unsynced_documents did not sync (1 of orders, 1 of stores)" in detail
+    assert "too large" in detail.split("too deep")[0]
     mongo[name]["__ditto_unsynced_documents"].delete_many({})
     done = examine(workplace, "--uri", uri, env={"MONGODB_DATABASE": name})
     assert (done.code, steps(done)["unsynced"][0]) == (0, "ok")

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from bson import json_util
+
+from conformance.model.collection import Model
+from conformance.model.loading import load_model
+from conformance.model.validator_profiles import provisioned_validator
+from tests.root import ROOT
 
 _NAME: Final = re.compile(r"^\$\$([a-z]+)\.([A-Za-z0-9_.]+)$")
 #: Made here, because written out they would be too long, or look like a credential to a scanner.
@@ -18,7 +24,13 @@ _MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
     "$nested": lambda levels: _nested(levels),
     "$join": lambda *parts: "".join(parts),
     "$upper": str.upper,
+    "$validator": lambda name, profile: provisioned_validator(_model()[name], profile),
 }
+
+
+@cache
+def _model() -> Model:
+    return load_model(ROOT)
 
 
 def _nested(levels: int) -> Any:

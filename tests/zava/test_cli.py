@@ -15,6 +15,7 @@ import pytest
 import typer
 from jsonschema import Draft202012Validator
 from pymongo import MongoClient
+from pymongo.errors import WriteError
 from typer.testing import CliRunner
 
 from conformance.model.loading import load_model
@@ -172,6 +173,29 @@ def test_provision_checks_changes_and_is_idempotent(workplace: Workplace, mongo:
     missing = provision("--check")
     assert missing.code == 1
     assert FIRST in missing.out
+
+
+def test_provision_sets_the_validators_of_the_profile(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
+    def provision(*flags: str) -> Done:
+        return workplace.zava("provision", "--uri", uri, *flags, env={"MONGODB_DATABASE": name})
+
+    assert provision().code == 0
+    orders: Any = {"_id": "order_20240101_000001", "deleted": True}
+    mongo[name].orders.insert_one(orders)
+    assert provision("--validators", "strict").code == 2  # the document above could not be updated any more
+    strict = provision("--validators", "strict", "--accept-violations")
+    assert strict.code == 0
+    assert "orders: set the validator (it is that of profile connector)" in strict.out
+    with pytest.raises(WriteError):
+        mongo[name].orders.insert_one(orders | {"_id": "order_20240101_000002"})
+    assert provision("--validators", "strict", "--check").code == 0
+    assert provision("--check").code == 1
+    assert provision("--validators", "lax").code == 2
+    refused = provision("--users", "--validators", "strict")
+    assert (refused.code, refused.line) == (
+        2,
+        "zava: --validators is about validators, --users about roles; give one of them",
+    )
 
 
 def test_provision_print_js_needs_no_server(workplace: Workplace) -> None:

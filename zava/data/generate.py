@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from conformance.errors import ConfigurationError
 from conformance.extras import require
+from conformance.model.collection import ValidatorProfile
 from conformance.run.session import Project
 from conformance.server import provision as provisioning
 from conformance.server.provision_script import as_mongosh
@@ -22,6 +24,13 @@ from generator.catalogue import held_catalogue
 from generator.columns.plan import Plan
 from zava.servers.users import print_script, provision_users
 from zava.terminal.console import Embedded, Json, Uri, Yes, notice, opened, progress, project_of, show_counts, stderr
+
+
+class Profile(StrEnum):
+    """The profiles of validators, as choices of the command line."""
+
+    STRICT = "strict"
+    CONNECTOR = "connector"
 
 
 def register(app: typer.Typer) -> None:
@@ -100,18 +109,26 @@ def provision(
         bool,
         typer.Option("--accept-violations", help="Install validators that refuse updates of documents that are there."),
     ] = False,
+    validators: Annotated[
+        Profile | None,
+        typer.Option("--validators", help="The profile of all validators; default: x-sync.validator of each schema."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Create collections, validators, indexes and pre/post images; says what it changed, changes nothing twice.
 
     On a named server, it changes nothing while documents exist that a new validator refuses: their updates would fail.
-    With --users it makes the database's roles and users, whose passwords it reads from the environment or asks for.
+    Validators of the profile `connector` also accept what devices write legitimately; those of `strict` accept only
+    what meets the schemas. With --users it makes the database's roles and users, whose passwords it reads from the
+    environment or asks for.
 
     Example: zava provision --check
     """
     project = project_of(context)
-    if users and drop_extra:
-        raise ConfigurationError("--drop-extra is about indexes, --users about roles; give one of them")
+    if users and (drop_extra or validators):
+        option, subject = ("--drop-extra", "indexes") if drop_extra else ("--validators", "validators")
+        raise ConfigurationError(f"{option} is about {subject}, --users about roles; give one of them")
+    profile: ValidatorProfile | None = validators.value if validators else None
     if users and print_js:
         print_script(project)
         return
@@ -120,12 +137,15 @@ def provision(
             made = len(provision_users(project, target, check=check, as_json=as_json))
         _conclude(made, check, as_json)
     if print_js:
-        typer.echo(as_mongosh(provisioning.wish(project.model), project.settings.mongodb_database), nl=False)
+        typer.echo(
+            as_mongosh(provisioning.wish(project.model, validators=profile), project.settings.mongodb_database),
+            nl=False,
+        )
         return
     with opened(project, uri, embedded) as target:
         dataset.refuse_foreign(project.model, target)
         target.require_replica_set()
-        changes = provisioning.plan(project.model, target.database, drop_extra=drop_extra)
+        changes = provisioning.plan(project.model, target.database, drop_extra=drop_extra, validators=profile)
         refused = violators(changes, target.database)
         for each in refused:
             notice(str(each))

@@ -1,4 +1,4 @@
-"""Rules on the server's own validators: each collection refuses what its schema refuses."""
+"""Rules on the server's own validators: each collection refuses what its schema refuses, and not what devices write."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Final
 from conformance.checks.base import Context, Rule, listed, skipped
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Model
-from conformance.model.server_validator import difference, validator
+from conformance.model.server_validator import difference
+from conformance.model.validator_profiles import profile_of, provisioned_validator
 from conformance.results import Outcome, Sample
 from conformance.server.metadata import LiveCollection, live_collections
 
@@ -16,7 +17,10 @@ _MEND: Final = "Run `zava provision` to install the validator."
 
 
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
-    """Four rules per collection: there is a validator, it is today's, it is strict, and it refuses."""
+    """Four rules per collection: there is a validator, it is today's, it covers all writes, and it refuses.
+
+    For each synced collection a fifth: it does not refuse what devices write legitimately.
+    """
     for collection in model:
         for subject, (title, why) in _STATEMENTS.items():
             yield Rule(
@@ -26,8 +30,19 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 why=why,
                 mend=_MEND,
             )
+        if collection.synced:
+            yield Rule(
+                id=f"validators.{collection.name}.{_DEVICES}",
+                title=f"{collection.title}: the validator accepts what devices write legitimately",
+                check=_check,
+                severity="warning",
+                why="A document that the server refuses stays on its device: the connector records it as unsynced.",
+                mend="Run `zava provision --validators connector`; the rules still report these documents.",
+            )
 
 
+#: The subject of the rule on what devices write.
+_DEVICES: Final = "devices"
 _STATEMENTS: Final[Mapping[str, tuple[str, str]]] = {
     "present": (
         "the collection has a validator",
@@ -50,7 +65,7 @@ _STATEMENTS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def _check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
-    """One listing of the collections answers for all rules."""
+    """Answer all rules with one listing of the collections."""
     live = live_collections(context.database)
     return {rule.id: _outcome(context, rule, live.get(rule.collection)) for rule in rules}
 
@@ -77,8 +92,23 @@ def _absence(live: LiveCollection | None) -> str | None:
 
 
 def _definition(collection: Collection, live: LiveCollection) -> str | None:
-    different = difference(validator(collection), live.validator)
+    if profile_of(collection, live.validator):
+        return None
+    different = difference(provisioned_validator(collection), live.validator)
     return f"the validator differs from the schema's translation at {different}" if different else None
+
+
+def _devices(collection: Collection, live: LiveCollection) -> str | None:
+    """What the strict validator refuses of this collection's documents; other validators are for `definition`."""
+    if profile_of(collection, live.validator) != "strict" or live.action not in _REFUSE or live.level == "off":
+        return None
+    optional = [field.path for field in collection.walk() if not field.required]
+    integers = [field.path for field in collection.walk() if field.kind == "integer"]
+    refused = ["a field of a newer app version"]
+    refused += [f"null in an optional field ({optional[0]})"] if optional else []
+    refused += [f"a whole double in an integer field ({integers[0]})"] if integers else []
+    refused += ["a deleted document that lacks fields"] if collection.soft_delete else []
+    return f"the strict validator refuses {', '.join(refused)}"
 
 
 def _level(_: Collection, live: LiveCollection) -> str | None:
@@ -104,4 +134,5 @@ _COMPARISONS: Final[Mapping[str, Callable[[Collection, LiveCollection], str | No
     "definition": _definition,
     "level": _level,
     "action": _action,
+    _DEVICES: _devices,
 }

@@ -21,7 +21,7 @@ from conformance.embedded.server import EmbeddedServer
 from conformance.errors import TargetError
 from conformance.model.collection import Model
 from conformance.model.loading import load_model
-from conformance.model.server_validator import validator
+from conformance.model.validator_profiles import provisioned_validator
 from conformance.server.metadata import live_collections, live_indexes
 from conformance.server.provision import PARTS, Change, _creating, apply, plan, require_images, wish
 from conformance.server.provision_script import as_mongosh
@@ -190,7 +190,7 @@ def test_an_empty_database_gets_everything(empty: Documents, model: Model) -> No
     live = live_collections(empty)
     assert set(live) == set(model.collections)
     assert {name: live[name].images for name in live} == {c.name: c.synced for c in model}
-    assert all(live[c.name].validator == validator(c) for c in model)
+    assert all(live[c.name].validator == provisioned_validator(c) for c in model)
     assert {(live[c.name].level, live[c.name].action) for c in model} == {("strict", "error")}
     assert sum(len(list(empty[c.name].list_indexes())) for c in model) == 44
 
@@ -370,7 +370,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[di
 def test_validators_are_ascii(model: Model) -> None:
     """A server's refusal quotes the command and cuts it anywhere: half a character, no driver can read."""
     for collection in model:
-        assert str(validator(collection)).isascii(), collection.name
+        assert str(provisioned_validator(collection)).isascii(), collection.name
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ def test_the_rules_there_are(model: Model) -> None:
         "validators.order_items.definition",
         "validators.order_items.level",
         "validators.order_items.action",
+        "validators.order_items.devices",
         "streams.order_items.images",
         "streams.order_items.round_trip",
     ]
@@ -516,10 +517,31 @@ def test_a_fault_fails_its_rules_and_no_other(fault: Fault, database: Documents,
     assert fault.why in outcome.samples[0].why
 
 
-def test_without_a_validator_the_other_three_are_skipped(database: Documents, model: Model) -> None:
+def test_strict_validators_are_warned_about_until_they_are_relaxed(database: Documents, model: Model) -> None:
+    apply(plan(model, database, validators="strict"), database)
+    rules = {rule.id: rule for rule in all_rules(model)}
+    outcomes = judge(context_of(model, database))
+    expected = {f"validators.{collection.name}.devices" for collection in model if collection.synced}
+    assert failed(outcomes) == expected
+    assert {rules[name].severity for name in expected} == {"warning"}
+    assert [sample.why for sample in outcomes["validators.inventory.devices"].samples] == [
+        "the strict validator refuses a field of a newer app version, null in an optional field (location.bin),"
+        " a whole double in an integer field (stock_level), a deleted document that lacks fields"
+    ]
+    modified("orders", validationAction="warn")(database)
+    assert "validators.orders.devices" not in failed(judge(context_of(model, database)))
+    assert {change.collection for change in plan(model, database)} == {each.name for each in model if each.synced}
+    apply(plan(model, database, validators="connector"), database)
+    assert failed(judge(context_of(model, database))) == set()
+    assert plan(model, database) == []
+    words = plan(model, database, validators="strict")[0].what
+    assert words == "set the validator (it is that of profile connector)"
+
+
+def test_without_a_validator_the_other_rules_are_skipped(database: Documents, model: Model) -> None:
     modified("orders", validator={})(database)
     reasons = skips(judge(context_of(model, database)))
-    for subject in ("definition", "level", "action"):
+    for subject in ("definition", "level", "action", "devices"):
         assert reasons[f"validators.orders.{subject}"] == (
             "the collection has no validator; see validators.orders.present"
         )
@@ -546,6 +568,7 @@ def test_a_collection_that_is_not_there(how: str, database: Documents, model: Mo
         "validators.product_types.definition",
         "validators.product_types.level",
         "validators.product_types.action",
+        "validators.product_types.devices",
         "streams.product_types.round_trip",
     }
 
@@ -707,6 +730,7 @@ def test_what_the_connector_would_like_is_a_warning(model: Model) -> None:
         "streams._database.connector_version",
         "streams._database.image_retention",
         "streams._database.oplog_window",
+        *(f"validators.{collection.name}.devices" for collection in model if collection.synced),
     }
 
 
