@@ -12,6 +12,7 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
 from conformance.checks.key_range import WHOLE, Partition, Range
+from conformance.config.acceptance import SeverityOverride, Waiver
 from conformance.config.configuration import Configuration
 from conformance.config.settings import Settings
 from conformance.connection.collation import simple
@@ -102,7 +103,8 @@ class Rule:
     """One statement about the data that is true or has violations.
 
     ``why`` says what a broken rule means for people and devices, ``mend`` what to do, ``note`` why its severity is
-    not the rule's own. Rules that share a check are answered together, in one pass over the data.
+    not the rule's own. ``thresholds`` and ``waivers`` say what a team accepts. Rules that share a check are answered
+    together, in one pass over the data.
     """
 
     id: str
@@ -112,6 +114,8 @@ class Rule:
     why: str = ""
     mend: str = ""
     note: str = ""
+    thresholds: SeverityOverride | None = None
+    waivers: tuple[Waiver, ...] = ()
 
     def __post_init__(self) -> None:
         if not RULE_ID.match(self.id):

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from conformance.config.acceptance import SeverityOverride, Waiver
+from conformance.config.forbidden import Forbidden
+from conformance.config.statement import Statement, Subject
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import Strict
-from conformance.results import Severity
 
 #: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
 Figure = float | dict[str | int | float, float]
-Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$")]
-
-
-class Statement(Strict):
-    """What every rule of config/rules.yaml says of itself."""
-
-    family: Literal["totals", "business"]
-    title: str
-    why: str = ""
-    mend: str = ""
-    severity: Severity = "error"
 
 
 class Equation(Statement):
@@ -103,6 +94,7 @@ class RulesFile(Strict):
     bounds: tuple[Bound, ...] = ()
     tallies: tuple[Tally, ...] = ()
     shares: tuple[Share, ...] = ()
+    forbidden: tuple[Forbidden, ...] = ()
 
 
 class Plan(Strict):
@@ -198,14 +190,6 @@ def rewritten(part: Any, change: Callable[[Any], Any]) -> Any:
     return part
 
 
-class SeverityOverride(Strict):
-    """One entry of config/severity.yaml: rules (an id, or a shell-style pattern) judged otherwise, and why."""
-
-    rule: str
-    severity: Severity
-    reason: Annotated[str, StringConstraints(min_length=1)]
-
-
 class GenerationFile(Strict):
     """config/generation.yaml: default sizes, and the figures that recipes and formulas name."""
 
@@ -228,6 +212,7 @@ class Configuration:
     catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]
     constants: Mapping[str, str]
     severities: tuple[SeverityOverride, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
 
     def figure(self, name: str) -> Figure:
         """The figure of that name; a product of tables is multiplied key by key.

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from conformance.config.configuration import Configuration, GenerationFile, NamedQuery, RulesFile, SeverityOverride
+from conformance.config.acceptance import SeverityOverride, Waiver
+from conformance.config.configuration import Configuration, GenerationFile, NamedQuery, RulesFile
 from conformance.config.unknown_names import check_names
 from conformance.files.strict_files import parse_file
 from conformance.model.collection import Model
@@ -28,6 +29,7 @@ def load_configuration(model: Model, constants: Mapping[str, str]) -> Configurat
         catalogue=_parse(dict[str, tuple[dict[str, Any], ...]], model.config("catalogue.yaml"), {}),
         constants=_with_latest_date(constants),
         severities=_parse(tuple[SeverityOverride, ...], model.config("severity.yaml"), ()),
+        waivers=_parse(tuple[Waiver, ...], model.config("waivers.yaml"), ()),
     )
     check_names(model, configuration)
     return configuration

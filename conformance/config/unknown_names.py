@@ -26,6 +26,7 @@ FILES: Final = (
     "rules.yaml",
     "severity.yaml",
     "users.yaml",
+    "waivers.yaml",
 )
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _GENERATION: Final = "generation.yaml"

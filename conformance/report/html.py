@@ -54,7 +54,7 @@ _SECTIONS: Final[tuple[tuple[Kind, str, str], ...]] = (
     ("failed", "broken", "Broken"),
     ("error", "could-not-be-run", "Could not be run"),
     ("warned", "warnings", "Warnings"),
-    ("known", "known", "Known: in the baseline"),
+    ("known", "known", "Known: accepted"),
 )
 #: Findings named on the first screen.
 _HEADLINES: Final = 5

@@ -26,7 +26,7 @@ _STYLES: Final[Mapping[Status | Kind, str]] = {
 }  # fmt: skip
 _VERDICT_STYLES: Final = {"CONFORMANT": "bold green", "NOT CONFORMANT": "bold red", "INCOMPLETE": "bold magenta"}
 _HEADINGS: Final[Mapping[Kind, str]] = {
-    "failed": "Broken", "error": "Could not be run", "warned": "Warnings", "known": "Known: in the baseline",
+    "failed": "Broken", "error": "Could not be run", "warned": "Warnings", "known": "Known: accepted",
 }  # fmt: skip
 #: Rules named for one reason of a skip; the other reports name all.
 _NAMED: Final = 10

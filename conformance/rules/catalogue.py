@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from conformance.checks.base import Rule
-from conformance.config.configuration import Configuration, SeverityOverride
+from conformance.config.acceptance import SeverityOverride, Waiver
+from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
 from conformance.rules.data import business, counts, documents, embeddings, references, snapshots, totals, uniqueness
@@ -49,6 +50,8 @@ def all_rules(model: Model, configuration: Configuration) -> list[Rule]:
     found = [rule for family in FAMILIES.values() for rule in family(model, configuration)]
     for override in configuration.severities:
         found = _overridden(found, override, model)
+    for waiver in configuration.waivers:
+        found = _waivable(found, waiver, model)
     ids = [rule.id for rule in found]
     if len(ids) != len(set(ids)):
         twice = ", ".join(sorted({one for one in ids if ids.count(one) > 1}))
@@ -67,8 +70,19 @@ def _overridden(rules: list[Rule], override: SeverityOverride, model: Model) -> 
         raise ConfigurationError(
             f"{model.config('severity.yaml')}: no rule matches {override.rule!r}; `zava rules` lists them"
         )
-    note = f"severity set to {override.severity}: {override.reason}"
+    changed: dict[str, Any] = {"thresholds": override}
+    if override.severity is not None:
+        note = f"severity set to {override.severity}: {override.reason}"
+        changed = {"severity": override.severity, "note": note}
+    return [replace(rule, **changed) if fnmatchcase(rule.id, override.rule) else rule for rule in rules]
+
+
+def _waivable(rules: list[Rule], waiver: Waiver, model: Model) -> list[Rule]:
+    """The rules, those that the waiver names with it."""
+    if not any(fnmatchcase(rule.id, waiver.rule) for rule in rules):
+        raise ConfigurationError(
+            f"{model.config('waivers.yaml')}: no rule matches {waiver.rule!r}; `zava rules` lists them"
+        )
     return [
-        replace(rule, severity=override.severity, note=note) if fnmatchcase(rule.id, override.rule) else rule
-        for rule in rules
+        replace(rule, waivers=(*rule.waivers, waiver)) if fnmatchcase(rule.id, waiver.rule) else rule for rule in rules
     ]

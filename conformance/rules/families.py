@@ -56,7 +56,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "business": Family(
         "Business rules",
         "Prices, dates, stock and distributions satisfy the rules in config/rules.yaml.",
-        "The formulas of config/rules.yaml are compiled to queries; distributions are counted by the server and tested"
+        "The formulas and queries of config/rules.yaml run on the server; distributions are counted there and tested"
         " with a G-test.",
     ),
     "crdt": Family(

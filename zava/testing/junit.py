@@ -27,7 +27,7 @@ def describe(item: pytest.Item, result: Result) -> None:
         ("violations", result.violations),
     ]
     if result.status == "warned":
-        heading = "Known: in the baseline" if result.accepted else "Warning"
+        heading = "Known: accepted" if result.accepted else "Warning"
         item.add_report_section("call", "stdout", f"{heading}: {text.finding(result)}\n")
 
 

@@ -119,7 +119,7 @@ def environment_properties(target: TargetInfo, seed: int) -> dict[str, str]:
 def categories() -> list[dict[str, Any]]:
     """Allure's categories, the same for Allure 2 (categories.json) and 3 (its configuration): each result is in one."""
     return [
-        {"name": "Known: in the baseline", "matchedStatuses": ["failed"], "messageRegex": rf"{KNOWN}[\s\S]*"},
+        {"name": "Known: accepted", "matchedStatuses": ["failed"], "messageRegex": rf"{KNOWN}[\s\S]*"},
         {"name": "The data breaks a rule", "matchedStatuses": ["failed"], "messageRegex": rf"^(?!{KNOWN})[\s\S]*"},
         {
             "name": "The target or the configuration could not be used",

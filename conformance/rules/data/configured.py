@@ -1,10 +1,10 @@
-"""The statements of config/rules.yaml as rules: equations, assertions, bounds, tallies and shares."""
+"""The statements of config/rules.yaml as rules: equations, assertions, bounds, tallies, shares, queries."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 from conformance.checks.base import Check, Context, Document, Rule, answer, skipped
 from conformance.checks.bounds import Bounds
@@ -14,7 +14,8 @@ from conformance.checks.expected_value import expected_value
 from conformance.checks.joins.join import Join, join
 from conformance.checks.joins.sums import Sum, parse_equation, wrong_total
 from conformance.checks.subjects import Subjects
-from conformance.config.configuration import Assertion, Bound, Configuration, Equation, Statement, Tally
+from conformance.config.configuration import Assertion, Bound, Configuration, Equation, Tally
+from conformance.config.statement import Family, Statement
 from conformance.errors import ConfigurationError
 from conformance.language.expressions import cents, typed
 from conformance.language.formula import Formula
@@ -22,10 +23,9 @@ from conformance.model.collection import Model
 from conformance.model.server_validator import field_query
 from conformance.results import Outcome, Sample
 from conformance.rules.data.counts import expected
+from conformance.rules.data.forbidden import forbidden_rules
 from conformance.text.paths import value_at
 from conformance.text.rendering import shorten
-
-Family = Literal["totals", "business"]
 
 
 def statements(model: Model, configuration: Configuration, family: Family) -> Iterator[Rule]:
@@ -55,11 +55,13 @@ def statements(model: Model, configuration: Configuration, family: Family) -> It
         if share.family == family:
             shares = Shares(model, configuration, share)
             yield _rule(f"{family}.{share.collection}.{share.subject}-shares", share, shares)
+    yield from forbidden_rules(model, configuration, family)
 
 
 def _chosen(configuration: Configuration, family: Family, collection: str) -> Subjects:
     """The subjects that the file itself gives: rules that are named after a field leave them alone."""
     given = [(one.family, one.collection, one.subject) for one in configuration.rules.assertions]
+    given += [(one.family, one.collection, one.subject) for one in configuration.rules.forbidden]
     given += [(one.family, one.collection, f"{one.subject}-shares") for one in configuration.rules.shares]
     return Subjects(*(subject for *place, subject in given if place == [family, collection]))
 

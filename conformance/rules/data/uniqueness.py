@@ -83,19 +83,19 @@ def _shared(
     examined = collection.count_documents(held)
     if not examined:
         return skipped(f"no document of {name} has {' and '.join(keys)}")
-    violations, first = 0, list[Any]()
-    for row in collection.aggregate(pipeline, allowDiskUse=True):
-        violations += row["n"]
-        if len(first) < context.sample_size:
-            first.append(row["_id"])
-    samples: list[Sample] = []
-    for value in first:
-        wanted = value if len(keys) > 1 else dict.fromkeys(keys, value)
-        same = [{"$eq": [key, {"$literal": wanted[field]}]} for field, key in keys.items()]
-        why = f"another document has the same {', '.join(f'{field} {shorten(wanted[field])}' for field in keys)}"
-        found = collection.find({"$expr": {"$and": same}}, {"_id": 1}).sort("_id", 1)
-        samples += [Sample(why, document["_id"]) for document in found.limit(context.sample_size)]
-    return Outcome(examined, violations, context.samples(samples))
+    violations = sum(row["n"] for row in collection.aggregate(pipeline, allowDiskUse=True))
+    return Outcome(examined, violations, context.samples(_sharing(context, name, keys, pipeline)) if violations else ())
+
+
+def _sharing(context: Context, name: str, keys: Mapping[str, Any], pipeline: list[dict[str, Any]]) -> Iterator[Sample]:
+    """Yield the documents that share a value, by value and _id; one pass, however many values are shared."""
+    ids = {"$topN": {"n": context.sample_size, "sortBy": {"_id": 1}, "output": "$_id"}}
+    stages = [{"$group": {**stage["$group"], "ids": ids}} if "$group" in stage else stage for stage in pipeline]
+    with context.collection(name).aggregate(stages, allowDiskUse=True) as rows:
+        for row in rows:
+            shared = row["_id"] if len(keys) > 1 else dict.fromkeys(keys, row["_id"])
+            why = f"another document has the same {', '.join(f'{field} {shorten(shared[field])}' for field in keys)}"
+            yield from (Sample(why, identity) for identity in row["ids"])
 
 
 def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:

@@ -111,7 +111,7 @@ def test_properties_hold_any_name(tmp_path: Path) -> None:
     [
         ("failed", "Failed: references.a.b: 2 of 5", "The data breaks a rule"),
         ("failed", "", "The data breaks a rule"),
-        ("failed", "known: all 2 are in the baseline\nsecond line", "Known: in the baseline"),
+        ("failed", "known: all 2 are in the baseline\nsecond line", "Known: accepted"),
         (
             "broken",
             "conformance.errors.TargetError: no answer\nsecond line",

@@ -266,7 +266,7 @@ def test_what_a_baseline_knows_has_a_section_of_its_own() -> None:
     known = result("totals.a.b", "warned", severity="error", violations=7, known=7)
     page = Page(render(report(result("counts.a.b"), known, baseline="known.json")))
     assert "".join(page.text("h1")) == "shop: CONFORMANT (7 known violations)"
-    assert page.text("h2")[0] == "Known: in the baseline: 1 finding"
+    assert page.text("h2")[0] == "Known: accepted: 1 finding"
 
 
 def test_code_in_the_text_of_a_rule_is_code_and_not_backticks() -> None:

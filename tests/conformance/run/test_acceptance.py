@@ -1,0 +1,154 @@
+"""Thresholds and waivers: what a team accepts is known, what is beyond fails, and an old waiver counts no longer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from conformance.checks.base import Rule, answer
+from conformance.config.acceptance import SeverityOverride, Waiver
+from conformance.config.configuration import Configuration
+from conformance.errors import ConfigurationError
+from conformance.model.collection import Model
+from conformance.report import json_file
+from conformance.results import Outcome, Report, Result, Sample, TargetInfo
+from conformance.rules.catalogue import all_rules
+from conformance.run.acceptance import accepted
+from conformance.run.runner import judge
+from tests.judging import configuration_for
+
+TODAY = dt.date(2026, 3, 1)
+
+
+@pytest.fixture
+def configuration(model: Model) -> Configuration:
+    """The model's own configuration."""
+    return configuration_for(model)
+
+
+def rule(**options: Any) -> Rule:
+    """A rule that answers nothing."""
+    return Rule("crdt.orders.shapes", "No array", answer(lambda _: Outcome()), **options)
+
+
+def thresholds(**limits: Any) -> SeverityOverride:
+    """An entry of config/severity.yaml."""
+    return SeverityOverride(rule="*", reason="as agreed", **limits)
+
+
+def judged(violations: int, examined: int = 1000, **options: Any) -> Result:
+    """The result of so many violations."""
+    return judge(rule(**options), Outcome(examined, violations), 0.1)
+
+
+def report_of(result: Result) -> Report:
+    """A report with one result."""
+    return Report(TargetInfo("mongodb://h/", "d", "6.0", False), 1, "2026-01-01T00:00:00Z", 1.0, "x", {}, [result])
+
+
+@pytest.mark.parametrize(
+    ("limits", "violations", "status", "code", "strict"),
+    [
+        ({"warn_above": 5, "fail_above": 10}, 0, "passed", 0, 0),
+        ({"warn_above": 5, "fail_above": 10}, 5, "warned", 0, 0),
+        ({"warn_above": 5, "fail_above": 10}, 6, "warned", 0, 1),
+        ({"warn_above": 5, "fail_above": 10}, 10, "warned", 0, 1),
+        ({"warn_above": 5, "fail_above": 10}, 11, "failed", 1, 1),
+        ({"warn_above": "0.5 %", "fail_above": "1%"}, 5, "warned", 0, 0),
+        ({"warn_above": "0.5 %", "fail_above": "1%"}, 6, "warned", 0, 1),
+        ({"warn_above": "0.5 %", "fail_above": "1%"}, 11, "failed", 1, 1),
+        ({"fail_above": 10}, 1, "warned", 0, 1),
+        ({"fail_above": 0}, 1, "failed", 1, 1),
+        ({"warn_above": 10}, 10, "warned", 0, 0),
+        ({"warn_above": 10}, 999, "warned", 0, 1),
+    ],
+)
+def test_thresholds_decide(limits: dict[str, Any], violations: int, status: str, code: int, strict: int) -> None:
+    result = judged(violations, thresholds=thresholds(**limits))
+    assert result.status == status
+    report = report_of(result)
+    if violations:
+        assert (report.exit_code(), report.exit_code(strict=True)) == (code, strict)
+        assert "as agreed" in str(result.reason)
+        assert f"{violations:,} of 1,000" in str(result.reason)
+    schema = json_file.SCHEMA.read_text(encoding="utf-8")
+    Draft202012Validator(json.loads(schema)).validate(report.as_json())
+
+
+def test_share_of_nothing_examined_is_exceeded() -> None:
+    assert judged(1, 0, thresholds=thresholds(fail_above="99 %")).status == "failed"
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, "x", "101 %", "5", True, None])
+def test_threshold_of_another_form_is_refused(value: Any) -> None:
+    with pytest.raises(ValidationError):
+        thresholds(fail_above=value)
+
+
+@pytest.mark.parametrize("limits", [{}, {"severity": "warning", "fail_above": 1}])
+def test_entry_without_or_with_two_meanings_is_refused(limits: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        thresholds(**limits)
+
+
+def waiver(**options: Any) -> Waiver:
+    """An entry of config/waivers.yaml."""
+    return Waiver(**{"rule": "crdt.*", "until": "2026-03-01", "reason": "moved in April", **options})
+
+
+def waived(*waivers: Waiver, samples: tuple[str, ...] = ("tags is an array", "tags is an array")) -> Result:
+    """The result of a rule with waivers, judged on the day."""
+    broken = Outcome(10, 2, tuple(Sample(why, number) for number, why in enumerate(samples)))
+    bare = judge(rule(), broken, 0.1)
+    return accepted(rule(waivers=waivers), bare, TODAY)
+
+
+def test_waiver_holds_on_its_last_day_and_says_so() -> None:
+    result = waived(waiver())
+    assert (result.status, result.known, result.accepted) == ("warned", 2, True)
+    assert result.reason == "known: waived until 2026-03-01: moved in April"
+
+
+def test_waiver_that_ended_counts_no_longer() -> None:
+    result = waived(waiver(until="2026-02-28"))
+    assert (result.status, result.known) == ("failed", 0)
+    assert "ended on 2026-02-28" in str(result.reason)
+
+
+def test_waiver_of_a_path_waives_that_path_and_no_other() -> None:
+    assert waived(waiver(path="tags")).accepted
+    for other in ("tags_old is an array", "notes is an array", "x.tags is an array"):
+        result = waived(waiver(path="tags"), samples=("tags is an array", other))
+        assert (result.status, result.known) == ("failed", 0)
+        assert [sample.why for sample in result.samples] == [other]
+
+
+def test_waiver_of_a_path_needs_every_violation() -> None:
+    result = waived(waiver(path="tags"), samples=("tags is an array",))
+    assert result.status == "failed"
+    assert "only 1 violations are listed" in str(result.reason)
+
+
+@pytest.mark.parametrize("until", ["soon", "2026-13-01", 20260101, dt.datetime(2026, 1, 1)])
+def test_waiver_until_no_day_is_refused(until: Any) -> None:
+    with pytest.raises(ValidationError):
+        waiver(until=until)
+
+
+def test_waiver_and_thresholds_reach_their_rules(model: Model, configuration: Configuration) -> None:
+    entry = SeverityOverride(rule="totals.*", warn_above=3, reason="r")
+    changed = replace(configuration, waivers=(waiver(rule="crdt.orders.*"),), severities=(entry,))
+    rules = all_rules(model, changed)
+    assert all((rule.thresholds == entry) == (rule.family == "totals") for rule in rules)
+    assert all(bool(rule.waivers) == rule.id.startswith("crdt.orders.") for rule in rules)
+
+
+def test_waiver_of_no_rule_is_refused(model: Model, configuration: Configuration) -> None:
+    with pytest.raises(ConfigurationError, match=r"waivers\.yaml: no rule matches 'nothing'"):
+        all_rules(model, replace(configuration, waivers=(waiver(rule="nothing"),)))
