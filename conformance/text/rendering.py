@@ -13,6 +13,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,13 +34,17 @@ _LATIN: Final = re.compile("[A-Za-z]")
 
 def shorten(value: object, limit: int = 60) -> str:
     """A value as it is shown in a finding, without secrets, cut where it is longer than ``limit``."""
-    return _cut(render(masked(value)), limit)  # masked before it is cut: a part of an address has no form
+    items = _start(value, limit, texts=False)
+    return _cut(render(_start(masked(items), limit)), limit)  # texts are masked whole: a part of an address has no form
 
 
 def compared(found: object, wanted: object, limit: int = 60) -> tuple[str, str]:
     """Two values that differ, as they are shown beside each other; two texts that look alike as escapes."""
-    if isinstance(found, str) and isinstance(wanted, str) and found != wanted and _look_alike(found, wanted):
-        return _around(found, wanted, limit), _around(wanted, found, limit)
+    if isinstance(found, str) and isinstance(wanted, str) and found != wanted:
+        place = _first_difference(found, wanted)
+        window = slice(place, place + limit)
+        if _look_alike(found[window], wanted[window]):
+            return _around(found, place, limit), _around(wanted, place, limit)
     return shorten(found, limit), shorten(wanted, limit)
 
 
@@ -68,7 +73,22 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def _start(value: object, limit: int, *, texts: bool = True) -> object:
+    """The start of a value, which is more than ``limit`` characters where it is cut: rendering 16 MB takes minutes."""
+    if isinstance(value, Mapping):
+        return {name: _start(inner, limit, texts=texts) for name, inner in islice(value.items(), limit + 1)}
+    if isinstance(value, list | tuple):
+        return [_start(inner, limit, texts=texts) for inner in value[: limit + 1]]
+    if isinstance(value, Code) or not texts:
+        return value
+    if isinstance(value, Binary):
+        return Binary(value[: limit + 1], value.subtype)
+    return value[: limit + 1] if isinstance(value, str | bytes) else value
+
+
 def _text(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return json.dumps(text)
     composed = unicodedata.is_normalized("NFC", text)
     foreign = set(_foreign_letters(text))
     return '"' + "".join(_character(char, place in foreign, composed) for place, char in enumerate(text)) + '"'
@@ -107,14 +127,19 @@ def _bare(text: str) -> str:
     )
 
 
-def _around(text: str, other: str, limit: int) -> str:
+def _first_difference(one: str, other: str) -> int:
+    """The place of the first character that differs; the length of the shorter text where there is none."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _around(text: str, place: int, limit: int) -> str:
     """The text as ASCII, from shortly before the first difference on where it is too long."""
     shown = json.dumps(text)
     if len(shown) <= limit:
         return shown
-    place = next((n for n, pair in enumerate(zip(text, other, strict=False)) if pair[0] != pair[1]), 0)
     start = max(place - limit // 4, 0)
-    return _cut(("…" if start else "") + json.dumps(text[start:]), limit)
+    return _cut(("…" if start else "") + json.dumps(text[start : start + limit]), limit)
 
 
 def _number(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import uuid
 from typing import Any
 
@@ -160,3 +161,29 @@ def test_no_rule_shows_a_value_in_python_s_words() -> None:
     for path in sorted([*(library / "rules").rglob("*.py"), *(library / "checks").rglob("*.py")]):
         text = path.read_text(encoding="utf-8")
         assert path.name in allowed or "repr(" not in text, path
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * 2**24,
+        "é" * 2**23,
+        ["x"] * 2**22,
+        {f"k{number}": "x" for number in range(2**20)},
+        b"x" * 2**24,
+        Binary(b"x" * 2**24, 5),
+        {"a": ["x" * 2**24]},
+    ],
+    ids=["ascii", "letters", "array", "object", "bytes", "binary", "nested"],
+)
+def test_a_value_of_16_mb_is_shown_at_once(value: object) -> None:
+    started = time.process_time()
+    shown = shorten(value)
+    assert time.process_time() - started < 3
+    assert len(shown) == 60
+    assert shown.endswith("…")
+
+
+def test_two_texts_of_16_mb_that_differ_at_the_end_are_shown_from_there_on() -> None:
+    common = "x" * 2**22
+    assert compared(f"{common}store", f"{common}st\u043ere", 30) == ('…"xxxxxstore"', '…"xxxxxst\\u043ere"')
