@@ -8,6 +8,7 @@ from typing import Any, Final
 from conformance.report.pictures.picture import Picture, bytes_in_words
 from conformance.report.pictures.svg import WIDTH, element, picture, text
 from conformance.results import Report
+from conformance.text.plural import numbered
 
 Device = Mapping[str, Any]
 
@@ -23,7 +24,8 @@ def devices(report: Report) -> Iterator[Picture]:
     sizes = {name: part["bytes"] / part["documents"] for name, part in report.measured.get("sizes", {}).items()}
     most = max(measured, key=lambda device: (_bytes(device, sizes), sum(device["documents"].values())))
     caption = (
-        f"{len(measured)} types of devices; most is held by: {most['title']} ({_amount(most, sizes)})."
+        f"{numbered(len(measured), 'type of device', 'types of devices')}; most is held by: {most['title']}"
+        f" ({_amount(most, sizes)})."
         " Each as one user sees it; bytes are those of MongoDB, before the replica's own."
     )
     title = "What each type of device would sync"

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from conformance.report.pictures.picture import Picture
 from conformance.report.pictures.svg import WIDTH, element, picture, text
 from conformance.results import Report, Result, Status
+from conformance.text.plural import numbered
 
 Edge = Mapping[str, str]
 Key = tuple[str, str]
@@ -52,7 +53,8 @@ def references(report: Report) -> Iterator[Picture]:
     lines = {_key(edge): worst(_about(report, edge)) for edge in edges}
     broken = [name for name in names if health[name] in ("failed", "error")]
     told = f"broken: {', '.join(broken)}" if broken else "no collection has a broken rule"
-    caption = f"{len(names)} collections, {len(edges)} references; {told}. An arrow goes from a field to what it names."
+    size = f"{numbered(len(names), 'collection')}, {numbered(len(edges), 'reference')}"
+    caption = f"{size}; {told}. An arrow goes from a field to what it names."
     title = "References and their health"
     yield Picture(
         name="references",
