@@ -23,8 +23,6 @@ from conformance.server.metadata import LiveIndex, live_indexes
 
 #: Documents from which on values that differ are taken for values that must differ.
 _ENOUGH_DOCUMENTS: Final = 5
-#: A collection may hold this many documents; what it should hold, nobody can see in the data.
-_MOST_DOCUMENTS: Final = 1_000_000_000
 
 
 @dataclass
@@ -79,7 +77,6 @@ def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Not
         "title": scanned.name.replace("_", " ").capitalize(),
         "description": f"Drafted by zava infer from {scanned.documents:,} documents; see INFERRED.md.",
         "type": "object",
-        "x-cardinality": {"between": [0, _MOST_DOCUMENTS]},
     }
     own = _repeats_id(database, scanned, properties)
     if own is not None:

@@ -19,6 +19,8 @@ _TYPES: Final = frozenset(
     {"null", "bool", "int", "long", "double", "decimal", "string", "objectId"}
     | {"date", "timestamp", "binData", "regex", "array", "object"}
 )
+#: Levels of objects that are described; what is deeper is left open.
+_DEEPEST: Final = 12
 _NUMBERS: Final = frozenset({"int", "long", "double"})
 _INTEGERS: Final = frozenset({"int", "long"})
 
@@ -102,7 +104,7 @@ def _exact(profile: Profile) -> bool:
 
 
 def _describes_map(profile: Profile, types: set[str]) -> bool:
-    names = any(NAME.fullmatch(name) for name in profile.fields)
+    names = any(NAME.fullmatch(name) for name in profile.fields) and len(profile.path) <= _DEEPEST
     return types == {"object"} and profile.values is None and VALUES not in profile.path and names
 
 

@@ -103,7 +103,7 @@ def _inferred(drafted: Draft, database: str) -> Iterator[str]:
     unsynced = [name for name, schema in drafted.schemas.items() if not schema["x-sync"]["enabled"]]
     if unsynced:
         yield f"- Which of {', '.join(unsynced)} should devices hold? None is synced here; `--sync NAME` drafts it so."
-    yield "- How many documents should each collection have? x-cardinality allows any number."
+    yield "- How many documents should each collection have? Without x-cardinality, any number is right."
     yield "- Which queries do the apps run? config/queries.yaml is empty."
     yield "\n## Evidence\n"
     for name, notes in drafted.notes.items():

@@ -140,8 +140,9 @@ class Collection:
 
     @property
     def cardinality(self) -> Mapping[str, Any]:
-        """x-cardinality as written."""
-        return self.schema["x-cardinality"]  # type: ignore[no-any-return]
+        """x-cardinality as written; empty when any number of documents is right."""
+        declared: Mapping[str, Any] = self.schema.get("x-cardinality", {})
+        return declared
 
     @property
     def id_field(self) -> str | None:

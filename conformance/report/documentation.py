@@ -48,6 +48,8 @@ def data_model(model: Model) -> str:
 def size_of(collection: Collection) -> str:
     """The cardinality in words."""
     declared = collection.cardinality
+    if not declared:
+        return "any number"
     if "exactly" in declared:
         return f"exactly {declared['exactly']}"
     if "setting" in declared:

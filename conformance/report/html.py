@@ -84,6 +84,7 @@ def render(report: Report, *, strict: bool = False) -> str:
                   if found[kind]],
         tiles=_tiles(report),
         pictures=pictures(report),
+        inspected=report.measured.get("inspected", {}),
         not_measured=sorted(report.measured.get("not_measured", {}).items()),
         reasons=skip_reasons(report),
         formula=score_formula(report),

@@ -27,6 +27,8 @@ Array = np.ndarray[Any, Any]
 
 #: Documents per batch: large enough for NumPy to pay, small enough for the client to stay far below 400 MB.
 BATCH: Final = 5_000
+#: Documents of a collection whose schema has no x-cardinality.
+_ANY_NUMBER: Final = 100
 
 
 class Plan:
@@ -87,6 +89,8 @@ class Plan:
             return int(declared["exactly"])
         if "setting" in declared:
             return self.settings.size(declared["setting"], self.configuration.generation.defaults)
+        if not declared:
+            return _ANY_NUMBER
         low, high = declared["between"]
         if "per" not in declared:
             return int((low + high) // 2)
@@ -104,7 +108,7 @@ class Plan:
         if "setting" in declared:
             size = self.settings.size(declared["setting"], self.configuration.generation.defaults)
             return size, size
-        return None if "per" in declared else tuple(declared["between"])
+        return tuple(declared["between"]) if "between" in declared and "per" not in declared else None
 
     def fan_out(self, parent: Batch, collection: Collection) -> Array:
         """How many children each document of a batch gets."""

@@ -120,7 +120,7 @@ def _of_collection(collection: Collection) -> Subject:
         "has_x_id": collection.id_field is not None,
         "id_kind": collection.field("_id").kind,
         "vectors": "vector" in kinds,
-        "cardinality": next(iter(collection.cardinality)),
+        "cardinality": next(iter(collection.cardinality), None),
     }
     first = collection.indexes[0].keys[0][0] if collection.indexes else "_id"
     names = {"collection": collection.name, "body": _body(collection), "first": first}

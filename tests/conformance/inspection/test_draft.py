@@ -23,6 +23,7 @@ from conformance.model.loading import load_model
 from conformance.results import Result
 from conformance.run.runner import Run
 from conformance.run.session import assemble
+from generator.columns.plan import Plan
 from tests.conformance.inspection.databases import ALL, fill
 from tests.conformance.inspection.test_inspection import REFERENCES
 from tests.faults.place import Place
@@ -202,3 +203,14 @@ def test_schemas_are_valid_json_with_one_file_per_collection(case: Case) -> None
     *_, drafted, folder = case
     files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (folder / "schemas").iterdir()}
     assert files == drafted.schemas
+
+
+def test_documents_generated_from_the_draft_meet_it(case: Case) -> None:
+    """A team can try the model on the embedded server before it validates its own."""
+    *_, folder = case
+    project = assemble(folder, Settings())
+    made = dict.fromkeys(project.model.collections, 0)
+    for name, documents in Plan(project.model, project.configuration, project.settings).documents():
+        made[name] += len(documents)
+        assert all(breaches(project.model[name], document) == [] for document in documents)
+    assert set(made.values()) == {100}

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
+from bson import Code, DatetimeMS, DBRef, Decimal128, MinKey, ObjectId, Regex
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
+from conformance.connection.client import OPTIONS
 from conformance.embedded.server import EmbeddedServer
 from conformance.inspection import profile
+from conformance.inspection.draft import draft
+from conformance.inspection.draft_files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.inspection.profile import Profile
+from conformance.model.document_validator import conforms
+from conformance.model.loading import load_model
 from tests.conformance.inspection.databases import bank, fill
 
 pytestmark = pytest.mark.server
@@ -101,3 +111,50 @@ def test_documents_of_many_shapes_are_counted_exactly() -> None:
     assert root.fields["always"].types == {"null": 200, "array": 100}
     assert root.fields["always"].elements is not None
     assert root.fields["always"].elements.types == {"int": 100, "string": 100}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """An object so many levels deep."""
+    inner: dict[str, Any] = {"end": 1}
+    for _ in range(levels):
+        inner = {"in": inner}
+    return inner
+
+
+def test_values_of_every_kind_are_read_and_named(database: Database[dict[str, Any]], tmp_path: Path) -> None:
+    """Nothing that MongoDB stores ends the inspection, and each odd value is a finding."""
+    odd: list[dict[str, Any]] = [
+        {"_id": 1.5, "deep": nested(60)},
+        {"_id": {"a": None}, "": 1, "$set": 2, "a.b": 3, "with\nbreak": 4, "[]": 5, "*": 6},
+        {"_id": b"\x00" * 16, "code": Code("return 1"), "key": MinKey(), "ref": DBRef("other", ObjectId())},
+        {"_id": "x" * 300, "nan": Decimal128("NaN"), "far": DatetimeMS(2**60), "none": []},
+        {"_id": dt.datetime(2024, 1, 1, tzinfo=dt.UTC), "many": {f"k{n}": n for n in range(900)}},
+        {"_id": 7, "mixed": [1, "a", None, [1], {"x": Regex("a")}], "empty": {}},
+    ]
+    database["odd"].insert_many(odd)
+    raw = bson.encode({"_id": 8, "text": "broken?"}).replace(b"broken?", b"broke\xff\xfe")
+    database["odd"].insert_one(RawBSONDocument(raw))
+    inspection = inspect(database)
+    found = {each.id: each for each in inspection.results if each.status in ("failed", "warned")}
+    wanted = {
+        "crdt.odd.depth:deep" + "/in" * 29: 1,
+        "crdt.odd.names:%00": 1,
+        "crdt.odd.names:%24set": 1,
+        "crdt.odd.names:a%2Eb": 1,
+        "crdt.odd.blank-names:with%0Abreak": 1,
+        "crdt.odd.blank-names:%5B%5D": 1,
+        "crdt.odd.not-replicated:code": 1,
+        "crdt.odd.not-replicated:key": 1,
+        "crdt.odd.not-replicated:ref": 1,
+        "crdt.odd.not-replicated:mixed/[]/x": 1,
+        "crdt.odd.dates:far": 1,
+        "crdt.odd.broken-text:text": 1,
+        "crdt.odd.mixed-types:mixed/[]": 3,
+    }
+    assert {key: found[key].violations for key in wanted if key in found} == wanted
+    assert "_id is binData or date or double in 3 documents" in found["crdt.odd.id"].headline
+    drafted = draft(database, inspection, ())
+    write_model(drafted, tmp_path / "model", database.name)
+    assert drafted.schemas["odd"]["additionalProperties"] is True
+    for document in database.get_collection("odd", codec_options=OPTIONS).find({"_id": {"$ne": 8}}):
+        assert conforms(load_model(tmp_path / "model")["odd"], document)

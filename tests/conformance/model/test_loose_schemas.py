@@ -14,7 +14,8 @@ from pymongo.errors import WriteError
 from conformance.model.document_validator import breaches, conforms
 from conformance.model.loading import load_model
 from conformance.model.server_validator import validator
-from conformance.rules.data import documents
+from conformance.report.documentation import data_model
+from conformance.rules.data import counts, documents
 from conformance.rules.ditto import crdt
 from tests.judging import configuration_for, context_for, judge
 from tests.models import collection_of, model_of
@@ -97,3 +98,12 @@ def test_what_devices_do_not_take_is_a_finding_of_a_synced_collection(
         found = {key.split(".")[2]: each.violations for key, each in outcomes.items() if each.violations}
         expected = {"nulls": 1, "arrays": 1, "types": 5} if name == "closed" else {"nulls": 5, "arrays": 5, "types": 5}
         assert found == expected
+
+
+def test_schema_without_a_cardinality_allows_any_number(database: Database[dict[str, Any]], tmp_path: Path) -> None:
+    schema = collection_of({"name": {"type": "string"}})
+    del schema["x-cardinality"]
+    model = model_of(tmp_path, {"things": schema})
+    ids = [rule.id for rule in counts.rules(model, configuration_for(model))]
+    assert ids == ["counts._database.unknown-collections"]
+    assert "any number" in data_model(model)
