@@ -51,7 +51,9 @@ class Settings(BaseModel):
     mongodb_atlas_project_id: str | None = Field(
         None, examples=["your_project_id"], description="For links into Atlas."
     )
-    ditto_app_id: str | None = Field(None, examples=["your_ditto_app_id"], description="Ditto portal: the app.")
+    ditto_app_id: str | None = Field(
+        None, examples=["your_ditto_app_id"], description="Ditto portal: the database (app)."
+    )
     ditto_api_key: SecretStr | None = Field(
         None, examples=["your_ditto_api_key"], description="Ditto portal: an API key."
     )

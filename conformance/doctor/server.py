@@ -16,7 +16,7 @@ from conformance.errors import HarnessError
 from conformance.model.collection import Model
 from conformance.rules.ditto.unsynced_documents import ABSENT, UnreadableError, unsynced_documents
 from conformance.rules.server.server_settings import RETENTION, UnknownError
-from conformance.rules.server.streams import CONNECTOR_SINCE
+from conformance.rules.server.streams import CONNECTOR_VERSIONS, connector_supports
 from conformance.server.provision import require_images
 from conformance.server.target import Choice, Target, open_target, require_data, require_name
 from conformance.text.rendering import shorten
@@ -69,8 +69,7 @@ def _version(subject: Subject) -> str:
     version = tuple(target.client.server_info()["versionArray"][:3])
     require_images(version)
     shown = f"MongoDB {target.info.server_version}"
-    wanted = ".".join(map(str, CONNECTOR_SINCE))
-    return shown if version >= CONNECTOR_SINCE else f"{shown}; the managed connector would want {wanted} or later"
+    return shown if connector_supports(version) else f"{shown}; the managed connector needs {CONNECTOR_VERSIONS}"
 
 
 def _replica_set(subject: Subject) -> str:

@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 from conformance.inspection.results import finding, holds, result_id, unknown
 from conformance.results import Result, Sample, Severity
 from conformance.rules.server.server_settings import RETENTION, UnknownError
-from conformance.rules.server.streams import CONNECTOR_SINCE
+from conformance.rules.server.streams import CONNECTOR_SINCE, connector_supports
 
 #: Actions that the connector's own user needs on the database.
 _CONNECTOR_ACTIONS: Final = ("find", "insert", "update", "remove", "changeStream")
@@ -31,12 +31,11 @@ def server_findings(database: Database[dict[str, Any]]) -> Iterator[Result]:
     )
     version = tuple(database.client.server_info()["versionArray"][:3])
     shown, wanted = (".".join(map(str, each)) for each in (version, CONNECTOR_SINCE))
-    supported = version >= (8, 0, 0) or CONNECTOR_SINCE <= version < (7, 1, 0)
     yield _judged(
         "connector_version",
         f"Ditto's connector supports the server: {wanted} or later in 7.0, or 8.0 and later",
         "warning",
-        None if supported else f"MongoDB {shown}, which the connector does not support",
+        None if connector_supports(version) else f"MongoDB {shown}, which the connector does not support",
         "Native and ejson mode: the connector does not start, or without support.",
         f"Upgrade the server to 8.0, or to {wanted} or later in 7.0.",
     )

@@ -112,7 +112,7 @@ def _names(_: Collection, document: Document) -> Iterator[str]:
     for one in walk(document):
         hidden = one.name.startswith("_") and one.path != "_id"
         if hidden or not one.name or "$" in one.name or "." in one.name:
-            yield f"{one.path}: {shorten(one.name)} is not a name that devices take"
+            yield f"{one.path}: {shorten(one.name)} is not a name that syncs both ways"
 
 
 def _types(_: Collection, document: Document) -> Iterator[str]:
@@ -168,9 +168,10 @@ _STRUCTURE: Final = {
         "Restore the object with its declared keys.",
     ),
     "names": (
-        "every field name is valid on devices",
+        "every field name can be synced both ways",
         _names,
-        "Devices reject a name that contains $ or a dot or starts with _, or hide it from queries.",
+        "Devices store such a name, but a MongoDB update cannot set a path with a dot, a leading $ or an empty name, so"
+        " a device's change of it is not written; a leading _ can clash with Ditto's own fields.",
         "Rename the field.",
     ),
     "types": (

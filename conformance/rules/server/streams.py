@@ -15,8 +15,12 @@ from conformance.rules.server import server_settings
 from conformance.server.metadata import LiveCollection, live_collections
 from conformance.server.provision import IMAGES_SINCE
 
-#: The first server release that the managed connector's documentation supports.
+#: The first server release that the managed connector's documentation supports, and the first after the 7.0 series.
+#: Releases between them, 7.1 to 7.3, are not listed there.
 CONNECTOR_SINCE: Final = (7, 0, 13)
+CONNECTOR_NEXT: Final = (8, 0, 0)
+#: The supported releases in words.
+CONNECTOR_VERSIONS: Final = "7.0.13 or later in the 7.0 series, or 8.0.0 or later"
 _LOST: Final = "Without both images the connector cannot tell devices what was removed, and such a change is lost."
 
 
@@ -40,10 +44,10 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     )
     yield Rule(
         id="streams._database.connector_version",
-        title=f"The server is MongoDB {_dotted(CONNECTOR_SINCE)} or later, which the managed connector requires",
+        title=f"The server is MongoDB {CONNECTOR_VERSIONS}, which the managed connector requires",
         check=answer(_connector_version),
         severity="warning",
-        why="The managed connector is not supported on an older server.",
+        why="The managed connector is not supported on another release.",
         mend="Upgrade the server before you switch on the connector.",
     )
     yield from server_settings.rules()
@@ -124,7 +128,14 @@ def _version(least: tuple[int, ...], context: Context) -> Outcome:
 def _connector_version(context: Context) -> Outcome:
     if context.embedded:
         return skipped("not applicable to the embedded server; the connector uses your own server")
-    return _version(CONNECTOR_SINCE, context)
+    found = context.server_version
+    problem = Sample(f"the server is MongoDB {_dotted(found)}; expected {CONNECTOR_VERSIONS}", ref="server")
+    return listed(context, 1, [] if connector_supports(found) else [problem], server_version=_dotted(found))
+
+
+def connector_supports(version: tuple[int, ...]) -> bool:
+    """Return whether the managed connector's documentation lists the release."""
+    return version >= CONNECTOR_NEXT or (version[:2] == CONNECTOR_SINCE[:2] and version >= CONNECTOR_SINCE)
 
 
 def _round_trip(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
