@@ -51,7 +51,7 @@ KNOWN: Final = "known: "
 
 @dataclass(frozen=True)
 class Result:
-    """One rule's outcome, judged; ``why`` and ``mend`` are the rule's, for the reports that people read.
+    """One rule's outcome, evaluated; ``why`` and ``fix`` are the rule's, for the reports that people read.
 
     ``known`` counts the violations that are in the baseline of the run. ``headline`` says what was found in one line;
     if it is empty, the reports make one.
@@ -68,7 +68,7 @@ class Result:
     evidence: Mapping[str, Any]
     duration_s: float
     why: str = ""
-    mend: str = ""
+    fix: str = ""
     known: int = 0
     headline: str = ""
 
@@ -229,7 +229,7 @@ class Report:
 
 
 def report_from_json(content: Mapping[str, Any]) -> Report:
-    """The report that `Report.as_json` wrote; ids of samples are text, and why and mend are empty."""
+    """The report that `Report.as_json` wrote; ids of samples are text, and why and fix are empty."""
     target, run = content["target"], content["run"]
     return Report(
         target=TargetInfo(target["uri"], target["database"], target["server_version"], target["embedded"]),

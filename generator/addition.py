@@ -76,7 +76,7 @@ def check(model: Model, rules: Iterable[Rule], place: MongoCollection[Document],
     """Judge documents that are not written yet by their schemas and by every rule about single documents.
 
     ``place`` is any collection that is not empty: the server judges, and it needs one that the user may read.
-    Raises ConfigurationError, one line with the mend, for the first that is broken; yields a line for each warning.
+    Raises ConfigurationError, one line with the fix, for the first that is broken; yields a line for each warning.
     """
     for name, documents in addition.items():
         for document in documents:
@@ -93,7 +93,7 @@ def check(model: Model, rules: Iterable[Rule], place: MongoCollection[Document],
                 continue
             line = f"{test.collection}: {rule.title}: {why or shorten(document['_id'])}"
             if rule.severity == "error":
-                raise ConfigurationError(f"{line}; nothing was written. {rule.mend}")
+                raise ConfigurationError(f"{line}; nothing was written. {rule.fix}")
             yield line
 
 

@@ -55,7 +55,7 @@ def _live(collection: Collection, database: Database[Any]) -> list[Document]:
         found = breaches(collection, document)
         if found:
             raise ConfigurationError(
-                f"{database.name}.{collection.name}: {document.get('_id')!r}: {found[0].path} {found[0].message}; mend"
-                " it before more is generated from it"
+                f"{database.name}.{collection.name}: {document.get('_id')!r}: {found[0].path} {found[0].message};"
+                " correct it before more is generated from it"
             )
     return documents

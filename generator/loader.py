@@ -105,4 +105,7 @@ def _one_line(error: BaseException) -> str:
             )
     if not isinstance(error, PyMongoError):
         return f"inserting failed: {type(error).__name__}: {error}"
-    return f"inserting documents failed: {in_words(error)}; mend that and run it again (zava generate: with --drop)"
+    return (
+        f"inserting documents failed: {in_words(error)}; correct that and run the command again (zava generate:"
+        " with --drop)"
+    )

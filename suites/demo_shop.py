@@ -155,15 +155,15 @@ class Shop:
     queries: Mapping[str, str]
     seconds: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def figures(self, name: str) -> Mapping[str, Any]:
+    def parameters(self, name: str) -> Mapping[str, Any]:
         """A table of config/generation.yaml by store, such as the rates of sales tax."""
-        found = self.project.configuration.generation.figures[name]
+        found = self.project.configuration.generation.parameters[name]
         assert isinstance(found, Mapping)
         return {str(key): value for key, value in found.items()}
 
     def sales_rep(self, device: str, store_id: str, tablet: int) -> SalesRep:
         """Somebody who sells in a store, on a device."""
-        rates, factors = self.figures("tax_rate"), self.figures("store_order_value")
+        rates, factors = self.parameters("tax_rate"), self.parameters("store_order_value")
         return SalesRep(self.devices[device].store, store_id, self.queries, self.now, tablet, rates, factors)
 
     def worker(self, device: str, store_id: str) -> Worker:

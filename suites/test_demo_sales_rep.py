@@ -217,7 +217,7 @@ def test_create_an_order(shop: Shop, here: Device, rep: SalesRep, customer: Docu
     assert levels(shop, products) == [6, 6, 6]
     here.meet()
     assert levels(shop, products) == [5, 4, 0]
-    factor, rate = (Decimal(str(shop.figures(name)[SEATTLE])) for name in ("store_order_value", "tax_rate"))
+    factor, rate = (Decimal(str(shop.parameters(name)[SEATTLE])) for name in ("store_order_value", "tax_rate"))
     prices = {one: Decimal(str(shop.one("products", _id=one)["base_price"])) * factor for one in products}
     subtotal = sum(prices[one].quantize(CENT, ROUND_HALF_UP) * pieces for one, pieces in basket.items())
     tax = (subtotal * rate / 10_000).quantize(CENT, ROUND_HALF_UP)

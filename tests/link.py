@@ -24,7 +24,7 @@ class Link:
         for each in list(self._sockets):
             self._drop(each)
 
-    def mend(self, port: int | None = None) -> None:
+    def restore(self, port: int | None = None) -> None:
         """Lead to a port again."""
         self.port = port or self.port
         self._open = True

@@ -31,7 +31,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("zava.servers.up", "Run the embedded server until Ctrl-C."),
     "doctor": ("zava.verdict.doctor", "Look at settings, server and machine."),
     "rules": ("zava.verdict.validate", "List the rules."),
-    "explain": ("zava.verdict.validate", "Say what a rule means and how to mend it."),
+    "explain": ("zava.verdict.validate", "Explain a rule and how to fix a finding."),
     "diff": ("zava.verdict.diff", "What is newly broken, and fixed, between two runs."),
     "trend": ("zava.verdict.diff", "How the saved runs went."),
     "sync": ("zava.servers.sync", "Run the bridge between MongoDB and a Ditto store."),

@@ -102,7 +102,7 @@ Check = Callable[[Context, Sequence["Rule"]], Mapping[str, Outcome]]
 class Rule:
     """One statement about the data that is true or has violations.
 
-    ``why`` says what a broken rule means for people and devices, ``mend`` what to do, ``note`` why its severity is
+    ``why`` says what a broken rule means for people and devices, ``fix`` what to do, ``note`` why its severity is
     not the rule's own. ``thresholds`` and ``waivers`` say what a team accepts. Rules that share a check are answered
     together, in one pass over the data.
     """
@@ -112,7 +112,7 @@ class Rule:
     check: Check
     severity: Severity = "error"
     why: str = ""
-    mend: str = ""
+    fix: str = ""
     note: str = ""
     thresholds: SeverityOverride | None = None
     waivers: tuple[Waiver, ...] = ()

@@ -1,4 +1,4 @@
-"""Shares: documents are spread over stores, years or seasons as the configuration says, by a G-test."""
+"""Distributions: a G-test compares the documents per store, year or season with the configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 from bson import ObjectId
 
 from conformance.checks.base import Context, Rule, skipped
-from conformance.config.configuration import Configuration, Share
+from conformance.config.configuration import Configuration, Distribution
 from conformance.errors import ConfigurationError
 from conformance.language.calendar import day_weight, days_by_year, days_of
 from conformance.language.formula import Formula
@@ -31,12 +31,12 @@ Table = dict[str, Row]
 
 
 @dataclass(frozen=True, eq=False)
-class Shares:
-    """The check of one entry under ``shares`` in config/rules.yaml."""
+class DistributionTest:
+    """The check of one entry under ``distributions`` in config/rules.yaml."""
 
     model: Model
     configuration: Configuration
-    share: Share
+    share: Distribution
 
     def __post_init__(self) -> None:
         if self.share.collection not in self.model.collections:
@@ -58,7 +58,7 @@ class Shares:
 
     @property
     def _where(self) -> str:
-        return f"{self.model.config('rules.yaml')}: share of {self.share.collection} by {self.share.by}"
+        return f"{self.model.config('rules.yaml')}: distribution of {self.share.collection} by {self.share.by}"
 
     @cached_property
     def _formula(self) -> Formula:
@@ -158,7 +158,7 @@ class Shares:
 
     def _by_key(self, context: Context, found: Mapping[str, float]) -> list[Row]:
         """The one row, and where a year is not whole the other as well: its part may weigh as the whole year does."""
-        figures = self.configuration.table(self.share.expected)
+        weights = self.configuration.table(self.share.expected)
         if self.share.per_year:
             days = days_by_year(context.settings.start_date, context.settings.end_date)
             whole = {year: days_of(year) for year in days}
@@ -166,14 +166,14 @@ class Shares:
                 {
                     f"{year:04d}": (
                         found.get(f"{year:04d}", 0.0),
-                        day_weight(figures, year) * number,
+                        day_weight(weights, year) * number,
                         float(days[year]),
                     )
                     for year, number in counting.items()
                 }
                 for counting in ([days] if days == whole else [days, whole])
             ]
-        return [{str(key): (found.get(str(key), 0.0), weight, 1.0) for key, weight in figures.items() if weight > 0}]
+        return [{str(key): (found.get(str(key), 0.0), weight, 1.0) for key, weight in weights.items() if weight > 0}]
 
     def _by_month(self, context: Context) -> Table:
         """Rows by month. The alternative has no seasons: each group's average share in every month."""

@@ -10,22 +10,22 @@ from pydantic import Field, model_validator
 
 from conformance.config.acceptance import SeverityOverride, Waiver
 from conformance.config.forbidden import Forbidden
-from conformance.config.statement import Statement, Subject
+from conformance.config.statement import ConfiguredRule, Subject
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import Strict
 
-#: A table of numbers by key (store, year, value), one number, or a product of tables ("a * b").
-Figure = float | dict[str | int | float, float]
+#: A lookup table of numbers by key (store, year, value), or one number.
+ParameterValue = float | dict[str | int | float, float]
 
 
-class Equation(Statement):
+class Equation(ConfiguredRule):
     """``field`` ("orders.total") equals a formula; money is in whole cents on both sides."""
 
     field: str
     equals: str | float
 
 
-class Assertion(Statement):
+class Assertion(ConfiguredRule):
     """A formula that holds for every document of ``collection``."""
 
     collection: str
@@ -33,7 +33,7 @@ class Assertion(Statement):
     holds: str
 
 
-class Bound(Statement):
+class Bound(ConfiguredRule):
     """``field`` lies between formulas over the document and one that it refers to ("customer_id.created_at").
 
     ``since`` names a time stamp of the document referred to that moves when it changes ("product_id.updated_at").
@@ -46,11 +46,11 @@ class Bound(Statement):
     since: str | None = None
 
 
-class Tally(Statement):
+class Count(ConfiguredRule):
     """The documents that have ``value`` in ``field`` ("stores.is_online"): which ones, or how many.
 
-    ``only`` names them by a field that identifies them ({store_id: [store_online]}): these have the value and no other
-    has. ``exactly`` is a number where any will do.
+    ``only`` names them by a unique field ({store_id: [store_online]}): these documents have the value and no others.
+    ``exactly`` is their number, whichever documents they are.
     """
 
     field: str
@@ -59,18 +59,20 @@ class Tally(Statement):
     only: Mapping[str, tuple[str | int, ...]] | None = None
 
     @model_validator(mode="after")
-    def _one_form(self) -> Tally:
+    def _one_form(self) -> Count:
         if (self.exactly is None) == (self.only is None):
-            raise ValueError("a tally says which documents (only) or how many (exactly); write one of them")
+            raise ValueError(
+                "an entry of counts has either only (which documents) or exactly (how many); write one of them"
+            )
         if self.only is not None and len(self.only) != 1:
             raise ValueError("only takes one field that identifies a document, and its values")
         return self
 
 
-class Share(Statement):
-    """The documents of ``collection``, told apart by ``by``, are spread as ``expected`` says: a G-test.
+class Distribution(ConfiguredRule):
+    """The documents of ``collection``, grouped by ``by``, are distributed as in ``expected``: a G-test.
 
-    ``expected`` is a figure by value of ``by``. ``per_year`` weighs each value (a year) by its days in the range.
+    ``expected`` names a lookup table by value of ``by``. ``per_year`` weighs each year by its days in the range.
     ``within`` splits first (by month), and ``expected`` is then a MAP field, keyed by month, of the collection that
     ``by`` ends at. ``significance`` is the chance of a false alarm; ``against`` the deviation it must catch with
     power 0.99 ("uniform": all alike), which gives the number of documents below which the rule is skipped.
@@ -92,8 +94,8 @@ class RulesFile(Strict):
     equations: tuple[Equation, ...] = ()
     assertions: tuple[Assertion, ...] = ()
     bounds: tuple[Bound, ...] = ()
-    tallies: tuple[Tally, ...] = ()
-    shares: tuple[Share, ...] = ()
+    counts: tuple[Count, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
     forbidden: tuple[Forbidden, ...] = ()
 
 
@@ -117,7 +119,7 @@ class Plan(Strict):
         if (self.examined_per_returned is None) != (self.indexed is None):
             raise ValueError("examined_per_returned and indexed belong together; write both or neither")
         if not self.require and not self.forbid:
-            raise ValueError("the plan demands nothing; write the stages to require or to forbid")
+            raise ValueError("plan: set require or forbid")
         return self
 
 
@@ -154,7 +156,7 @@ class NamedQuery(Strict):
     collection: str
     title: str
     why: str = ""
-    mend: str = ""
+    fix: str = ""
     parameters: Mapping[str, Parameter] = Field(default_factory=dict)
     find: Mapping[str, Any] | None = None
     sort: Mapping[str, Any] = Field(default_factory=dict)
@@ -191,10 +193,10 @@ def rewritten(part: Any, change: Callable[[Any], Any]) -> Any:
 
 
 class GenerationFile(Strict):
-    """config/generation.yaml: default sizes, and the figures that recipes and formulas name."""
+    """config/generation.yaml: default sizes, and the parameters that recipes and formulas name."""
 
     defaults: Mapping[str, int] = Field(default_factory=dict)
-    figures: Mapping[str, float | str | Mapping[str | int | float, float]] = Field(default_factory=dict)
+    parameters: Mapping[str, float | str | Mapping[str | int | float, float]] = Field(default_factory=dict)
     locale: str = "en_US"
     pool_size: int = Field(default=2000, ge=1)
 
@@ -214,20 +216,20 @@ class Configuration:
     severities: tuple[SeverityOverride, ...] = ()
     waivers: tuple[Waiver, ...] = ()
 
-    def figure(self, name: str) -> Figure:
-        """The figure of that name; a product of tables is multiplied key by key.
+    def parameter(self, name: str) -> ParameterValue:
+        """Return the parameter of that name; a product of tables ("a * b") is multiplied key by key.
 
         Raises ConfigurationError, one line, when there is none, or when the tables of a product differ in their keys.
         """
-        declared = self.generation.figures.get(name)
+        declared = self.generation.parameters.get(name)
         if declared is None:
-            raise ConfigurationError(f"config/generation.yaml: there is no figure {name!r}; write it under figures")
+            raise ConfigurationError(f"config/generation.yaml: there is no parameter {name!r}; add it under parameters")
         if not isinstance(declared, str):
             return dict(declared) if isinstance(declared, Mapping) else declared
         parts = [part.strip() for part in declared.split("*")]
-        if any(isinstance(self.generation.figures.get(part), str) for part in parts):
+        if any(isinstance(self.generation.parameters.get(part), str) for part in parts):
             raise ConfigurationError(
-                f"config/generation.yaml: the figure {name!r} is made of another product; write its tables instead"
+                f"config/generation.yaml: the parameter {name!r} is a product of products; use tables instead"
             )
         product = self.table(parts[0])
         for part in parts[1:]:
@@ -235,25 +237,26 @@ class Configuration:
             odd = next(iter(product.keys() ^ table.keys()), None)
             if odd is not None:
                 raise ConfigurationError(
-                    f"config/generation.yaml: the tables {declared!r} of the figure {name!r} differ in the key {odd!r};"
-                    " give all the same keys"
+                    f"config/generation.yaml: the tables {declared!r} of the parameter {name!r} differ in the key"
+                    f" {odd!r};"
+                    " give all tables the same keys"
                 )
             product = {key: value * table[key] for key, value in product.items()}
         return product
 
     def number(self, name: str) -> float:
-        """The figure of that name, which must be one number."""
-        figure = self.figure(name)
-        if isinstance(figure, dict):
-            raise ConfigurationError(f"config/generation.yaml: the figure {name!r} is a table; one number is wanted")
-        return figure
+        """Return the parameter of that name, which must be one number."""
+        found = self.parameter(name)
+        if isinstance(found, dict):
+            raise ConfigurationError(f"config/generation.yaml: the parameter {name!r} is a table; expected one number")
+        return found
 
     def table(self, name: str) -> dict[Any, float]:
-        """The figure of that name, which must be a table."""
-        figure = self.figure(name)
-        if not isinstance(figure, dict):
-            raise ConfigurationError(f"config/generation.yaml: the figure {name!r} is one number; a table is wanted")
-        return figure
+        """Return the parameter of that name, which must be a table."""
+        found = self.parameter(name)
+        if not isinstance(found, dict):
+            raise ConfigurationError(f"config/generation.yaml: the parameter {name!r} is one number; expected a table")
+        return found
 
     def look_up(self, name: str, keys: Iterable[Any]) -> list[float]:
         """A table's values for the keys; ConfigurationError, one line, names the first that the table lacks."""
@@ -261,5 +264,7 @@ class Configuration:
         wanted = list(keys)
         unknown = next((key for key in wanted if key not in table), None)
         if unknown is not None:
-            raise ConfigurationError(f"config/generation.yaml: the figure {name} has no value for {unknown!r}; add it")
+            raise ConfigurationError(
+                f"config/generation.yaml: the parameter {name} has no value for {unknown!r}; add it"
+            )
         return [table[key] for key in wanted]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from bson import json_util
 from pydantic import model_validator
 
-from conformance.config.statement import Family, Statement, Subject
+from conformance.config.statement import ConfiguredRule, Family, Subject
 from conformance.text.suggestion import did_you_mean
 
 Query = Mapping[str, Any]
@@ -43,7 +43,7 @@ _VALUES: Final = frozenset({
 _LOGICAL: Final = frozenset({"$and", "$or", "$nor"})
 
 
-class Forbidden(Statement):
+class Forbidden(ConfiguredRule):
     """Documents or groups that must not exist: ``find`` is a filter, ``pipeline`` an aggregation that returns them.
 
     Values are MongoDB's extended JSON: ``{$date: "2024-01-01T00:00:00Z"}``, ``{$oid: …}``.

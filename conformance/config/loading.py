@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from conformance.config.acceptance import SeverityOverride, Waiver
 from conformance.config.configuration import Configuration, GenerationFile, NamedQuery, RulesFile
+from conformance.config.renamed_keys import with_new_names
 from conformance.config.unknown_names import check_names
 from conformance.files.strict_files import parse_file
 from conformance.model.collection import Model
@@ -46,4 +47,4 @@ def _with_latest_date(constants: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parse(kind: Any, path: Path, empty: Any) -> Any:
-    return parse_file(kind, path) if path.exists() else TypeAdapter(kind).validate_python(empty)
+    return parse_file(kind, path, with_new_names) if path.exists() else TypeAdapter(kind).validate_python(empty)

@@ -1,10 +1,10 @@
-"""What every rule of config/rules.yaml says of itself."""
+"""The texts and severity that every rule of config/rules.yaml has."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, StringConstraints
+from pydantic import StringConstraints
 
 from conformance.files.strict_files import Strict
 from conformance.results import Severity
@@ -13,11 +13,11 @@ Subject = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+-]+$")]
 Family = Literal["totals", "business"]
 
 
-class Statement(Strict):
-    """A configured rule: title, consequence (``why``), what to do (``fix``, also written ``mend``), severity."""
+class ConfiguredRule(Strict):
+    """A configured rule: title, consequence (``why``), what to do (``fix``), severity."""
 
     family: Family
     title: str
     why: str = ""
-    mend: str = Field("", validation_alias=AliasChoices("mend", "fix"))
+    fix: str = ""
     severity: Severity = "error"

@@ -1,4 +1,4 @@
-"""Names in config/ that mean nothing: files, settings and figures that nobody asks for, rows that fit no schema."""
+"""Names in config/ that mean nothing: files, settings and parameters that nobody asks for, rows that fit no schema."""
 
 from __future__ import annotations
 
@@ -63,19 +63,21 @@ def _of_generation(model: Model, configuration: Configuration) -> Iterator[tuple
             )
 
 
-def check_figures(model: Model, configuration: Configuration) -> None:
-    """Raise ConfigurationError, one line, for the first figure that no recipe and no rule names."""
-    figures = configuration.generation.figures
-    products = [value for value in figures.values() if isinstance(value, str)]
+def check_parameters(model: Model, configuration: Configuration) -> None:
+    """Raise ConfigurationError, one line, for the first parameter that no recipe and no rule names."""
+    parameters = configuration.generation.parameters
+    products = [value for value in parameters.values() if isinstance(value, str)]
     recipes = [field.schema.get("x-sample", {}) for collection in model for field in collection.walk()]
     named = set(_WORD.findall(json.dumps([recipes, products])))
     asked = named | set(_WORD.findall(configuration.rules.model_dump_json()))
-    for name in figures:
+    for name in parameters:
         if name not in asked:
-            near = nearest(name, sorted(each for each in named - figures.keys() if len(each) > 3))
-            where = located(model.config(_GENERATION), ("figures", name))
+            near = nearest(name, sorted(each for each in named - parameters.keys() if len(each) > 3))
+            where = located(model.config(_GENERATION), ("parameters", name))
             hint = f"did you mean {near}?" if near else "name it there, or remove it"
-            raise ConfigurationError(f"{where}: at figures.{name}: no recipe and no rule names this figure; {hint}")
+            raise ConfigurationError(
+                f"{where}: at parameters.{name}: no recipe and no rule names this parameter; {hint}"
+            )
 
 
 def _of_catalogue(

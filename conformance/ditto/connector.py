@@ -146,7 +146,7 @@ class ConnectorConfig(Exact):
 def load_connector(model: Model) -> ConnectorConfig:
     """The model's connector configuration.
 
-    Raises ConfigurationError, one line with file, place and mend, when the file is missing or not as described.
+    Raises ConfigurationError, one line with file, place and fix, when the file is missing or not as described.
     """
     config: ConnectorConfig = parse_file(ConnectorConfig, model.config(CONNECTOR_FILE))
     return config
@@ -189,7 +189,7 @@ def demands(config: ConnectorConfig) -> Sequence[Demand]:
 
 
 def require_workable(model: Model, config: ConnectorConfig) -> None:
-    """Raise ConfigurationError, one line with file, line and mend, where nobody could sync by the configuration.
+    """Raise ConfigurationError, one line with file, line and fix, where nobody could sync by the configuration.
 
     That is less than the rules of family `sync` find: whoever wants no initial copy may do without.
     """

@@ -109,7 +109,7 @@ class Permissions(Exact):
 def load_permissions(model: Model) -> Permissions:
     """The model's permissions.
 
-    Raises ConfigurationError, one line with file, line and mend, when the file is missing or not as described.
+    Raises ConfigurationError, one line with file, line and fix, when the file is missing or not as described.
     """
     permissions: Permissions = parse_file(Permissions, model.config(PERMISSIONS_FILE))
     return permissions

@@ -206,7 +206,7 @@ class Subscriptions(Strict):
 def load_subscriptions(model: Model) -> Subscriptions:
     """What the model's devices subscribe to.
 
-    Raises ConfigurationError, one line with file, line and mend, when the file is missing or not as described.
+    Raises ConfigurationError, one line with file, line and fix, when the file is missing or not as described.
     """
     subscriptions: Subscriptions = parse_file(Subscriptions, model.config(SUBSCRIPTIONS_FILE))
     return subscriptions

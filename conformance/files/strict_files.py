@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,9 +49,9 @@ def read_yaml(path: Path) -> Any:
         raise ConfigurationError(f"{path}: {error}; write less at once") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError(f"{path}:{line}: not valid YAML: {error.problem}; mend the file") from None
+        raise ConfigurationError(f"{path}:{line}: not valid YAML: {error.problem}; correct the file") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {str(error).splitlines()[0]}; mend the file") from None
+        raise ConfigurationError(f"{path}: not valid YAML: {str(error).splitlines()[0]}; correct the file") from None
     except OSError as error:
         raise _unreadable(path, error) from None
     remember_secrets(content)
@@ -84,20 +84,24 @@ def read_json(path: Path) -> Any:
         line, key = _line_of_second(path, str(error)), str(error)
         raise ConfigurationError(f"{path}:{line}: the key {key!r} stands twice in one object; remove one") from None
     except json.JSONDecodeError as error:
-        raise ConfigurationError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; mend the syntax") from None
+        raise ConfigurationError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; correct the syntax") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path}: not UTF-8; save the file as UTF-8") from None
     except OSError as error:
         raise _unreadable(path, error) from None
 
 
-def parse_file(kind: Any, path: Path) -> Any:
-    """The content of a YAML or JSON file as ``kind`` (a pydantic model or any type that pydantic understands).
+def parse_file(kind: Any, path: Path, prepare: Callable[[Path, Any], Any] | None = None) -> Any:
+    """Return the content of a YAML or JSON file as ``kind`` (a pydantic model or any type that pydantic understands).
+
+    ``prepare`` changes the content before it is validated, for example to rename keys.
 
     Raises ConfigurationError, one line with file, line, place and what to write instead.
     """
     content = read_json(path) if path.suffix == ".json" else read_yaml(path)
     remember_secrets(content)
+    if prepare is not None:
+        content = prepare(path, content)
     try:
         return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
@@ -107,7 +111,7 @@ def parse_file(kind: Any, path: Path) -> Any:
         # What a validator of ours says names the value itself where that helps.
         own = first["type"] == "value_error"
         found = "" if hidden or own else f" (found {mask(str(first['input']))[:60]!r})"
-        raise ConfigurationError(f"{located(path, first['loc'])}: at {place}: {_mend(first, kind)}{found}") from None
+        raise ConfigurationError(f"{located(path, first['loc'])}: at {place}: {_instead(first, kind)}{found}") from None
 
 
 def located(path: Path, place: Sequence[str | int] = ()) -> str:
@@ -172,7 +176,7 @@ def _unreadable(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"{path}: cannot be read: {error.strerror}; check the path")
 
 
-def _mend(error: Any, kind: Any) -> str:
+def _instead(error: Any, kind: Any) -> str:
     place = error["loc"]
     if error["type"] == "extra_forbidden":
         return f"there is no such key; {did_you_mean(place[-1], keys_at(kind, place[:-1]))}"

@@ -22,7 +22,8 @@ def write_text(path: Path, text: str) -> None:
         scratch.replace(path)
     except OSError as error:
         raise ConfigurationError(
-            f"{path}: cannot be written: {error.strerror}; make room, mend its permissions, or choose another folder"
+            f"{path}: cannot be written: {error.strerror}; free space, correct its permissions, or choose another"
+            " folder"
         ) from None
     finally:
         with suppress(OSError):

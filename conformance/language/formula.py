@@ -6,7 +6,7 @@ cents on both sides.
 
     field                        of the collection; an optional one makes the formula apply where it is present
     reference_field.field        of the document that the reference field refers to
-    figure[field]                a table of config/generation.yaml
+    table[field]                 a table of config/generation.yaml
     START_DATE, END_DATE         settings, as YYYY-MM-DD
     LATEST_DATE                  END_DATE, or tomorrow where that is later: nothing is dated after it
     + - *  /(by a number)        and comparisons, chained as in a <= b <= c, joined by `and` / `or`
@@ -186,17 +186,17 @@ class Formula:
 
     def _subscript(self, node: ast.Subscript) -> Expression:
         key = self._operand(node.slice)
-        lookup = Lookup(ast.unparse(node.value), key.path, key.kind, self._figure(node))
+        lookup = Lookup(ast.unparse(node.value), key.path, key.kind, self._table(node))
         missing = lookup.missing_row(self.collection, self.configuration)
         if missing is not None:
             raise self._wrong(missing)
         self.lookups[ast.unparse(node)] = lookup
         return lookup.mongo()
 
-    def _figure(self, node: ast.Subscript) -> Mapping[Any, float]:
+    def _table(self, node: ast.Subscript) -> Mapping[Any, float]:
         name = ast.unparse(node.value)
-        if name not in self.configuration.generation.figures:
-            raise self._wrong(f"there is no figure {name!r} in config/generation.yaml")
+        if name not in self.configuration.generation.parameters:
+            raise self._wrong(f"there is no parameter {name!r} in config/generation.yaml")
         return self.configuration.table(name)
 
     def _call(self, node: ast.Call) -> Expression:

@@ -18,7 +18,7 @@ _ID_KINDS: Final = UNIQUE_KINDS
 
 
 def check_model(model: Model) -> None:
-    """Raise ConfigurationError for the first definition that does not fit, naming file, path and mend."""
+    """Raise ConfigurationError for the first definition that does not fit, naming file, path and fix."""
     for collection in model:
         for check in _CHECKS:
             for where, what in check(model, collection):

@@ -16,7 +16,7 @@ from conformance.patterns.backtracking import slow
 if TYPE_CHECKING:
     from conformance.model.collection import Collection, Field, Model
 
-#: JSON pointer within the schema (without its first slash), and what is wrong and how to mend it.
+#: JSON pointer within the schema (without its first slash), and what is wrong and how to fix it.
 Problem = tuple[str, str]
 
 #: Kinds whose values can be told apart and made without limit, so that they can be unique.

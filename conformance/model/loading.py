@@ -37,7 +37,7 @@ def find_model(start: Path | None = None, *, otherwise: Path | None = None) -> P
 def load_model(root: Path) -> Model:
     """Read and check every schema below ``root``/schemas.
 
-    Raises ConfigurationError, one line naming file, path and mend, when a schema misuses the vocabulary.
+    Raises ConfigurationError, one line naming file, path and fix, when a schema misuses the vocabulary.
     """
     folder = root / "schemas"
     files = sorted(path for path in folder.glob("*.json") if path.name != VOCABULARY.name)

@@ -21,11 +21,11 @@ NOT_APPLICABLE: Final[Mapping[str, str]] = {
     "uniqueness": "nothing is unique but _id",
     "snapshots": "copies nothing",
     "totals": "has no arithmetic",
-    "business": "no statement in config/rules.yaml",
+    "business": "no rule in config/rules.yaml",
     "crdt": "never reaches a device",
     "queries": "no named query starts here",
     "embeddings": "has no vectors",
-    "security": "about the repository and the settings",
+    "security": "not about collections",
 }
 
 
@@ -131,12 +131,12 @@ def _cell(text: str) -> str:
 def rule_list(project: Project) -> str:
     """Every rule by family, the coverage table, and the grammar of formulas."""
     rules = project.rules
-    lines = ["# Rules", "", _HEAD, f"{len(rules)} rules. `zava explain ID` says what the server is asked.", ""]
+    lines = ["# Rules", "", _HEAD, f"{len(rules)} rules. `zava explain ID` shows the queries of a rule.", ""]
     lines += ["## Coverage", "", "Rules per collection and family; n/a with its reason below.", "", *_coverage(project)]
     for name in FAMILIES:
         about = family(name)
         lines += ["", f"## {about.title}", "", f"{about.meaning} {about.method}", ""]
-        lines += ["| rule | severity | statement | a breach means | to mend it |", "|---|---|---|---|---|"]
+        lines += ["| rule | severity | requirement | why it matters | fix |", "|---|---|---|---|---|"]
         lines += [_row(rule) for rule in rules if rule.family == name]
     grammar = (formula.__doc__ or "").strip()
     lines += ["", "## Formulas", "", "```text", grammar, "```"]
@@ -145,7 +145,7 @@ def rule_list(project: Project) -> str:
 
 def _row(rule: Rule) -> str:
     """A rule's line, with an anchor of its own, so that a link can lead to it."""
-    cells = (rule.severity, *(_cell(text) for text in (rule.title, rule.why, rule.mend)))
+    cells = (rule.severity, *(_cell(text) for text in (rule.title, rule.why, rule.fix)))
     return f'| <a id="{rule.id}"></a>`{rule.id}` | ' + " | ".join(cells) + " |"
 
 
@@ -166,4 +166,4 @@ def _coverage(project: Project) -> Iterator[str]:
         yield f"| {name} | " + " | ".join(cells) + " |"
     yield ""
     yield "n/a for a collection: " + "; ".join(f"{name}: {why}" for name, why in NOT_APPLICABLE.items()) + "."
-    yield "_database and _config hold the rules that are about no one collection."
+    yield "_database and _config have the rules that do not belong to one collection."

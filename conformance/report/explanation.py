@@ -1,4 +1,4 @@
-"""What there is to say of a rule: its meaning, why it matters, how it is checked, how a finding is mended."""
+"""Explain a rule: meaning, impact, method, fix."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Explanation:
             "why": self.rule.why,
             "how": self.how,
             "asks": self.shell,
-            "mend": self.rule.mend,
+            "fix": self.rule.fix,
+            "mend": self.rule.fix,  # the name until schema_version 1; read "fix"
         }
 
     @property
@@ -73,10 +74,10 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield f"How it is checked: {explanation.how}"
     if rule.note:
         yield f"Note: {rule.note}"
-    yield f"How to mend: {rule.mend}"
+    yield f"How to fix it: {rule.fix}"
     if explanation.record.questions:
         yield ""
-        yield "What is asked when all is well, for mongosh:"
+        yield "Queries of a run without findings, for mongosh:"
         for question in explanation.shell:
             yield ""
             yield question

@@ -178,8 +178,8 @@ def _finding_lines(found: Finding) -> Iterator[tuple[int, str, str]]:
     yield from ((depth + step, line, style) for step, line, style in _found_lines(found))
     if first.why:
         yield depth + 1, f"Means: {_plain(first.why)}", ""
-    if first.mend:
-        yield depth + 1, f"Fix: {_plain(first.mend)}", ""
+    if first.fix:
+        yield depth + 1, f"Fix: {_plain(first.fix)}", ""
 
 
 def _found_lines(found: Finding) -> Iterator[tuple[int, str, str]]:

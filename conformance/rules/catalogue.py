@@ -61,7 +61,7 @@ def all_rules(model: Model, configuration: Configuration) -> list[Rule]:
 
 def _shown(rule: Rule) -> Rule:
     """Return the rule with its texts masked: parts of them come from configuration files."""
-    return replace(rule, title=mask(rule.title), why=mask(rule.why), mend=mask(rule.mend), note=mask(rule.note))
+    return replace(rule, title=mask(rule.title), why=mask(rule.why), fix=mask(rule.fix), note=mask(rule.note))
 
 
 def _overridden(rules: list[Rule], override: SeverityOverride, model: Model) -> list[Rule]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from pymongo.errors import PyMongoError
 
 from conformance.checks.base import Context
-from conformance.config.configuration import NamedQuery, Share, filled
+from conformance.config.configuration import Distribution, NamedQuery, filled
 from conformance.connection.client import in_words
 from conformance.ditto.permissions import PERMISSIONS_FILE, User, known_users, load_permissions
 from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE, Device, load_subscriptions, values_for
@@ -111,7 +111,7 @@ def _sizes(context: Context, results: Sequence[Result]) -> dict[str, dict[str, A
 def _months(context: Context, results: Sequence[Result]) -> dict[str, dict[str, Any]]:
     """By rule: documents in each month of the period, found and expected, for shares of years that were judged."""
     judged = {result.id for result in results if "table" in result.evidence}
-    shares = context.configuration.rules.shares
+    shares = context.configuration.rules.distributions
     named = {f"{share.family}.{share.collection}.{share.subject}-shares".lower(): share for share in shares}
     return {
         rule: _by_month(context, share, year["field"])
@@ -120,7 +120,7 @@ def _months(context: Context, results: Sequence[Result]) -> dict[str, dict[str, 
     }
 
 
-def _by_month(context: Context, share: Share, field: str) -> dict[str, Any]:
+def _by_month(context: Context, share: Distribution, field: str) -> dict[str, Any]:
     collection = context.model[share.collection]
     month = Formula(f"slice({field}, 0, 7)", context.model, collection, context.configuration, "the pictures")
     pipeline: list[dict[str, Any]] = [

@@ -35,10 +35,10 @@ def _one(rule: Rule, results: list[Result], parts: int, sample_size: int) -> Res
     judged = [result for result in results if result.status != "skipped"]
     whole = next((result for result in results if result.status == "error" or len(results) == 1), None)
     if whole is not None:
-        return replace(whole, why=rule.why, mend=rule.mend)
+        return replace(whole, why=rule.why, fix=rule.fix)
     evidence = _united([result.evidence for result in results])
     if not judged:
-        return replace(results[0], evidence=evidence, why=rule.why, mend=rule.mend)
+        return replace(results[0], evidence=evidence, why=rule.why, fix=rule.fix)
     samples = [sample for result in judged for sample in result.samples]
     outcome = Outcome(
         sum(result.examined for result in judged),

@@ -143,7 +143,7 @@ def _broken(rules: list[Rule], reason: str, started: float) -> dict[str, Result]
     duration = (time.perf_counter() - started) / len(rules)
     return {
         rule.id: Result(
-            rule.id, rule.title, rule.severity, "error", 0, 0, (), reason, {}, duration, why=rule.why, mend=rule.mend
+            rule.id, rule.title, rule.severity, "error", 0, 0, (), reason, {}, duration, why=rule.why, fix=rule.fix
         )
         for rule in rules
     }
@@ -173,6 +173,6 @@ def judge(rule: Rule, outcome: Outcome, duration_s: float) -> Result:
         evidence=outcome.evidence,
         duration_s=duration_s,
         why=rule.why,
-        mend=rule.mend,
+        fix=rule.fix,
     )
     return accepted(rule, result)

@@ -17,7 +17,7 @@ from conformance.config.configuration import Configuration
 from conformance.config.environment import ENV_FILE
 from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings, known_variables, load_settings
-from conformance.config.unknown_names import check_figures
+from conformance.config.unknown_names import check_parameters
 from conformance.ditto.connector import CONNECTOR_FILE
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
@@ -61,7 +61,7 @@ class Project:
         """A report that was read back, with the consequences and fixes of its rules, which the file does not hold."""
         rules = {rule.id: rule for rule in self.rules}
         results = [
-            replace(result, why=rules[result.id].why, mend=rules[result.id].mend) if result.id in rules else result
+            replace(result, why=rules[result.id].why, fix=rules[result.id].fix) if result.id in rules else result
             for result in report.results
         ]
         return replace(report, results=results)
@@ -90,7 +90,7 @@ def assemble(root: Path, settings: Settings) -> Project:
     model = load_model(root)
     configuration = load_configuration(model, settings.constants())
     all_rules(model, configuration)
-    check_figures(model, configuration)
+    check_parameters(model, configuration)
     for problem in settings.environment.misspelt(variables(model)):
         raise ConfigurationError(problem)
     for name in model.settings:

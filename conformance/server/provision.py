@@ -275,4 +275,6 @@ def _target_error(error: PyMongoError, where: str, what: str) -> TargetError:
             f"{where}: a unique index cannot be built: more than one document has {values};"
             f" remove the duplicates (zava validate --only '{family}' lists them)"
         )
-    return TargetError(f"{where}: could not {what}: {details.get('errmsg', error)}; mend that and run again")
+    return TargetError(
+        f"{where}: could not {what}: {details.get('errmsg', error)}; correct that and run the command again"
+    )

@@ -206,7 +206,7 @@ def _target_error(error: PyMongoError, database: str, what: str) -> TargetError:
             f"{database}: the user may not {what}: log in as one with the role userAdmin on {database}; on Atlas, which"
             " keeps users itself, make them under Database Access as config/users.yaml says"
         )
-    return TargetError(f"{database}: could not {what}: {in_words(error)}; mend that and run again")
+    return TargetError(f"{database}: could not {what}: {in_words(error)}; correct that and run the command again")
 
 
 _PRELUDE: Final = """\

@@ -230,7 +230,8 @@ def new_archive(folder: Path, model: Model, database: str, form: Form, *, compre
         _to_disk(folder.parent)
     except OSError as error:
         raise ConfigurationError(
-            f"{folder}: cannot be written: {error.strerror}; make room, mend its permissions, or name another folder"
+            f"{folder}: cannot be written: {error.strerror}; free space, correct its permissions, or name another"
+            " folder"
         ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -66,7 +66,7 @@ def verify(model: Model, target: Target, archive: Archive, *, validate: bool, pr
             if problem is not None:
                 raise ConfigurationError(
                     f"{archive.path(entry)}: the document with _id {problem[0]!r} does not meet its schema:"
-                    f" {problem[1]}; nothing was written: mend it where it came from, or pass --no-validate"
+                    f" {problem[1]}; nothing was written; correct it at its source, or pass --no-validate"
                 )
             if progress is not None:
                 progress(f"verify {entry.collection}", len(batch))

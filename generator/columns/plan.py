@@ -122,7 +122,7 @@ class Plan:
             odd = next((number for number in table if number not in range(low, high + 1)), None)
             if odd is not None:
                 raise ConfigurationError(
-                    f"config/generation.yaml: the figure {figure} gives {odd!r} children, but"
+                    f"config/generation.yaml: the parameter {figure} gives {odd!r} children, but"
                     f" {collection.path.name} says {low} to {high}; correct one of them"
                 )
             chance = np.array(list(table.values()), dtype=np.float64)

@@ -88,7 +88,7 @@ def _choice(batch: Batch, field: Field, weights: str | Mapping[Any, float]) -> A
     unfit = next((value for value in values.tolist() if not fits(field.schema, value)), None)
     if unfit is not None:
         raise ConfigurationError(
-            f"config/generation.yaml: {shorten(unfit)} of the figure {weights} does not meet the schema of"
+            f"config/generation.yaml: {shorten(unfit)} of the parameter {weights} does not match the schema of"
             f" {batch.collection.name}.{field.path}; correct one of them"
         )
     chance = np.array(list(table.values()), dtype=np.float64)
@@ -149,7 +149,7 @@ def _embedded(batch: Batch, _: Field, what: str) -> Array:
 
 
 def _scaled(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
-    """A price: another price x the figure of this document's key x a uniform factor, rounded half up to the cent."""
+    """A price: another price x the parameter of this document's key x a uniform factor, rounded half up to the cent."""
     factor = np.array(batch.plan.configuration.look_up(parameters["by"], batch.values(parameters["key"])))
     low, high = parameters["spread"]
     spread = batch.rng(field).uniform(low, high, batch.size)

@@ -1,4 +1,4 @@
-"""zava doctor: what is missing is named with its mend, and one thing that is missing hides no other."""
+"""zava doctor: what is missing is named with its fix, and one thing that is missing hides no other."""
 
 from __future__ import annotations
 

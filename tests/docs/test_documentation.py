@@ -85,7 +85,7 @@ def test_a_family_without_a_rule_is_not_hidden_behind_na(project: Project) -> No
 def test_there_are_at_least_150_rules_and_each_says_what_it_means(project: Project) -> None:
     assert len(project.rules) >= 150
     assert len({rule.id for rule in project.rules}) == len(project.rules)
-    assert [rule.id for rule in project.rules if not (rule.title and rule.why and rule.mend)] == []
+    assert [rule.id for rule in project.rules if not (rule.title and rule.why and rule.fix)] == []
 
 
 # Commands that the documents name

@@ -88,7 +88,7 @@ class Place:
         configuration = self.configuration(model, settings)
         if figures:
             generation = configuration.generation
-            changed = GenerationFile(**(generation.model_dump() | {"figures": {**generation.figures, **figures}}))
+            changed = GenerationFile(**(generation.model_dump() | {"parameters": {**generation.parameters, **figures}}))
             configuration = Configuration(
                 changed, configuration.rules, configuration.queries, configuration.catalogue, configuration.constants
             )

@@ -39,7 +39,7 @@ class Original:
 
 def original(products: int = 400, categories: int = 9, times: int = 1) -> Original:
     """As many of the catalogue's products, each ``times`` over under another SKU."""
-    catalogue, figures = configured("catalogue"), configured("generation")["figures"]
+    catalogue, figures = configured("catalogue"), configured("generation")["parameters"]
     made = Original()
     made.reference = {
         "stores": {

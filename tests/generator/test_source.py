@@ -149,7 +149,7 @@ def test_a_store_of_its_own_is_taken_and_told_of(workplace: Workplace, tmp_path:
     assert told[1].startswith(UNPLACED)
     assert told[2] == ("not read, for the model has no place for it: main_categories.*.*[].colour, surplus")
     assert told[3].startswith(UNKNOWN)
-    assert "other figures" in told[4]
+    assert "other parameters" in told[4]
     figures = dict(line.strip().split(": ", 1) for line in told[5:])
     assert figures.keys() == {"store_customer_weight", "store_order_frequency", "store_order_value"}
     assert json.loads(figures["store_customer_weight"])["store_yakima"] == 2

@@ -183,7 +183,7 @@ def _limited(fault: Fault, subject: Subject) -> Fault:
 
 def _said(result: Any) -> dict[str, Any]:
     """All that a report shows of a result but how long it took."""
-    shown: dict[str, Any] = {**result.as_json(), "why": result.why, "mend": result.mend}
+    shown: dict[str, Any] = {**result.as_json(), "why": result.why, "fix": result.fix}
     del shown["duration_s"]
     return shown
 

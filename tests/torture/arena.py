@@ -111,7 +111,7 @@ class Arena:
         os.kill(self.server.pid, 9)
         time.sleep(self.chance.uniform(0, 1.5))
         self.server.start()
-        self.link.mend(int(self.server.uri.split(":")[-1].split("/")[0]))
+        self.link.restore(int(self.server.uri.split(":")[-1].split("/")[0]))
         self.mongo.reconnect()
 
     def both_ways(self, process: Process) -> None:

@@ -108,7 +108,7 @@ def link_cut(arena: Arena, process: Process) -> Process:
         time.sleep(arena.chance.uniform(0, 0.8))
         arena.link.cut()
         time.sleep(arena.chance.uniform(0, 0.8))
-        arena.link.mend()
+        arena.link.restore()
     return process
 
 

@@ -61,10 +61,10 @@ _PRODUCT_NAMES: Final = {
 
 @dataclass
 class Source:
-    """What both files say but for the vectors: rows by collection, figures by name, and what has to be told."""
+    """What both files say but for the vectors: rows by collection, parameters by name, and what has to be told."""
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
-    figures: dict[str, dict[Any, float]] = field(default_factory=dict)
+    parameters: dict[str, dict[Any, float]] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
 
 
@@ -115,10 +115,10 @@ def embedding_documents(folder: Path, model: Model, products: Mapping[str, Docum
         yield {"_id": product["product_id"], "product_id": product["product_id"], **vectors, **picture, **times}
 
 
-def differing_figures(source: Source, configuration: Configuration) -> Mapping[str, Mapping[Any, float]]:
-    """The figures of the source that config/generation.yaml has not, or has otherwise."""
-    known = configuration.generation.figures
-    return {name: table for name, table in source.figures.items() if known.get(name) != table}
+def differing_parameters(source: Source, configuration: Configuration) -> Mapping[str, Mapping[Any, float]]:
+    """The parameters of the source that config/generation.yaml has not, or has otherwise."""
+    known = configuration.generation.parameters
+    return {name: table for name, table in source.parameters.items() if known.get(name) != table}
 
 
 def _read_stores(path: Path, configuration: Configuration, source: Source, unread: set[str]) -> None:
@@ -126,12 +126,12 @@ def _read_stores(path: Path, configuration: Configuration, source: Source, unrea
     catalogue = {row.get("store_id"): row for row in configuration.catalogue.get("stores", ())}
     rows: list[Row] = []
     for name in _STORE_FIGURES:
-        source.figures[name] = {}
+        source.parameters[name] = {}
     for key in stream.members():
         if key == "stores":
             rows = [_store(stream.place, name, stream.value(), catalogue, source, unread) for name in stream.members()]
         elif key == "year_weights":
-            table = source.figures["year_weights"] = {}
+            table = source.parameters["year_weights"] = {}
             for year in stream.members():
                 if not re.fullmatch("[0-9]{4}", year):
                     raise stream.refused("a year has four digits")
@@ -151,7 +151,7 @@ def _store(
     _check_keys(place, values, _STORE_KEYS, "stores.*", unread)
     store_id = f"store_{_slug(name.removeprefix(_CHAIN))}"
     for figure, key in _STORE_FIGURES.items():
-        source.figures[figure][store_id] = number(f"{place}.{key}", values[key])
+        source.parameters[figure][store_id] = number(f"{place}.{key}", values[key])
     known = catalogue.get(store_id, {})
     online = "online" in name.lower()
     made_up = {"address": "unknown", "city": name.removeprefix(_CHAIN) or "unknown", "state": "WA", "zip": "00000"}

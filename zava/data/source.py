@@ -21,7 +21,7 @@ from generator.archive.archive import Archive, Form, new_archive, open_archive
 from generator.columns.batch import Document
 from generator.source import documents
 from zava.data.generate import confirm
-from zava.data.original import SOURCE_COLLECTIONS, differing_figures, embedding_documents, read_source
+from zava.data.original import SOURCE_COLLECTIONS, differing_parameters, embedding_documents, read_source
 from zava.data.transfer import Files, Gzip
 from zava.terminal.console import (
     Embedded,
@@ -109,10 +109,10 @@ def source_archive(
     for line in source.told:
         notice(line)
     notice("which model made the vectors is not known: zava embed makes them anew for search by meaning")
-    figures = differing_figures(source, configuration)
-    if figures:
-        notice("the source has other figures than config/generation.yaml; to generate with them, write there:")
-        for name, table in figures.items():
+    parameters = differing_parameters(source, configuration)
+    if parameters:
+        notice("the source has other parameters than config/generation.yaml; to generate with them, write there:")
+        for name, table in parameters.items():
             notice(f"  {name}: {json.dumps(table)}")
     return open_archive(out, model)
 

@@ -24,7 +24,7 @@ def doctor(
     allow_writes: AllowWrites = False,
     as_json: Json = False,
 ) -> None:
-    """Look at settings, server and machine, one line each: ok, failed with the mend, or skipped with the reason.
+    """Check settings, server and machine, one line each: ok, failed with the fix, or skipped with the reason.
 
     Exits 0 when nothing failed, else by the first step that did: 1 a finding, 2 configuration, 3 the server.
 

@@ -205,7 +205,7 @@ def explain(
     rule_id: Annotated[str, typer.Argument(help="A rule's id.", autocompletion=rule_ids)],
     as_json: Json = False,
 ) -> None:
-    """Say what a rule means, why it matters, how it is checked and how to mend a finding. Needs no server.
+    """Explain a rule: its meaning, why it matters, how it is checked and how to fix a finding. Needs no server.
 
     Example: zava explain totals.orders.total
     """

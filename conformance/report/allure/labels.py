@@ -66,8 +66,8 @@ def labels(subject: Rule | Result, epic: str) -> Labels:
     about = family(subject.family)
     paragraphs = [
         visible(subject.title),
-        f"**What a breach means:** {visible(subject.why)}" if subject.why else "",
-        f"**How to mend it:** {visible(subject.mend)}" if subject.mend else "",
+        f"**Why it matters:** {visible(subject.why)}" if subject.why else "",
+        f"**How to fix it:** {visible(subject.fix)}" if subject.fix else "",
         f"Rule `{subject.id}`, family {about.title}: {about.meaning} {about.method}",
     ]
     return Labels(

@@ -1,4 +1,4 @@
-"""Family business: what this model says of its prices, dates and shares in config/rules.yaml."""
+"""Family business: prices, dates and distributions of this model, from config/rules.yaml."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from conformance.checks.base import Rule
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Model
-from conformance.rules.data.configured import statements
+from conformance.rules.data.configured import configured_rules
 
 
 def rules(model: Model, configuration: Configuration) -> Iterator[Rule]:
-    """One rule per statement of config/rules.yaml with this family."""
-    yield from statements(model, configuration, "business")
+    """Yield one rule per entry of config/rules.yaml with this family."""
+    yield from configured_rules(model, configuration, "business")

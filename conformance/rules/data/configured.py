@@ -1,4 +1,4 @@
-"""The statements of config/rules.yaml as rules: equations, assertions, bounds, tallies, shares, queries."""
+"""The configured rules of config/rules.yaml: equations, assertions, bounds, counts, distributions, queries."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from conformance.checks.base import Check, Context, Document, Rule, answer, skipped
 from conformance.checks.bounds import Bounds
-from conformance.checks.distribution import Shares
+from conformance.checks.distribution import DistributionTest
 from conformance.checks.document_scan import DocumentTest
 from conformance.checks.expected_value import expected_value
 from conformance.checks.joins.join import Join, join
 from conformance.checks.joins.sums import Sum, parse_equation, wrong_total
 from conformance.checks.subjects import Subjects
-from conformance.config.configuration import Assertion, Bound, Configuration, Equation, Tally
-from conformance.config.statement import Family, Statement
+from conformance.config.configuration import Assertion, Bound, Configuration, Count, Equation
+from conformance.config.statement import ConfiguredRule, Family
 from conformance.errors import ConfigurationError
 from conformance.language.expressions import cents, typed
 from conformance.language.formula import Formula
@@ -28,7 +28,7 @@ from conformance.text.paths import value_at
 from conformance.text.rendering import shorten
 
 
-def statements(model: Model, configuration: Configuration, family: Family) -> Iterator[Rule]:
+def configured_rules(model: Model, configuration: Configuration, family: Family) -> Iterator[Rule]:
     """The rules of one family, in the order of the file."""
     file = configuration.rules
     subjects = {collection.name: _chosen(configuration, family, collection.name) for collection in model}
@@ -47,14 +47,14 @@ def statements(model: Model, configuration: Configuration, family: Family) -> It
     for position, bound in enumerate(file.bounds):
         if bound.family == family:
             yield _bound(model, configuration, position, bound, rule_id)
-    for tally in file.tallies:
-        if tally.family == family:
-            check = _named(model, tally) if tally.only else answer(_tally(model, tally))
-            yield _rule(rule_id(tally.field), tally, check)
-    for share in file.shares:
+    for count in file.counts:
+        if count.family == family:
+            check = _named(model, count) if count.only else answer(_counted(model, count))
+            yield _rule(rule_id(count.field), count, check)
+    for share in file.distributions:
         if share.family == family:
-            shares = Shares(model, configuration, share)
-            yield _rule(f"{family}.{share.collection}.{share.subject}-shares", share, shares)
+            compared = DistributionTest(model, configuration, share)
+            yield _rule(f"{family}.{share.collection}.{share.subject}-shares", share, compared)
     yield from forbidden_rules(model, configuration, family)
 
 
@@ -62,18 +62,18 @@ def _chosen(configuration: Configuration, family: Family, collection: str) -> Su
     """The subjects that the file itself gives: rules that are named after a field leave them alone."""
     given = [(one.family, one.collection, one.subject) for one in configuration.rules.assertions]
     given += [(one.family, one.collection, one.subject) for one in configuration.rules.forbidden]
-    given += [(one.family, one.collection, f"{one.subject}-shares") for one in configuration.rules.shares]
+    given += [(one.family, one.collection, f"{one.subject}-shares") for one in configuration.rules.distributions]
     return Subjects(*(subject for *place, subject in given if place == [family, collection]))
 
 
-def _rule(rule_id: str, statement: Statement, check: Check) -> Rule:
+def _rule(rule_id: str, configured: ConfiguredRule, check: Check) -> Rule:
     return Rule(
         id=rule_id.lower(),
-        title=statement.title,
+        title=configured.title,
         check=check,
-        severity=statement.severity,
-        why=statement.why,
-        mend=statement.mend,
+        severity=configured.severity,
+        why=configured.why,
+        fix=configured.fix,
     )
 
 
@@ -180,11 +180,11 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
     return DocumentTest(assertion.collection, screen=query, violating=query, why=why, guards=guards, needs=needs)
 
 
-def _named(model: Model, tally: Tally) -> DocumentTest:
-    """Exactly the documents that the tally names have its value; one that is not there is for the family of counts."""
-    where = f"tally of {tally.field}"
-    name, path = _place(model, where, tally.field)
-    ((key, values),) = (tally.only or {}).items()
+def _named(model: Model, count: Count) -> DocumentTest:
+    """Exactly the documents that the entry names have its value; one that is not there is for the family of counts."""
+    where = f"count of {count.field}"
+    name, path = _place(model, where, count.field)
+    ((key, values),) = (count.only or {}).items()
     _place(model, where, f"{name}.{key}")
     if key != model[name].id_field and (key,) not in model[name].unique:
         raise ConfigurationError(
@@ -193,31 +193,31 @@ def _named(model: Model, tally: Tally) -> DocumentTest:
     kinds = {one: model[name].field(one).kind for one in (path, key)}
     guards = tuple(typed(f"${one}", kind) for one, kind in kinds.items())
     named = {"$in": [f"${key}", {"$literal": list(values)}]}
-    query = {"$expr": {"$and": [*guards, {"$ne": [{"$eq": [f"${path}", {"$literal": tally.value}]}, named]}]}}
+    query = {"$expr": {"$and": [*guards, {"$ne": [{"$eq": [f"${path}", {"$literal": count.value}]}, named]}]}}
 
     def why(document: Document) -> str:
         found = f"{path} is {shorten(value_at(document, path))} where {key} is {shorten(document.get(key))}"
-        return f"{found}; expected {shorten(tally.value)} exactly where {key} is {' or '.join(map(shorten, values))}"
+        return f"{found}; expected {shorten(count.value)} exactly where {key} is {' or '.join(map(shorten, values))}"
 
     return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=f"{path} and {key}")
 
 
-def _tally(model: Model, tally: Tally) -> Callable[[Context], Outcome]:
+def _counted(model: Model, count: Count) -> Callable[[Context], Outcome]:
     """Documents too many, too few or with an unfit field, which other rules find, may be the reason."""
-    name, path = _place(model, f"tally of {tally.field}", tally.field)
-    exactly = tally.exactly or 0
+    name, path = _place(model, f"count of {count.field}", count.field)
+    exactly = count.exactly or 0
     unfit = {"$nor": [field_query(model[name], path.partition(".")[0])]}
 
     def check(context: Context) -> Outcome:
         if not context.counts[name]:
             return skipped(f"{name} is empty")
         collection = context.collection(name)
-        found = collection.count_documents({path: tally.value})
+        found = collection.count_documents({path: count.value})
         number, wanted = context.counts[name], expected(context, model[name])
         too_many = found - exactly - max(number - wanted.high, 0)
         too_few = exactly - found - max(wanted.low - number, 0) - collection.count_documents(unfit)
         off = max(too_many, too_few, 0)
-        value = shorten(tally.value)
+        value = shorten(count.value)
         samples = [Sample(f"{path} is {value} in {found:,} documents; expected {exactly:,}", ref=name)]
         return Outcome(number, off, tuple(samples if off else ()))
 

@@ -45,7 +45,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             title=f"{collection.title}: the number of documents is as expected",
             check=answer(_count(collection)),
             why="Documents that are missing are missing on every device; surplus ones appear there as real.",
-            mend="Load the missing documents, remove the surplus ones, or correct the expected number (setting or"
+            fix="Load the missing documents, remove the surplus ones, or correct the expected number (setting or"
             " schema).",
         )
     yield Rule(
@@ -54,7 +54,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
         severity="warning",
         check=answer(_unknown),
         why="An unknown collection is not validated, and a forgotten copy of customer data is a privacy risk.",
-        mend="Drop the collection, or define it in schemas/.",
+        fix="Drop the collection, or define it in schemas/.",
     )
 
 

@@ -33,7 +33,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     field=field.name,
                 ),
                 why="An app that reads a value of another type or range fails or shows a wrong value.",
-                mend=f"Correct {field.name} in the documents; `zava provision` installs the validator that rejects new"
+                fix=f"Correct {field.name} in the documents; `zava provision` installs the validator that rejects new"
                 " ones.",
             )
         if collection.open:
@@ -49,7 +49,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 why=_extra(collection),
             ),
             why="An unknown field is synced to every device but never validated.",
-            mend="Remove the field from the documents, or define it in the schema.",
+            fix="Remove the field from the documents, or define it in the schema.",
         )
         yield from texts.rules(collection, subjects)
 

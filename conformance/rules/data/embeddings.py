@@ -31,7 +31,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 check,
                 why="A similarity search fails on vectors of another length, and never finds a zero or infinite"
                 " vector.",
-                mend="Run `zava embed` to compute the vector again.",
+                fix="Run `zava embed` to compute the vector again.",
             )
         if vectors:
             yield from _pairing(model, collection, subjects)
@@ -50,7 +50,7 @@ def _pairing(model: Model, collection: Collection, subjects: Subjects) -> Iterat
         " reverse",
         answer(lambda context: _judge_pairing(context, model, reference)),
         why="A document without a vector cannot be found by a search; one with two appears twice.",
-        mend="Run `zava embed` to add missing vectors, and delete surplus ones.",
+        fix="Run `zava embed` to add missing vectors, and delete surplus ones.",
     )
 
 

@@ -32,7 +32,7 @@ def forbidden_rules(model: Model, configuration: Configuration, family: Family) 
                 check=_check(query),
                 severity=query.severity,
                 why=query.why,
-                mend=query.mend,
+                fix=query.fix,
             )
 
 

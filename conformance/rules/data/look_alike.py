@@ -28,7 +28,7 @@ def looking_alike(collection: Collection, field: Field, subject: str) -> Rule:
         title=f"{collection.title}: no two values of {field.name} look alike",
         check=answer(_alike(collection, field, seen, "{} looks like {}", _SAME_TO_READERS)),
         why="People see the same name twice, and a search finds only one of the two documents.",
-        mend=f"Write {field.name} again in both documents (composed letters of one script, single spaces, no invisible"
+        fix=f"Write {field.name} again in both documents (composed letters of one script, single spaces, no invisible"
         " characters), or merge the documents.",
     )
 
@@ -43,7 +43,7 @@ def ignoring_case(collection: Collection, field: Field, subject: str) -> Rule:
         ),
         severity="warning",
         why="Mail for both documents reaches one person, and a login with this address is ambiguous.",
-        mend="Find out which document is right, and merge them.",
+        fix="Find out which document is right, and merge them.",
     )
 
 

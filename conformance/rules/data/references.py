@@ -21,12 +21,12 @@ def _about_deletion(collection: Collection, reference: Reference) -> dict[str, s
             "title": f"{collection.title}: no live document was created after its document of {reference.target} was"
             " deleted",
             "why": "A device used a deleted document: it had not synced yet, or its app ignores the flag.",
-            "mend": "Soft-delete the child as well, or restore the parent; ask the device's user which is right.",
+            "fix": "Soft-delete the child as well, or restore the parent; ask the device's user which is right.",
         }
     return {
         "title": f"{collection.title}: no live document refers to a deleted document of {reference.target}",
         "why": "Devices hide deleted documents, so the app cannot show what the reference points to.",
-        "mend": "Soft-delete the child as well, or restore the parent.",
+        "fix": "Soft-delete the child as well, or restore the parent.",
     }
 
 
@@ -48,7 +48,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 missing_parent(reference),
                 title=f"{collection.title}: every {field.name} exists in {reference.target}",
                 why="An app that follows the reference finds nothing, and an offline device cannot ask the server.",
-                mend=f"Restore the document of {reference.target}, or correct {field.name}.",
+                fix=f"Restore the document of {reference.target}, or correct {field.name}.",
             )
             if model[reference.target].soft_delete:
                 yield rule(
@@ -65,5 +65,5 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                         title=f"{collection.title}: {copy.field} equals {copy.of[0]} of the document in"
                         f" {reference.target}",
                         why="Devices subscribe by this key, so the document reaches the wrong devices.",
-                        mend=f"Set {copy.field} to the value in {reference.target}, or correct {reference.field}.",
+                        fix=f"Set {copy.field} to the value in {reference.target}, or correct {reference.field}.",
                     )

@@ -27,7 +27,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     title=f"{collection.title}: {copy.field} equals {source} of the document in {reference.target}",
                     check=check,
                     why="Devices show the copy while offline, so a receipt differs from the books.",
-                    mend=f"Copy the value from {reference.target} again.",
+                    fix=f"Copy the value from {reference.target} again.",
                 )
                 check.parts[rule.id] = differing_copy(position, copy)
                 yield rule

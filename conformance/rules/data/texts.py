@@ -62,7 +62,7 @@ def _visible(collection: Collection, field: Field, texts: list[Field], subject: 
             needs=field.path,
         ),
         why="Names that look equal are different values, so a search for one does not find the other.",
-        mend=f"Write {field.name} again without these characters. Joiners and direction marks are allowed where the"
+        fix=f"Write {field.name} again without these characters. Joiners and direction marks are allowed where the"
         " script"
         " needs them, line breaks where the schema has x-multiline.",
     )
@@ -79,7 +79,7 @@ def _once(collection: Collection) -> Rule:
         title=f"{collection.title}: no document has the same key twice",
         check=DocumentTest(collection.name, screen=screen, violating=violating, why=_why),
         why="Queries and indexes of the server use the first value, devices receive the last.",
-        mend="Replace the document with one that has each key once (replaceOne).",
+        fix="Replace the document with one that has each key once (replaceOne).",
     )
 
 

@@ -27,7 +27,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 title=f"{collection.title}: no two documents share {' and '.join(group)}",
                 check=answer(_duplicates(collection, group)),
                 why="Two documents with the same key become one document on devices, or the connector stops.",
-                mend="Merge the documents, or give one of them another value.",
+                fix="Merge the documents, or give one of them another value.",
             )
         for field in collection.fields:
             if field.schema.get("x-unique") == "ignore-case":
@@ -113,7 +113,7 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
             needs=field.path,
         ),
         why="Only random UUIDs are unique when offline devices create documents independently.",
-        mend="Give the document a new UUID of version 4.",
+        fix="Give the document a new UUID of version 4.",
     )
 
 
@@ -136,5 +136,5 @@ def _identity(collection: Collection, name: str) -> Rule:
             needs=name,
         ),
         why="The connector and the devices would identify the document by different keys.",
-        mend=f"Insert the document again with _id equal to {name} and delete the old one; an _id cannot be changed.",
+        fix=f"Insert the document again with _id equal to {name} and delete the old one; an _id cannot be changed.",
     )

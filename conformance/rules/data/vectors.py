@@ -40,7 +40,7 @@ def rules(
             f"{collection.title}: all vectors have the same {provider.name}",
             answer(lambda context: _one_provider(context, collection, provider)),
             why="Vectors of different models cannot be compared, so a search ranks at random or omits documents.",
-            mend="Run `zava embed` to compute the vectors of the other providers again.",
+            fix="Run `zava embed` to compute the vectors of the other providers again.",
         )
     reference = _described(collection)
     if reference is None:
@@ -51,7 +51,7 @@ def rules(
             f"{collection.title}: {digest.name} is the digest of the current texts",
             answer(lambda context: _fresh(context, model, collection, reference, digest)),
             why="The texts changed after the vectors were computed, so a search matches old texts.",
-            mend="Run `zava embed` to compute stale vectors again.",
+            fix="Run `zava embed` to compute stale vectors again.",
         )
     for field in vector_fields(collection):
         yield Rule(
@@ -61,7 +61,7 @@ def rules(
             severity="warning",
             why="A search cannot distinguish these documents; often the provider failed and returned one vector for"
             " every text.",
-            mend="Run `zava embed --all`. If the documents really share one image, accept the finding in a baseline.",
+            fix="Run `zava embed --all`. If the documents really share one image, accept the finding in a baseline.",
         )
 
 
@@ -79,7 +79,7 @@ def _unit_length(rule_id: str, collection: Collection, field: Field, sound: Expr
         f"{collection.title}: every {field.name} has length 1",
         DocumentTest(collection.name, screen=query, violating=query, why=why, guards=(sound,), needs=field.name),
         why="Queries use the dot product as the cosine, so a longer vector appears similar to everything.",
-        mend="Divide the vector by its length, or run `zava embed`.",
+        fix="Divide the vector by its length, or run `zava embed`.",
     )
 
 

@@ -43,7 +43,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
 
 def _structure(collection: Collection) -> Iterator[Rule]:
     unfit = {"$nor": [validator(collection)]}
-    for subject, (title, find, why, mend) in _STRUCTURE.items():
+    for subject, (title, find, why, fix) in _STRUCTURE.items():
         maps = [field for field in collection.walk() if field.kind in ("map", "dictionary")]
         if subject == "maps" and not maps:
             continue
@@ -54,7 +54,7 @@ def _structure(collection: Collection) -> Iterator[Rule]:
             title=f"{collection.title}: {title}",
             check=DocumentTest(collection.name, screen=screen, why=_first(find, collection)),
             why=why,
-            mend=mend,
+            fix=fix,
         )
 
 
@@ -201,7 +201,7 @@ def _sizes(collection: Collection) -> Iterator[Rule]:
             severity=severity,  # type: ignore[arg-type]
             check=DocumentTest(collection.name, screen=suspicious, violating=_at_least(limit), why=_size),
             why="A large document is sent as a whole to every device that subscribes to it.",
-            mend="Move the large fields into a collection that is not synced.",
+            fix="Move the large fields into a collection that is not synced.",
         )
 
 
@@ -245,7 +245,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
                 why=lambda document: f"{flag} is {shorten(document.get(flag, MISSING))}",
             ),
             why="A device that was offline can restore a hard-deleted document, but not one that is marked as deleted.",
-            mend=f"Set {flag} to true or false in every document.",
+            fix=f"Set {flag} to true or false in every document.",
         )
     else:
         yield Rule(
@@ -253,7 +253,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             title=f"{collection.title}: every document has a soft-delete flag",
             check=answer(_no_flag(collection)),
             why="A device that was offline can restore a hard-deleted document, but not one that is marked as deleted.",
-            mend="Add a required boolean field to the schema, name it in x-soft-delete, and set it to false in all"
+            fix="Add a required boolean field to the schema, name it in x-soft-delete, and set it to false in all"
             " documents.",
         )
     body = list(mapping.fields) if mapping and mapping.fields else [collection.id_field] if collection.id_field else []
@@ -270,7 +270,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
                 why=lambda _: f"{', '.join(map(str, body))} is missing",
             ),
             why="The connector cannot make an _id, so the document never reaches a device.",
-            mend="Restore the id field in the document.",
+            fix="Restore the id field in the document.",
         )
     parts = list(mapping.fields) if mapping and mapping.fields else ["_id"]
     lengths = [
@@ -291,5 +291,5 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             ),
         ),
         why="Devices reject a longer _id, so the document never arrives.",
-        mend="Shorten the id of the document.",
+        fix="Shorten the id of the document.",
     )

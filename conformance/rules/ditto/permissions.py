@@ -27,7 +27,7 @@ from conformance.rules.ditto.permission_users import FILE, JUDGES, USERS_RULE, n
 
 _FILE_RULE: Final = "permissions._config.file"
 
-#: By subject: title, why, mend.
+#: By subject: title, why, fix.
 _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "file": (
         "The permissions file is valid: it has no unknown keys, and DQL can evaluate every condition",
@@ -112,9 +112,9 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
 
 
 def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
-    words, why, mend = _WORDS[subject]
+    words, why, fix = _WORDS[subject]
     severity: Any = "warning" if subject == "enforceable" else "error"
-    return Rule(f"permissions.{where}.{subject}", words.replace("{title}", title), check, severity, why=why, mend=mend)
+    return Rule(f"permissions.{where}.{subject}", words.replace("{title}", title), check, severity, why=why, fix=fix)
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.rules.ditto.parameters import Parameters
 
-#: By subject: title, why, mend.
+#: By subject: title, why, fix.
 _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "subscriptions-file": (
         "The subscriptions file is valid: every query is a SELECT * of one collection with a condition",
@@ -78,8 +78,8 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
 
 def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """Six rules on the file."""
-    for subject, (title, why, mend) in _WORDS.items():
-        yield Rule(f"sync._config.{subject}", title, _judge_file, why=why, mend=mend)
+    for subject, (title, why, fix) in _WORDS.items():
+        yield Rule(f"sync._config.{subject}", title, _judge_file, why=why, fix=fix)
 
 
 def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:

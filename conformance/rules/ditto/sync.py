@@ -61,8 +61,8 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
 
 
 def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
-    words, why, mend = TEXTS[subject]
-    return Rule(f"sync.{where}.{subject}", words.replace("{title}", title), check, why=why, mend=mend)
+    words, why, fix = TEXTS[subject]
+    return Rule(f"sync.{where}.{subject}", words.replace("{title}", title), check, why=why, fix=fix)
 
 
 def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:

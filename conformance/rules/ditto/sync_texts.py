@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-#: By subject: title, why, mend.
+#: By subject: title, why, fix.
 TEXTS: Final[Mapping[str, tuple[str, str, str]]] = {
     "file": (
         "The connector's configuration is valid: it has no unknown or repeated keys, and every value has its type",

@@ -65,7 +65,7 @@ def rules() -> Iterator[Rule]:
         title="Ditto's connector has no unsynced document",
         check=answer(_check),
         why="Each of these documents is missing in MongoDB or on devices, and no app reports it.",
-        mend="Read the reason. Correct the document, or run `zava provision --validators connector` if a validator"
+        fix="Read the reason. Correct the document, or run `zava provision --validators connector` if a validator"
         " refused it; then let the connector try again.",
     )
 

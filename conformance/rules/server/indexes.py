@@ -28,8 +28,8 @@ from conformance.server.vector_search import NO_SEARCH
 from conformance.text.rendering import shorten
 
 _ID: Final = listed_index({"name": "_id_", "key": {"_id": 1}})
-_MEND: Final = "Run `zava provision` to create the index."
-_MEND_ID: Final = (
+_FIX: Final = "Run `zava provision` to create the index."
+_FIX_ID: Final = (
     "Run `zava provision`. If the collection has a default collation, first copy its documents into a collection"
     " without one, drop the original and rename the copy."
 )
@@ -55,21 +55,21 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 title=f"{collection.title}: the collection has {' and '.join(map(_title, wanted))}",
                 check=check,
                 why=_WHY_UNIQUE if any(index.unique for index in wanted) else _WHY,
-                mend=_MEND_ID if wanted == [_ID] else _MEND,
+                fix=_FIX_ID if wanted == [_ID] else _FIX,
             )
         yield Rule(
             id=f"indexes.{collection.name}.extra",
             title=f"{collection.title}: every index is declared in the model",
             check=check,
             why="An undeclared index slows every write and takes memory from the indexes in use.",
-            mend="Declare the index in the schema's x-indexes if a query needs it, or drop it.",
+            fix="Declare the index in the schema's x-indexes if a query needs it, or drop it.",
         )
         yield Rule(
             id=f"indexes.{collection.name}.redundant",
             title=f"{collection.title}: no index is a prefix of another index",
             check=check,
             why="A redundant index slows every write and helps no query.",
-            mend="Drop the shorter index, and remove it from x-indexes if the schema declares it.",
+            fix="Drop the shorter index, and remove it from x-indexes if the schema declares it.",
         )
         if collection.references:
             fields = ", ".join(reference.field for reference in collection.references)
@@ -78,7 +78,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 title=f"{collection.title}: every reference ({fields}) is the first field of an index",
                 check=check,
                 why="Without such an index, finding the children of a document reads the whole collection.",
-                mend="Declare an index that starts with the field in the schema's x-indexes, and run `zava provision`.",
+                fix="Declare an index that starts with the field in the schema's x-indexes, and run `zava provision`.",
             )
         if collection.vector_index is not None:
             yield _vector_rule(collection, collection.vector_index)
@@ -215,7 +215,7 @@ def _vector_rule(collection: Collection, index: VectorIndex) -> Rule:
         title=f"{collection.title}: the vector search index has {fields} with {index.similarity} similarity",
         check=answer(partial(_vector, collection, index)),
         why="If vectors and index disagree, a semantic search finds nothing or the wrong documents.",
-        mend="Create the vector search index in Atlas with these fields, dimensions and similarity.",
+        fix="Create the vector search index in Atlas with these fields, dimensions and similarity.",
     )
 
 

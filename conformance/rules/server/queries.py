@@ -53,8 +53,7 @@ def rules(model: Model, configuration: Configuration) -> Iterator[Rule]:
             f"{query.title}: the query {_demands(query.plan)}",
             answer(_judge(query)),
             why=query.why or "Without its index, the query becomes slower with every document that is added.",
-            mend=query.mend
-            or "Run `zava provision` to restore the indexes, or correct the plan in config/queries.yaml.",
+            fix=query.fix or "Run `zava provision` to restore the indexes, or correct the plan in config/queries.yaml.",
         )
 
 

@@ -26,7 +26,7 @@ def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
         " unsynced collections",
         _judge,
         why="A collection that a role cannot read cannot leave MongoDB, even if another setting is wrong.",
-        mend="Remove the action or the collection from the role's `may`, then run `zava provision --users`.",
+        fix="Remove the action or the collection from the role's `may`, then run `zava provision --users`.",
     )
 
 

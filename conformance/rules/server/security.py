@@ -50,14 +50,14 @@ def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
         "No tracked file has a credential in it",
         answer(_credentials),
         why="Everyone who has or had access to the repository can use the credential.",
-        mend="Rotate the credential, then move it from the file and its history to .env.",
+        fix="Rotate the credential, then move it from the file and its history to .env.",
     )
     yield Rule(
         "security._config.env_ignored",
         "The file .env is ignored by git, and no file like it is tracked",
         answer(_env_ignored),
         why="The next `git add .` commits all secrets in the file.",
-        mend="Add .env to .gitignore, and run `git rm --cached` on the tracked files.",
+        fix="Add .env to .gitignore, and run `git rm --cached` on the tracked files.",
     )
     yield Rule(
         "security._config.env_sample",
@@ -65,15 +65,14 @@ def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
         answer(_env_sample),
         why="A user who copies the sample misses a setting, sets one without effect, or uses the key of another"
         " person.",
-        mend="Add or remove the variable that the finding names; write a placeholder such as your_api_key for a"
-        " secret.",
+        fix="Add or remove the variable that the finding names; write a placeholder such as your_api_key for a secret.",
     )
     yield Rule(
         "security._database.masked_uri",
         "No password is visible in addresses that the harness prints",
         answer(_masked_uri),
         why="More people can read reports and logs than the database.",
-        mend="Report this as a defect of the harness; the masking is in conformance/text/masking.py.",
+        fix="Report this as a defect of the harness; the masking is in conformance/text/masking.py.",
     )
 
 

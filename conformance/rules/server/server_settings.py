@@ -52,7 +52,7 @@ def rules() -> Iterator[Rule]:
         severity="warning",
         why="A connector that was offline for longer finds changes without images, and stops or copies all documents"
         " again.",
-        mend=images.fix,
+        fix=images.fix,
     )
     yield Rule(
         id="streams._database.oplog_window",
@@ -60,7 +60,7 @@ def rules() -> Iterator[Rule]:
         check=answer(_answer(oplog.examine)),
         severity="warning",
         why="A connector that was offline for longer cannot resume and copies all documents again.",
-        mend=oplog.fix,
+        fix=oplog.fix,
     )
 
 

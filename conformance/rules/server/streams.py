@@ -33,14 +33,14 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
         title="The server is a replica set or a sharded cluster, so that it has change streams",
         check=answer(_replica_set),
         why="A standalone server has no change streams, so no change ever reaches a device.",
-        mend="Start mongod with --replSet and run rs.initiate(), or use a cluster.",
+        fix="Start mongod with --replSet and run rs.initiate(), or use a cluster.",
     )
     yield Rule(
         id="streams._database.server_version",
         title=f"The server is MongoDB {_dotted(IMAGES_SINCE)} or later, which has pre- and post-images",
         check=answer(partial(_version, IMAGES_SINCE)),
         why=_LOST,
-        mend="Upgrade the server to a supported release.",
+        fix="Upgrade the server to a supported release.",
     )
     yield Rule(
         id="streams._database.connector_version",
@@ -48,7 +48,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
         check=answer(_connector_version),
         severity="warning",
         why="The managed connector is not supported on another release.",
-        mend="Upgrade the server before you switch on the connector.",
+        fix="Upgrade the server before you switch on the connector.",
     )
     yield from server_settings.rules()
     for collection in model:
@@ -58,7 +58,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 title=f"{collection.title}: an insert, an update and a delete are received in order with both images",
                 check=_round_trip,
                 why=_LOST,
-                mend="Check the server's log and the user's privileges (changeStream, find).",
+                fix="Check the server's log and the user's privileges (changeStream, find).",
             )
 
 
@@ -69,14 +69,14 @@ def _images_rule(collection: Collection) -> Rule:
             title=f"{collection.title}: pre- and post-images are enabled because the collection is synced",
             check=_images,
             why=_LOST,
-            mend="Run `zava provision` to set the images.",
+            fix="Run `zava provision` to set the images.",
         )
     return Rule(
         id=f"streams.{collection.name}.images",
         title=f"{collection.title}: pre- and post-images are not enabled because the collection is not synced",
         check=_images,
         why="Images that no client reads double every write and fill the disk.",
-        mend="Run `zava provision` to set the images.",
+        fix="Run `zava provision` to set the images.",
     )
 
 

@@ -13,7 +13,7 @@ from conformance.model.validator_profiles import profile_of, provisioned_validat
 from conformance.results import Outcome, Sample
 from conformance.server.metadata import LiveCollection, live_collections
 
-_MEND: Final = "Run `zava provision` to install the validator."
+_FIX: Final = "Run `zava provision` to install the validator."
 
 
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
@@ -28,7 +28,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 title=f"{collection.title}: {title}",
                 check=_check,
                 why=why,
-                mend=_MEND,
+                fix=_FIX,
             )
         if collection.synced:
             yield Rule(
@@ -37,7 +37,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
                 check=_check,
                 severity="warning",
                 why="A document that the server refuses stays on its device: the connector records it as unsynced.",
-                mend="Run `zava provision --validators connector`; the rules still report these documents.",
+                fix="Run `zava provision --validators connector`; the rules still report these documents.",
             )
 
 

@@ -157,8 +157,8 @@ def test_of_a_year_that_is_not_whole_its_days_count_or_all_of_it(
     database["orders"].insert_many(orders(counts, "order_date"))
     context = context_for(model, database)
     context = replace(context, settings=Settings(start_date=dt.date(2020, 10, 1), end_date=dt.date(2021, 12, 31)))
-    share = context.configuration.rules.shares[1]
-    check = distribution.Shares(model, context.configuration, share)
+    share = context.configuration.rules.distributions[1]
+    check = distribution.DistributionTest(model, context.configuration, share)
     outcome = check(context, [Rule(YEARS, "Shares", check)])[YEARS]
     assert outcome.violations == int(broken)
 
@@ -286,11 +286,11 @@ def judged(
 ) -> Outcome:
     """What a share, first of all that of orders by store, says when it or its figures are written otherwise."""
     context = context_for(model, database)
-    share = context.configuration.rules.shares[number].model_copy(update=changes)
+    share = context.configuration.rules.distributions[number].model_copy(update=changes)
     generation = context.configuration.generation
     if figures is not None:
-        generation = generation.model_copy(update={"figures": {**generation.figures, share.expected: figures}})
-    check = distribution.Shares(model, replace(context.configuration, generation=generation), share)
+        generation = generation.model_copy(update={"parameters": {**generation.parameters, share.expected: figures}})
+    check = distribution.DistributionTest(model, replace(context.configuration, generation=generation), share)
     return check(context, [Rule(STORES, "Shares", check)])[STORES]
 
 
@@ -355,6 +355,6 @@ def test_every_field_of_a_month_must_be_what_it_is_in_the_model(model: Model, da
 )  # fmt: skip
 def test_a_share_by_no_reference_is_refused(by: str, model: Model) -> None:
     configuration = configuration_for(model)
-    share = configuration.rules.shares[2].model_copy(update={"by": by})
+    share = configuration.rules.distributions[2].model_copy(update={"by": by})
     with pytest.raises(ConfigurationError, match=rf"share of order_items by {by}: '{by}' must be reference\.reference"):
-        distribution.Shares(model, configuration, share)
+        distribution.DistributionTest(model, configuration, share)

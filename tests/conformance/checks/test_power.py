@@ -23,7 +23,7 @@ TEXT: Final = (ROOT / "docs" / "TESTING.md").read_text(encoding="utf-8")
 MODEL: Final = load_model(ROOT)
 SETTINGS: Final = Settings()
 CONFIGURATION: Final = load_configuration(MODEL, SETTINGS.constants())
-SHARES: Final = {share.subject: share for share in CONFIGURATION.rules.shares}
+SHARES: Final = {share.subject: share for share in CONFIGURATION.rules.distributions}
 LINES_PER_ORDER: Final = MODEL["order_items"].cardinality["mean"]
 DATASETS: Final = 300
 
@@ -107,7 +107,7 @@ def test_more_orders_catch_more(rule: str) -> None:
 
 def test_the_whole_set_is_expected_to_be_quiet() -> None:
     """The arithmetic of docs/TESTING.md: rules, datasets, significance, false alarms expected."""
-    (significance,) = {share.significance for share in CONFIGURATION.rules.shares}
+    (significance,) = {share.significance for share in CONFIGURATION.rules.distributions}
     assert significance == 1e-6
     expected = len(RULES) * DATASETS * significance
     assert len(RULES) == len(SHARES)

@@ -1,4 +1,4 @@
-"""The files in config/: a wrong one is one line naming the file, the place and the mend."""
+"""The files in config/: a wrong one is one line naming the file, the place and the fix."""
 
 # ruff: noqa: E501 - tables of cases, one a line
 
@@ -59,10 +59,10 @@ def appended(more: str) -> Callable[[str], str]:
 EQUATION = "\n  - {field: %s, family: totals, equals: '%s', title: T}\n"
 #: Found when the file is read.
 WRONG_FILES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
-    ("not YAML", "rules.yaml", appended("\n  - {a: 'b\n"), ("rules.yaml:", "not valid YAML", "mend")),
+    ("not YAML", "rules.yaml", appended("\n  - {a: 'b\n"), ("rules.yaml:", "not valid YAML", "correct the file")),
     ("a tab", "generation.yaml", appended("\n\tx: 1\n"), ("generation.yaml:", "not valid YAML")),
     ("key twice", "generation.yaml", appended("\npool_size: 5\n"), ("generation.yaml:", "'pool_size'", "twice")),
-    ("figure twice", "generation.yaml", replaced("figures:", "figures:\n  tax_rate: {a: 1}"), ("'tax_rate'", "twice")),
+    ("figure twice", "generation.yaml", replaced("parameters:", "parameters:\n  tax_rate: {a: 1}"), ("'tax_rate'", "twice")),
     ("key that is a list", "generation.yaml", appended("\n? [a, b]\n: 1\n"), ("generation.yaml:", "list")),
     ("unknown tag", "generation.yaml", appended("\nlocale2: !!python/object:os.system {}\n"), ("generation.yaml:", "not valid YAML")),
     ("not UTF-8", "generation.yaml", lambda text: text + "\udcff", ("generation.yaml", "not valid YAML")),
@@ -74,7 +74,7 @@ WRONG_FILES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
     ("severity", "rules.yaml", replaced("equals: 33.0", "equals: 33.0\n    severity: fatal"), ("severity", "'fatal'", "error")),
     ("a number for a table", "generation.yaml", replaced("pool_size: 2000", "pool_size: many"), ("generation.yaml:", ": at pool_size", "'many'")),
     ("pool of none", "generation.yaml", replaced("pool_size: 2000", "pool_size: 0"), ("generation.yaml:", ": at pool_size", "0")),
-    ("weight that is a text", "generation.yaml", replaced("{1: 60,", "{1: lots,"), ("generation.yaml:", ": at figures.quantity", "'lots'")),
+    ("weight that is a text", "generation.yaml", replaced("{1: 60,", "{1: lots,"), ("generation.yaml:", ": at parameters.quantity", "'lots'")),
     ("a list for a mapping", "generation.yaml", lambda _: "- a\n", ("generation.yaml:", ": at the top",)),
     ("an empty file", "generation.yaml", lambda _: "", ("generation.yaml:", ": at the top",)),
     ("rows of no collection", "catalogue.yaml", replaced("stores:", "shops:"), ("catalogue.yaml:", ": at shops", "no such collection")),
@@ -107,10 +107,10 @@ WRONG_STATEMENTS: list[tuple[str, Callable[[str], str], tuple[str, ...]]] = [
     ("assertion with an unknown field", replaced("holds: created_at <= updated_at", "holds: made_at <= updated_at"), ("'made_at'",)),
     ("bound of an unknown field", replaced("field: orders.order_date", "field: orders.date"), ("bound of orders.date", "no such field")),
     ("bound through no reference", replaced("at_least: customer_id.created_at", "at_least: created_at"), ("bound of orders.order_date", "reference")),
-    ("tally of an unknown field", replaced("field: stores.is_online", "field: stores.online"), ("tally of stores.online", "no such field")),
-    ("tally of an unknown key", replaced("only: {store_id: [store_online]}", "only: {id: [store_online]}"), ("tally of stores.is_online", "no such field")),
-    ("tally by a field that is not unique", replaced("only: {store_id: [store_online]}", "only: {created_at: [x]}"), ("tally of stores.is_online", "created_at does not identify")),
-    ("tally of which and how many", replaced("only: {store_id: [store_online]}", "exactly: 1\n    only: {store_id: [store_online]}"), ("write one of them",)),
+    ("count of an unknown field", replaced("field: stores.is_online", "field: stores.online"), ("count of stores.online", "no such field")),
+    ("count of an unknown key", replaced("only: {store_id: [store_online]}", "only: {id: [store_online]}"), ("count of stores.is_online", "no such field")),
+    ("tally by a field that is not unique", replaced("only: {store_id: [store_online]}", "only: {created_at: [x]}"), ("count of stores.is_online", "created_at does not identify")),
+    ("count of which and how many", replaced("only: {store_id: [store_online]}", "exactly: 1\n    only: {store_id: [store_online]}"), ("write one of them",)),
     ("days before no day", replaced("days_before(START_DATE, 730)", "days_before(created_at, 730)"), ("days_before() has the wrong number or kind",)),
     ("days before what is no day", replaced("days_before(START_DATE, 730)", "days_before('2020', 730)"), ("days_before() has the wrong number or kind",)),
     ("share by an unknown figure", replaced("expected: store_order_share", "expected: shares"), ("'shares'",)),
@@ -135,7 +135,7 @@ def test_two_statements_with_one_id_are_named(folder: Path) -> None:
 def test_each_statement_is_in_its_family(folder: Path) -> None:
     found = {family: [rule.id for rule in FAMILIES[family](*loaded(folder))] for family in ("totals", "business")}
     assert all(one.startswith(f"{family}.") for family, ids in found.items() for one in ids)
-    assert {family: len(ids) for family, ids in found.items()} == {"totals": 9, "business": 32}
+    assert {family: len(ids) for family, ids in found.items()} == {"totals": 9, "business": 34}
     assert [one for one in found["business"] if one.endswith("-shares")] == [
         "business.orders.store_id-shares", "business.orders.order_date-shares", "business.order_items.product_id-shares",
     ]  # fmt: skip
@@ -144,9 +144,9 @@ def test_each_statement_is_in_its_family(folder: Path) -> None:
 #: Found when documents are made.
 WRONG_FIGURES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
     ("no equation", "rules.yaml", replaced("  - field: products.base_price", "  - field: products.cost"), ("base_price", "equation", "products.base_price")),
-    ("figure of a recipe", "generation.yaml", replaced("  items_per_order:", "  items_an_order:"), ("'items_per_order'", "figures")),
-    ("figure of a choice", "generation.yaml", replaced("  order_status:", "  status:"), ("'order_status'", "figures")),
-    ("figure of a share", "generation.yaml", replaced("  discounted_lines:", "  discounts:"), ("'discounted_lines'", "figures")),
+    ("figure of a recipe", "generation.yaml", replaced("  items_per_order:", "  items_an_order:"), ("'items_per_order'", "under parameters")),
+    ("figure of a choice", "generation.yaml", replaced("  order_status:", "  status:"), ("'order_status'", "under parameters")),
+    ("figure of a share", "generation.yaml", replaced("  discounted_lines:", "  discounts:"), ("'discounted_lines'", "under parameters")),
     ("table for a number", "generation.yaml", replaced("discounted_lines: 0.15", "discounted_lines: {a: 0.15}"), ("'discounted_lines'", "number")),
     ("number for a table", "generation.yaml", replaced("year_weights: {2020: 1.0, 2021: 1.1, 2022: 1.21, 2023: 1.15, 2024: 1.265, 2025: 1.392, 2026: 1.531}", "year_weights: 3"), ("'year_weights'", "table")),
     ("weight of no store", "generation.yaml", replaced("store_kirkland: 4, store_online: 30}", "store_online: 30}"), ("store_kirkland",)),
@@ -211,7 +211,7 @@ def test_missing_files_mean_nothing_of_their_kind(folder: Path) -> None:
     assert configuration.rules.equations == ()
     assert configuration.queries == ()
     assert configuration.catalogue == {}
-    assert configuration.generation.figures == {}
+    assert configuration.generation.parameters == {}
 
 
 def test_a_product_of_tables_is_multiplied_key_by_key(folder: Path) -> None:
@@ -232,7 +232,7 @@ def test_tables_of_a_product_have_the_same_keys(folder: Path) -> None:
 
 def test_a_secret_in_a_file_is_not_shown(folder: Path) -> None:
     """Not even when it is the wrong value."""
-    change(folder, "generation.yaml", replaced("figures:", "figures:\n  api_key: [hunter2]"))
+    change(folder, "generation.yaml", replaced("parameters:", "parameters:\n  api_key: [hunter2]"))
     with pytest.raises(ConfigurationError) as caught:
         loaded(folder)
     assert "api_key" in str(caught.value)

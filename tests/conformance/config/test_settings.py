@@ -1,4 +1,4 @@
-"""Settings: a wrong one is one line with the variable and the mend; flags win over the environment, it over .env."""
+"""Settings: a wrong one is one line with the variable and the fix; flags win over the environment, it over .env."""
 
 from __future__ import annotations
 

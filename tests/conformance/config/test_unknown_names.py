@@ -13,7 +13,7 @@ import pytest
 
 from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
-from conformance.config.unknown_names import check_figures
+from conformance.config.unknown_names import check_parameters
 from conformance.ditto.connector import load_connector
 from conformance.ditto.permissions import load_permissions
 from conformance.ditto.subscriptions import load_subscriptions
@@ -37,9 +37,9 @@ CHOSEN = {
     "ditto_subscriptions.yaml": [("parameters",), ("parameters", "*", "where"), ("devices", "*", "changes"),
                                  ("devices", "*", "subscriptions", "*", "find"), ("queries", "*", "find"),
                                  ("queries", "*", "sort")],
-    "generation.yaml": [("figures", "*")],
+    "generation.yaml": [("parameters", "*")],
     "queries.yaml": [("*", "parameters"), ("*", "pipeline")],
-    "rules.yaml": [("tallies", "*", "only")],
+    "rules.yaml": [("counts", "*", "only")],
     "users.yaml": [()],
 }  # fmt: skip
 
@@ -68,7 +68,7 @@ def load(folder: Path, file: str = "") -> None:
     if not readers:
         configuration = load_configuration(model, Settings().constants())
         all_rules(model, configuration)
-        check_figures(model, configuration)
+        check_parameters(model, configuration)
 
 
 def refusal(folder: Path, file: str, content: Any) -> str:
@@ -157,7 +157,7 @@ VALUES: list[tuple[str, Place, Any, str]] = [
     ("config/users.yaml", ("zava_application", "may", 0, "where"), "modle", "did you mean model?"),
     ("config/users.yaml", ("zava_application", "may", 0, "where"), ["ordres"], "did you mean orders?"),
     ("config/generation.yaml", ("defaults", "NUM_ORDER"), 5, "did you mean NUM_ORDERS?"),
-    ("config/generation.yaml", ("figures", "quantities"), {"1": 2}, "no recipe and no rule names this figure"),
+    ("config/generation.yaml", ("parameters", "quantities"), {"1": 2}, "no recipe and no rule names this parameter"),
     ("config/catalogue.yaml", ("products", 0, "type_id"), "type_hamers", "did you mean type_hammers?"),
     ("config/catalogue.yaml", ("product_types", 0, "category_id"), "cat_handtools", "did you mean cat_hand_tools?"),
     ("config/queries.yaml", (0, "plan", "require"), ["IXSCNA"], "did you mean IXSCAN?"),

@@ -131,7 +131,7 @@ def test_references_are_those_a_person_would_draw(inspected: tuple[str, Inspecti
 def test_every_finding_has_its_consequences_a_fix_and_samples(inspected: tuple[str, Inspection]) -> None:
     for result in inspected[1].results:
         if result.status in ("failed", "warned"):
-            assert result.headline and result.mend and result.samples, result
+            assert result.headline and result.fix and result.samples, result
             assert "ode" in result.why.partition(":")[0], result
 
 

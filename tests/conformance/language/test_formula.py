@@ -27,7 +27,7 @@ NAMES = {"type": "string", "minLength": 1, "maxLength": 30}
 MONEY = {"type": "number", "x-money": True}
 INTEGER = {"type": "integer"}
 GENERATION = """
-figures:
+parameters:
   rate: {a: 1035, b: 900.5}
   twice: rate * rate
   one: 3
@@ -313,7 +313,7 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
     ("or_zero(cost)", ("no field 'cost'",)),
     ("present(cost)", ("no field 'cost'",)),
     ("rate[cost]", ("no field 'cost'",)),
-    ("margin[key]", ("no figure 'margin'",)),
+    ("margin[key]", ("no parameter 'margin'",)),
     ("one[key]", ("'one'", "table")),
     ("rate", ("no field 'rate'",)),
     ("x ** 2", ("operator",)),
@@ -352,7 +352,7 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
 def test_what_the_language_does_not_have(
     text: str, words: tuple[str, ...], shop: Model, configuration: Configuration
 ) -> None:
-    """One line each, with the place, the formula and the mend; nothing of it is ever run."""
+    """One line each, with the place, the formula and the fix; nothing of it is ever run."""
     with pytest.raises(ConfigurationError) as caught:
         formula(text, shop, configuration)
     line = str(caught.value)
@@ -376,7 +376,7 @@ def test_totals_are_over_the_children_s_own_fields(shop: Model, configuration: C
 
 def test_a_figure_without_the_key_is_one_line(shop: Model, configuration: Configuration) -> None:
     """When a value is made, a store without a tax rate is named."""
-    with pytest.raises(ConfigurationError, match="the figure rate has no value for 'c'"):
+    with pytest.raises(ConfigurationError, match="the parameter rate has no value for 'c'"):
         formula("rate[key]", shop, configuration).evaluate({"key": (np.array(["a", "c"], dtype=object), None)})
 
 

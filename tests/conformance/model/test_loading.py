@@ -1,4 +1,4 @@
-"""Definitions that do not fit are refused at load, in one line that names file, place and mend."""
+"""Definitions that do not fit are refused at load, in one line that names file, place and fix."""
 
 # ruff: noqa: E501 - tables of cases, one a line
 

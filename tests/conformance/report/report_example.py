@@ -33,7 +33,7 @@ def result(rule_id: str, status: str = "passed", **fields: Any) -> Result:
         "evidence": {},
         "duration_s": 0.25,
         "why": "People would be misled.",
-        "mend": "Correct the documents.",
+        "fix": "Correct the documents.",
     } | fields
     return Result(id=rule_id, status=status, **values)  # type: ignore[arg-type]
 
@@ -46,7 +46,7 @@ RESULTS = (
     result("references.children.parent_id", "failed", examined=200_000, violations=2,
            title="Every child's parent exists",
            samples=(Sample('parent "p9" does not exist', id="c1"), Sample("parent is missing", id=ObjectId("5" * 24))),
-           why="A device would show a child without its parent.", mend="Restore the parent, or remove the child."),
+           why="A device would show a child without its parent.", fix="Restore the parent, or remove the child."),
     result("uniqueness.children.email", "failed", violations=len(HOSTILE),
            samples=tuple(Sample(f"value {text}", id=text) for text in HOSTILE), title=f"No two {SCRIPT} share {QUOTES}",
            evidence={"pipeline": [{"$match": {"x": SCRIPT}}], "statistic": float("nan"), "at": ObjectId("6" * 24)}),

@@ -37,7 +37,7 @@ RULE = Rule(
     "Every child's parent exists",
     answer(lambda _: skipped("never asked")),
     why="A device would show a child without its parent.",
-    mend="Restore the parent, or remove the child.",
+    fix="Restore the parent, or remove the child.",
 )
 
 
@@ -50,8 +50,8 @@ def test_labels_are_the_same_before_the_run_and_after(subject: Any) -> None:
     )  # fmt: skip
     assert found.description.split("\n\n") == [
         "Every child's parent exists",
-        "**What a breach means:** A device would show a child without its parent.",
-        "**How to mend it:** Restore the parent, or remove the child.",
+        "**Why it matters:** A device would show a child without its parent.",
+        "**How to fix it:** Restore the parent, or remove the child.",
         "Rule `references.children.parent_id`, family References: Whatever a document refers to exists, is not deleted,"
         f" and agrees with it. {FAMILIES['references'].method}",
     ]
@@ -213,7 +213,7 @@ def test_history_survives_another_checkout_file_and_order(tmp_path: Path) -> Non
     assert size["historyId"] == labels(REPORT.results[4], "any").identity
     assert "parameters" not in size
     assert [each["name"] for each in size["attachments"]] == ["crdt.children.size.json"]
-    assert size["description"].startswith("size is as it must be\n\n**What a breach means:** People")
+    assert size["description"].startswith("size is as it must be\n\n**Why it matters:** People")
     assert (shown["epic"], shown["feature"], shown["story"]) == (
         "Conformance of shop",
         "Shapes for devices",

@@ -156,7 +156,7 @@ def test_each_family_explains_itself(family: str) -> None:
     told = list(lines(explain(PROJECT, rule)))
     assert told[0] == f"{rule.id} ({rule.severity})"
     starts = [line.partition(":")[0] for line in told]
-    places = [starts.index(each) for each in ("Family", "Why it matters", "How it is checked", "How to mend")]
+    places = [starts.index(each) for each in ("Family", "Why it matters", "How it is checked", "How to fix it")]
     assert places == sorted(places)
     assert FAMILIES[family].method in "".join(told)
 
@@ -174,7 +174,7 @@ def test_as_json_it_is_the_same(workplace: Workplace) -> None:
     assert told["family"]["name"] == "totals"
     assert told["how"].endswith("other rules.")
     assert any(question.startswith('db.getCollection("order_items").aggregate([') for question in told["asks"])
-    assert told["mend"] == RULES["totals.orders.subtotal"].mend
+    assert told["mend"] == RULES["totals.orders.subtotal"].fix
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_hostile_text_is_held_in_its_own_direction() -> None:
     assert any(path[-1:] == ("bdi",) and RIGHT_TO_LEFT in data for path, data in PAGE.texts)
 
 
-@pytest.mark.parametrize("field", ["title", "reason", "why", "mend"])
+@pytest.mark.parametrize("field", ["title", "reason", "why", "fix"])
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda text: ascii(text)[:20])
 def test_hostile_fields_add_no_element(field: str, hostile: str) -> None:
     def elements(text: str) -> list[str]:
@@ -270,7 +270,7 @@ def test_what_a_baseline_knows_has_a_section_of_its_own() -> None:
 
 
 def test_code_in_the_text_of_a_rule_is_code_and_not_backticks() -> None:
-    page = Page(render(report(result("counts.a.b", "failed", violations=1, mend="Run `zava provision`."))))
+    page = Page(render(report(result("counts.a.b", "failed", violations=1, fix="Run `zava provision`."))))
     assert "zava provision" in page.text("code")
     assert "`" not in "".join(data for path, data in page.texts if "script" not in path)
 

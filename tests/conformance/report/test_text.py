@@ -121,7 +121,7 @@ def test_one_cause_is_told_once_with_its_places_and_what_follows_is_indented() -
     why = "the collection has no validator"
     absent = [
         result(f"validators.{name}.present", "failed", violations=1, examined=1, title=f"{name}: it validates",
-               samples=(Sample(why, ref=name),), mend="Run `zava provision`.")
+               samples=(Sample(why, ref=name),), fix="Run `zava provision`.")
         for name in ("a", "b", "c")
     ]  # fmt: skip
     first, second = (
@@ -162,7 +162,7 @@ def test_conform_prints_consequences_and_fixes_as_validate_does(
     printed = capsys.readouterr().out
     assert printed.startswith(render(run, width=WHOLE_LINES))
     assert f"Means: {rule.why}" in printed
-    assert "Fix: Run zava provision." in printed
+    assert "Fix: Run zava provision to create the index." in printed
 
 
 def test_lines_that_do_not_go_to_a_terminal_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:

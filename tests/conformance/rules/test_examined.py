@@ -62,7 +62,7 @@ def test_a_table_that_lacks_a_row_of_the_catalogue_is_a_configuration_error(figu
         shutil.copytree(ROOT / name, tmp_path / name)
     file = tmp_path / "config" / "generation.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    del content["figures"][figure]["store_kirkland"]
+    del content["parameters"][figure]["store_kirkland"]
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     model = load_model(tmp_path)
     with pytest.raises(ConfigurationError, match=rf"{figure} .* has no value for 'store_kirkland'.* stores .*; add it"):
@@ -76,7 +76,7 @@ def test_a_total_over_children_whose_key_has_no_entry_is_a_finding(
     carts = collection_of({"key": key | {"x-unique": True}, "value": {"type": "number"}})
     lines = collection_of({"cart": key | {"x-reference": "carts.key"}, "kind": key})
     model = model_of(tmp_path, {"carts": carts, "lines": lines})
-    (tmp_path / "config" / "generation.yaml").write_text("figures: {price: {a: 2, b: 3}}", encoding="utf-8")
+    (tmp_path / "config" / "generation.yaml").write_text("parameters: {price: {a: 2, b: 3}}", encoding="utf-8")
     (tmp_path / "config" / "rules.yaml").write_text(
         'equations: [{field: carts.value, family: totals, equals: "total(lines, price[kind])", title: T}]',
         encoding="utf-8",

@@ -10,7 +10,7 @@ import pytest
 from pymongo.database import Database
 
 from conformance.checks.subjects import Subjects
-from conformance.config.configuration import Assertion, Tally
+from conformance.config.configuration import Assertion, Count
 from conformance.config.settings import Settings
 from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
@@ -102,11 +102,11 @@ def test_an_index_on_a_field_named_like_a_rule_is_missed_by_its_own_rule(
 
 def test_configured_rules_of_one_field_have_an_id_each(model: Model) -> None:
     """A rule that is named after a field leaves the subject to the one that was given it."""
-    about = {"family": "business", "title": "t", "why": "w", "mend": "m"}
+    about = {"family": "business", "title": "t", "why": "w", "fix": "m"}
     chosen = Assertion(**about, collection="parents", subject="deleted", holds="n >= 0")
-    tallies = tuple(Tally(**about, field="parents.deleted", value=value, exactly=50) for value in (True, False))
+    tallies = tuple(Count(**about, field="parents.deleted", value=value, exactly=50) for value in (True, False))
     configuration = configuration_for(model)
-    file = configuration.rules.model_copy(update={"assertions": (chosen,), "tallies": tallies})
+    file = configuration.rules.model_copy(update={"assertions": (chosen,), "counts": tallies})
     ids = [rule.id for rule in all_rules(model, replace(configuration, rules=file)) if rule.family == "business"]
     assert ids == ["business.parents.deleted", "business.parents.deleted+2", "business.parents.deleted+3"]
 

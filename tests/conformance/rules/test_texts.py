@@ -17,13 +17,13 @@ RULES: Final = {rule.id: rule for rule in load_project(ROOT).rules}
 
 #: A title has one of these, which makes it a sentence.
 VERB: Final = re.compile(
-    r"\b(?:is|are|was|were|has|have|must|exists?|equals?|uses?|subscribe|selects?|share|look|differ|refers?|contains?)\b"
+    r"\b(?:is|are|was|were|has|have|must|exists?|equals?|uses?|subscribe|selects?|share|look|differ|refers?|contains?|accepts|belongs)\b"
 )
 #: Beginnings of a clause that lacks its head, such as "What is few is compared".
 HEADLESS: Final = re.compile(r"(?:What|Whatever|Who|Whoever|Whose|Which|Whether|Where|Wherever|Of|That)\b")
 IMPERATIVE: Final = re.compile(
-    r"(?:Add|Change|Check|Compute|Copy|Correct|Count|Create|Declare|Divide|Drop|Enlarge|Find|Flatten|Generate|Give|Grant"
-    r"|Insert|Load|Make|Map|Merge|Move|Name|Recompute|Recount|Remove|Rename|Replace|Report|Require|Restore|Restrict"
+    r"(?:Add|Ask|Change|Check|Compute|Copy|Correct|Count|Create|Declare|Divide|Drop|Enlarge|Find|Flatten|Generate|Give|Grant"
+    r"|Insert|Load|Make|Map|Merge|Move|Name|Read|Recompute|Recount|Remove|Rename|Replace|Report|Require|Restore|Restrict"
     r"|Rotate|Run|Set|Shorten|Soft-delete|Start|Store|Upgrade|Write)\b"
 )
 RETIRED: Final = re.compile(
@@ -59,13 +59,13 @@ def test_every_why_is_a_sentence() -> None:
 
 
 def test_every_fix_begins_with_an_imperative() -> None:
-    fixes = {rule.mend for rule in RULES.values()}
+    fixes = {rule.fix for rule in RULES.values()}
     assert [fix for fix in fixes if not fix.endswith(".")] == []
     assert [fix for fix in fixes if not IMPERATIVE.match(fix)] == []
 
 
 def test_no_text_has_a_retired_term() -> None:
-    texts = {text for rule in RULES.values() for text in (rule.title, rule.why, rule.mend)}
+    texts = {text for rule in RULES.values() for text in (rule.title, rule.why, rule.fix)}
     assert [text for text in texts if RETIRED.search(text)] == []
 
 

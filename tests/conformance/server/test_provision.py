@@ -55,7 +55,7 @@ def database(empty: Documents, model: Model) -> Documents:
 
 @dataclass(frozen=True)
 class Deviation:
-    """A way to leave the wanted state, and the changes that mend it: (collection, kind, part of the words)."""
+    """A way to leave the wanted state, and the changes that fix it: (collection, kind, part of the words)."""
 
     title: str
     damage: Callable[[Documents], Any]

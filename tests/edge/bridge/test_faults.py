@@ -38,7 +38,7 @@ def breakable(tmp_path: Path, synced: Mapping[str, Synced]) -> Iterator[tuple[Pa
         with MongoClient(link.uri, serverSelectionTimeoutMS=500) as client, paired(client, tmp_path, synced) as both:
             both.database["things"].insert_many([{"_id": "a", "n": 0}, {"_id": "b", "n": 0}])
             yield both, server, link
-            link.mend(int(server.uri.split(":")[-1].split("/")[0]))
+            link.restore(int(server.uri.split(":")[-1].split("/")[0]))
         link.close()
 
 
@@ -50,7 +50,7 @@ def test_a_lost_link_is_picked_up(breakable: tuple[Pair, EmbeddedServer, Link]) 
         pair.eventually(lambda: any("link to MongoDB is lost" in line for line in pair.notices))
         direct[pair.database.name]["things"].update_one({"_id": "a"}, {"$set": {"n": 1}})
         pair.device("UPDATE things SET n = 2 WHERE _id = 'b'")
-        link.mend()
+        link.restore()
         pair.eventually(lambda: pair.in_store("things", "a") == {"n": 1})
         pair.eventually(lambda: direct[pair.database.name]["things"].find_one({"_id": "b"}) == {"_id": "b", "n": 2})
         pair.eventually(lambda: "the link to MongoDB is back" in pair.notices)
@@ -63,7 +63,7 @@ def test_a_killed_server_comes_back(breakable: tuple[Pair, EmbeddedServer, Link]
         pair.device("UPDATE things SET n = 2 WHERE _id = 'b'")
         pair.eventually(lambda: any("link to MongoDB is lost" in line for line in pair.notices))
         server.start()
-        link.mend(int(server.uri.split(":")[-1].split("/")[0]))
+        link.restore(int(server.uri.split(":")[-1].split("/")[0]))
         with MongoClient(server.uri) as direct:
             things = direct[pair.database.name]["things"]
             things.update_one({"_id": "a"}, {"$set": {"n": 1}})
@@ -92,7 +92,7 @@ def test_stopping_while_the_link_is_lost(breakable: tuple[Pair, EmbeddedServer, 
         link.cut()
         pair.device("UPDATE things SET n = 2 WHERE _id = 'b'")
         pair.eventually(lambda: any("link to MongoDB is lost" in line for line in pair.notices))
-    link.mend()
+    link.restore()
     pair.meet()
     assert pair.in_mongo("things", _id="b") == {"n": 2}
 

@@ -77,11 +77,6 @@ def test_name_that_the_model_does_not_have_is_one_line(model: Model, query: Mapp
     assert words in str(error.value)
 
 
-def test_fix_may_be_written_as_fix_or_mend() -> None:
-    assert Forbidden(**ABOUT, find={"total": 1}, fix="Do it.").mend == "Do it."
-    assert Forbidden(**ABOUT, find={"total": 1}, mend="Do it.").mend == "Do it."
-
-
 def test_values_of_extended_json_become_those_of_bson() -> None:
     oid = ObjectId()
     query = Forbidden(

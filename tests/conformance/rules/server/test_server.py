@@ -137,7 +137,7 @@ def test_the_rules_there_are(model: Model) -> None:
 def test_every_rule_says_why_and_what_to_do(model: Model) -> None:
     for rule in all_rules(model):
         assert rule.why.endswith("."), rule.id
-        assert rule.mend.endswith("."), rule.id
+        assert rule.fix.endswith("."), rule.id
         assert not rule.title.endswith("."), rule.id
 
 
