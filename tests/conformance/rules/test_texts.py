@@ -17,7 +17,7 @@ RULES: Final = {rule.id: rule for rule in load_project(ROOT).rules}
 
 #: A title has one of these, which makes it a sentence.
 VERB: Final = re.compile(
-    r"\b(?:is|are|was|were|has|have|must|exists?|equals?|uses?|subscribe|selects?|share|look|differ|refers?|contains?|accepts|belongs)\b"
+    r"\b(?:is|are|was|were|has|have|can|must|exists?|equals?|uses?|subscribe|selects?|share|look|differ|refers?|contains?|accepts|belongs)\b"
 )
 #: Beginnings of a clause that lacks its head, such as "What is few is compared".
 HEADLESS: Final = re.compile(r"(?:What|Whatever|Who|Whoever|Whose|Which|Whether|Where|Wherever|Of|That)\b")
