@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -136,6 +136,18 @@ def _one_by_one(
     if deciding:
         outcomes |= _decide(context, name, sizes, suspects, deciding)
     return outcomes
+
+
+def violating(context: Context, rule: Rule, test: DocumentTest) -> Iterator[Sample]:
+    """Yield every violation of one rule, in the order of _id; the documents are read one after another."""
+    decides = test.violating is None
+    query = test.screen if test.violating is None else test.violating
+    for document in context.collection(test.collection).find(query).sort("_id", 1):
+        why = test.why(document)
+        if why is None and not decides:
+            why = _symbol(context, test, document["_id"]) or rule.title
+        if why is not None:
+            yield Sample(why, document["_id"])
 
 
 def _symbol(context: Context, test: DocumentTest, identity: Any) -> str | None:

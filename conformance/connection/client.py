@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -27,6 +28,8 @@ PATIENCE_MS: Final = 5_000
 OPTIONS: Final[CodecOptions[Document]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
 )
+#: Between two questions to a server that is waited for.
+_PAUSE_SECONDS: Final = 0.5
 _AUTHENTICATION: Final = frozenset({18, 8000})
 _UNAUTHORIZED: Final = 13
 _VALIDATOR: Final = 121
@@ -69,13 +72,14 @@ def connect(uri: str, source: str, **options: Any) -> MongoClient[Document]:
         ) from None
 
 
-def greet(client: MongoClient[Document], uri: str) -> str:
+def greet(client: MongoClient[Document], uri: str, wait: float = 0) -> str:
     """Make sure that the server answers and lets the user in; return its version.
 
-    Raise TargetError, one line, with what to check.
+    A server that does not answer yet is waited for, for so many seconds. Raise TargetError, one line, with what to
+    check.
     """
     try:
-        client.admin.command("ping", read_preference=client.read_preference)
+        _await(client, wait)
         try:
             client.list_database_names()
         except pymongo.errors.OperationFailure as error:
@@ -85,6 +89,19 @@ def greet(client: MongoClient[Document], uri: str) -> str:
         return str(client.server_info()["version"])
     except pymongo.errors.PyMongoError as error:
         raise failure(error, uri) from None
+
+
+def _await(client: MongoClient[Document], seconds: float) -> None:
+    """Ask the server until it answers; after so many seconds its error counts."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            client.admin.command("ping", read_preference=client.read_preference)
+            return
+        except pymongo.errors.ConnectionFailure:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def failure(error: BaseException, uri: str, database: str | None = None) -> TargetError:

@@ -15,33 +15,65 @@ from conformance.text.suggestion import nearest
 _MAX_LISTED: Final = 10
 
 
-def select(rules: Iterable[Rule], only: Sequence[str] = (), collection: str | None = None) -> list[Rule]:
-    """Return the rules that match any of the patterns (shell-style, or a part of the id) and the collection.
+def select(
+    rules: Iterable[Rule],
+    only: Sequence[str] = (),
+    collection: str | None = None,
+    exclude: Sequence[str] = (),
+) -> list[Rule]:
+    """Return the rules that match any of the patterns (shell-style, or a part of the id) and any of the collections.
 
-    Raises ConfigurationError, one line, when the collection or one of the patterns matches no rule, or both together
-    match none.
+    Rules that match a pattern of ``exclude`` are left out. Each value may be a list with commas. Raises
+    ConfigurationError, one line, when a collection or a pattern matches no rule, or all together leave none.
     """
     every = list(rules)
-    collections = {rule.collection for rule in every}
-    if collection is not None and collection not in collections:
-        raise ConfigurationError(
-            f"--collection: there is no collection {collection!r}{_suggestion(collection, collections)}; the"
-            f" collections are {', '.join(sorted(collections))}"
-        )
-    for pattern in only:
-        if not any(_matches(rule, pattern) for rule in every):
-            names = {part for rule in every for part in (rule.id, rule.family, rule.collection)}
-            raise ConfigurationError(
-                f"--only: no rule matches {pattern!r}{_suggestion(pattern, names)}; {existing(every)}"
-            )
-    chosen = [rule for rule in every if collection is None or rule.collection == collection]
-    found = [rule for rule in chosen if not only or any(_matches(rule, pattern) for pattern in only)]
+    wanted, unwanted = _parts(every, "--only", only), _parts(every, "--exclude", exclude)
+    collections = _collections(every, collection)
+    chosen = [rule for rule in every if not collections or rule.collection in collections]
+    found = [rule for rule in chosen if not wanted or any(_matches(rule, pattern) for pattern in wanted)]
     if not found:
         raise ConfigurationError(
-            f"no rule of {collection} matches {' or '.join(map(repr, only))}; its rules are"
+            f"no rule of {collection} matches {' or '.join(map(repr, wanted))}; its rules are"
             f" {_listed([rule.id for rule in chosen])}"
         )
-    return found
+    left = [rule for rule in found if not any(_matches(rule, pattern) for pattern in unwanted)]
+    if not left:
+        raise ConfigurationError(
+            f"--exclude: {' or '.join(map(repr, unwanted))} leaves none of the {len(found)} chosen rules; exclude fewer"
+        )
+    return left
+
+
+def _parts(rules: Sequence[Rule], option: str, values: Sequence[str]) -> list[str]:
+    """Return the patterns of an option; each must match a rule."""
+    patterns = _split(option, values)
+    for pattern in patterns:
+        if not any(_matches(rule, pattern) for rule in rules):
+            names = {part for rule in rules for part in (rule.id, rule.family, rule.collection)}
+            raise ConfigurationError(
+                f"{option}: no rule matches {pattern!r}{_suggestion(pattern, names)}; {existing(rules)}"
+            )
+    return patterns
+
+
+def _collections(rules: Sequence[Rule], value: str | None) -> list[str]:
+    """Return the chosen collections; each must have a rule."""
+    there = {rule.collection for rule in rules}
+    chosen = _split("--collection", [] if value is None else [value])
+    for name in chosen:
+        if name not in there:
+            raise ConfigurationError(
+                f"--collection: there is no collection {name!r}{_suggestion(name, there)}; the"
+                f" collections are {', '.join(sorted(there))}"
+            )
+    return chosen
+
+
+def _split(option: str, values: Sequence[str]) -> list[str]:
+    parts = [part.strip() for value in values for part in value.split(",")]
+    if not all(parts):
+        raise ConfigurationError(f"{option}: a part of the list is empty; write names with a comma between two")
+    return parts
 
 
 def existing(rules: Sequence[Rule]) -> str:

@@ -213,10 +213,12 @@ def _cause(
 
 
 @contextmanager
-def open_target(root: Path | None, settings: Settings, choice: Choice, **options: Any) -> Iterator[Target]:
+def open_target(
+    root: Path | None, settings: Settings, choice: Choice, *, wait: float = 0, **options: Any
+) -> Iterator[Target]:
     """Start the embedded server of the model at ``root``, or connect to the named one.
 
-    ``options`` are the client's, such as maxPoolSize.
+    ``wait`` is how many seconds a server may take until it answers; ``options`` are the client's, such as maxPoolSize.
 
     Raises ConfigurationError for a connection string that is none, TargetError when the server cannot be used, also
     for errors of the driver while it is open: one line, and for an embedded server that died, why it did.
@@ -232,7 +234,7 @@ def open_target(root: Path | None, settings: Settings, choice: Choice, **options
         client = stack.enter_context(connect(uri, choice.source, **patience | options))
         database = client.get_database(settings.mongodb_database, codec_options=OPTIONS)
         try:
-            info = TargetInfo(mask(uri), database.name, greet(client, uri), server is not None)
+            info = TargetInfo(mask(uri), database.name, greet(client, uri, wait), server is not None)
             yield Target(client, database, info, server, uri)
         except (TargetError, pymongo.errors.PyMongoError) as error:
             raise _cause(error, uri, database.name, server) from error

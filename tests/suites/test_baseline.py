@@ -68,6 +68,19 @@ def test_an_update_of_a_part_keeps_the_rest_and_ends_with_the_verdict_against_it
     assert "written with 3 known violations of 2 rules" in done.err
 
 
+def test_every_violation_is_written_by_the_suites_as_by_the_command(
+    workplace: Workplace, mongo: MongoClient[dict[str, Any]], copied: str, uri: str, tmp_path: Path
+) -> None:
+    env = {"MONGODB_DATABASE": copied}
+    orphan(mongo, copied, 12)
+    where = ("--uri", uri, "--only", f"counts,{RULE}", "--exclude", "counts", "--wait", "5")
+    assert workplace.zava("validate", *where, "--violations", str(tmp_path / "one"), env=env).code == 1
+    assert workplace.suites(*where, "--violations", str(tmp_path / "other"), env=env).code == 1
+    one, other = (tmp_path / name / f"{RULE}.ndjson" for name in ("one", "other"))
+    assert one.read_text(encoding="utf-8") == other.read_text(encoding="utf-8")
+    assert len(one.read_text(encoding="utf-8").splitlines()) == 12
+
+
 def test_a_baseline_that_is_not_there_is_one_line(workplace: Workplace, tmp_path: Path) -> None:
     done = workplace.suites("--embedded", "--baseline", str(tmp_path / "none.json"))
     assert done.code == 2

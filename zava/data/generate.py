@@ -23,7 +23,19 @@ from generator import dataset
 from generator.catalogue import held_catalogue
 from generator.columns.plan import Plan
 from zava.servers.users import print_script, provision_users
-from zava.terminal.console import Embedded, Json, Uri, Yes, notice, opened, progress, project_of, show_counts, stderr
+from zava.terminal.console import (
+    Embedded,
+    Json,
+    Uri,
+    Wait,
+    Yes,
+    notice,
+    opened,
+    progress,
+    project_of,
+    show_counts,
+    stderr,
+)
 
 
 class Profile(StrEnum):
@@ -45,6 +57,7 @@ def generate(
     embedded: Embedded = False,
     drop: Annotated[bool, typer.Option("--drop", help="Replace the model's collections.")] = False,
     yes: Yes = False,
+    wait: Wait = 0,
     as_json: Json = False,
 ) -> None:
     """Fill the target with the whole dataset; refuses a database that has data unless --drop.
@@ -55,7 +68,7 @@ def generate(
     """
     require("generate")
     project = project_of(context)
-    with opened(project, uri, embedded) as target, dataset.alone(target, notice):
+    with opened(project, uri, embedded, wait=wait) as target, dataset.alone(target, notice):
         counts = generate_into(project, target, drop=drop, yes=yes)
     show_counts(target.info.database, counts, as_json)
 
@@ -113,6 +126,7 @@ def provision(
         Profile | None,
         typer.Option("--validators", help="The profile of all validators; default: x-sync.validator of each schema."),
     ] = None,
+    wait: Wait = 0,
     as_json: Json = False,
 ) -> None:
     """Create collections, validators, indexes and pre/post images; says what it changed, changes nothing twice.
@@ -133,7 +147,7 @@ def provision(
         print_script(project)
         return
     if users:
-        with opened(project, uri, embedded) as target:
+        with opened(project, uri, embedded, wait=wait) as target:
             made = len(provision_users(project, target, check=check, as_json=as_json))
         _conclude(made, check, as_json)
     if print_js:
@@ -142,7 +156,7 @@ def provision(
             nl=False,
         )
         return
-    with opened(project, uri, embedded) as target:
+    with opened(project, uri, embedded, wait=wait) as target:
         dataset.refuse_foreign(project.model, target)
         target.require_replica_set()
         changes = provisioning.plan(project.model, target.database, drop_extra=drop_extra, validators=profile)

@@ -21,6 +21,7 @@ from zava.terminal.progress_lines import Lines
 
 Uri = Annotated[str | None, typer.Option(help="The server; default: .env, else the embedded server.")]
 Embedded = Annotated[bool, typer.Option("--embedded", help="The harness's own server, whatever .env says.")]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for a server that does not answer yet.", min=0, max=3600)]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 AllowWrites = Annotated[
@@ -42,10 +43,12 @@ def notice(text: str) -> None:
 
 
 @contextmanager
-def opened(project: Project, uri: str | None, embedded: bool, *, judging: bool = False) -> Iterator[Target]:
+def opened(
+    project: Project, uri: str | None, embedded: bool, *, judging: bool = False, wait: float = 0
+) -> Iterator[Target]:
     """The target that options and settings name."""
     choice = chosen(project, uri, embedded, judging=judging)
-    with project.opened(choice) as target:
+    with project.opened(choice, wait=wait) as target:
         yield target
 
 

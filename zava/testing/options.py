@@ -14,20 +14,24 @@ from conformance.model.loading import find_model
 
 #: The checkout's folder, whose model is used where there is none at or above the current folder.
 OWN: Final = Path(__file__).parent.parent.parent
-_NAMED: Final = ("uri", "model", "collection", "baseline", "reports")
+_NAMED: Final = ("uri", "model", "collection", "baseline", "reports", "violations")
 _MAX_SAMPLES: Final = 1000
+_MAX_WAIT_SECONDS: Final = 3600
 #: By name: what pytest shows of the option. `read_options` checks the values, for pytest itself would end with its own
 #: exit code, 4.
 _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "uri": {"help": "the server to validate; default: .env, else the embedded server"},
     "embedded": {"action": "store_true", "help": "use generated data on the embedded server"},
     "model": {"help": "folder with schemas/ and config/; default: the nearest one at or above the current folder"},
-    "collection": {"help": "only rules of this collection"},
-    "only": {"action": "append", "default": [], "help": "only rules whose id matches (repeatable)"},
+    "collection": {"help": "only rules of these collections, with commas"},
+    "only": {"action": "append", "default": [], "help": "only rules whose id matches; with commas, repeatable"},
+    "exclude": {"action": "append", "default": [], "help": "leave out rules whose id matches, as in --only"},
+    "wait": {"default": "0", "help": "seconds to wait for a server that does not answer yet"},
     "allow-writes": {"action": "store_true", "help": "allow a scratch database on a named server"},
     "warnings-fail": {"action": "store_true", "help": "warnings fail too (zava validate --strict)"},
     "samples": {"default": "5", "help": f"violating documents shown per rule, 1 to {_MAX_SAMPLES}; default: 5"},
     "baseline": {"help": "fail only on violations that this file does not know"},
+    "violations": {"help": "write every violation into this folder: one file of JSON lines per broken rule"},
     "reports": {"help": "where reports are written; default: reports/ of the model"},
     "command": {"help": "the command that reports show; default: pytest's own"},
     "no-verdict": {"action": "store_true", "help": "leave the summary to the caller (zava conform)"},
@@ -64,21 +68,28 @@ class Options:
     root: Path
     collection: str | None
     only: tuple[str, ...]
+    exclude: tuple[str, ...]
+    wait: float
     samples: int
     baseline: Path | None
     reports: Path
+    violations: Path | None
 
 
 def read_options(config: pytest.Config) -> Options:
     """Return the options; ConfigurationError, one line, for the first value that cannot be used."""
     values = {name: chosen(config, name) for name in _NAMED}
-    only = tuple(chosen(config, "only"))
-    for name, value in [*values.items(), *(("only", each) for each in only)]:
+    only, exclude = tuple(chosen(config, "only")), tuple(chosen(config, "exclude"))
+    lists = [("only", each) for each in only] + [("exclude", each) for each in exclude]
+    for name, value in [*values.items(), *lists]:
         if value is not None and not value.strip():
             raise ConfigurationError(f"--{name}: is empty; give a value, or leave the option out")
     samples = chosen(config, "samples")
     if not (samples.isascii() and samples.isdigit() and 1 <= int(samples) <= _MAX_SAMPLES):
         raise ConfigurationError(f"--samples: found {samples!r}; give a whole number from 1 to {_MAX_SAMPLES}")
+    wait = chosen(config, "wait")
+    if not (wait.isascii() and wait.isdigit() and int(wait) <= _MAX_WAIT_SECONDS):
+        raise ConfigurationError(f"--wait: found {wait!r}; give a whole number of seconds up to {_MAX_WAIT_SECONDS}")
     here = config.invocation_params.dir
     model, reports, baseline = values["model"], values["reports"], values["baseline"]
     root = (here / model).resolve() if model else find_model(here, otherwise=OWN)
@@ -88,7 +99,10 @@ def read_options(config: pytest.Config) -> Options:
         root=root,
         collection=values["collection"],
         only=only,
+        exclude=exclude,
+        wait=float(wait),
         samples=int(samples),
         baseline=here / baseline if baseline else None,
         reports=here / reports if reports else root / "reports",
+        violations=here / values["violations"] if values["violations"] else None,
     )

@@ -24,6 +24,7 @@ from conformance.run.baseline import LIMIT, compare
 from conformance.run.baseline import load as load_baseline
 from conformance.run.selection import select
 from conformance.run.session import Judgement, Project, judging, load_project
+from conformance.run.violations import write_violations
 from conformance.run.watchdog import watch
 from conformance.server.target import Target, require_data
 from conformance.text.masking import one_line
@@ -61,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
         options = config.stash[state.OPTIONS] = read_options(config)
         project = load_project(options.root)
         config.stash[state.CHOICE] = project.choose(uri=options.uri, embedded=options.embedded, judging=True)
-        selected = select(project.rules, options.only, options.collection)
+        selected = select(project.rules, options.only, options.collection, options.exclude)
         config.stash[state.KNOWN] = load_baseline(options.baseline) if options.baseline else None
     except HarnessError as error:
         pytest.exit(one_line(error), returncode=error.exit_code)
@@ -103,7 +104,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out families of which no rule was chosen, and tests without a rule when rules were chosen by name."""
     options = config.stash[state.OPTIONS]
-    narrowed = bool(options.only or options.collection)
+    narrowed = bool(options.only or options.collection or options.exclude)
     rules = config.stash[state.RULES]
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
@@ -134,7 +135,8 @@ def zava_target(pytestconfig: pytest.Config, zava_project: Project) -> Iterator[
     notice = partial(Console(stderr=True, highlight=False).print, soft_wrap=True)
     with ExitStack() as stack:
         with one_line_exit():
-            target = stack.enter_context(zava_project.opened(pytestconfig.stash[state.CHOICE]))
+            wait = pytestconfig.stash[state.OPTIONS].wait
+            target = stack.enter_context(zava_project.opened(pytestconfig.stash[state.CHOICE], wait=wait))
             with _explained(target):
                 if target.embedded:
                     from generator.dataset import embedded_dataset
@@ -193,6 +195,8 @@ def zava_judgement(
             with one_line_exit(), _explained(zava_target):
                 found = [results[rule.id] for rule in rules]
                 report = judgement.report(found, options.baseline)
+                if options.violations is not None:
+                    write_violations(judgement.context, rules, found, options.violations)
             pytestconfig.stash[state.REPORT] = report
             junit.describe_run(record_testsuite_property, report, strict=chosen(pytestconfig, "warnings-fail"))
 

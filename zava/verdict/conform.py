@@ -27,7 +27,7 @@ from conformance.text.masking import mask
 from generator import dataset
 from generator.dataset import embedded_dataset
 from zava.data.generate import generate_into
-from zava.terminal.console import AllowWrites, Embedded, Json, Uri, Yes, chosen, notice, progress, project_of
+from zava.terminal.console import AllowWrites, Embedded, Json, Uri, Wait, Yes, chosen, notice, progress, project_of
 
 #: The suites of a checkout, which test the bridge too; an installed package has the rules alone.
 _SUITES = Path(__file__).parent.parent.parent / "suites"
@@ -53,6 +53,7 @@ def conform(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that this file does not know.")] = None,
     yes: Yes = False,
+    wait: Wait = 0,
     with_allure: Annotated[
         bool, typer.Option("--allure/--no-allure", help="Render Allure's HTML if Node is there.")
     ] = True,
@@ -66,7 +67,7 @@ def conform(
     project = project_of(context)
     choice = chosen(project, uri, embedded, judging=True)
     # The server stops while Allure's page is made.
-    with ThreadPoolExecutor(1) as renderer, project.opened(choice) as target:
+    with ThreadPoolExecutor(1) as renderer, project.opened(choice, wait=wait) as target:
         if target.embedded:
             with progress() as bars:
                 held = embedded_dataset(project.model, project.settings, project.configuration, target, notice, bars)

@@ -25,18 +25,24 @@ from conformance.run.baseline import load as load_baseline
 from conformance.run.merge import merged_report
 from conformance.run.selection import find_rule, select
 from conformance.run.session import judging
+from conformance.run.violations import write_violations
 from conformance.run.watch import Watch
 from conformance.server.target import require_data
 from conformance.text.masking import mask, masked
 from zava.terminal.completion import collections, rule_ids, rule_parts
-from zava.terminal.console import AllowWrites, Embedded, Json, Uri, notice, opened, progress, project_of
+from zava.terminal.console import AllowWrites, Embedded, Json, Uri, Wait, notice, opened, progress, project_of
 from zava.verdict.watch import follow
 
 Only = Annotated[
     list[str] | None,
-    typer.Option(help="Rules whose id matches; part of an id or a pattern (repeatable).", autocompletion=rule_parts),
+    typer.Option(help="Rules whose id matches; parts of an id or patterns, with commas.", autocompletion=rule_parts),
 ]
-OfCollection = Annotated[str | None, typer.Option(help="Rules of this collection.", autocompletion=collections)]
+Exclude = Annotated[
+    list[str] | None, typer.Option(help="Leave out rules whose id matches, as in --only.", autocompletion=rule_parts)
+]
+OfCollection = Annotated[
+    str | None, typer.Option(help="Rules of these collections, with commas.", autocompletion=collections)
+]
 
 
 class Format(StrEnum):
@@ -61,11 +67,17 @@ def validate(
     embedded: Embedded = False,
     output: Annotated[Format | None, typer.Option("--format", help="How the report is printed; default: text.")] = None,
     only: Only = None,
+    exclude: Exclude = None,
     collection: OfCollection = None,
     sample: Annotated[int, typer.Option(help="Violating documents shown per rule.", min=1, max=1000)] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     allow_writes: AllowWrites = False,
+    wait: Wait = 0,
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
+    violations: Annotated[
+        Path | None,
+        typer.Option(help="Write every violation into this folder, a file of JSON lines per rule."),
+    ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that this file does not know.")] = None,
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Write what is broken now into the --baseline file; exit 0.")
@@ -83,21 +95,23 @@ def validate(
     """
     if update_baseline and baseline is None:
         raise ConfigurationError("--update-baseline needs --baseline FILE, the file to write")
-    if watching and (update_baseline or reports is not None or output is Format.HTML):
-        raise ConfigurationError("--watch prints text or JSON lines; leave out --update-baseline, --reports and html")
+    if watching and (update_baseline or reports is not None or violations is not None or output is Format.HTML):
+        raise ConfigurationError(
+            "--watch prints text or JSON lines; leave out --update-baseline, --reports, --violations and html"
+        )
     partition = None if part is None else Partition.parse(part)
-    if partition and (output in (Format.TEXT, Format.HTML) or watching or baseline is not None or reports is not None):
+    if partition and (output in (Format.TEXT, Format.HTML) or watching or any((baseline, reports, violations))):
         raise ConfigurationError(
             "--partition runs a part of the rules, which gives no verdict, and prints JSON for zava merge: leave out"
-            " --watch, --baseline, --reports and other formats"
+            " --watch, --baseline, --reports, --violations and other formats"
         )
     if partition:
         output = Format.JSON
     project = project_of(context)
-    rules = select(project.rules, only or [], collection)
+    rules = select(project.rules, only or [], collection, exclude or [])
     known = load_baseline(baseline) if baseline is not None and not update_baseline else None
     with ExitStack() as stack:
-        target = stack.enter_context(opened(project, uri, embedded, judging=True))
+        target = stack.enter_context(opened(project, uri, embedded, judging=True, wait=wait))
         shown = stack.enter_context(ExitStack())
         bars = shown.enter_context(progress())
         if target.embedded:
@@ -127,9 +141,13 @@ def validate(
         bars.expect({"rules": len(rules)})
         results = judgement.run.results(lambda _: bars("rules", 1))
         if baseline is not None and update_baseline:
-            known = _updated(baseline, results, {rule.id for rule in project.rules}, narrowed=bool(only or collection))
+            known = _updated(
+                baseline, results, {rule.id for rule in project.rules}, narrowed=bool(only or exclude or collection)
+            )
         compared = compare(results, known, sample)
         report = judgement.report(compared.results, baseline)
+        if violations is not None:
+            write_violations(judgement.context, rules, results, violations)
     for rule_id, number in compared.fixed.items():
         notice(f"fixed: {rule_id}: {number} violations of the baseline no longer occur")
     publish(report, output, reports, strict=strict)
@@ -184,6 +202,7 @@ def publish(report: Report, output: Format | None, reports: Path | None, *, stri
 def list_rules(
     context: typer.Context,
     only: Only = None,
+    exclude: Exclude = None,
     collection: OfCollection = None,
     as_json: Json = False,
 ) -> None:
@@ -191,7 +210,7 @@ def list_rules(
 
     Example: zava rules --collection orders
     """
-    rules = select(project_of(context).rules, only or [], collection)
+    rules = select(project_of(context).rules, only or [], collection, exclude or [])
     if as_json:
         listed = [{"id": rule.id, "severity": rule.severity, "title": mask(rule.title)} for rule in rules]
         typer.echo(json.dumps(listed, indent=1))
