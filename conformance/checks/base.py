@@ -19,7 +19,7 @@ from conformance.connection.collation import simple
 from conformance.model.collection import Model
 from conformance.results import Outcome, Sample, Severity
 
-RULE_ID: Final = re.compile(r"^[a-z]+\.[a-z_]+\.[a-z0-9_+-]+$")
+RULE_ID: Final = re.compile(r"^[a-z]+\.[A-Za-z0-9_]+\.[a-z0-9_+-]+$")
 #: Documents that the evidence of a rule lists, at most.
 LISTED_IN_EVIDENCE: Final = 20
 

@@ -27,7 +27,7 @@ from conformance.text.paths import value_at
 #: The file's name below config/.
 SUBSCRIPTIONS_FILE: Final = "ditto_subscriptions.yaml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+([.][A-Za-z0-9_]+)+$")]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*([.][A-Za-z0-9_]+)+$")]
 _FROM: Final = re.compile(r"\bFROM\s+`?([A-Za-z_]\w*)`?", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r"(?<![\w:]):([A-Za-z_]\w*)")
 

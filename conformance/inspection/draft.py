@@ -64,7 +64,7 @@ def _left_out(inspection: Inspection) -> Iterator[tuple[str, str]]:
         if not has_documents(live):
             yield name, f"it is a {live.type}"
         elif not COLLECTION_NAME.match(name):
-            yield name, "a model takes names of lower-case letters and _ only"
+            yield name, "a model takes names of letters, digits and _ only"
         elif not counts[name]:
             yield name, "it is empty"
 

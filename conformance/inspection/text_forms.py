@@ -12,6 +12,7 @@ from typing import Final
 
 from conformance.model.kinds import is_timestamp
 from conformance.text.credentials import KINDS
+from conformance.text.invisible import is_unseen
 
 #: How a number begins, and most dates.
 _DIGITS: Final = frozenset("+-0123456789")
@@ -56,6 +57,7 @@ class TextForms:
         self.emails = 0
         self.numbers = 0
         self.several_lines = 0
+        self.unseen = 0
         self.dates: Counter[str] = Counter()
         self.secrets: Counter[str] = Counter()
 
@@ -70,6 +72,8 @@ class TextForms:
             self.emails += sum(n for text, n in counted.items() if "@" in text and EMAIL.fullmatch(text))
         if "\n" in joined or "\t" in joined or "\r" in joined:
             self.several_lines += sum(n for text, n in counted.items() if _LINES.search(text))
+        if not joined.replace(_SEPARATOR, "").isprintable():
+            self.unseen += sum(n for text, n in counted.items() if not text.isprintable() and _has_unseen(text))
         digits = [text for text in counted if text[:1] in _DIGITS and len(text) <= _LONGEST_DATE]
         self.numbers += sum(counted[text] for text in digits if NUMBER.fullmatch(text))
         dates = digits
@@ -90,6 +94,7 @@ class TextForms:
         self.emails += other.emails
         self.numbers += other.numbers
         self.several_lines += other.several_lines
+        self.unseen += other.unseen
         self.dates += other.dates
         self.secrets += other.secrets
 
@@ -105,6 +110,11 @@ class TextForms:
     def _count(self, name: str, number: int) -> None:
         if number:
             self.secrets[name] += number
+
+
+def _has_unseen(text: str) -> bool:
+    """True when a text has a character that nobody sees, other than a line break or a tab."""
+    return any(is_unseen(sign) and sign not in "\n\r\t" for sign in text)
 
 
 def is_password_hash(text: str) -> bool:

@@ -17,7 +17,7 @@ from conformance.model.vocabulary import VOCABULARY, misuse
 from conformance.text.masking import remember_secrets
 
 #: Names of collections that a model takes.
-COLLECTION_NAME: Final = re.compile(r"^[a-z][a-z_]*$")
+COLLECTION_NAME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 
 
 def find_model(start: Path | None = None, *, otherwise: Path | None = None) -> Path:
@@ -52,7 +52,9 @@ def load_model(root: Path) -> Model:
 def _load_collection(path: Path) -> Collection:
     name = path.stem
     if not COLLECTION_NAME.match(name):
-        raise ConfigurationError(f"{path}: a collection's name is lower-case letters and _; rename the file")
+        raise ConfigurationError(
+            f"{path}: a collection's name is letters, digits and _, a letter in front; rename the file"
+        )
     schema = read_json(path)
     remember_secrets(schema)
     wrong = misuse(schema)

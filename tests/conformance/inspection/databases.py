@@ -132,7 +132,8 @@ def kitchen() -> Documents:
         for n in range(10)
     ]
     categories = [
-        {"_id": f"cat-{n}", "name": f"Category {n}", "parent_id": f"cat-{(n - 1) // 2}" if n else None,
+        {"_id": f"cat-{n}", "name": f"Category {n}" if n else "Cat\u200begory",
+         "parent_id": f"cat-{(n - 1) // 2}" if n else None,
          "device": str(uuid.UUID(int=n)), "deleted": n == 4}
         for n in range(9)
     ]  # fmt: skip
@@ -161,7 +162,7 @@ def stores() -> Documents:
          "customer": {"gender": "M", "age": 42, "email": f"cauho{n}@example.com", "satisfaction": None if n < 3 else 4}}
         for n in range(50)
     ]  # fmt: skip
-    return {"stores": places, "sales": sales}
+    return {"stores": places, "storeSales2": sales}
 
 
 ALL: Final[Mapping[str, Callable[[], Documents]]] = {

@@ -90,6 +90,8 @@ def named(result: Result, inspection: Inspection, left_out: dict[str, str]) -> b
     if result.id == "permissions._config.file":  # INFERRED.md asks for it
         return True
     family, collection, subject = result.family, result.collection, result.subject
+    if subject.endswith("-characters"):
+        return f"documents.{collection}.characters:{subject.removesuffix('-characters')}" in found
     if family == "references":
         return f"references.{collection}.candidate:{subject}" in {each.lower() for each in found}
     if subject == "foreign-keys":

@@ -68,6 +68,8 @@ EXPECTED: dict[str, dict[str, int]] = {
         "crdt.Orders-2023.mixed-types:note": 1,
         "crdt.Orders-2023.mixed-types:ticket": 2,
         "crdt.categories.nulls:parent_id": 1,
+        "documents.categories.characters:name": 1,
+        "references.sale%2Eitems.deleted:categoryId": 1,
         "crdt.sale%2Eitems.names:price%2Eusd": 12,
         "security.sale%2Eitems.named-secrets:apiKey": 12,
     },
@@ -75,12 +77,12 @@ EXPECTED: dict[str, dict[str, int]] = {
         "crdt.stores.nulls:city": 4,
         "crdt.stores.nulls:closed_at": 16,
         "security.stores.personal-data": 16,
-        "security.sales.personal-data": 50,
-        "crdt.sales.dates:saleDate": 50,
-        "crdt.sales.arrays:items": 50,
-        "crdt.sales.arrays:items/[]/tags": 50,
-        "crdt.sales.decimals:items/[]/price": 50,
-        "crdt.sales.nulls:customer/satisfaction": 3,
+        "security.storeSales2.personal-data": 50,
+        "crdt.storeSales2.dates:saleDate": 50,
+        "crdt.storeSales2.arrays:items": 50,
+        "crdt.storeSales2.arrays:items/[]/tags": 50,
+        "crdt.storeSales2.decimals:items/[]/price": 50,
+        "crdt.storeSales2.nulls:customer/satisfaction": 3,
     },
 }
 #: Every reference that a person would draw.
@@ -95,7 +97,7 @@ REFERENCES: dict[str, set[tuple[str, str, str]]] = {
         ("categories", "parent_id", "categories._id"),
         ("sale.items", "categoryId", "categories._id"),
     },
-    "stores": {("sales", "store", "stores._id")},
+    "stores": {("storeSales2", "store", "stores._id")},
 }
 
 

@@ -255,7 +255,7 @@ def test_required_fields_made_from_optional_ones(
         ("stores.json", b"", ("stores.json:1", "not valid JSON")),
         ("stores.json", b'{"title": "\xff"}', ("UTF-8",)),
         ("stores.json", b"[]", ("stores.json", "object")),
-        ("Stores.json", b"{}", ("Stores.json", "lower-case", "rename")),
+        ("Sto-res.json", b"{}", ("Sto-res.json", "letters, digits and _", "rename")),
         ("my-stores.json", b"{}", ("my-stores.json", "rename")),
     ],
 )

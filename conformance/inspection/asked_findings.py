@@ -1,0 +1,108 @@
+"""Findings that need a question to the server besides the scan: texts that look right and are not, deleted targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from conformance.inspection.names import is_deletion_flag
+from conformance.inspection.profile import Path, Profile
+from conformance.inspection.references import ReferenceCandidate
+from conformance.inspection.results import finding, result_id
+from conformance.inspection.samples import shown_path
+from conformance.inspection.scan import Scanned
+from conformance.results import Result, Sample
+from conformance.text.invisible import IN_NAMES, IN_PROSE, named
+from conformance.text.paths import value_at
+from conformance.text.rendering import shorten
+
+_SAMPLES: Final = 5
+#: Deleted documents whose keys are looked for among the documents that refer to them.
+_MOST_DELETED: Final = 10_000
+
+
+def invisible_characters(collection: Collection[dict[str, Any]], scanned: Scanned) -> Iterator[Result]:
+    """Paths with texts that have characters nobody sees where no script needs them: the server tells by an expression.
+
+    The scan knows which paths have such characters at all, so the server is asked about those only.
+    """
+    for profile in scanned.root.walk():
+        path = _dotted(profile.path)
+        if not profile.texts.unseen or path is None:
+            continue
+        expression = IN_PROSE if profile.texts.several_lines else IN_NAMES
+        number = collection.count_documents({path: {"$regex": expression}})
+        if number:
+            yield _invisible(collection, scanned, profile, path, expression, number)
+
+
+def _invisible(
+    collection: Collection[dict[str, Any]], scanned: Scanned, profile: Profile, path: str, expression: str, number: int
+) -> Result:
+    documents = list(collection.find({path: {"$regex": expression}}).limit(_SAMPLES))
+    texts = {str(document["_id"]): (document["_id"], value_at(document, path)) for document in documents}
+    shown = shown_path(profile.path)
+    return finding(
+        result_id("documents", scanned.name, "characters", profile.path),
+        f"{scanned.name}: Strings have no invisible characters",
+        "warning",
+        headline=f"{scanned.name}: {shown}: invisible characters in {number:,} of {scanned.documents:,} documents",
+        examined=scanned.documents,
+        violations=number,
+        samples=[
+            Sample(f"{shown} is {shorten(text)}: it has {named(str(text))}", id=one) for one, text in texts.values()
+        ],
+        why="Native and ejson mode: two names that look alike are two documents; a search for one misses the other.",
+        fix="Write the strings again without the characters.",
+        evidence={"path": shown},
+    )
+
+
+def references_to_deleted(
+    database: Database[dict[str, Any]], scans: Sequence[Scanned], candidates: Sequence[ReferenceCandidate]
+) -> Iterator[Result]:
+    """References to documents that are marked as deleted."""
+    by_name = {scan.name: scan for scan in scans}
+    for each in candidates:
+        flags = [
+            name for name, field in by_name[each.target].root.fields.items() if is_deletion_flag(name) and field.true
+        ]
+        path = _dotted(each.path)
+        if flags and path is not None:
+            yield from _deleted(database, by_name[each.collection], each, flags[0], path)
+
+
+def _deleted(
+    database: Database[dict[str, Any]], scanned: Scanned, each: ReferenceCandidate, flag: str, path: str
+) -> Iterator[Result]:
+    deleted = database[each.target].find({flag: True}, {each.field: 1}).limit(_MOST_DELETED)
+    query = {path: {"$in": [document[each.field] for document in deleted]}}
+    number = database[each.collection].count_documents(query)
+    if number:
+        documents = list(database[each.collection].find(query).limit(_SAMPLES))
+        yield finding(
+            result_id("references", each.collection, "deleted", each.path),
+            f"{each.collection}: {path} refers to documents that are not deleted",
+            "warning",
+            headline=f"{each.collection}: {path} refers to deleted documents of {each.target} in {number:,} documents",
+            examined=scanned.documents,
+            violations=number,
+            samples=[
+                Sample(f"{shorten(value_at(document, path))} is deleted in {each.target}", id=document["_id"])
+                for document in documents
+            ],
+            why="Native and ejson mode: a device that hides deleted documents finds nothing at the reference. Where the"
+            " reference records the past, that is right (x-history).",
+            fix="Refer to another document, or declare x-history where the reference records the past.",
+            evidence={"path": path, "flag": f"{each.target}.{flag}"},
+        )
+
+
+def _dotted(path: Path) -> str | None:
+    """A path as a query names it; None through arrays and maps, and where a name cannot be asked for."""
+    names = [step[0] for step in path if isinstance(step, tuple)]
+    usable = len(names) == len(path) and all(name and "." not in name and "$" not in name for name in names)
+    return ".".join(names) if usable else None
