@@ -103,7 +103,7 @@ def _said(condition: Condition) -> str:
         return f"{condition.path} {'==' if condition.operator == '=' else '!='} {text}"
     if isinstance(condition, Every | Some):
         return (" && " if isinstance(condition, Every) else " || ").join(f"({_said(part)})" for part in condition.parts)
-    return "true" if condition.holds else "false"
+    return "true" if condition == Always(True) else "false"
 
 
 def _escaped(text: str) -> str:

@@ -130,6 +130,8 @@ def edge_of(project: Project, directory: Path) -> Iterator[Edge]:
     documents = dataset(project, permissions.users.collection)
     mappings, modes = config.mappings, {entry.name: entry.mode for entry in config.collections}
     with store:
+        for statement in subscriptions.index_statements:
+            store.execute(statement)
         for name, mapping in mappings.items():
             synced = Synced(model[name], mapping, mode=modes[name])
             store.insert(name, map(synced.to_ditto, documents[name]))

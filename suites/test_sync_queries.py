@@ -1,12 +1,13 @@
 """Every subscription and every DQL query of the product, on the real Ditto store and on MongoDB: the same documents.
 
-The store and a scratch database hold the same documents. What is asked of MongoDB is the `find` that stands beside each
-query in config/ditto_subscriptions.yaml, for every user who may sign in on the device.
+The store and a scratch database hold the same documents. What is asked of MongoDB is the `find` or `pipeline` beside
+each query in config/ditto_subscriptions.yaml, for every user who may sign in on the device. A query without one is run
+on the store alone. The store has the devices' indexes, and each query the plan that it declares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 from pymongo.database import Database
 
 from conformance.config.configuration import filled
+from conformance.ditto.engine import Step
 from conformance.ditto.permissions import User
-from conformance.ditto.subscriptions import values_for
+from conformance.ditto.subscriptions import DeviceQuery, values_for
 from conformance.model.collection import Collection
+from edge.store.answers import steps
 from suites.edge_dataset import Document, Edge
 
 Values = Mapping[str, Any]
@@ -30,7 +33,7 @@ class Both:
     edge: Edge
     database: Database[Document]
 
-    def values(self, names: Sequence[str], user: User) -> Values | None:
+    def values(self, names: Iterable[str], user: User) -> Values | None:
         """What an app would give for the parameters; None where the documents hold no such value."""
         values = values_for(self.edge.subscriptions, names, user, self.database)
         return None if None in values.values() else values
@@ -69,8 +72,9 @@ def test_every_subscription_is_one_and_selects_what_its_find_selects(both: Both,
             if values is not None:
                 both.edge.store.validate_subscription(one.query, values)
                 held = {repr(row["_id"]) for row in both.edge.store.execute(one.query, values)}
-                found = list(both.database[collection.name].find(filled(one.find, values)))
-                assert held == both.ids(collection, found), (place, user)
+                if (meant := one.filter(values)) is not None:
+                    found = list(both.database[collection.name].find(meant))
+                    assert held == both.ids(collection, found), (place, user)
                 sizes.append(len(held))
         assert any(sizes), f"{place} selects nothing for anybody"
 
@@ -87,15 +91,51 @@ def test_every_query_finds_what_its_find_finds(both: Both, collection: Collectio
             if values is None:
                 continue
             rows = both.edge.store.execute(query.query, values)
-            cursor = both.database[collection.name].find(filled(query.find, values))
-            everything = list(cursor.sort([*query.sort.items()]) if query.sort else cursor)
-            expected = everything[: query.limit or None]
-            assert [keys(row, query.sort) for row in rows] == [keys(one, query.sort) for one in expected], query.name
-            asked = {repr(row["_id"]) for row in rows}
-            assert asked <= both.ids(collection, everything), query.name
-            assert len(asked) == len(expected), query.name
+            if query.find is not None:
+                compare_documents(both, collection, query, values, rows)
+            elif query.pipeline is not None:
+                compare_rows(both, query, values, rows)
             sizes.append(len(rows))
         assert any(sizes), f"{query.name} finds nothing for anybody"
+
+
+def compare_documents(
+    both: Both, collection: Collection, query: DeviceQuery, values: Values, rows: Sequence[Document]
+) -> None:
+    """Compare documents that a query found with those that its find finds."""
+    cursor = both.database[collection.name].find(filled(query.find, values))
+    everything = list(cursor.sort([*query.sort.items()]) if query.sort else cursor)
+    expected = everything[: query.limit or None]
+    assert [keys(row, query.sort) for row in rows] == [keys(one, query.sort) for one in expected], query.name
+    asked = {repr(row["_id"]) for row in rows}
+    assert asked <= both.ids(collection, everything), query.name
+    assert len(asked) == len(expected), query.name
+
+
+def compare_rows(both: Both, query: DeviceQuery, values: Values, rows: Sequence[Document]) -> None:
+    """Compare rows with those that a pipeline gives; MongoDB's own _id, which no row selects, is left out."""
+    made = both.database[query.collection].aggregate(filled(list(query.pipeline or ()), values))
+    expected = [{key: value for key, value in row.items() if key != "_id"} for row in made]
+    assert sorted(map(in_order, rows)) == sorted(map(in_order, expected)), query.name
+
+
+def in_order(row: Document) -> str:
+    """Return a row as text, its keys in order."""
+    return repr(sorted(row.items()))
+
+
+def test_every_query_has_the_plan_that_it_declares(both: Both, collection: Collection) -> None:
+    """With the devices' indexes, the documents and every user's values; the rules plan on an empty store."""
+    queries = [one for one in both.edge.subscriptions.queries if one.collection == collection.name and one.plan]
+    if not queries:
+        pytest.skip("no query declares a plan")
+    for query in queries:
+        for user in both.edge.people:
+            values = both.values(query.parameters, user)
+            if values is not None and query.plan is not None:
+                plan = both.edge.store.execute(f"EXPLAIN {query.query}", values)
+                found = [Step(**step | {"sought": tuple(step["sought"])}) for step in steps(plan)]
+                assert list(query.plan.problems(found)) == [], query.name
 
 
 def keys(document: Document, sort: Mapping[str, int]) -> list[Any]:

@@ -189,8 +189,11 @@ class Access:
         """What the first user for whom there is any would hold and may not read."""
         for name, user in signed_in(self.context, device):
             values = values_for(subscriptions, one.selection.parameters, user, self.context.database)
+            held = one.filter(values)
+            if held is None:
+                return "only Ditto's engine can tell what it selects; write its find, or compare the user's key in it"
             may = to_mongo(allowed(self.permissions, self.collection, user, "read"))
-            over = {"$and": [to_mongo(one.selection.bound(values)), {"$nor": [may]}]}
+            over = {"$and": [held, {"$nor": [may]}]}
             number, example = found(self.context, self.collection.name, over)
             if number:
                 return (

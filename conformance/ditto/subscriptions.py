@@ -1,26 +1,29 @@
 """What devices subscribe to and ask for, config/ditto_subscriptions.yaml, parsed strictly.
 
 A device's subscription is what its store holds: ``SELECT * FROM collection [WHERE condition]`` and nothing else, as
-Ditto demands. Beside each stands what it means in MongoDB's words, written by hand: rules and suites hold one to the
-other.
+Ditto demands. Beside each may stand what it means in MongoDB's words, written by hand: rules and suites compare both.
+Ditto's engine decides whether a query is valid; what is not read here is not analysed, and no error of the file.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from pymongo.database import Database
 
+from conformance.config.configuration import filled
+from conformance.ditto.device_plans import DevicePlan, Index, create_index
 from conformance.ditto.permissions import CHANGES, Operation, User
+from conformance.ditto.selection import Selection, parse_subscription
 from conformance.files.strict_files import Strict, parse_file
-from conformance.language.condition_parser import Reader, unexpected
-from conformance.language.conditions import Always, Condition, Parameter, Scalar, bind, comparisons
-from conformance.language.dql_fields import fields_named
+from conformance.language.condition_translation import to_mongo
+from conformance.language.conditions import is_computed
+from conformance.language.dql_fields import Named, named_fields, placeholders
+from conformance.language.dql_parser import parse_statement
+from conformance.language.dql_syntax import Statement
+from conformance.language.dql_tokens import parameters_in
 from conformance.model.collection import Model
 from conformance.text.paths import value_at
 
@@ -28,48 +31,6 @@ from conformance.text.paths import value_at
 SUBSCRIPTIONS_FILE: Final = "ditto_subscriptions.yaml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*([.][A-Za-z0-9_]+)+$")]
-_FROM: Final = re.compile(r"\bFROM\s+`?([A-Za-z_]\w*)`?", re.IGNORECASE)
-_PARAMETER: Final = re.compile(r"(?<![\w:]):([A-Za-z_]\w*)")
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The documents of one collection that meet a condition."""
-
-    collection: str
-    condition: Condition
-
-    @property
-    def parameters(self) -> Mapping[str, bool]:
-        """The parameters that the condition names, each with whether it must be a list."""
-        return {
-            value.name: comparison.operator == "IN"
-            for comparison in comparisons(self.condition)
-            for value in comparison.values
-            if isinstance(value, Parameter)
-        }
-
-    def bound(self, values: Mapping[str, Any]) -> Condition:
-        """The condition with values for its parameters; one without a value selects nothing."""
-        return bind(self.condition, {Parameter(name): value for name, value in values.items()})
-
-
-@cache
-def parse_subscription(text: str) -> Selection:
-    """What a subscription selects; ValueError, one line with what to write instead, when Ditto takes it for none."""
-    reader = Reader(text)
-    if not reader.word("SELECT"):
-        raise ValueError("a subscription is SELECT * FROM <collection> WHERE <condition>; write it so")
-    if not reader.word("*"):
-        raise ValueError("a subscription selects whole documents: no DISTINCT, field or aggregate; write SELECT *")
-    kind, name = reader.take() if reader.word("FROM") else reader.peek()
-    if kind != "word" or "." in name:
-        raise ValueError("a subscription is about one collection: write SELECT * FROM <collection>")
-    if reader.word("WHERE"):
-        return Selection(name.replace("`", ""), reader.whole())
-    if reader.peek()[0] != "end":
-        raise unexpected(reader.peek()[1], "WHERE or the end")
-    return Selection(name.replace("`", ""), Always(True))
 
 
 class Source(Strict):
@@ -106,10 +67,10 @@ class Source(Strict):
 
 
 class Subscription(Strict):
-    """One subscription: ``query`` in DQL, and ``find``, the same as a filter of MongoDB's with $$name for :name."""
+    """One subscription: ``query`` in DQL, and if given, ``find``: the same for MongoDB, with $$name for :name."""
 
     query: str
-    find: Mapping[str, Any]
+    find: Mapping[str, Any] | None = None
 
     @field_validator("query")
     @classmethod
@@ -121,6 +82,15 @@ class Subscription(Strict):
     def selection(self) -> Selection:
         """What it selects."""
         return parse_subscription(self.query)
+
+    def filter(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What it selects, as a filter of MongoDB's: its condition, or its find where only the engine evaluates it.
+
+        None where neither can say it.
+        """
+        if not is_computed(self.selection.condition):
+            return to_mongo(self.selection.bound(values))
+        return None if self.find is None else dict(filled(self.find, values))
 
 
 class Device(Strict):
@@ -141,47 +111,66 @@ class Device(Strict):
 
 
 class DeviceQuery(Strict):
-    """A query that apps run on the device's own store: any DQL, and the same in MongoDB's words.
+    """A query that apps run on the device's own store: any SELECT of DQL.
 
-    Rows come in the order of ``sort`` where there is one.
+    The same in MongoDB's words is ``find``, or ``pipeline`` for a JOIN, if given. Rows come in the order of ``sort``
+    where there is one.
     """
 
     name: Name
     title: str
     query: str
-    find: Mapping[str, Any]
+    find: Mapping[str, Any] | None = None
+    pipeline: tuple[Mapping[str, Any], ...] | None = None
     sort: Mapping[str, Literal[1, -1]] = Field(default_factory=dict)
     limit: int = Field(default=0, ge=0)
+    plan: DevicePlan | None = None
 
-    @field_validator("query")
-    @classmethod
-    def _of_one_collection(cls, value: str) -> str:
-        if len(_FROM.findall(value)) != 1:
-            raise ValueError("a query is about one collection, and DQL has no subquery: write one FROM <collection>")
-        return value
+    @model_validator(mode="after")
+    def _fits(self) -> DeviceQuery:
+        if self.statement is not None and (self.statement.verb != "SELECT" or self.statement.prefix):
+            raise ValueError("a query reads: write SELECT; what a device changes is in changes")
+        if self.find is not None and self.pipeline is not None:
+            raise ValueError("find and pipeline are two ways to say the same; write one of them")
+        if self.pipeline is not None and (self.sort or self.limit):
+            raise ValueError("sort and limit belong to find; a pipeline has $sort and $limit")
+        return self
+
+    @property
+    def statement(self) -> Statement | None:
+        """What it says; None where only the engine can tell."""
+        try:
+            return parse_statement(self.query)
+        except ValueError:
+            return None
 
     @property
     def collection(self) -> str:
-        """The collection that it asks."""
-        return str(_FROM.findall(self.query)[0])
+        """The collection after FROM; empty where it is not known."""
+        return self.statement.sources[0].collection if self.statement else ""
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """The parameters that it names."""
-        return tuple(dict.fromkeys(_PARAMETER.findall(self.query)))
+    def collections(self) -> Sequence[str]:
+        """The collections that it reads."""
+        return [source.collection for source in self.statement.sources] if self.statement else ()
 
     @property
-    def fields(self) -> Mapping[str, Sequence[Scalar]]:
-        """The fields that it names, each with the values it is compared with; Ditto's own _id is left out."""
-        named = fields_named(self.query)
-        return {path: values for path, values in named.items() if path.partition(".")[0] != "_id"}
+    def parameters(self) -> Mapping[str, bool | None]:
+        """The parameters that it names, each with whether it must be a list; None if that is not known."""
+        return placeholders(self.statement) if self.statement else dict.fromkeys(parameters_in(self.query))
+
+    @property
+    def fields(self) -> Sequence[Named]:
+        """The fields that it names, with what it compares them with."""
+        return named_fields(self.statement) if self.statement else ()
 
 
 class Subscriptions(Strict):
-    """The whole file."""
+    """The whole file. ``indexes`` are those that apps make on a device, by collection: fields and directions."""
 
     parameters: Mapping[Name, Source] = Field(default_factory=dict)
     devices: tuple[Device, ...] = Field(min_length=1)
+    indexes: Mapping[str, tuple[Index, ...]] = Field(default_factory=dict)
     queries: tuple[DeviceQuery, ...] = ()
 
     @model_validator(mode="after")
@@ -191,6 +180,11 @@ class Subscriptions(Strict):
             if twice is not None:
                 raise ValueError(f"two have the name {twice!r}; rename one")
         return self
+
+    @property
+    def index_statements(self) -> Sequence[str]:
+        """The statements that make the indexes on a device."""
+        return [create_index(name, index) for name, indexes in self.indexes.items() for index in indexes]
 
     def places(self) -> Iterator[tuple[str, Device, Subscription]]:
         """Every subscription with its place in the file and its device."""

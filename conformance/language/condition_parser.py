@@ -25,7 +25,6 @@ from conformance.language.conditions import (
     Condition,
     Every,
     Parameter,
-    Scalar,
     Some,
     Value,
     bson_type,
@@ -63,7 +62,7 @@ def parse(text: str) -> Condition:
 
 
 class Reader:
-    """Reads a text of DQL from left to right; a statement's reader takes its own words first."""
+    """Reads a text of DQL from left to right."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(_tokens(text))
@@ -173,19 +172,6 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             raise ValueError(f"{text[position:].strip()[:20]!r} is no part of a condition; correct it")
         yield str(match.lastgroup), match[str(match.lastgroup)]
         position = match.end()
-
-
-def scan(text: str) -> list[tuple[str, str]]:
-    """Kind and text of the tokens in a text of any DQL; what is no token here is passed over."""
-    return [(str(match.lastgroup), match[str(match.lastgroup)]) for match in _TOKEN.finditer(text)]
-
-
-def literal(kind: str, text: str) -> Scalar | None:
-    """The value that a token is; None for one that is none, or not known yet."""
-    if kind == "word" and text.upper() in ("TRUE", "FALSE"):
-        return text.upper() == "TRUE"
-    made: Scalar | None = _VALUES[kind](text) if kind in ("text", "number") else None
-    return made
 
 
 def unexpected(found: str, wanted: str) -> ValueError:

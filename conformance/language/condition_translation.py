@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bson.regex import Regex
 
 from conformance.language.conditions import (
     Always,
     Attribute,
     Comparison,
+    Computed,
     Condition,
     Every,
     Parameter,
@@ -15,11 +19,23 @@ from conformance.language.conditions import (
     Some,
     Value,
     bson_type,
+    like,
 )
+
+_ORDERED: Final[Mapping[str, str]] = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
+_TESTS: Final[Mapping[str, dict[str, Any]]] = {
+    "IS NULL": {"$type": "null"},
+    "IS NOT NULL": {"$not": {"$type": "null"}},
+    "IS MISSING": {"$exists": False},
+    "IS NOT MISSING": {"$exists": True},
+}
 
 
 def to_mongo(condition: Condition) -> dict[str, Any]:
-    """The condition as a filter of MongoDB's; a parameter that is not bound stands as $$name, as in queries.yaml."""
+    """The condition as a filter of MongoDB's; a parameter that is not bound stands as $$name, as in queries.yaml.
+
+    A condition with a computed test has no such form (see `is_computed`).
+    """
     if isinstance(condition, Every):
         parts = [to_mongo(part) for part in condition.parts]
         keys = [key for part in parts for key in part]
@@ -27,13 +43,31 @@ def to_mongo(condition: Condition) -> dict[str, Any]:
         return {key: value for part in parts for key, value in part.items()} if apart else {"$and": parts}
     if isinstance(condition, Some) and condition.parts:
         return {"$or": [to_mongo(part) for part in condition.parts]}
+    if isinstance(condition, Computed):
+        raise _computed()
     if isinstance(condition, Comparison):
+        if condition.operator not in ("=", "!=", "IN"):
+            return {condition.path: _test(condition)}
         words = [_word(value) for value in condition.values]
         if condition.operator == "!=":
             return {condition.path: {"$ne": words[0], "$type": bson_type(condition.values[0])}}
         given = words if isinstance(condition.value, tuple) else words[0]
         return {condition.path: {"$in": given} if condition.operator == "IN" else given}
     return {} if isinstance(condition, Always) and condition.holds else {"_id": {"$in": []}}
+
+
+def _test(comparison: Comparison) -> dict[str, Any]:
+    """Return a test other than for equality: as in DQL, values of another type do not meet it."""
+    operator = comparison.operator
+    if operator in _TESTS:
+        return _TESTS[operator]
+    value = comparison.values[0]
+    if operator in _ORDERED:
+        return {_ORDERED[operator]: _word(value)}
+    if not isinstance(value, str):
+        return {operator.replace(" ", "_"): _word(value)}  # bound later: LIKE needs the pattern itself
+    regex = Regex(f"^{like(value).pattern}\\z", "is" if "ILIKE" in operator else "s")
+    return {"$not": regex, "$type": "string"} if operator.startswith("NOT") else {"$regex": regex}
 
 
 def _word(value: Value) -> Scalar:
@@ -51,6 +85,10 @@ def to_dql(condition: Condition) -> tuple[str, dict[str, Any]]:
     arguments: dict[str, Any] = {}
 
     def said(part: Condition) -> str:
+        if isinstance(part, Computed):
+            raise _computed()
+        if isinstance(part, Comparison) and part.value == ():
+            return f"{quoted(part.path)} {part.operator}"
         if isinstance(part, Comparison):
             name = f"value_{len(arguments)}"
             arguments[name] = list(part.values) if part.operator == "IN" else part.value
@@ -62,6 +100,10 @@ def to_dql(condition: Condition) -> tuple[str, dict[str, Any]]:
         return "(" + joined.join(said(inner) for inner in part.parts) + ")"
 
     return said(condition), arguments
+
+
+def _computed() -> TypeError:
+    return TypeError("only Ditto's engine evaluates a computed test; ask is_computed first")
 
 
 def quoted(path: str) -> str:

@@ -1,16 +1,22 @@
-"""Conditions: the part of DQL that permissions and subscriptions are written in, as data.
+"""Conditions that permissions and subscriptions are written in, as data.
 
-condition_parser.py reads them from text, condition_translation.py puts them into other words.
+condition_parser.py reads those of permissions from text, dql_conditions.py those of subscriptions;
+condition_translation.py puts them into other words.
 
 A comparison is false when the document lacks the field (also !=) and when the value is of another type: so DQL defines
-it, and so does everything that is made of a condition here.
+it, and so does everything that is made of a condition here. Only the tests for null and missing are always true or
+false.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import operator as operators
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+from conformance.language.dql_syntax import Expression
 
 Scalar = str | int | float | bool
 
@@ -30,14 +36,22 @@ class Attribute:
 
 
 Value = Scalar | Parameter | Attribute
+Equality = Literal["=", "!=", "IN"]
+Order = Literal["<", "<=", ">", ">="]
+Likeness = Literal["LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE"]
+Presence = Literal["IS NULL", "IS NOT NULL", "IS MISSING", "IS NOT MISSING"]
+Operator = Equality | Order | Likeness | Presence
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A field compared with a value, or for IN with a list: several values, or a parameter that is one."""
+    """A field compared with a value, or for IN with a list: several values, or a parameter that is one.
+
+    The tests for null and missing have an empty tuple as value.
+    """
 
     path: str
-    operator: Literal["=", "!=", "IN"]
+    operator: Operator
     value: Value | tuple[Value, ...]
 
     @property
@@ -67,7 +81,25 @@ class Always:
     holds: bool
 
 
-Condition = Comparison | Every | Some | Always
+@dataclass(frozen=True)
+class Computed:
+    """A test that compares more than a field with a value, such as two fields or a function of one.
+
+    Only Ditto's engine can evaluate it: it has no form in MongoDB's words here.
+    """
+
+    test: Expression
+
+
+Condition = Comparison | Every | Some | Always | Computed
+
+
+_ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operators.lt,
+    "<=": operators.le,
+    ">": operators.gt,
+    ">=": operators.ge,
+}
 
 
 def comparisons(condition: Condition) -> Iterator[Comparison]:
@@ -79,19 +111,48 @@ def comparisons(condition: Condition) -> Iterator[Comparison]:
             yield from comparisons(part)
 
 
+def is_computed(condition: Condition) -> bool:
+    """Return whether only the engine can evaluate a part of the condition."""
+    if isinstance(condition, Every | Some):
+        return any(is_computed(part) for part in condition.parts)
+    return isinstance(condition, Computed)
+
+
 def holds(condition: Condition, document: Mapping[str, Any]) -> bool:
-    """True when a document, as its values by path, meets the condition, bound: as the server and the store find it."""
+    """True when a document, as its values by path, meets the condition, bound: as the server and the store find it.
+
+    None stands for a field that is absent. A test that only the engine can evaluate is taken to hold.
+    """
     if isinstance(condition, Always):
         return condition.holds
     if isinstance(condition, Every):
         return all(holds(part, document) for part in condition.parts)
     if isinstance(condition, Some):
         return any(holds(part, document) for part in condition.parts)
-    value = document.get(condition.path)
+    return isinstance(condition, Computed) or _compares(condition, document.get(condition.path))
+
+
+def _compares(comparison: Comparison, value: Any) -> bool:
+    operator = comparison.operator
+    if operator.startswith("IS"):
+        return operator in (("IS MISSING", "IS NOT NULL") if value is None else ("IS NOT MISSING", "IS NOT NULL"))
     alike = [
-        one for one in condition.values if isinstance(value, str | int | float) and bson_type(one) == bson_type(value)
+        one for one in comparison.values if isinstance(value, str | int | float) and bson_type(one) == bson_type(value)
     ]
-    return bool(alike) and (value in alike) is not (condition.operator == "!=")
+    if not alike:
+        return False
+    if operator in ("=", "!=", "IN"):
+        return (value in alike) is not (operator == "!=")
+    if operator in _ORDERED:
+        return _ORDERED[operator](value, alike[0])
+    matches = like(str(alike[0]), any_case="ILIKE" in operator).fullmatch(str(value)) is not None
+    return matches is not operator.startswith("NOT")
+
+
+def like(pattern: str, *, any_case: bool = False) -> re.Pattern[str]:
+    """Return a pattern of LIKE as a regular expression: % is any text, _ any character."""
+    text = "".join({"%": ".*", "_": "."}.get(one, re.escape(one)) for one in pattern)
+    return re.compile(text, re.DOTALL | (re.IGNORECASE if any_case else 0))
 
 
 def bind(condition: Condition, given: Mapping[Parameter | Attribute, Any]) -> Condition:
@@ -104,7 +165,7 @@ def bind(condition: Condition, given: Mapping[Parameter | Attribute, Any]) -> Co
         return Every(tuple(bind(part, given) for part in condition.parts))
     if isinstance(condition, Some):
         return Some(tuple(bind(part, given) for part in condition.parts))
-    if isinstance(condition, Always):
+    if isinstance(condition, Always | Computed) or condition.value == ():
         return condition
     values = [given.get(value) if isinstance(value, Parameter | Attribute) else value for value in condition.values]
     if condition.operator == "IN" and not isinstance(condition.value, tuple):

@@ -1,7 +1,8 @@
 """What values a field can have, and the documents that stand for all others where conditions are concerned.
 
-A condition compares for equality only. It cannot tell two documents apart whose fields equal the same of the values
-that it names, so that a few documents show what it does with any, those included that nobody has stored yet.
+A condition compares fields with values. It cannot tell two documents apart whose fields equal the same of the values
+that it names and lie between the same of them, so that a few documents show what it does with any, those included that
+nobody has stored yet.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any, Final
 
-from conformance.language.conditions import Comparison, Condition, Scalar, comparisons
+from conformance.language.conditions import Comparison, Condition, Scalar, bson_type, comparisons, holds
 from conformance.model.collection import Collection, Field
 from conformance.model.document_validator import fits
 from conformance.text.rendering import shorten
@@ -34,6 +35,28 @@ def impossible(collection: Collection, path: str, values: Iterable[Any]) -> Iter
             yield f"{path} is never {shorten(value)}: the schema refuses it"
 
 
+def incomparable(collection: Collection, path: str, operator: str, values: Iterable[Any]) -> Iterator[str]:
+    """Why no document of the collection meets a comparison other than for equality, in words: its type is another."""
+    if not collection.has(path):
+        yield from impossible(collection, path, ())
+        return
+    types = _types(collection.field(path))
+    for value in (*values, *([""] if operator in ("LIKE", "ILIKE") else [])):
+        if types and bson_type(value) not in types:
+            kind = " or ".join(sorted(types))
+            yield f"{path} is of type {kind}: {operator} with a {bson_type(value)} finds nothing"
+            return
+
+
+def _types(field: Field) -> set[str]:
+    """The types, as DQL tells them apart, of the values that a field can have; none where any can be."""
+    if "enum" in field.schema:
+        return {bson_type(one) for one in field.schema["enum"] if isinstance(one, _SCALAR)}
+    kinds = {"number": "number", "integer": "number", "string": "string", "boolean": "bool"}
+    found = kinds.get(str(field.schema.get("type")))
+    return {found} if found else set()
+
+
 def can_be(field: Field, value: Scalar) -> bool:
     """True when a document can have a value that DQL finds equal: 20 and 20.0 are one number."""
     alike: list[Any] = [value]
@@ -51,7 +74,12 @@ def representatives(collection: Collection, conditions: Sequence[Condition]) -> 
     for condition in conditions:
         for comparison in comparisons(condition):
             said.setdefault(comparison.path, []).append(comparison)
-    states = [_told_apart(states_of(collection, path, named(said[path])), said[path]) for path in said]
+    states = [
+        _told_apart(
+            [*states_of(collection, path, named(said[path])), *_beside(collection, path, said[path])], said[path]
+        )
+        for path in said
+    ]
     for values in islice(product(*states), _ENOUGH):
         document = dict(zip(said, values, strict=True))
         if collection.id_field is None or _same(document, "_id", collection.id_field):
@@ -72,6 +100,22 @@ def states_of(collection: Collection, path: str, values: Iterable[Scalar]) -> li
     return states if _required(collection, path) else [*states, None]
 
 
+def _beside(collection: Collection, path: str, said: Sequence[Comparison]) -> list[Scalar]:
+    """Values less and greater than those that a field is compared with, and texts that are like the patterns."""
+    if not collection.has(path) or "enum" in collection.field(path).schema:
+        return []
+    found: list[Scalar] = []
+    for one in said:
+        if one.operator in ("<", "<=", ">", ">="):
+            for value in one.values:
+                texts = [str(value)[:-1], f"{value}~"] if isinstance(value, str) else []
+                numbers = [value - 1, value + 1] if isinstance(value, int | float) else []
+                found += [*texts, *(number for number in numbers if can_be(collection.field(path), number))]
+        elif one.operator.endswith("LIKE"):
+            found += [str(value).replace("%", "").replace("_", "a") for value in one.values]
+    return found
+
+
 def named(said: Iterable[Comparison]) -> list[Scalar]:
     """The values that comparisons name, each once."""
     values = (value for comparison in said for value in comparison.values if isinstance(value, _SCALAR))
@@ -89,7 +133,8 @@ def _told_apart(states: Sequence[Any], said: Sequence[Comparison]) -> list[Any]:
     """The states without those that no comparison tells from one before."""
     alike: dict[tuple[Any, ...], Any] = {}
     for state in states:
-        key = (state is None, type(state) is bool, *(state in one.values for one in said))
+        tests = (holds(one, {one.path: state}) for one in said)
+        key = (state is None, type(state) is bool, *(state in one.values for one in said), *tests)
         alike.setdefault(key, state)
     return list(alike.values())
 

@@ -14,7 +14,7 @@ from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
 from conformance.rules.data import business, counts, documents, embeddings, references, snapshots, totals, uniqueness
-from conformance.rules.ditto import crdt, permissions, subscriptions, sync, unsynced_documents
+from conformance.rules.ditto import crdt, device_queries, permissions, subscriptions, sync, unsynced_documents
 from conformance.rules.server import indexes, queries, roles, security, streams, validators
 from conformance.text.masking import mask
 
@@ -33,7 +33,10 @@ FAMILIES: Final[Mapping[str, Callable[[Model, Configuration], Iterator[Rule]]]] 
     "validators": validators.rules,
     "streams": streams.rules,
     "sync": lambda model, configuration: chain(
-        sync.rules(model, configuration), unsynced_documents.rules(), subscriptions.rules(model, configuration)
+        sync.rules(model, configuration),
+        unsynced_documents.rules(),
+        subscriptions.rules(model, configuration),
+        device_queries.rules(model, configuration),
     ),
     "permissions": permissions.rules,
     "embeddings": embeddings.rules,

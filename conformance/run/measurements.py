@@ -17,7 +17,7 @@ from typing import Any, Final
 from pymongo.errors import PyMongoError
 
 from conformance.checks.base import Context
-from conformance.config.configuration import Distribution, NamedQuery, filled
+from conformance.config.configuration import Distribution, NamedQuery
 from conformance.connection.client import in_words
 from conformance.ditto.permissions import PERMISSIONS_FILE, User, known_users, load_permissions
 from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE, Device, load_subscriptions, values_for
@@ -218,8 +218,9 @@ def held_by_devices(context: Context) -> Iterator[tuple[Device, User, dict[str, 
         finds: dict[str, list[Any]] = {}
         for one in device.subscriptions:
             values = values_for(subscriptions, one.selection.parameters, user, context.database)
-            if None not in values.values():
-                finds.setdefault(one.selection.collection, []).append(filled(one.find, values))
+            held = None if None in values.values() else one.filter(values)
+            if held is not None:
+                finds.setdefault(one.selection.collection, []).append(held)
         yield device, user, {name: {"$or": any_of} if len(any_of) > 1 else any_of[0] for name, any_of in finds.items()}
 
 

@@ -29,6 +29,7 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError
 
 from conformance.config.configuration import NamedQuery, filled
 from conformance.ditto.connector import load_connector
+from conformance.ditto.subscriptions import load_subscriptions
 from conformance.model.collection import Model
 from edge.store.store import Store
 from edge.values import to_ditto
@@ -490,6 +491,8 @@ def device(tmp_path_factory: pytest.TempPathFactory, model: Model, every: Mappin
     """A store with the shop's documents as the bridge would bring them."""
     mappings = load_connector(model).mappings
     with Store.open(tmp_path_factory.mktemp("examples") / "store") as store:
+        for statement in load_subscriptions(model).index_statements:
+            store.execute(statement)
         for name, mapping in mappings.items():
             store.insert(name, (to_ditto(one, model[name], mapping) for one in every[name]))
         yield store
@@ -537,6 +540,18 @@ def test_order_with_items_on_a_device(answers: Any, every: Mapping[str, Rows]) -
         (one["product_id"], one["line_total"]) for one in lines
     ]
     assert items
+
+
+def test_order_with_items_in_one_query_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+    ((asked, rows),) = answers["An order with its items in one query"]
+    (wanted,) = _order_with_items(every, asked["order_id"])
+    lines = sorted(wanted["items"], key=lambda one: one["product_id"])
+    assert rows == [
+        {"order_id": wanted["order_id"], "total": wanted["total"]}
+        | {key: one[key] for key in ("product_id", "quantity", "line_total")}
+        for one in lines
+    ]
+    assert rows
 
 
 def test_customers_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from conformance.ditto.engine import Question, engine
 from tests.commands import Workplace, copy_of_the_model
 
 
@@ -123,3 +125,31 @@ def test_portal_sheet_fits_on_a_page(place: Workplace) -> None:
     assert done.out.startswith("Ditto portal: MongoDB Connector\n")
     assert len(done.out.splitlines()) <= 60
     assert max(map(len, done.out.splitlines())) <= 120
+
+
+@pytest.mark.ditto
+def test_the_printed_indexes_are_taken_by_the_engine_and_used(place: Workplace) -> None:
+    done = place.zava("connector", "device-indexes")
+    assert (done.code, done.err) == (0, "")
+    statements = done.out.splitlines()
+    assert "CREATE INDEX IF NOT EXISTS `orders_order_id` ON `orders` (`order_id`)" in statements
+    assert any(one.endswith("(`store_id`, `location`.`aisle`)") for one in statements)
+    assert any(one.endswith("(`customer_id` DESC, `store_id` DESC, `order_date` DESC)") for one in statements)
+    answers = engine(tuple(statements)).ask(
+        [
+            *(Question("query", one) for one in statements),
+            Question("query", "SELECT * FROM orders WHERE order_id = 'x'"),
+        ]
+    )
+    assert [answer.error for answer in answers if answer.error] == []
+    assert [step.index for step in answers[-1].plan if step.index] == ["orders_order_id"]
+
+
+def test_a_model_without_device_indexes_says_where_to_add_them(place: Workplace) -> None:
+    file = place.root / "config" / "ditto_subscriptions.yaml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content.pop("indexes")
+    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    done = place.zava("connector", "device-indexes")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "config/ditto_subscriptions.yaml has no indexes; add them under indexes\n"

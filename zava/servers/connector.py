@@ -1,4 +1,4 @@
-"""zava connector: the file that Ditto's operator reads, the sheet for Ditto's portal, and a check of the file."""
+"""zava connector: what Ditto's operator and portal need, a check of the operator's file, and indexes for devices."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 from conformance.ditto.manifest import KIND, Names, Plan, build, load_plan
 from conformance.ditto.manifest_comparison import bridges, compare
 from conformance.ditto.portal_sheet import portal_sheet
+from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE, load_subscriptions
 from conformance.errors import ConfigurationError
 from conformance.files.yaml_documents import read_documents
 from conformance.run.session import Project
@@ -115,6 +116,21 @@ def check(
     for each in () if as_json else differences:
         typer.echo(mask(each.describe(shown)))
     raise typer.Exit(1 if differences else 0)
+
+
+@commands.command("device-indexes")
+def device_indexes(context: typer.Context) -> None:
+    """Print the CREATE INDEX statements for devices, one a line: apps run them when they open their store.
+
+    They are those of `indexes` in config/ditto_subscriptions.yaml. Running one again changes nothing.
+
+    Example: zava connector device-indexes
+    """
+    statements = load_subscriptions(project_of(context).model).index_statements
+    if not statements:
+        notice(f"config/{SUBSCRIPTIONS_FILE} has no indexes; add them under indexes")
+    for statement in statements:
+        typer.echo(statement)
 
 
 def _plan(project: Project) -> Plan:

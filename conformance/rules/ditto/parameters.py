@@ -43,8 +43,8 @@ class Parameters:
             for name, is_list in one.selection.parameters.items():
                 yield place, name, self._odd(name, device, is_list)
         for query in self._subscriptions.queries:
-            for name in query.parameters:
-                yield f"queries.{query.name}", name, self._odd(name)
+            for name, is_list in query.parameters.items():
+                yield f"queries.{query.name}", name, self._odd(name, is_list=is_list)
         for of, source in self._declared.items():
             for name in source.where.values():
                 yield f"parameters.{of}", name, self._odd(name)

@@ -1,6 +1,7 @@
 """Family sync, what devices subscribe to: the file can be read, names what there is, and says twice the same.
 
-That the real engine takes each query, and selects the same, is shown by suites/test_sync_queries.py.
+That Ditto's engine takes each query is asked by device_queries.py; that it selects the same by
+suites/test_sync_queries.py.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import (
     Always,
     Comparison,
+    Computed,
     Condition,
     Every,
     Parameter,
@@ -33,8 +35,10 @@ from conformance.language.conditions import (
     bind,
     comparisons,
     holds,
+    is_computed,
 )
-from conformance.language.witnesses import impossible, representatives
+from conformance.language.dql_fields import EQUALITY, Named, fruitless
+from conformance.language.witnesses import impossible, incomparable, representatives
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.rules.ditto.parameters import Parameters
@@ -96,7 +100,11 @@ def _readable(context: Context, subscriptions: Subscriptions) -> Outcome:
 
 
 def _collections(context: Context, subscriptions: Subscriptions) -> Outcome:
-    named = [(place, name) for place, name, _ in _named(subscriptions)]
+    named = [(place, one.selection.collection) for place, _, one in subscriptions.places()]
+    named += [(f"queries.{query.name}", name) for query in subscriptions.queries for name in query.collections]
+    named += [
+        (f"parameters.{name}", source.field[0]) for name, source in subscriptions.parameters.items() if source.field
+    ]
     named += [(f"{device.name}.changes", name) for device in subscriptions.devices for name in device.changes]
     problems = [Sample(why, ref=f"{FILE}: {place}") for place, name in named if (why := _unfit(context.model, name))]
     synced = [collection.name for collection in context.model if collection.synced]
@@ -120,62 +128,69 @@ def _unfit(model: Model, name: str) -> str | None:
     return None if model[name].synced else f"{name} is not synced, so it never reaches a device"
 
 
-#: Place, collection, and a field with the values that it is compared with, for each that is named.
-_Named = tuple[str, str, list[tuple[str, Sequence[Any]]]]
-
-
-def _named(subscriptions: Subscriptions) -> Iterator[_Named]:
-    """Of each subscription and query and its find, and of each parameter that a field gives."""
+def _named(subscriptions: Subscriptions) -> Iterator[tuple[str, Named]]:
+    """Yield every field that a subscription, query or parameter names, with its place."""
     for place, _, one in subscriptions.places():
-        said = [(each.path, each.values) for each in comparisons(one.selection.condition)]
-        yield place, one.selection.collection, [*said, *_in_filter(one.find)]
+        collection = one.selection.collection
+        for named in (*one.selection.fields, *_in_filter(collection, one.find)):
+            yield place, named
     for query in subscriptions.queries:
-        sorted_by = [(path, ()) for path in query.sort]
-        yield f"queries.{query.name}", query.collection, [*query.fields.items(), *_in_filter(query.find), *sorted_by]
+        first = (query.pipeline or ({},))[0].get("$match")
+        sorted_by = [Named(query.collection, path) for path in query.sort]
+        found = [*_in_filter(query.collection, query.find), *_in_filter(query.collection, first), *sorted_by]
+        for named in (*query.fields, *(found if query.collection else ())):
+            yield f"queries.{query.name}", named
     for name, source in subscriptions.parameters.items():
         if source.field is not None:
             collection, path = source.field
-            yield f"parameters.{name}", collection, [(one, ()) for one in (path, *source.where)]
+            for each in (path, *source.where):
+                yield f"parameters.{name}", Named(collection, each)
 
 
-def _in_filter(find: Any) -> Iterator[tuple[str, Sequence[Any]]]:
-    """The fields that a filter of MongoDB's names, each with the values that it is compared with for equality."""
+def _in_filter(collection: str, find: Any) -> Iterator[Named]:
+    """Yield the fields that a filter of MongoDB's names, each with the values that it is compared with for equality."""
     for key, value in find.items() if isinstance(find, Mapping) else ():
         if key in ("$and", "$or", "$nor"):
             for part in value if isinstance(value, list) else ():
-                yield from _in_filter(part)
+                yield from _in_filter(collection, part)
         elif not key.startswith("$"):
             tests = value if isinstance(value, Mapping) else {"$eq": value}
             given = [tests[one] for one in ("$eq", "$ne", "$in", "$nin") if one in tests]
             values = [each for one in given for each in (one if isinstance(one, list) else [one])]
-            yield key, [one for one in values if not (isinstance(one, str) and one.startswith("$$"))]
+            known = tuple(one for one in values if not (isinstance(one, str) and one.startswith("$$")))
+            yield Named(collection, key, "IN", tuple(one for one in known if isinstance(one, str | int | float)))
 
 
 def _fields(context: Context, subscriptions: Subscriptions) -> Outcome:
-    known = [(place, context.model[name], fields) for place, name, fields in _named(subscriptions)
-             if name in context.model.collections]  # fmt: skip
-    examined = sum(len(fields) for _, _, fields in known)
-    found = dict.fromkeys(
-        (place, why)
-        for place, collection, fields in known
-        for path, values in fields
-        for why in impossible(collection, path, values)
-    )
+    known = [(place, one) for place, one in _named(subscriptions) if one.collection in context.model.collections]
+    found = dict.fromkeys((place, why) for place, one in known for why in _impossible(context.model, one))
+    statements = [(place, one.selection.statement) for place, _, one in subscriptions.places()]
+    statements += [(f"queries.{query.name}", query.statement) for query in subscriptions.queries]
+    found |= dict.fromkeys((place, why) for place, one in statements if one is not None for why in fruitless(one))
     problems = [Sample(why, ref=f"{FILE}: {place}") for place, why in found]
-    return listed(context, examined, problems) if examined else skipped(f"{FILE} does not name any field")
+    return listed(context, len(known), problems) if known else skipped(f"{FILE} does not name any field")
+
+
+def _impossible(model: Model, named: Named) -> Iterator[str]:
+    """Yield why no document has the field, or one of the values."""
+    collection = model[named.collection]
+    if named.operator in ("", *EQUALITY):
+        yield from impossible(collection, named.path, named.values)
+    else:
+        yield from incomparable(collection, named.path, named.operator, named.values)
 
 
 def _live(context: Context, subscriptions: Subscriptions) -> Outcome:
     """Of subscriptions that name what there is; what others name is told already."""
     known = [
-        (place, context.model[one.selection.collection], one.selection.condition)
+        (place, context.model[one.selection.collection], one.selection)
         for place, _, one in subscriptions.places()
         if one.selection.collection in context.model.collections
     ]
     named = [
-        (place, collection, condition)
-        for place, collection, condition in known
-        if not any(why for each in comparisons(condition) for why in impossible(collection, each.path, each.values))
+        (place, collection, selection.condition)
+        for place, collection, selection in known
+        if not any(why for one in selection.fields for why in _impossible(context.model, one))
     ]
     problems = [
         Sample(
@@ -199,7 +214,9 @@ def _can_select(collection: Collection, condition: Condition) -> bool:
 
 
 def _supposing(condition: Condition, subscriptions: Subscriptions) -> Condition:
-    """The condition, bound to what is as it stands; a value that the app or the data gives is supposed to be right."""
+    """The condition, bound to literals; what the app, the data or the engine decides is supposed to be right."""
+    if isinstance(condition, Computed):
+        return Always(True)
     if isinstance(condition, Every):
         return Every(tuple(_supposing(part, subscriptions) for part in condition.parts))
     if isinstance(condition, Some):
@@ -227,6 +244,8 @@ def _users(context: Context) -> Users | None:
 def _meaning(context: Context, subscriptions: Subscriptions) -> Outcome:
     examined, problems = 0, []
     for place, device, one in subscriptions.places():
+        if one.find is None or is_computed(one.selection.condition):
+            continue
         if to_mongo(one.selection.condition) == one.find:  # word for word the same, whatever the data
             examined += 1
             continue
@@ -236,11 +255,8 @@ def _meaning(context: Context, subscriptions: Subscriptions) -> Outcome:
         )
         examined += bool(people)
         problems += [Sample(why, ref=f"{FILE}: {place}")] if why else []
-    return (
-        listed(context, examined, problems)
-        if examined
-        else skipped("there is no known user to evaluate the subscriptions for")
-    )
+    why = "there is no known user, or no subscription has a find that can be compared with its condition"
+    return listed(context, examined, problems) if examined else skipped(why)
 
 
 def _difference(context: Context, subscriptions: Subscriptions, one: Subscription, name: str, user: User) -> str | None:

@@ -24,7 +24,8 @@ TEXTS: Final[Mapping[str, tuple[str, str, str]]] = {
     ),
     "maps": (
         "The connector's strict_mode is false where the schemas declare MAPs (x-crdt)",
-        "In strict mode an object is a REGISTER: if two devices edit different keys, one change is lost.",
+        "In strict mode an object is a REGISTER: if two devices edit different keys, one change is lost. A device in"
+        " strict mode also uses no index: Ditto's engine scanned the collection in every device query.",
         "Set strict_mode to false for the connector and on devices, or declare the fields as registers.",
     ),
     "secrets": (
