@@ -23,7 +23,7 @@ LOCKS: Final = ("all", "bench", "core", "dev", "mutants")
 NPM: Final = ("conformance/report/allure/npm", "tests/npm")
 #: What installs the project for somebody.
 INSTALLERS: Final = ("Makefile", ".ci/run", ".github/workflows/conformance.yml", ".github/workflows/tests.yml",
-                     "examples/gitlab-ci.yml")  # fmt: skip
+                     "examples/gitlab-ci.yml", "action.yml", "Dockerfile")  # fmt: skip
 
 
 def locked(extra: str) -> dict[str, list[tuple[Requirement, list[str]]]]:
