@@ -56,6 +56,15 @@ class KeyValues:
         return self._merged
 
     @property
+    def held(self) -> int:
+        """How many hashes are in memory."""
+        return len(self._merged) + self._waiting
+
+    def drop(self) -> None:
+        """Forget the values: whether they are unique is not known any more."""
+        self.overflown, self._merged, self._pending, self._waiting = True, np.empty(0, np.int64), [], 0
+
+    @property
     def distinct(self) -> int:
         """How many different values there are."""
         return len(self.hashes)
@@ -69,7 +78,7 @@ class KeyValues:
         self._merged = np.unique(np.concatenate([self._merged, *self._pending]))
         self._pending, self._waiting = [], 0
         if self.overflown or len(self._merged) > MAX_VALUES:
-            self.overflown, self._merged = True, np.empty(0, np.int64)
+            self.drop()
 
 
 def share_within(child: Hashes, parent: Hashes) -> float:

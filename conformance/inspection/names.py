@@ -20,6 +20,7 @@ def _pairs(text: str) -> frozenset[tuple[str, ...]]:
 
 #: Last words of names by which documents refer to each other, and of others whose digits are no amount.
 _REFERRING: Final = _set("id ids key code no nr number uuid guid sku ref isbn ean upc gtin slug oid")
+_SPECIFIC: Final = _set("sku isbn ean upc gtin")
 _DIGITS: Final = _set("num zip zipcode postcode postal phone mobile tel telephone fax pin vin iban ssn building")
 _PERSONAL: Final = _set(
     "email phone mobile telephone birthday birthdate dob ssn passport iban firstname lastname surname"
@@ -31,6 +32,8 @@ _FLAGS: Final = _pairs("deleted is_deleted soft_deleted archived is_archived rem
 #: Last words of names whose values are usually unique, and words before them that say otherwise.
 _UNIQUE: Final = _set("name email username login handle")
 _SHARED: Final = _set("first last middle full family given customer")
+#: Names that are numbers of something, whatever collection has the same name.
+_COUNTED: Final = _set("order page level rank position step version number count line row")
 #: Relations of a document to others of its own collection.
 _SELF: Final = _set("parent parents ancestor ancestors child children manager supervisor reply previous next root")
 
@@ -78,6 +81,17 @@ def names_collection(field: str, collection: str) -> bool:
     """True when what the field refers to is the collection, or a special one of it (``primary_store_id``, stores)."""
     thing, base = stem(collection), referred(field)
     return bool(base and thing) and (base[-len(thing) :] == thing or thing[-len(base) :] == base)
+
+
+def may_stand_for(name: str) -> bool:
+    """True for names by which a document may be meant without ``_id`` behind them: ``store``, but not ``order``."""
+    return not _COUNTED & set(words(name))
+
+
+def is_particular(name: str) -> bool:
+    """True for names that say of what they are the key (``account_id``, ``sku``), not only that they are one."""
+    parts = words(name)
+    return may_refer(name) and (len(parts) > 1 or bool(_SPECIFIC & set(parts)))
 
 
 def names_own_kind(field: str) -> bool:

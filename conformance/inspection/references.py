@@ -10,7 +10,16 @@ from pymongo.database import Database
 
 from conformance.inspection.key_findings import is_key, is_nearly_own_key
 from conformance.inspection.key_values import share_within
-from conformance.inspection.names import is_own_identity, may_refer, names_collection, names_own_kind, stem, words
+from conformance.inspection.names import (
+    is_own_identity,
+    is_particular,
+    may_refer,
+    may_stand_for,
+    names_collection,
+    names_own_kind,
+    stem,
+    words,
+)
 from conformance.inspection.profile import ELEMENTS, VALUES, Path, Profile
 from conformance.inspection.results import finding, holds, result_id
 from conformance.inspection.samples import shown_path
@@ -119,12 +128,11 @@ def _certainty(scan: Scanned, child: Profile, target: Scanned, field: str) -> in
     ends_alike = words(name)[-len(words(field)) :] == words(field)
     if ends_alike and own and field not in ("_id", "id") and names_collection(name, target.name):
         return _OWN_NAME
-    named = (
-        may_refer(name) or stem(name) == stem(target.name) or child.path[-1] == ELEMENTS or "objectId" in child.types
-    )
+    stands = stem(name) == stem(target.name) and may_stand_for(name)
+    named = may_refer(name) or stands or child.path[-1] == ELEMENTS or "objectId" in child.types
     if own and named and names_collection(name, target.name):
         return _NAME
-    return _SAME_NAME if name == field and may_refer(name) and field not in ("_id", "id") else 0
+    return _SAME_NAME if name == field and is_particular(name) and field != "_id" else 0
 
 
 def _is_copy(each: ReferenceCandidate, found: Sequence[ReferenceCandidate]) -> bool:

@@ -17,11 +17,14 @@ import numpy as np
 from pymongo.collection import Collection
 
 from conformance.connection.client import OPTIONS
+from conformance.inspection.names import may_refer
 from conformance.inspection.profile import Profile
 from conformance.inspection.samples import Samples
 
 #: Documents in a batch; the server ends one earlier at 16 MB.
 BATCH: Final = 5_000
+#: Hashes of values that are held for one collection; 128 MB.
+MAX_HELD: Final = 16_000_000
 _LENGTH: Final = struct.Struct("<i")
 
 
@@ -50,8 +53,25 @@ def scan(
         _count_sizes(scanned, batch, len(documents), limits)
         scanned.root.add_objects(documents)
         scanned.samples.look(scanned.root, documents)
+        _hold_no_more(scanned.root)
         on_progress(len(documents))
     return scanned
+
+
+def _hold_no_more(root: Profile) -> None:
+    """Forget the values of the paths that hold most, until those of the collection fit; names of keys go last."""
+    held = [(profile, profile.keys) for profile in root.walk() if profile.keys is not None and profile.keys.held]
+    total = sum(keys.held for _, keys in held)
+    for _, keys in sorted(held, key=lambda one: (_is_key_like(one[0]), -one[1].held)):
+        if total <= MAX_HELD:
+            return
+        total -= keys.held
+        keys.drop()
+
+
+def _is_key_like(profile: Profile) -> bool:
+    step = profile.path[-1]
+    return isinstance(step, tuple) and may_refer(step[0])
 
 
 def _next(cursor: Iterator[Any]) -> bytes:

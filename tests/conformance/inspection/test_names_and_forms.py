@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
+from pymongo.database import Database
 
+from conformance.inspection import scan
+from conformance.inspection.inspection import inspect
+from conformance.inspection.key_findings import unique_fields
 from conformance.inspection.key_values import KeyValues, share_within
 from conformance.inspection.names import is_own_identity, is_personal, names_collection, reads_as_identity
 from conformance.inspection.text_forms import TextForms, is_card_number, secret_kind
@@ -35,6 +40,30 @@ def test_identity_of_a_collection_is_told_from_a_reference() -> None:
     assert is_own_identity("_id", "orders")
     assert not is_own_identity("store_id", "orders")
     assert not is_own_identity("product_id", "product_embeddings")
+
+
+@pytest.mark.server
+def test_numbers_of_something_are_not_references(database: Database[dict[str, Any]]) -> None:
+    """Equal names and small integers make no reference."""
+    database["orders"].insert_many({"_id": n, "code": n, "number": n} for n in range(50))
+    database["slides"].insert_many(
+        {"_id": f"s{n}", "order": n % 9, "code": n, "number": n, "page": 1} for n in range(20)
+    )
+    assert inspect(database).references == []
+
+
+@pytest.mark.server
+def test_values_that_do_not_fit_into_memory_are_forgotten(
+    database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads as a key is kept longest, and _id is a key all the same."""
+    monkeypatch.setattr(scan, "MAX_HELD", 250)
+    database["things"].insert_many({"_id": n, "thing_id": n, "title": f"t{n}", "note": f"n{n}"} for n in range(100))
+    (scanned,) = inspect(database).scans
+    assert unique_fields(scanned) == ["_id", "thing_id"]
+    monkeypatch.setattr(scan, "MAX_HELD", 10)
+    (scanned,) = inspect(database).scans
+    assert unique_fields(scanned) == ["_id"]
 
 
 def test_digits_that_are_names_are_not_amounts() -> None:
