@@ -46,10 +46,15 @@ def _check_files(model: Model) -> None:
     folder = model.root / "config"
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     for name in there:
-        missing = [file for file in FILES if file not in there]
-        near = nearest(name, missing) if name.endswith((".yaml", ".yml", ".json")) and name not in FILES else None
+        stem, _, ending = name.rpartition(".")
+        if name in FILES or ending not in ("yaml", "yml", "json"):
+            continue
+        missing = {file.rpartition(".")[0]: file for file in FILES if file not in there}
+        near = nearest(stem, missing)
         if near is not None:
-            raise ConfigurationError(f"{folder / name}: no file of this name is read; did you mean {near}? Rename it")
+            raise ConfigurationError(
+                f"{folder / name}: no file of this name is read; did you mean {missing[near]}? Rename it"
+            )
 
 
 def _of_generation(model: Model, configuration: Configuration) -> Iterator[tuple[str, _Place, str]]:

@@ -12,6 +12,8 @@ from pymongo.database import Database
 
 Documents = Mapping[str, list[dict[str, Any]]]
 
+#: The form of a password hash of bcrypt.
+_HASH: Final = "$2b$12$" + "Ab9/" * 13 + "Q"
 _EPOCH: Final = dt.datetime(2015, 8, 26, 0, 3, 45, 693000, tzinfo=dt.UTC)
 
 
@@ -39,7 +41,7 @@ def films() -> Documents:
     ]
     users = [
         {"_id": _oid(2, n), "name": f"Ned {n}", "email": f"user{n}@example.org",
-         "password": "$2b$12$UREFwsRUoyF0CRqGNK0LzO0HM/jLhgUCNNIJ9RJAqMUQ74crlJ1Vu"}
+         "password": _HASH}
         for n in range(12)
     ]  # fmt: skip
     comments = [
