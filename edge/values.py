@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from types import NoneType
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from bson.son import SON
 
 from conformance.model.collection import Collection, IdMapping
 from edge import cbor
+from edge.object_ids import alike, has_parts, id_parts, in_order, made_of_fields, object_id_paths
 
 #: Objects nested deeper are accepted by Ditto, and end the process when they are read: 29 came back, 30 did not. Arrays
 #: hold out for longer (66 came back, 120 did not), but one bound is kept for both.
@@ -74,7 +74,7 @@ def to_ditto(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     such text, an integer beyond 64 bits, nesting, size or an _id beyond Ditto's limits, an _id that is no _id in Ditto
     or would not come back as the same.
     """
-    identity = ditto_id(document, mapping)
+    identity = ditto_id(document, mapping, id_parts(collection))
     _require_id_types(document, collection, mapping)
     content = dict(document)
     content.pop("_id", None)
@@ -83,13 +83,15 @@ def to_ditto(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     return made
 
 
-def ditto_id(document: Mapping[str, Any], mapping: IdMapping) -> Any:
+def ditto_id(document: Mapping[str, Any], mapping: IdMapping, parts: tuple[str, ...] = ()) -> Any:
     """Ditto's _id of a document of either side: its _id, a field's value, or an object of several fields' values.
 
-    Raises Unsyncable where a part of it is missing or is neither text, integer, boolean nor ObjectId, or where it is
-    too long.
+    ``parts`` are those of an _id that is an object in MongoDB too. Raises Unsyncable where a part of it is missing or
+    is neither text, integer, boolean nor ObjectId, or where it is too long.
     """
-    if mapping.mode == "match_ids":
+    if mapping.mode == "match_ids" and has_parts(document.get("_id"), parts):
+        identity = {name: _id_part(document["_id"], name) for name in parts}
+    elif mapping.mode == "match_ids":
         identity = _id_part(document, "_id")
     elif mapping.mode == "single_field":
         identity = _id_part(document, mapping.fields[0])
@@ -123,22 +125,29 @@ def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     made = _object(document, 0)
     if "_id" not in made:
         raise Unsyncable("_id", "it is missing; select the whole document")
-    identity = ditto_id(made, mapping)
-    if mapping.mode != "match_ids" and not _alike(identity, made.pop("_id")):
+    parts = id_parts(collection)
+    identity = ditto_id(made, mapping, parts)
+    if mapping.mode != "match_ids" and not alike(identity, made.pop("_id")):
         raise Unsyncable(" + ".join(mapping.fields), "not what the _id says; an id field never changes")
-    for path in _object_ids(collection):
+    for path in object_id_paths(collection):
         _restore(made, path)
     _require_id_types(made, collection, mapping)
-    if mapping.mode != "match_ids" and collection.id_field in made:
-        made = {"_id": made[collection.id_field], **made}
-    return made
+    if mapping.mode != "match_ids":
+        return {**made_of_fields(made, collection), **made}
+    return {**made, "_id": in_order(made["_id"], parts)} if parts else made
 
 
 def _require_id_types(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> None:
     """Raise Unsyncable where what makes the _id is an ObjectId and the schema has none there, or the reverse."""
-    for name in mapping.fields or ("_id",):
-        if (type(document[name]) is ObjectId) != (name in _object_ids(collection)):
-            raise Unsyncable(name, f"a {type_name(document[name])} is not what the schema has; it could not come back")
+    prefix, holder, names = "", document, mapping.fields or ("_id",)
+    if mapping.mode == "match_ids" and (parts := id_parts(collection)):
+        if not isinstance(document["_id"], Mapping):
+            raise Unsyncable("_id", f"a {type_name(document['_id'])} is not what the schema has, which is an object")
+        prefix, holder, names = "_id.", document["_id"], parts
+    for name in names:
+        if (type(holder[name]) is ObjectId) != (prefix + name in object_id_paths(collection)):
+            found = type_name(holder[name])
+            raise Unsyncable(prefix + name, f"a {found} is not what the schema has; it could not come back")
 
 
 def stored_size(document: Mapping[str, Any]) -> int:
@@ -153,18 +162,6 @@ def stored_size(document: Mapping[str, Any]) -> int:
 
 def _overhead(value: Any) -> int:
     return _PER_OBJECT + sum(map(_overhead, value.values())) if type(value) is dict else _PER_FIELD
-
-
-def _alike(left: Any, right: Any) -> bool:
-    """Equal _ids: true is not 1, and the order of an object's names is nothing."""
-    if type(left) is dict and type(right) is dict:
-        return left.keys() == right.keys() and all(_alike(left[name], right[name]) for name in left)
-    return type(left) is type(right) and bool(left == right)
-
-
-@cache
-def _object_ids(collection: Collection) -> frozenset[str]:
-    return frozenset(field.path for field in collection.walk() if field.kind == "objectid")
 
 
 def _restore(document: Document, path: str) -> None:

@@ -186,10 +186,10 @@ def in_ditto_id(collection: Collection, mapping: IdMapping) -> Mapping[str, str]
     """The fields that Ditto's _id is made of, each with its path there: all that Ditto's permissions can test."""
     if mapping.mode == "match_ids":
         same = (collection.id_field,) if collection.id_field else ()
-        return dict.fromkeys(("_id", *same), "_id")
-    if mapping.mode == "single_field":
-        return {mapping.fields[0]: "_id"}
-    return {name: f"_id.{name}" for name in mapping.fields}
+        parts = {part.path: part.path for part in collection.field("_id").children}
+        return dict.fromkeys(("_id", *same), "_id") | parts | {name: f"_id.{name}" for name in collection.id_parts}
+    held = {name: f"_id.{name}" if len(mapping.fields) > 1 else "_id" for name in mapping.fields}
+    return held | {f"_id.{name}": held[name] for name in collection.id_parts if name in held}
 
 
 def beyond_ditto(rule: Grant, collection: Collection, mapping: IdMapping) -> Iterator[str]:

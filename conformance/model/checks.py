@@ -12,9 +12,11 @@ from conformance.model.kinds import MAX_NUMBER
 from conformance.model.sample_checks import check_samples
 
 if TYPE_CHECKING:
-    from conformance.model.collection import Collection, Model
+    from conformance.model.collection import Collection, Field, Model
 
 _ID_KINDS: Final = UNIQUE_KINDS
+#: Kinds of the parts of an object _id: what Ditto takes in one.
+_ID_PART_KINDS: Final = UNIQUE_KINDS | {"timestamp", "enum", "boolean"}
 
 
 def check_model(model: Model) -> None:
@@ -63,8 +65,15 @@ def _time_stamp(collection: Collection, where: str, name: str) -> Iterator[Probl
 
 def _identity(_: Model, collection: Collection) -> Iterator[Problem]:
     identity = collection.field("_id")
-    if identity.kind not in _ID_KINDS and (collection.synced or identity.kind != "bson"):
-        yield "properties/_id", f"_id is a {identity.kind}; devices take a string, an integer or an ObjectId"
+    if identity.kind == "map":
+        yield from _object_id(collection, identity)
+    elif identity.kind not in _ID_KINDS and (collection.synced or identity.kind != "bson"):
+        yield (
+            "properties/_id",
+            f"_id is a {identity.kind}; devices take a string, an integer, an ObjectId or a map of them",
+        )
+    if collection.id_parts and identity.kind != "map":
+        yield "x-id/parts", "_id is not an object, so it has no parts; write equals"
     if collection.id_field is not None:
         if not collection.has(collection.id_field):
             yield "x-id/equals", f"there is no field {collection.id_field!r}; define it"
@@ -77,6 +86,29 @@ def _identity(_: Model, collection: Collection) -> Iterator[Problem]:
             yield "x-id/equals", f"{field.name} is optional; require it"
 
 
+def _object_id(collection: Collection, identity: Field) -> Iterator[Problem]:
+    """An object as _id: its parts are scalars that are always there, and it never merges."""
+    where = "properties/_id"
+    if identity.schema["x-crdt"] != "register":
+        yield f"{where}/x-crdt", "an _id never changes, so devices merge nothing in it; write register"
+    if not identity.children:
+        yield f"{where}/properties", "an _id without parts tells no documents apart; add a part"
+    for part in identity.children:
+        if part.kind not in _ID_PART_KINDS:
+            yield pointer(part), f"a {part.kind} cannot be part of an _id; use a string, an integer or an ObjectId"
+        if not part.required:
+            yield pointer(part), f"{part.name} is optional, and an _id is never without a part; require it"
+    for name in collection.id_parts:
+        if not collection.has(f"_id.{name}") or not collection.has(name):
+            yield "x-id/parts", f"{name!r} is not both a part of _id and a field; define both"
+            continue
+        part, field = collection.field(f"_id.{name}"), collection.field(name)
+        if field.kind != part.kind or narrower(part.schema, field.schema) or narrower(field.schema, part.schema):
+            yield "x-id/parts", f"_id.{name} and {name} do not take the same values; give both one type and pattern"
+        elif not field.required:
+            yield "x-id/parts", f"{name} is optional; require it"
+
+
 def _references(model: Model, collection: Collection) -> Iterator[Problem]:
     for reference in collection.references:
         where = f"properties/{reference.field}/x-reference"
@@ -87,6 +119,8 @@ def _references(model: Model, collection: Collection) -> Iterator[Problem]:
             yield where, f"{reference.target} has no field {reference.target_field!r}"
         elif reference.target_field != "_id" and (reference.target_field,) not in target.unique:
             yield where, f"{reference.target}.{reference.target_field} is not unique; give it x-unique"
+        elif target.field(reference.target_field).kind == "map":
+            yield where, f"{reference.target}.{reference.target_field} is an object; refer to a unique field instead"
         elif collection.field(reference.field).kind != target.field(reference.target_field).kind:
             yield where, f"{reference.target}.{reference.target_field} is of another kind; give both the same"
         elif not target.field(reference.target_field).required:

@@ -151,6 +151,18 @@ class Collection:
         return name
 
     @property
+    def id_parts(self) -> tuple[str, ...]:
+        """The parts of an object _id that must equal the fields of the same names."""
+        return tuple(self.schema.get("x-id", {}).get("parts", ()))
+
+    @property
+    def id_paths(self) -> tuple[str, ...]:
+        """Where the values are that Ditto's _id is made of: the mapped fields, the parts of an object _id, or _id."""
+        if self.id_mapping is not None and self.id_mapping.fields:
+            return self.id_mapping.fields
+        return tuple(part.path for part in self.field("_id").children) or ("_id",)
+
+    @property
     def soft_delete(self) -> str | None:
         """The boolean field that marks a document as deleted, if there is one."""
         return self.schema.get("x-soft-delete")

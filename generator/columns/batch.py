@@ -79,6 +79,8 @@ class Batch:
             return np.zeros(self.size), np.zeros(self.size, dtype=bool)
         if field.path == "_id" and self.collection.id_field:
             return self.column(self.collection.id_field)
+        if field.path in (f"_id.{name}" for name in self.collection.id_parts):
+            return self.column(field.name)
         copy = self._copy_of(field)
         if copy is not None:
             values, present = self._copied(copy)

@@ -44,7 +44,11 @@ def documents(collection: Collection) -> SearchStrategy[Document]:
     Optional fields are present or absent. References, snapshots, sums and uniqueness are not looked after: they are
     not one document's to keep.
     """
-    source = collection.id_field
+    source, parts = collection.id_field, collection.id_parts
+    if parts:
+        return _object(collection.fields).map(
+            lambda document: {**document, "_id": {**document["_id"], **{name: document[name] for name in parts}}}
+        )
     if source is None:
         return _object(collection.fields)
     others = _object(field for field in collection.fields if field.path != "_id")

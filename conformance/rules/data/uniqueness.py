@@ -14,13 +14,15 @@ from conformance.model.kinds import UUID4_PATTERN
 from conformance.model.server_validator import validator
 from conformance.results import Outcome, Sample
 from conformance.rules.data.look_alike import ignoring_case, looking_alike
+from conformance.text.paths import value_at
 from conformance.text.rendering import MISSING, compared, shorten
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """Per unique field or combination one rule; values alike but for case, _id against its field, UUID versions."""
     for collection in model:
-        subjects = Subjects(*([f"_id+{collection.id_field.lower()}"] if collection.id_field else []))
+        equal = [collection.id_field] if collection.id_field else collection.id_parts
+        subjects = Subjects(*(f"_id+{name.lower()}" for name in equal))
         for group in collection.unique:
             yield Rule(
                 id=f"uniqueness.{collection.name}.{subjects.of(*group)}",
@@ -37,7 +39,9 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             if field.kind == "uuid":
                 yield _version(collection, field, subjects)
         if collection.id_field:
-            yield _identity(collection, collection.id_field)
+            yield _identity(collection, "_id", collection.id_field)
+        for name in collection.id_parts:
+            yield _identity(collection, f"_id.{name}", name)
 
 
 def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Context], Outcome]:
@@ -117,16 +121,18 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
     )
 
 
-def _identity(collection: Collection, name: str) -> Rule:
+def _identity(collection: Collection, path: str, name: str) -> Rule:
+    """Return the rule that _id, or a part of it, equals the field."""
+
     def why(document: Document) -> str:
-        identity, field = compared(document["_id"], document.get(name, MISSING))
-        return f"_id is {identity}, {name} is {field}"
+        identity, field = compared(value_at(document, path), document.get(name, MISSING))
+        return f"{path} is {identity}, {name} is {field}"
 
     held = {"$ne": [{"$type": f"${name}"}, "missing"]}
-    different = {"$expr": {"$and": [held, {"$ne": ["$_id", f"${name}"]}]}}
+    different = {"$expr": {"$and": [held, {"$ne": [f"${path}", f"${name}"]}]}}
     return Rule(
         id=f"uniqueness.{collection.name}._id+{name.lower()}",
-        title=f"{collection.title}: _id equals {name}",
+        title=f"{collection.title}: {path} equals {name}",
         check=DocumentTest(
             collection.name,
             screen=different,
@@ -136,5 +142,5 @@ def _identity(collection: Collection, name: str) -> Rule:
             needs=name,
         ),
         why="The connector and the devices would identify the document by different keys.",
-        fix=f"Insert the document again with _id equal to {name} and delete the old one; an _id cannot be changed.",
+        fix=f"Insert the document again with {path} equal to {name} and delete the old one; an _id cannot be changed.",
     )

@@ -22,6 +22,7 @@ from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.model.server_validator import validator
 from conformance.results import Outcome, Sample
+from conformance.text.paths import value_at
 from conformance.text.rendering import MISSING, shorten
 
 TYPICAL_SIZE: Final = 100 * 1024
@@ -256,7 +257,8 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             fix="Add a required boolean field to the schema, name it in x-soft-delete, and set it to false in all"
             " documents.",
         )
-    body = list(mapping.fields) if mapping and mapping.fields else [collection.id_field] if collection.id_field else []
+    own = [collection.id_field] if collection.id_field else collection.id_parts
+    body = mapping.fields if mapping and mapping.fields else own
     if body:
         absent = {"$or": [{name: {"$exists": False}} for name in body]}
         yield Rule(
@@ -272,11 +274,12 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             why="The connector cannot make an _id, so the document never reaches a device.",
             fix="Restore the id field in the document.",
         )
-    parts = list(mapping.fields) if mapping and mapping.fields else ["_id"]
+    parts = collection.id_paths
     lengths = [
         {"$cond": [{"$eq": [{"$type": f"${name}"}, "string"]}, {"$strLenBytes": f"${name}"}, 0]} for name in parts
     ]
-    heads = sum(len(name) + 4 for name in parts) if len(parts) > 1 else 0
+    is_object = len(parts) > 1 or parts[0].startswith("_id.")
+    heads = sum(len(name.removeprefix("_id.")) + 4 for name in parts) if is_object else 0
     long = {"$expr": {"$gt": [{"$add": [*lengths, heads]}, MAX_ID_BYTES]}}
     fits = sum(_most_bytes(collection.field(name)) for name in parts) + heads <= MAX_ID_BYTES
     yield Rule(
@@ -287,7 +290,7 @@ def _identity(collection: Collection) -> Iterator[Rule]:
             screen=unfit if fits else long,
             violating=long,
             why=lambda document: (
-                f"the id is {heads + sum(len(str(document.get(p, '')).encode()) for p in parts)} bytes long"
+                f"the id is {heads + sum(len(str(value_at(document, p) or '').encode()) for p in parts)} bytes long"
             ),
         ),
         why="Devices reject a longer _id, so the document never arrives.",

@@ -226,14 +226,32 @@ def _documents_ids(context: Context, collection: Collection) -> Outcome:
     if not examined:
         return skipped(f"{collection.name} is empty")
     documents = context.collection(collection.name)
-    unfit: dict[str, Any] = {"_id": {"$type": list(_UNFIT_TYPES)}}
+    unfit, expected = _unfit_ids(collection)
     violations = documents.count_documents(unfit)
     found = documents.find(unfit, {"_id": 1}).sort("_id", 1).limit(context.sample_size) if violations else ()
     samples = context.samples(
-        Sample(f"_id is {shorten(one['_id'])}; match_ids requires a string, an integer or an ObjectId", id=one["_id"])
-        for one in found
+        Sample(f"_id is {shorten(one['_id'])}; match_ids requires {expected}", id=one["_id"]) for one in found
     )
     return Outcome(examined, violations, samples)
+
+
+def _unfit_ids(collection: Collection) -> tuple[dict[str, Any], str]:
+    """A query for the documents whose _id cannot be Ditto's, and what is expected in words.
+
+    Ditto sorts the names in an object, so two objects that differ in their order only would be one _id there.
+    """
+    parts = collection.field("_id").children
+    if not parts:
+        return {"_id": {"$type": list(_UNFIT_TYPES)}}, "a string, an integer or an ObjectId"
+    names = {"$map": {"input": {"$objectToArray": "$_id"}, "in": "$$this.k"}}
+    wanted = [part.name for part in parts]
+    is_object = {"$eq": [{"$type": "$_id"}, "object"]}
+    other_names = {"$expr": {"$cond": [is_object, {"$ne": [names, wanted]}, True]}}
+    unfit = [types for types in _UNFIT_TYPES if types != "bool"]
+    return (
+        {"$or": [other_names, *({part.path: {"$type": unfit}} for part in parts)]},
+        f"an object of {', '.join(wanted)} in this order, each a string, an integer, a boolean or an ObjectId",
+    )
 
 
 _JUDGES: Final[Mapping[str, Judge]] = {
