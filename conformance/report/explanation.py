@@ -63,6 +63,18 @@ def explain(project: Project, rule: Rule) -> Explanation:
     return Explanation(rule, family(rule.family), asked, sharing)
 
 
+def accepted(rule: Rule) -> Iterator[str]:
+    """Say which violations of the rule a team accepts: thresholds of severity.yaml, waivers of waivers.yaml."""
+    entry = rule.thresholds
+    if entry is not None:
+        limits = (("warn_above", entry.warn_above), ("fail_above", entry.fail_above))
+        shown = ", ".join(f"{name} {limit}" for name, limit in limits if limit is not None)
+        yield f"Thresholds: {shown} ({entry.reason})"
+    for waiver in rule.waivers:
+        where = f" at {waiver.path}" if waiver.path else ""
+        yield f"Waived{where} until {waiver.until}: {waiver.reason}"
+
+
 def lines(explanation: Explanation) -> Iterator[str]:
     """The explanation for a terminal."""
     rule, about = explanation.rule, explanation.family
@@ -72,6 +84,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield f"Family: {about.title}. {about.meaning}"
     yield f"Why it matters: {rule.why}"
     yield f"How it is checked: {explanation.how}"
+    yield from accepted(rule)
     if rule.note:
         yield f"Note: {rule.note}"
     yield f"How to fix it: {rule.fix}"

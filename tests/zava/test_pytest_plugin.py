@@ -117,3 +117,10 @@ def test_wrong_option_is_one_line(team: Path, arguments: tuple[str, ...], code: 
     assert done.returncode == code
     assert words in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_folder_without_a_model_does_not_get_that_of_a_checkout(tmp_path: Path) -> None:
+    done = run(tmp_path, "--zava", "--embedded")
+    assert done.returncode == 2
+    assert "no model at or above" in done.stdout + done.stderr

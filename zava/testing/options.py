@@ -76,6 +76,11 @@ class Options:
     violations: Path | None
 
 
+def fallback(alone: bool) -> Path | None:
+    """Return where else a model may be: the suites of a checkout have its own; ``--zava`` is about the folder's."""
+    return None if alone else OWN
+
+
 def read_options(config: pytest.Config) -> Options:
     """Return the options; ConfigurationError, one line, for the first value that cannot be used."""
     values = {name: chosen(config, name) for name in _NAMED}
@@ -92,7 +97,7 @@ def read_options(config: pytest.Config) -> Options:
         raise ConfigurationError(f"--wait: found {wait!r}; give a whole number of seconds up to {_MAX_WAIT_SECONDS}")
     here = config.invocation_params.dir
     model, reports, baseline = values["model"], values["reports"], values["baseline"]
-    root = (here / model).resolve() if model else find_model(here, otherwise=OWN)
+    root = (here / model).resolve() if model else find_model(here, otherwise=fallback(config.getoption("zava", False)))
     return Options(
         uri=values["uri"],
         embedded=chosen(config, "embedded"),

@@ -21,7 +21,7 @@ from conformance.run.selection import existing
 from conformance.run.session import Project
 from conformance.server.target import Choice
 from conformance.text.masking import mask
-from zava.testing.options import OWN
+from zava.testing.options import fallback
 
 #: Options with which pytest runs no test, and so writes no report.
 _NO_RUN: Final = {"--collect-only", "--co", "--help", "-h", "--version", "-V", "--fixtures", "--markers"}
@@ -49,7 +49,7 @@ def discard_earlier_of_a_refused_run() -> None:
 def _written(arguments: Sequence[str]) -> Iterator[Path]:
     reports, model = _value(arguments, "reports"), _value(arguments, "model")
     if reports is None:
-        root = Path(model) if model else find_model(otherwise=OWN)
+        root = Path(model) if model else find_model(otherwise=fallback("--zava" in arguments))
         reports = str(root / "reports")
     if reports.strip():
         yield from (Path(reports) / name for name in REPORTS)

@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         register_markers(config)
     config.addinivalue_line("markers", "family(name): the families that a test with zava_rule runs")
     if config.getoption("numprocesses", None):
-        pytest.exit("leave out -n: the rules run side by side already, and a report is of one process", returncode=2)
+        pytest.exit("leave out -n, or pass -n 0: the rules run side by side already, in one process", returncode=2)
     config.stash[state.LEAVING] = Leaving(config)
     watch(_GRACE_SECONDS)
     try:

@@ -17,6 +17,7 @@ from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
 from conformance.report import json_file
+from conformance.report.explanation import accepted as explained
 from conformance.results import Outcome, Report, Result, Sample, TargetInfo
 from conformance.rules.catalogue import all_rules
 from conformance.run.acceptance import accepted
@@ -152,3 +153,11 @@ def test_waiver_and_thresholds_reach_their_rules(model: Model, configuration: Co
 def test_waiver_of_no_rule_is_refused(model: Model, configuration: Configuration) -> None:
     with pytest.raises(ConfigurationError, match=r"waivers\.yaml: no rule matches 'nothing'"):
         all_rules(model, replace(configuration, waivers=(waiver(rule="nothing"),)))
+
+
+def test_explanation_names_thresholds_and_waivers() -> None:
+    limits = thresholds(warn_above=3, fail_above="0.5 %")
+    assert list(explained(rule(thresholds=limits, waivers=(waiver(path="tags"),)))) == [
+        "Thresholds: warn_above 3, fail_above 0.5 % (as agreed)",
+        "Waived at tags until 2026-03-01: moved in April",
+    ]
