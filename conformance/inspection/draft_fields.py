@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -71,8 +71,22 @@ def _draft_field(profile: Profile, notes: Notes) -> Schema | None:
     for fits, draft in _DRAFTS:
         if fits(profile, types):
             return draft(profile, notes)
+    if types == {"array"} and (items := _items(profile)) is not None:
+        return {"type": "array", "items": items}
     if "array" in types or (types & {"object"} and profile.fields):
         notes.questions.append(f"What is below `{shown_path(profile.path)}` is not checked.")
+    return {"x-bson": [*_generous(types)]}
+
+
+def _items(profile: Profile) -> Schema | None:
+    """The schema of an array's elements; None where there are none, or some that no schema can name."""
+    elements = profile.elements
+    if elements is None or not elements.count or not set(elements.types) <= _TYPES:
+        return None
+    types = set(elements.types)
+    for fits, draft in _SCALARS:
+        if fits(elements, types):
+            return draft(elements, Notes())
     return {"x-bson": [*_generous(types)]}
 
 
@@ -108,11 +122,12 @@ def _describes_map(profile: Profile, types: set[str]) -> bool:
     return types == {"object"} and profile.values is None and VALUES not in profile.path and names
 
 
-_DRAFTS: Final = (
+_Drafts = tuple[tuple[Callable[[Profile, set[str]], bool], Callable[[Profile, Notes], Schema]], ...]
+_SCALARS: Final[_Drafts] = (
     (lambda _, types: types == {"string"}, _text),
     (lambda _, types: types == {"bool"}, lambda *_: {"type": "boolean"}),
     (lambda _, types: types == {"objectId"}, lambda *_: {"x-bson": "objectId"}),
     (lambda profile, types: types <= _INTEGERS and _exact(profile), lambda *_: {"type": "integer"}),
     (lambda profile, types: types <= _NUMBERS and _exact(profile), lambda *_: {"type": "number"}),
-    (_describes_map, _map),
 )
+_DRAFTS: Final[_Drafts] = (*_SCALARS, (_describes_map, _map))

@@ -18,6 +18,7 @@ _BSON: Final[Mapping[Kind, str]] = {
     "map": "object",
     "dictionary": "object",
     "vector": "array",
+    "list": "array",
 }
 #: What rounding half up adds: this very object, so that Formula.readings finds it.
 HALF: Final[Expression] = {"$literal": 0.5}

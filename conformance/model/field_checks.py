@@ -35,6 +35,7 @@ _SAYS: Final[Mapping[Kind, frozenset[str]]] = {
     "map": frozenset({"properties", "required", "additionalProperties"}),
     "dictionary": frozenset({"patternProperties", "additionalProperties", "minProperties", "maxProperties"}),
     "vector": frozenset({"items", "minItems", "maxItems"}),
+    "list": frozenset({"items", "minItems", "maxItems"}),
     "string": _TEXT,
     "integer": _BOUNDS,
     "number": _BOUNDS,
@@ -43,6 +44,7 @@ _SAYS: Final[Mapping[Kind, frozenset[str]]] = {
 _IN_DICTIONARY: Final[tuple[Kind, ...]] = (
     "string", "integer", "number", "boolean", "scalar", "enum", "uuid", "timestamp",
 )  # fmt: skip
+_IN_LIST: Final[tuple[Kind, ...]] = (*_IN_DICTIONARY, "objectid", "bson")
 _CONSTRAINTS: Final = frozenset[str]().union(*_SAYS.values())
 _MARKS: Final = ("x-bson", "x-uuid", "x-timestamp", "x-money", "enum")
 _RANGES: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[float, float]]]] = {
@@ -69,6 +71,10 @@ def check_values(_: Model, collection: Collection) -> Iterator[Problem]:
         yield from _definition(field.kind, schema, where)
         if field.kind == "vector":
             yield from _inner(schema["items"], f"{where}/items", ("number",))
+        if field.kind == "list":
+            yield from _inner(schema["items"], f"{where}/items", _IN_LIST)
+        if "x-unit-length" in schema and field.kind != "vector":
+            yield f"{where}/x-unit-length", "only an array of numbers with minItems and maxItems has a length; add them"
         if field.kind == "dictionary":
             for pattern, inner in schema["patternProperties"].items():
                 if reason := slow(pattern, None):

@@ -22,6 +22,7 @@ Kind = Literal[
     "map",
     "dictionary",
     "vector",
+    "list",
     "string",
     "integer",
     "number",
@@ -63,6 +64,9 @@ def kind_of(schema: Mapping[str, Any]) -> Kind:
     declared = schema["type"]
     if isinstance(declared, list):
         return "scalar"
+    if declared == "array":
+        is_vector = schema["items"].get("type") == "number" and {"minItems", "maxItems"} <= schema.keys()
+        return "vector" if is_vector else "list"
     if declared == "object":
         return "map" if "properties" in schema else "dictionary"
     return _TYPES[declared]
@@ -76,7 +80,6 @@ _MARKED: Final[dict[str, Kind]] = {
     "enum": "enum",
 }
 _TYPES: Final[dict[str, Kind]] = {
-    "array": "vector",
     "string": "string",
     "integer": "integer",
     "number": "number",

@@ -72,6 +72,12 @@ def length_range(schema: Mapping[str, Any]) -> tuple[int, int]:
     return shortest, min(schema.get("maxLength", shortest + MAX_LENGTH), shortest + MAX_LENGTH)
 
 
+def items_range(schema: Mapping[str, Any]) -> tuple[int, int]:
+    """Fewest and most elements of an array."""
+    fewest = schema.get("minItems", 0)
+    return fewest, min(schema.get("maxItems", fewest + MAX_SPREAD), fewest + MAX_SPREAD)
+
+
 def size_range(schema: Mapping[str, Any]) -> tuple[int, int]:
     """Fewest and most keys of a free map."""
     fewest = schema.get("minProperties", 0)

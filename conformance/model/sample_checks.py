@@ -86,7 +86,7 @@ def _digits(_: Model, __: Collection, field: Field, template: str) -> Iterator[s
 
 def _template(_: Model, collection: Collection, field: Field, template: str) -> Iterator[str]:
     names = [part.split("}")[0] for part in template.split("{")[1:]]
-    known = {one.name for one in collection.fields if one.kind not in ("map", "dictionary", "vector")}
+    known = {one.name for one in collection.fields if one.kind not in ("map", "dictionary", "vector", "list")}
     for name in names:
         if name != "#" and name not in known:
             yield f"there is no field {name!r}; name one, or {{#}} for the document's number"

@@ -24,6 +24,7 @@ from conformance.model.ranges import (
     cents_range,
     element_range,
     integer_range,
+    items_range,
     length_range,
     number_range,
     size_range,
@@ -199,6 +200,14 @@ def _dictionaries(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     return _objects(maps)
 
 
+def _lists(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    inner = schema["items"]
+    sizes = rng.integers(*items_range(schema), n, endpoint=True)
+    kind = kind_of(inner)
+    elements = emit(kind, SAMPLERS[kind](inner, max(int(sizes.sum()), 1), rng))
+    return _objects([elements[end - size : end] for end, size in zip(np.cumsum(sizes), sizes, strict=True)])
+
+
 def _vectors(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     low, high = element_range(schema)
     sizes = rng.integers(schema["minItems"], schema["maxItems"], n, endpoint=True)
@@ -215,6 +224,7 @@ SAMPLERS: Final[Mapping[Kind, Sampler]] = {
     "scalar": _scalars,
     "dictionary": _dictionaries,
     "vector": _vectors,
+    "list": _lists,
     "string": _strings,
     "integer": _integers,
     "number": _numbers,

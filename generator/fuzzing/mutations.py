@@ -92,20 +92,19 @@ def _dictionary(schema: Schema, old: Document) -> Iterator[Broken]:
 
 
 def _keys_like(pattern: str, wanted: int) -> Iterator[str]:
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    texts = ("".join(word) for length in range(1, 4) for word in product(letters, repeat=length))
+    texts = ("".join(word) for size in range(1, 4) for word in product("abcdefghijklmnopqrstuvwxyz", repeat=size))
     return islice((text for text in texts if _matches(pattern, text)), wanted)
 
 
-def _vector(schema: Schema, old: list[Any]) -> Iterator[Broken]:
-    if schema["minItems"]:
+def _array(schema: Schema, old: list[Any]) -> Iterator[Broken]:
+    inner, most = schema["items"], schema.get("maxItems", math.inf)
+    if schema.get("minItems"):
         yield _itself("minItems", old[: schema["minItems"] - 1])
-    if old:
-        yield _itself("maxItems", (old * (schema["maxItems"] // len(old) + 1))[: schema["maxItems"] + 1])
-        for position in sorted({0, len(old) - 1}):
-            broken = chain(_broken("number", schema["items"], old[position]), [_itself("type", [0.5])])
-            for _, keyword, message, make in broken:
-                yield (str(position),), keyword, message, replaced(old, position, make)
+    if old and most < math.inf:
+        yield _itself("maxItems", (old * (most // len(old) + 1))[: most + 1])
+    for at in sorted({0, len(old) - 1}) if old else ():
+        for parts, keyword, message, make in _broken(kind_of(inner), inner, old[at]):
+            yield (str(at), *parts), keyword, message, replaced(old, at, make)
 
 
 # -- types ------------------------------------------------------------------------------------------------------------
@@ -285,7 +284,8 @@ _BREAKERS: Final[Mapping[Kind, Callable[[Schema, Any], Iterator[Broken]]]] = {
     "enum": _enum,
     "scalar": _scalar,
     "dictionary": _dictionary,
-    "vector": _vector,
+    "vector": _array,
+    "list": _array,
     "string": _text,
     "integer": _integer,
     "number": _number,

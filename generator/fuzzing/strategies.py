@@ -26,6 +26,7 @@ from conformance.model.ranges import (
     cents_range,
     element_range,
     integer_range,
+    items_range,
     length_range,
     number_range,
     size_range,
@@ -182,6 +183,12 @@ def _dictionaries(schema: Mapping[str, Any]) -> Strategy:
     )
 
 
+def _lists(schema: Mapping[str, Any]) -> Strategy:
+    inner = schema["items"]
+    fewest, most = items_range(schema)
+    return st.lists(STRATEGIES[kind_of(inner)](inner), min_size=fewest, max_size=most)
+
+
 def _vectors(schema: Mapping[str, Any]) -> Strategy:
     """One seed, expanded by NumPy: some hundreds of single draws would take far longer and find nothing more."""
     low, high = element_range(schema)
@@ -202,6 +209,7 @@ STRATEGIES: Final[Mapping[Kind, Callable[[Mapping[str, Any]], Strategy]]] = {
     "scalar": _scalars,
     "dictionary": _dictionaries,
     "vector": _vectors,
+    "list": _lists,
     "string": _strings,
     "integer": _integers,
     "number": _numbers,

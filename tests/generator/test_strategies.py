@@ -46,6 +46,9 @@ BSON_TYPES = ("null", "bool", "int", "long", "double", "decimal", "string", "obj
 FIELDS: dict[str, dict[str, Any]] = {
     "objectid": {"x-bson": "objectId"},
     "bson of every type": {"x-bson": [*BSON_TYPES]},
+    "list of texts": {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": 4},
+    "list of anything": {"type": "array", "items": {"x-bson": ["object", "null"]}, "minItems": 1},
+    "list of numbers": {"type": "array", "items": {"type": "number", "minimum": 0}},
     "bson or null": {"x-bson": ["string", "null"]},
     "uuid": {"type": "string", "x-uuid": 4},
     "timestamp": {"type": "string", "x-timestamp": True},

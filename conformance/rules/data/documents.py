@@ -92,6 +92,7 @@ _NAMES = {
     "boolean": "a boolean",
     "enum": "",
     "vector": "",
+    "list": "an array whose elements are as the schema says",
     "bson": "",
 }
 _LIMITS = {

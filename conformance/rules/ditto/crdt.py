@@ -1,8 +1,8 @@
 """Family crdt: the shapes that merge on devices without loss.
 
 A document that meets its schema can break the structural rules only where the schema is loose: at a field of several
-BSON types (`x-bson`), an ObjectId outside _id, or in an open document or MAP. So only documents that do not meet their
-schema are read and walked here, and those with such a value; of an open collection all are.
+BSON types (`x-bson`), an array, an ObjectId outside _id, or in an open document or MAP. So only documents that do not
+meet their schema are read and walked here, and those with such a value; of an open collection all are.
 """
 
 from __future__ import annotations
@@ -63,8 +63,10 @@ def _loose(collection: Collection, suspect: frozenset[str]) -> list[dict[str, An
     """Queries for documents that meet the schema and may hold one of the ``suspect`` BSON types, or anything."""
     if collection.open or any(field.schema.get("additionalProperties") for field in collection.walk()):
         return [{}]
-    queries = []
+    queries: list[dict[str, Any]] = []
     for field in collection.walk():
+        if field.kind == "list":
+            queries.append({field.path: {"$type": "array"}})
         declared = field.schema.get("x-bson", ())
         types = [declared] if isinstance(declared, str) else declared
         wanted = [name for name in types if name in suspect | _CONTAINERS]

@@ -60,6 +60,29 @@ def test_server_and_jsonschema_take_the_same_types(
     assert [breach.message for breach in told] == [f"/^a/ (regex) is not of type {' or '.join(types)}"]
 
 
+@pytest.mark.parametrize(
+    ("items", "right", "wrong"),
+    [
+        ({"type": "string"}, [[], ["a", "b"]], ["a", ["a", 1], [None], [["a"]]]),
+        ({"x-bson": ["object", "null"]}, [[{}, None]], [[1], ["a"]]),
+        ({"type": "number", "minimum": 0}, [[1, 0.5, Int64(2)]], [[-1], [float("nan")], ["1"]]),
+    ],
+)
+def test_server_and_jsonschema_take_the_same_arrays(
+    items: Any, right: list[Any], wrong: list[Any], database: Database[dict[str, Any]], tmp_path: Path
+) -> None:
+    schema = {"type": "array", "items": items, "maxItems": 3}
+    (collection,) = model_of(tmp_path, {"things": collection_of({"value": schema})})
+    mongo = database.create_collection("things", validator=validator(collection))
+    for value in right:
+        mongo.insert_one({"_id": ObjectId(), "value": value})
+        assert conforms(collection, {"_id": ObjectId(), "value": value})
+    for value in [*wrong, right[-1] * 4]:
+        assert not conforms(collection, {"_id": ObjectId(), "value": value}), value
+        with pytest.raises(WriteError):
+            mongo.insert_one({"_id": ObjectId(), "value": value})
+
+
 def test_open_document_may_have_further_fields(database: Database[dict[str, Any]], tmp_path: Path) -> None:
     schema = collection_of({"name": {"type": "string"}}) | {"additionalProperties": True}
     model = model_of(tmp_path, {"things": schema})
@@ -82,8 +105,10 @@ def test_what_devices_do_not_take_is_a_finding_of_a_synced_collection(
         "type": "object", "x-crdt": "map", "additionalProperties": True, "properties": {"city": {"type": "string"}},
     }  # fmt: skip
     for name, types in {"closed": ["null", "date", "array", "string"], "open": ["string"]}.items():
-        fields = {"value": {"x-bson": types}, "gone": {"type": "boolean"}, "owner": {"x-bson": "objectId"}}
-        schema = collection_of({**fields, **({"place": place} if name == "open" else {})})
+        tags = {"type": "array", "items": {"x-bson": ["null", "string"]}}
+        fields = {"tags": tags} if name == "closed" else {}
+        fields |= {"value": {"x-bson": types}, "gone": {"type": "boolean"}, "owner": {"x-bson": "objectId"}}
+        schema = collection_of({**fields, **({"place": place} if name == "open" else {})}, optional=["tags"])
         schema |= {"x-soft-delete": "gone", "x-sync": {"enabled": True, "id_mapping": {"mode": "match_ids"}}}
         folder = tmp_path / name
         folder.mkdir()
@@ -92,11 +117,13 @@ def test_what_devices_do_not_take_is_a_finding_of_a_synced_collection(
         values = [None, VALUES["date"], ["a"], "x", "y"] if name == "closed" else ["x"] * 5
         inner = {"place": {"city": "a", "since": VALUES["date"], "tags": [None]}} if name == "open" else {}
         database["things"].insert_many(
-            {"_id": ObjectId(), "value": value, "gone": False, "owner": ObjectId(), **inner} for value in values
+            {"_id": ObjectId(), "value": value, "gone": False, "owner": ObjectId(), **inner}
+            | ({"tags": ["a", None]} if value == "y" else {"tags": ["a"]} if value is None else {})
+            for value in values
         )
         outcomes = judge(list(crdt.rules(model, configuration_for(model))), context_for(model, database))
         found = {key.split(".")[2]: each.violations for key, each in outcomes.items() if each.violations}
-        expected = {"nulls": 1, "arrays": 1, "types": 5} if name == "closed" else {"nulls": 5, "arrays": 5, "types": 5}
+        expected = {"nulls": 2, "arrays": 3, "types": 5} if name == "closed" else {"nulls": 5, "arrays": 5, "types": 5}
         assert found == expected
 
 
