@@ -91,7 +91,7 @@ def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMap
         _identity(made, mapping)
         return made
     if _identity(made, mapping) != document["_id"]:
-        raise Unsyncable(" + ".join(mapping.fields), "not what the _id says; an id field never changes")
+        raise Unsyncable(" + ".join(mapping.fields), "it differs from the _id; an id field cannot be changed")
     del made["_id"]
     if collection.id_field in made:
         made = {"_id": made[collection.id_field], **made}

@@ -105,13 +105,13 @@ def require_id_size(identity: Any) -> None:
     """Raise Unsyncable for an _id that is too long for Ditto."""
     short = type(identity) is str and len(identity) < MAX_ID // 4  # a character has 4 bytes at most
     if not short and (size := len(cbor.dumps(identity))) > MAX_ID:
-        raise Unsyncable("_id", f"it has {size:,} bytes in Ditto, which takes {MAX_ID}")
+        raise Unsyncable("_id", f"it has {size:,} bytes in Ditto; at most {MAX_ID} are allowed")
 
 
 def require_size(document: Document) -> None:
     """Raise Unsyncable for a document, as Ditto stores it, that is too large for Ditto."""
     if len(bson.encode(document)) > _FITS and (size := stored_size(document)) > MAX_DOCUMENT:
-        raise Unsyncable("", f"the document has {size:,} bytes as Ditto counts them; it takes {MAX_DOCUMENT:,}")
+        raise Unsyncable("", f"the document has {size:,} bytes in Ditto; at most {MAX_DOCUMENT:,} are allowed")
 
 
 def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> Document:
@@ -174,7 +174,7 @@ def _restore(document: Document, path: str) -> None:
     text = document.get(name)
     if type(text) is str:
         if not ObjectId.is_valid(text):
-            raise Unsyncable(path, f"{text[:40]!r} is no ObjectId, which the schema has here")
+            raise Unsyncable(path, f"{text[:40]!r} is not an ObjectId; the schema requires one")
         document[name] = ObjectId(text)
 
 
@@ -227,7 +227,7 @@ def require_integer(value: int) -> int:
 
 def _double(value: float, _: int) -> float:
     if not math.isfinite(value):
-        raise Unsyncable("", f"{value} is no number in Ditto")
+        raise Unsyncable("", f"{value} is not a number that Ditto can store")
     return value
 
 
@@ -270,9 +270,9 @@ def require_depth(depth: int) -> None:
 def require_name(name: object) -> None:
     """Raise Unsyncable for the name of a field that MongoDB or Ditto does not take."""
     if type(name) is not str:
-        raise Unsyncable("", f"the name {name!r} is no text")
+        raise Unsyncable("", f"the name {name!r} is not a string")
     if "\0" in name:
-        raise Unsyncable("", f"the name {name[:40]!r} holds NUL, which MongoDB takes in none")
+        raise Unsyncable("", f"the name {name[:40]!r} contains NUL, which MongoDB does not allow")
     require_text(name)
 
 

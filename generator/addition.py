@@ -113,5 +113,5 @@ def insert(database: Database[Document], addition: Addition) -> None:
             values = ", ".join(f"{path} {shorten(value)}" for path, value in first.get("keyValue", {}).items())
             raise ConfigurationError(f"there is a document with {values} already; nothing was written") from None
         raise TargetError(
-            f"the server refused a document: {in_words(error)}; nothing was written: run zava provision"
+            f"the server rejected a document: {in_words(error)}; nothing was written: run zava provision"
         ) from None

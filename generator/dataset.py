@@ -110,7 +110,7 @@ def make_room(model: Model, target: Target, *, replace: bool, notice: Notice) ->
     """
     target.require_replica_set()
     if unfinished(target):
-        notice("an earlier run did not finish: its data is made anew")
+        notice("an earlier run did not finish; its data is generated again")
         replace = True
     held = next((n for n in _with_documents(target) if not (replace and n in model.collections)), None)
     where = f"the database {target.database.name} on {target.info.uri}"
@@ -177,7 +177,7 @@ def embedded_dataset(
         ):
             if _current(target, wanted):
                 if _noted(target) == _IMPORTED:
-                    notice("the data was imported and is judged as it is; `zava generate --drop` replaces it")
+                    notice("the data was imported and is validated unchanged; `zava generate --drop` replaces it")
                 yield made
                 return
         with alone(target, notice):

@@ -100,8 +100,8 @@ def _one_line(error: BaseException) -> str:
         first = ((error.details or {}).get("writeErrors") or [{}])[0]
         if first.get("code") in _REFUSED:
             return (
-                f"the server refused a document: {in_words(error)};"
-                " is the database empty, and are the schemas those it was provisioned with?"
+                f"the server rejected a document: {in_words(error)};"
+                " check that the database is empty and was provisioned with the current schemas"
             )
     if not isinstance(error, PyMongoError):
         return f"inserting failed: {type(error).__name__}: {error}"

@@ -50,7 +50,7 @@ def refresh(
     """
     found = {c.name: _refresh(model, c, database, embedder, everything, progress) for c in model if vector_fields(c)}
     if not found:
-        raise ConfigurationError("no schema says what a vector is made from; give a vector field x-sample embedding")
+        raise ConfigurationError("no schema declares the source of a vector; give a vector field x-sample embedding")
     return found
 
 
@@ -136,7 +136,7 @@ def _write(
         database[collection.name].bulk_write(writes, ordered=False)
     except BulkWriteError as error:
         reason = in_words(error)
-        raise TargetError(f"{collection.name}: the server refused a vector: {reason}; run zava provision") from error
+        raise TargetError(f"{collection.name}: the server rejected a vector: {reason}; run zava provision") from error
 
 
 def _described(collection: Collection) -> Reference:

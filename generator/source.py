@@ -81,7 +81,7 @@ def vector(field: Field, value: Any, place: str) -> list[float]:
         raise refused(place, f"{shorten(odd)} is not a finite number")
     doubles = np.array(value, dtype=np.float64)
     if not doubles.any():
-        raise refused(place, "every number is 0, which is near to nothing; embed the text or picture anew")
+        raise refused(place, "every number is 0; compute the vector again")
     return doubles.tolist()  # type: ignore[no-any-return]
 
 

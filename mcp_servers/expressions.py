@@ -121,7 +121,7 @@ class Expressions:
             made, value = self._combined(list(part.values()), scope)
             return dict(zip(part, made, strict=True)), value
         if len(part) > 1:
-            raise RefusedError(f"{names[0][:40]} stands beside other keys; an expression has one operator")
+            raise RefusedError(f"{names[0][:40]} occurs with other keys; an expression has exactly one operator")
         return self._operator(names[0], part[names[0]], scope)
 
     def _combined(self, parts: list[Any], scope: Scope) -> tuple[list[Any], Value]:
@@ -144,7 +144,7 @@ class Expressions:
             raise RefusedError(f"the operator {name[:40]} is not allowed in an expression; write it without")
         self.budget.operators += 1
         if self.budget.operators > MAX_OPERATORS:
-            raise RefusedError(f"the pipeline has more than {MAX_OPERATORS} operators; ask for less at once")
+            raise RefusedError(f"the pipeline has more than {MAX_OPERATORS} operators; send a smaller query")
         if name in LOOPS:
             return self._loop(name, body, scope)
         if name == "$literal":
@@ -238,7 +238,7 @@ def _sum(values: Iterable[Value]) -> Value:
 
 def _limited(copies: int, value: Value) -> Value:
     if copies > MAX_COPIES:
-        raise RefusedError(f"one value combines more than {MAX_COPIES} others; ask for less at once")
+        raise RefusedError(f"one value combines more than {MAX_COPIES} others; send a smaller query")
     return replace(value, copies=copies)
 
 

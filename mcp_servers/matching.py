@@ -31,7 +31,7 @@ def _part(key: str, value: Any, expressions: Expressions, scope: Scope) -> Any:
         return expressions.checked(value, scope)[0]
     if key == "$text":
         if not isinstance(value, Mapping) or not value.keys() <= _TEXT:
-            raise RefusedError(f"$text takes {', '.join(sorted(_TEXT))} only")
+            raise RefusedError(f"$text allows {', '.join(sorted(_TEXT))} only")
         return value
     if key.startswith("$"):
         raise _unknown(key)

@@ -96,7 +96,7 @@ class _Caller(Stages):
             raise RefusedError('a pipeline is a list of stages, each an object with one key, such as {"$match": {...}}')
         if len(pipeline) > _MAX_STAGES:
             raise RefusedError(
-                f"the pipeline has {len(pipeline)} stages, more than {_MAX_STAGES}; ask for less at once"
+                f"the pipeline has {len(pipeline)} stages, more than {_MAX_STAGES}; send a smaller query"
             )
         for stage in pipeline:
             (name,) = stage
@@ -128,9 +128,9 @@ class _Words:
         """Look at a part and all parts in it."""
         self._parts += 1
         if depth > _MAX_DEPTH:
-            raise RefusedError(f"the pipeline is nested more than {_MAX_DEPTH} deep; ask for less at once")
+            raise RefusedError(f"the pipeline is nested more than {_MAX_DEPTH} deep; send a smaller query")
         if self._parts > _MAX_PARTS:
-            raise RefusedError(f"the pipeline has more than {_MAX_PARTS} parts; ask for less at once")
+            raise RefusedError(f"the pipeline has more than {_MAX_PARTS} parts; send a smaller query")
         if isinstance(part, Mapping):
             for key, value in part.items():
                 self._check_word(key)

@@ -217,7 +217,7 @@ def _refusal(error: OperationFailure) -> str:
     marked = re.search(re.escape(LIMIT_MARK) + "([^'\"]*)", text)
     if marked:
         return f"the query is too large: {marked[1]}; use $unwind and $group, or keep fewer fields"
-    return f"the server refused the query: {text}"
+    return f"the server rejected the query: {text}"
 
 
 def unavailable(error: PyMongoError) -> ToolError:

@@ -132,7 +132,7 @@ def test_on_real_peers(peers: Mapping[str, Peer], scenario: Scenario) -> None:
 @pytest.mark.usefixtures("store")
 def test_a_license_is_what_real_peers_lack(tmp_path: Path) -> None:
     refused = pytest.raises(
-        ConfigurationError, match="DITTO_LICENSE_TOKEN is not taken: The license failed verification"
+        ConfigurationError, match="DITTO_LICENSE_TOKEN is rejected: The license failed verification"
     )
     with refused, chain(tmp_path, SITES[:2], "not a token", COLLECTION):
         pytest.fail("a made-up token was taken")

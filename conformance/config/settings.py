@@ -42,59 +42,71 @@ class Settings(BaseModel):
     mongodb_connection_string: SecretStr | None = Field(
         None,
         examples=["mongodb+srv://username:password@cluster.mongodb.net/"],
-        description="The server to judge; Atlas or your own.",
+        description="Connection string of the server to validate (Atlas or your own).",
     )
     mongodb_local_connection_string: SecretStr | None = Field(
-        None, description="A server nearby, when the first is not set."
+        None, description="Connection string that is used if MONGODB_CONNECTION_STRING is not set."
     )
-    mongodb_database: str = Field("zava", description="The database's name.")
+    mongodb_database: str = Field("zava", description="Name of the database.")
     mongodb_atlas_project_id: str | None = Field(
-        None, examples=["your_project_id"], description="For links into Atlas."
+        None, examples=["your_project_id"], description="Atlas project id, for links into Atlas."
     )
     ditto_app_id: str | None = Field(
-        None, examples=["your_ditto_app_id"], description="Ditto portal: the database (app)."
+        None, examples=["your_ditto_app_id"], description="Id of the database (app) in the Ditto portal."
     )
     ditto_api_key: SecretStr | None = Field(
-        None, examples=["your_ditto_api_key"], description="Ditto portal: an API key."
+        None, examples=["your_ditto_api_key"], description="API key from the Ditto portal."
     )
-    ditto_cloud_endpoint: str = Field("https://cloud.ditto.live", description="Ditto's cloud.")
+    ditto_cloud_endpoint: str = Field("https://cloud.ditto.live", description="Address of Ditto's cloud.")
     ditto_license_token: SecretStr | None = Field(
-        None, examples=["your_ditto_license_token"], description="Offline license; needed for peer-to-peer sync only."
+        None,
+        examples=["your_ditto_license_token"],
+        description="Offline license token; only peer-to-peer sync needs it.",
     )
     azure_openai_endpoint: str | None = Field(
-        None, examples=["https://your-resource.openai.azure.com/"], description="For real embeddings."
+        None, examples=["https://your-resource.openai.azure.com/"], description="Azure OpenAI endpoint for embeddings."
     )
-    azure_openai_api_key: SecretStr | None = Field(None, examples=["your_api_key"], description="For real embeddings.")
-    azure_openai_embedding_deployment: str = Field("text-embedding-3-small", description="The embedding deployment.")
-    azure_openai_api_version: str = Field("2024-02-01", description="The API version.")
-    num_customers: Size = Field(50_000, description="Customers to generate and to expect.")
-    num_orders: Size = Field(200_000, description="Orders to generate and to expect.")
+    azure_openai_api_key: SecretStr | None = Field(
+        None, examples=["your_api_key"], description="Azure OpenAI key for embeddings."
+    )
+    azure_openai_embedding_deployment: str = Field(
+        "text-embedding-3-small", description="Azure OpenAI deployment for embeddings."
+    )
+    azure_openai_api_version: str = Field("2024-02-01", description="Azure OpenAI API version.")
+    num_customers: Size = Field(50_000, description="Number of customers to generate, and that the rules expect.")
+    num_orders: Size = Field(200_000, description="Number of orders to generate, and that the rules expect.")
     start_date: dt.date = Field(dt.date(2020, 1, 1), description="First day of the orders, UTC.")
     end_date: dt.date = Field(dt.date(2026, 12, 31), description="Last day of the orders, inclusive, UTC.")
-    seed: int = Field(20240115, ge=0, le=2**63 - 1, description="Same seed, same bytes.")
+    seed: int = Field(
+        20240115, ge=0, le=2**63 - 1, description="Seed of the generator; the same seed gives the same data."
+    )
     batch_size: int = Field(1000, ge=1, le=100_000, description="Documents per insert.")
     rls_user_id: str | None = Field(
-        None, examples=["your_store_rls_user_id"], description="zava mcp over stdio: who is asking, by his store's id."
+        None, examples=["your_store_rls_user_id"], description="zava mcp over stdio: id of the store's user who asks."
     )
     mcp_gateway_token: SecretStr | None = Field(
         None,
         examples=["your_gateway_token"],
-        description="zava mcp over HTTP: what a gateway must show for its callers' ids to be believed.",
+        description="zava mcp over HTTP: token that a gateway must send so that its callers' ids are accepted.",
     )
-    mcp_pool_size: int = Field(10, ge=1, le=1_000, description="zava mcp: connections to the database.")
+    mcp_pool_size: int = Field(
+        10, ge=1, le=1_000, description="zava mcp: maximum number of connections to the database."
+    )
     mcp_wait_ms: int = Field(2_000, ge=1, le=600_000, description="zava mcp: milliseconds to wait for a connection.")
-    mcp_max_time_ms: int = Field(10_000, ge=1, le=600_000, description="zava mcp: milliseconds a query may take.")
+    mcp_max_time_ms: int = Field(
+        10_000, ge=1, le=600_000, description="zava mcp: maximum duration of a query in milliseconds."
+    )
     log_level: str = Field(
         "WARNING",
         pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
-        description="DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+        description="Log level: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
     )
 
     @field_validator("mongodb_database")
     @classmethod
     def _taken_by_mongodb(cls, value: str) -> str:
         if not is_database_name(value):
-            raise ValueError("no name of a database")
+            raise ValueError(f"not a valid database name; write {DATABASE_NAME}")
         return value
 
     @field_validator("log_level", mode="before")

@@ -117,7 +117,7 @@ def failure(error: BaseException, uri: str, database: str | None = None) -> Targ
     code = error.code if isinstance(error, pymongo.errors.OperationFailure) else None
     if code in _AUTHENTICATION:
         return TargetError(
-            f"{address} refuses the user name or password; check the connection string (also authSource, which names"
+            f"{address} rejects the user name or password; check the connection string, including authSource (it names"
             " the database of the user)"
         )
     if code == _UNAUTHORIZED:
@@ -130,8 +130,8 @@ def _missing_right(uri: str, database: str | None) -> str:
         return "the server asks for a user name and a password; write mongodb://user:password@host/"
     where = f"the database {database}" if database else "this database"
     return (
-        f"the user has no right to do this in {where}; reading takes the role read on it, writing readWrite and"
-        " dbAdmin, and `zava provision --users` makes users with the rights that they need"
+        f"the user is not authorized in {where}; reading needs the role read, writing needs readWrite and"
+        " dbAdmin, and `zava provision --users` creates users with these roles"
     )
 
 

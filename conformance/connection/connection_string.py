@@ -55,7 +55,7 @@ def parse(text: str) -> ConnectionString:
     credentials, _, listed = authority.rpartition("@")
     user = _user(credentials) if "@" in authority else None
     if BROKEN_ESCAPE.search(database) or re.search(r'[/\\. "$]', unquote_plus(database).split(".", 1)[0]):
-        raise MistakeError("what stands between / and ? is not a valid name of a database")
+        raise MistakeError("the text between / and ? is not a valid database name")
     options = options_of(query, hidden="@" in query)
     hosts = _srv_host(listed) if srv else _hosts(listed)
     mistake = contradiction(options, srv=srv, hosts=len(hosts), user=user is not None)
@@ -102,13 +102,15 @@ def _host(text: str) -> tuple[str, int]:
 
 def _srv_host(listed: str) -> tuple[tuple[str, int], ...]:
     if "," in listed:
-        raise MistakeError("mongodb+srv:// takes one host; for several write mongodb://host1:27017,host2:27017/")
+        raise MistakeError(
+            "mongodb+srv:// allows one host only; for several hosts write mongodb://host1:27017,host2:27017/"
+        )
     if ":" in listed:
-        raise MistakeError("mongodb+srv:// takes a host without a port; remove the port, or write mongodb://")
+        raise MistakeError("mongodb+srv:// allows no port; remove the port, or write mongodb://")
     if not listed:
         raise MistakeError("it names no host; write mongodb+srv://cluster.example.net/")
     if re.fullmatch(r"[0-9.]+", listed):
-        raise MistakeError("mongodb+srv:// takes the name of a cluster, not an IP address; write mongodb://")
+        raise MistakeError("mongodb+srv:// needs the name of a cluster, not an IP address; write mongodb://")
     return ((listed.lower(), 0),)
 
 

@@ -34,8 +34,8 @@ _CERTIFICATE: Final[Mapping[int, str]] = {
     20: "comes from an authority that is not trusted; name the authority's certificate as tlsCAFile",
     21: "comes from an authority that is not trusted; name the authority's certificate as tlsCAFile",
     23: "has been revoked; renew it",
-    62: "is for another host name; write the name that stands in the certificate",
-    64: "is for another address; write the name that stands in the certificate",
+    62: "is for another host name; write the name that the certificate has",
+    64: "is for another address; write the name that the certificate has",
 }
 
 
@@ -74,7 +74,7 @@ def _hello(string: ConnectionString, host: str, port: int) -> Mapping[str, Any]:
             " tlsCertificateKeyFile"
         )
     if port and _speaks_tls(host, port):
-        raise _StoppedError("the server takes encrypted connections only; add tls=true")
+        raise _StoppedError("the server accepts only encrypted connections; add tls=true")
     raise _StoppedError(f"what listens at {_place(host, port)} does not answer as MongoDB does; check host and port")
 
 

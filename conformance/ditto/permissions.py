@@ -51,7 +51,7 @@ class Grant(Exact):
     @classmethod
     def _once(cls, value: tuple[Operation, ...]) -> tuple[Operation, ...]:
         if len(set(value)) < len(value):
-            raise ValueError("an operation stands twice; remove one")
+            raise ValueError("an operation occurs twice; remove one")
         return value
 
     @field_validator("condition")
@@ -66,7 +66,7 @@ class Grant(Exact):
     @model_validator(mode="after")
     def _explained(self) -> Grant:
         if self.enforced_by == "subscriptions" and self.reason is None:
-            raise ValueError("enforced_by subscriptions needs a reason: say why Ditto cannot enforce the rule")
+            raise ValueError("enforced_by subscriptions needs a reason; write why Ditto cannot enforce the rule")
         return self
 
     @property

@@ -83,7 +83,7 @@ def _privileges(subject: Subject) -> str:
     login = target.client.admin.command("connectionStatus", showPrivileges=True)["authInfo"]
     if not login["authenticatedUsers"]:
         target.database.list_collection_names()
-        return "the server asks nobody for a password, so anybody who reaches it may do anything"
+        return "the server requires no password, so everyone who can reach it has all rights"
     missing = {
         work: [action for action in actions if not _allowed(login["authenticatedUserPrivileges"], action, subject)]
         for work, actions in _WORK.items()

@@ -82,7 +82,7 @@ def read_json(path: Path) -> Any:
         raise ConfigurationError(f"{path}: {error}; write less at once") from None
     except _Twice as error:
         line, key = _line_of_second(path, str(error)), str(error)
-        raise ConfigurationError(f"{path}:{line}: the key {key!r} stands twice in one object; remove one") from None
+        raise ConfigurationError(f"{path}:{line}: the key {key!r} occurs twice in one object; remove one") from None
     except json.JSONDecodeError as error:
         raise ConfigurationError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; correct the syntax") from None
     except UnicodeDecodeError:

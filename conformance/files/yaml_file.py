@@ -132,7 +132,7 @@ def _check_keys(root: Any, loader: Any) -> None:
                 key = "<<" if merges else loader.construct_object(key_node, deep=True)
                 if key in seen:
                     advice = "write <<: [*one, *other]" if merges else "remove one"
-                    raise _wrong(f"the key {key!r} stands twice; {advice}", key_node)
+                    raise _wrong(f"the key {key!r} occurs twice; {advice}", key_node)
                 seen.add(key)
 
 

@@ -42,8 +42,8 @@ _SAME: Final = {"==": "=", "<>": "!="}
 _REFUSED: Final[Mapping[str, str]] = {
     "SELECT": "DQL has no subquery (IN (SELECT ...)); keep the key in the document itself and compare that, or write"
     " IN :list and give the values as a parameter",
-    "NOT": "NOT is not for conditions here; write !=, or say what is wanted",
-    "NULL": "nothing equals NULL; a field that is absent meets no test",
+    "NOT": "NOT is not supported; use != or list the allowed values",
+    "NULL": "NULL is not supported; a comparison with an absent field is never true",
     "LIKE": "LIKE is not for conditions here; compare a field with =, != or IN",
     "BETWEEN": "BETWEEN is not for conditions here; compare a field with =, != or IN",
     "IS": "IS is not for conditions here; compare a field with =, != or IN",
@@ -131,7 +131,7 @@ class Reader:
         if not self.word("("):
             value = self._value()
             if not isinstance(value, Parameter):
-                raise ValueError("IN takes a list: write IN :list, or the values in parentheses")
+                raise ValueError("IN needs a list; write IN :list, or the values in parentheses")
             return value
         values = [self._value()]
         while self.word(","):
@@ -169,7 +169,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
-            raise ValueError(f"{text[position:].strip()[:20]!r} is no part of a condition; correct it")
+            raise ValueError(f"{text[position:].strip()[:20]!r} is not part of a condition; correct it")
         yield str(match.lastgroup), match[str(match.lastgroup)]
         position = match.end()
 
@@ -177,4 +177,4 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 def unexpected(found: str, wanted: str) -> ValueError:
     """What to raise for a token that does not belong where it stands."""
     refused = _REFUSED.get(found.upper())
-    return ValueError(refused or f"found {found} where {wanted} should be; correct the condition")
+    return ValueError(refused or f"found {found}; expected {wanted}; correct the condition")

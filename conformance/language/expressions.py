@@ -70,7 +70,7 @@ def _days_before(day: Expression, number: Expression) -> Expression:
     try:
         last = dt.date.fromisoformat(day["$literal"])
     except ValueError:
-        raise TypeError("it takes a day") from None
+        raise TypeError("its argument must be a date") from None
     since_the_first = (last - dt.date.min).days
     return {"$literal": (last - dt.timedelta(days=min(number["$literal"], since_the_first))).isoformat()}
 

@@ -234,7 +234,7 @@ class Formula:
                 ast.unparse(node.args[1]), self.model, self.model[children], self.configuration, self.where
             )
             if formula.totals or formula.parents:
-                raise self._wrong("a total takes a formula over the children's own fields")
+                raise self._wrong("a total needs a formula over the children's own fields")
         for known in self.totals:
             same_text = (known.formula.text if known.formula else None) == (formula.text if formula else None)
             if known.reference == references[0] and same_text:

@@ -32,7 +32,7 @@ def impossible(collection: Collection, path: str, values: Iterable[Any]) -> Iter
         return
     for value in values:
         if isinstance(value, _SCALAR) and not can_be(collection.field(path), value):
-            yield f"{path} is never {shorten(value)}: the schema refuses it"
+            yield f"{path} can never be {shorten(value)}; the schema rejects it"
 
 
 def incomparable(collection: Collection, path: str, operator: str, values: Iterable[Any]) -> Iterator[str]:

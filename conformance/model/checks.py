@@ -126,7 +126,7 @@ def _references(model: Model, collection: Collection) -> Iterator[Problem]:
         elif not target.field(reference.target_field).required:
             yield where, f"{reference.target}.{reference.target_field} is optional; require it"
         elif keyword := narrower(collection.field(reference.field).schema, target.field(reference.target_field).schema):
-            yield where, f"{reference.target}.{reference.target_field} takes more; give both one {keyword}"
+            yield where, f"{reference.target}.{reference.target_field} allows more values; give both the same {keyword}"
 
 
 def _copies(model: Model, collection: Collection) -> Iterator[Problem]:
@@ -146,7 +146,7 @@ def _copies(model: Model, collection: Collection) -> Iterator[Problem]:
             elif own.required and not target.field(name).required:
                 yield where, f"{target.name}.{name} is optional, and so must {own.name} be: take it out of required"
             elif len(copy.of) == 1 and (keyword := narrower(own.schema, target.field(name).schema)):
-                yield where, f"{target.name}.{name} takes values that {own.name} does not; give both one {keyword}"
+                yield where, f"{target.name}.{name} allows more values than {own.name}; give both the same {keyword}"
         if own.required and not collection.field(copy.through.field).required:
             yield where, f"{copy.through.field} is optional, and so must {own.name} be: take it out of required"
         if len(copy.of) > 1 and "pattern" in own.schema:

@@ -95,7 +95,7 @@ def check_values(_: Model, collection: Collection) -> Iterator[Problem]:
 def _inner(schema: Mapping[str, Any], where: str, wanted: tuple[Kind, ...]) -> Iterator[Problem]:
     kind = kind_of(schema)
     if kind not in wanted:
-        yield where, f"a {kind} cannot stand here, where no oracle looks for one; use properties of its own"
+        yield where, f"a {kind} is not supported here; declare it in properties of its own"
     else:
         yield from _definition(kind, schema, where)
 
@@ -106,7 +106,7 @@ def _definition(kind: Kind, schema: Mapping[str, Any], where: str) -> Iterator[P
         yield f"{where}/{marks[1]}", f"{marks[0]} and {marks[1]} are two kinds; keep one"
     for keyword in schema:
         if keyword in _CONSTRAINTS - _SAYS[kind]:
-            yield f"{where}/{keyword}", f"{keyword} says nothing about a {kind}; remove it"
+            yield f"{where}/{keyword}", f"{keyword} does not apply to a {kind}; remove it"
     for low, high in _PAIRS:
         if low in schema and high in schema and schema[low] > schema[high]:
             yield f"{where}/{low}", f"{low} {schema[low]} is above {high} {schema[high]}; no value fits"

@@ -58,13 +58,13 @@ def _nothing(_: Model, __: Collection, ___: Field, ____: Any) -> Iterator[str]:
 def _made(field: Field, *values: Any) -> Iterator[str]:
     for value in values:
         if not fits(field.schema, value):
-            yield f"{shorten(value)} does not meet the field's own schema; correct one of them"
+            yield f"{shorten(value)} does not match the field's own schema; correct one of them"
 
 
 def _constant(_: Model, __: Collection, field: Field, value: Any) -> Iterator[str]:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if (field.kind in _NUMBERS) != is_number:
-        yield f"{shorten(value)} is no {field.kind}; write one"
+        yield f"{shorten(value)} is not a {field.kind}; write a valid value"
     else:
         yield from _made(field, value)
 
@@ -73,7 +73,7 @@ def _sequence(_: Model, __: Collection, field: Field, template: str) -> Iterator
     try:
         first, second = template.format(1), template.format(2)
     except (ValueError, IndexError, KeyError):
-        yield f"{template!r} is no format of one number; write one such as id_{{:06d}}"
+        yield f"{template!r} is not a format with one number; write for example id_{{:06d}}"
         return
     if first == second:
         yield f"{template!r} leaves the number out; write {{}} where it belongs"
@@ -167,7 +167,7 @@ def _day_sequence(_: Model, collection: Collection, field: Field, parameters: Ma
     try:
         made = parameters["format"].format(day="20240131", n=1)
     except (ValueError, IndexError, KeyError):
-        yield f"{parameters['format']!r} is no format of day and n; write one such as id_{{day}}_{{n:06d}}"
+        yield f"{parameters['format']!r} is not a format with day and n; write for example id_{{day}}_{{n:06d}}"
         return
     yield from _made(field, made)
 
@@ -198,7 +198,7 @@ def _reference(model: Model, collection: Collection, field: Field, how: Mapping[
     target = model[collection.reference(field.name).target]
     for theirs, ours in how.get("matching", {}).items():
         if not target.has(theirs) or not collection.has(ours):
-            yield f"{target.name}.{theirs} or {collection.name}.{ours} is no field; name two that are"
+            yield f"{target.name}.{theirs} or {collection.name}.{ours} is not a field; use two existing fields"
     between, per = collection.cardinality.get("between"), collection.cardinality.get("per", ())
     if "each" in how and not ((between == [1, 1] or len(per) == 2) and target.name in per):
         yield f"each needs a cardinality of one per {target.name}, or per pair with it; change x-cardinality"

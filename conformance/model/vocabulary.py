@@ -76,7 +76,7 @@ def _message(error: Error) -> str:
     text = say(error) if say else f"{_short(error.instance)} does not satisfy {error.validator}"
     is_part = isinstance(error.schema, Mapping) and "$defs" not in error.schema
     hint = error.schema.get("description", "") if is_part else ""
-    return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; conformance/model/vocabulary.json says what is allowed"
+    return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; see conformance/model/vocabulary.json"
 
 
 def _unknown(error: Error) -> str:
@@ -148,7 +148,7 @@ def _alternatives(error: Error) -> str:
 def _not(error: Error) -> str:
     refused = error.validator_value
     if "required" in refused:
-        return f"{refused['required'][0]!r} does not go with the other keywords; remove it"
+        return f"{refused['required'][0]!r} cannot be combined with the other keywords; remove it"
     return f"{_short(error.instance)} is not allowed here"
 
 

@@ -28,7 +28,7 @@ def unportable(pattern: str) -> str | None:
     try:
         re.compile(pattern)
     except re.error as error:
-        return f"it is no regular expression: {error}"
+        return f"it is not a valid regular expression: {error}"
     return explodes(pattern)
 
 
@@ -56,7 +56,7 @@ def _objection(part: str, before: str, depth: int) -> Iterator[str]:
     elif part in ("}", "]"):
         yield f"a lone {part} is read differently; write \\{part}"
     elif part == ".":
-        yield "the dot stands for other characters in each engine; write a class, such as [ -~]"
+        yield "the dot matches different characters in each engine; write a character class, such as [ -~]"
     elif part in ("^", "$"):
         yield f"{part} inside the pattern is read differently; write \\{part} for the character"
     elif part == "|" and depth == 0:

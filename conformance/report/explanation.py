@@ -46,11 +46,11 @@ class Explanation:
         """How it is checked, in a sentence or two."""
         sentences = [self.family.method]
         if self.record.decides:
-            sentences.append("The query finds suspects, at which the program looks one by one.")
+            sentences.append("The query finds candidates, which are then examined one by one.")
         if not self.record.questions:
-            sentences.append("It asks the database under judgement for nothing, as long as all is well.")
+            sentences.append("It sends no query to the database unless it finds a violation.")
         elif self.sharing:
-            sentences.append(f"The same questions answer {self.sharing} other rule{'s' if self.sharing > 1 else ''}.")
+            sentences.append(f"The same queries answer {self.sharing} other rule{'s' if self.sharing > 1 else ''}.")
         return " ".join(sentences)
 
 

@@ -61,7 +61,7 @@ def load(path: Path) -> dict[str, Any]:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise ConfigurationError(
-            f"{path}: found schema_version {version!r}, this harness reads {SCHEMA_VERSION}; write the report anew"
+            f"{path}: found schema_version {version!r}; expected {SCHEMA_VERSION}; run the validation again"
         )
     wrong = best_match(_validator().iter_errors(content))
     if wrong is not None:

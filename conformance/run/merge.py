@@ -30,7 +30,7 @@ def merged(rules: Iterable[Rule], parts: Sequence[Sequence[Result]], sample_size
 
 def _one(rule: Rule, results: list[Result], parts: int, sample_size: int) -> Result:
     if len(results) not in (1, parts):
-        raise ValueError(f"{rule.id} is in {len(results)} of {parts} parts; judge all of them with the same options")
+        raise ValueError(f"{rule.id} is in {len(results)} of {parts} parts; run all parts with the same options")
     # A part without documents has skipped what others have examined.
     judged = [result for result in results if result.status != "skipped"]
     whole = next((result for result in results if result.status == "error" or len(results) == 1), None)
@@ -74,20 +74,20 @@ def merged_report(rules: Sequence[Rule], reports: Mapping[Path, Report]) -> Repo
         if report.partition is None:
             _refuse(file, "is a whole run, no part of one; write parts with zava validate --partition K/N")
         if (report.target, report.seed, report.counts) != (first.target, first.seed, first.counts):
-            _refuse(file, f"is of another database, or of other documents, than {first_file}; judge all parts anew")
+            _refuse(file, f"is from another database or other documents than {first_file}; run all parts again")
     partitions: list[Mapping[str, Any]] = [report.partition for _, report in ordered if report.partition]
     of = partitions[0]["of"]
     wanted = [(number, of, partitions[0]["samples"]) for number in range(1, of + 1)]
     given = [(one["number"], one["of"], one["samples"]) for one in partitions]
     if given != wanted:
         told = ", ".join(f"{number}/{all_}" for number, all_, _ in given)
-        _refuse(first_file, f"there must be every part of one N once, with one --sample; given are {told}")
+        _refuse(first_file, f"each of the N parts must be given once, with the same --sample; found {told}")
     for (_, before), (file, after) in pairwise(ordered):
         _meet(before, after, file)
     known = {rule.id for rule in rules}
     foreign = next((result.id for _, report in ordered for result in report.results if result.id not in known), None)
     if foreign is not None:
-        _refuse(first_file, f"the model has no rule {foreign}; merge with the model that the parts were judged by")
+        _refuse(first_file, f"the model has no rule {foreign}; merge with the model that the parts were run with")
     try:
         results = merged(rules, [report.results for _, report in ordered], partitions[0]["samples"])
     except ValueError as error:
@@ -102,7 +102,7 @@ def _meet(before: Report, after: Report, file: Path) -> None:
     begins = {name: keys.get("$gte") for name, keys in (after.partition or {})["ranges"].items()}
     odd = next((name for name in sorted(ends.keys() | begins.keys()) if ends.get(name) != begins.get(name)), None)
     if odd is not None:
-        _refuse(file, f"the data has changed between the parts: keys of {odd} do not go on; judge all parts anew")
+        _refuse(file, f"the key ranges of {odd} are not contiguous because the data changed; run all parts again")
 
 
 def _refuse(file: Path, what: str) -> NoReturn:

@@ -120,7 +120,7 @@ def _answer(context: Context, rules: list[Rule], shown: int) -> Mapping[str, Res
     except OperationFailure as error:
         if error.code != _COLLATION_OF_A_VIEW:
             return _broken(rules, f"OperationFailure: {in_words(error)}", started)
-        reason = "a view with a collation of its own stands where a collection should: see validators.*.present"
+        reason = "a view with its own collation exists instead of a collection; see validators.*.present"
         outcomes = {rule.id: skipped(reason) for rule in rules}
     except Exception as error:
         said = in_words(error) if isinstance(error, PyMongoError) else mask(str(error))[:300]

@@ -77,4 +77,4 @@ def misfit(
         found = breaches(collection, decoded)
         if found:
             return decoded["_id"], f"{found[0].path or 'the document'} {found[0].message}"
-    return (suspects[0].get("_id"), "the server's validator refuses it") if suspects else None
+    return (suspects[0].get("_id"), "the server's validator rejects it") if suspects else None

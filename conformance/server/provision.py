@@ -138,7 +138,7 @@ def _usable(
         raise TargetError(f"{database}.{collection.name}: there is no such collection; provision collections first")
     if there is not None and there.type != "collection":
         raise TargetError(
-            f"{database}.{collection.name}: is a {there.type}, and the model wants a collection; rename or drop it"
+            f"{database}.{collection.name}: found a {there.type}; expected a collection; rename or drop it"
         )
     unfit = None if there is None else there.losing or (there.collation and f"has {there.collation}")
     if unfit is not None:

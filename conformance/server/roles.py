@@ -64,7 +64,7 @@ def load_roles(model: Model) -> Mapping[str, Role]:
     """The roles of config/users.yaml by name; ConfigurationError, one line, when there is no such file."""
     path = model.config(USERS_FILE)
     if not path.exists():
-        raise ConfigurationError(f"{path}: there is no such file, so there are no users to make; write it")
+        raise ConfigurationError(f"{path}: the file does not exist; create it to define users")
     roles: Mapping[str, Role] = parse_file(dict[Name, Role], path)
     for place, name, known in _names(model, roles):
         raise ConfigurationError(

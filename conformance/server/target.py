@@ -226,7 +226,7 @@ def open_target(
     with ExitStack() as stack:
         if choice.uri is None and root is None:
             raise ConfigurationError(
-                "no server is named, and without a model there is no embedded one: pass --uri, or go to a model"
+                "no server is configured, and the embedded server needs a model; pass --uri or --model"
             )
         server = stack.enter_context(EmbeddedServer(cache_directory(root))) if choice.uri is None and root else None
         uri = server.uri if server else str(choice.uri)

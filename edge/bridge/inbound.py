@@ -149,7 +149,7 @@ class Inbound:
             self._state.ledger.settle(rows)
             for row, reason in brought.refused:
                 row.base = row.origin
-                why = f"Ditto refuses it: {reason}"
+                why = f"Ditto rejects it: {reason}"
                 self._state.unsynced.park(Unsynced(row.collection, name_of(row.mongo_id), "to Ditto", "", why))
             self._state.ledger.save(row for row, _ in brought.refused)
             self._remember(positions)

@@ -39,7 +39,7 @@ def identifier(name: str) -> str:
     Raises StatementError for a name with NUL, which can stand in a document and in no statement.
     """
     if "\0" in name:
-        raise StatementError(f"{name!r}: a name with NUL cannot stand in DQL; rename the field")
+        raise StatementError(f"{name!r}: a name with NUL is not allowed in DQL; rename the field")
     return "`" + name.replace("`", "``") + "`"
 
 

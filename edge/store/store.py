@@ -104,7 +104,7 @@ class Store:
         except ditto.DittoError as error:
             loop.call_soon_threadsafe(loop.stop)
             raise TargetError(
-                f"{directory}: Ditto cannot open a store there: {sdk.said(error)}; where one is damaged, move it away"
+                f"{directory}: Ditto cannot open a store there: {sdk.said(error)}; if a store is damaged, move it away"
                 " and start again"
             ) from None
         return cls(directory, peer, loop, thread)
@@ -272,7 +272,7 @@ class Store:
         except ditto.DittoClosedError:
             raise self._gone() from None
         except (ditto.DittoError, TypeError, ValueError) as error:
-            raise StatementError(f"Ditto refuses {shorten(dql, 100)}: {sdk.said(error)}") from None
+            raise StatementError(f"Ditto rejects {shorten(dql, 100)}: {sdk.said(error)}") from None
         if self._closed:
             raise self._gone()
         return result

@@ -115,7 +115,7 @@ class Archive:
             except OSError as error:
                 raise ConfigurationError(f"{path}: {error.strerror}; the export is not whole: export again") from None
             if found is None:
-                raise _damaged(path, f"it has {size:,} bytes, and the manifest says {entry.bytes:,}")
+                raise _damaged(path, f"it has {size:,} bytes; expected {entry.bytes:,}, as in the manifest")
             if found != entry.sha256:
                 raise _damaged(path, "its SHA-256 is not the manifest's")
 
@@ -141,7 +141,7 @@ class Archive:
             raise _damaged(path, f"document {number + 1} cannot be read: {reason}") from None
         if number != entry.documents or not complete:
             found = f"{number:,}" if complete else f"more than {number:,}"
-            raise _damaged(path, f"it has {found} documents, and the manifest says {entry.documents:,}")
+            raise _damaged(path, f"it has {found} documents; expected {entry.documents:,}, as in the manifest")
 
 
 def fingerprint(model: Model) -> str:
@@ -157,7 +157,9 @@ def open_archive(folder: Path, model: Model) -> Archive:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise ConfigurationError(f"{folder}: there is no {MANIFEST}, so this is no finished export; name one's folder")
+        raise ConfigurationError(
+            f"{folder}: there is no {MANIFEST}, so this is not a finished export; give the folder of one"
+        )
     try:
         manifest = Manifest.model_validate(read_json(path))
     except ValidationError as error:
@@ -169,7 +171,7 @@ def open_archive(folder: Path, model: Model) -> Archive:
     if unknown is not None:
         raise ConfigurationError(f"{path}: the model has no collection {unknown}; use the model it was exported with")
     if len(names) != len(set(names)):
-        raise _damaged(path, "a collection stands there twice")
+        raise _damaged(path, "a collection occurs there twice")
     return Archive(folder, manifest)
 
 
@@ -274,7 +276,7 @@ def _parsed_bson(file: IO[bytes]) -> Iterator[RawBSONDocument]:
     while head := file.read(4):
         size = int.from_bytes(head, "little", signed=True)
         if len(head) < 4 or not 5 <= size <= _DOCUMENT_BYTES:
-            raise ValueError(f"it says that it has {size:,} bytes; a document has 5 to {_DOCUMENT_BYTES:,}")
+            raise ValueError(f"its length field is {size:,} bytes; expected 5 to {_DOCUMENT_BYTES:,}")
         yield RawBSONDocument(head + file.read(size - 4), RAW)
 
 

@@ -39,7 +39,7 @@ class JsonStream:
             key = event[1]
             self._place = f"{here}.{key}" if here else key
             if key in seen:
-                raise self.refused("the key stands twice; remove one")
+                raise self.refused("the key occurs twice; remove one")
             seen.add(key)
             yield key
         self._place = here
@@ -79,7 +79,7 @@ class JsonStream:
             found: dict[str, Any] = {}
             while (following := self._next())[0] != "end_map":
                 if following[1] in found:
-                    raise self.refused(f"the key {following[1]!r} stands twice; remove one")
+                    raise self.refused(f"the key {following[1]!r} occurs twice; remove one")
                 found[following[1]] = self._value(*self._next())
             return found
         if event == "start_array":

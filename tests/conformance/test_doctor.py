@@ -335,7 +335,7 @@ def test_oplog_that_is_too_short_is_a_warning_beside_images_that_are_unknown(
 def test_a_wrong_password_is_a_matter_of_the_server(workplace: Workplace, guarded: EmbeddedServer) -> None:
     done = examine(workplace, "--uri", re.sub(r"//.*@", "//embedded:wr0ng@", guarded.uri))
     assert done.code == 3
-    assert "refuses the user name or password" in steps(done)["connection"][1]
+    assert "rejects the user name or password" in steps(done)["connection"][1]
     assert "wr0ng" not in done.out
 
 

@@ -83,7 +83,7 @@ def edited(change: Callable[[Any], object]) -> str:
 #: What is wrong, the file, and the line and words that are said.
 WRONG: list[tuple[str, Callable[[Any], object], str]] = [
     ("subquery", lambda c: c["rules"][2].update(condition="order_id IN (SELECT order_id FROM orders)"), "at rules.2.condition: DQL has no subquery (IN (SELECT ...))"),
-    ("half a condition", lambda c: c["rules"][0].update(condition="store_id ="), "at rules.0.condition: found the end where a value should be"),
+    ("half a condition", lambda c: c["rules"][0].update(condition="store_id ="), "at rules.0.condition: found the end; expected a value"),
     ("an app's parameter", lambda c: c["rules"][0].update(condition="store_id = :id"), "at rules.0.condition: a permission has no parameter :id; write a value or $user.<attribute>"),
     ("no such operation", lambda c: c["rules"][1].update(operations=["erase"]), "at rules.1.operations.0: there is no such value; write one of read, write, update, delete (found 'erase')"),
     ("operation twice", lambda c: c["rules"][1].update(operations=["read", "read"]), "at rules.1.operations: an operation stands twice"),

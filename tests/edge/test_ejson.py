@@ -199,7 +199,7 @@ def test_the_id_is_made_of_the_same_forms(
     ("document", "says"),
     [
         ({"code": "a"}, "_id: it is missing; select the whole document"),
-        ({"_id": "b", "code": "a"}, "code: not what the _id says; an id field never changes"),
+        ({"_id": "b", "code": "a"}, "code: it differs from the _id; an id field cannot be changed"),
         ({"_id": "b"}, "code: it is missing, and makes the _id"),
         ({"_id": {"$numberDouble": "2.5"}, "code": {"$numberDouble": "2.5"}}, "code: a float makes no _id"),
     ],

@@ -55,4 +55,4 @@ def test_devices_write_money_as_integers_and_the_documents_cross(pair: Pair, tmp
     }
     (unsynced,) = pair.unsynced.values()
     assert (unsynced.key, unsynced.path) == ('"half a cent"', "price")
-    assert unsynced.reason == "MongoDB's validator refuses it: price: 25.005 is not a number of whole cents"
+    assert unsynced.reason == "MongoDB's validator rejects it: price: 25.005 is not a number of whole cents"

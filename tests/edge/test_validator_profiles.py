@@ -101,7 +101,7 @@ def test_what_devices_write_crosses_or_is_recorded(pair: Pair, things: Collectio
     reasons = {key[1].strip('"'): unsynced.reason for key, unsynced in pair.unsynced.items()}
     assert reasons.keys() == (LEGITIMATE.keys() | wrong.keys()) - expected
     for name, (_, reason) in WRONG.items():
-        assert reasons[name].startswith(f"MongoDB's validator refuses it: {reason}"), reasons[name]
+        assert reasons[name].startswith(f"MongoDB's validator rejects it: {reason}"), reasons[name]
 
 
 @pytest.mark.parametrize("profile", ["strict", "connector"])

@@ -176,7 +176,7 @@ def test_generate_after_one_that_was_broken_off_needs_no_drop(alone: Workplace) 
     process.communicate()
     done = alone.zava("generate", "--embedded", env=LARGER)
     assert done.code == 0, done.err
-    assert done.err == "an earlier run did not finish: its data is made anew\n"
+    assert done.err == "an earlier run did not finish; its data is generated again\n"
     assert alone.zava("generate", "--embedded", env=LARGER).code == 2
 
 
@@ -267,7 +267,7 @@ def test_a_user_who_may_only_read_gets_a_verdict_and_writes_nothing(
             *command, "--uri", uri, env={"MONGODB_DATABASE": "zava" if len(command) > 1 else "new"}
         )
         assert refused.code == 3
-        assert "the user has no right to do this in the database" in refused.line
+        assert "the user is not authorized in the database" in refused.line
         assert "writing readWrite and dbAdmin" in refused.line
     assert state(shop) == before
 
@@ -284,7 +284,7 @@ def test_a_user_who_may_write_nowhere_gets_a_verdict_on_the_rest(
     assert {status for rule, (status, _) in said.items() if "round_trip" not in rule} == {"passed"}
     trips = [reason for rule, reason in said.items() if "round_trip" in rule]
     assert trips
-    assert all(status == "error" and "the user has no right to do this" in reason for status, reason in trips)
+    assert all(status == "error" and "the user is not authorized" in reason for status, reason in trips)
     assert state(shop) == before
 
 

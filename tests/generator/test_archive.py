@@ -353,7 +353,7 @@ def entries(archive: Path, **changes: Any) -> None:
 
 ORDERS = "orders.jsonl"
 DAMAGE: Mapping[str, tuple[Callable[[Path], Any], str]] = {
-    "no manifest": (lambda a: (a / MANIFEST).unlink(), "no finished export"),
+    "no manifest": (lambda a: (a / MANIFEST).unlink(), "not a finished export"),
     "manifest cut short": (lambda a: changed(a, MANIFEST, lambda b: b[:-20]), "not valid JSON"),
     "manifest of a later version": (lambda a: told(a, schema_version=2), "schema_version"),
     "manifest with an unknown key": (lambda a: told(a, surplus=1), "surplus"),
@@ -361,7 +361,7 @@ DAMAGE: Mapping[str, tuple[Callable[[Path], Any], str]] = {
     "a path in place of a name": (lambda a: entries(a, collection="../secrets"), "collection"),
     "a collection twice": (lambda a: entries(a, collection="orders"), "twice"),
     "file gone": (lambda a: (a / ORDERS).unlink(), "No such file"),
-    "file cut short": (lambda a: changed(a, ORDERS, lambda b: b[:-1]), "bytes, and the manifest says"),
+    "file cut short": (lambda a: changed(a, ORDERS, lambda b: b[:-1]), "as in the manifest"),
     "one byte changed": (lambda a: changed(a, ORDERS, lambda b: b.replace(b"a", b"b", 1)), "SHA-256"),
     "a document less": (lambda a: rewritten(a, ORDERS, lambda b: b[b.index(b"\n") + 1 :]), "199 documents"),
     "a document more": (
@@ -429,7 +429,7 @@ DAMAGED_FILES: Sequence[tuple[str, bool, Callable[[bytes], bytes], str]] = [
     ("json", True, lambda _: b"no gzip", "orders.jsonl.gz"),
     ("bson", False, lambda _: (2**31 - 1).to_bytes(4, "little") + b"\0" * 9, "document 1 cannot be read: it says that"),
     ("bson", False, lambda _: (-5).to_bytes(4, "little", signed=True) + b"\0" * 9, "document 1 cannot be read"),
-    ("bson", True, lambda _: gzip.compress(b"\4\0\0\0"), "it says that it has 4 bytes"),
+    ("bson", True, lambda _: gzip.compress(b"\4\0\0\0"), "its length field is 4 bytes"),
     ("json", True, lambda content: gzip.compress(gzip.decompress(content)[:-5]), "cannot be read"),
 ]
 
@@ -477,7 +477,9 @@ def test_documents_beyond_the_manifests_number_are_not_read(mongo: Mongo, tmp_pa
         writer.add("orders", [RawBSONDocument(bson.encode({"_id": 1}))])
     many = gzip.compress(bson.encode({"_id": 1}) * 3 + b"\1")  # of which the fourth would be refused as broken
     rewritten(tmp_path / "out", "orders.bson.gz", lambda _: many)
-    assert "it has more than 1 documents, and the manifest says 1" in refusal(mongo, tmp_path / "out", validate=False)
+    assert "it has more than 1 documents; expected 1, as in the manifest" in refusal(
+        mongo, tmp_path / "out", validate=False
+    )
 
 
 def test_an_export_of_other_schemas_is_named(workplace: Workplace, uri: str, name: str, archive: Path) -> None:
@@ -639,6 +641,6 @@ def test_what_was_imported_into_the_embedded_server_is_judged_as_it_is(
     mongo["imported"]["orders"].delete_one({})
     judged = workplace.zava("validate", "--embedded", "--only", "counts.orders", env={**env, "SEED": "1"})
     assert judged.code == 1
-    assert "the data was imported and is judged as it is" in judged.err
+    assert "the data was imported and is validated unchanged" in judged.err
     assert workplace.zava("generate", "--embedded", env=env).code == 2
     mongo.drop_database("imported")

@@ -331,7 +331,8 @@ def test_another_model_makes_all_anew(model: Model, filled: Mongo) -> None:
 def test_a_vector_that_the_server_refuses_is_one_line(model: Model, filled: Mongo) -> None:
     with pytest.raises(
         TargetError,
-        match=r"product_embeddings: the server refused a vector: the validator refuses the document: provider: .* does",
+        match=r"product_embeddings: the server rejected a vector: the validator refuses the document: provider: .*"
+        r" does",
     ):
         refresh(model, filled, Lengths("no spaces allowed"))
 
@@ -352,7 +353,7 @@ def test_what_is_embedded_is_said_by_the_schema(model: Model) -> None:
 
 def test_a_model_without_vectors_is_told_so(tmp_path: Any, database: Mongo) -> None:
     model = model_of(tmp_path, {"things": collection_of({"name": {"type": "string"}})})
-    with pytest.raises(ConfigurationError, match="no schema says what a vector is made from"):
+    with pytest.raises(ConfigurationError, match="no schema declares the source of a vector"):
         refresh(model, database, Lengths())
 
 

@@ -31,8 +31,8 @@ pytest_plugins = ["tests.commands"]
 Mongo = MongoClient[dict[str, Any]]
 MODEL = load_model(ROOT)
 NAMES = ["categories", "product_embeddings", "product_types", "products", "stores"]
-UNPLACED = "image_path is left out"
-UNKNOWN = "which model made the vectors is not known"
+UNPLACED = "image_path is omitted"
+UNKNOWN = "the model of the vectors is not known"
 
 
 @pytest.fixture(scope="module")
@@ -358,7 +358,7 @@ def test_from_the_source_to_a_conformant_dataset(workplace: Workplace, mongo: Mo
     generated = workplace.zava("generate", "--embedded", env=env)
     assert generated.code == 0, generated.err
     assert (
-        f"going on from the catalogue that is there ({', '.join(name for name in MODEL.collections if name in NAMES)})"
+        f"continuing from the existing catalogue ({', '.join(name for name in MODEL.collections if name in NAMES)})"
         in generated.err
     )
     assert {name: list(mongo["source"][name].find()) for name in NAMES} == brought

@@ -84,7 +84,7 @@ COSTLY: list[tuple[str, Any, str]] = [
     ("an operator of a later server", {"$nosuch": 1}, "the operator $nosuch is not allowed"),
     ("a variable of no one", "$$nosuch", "there is no variable $$nosuch"),
     ("variables of the server", "$$CLUSTER_TIME", "there is no variable"),
-    ("keys beside an operator", {"$add": [1, 2], "a": 1}, "stands beside other keys"),
+    ("keys beside an operator", {"$add": [1, 2], "a": 1}, "occurs with other keys"),
 ]  # fmt: skip
 
 

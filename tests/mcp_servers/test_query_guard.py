@@ -169,7 +169,7 @@ def test_the_traps_are_traps(model: Model, shop: Mongo, monkeypatch: pytest.Monk
     """Who may see the other stores falls into them; and without the barrier the server does move conditions."""
     manager = reader_of(model, shop, SUPER_MANAGER)
     for _, collection, pipeline in TRAPS:
-        with pytest.raises(ToolError, match="the server refused the query"):
+        with pytest.raises(ToolError, match="the server rejected the query"):
             manager.foreign_rows(collection, pipeline, 1_000)
     monkeypatch.setattr("mcp_servers.query_guard.BARRIER", {"$skip": 0})
     fallen = 0
@@ -320,7 +320,7 @@ UNKNOWN: list[tuple[str, list[dict[str, Any]], str]] = [
     ("an operator in $eq", [{"$match": {"a": {"$eq": {"b": {"$gt": 1}}}}}], "\\$gt is not allowed"),
     ("an empty $or", [{"$match": {"$or": []}}], "needs a list of conditions"),
     ("a condition that is none", [{"$match": "a"}], "a condition is an object"),
-    ("$text with more", [{"$match": {"$text": {"$search": "a", "$x": 1}}}], "\\$text takes"),
+    ("$text with more", [{"$match": {"$text": {"$search": "a", "$x": 1}}}], "\\$text allows"),
     ("a name with $", [{"$set": {"$a": 1}}], "is not the name of a field"),
     ("a long text", [{"$match": {"a": "x" * 2_001}}], "more than 2000 characters"),
     ("many parts", [{"$match": {"a": {"$in": [1] * 5_001}}}], "more than 5000 parts"),
@@ -420,7 +420,7 @@ def test_time_is_limited(model: Model, shop: Mongo) -> None:
 
 
 def test_an_error_of_the_callers_own_is_told(mine: Reader) -> None:
-    with pytest.raises(ToolError, match=r"the server refused the query: .*\$divide"):
+    with pytest.raises(ToolError, match=r"the server rejected the query: .*\$divide"):
         mine.foreign_rows("orders", [{"$set": {"a": {"$divide": ["$total", 0]}}}], 10)
 
 

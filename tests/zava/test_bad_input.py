@@ -219,7 +219,7 @@ def test_a_wrong_password(workplace: Workplace, guarded: EmbeddedServer) -> None
         wrong = guarded.uri.replace(right, SECRET)
         for command in WRITERS:
             done = workplace.zava(*command, "--uri", wrong)
-            complaint(done, Case("", r"refuses the user name or password; check the connection string", 3))
+            complaint(done, Case("", r"rejects the user name or password; check the connection string", 3))
         assert SECRET not in workplace.zava("--debug", "validate", "--uri", wrong).err
         assert state(client) == before
 

@@ -94,7 +94,7 @@ def test_what_devices_wrote_is_carried(run: Any, mongo: Mongo, tmp_path: Path, s
     (unsynced,) = json.loads(done.out)["unsynced"]
     assert unsynced["collection"] == "products"
     assert unsynced["direction"] == "to MongoDB"
-    assert "MongoDB's validator refuses it" in unsynced["reason"]
+    assert "MongoDB's validator rejects it" in unsynced["reason"]
     mongo[shop].command("collMod", "products", validator={})
     done = run("sync", "--once", "--json")
     assert (done.code, json.loads(done.out)["unsynced"]) == (1, [unsynced])  # not tried again: nothing has changed

@@ -22,7 +22,7 @@ def embed(
     uri: Uri = None,
     embedded: Embedded = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Make every vector anew, also those that are fresh.")
+        bool, typer.Option("--all", help="Compute all vectors again, including current ones.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -80,7 +80,7 @@ def generate_into(project: Project, target: Target, *, drop: bool, yes: bool) ->
     plan = Plan(project.model, project.configuration, project.settings, given=kept)
     sizes = {collection.name: plan.size(collection) for collection in project.model if collection.name not in kept}
     if kept:
-        notice(f"going on from the catalogue that is there ({', '.join(kept)})")
+        notice(f"continuing from the existing catalogue ({', '.join(kept)})")
         confirm(target, yes, "add a generated dataset to the catalogue of")
     else:
         if drop:
@@ -101,7 +101,7 @@ def confirm(target: Target, yes: bool, what: str) -> None:
     if not (sys.stdin.isatty() and answer.endswith("\n")):  # only a terminal shows the line feed that was typed
         stderr.print()
     if answer.strip() != name:
-        raise ConfigurationError(f"not confirmed, nothing was changed: type {name} when asked, or pass --yes")
+        raise ConfigurationError(f"not confirmed; nothing was changed; type {name} when asked, or pass --yes")
 
 
 def provision(
@@ -120,7 +120,10 @@ def provision(
     ] = False,
     accept_violations: Annotated[
         bool,
-        typer.Option("--accept-violations", help="Install validators that refuse updates of documents that are there."),
+        typer.Option(
+            "--accept-violations",
+            help="Install validators even if existing documents violate them, so that updates of these are rejected.",
+        ),
     ] = False,
     validators: Annotated[
         Profile | None,
@@ -190,5 +193,5 @@ def _conclude(number: int, check: bool, as_json: bool) -> NoReturn:
 
 def _summary(number: int, check: bool) -> str:
     if not number:
-        return "as the model wants it: nothing to change"
+        return "nothing to change: the database matches the model"
     return f"{number} changes needed; run it without --check" if check else f"{number} changes made"

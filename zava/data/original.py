@@ -178,7 +178,7 @@ def _read_products(path: Path, model: Model, images_at: str | None, source: Sour
     if not products:
         raise refused(f"{path}: at main_categories", "there is no product")
     if images_at is None:
-        source.told.append("image_path is left out: --images-at says where the pictures are")
+        source.told.append("image_path is omitted; pass --images-at with the base address of the images")
     source.rows |= {"categories": categories, "product_types": list(types.values()), "products": products}
 
 

@@ -41,16 +41,16 @@ def register(app: typer.Typer) -> None:
 def add_product(
     context: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(help="JSON: the product's fields, and `inventory` by store if you like.")
+        Path | None, typer.Argument(help="JSON file with the product's fields and, optionally, `inventory` by store.")
     ] = None,
     uri: Uri = None,
     embedded: Embedded = False,
     sku: Annotated[str | None, typer.Option(help="Stock keeping unit.")] = None,
-    name: Annotated[str | None, typer.Option(help="Its name.")] = None,
-    type_id: Annotated[str | None, typer.Option("--type", help="Its type, such as type_drills.")] = None,
-    cost: Annotated[float | None, typer.Option(help="What the shop pays; the price follows from it.")] = None,
-    description: Annotated[str | None, typer.Option(help="Its description.")] = None,
-    image_url: Annotated[str | None, typer.Option(help="Its picture.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the product.")] = None,
+    type_id: Annotated[str | None, typer.Option("--type", help="Product type, for example type_drills.")] = None,
+    cost: Annotated[float | None, typer.Option(help="Cost of the product; the price is computed from it.")] = None,
+    description: Annotated[str | None, typer.Option(help="Description of the product.")] = None,
+    image_url: Annotated[str | None, typer.Option(help="Address of an image of the product.")] = None,
     stock: Annotated[int, typer.Option(help="Pieces in each store that the file does not name.", min=0)] = 0,
     aisle: Annotated[str, typer.Option(help="Aisle in those stores.")] = _UNPLACED,
     shelf: Annotated[str, typer.Option(help="Shelf in those stores.")] = _UNPLACED,
@@ -112,7 +112,7 @@ def compose(
     if type_ is None:
         known = sorted(database["product_types"].distinct("type_id"))
         near = ", ".join(get_close_matches(row["type_id"], known, 3, 0) or ["none: the database is empty"])
-        raise ConfigurationError(f"{place}: there is no product type {row['type_id']!r}; near to it are {near}")
+        raise ConfigurationError(f"{place}: there is no product type {row['type_id']!r}; did you mean {near}?")
     if row.get("category_id", type_["category_id"]) != type_["category_id"]:
         raise ConfigurationError(f"{place}: category_id: {row['type_id']} is of {type_['category_id']}; leave it out")
     stores = {store["store_id"]: store for store in database["stores"].find({"deleted": {"$ne": True}}).sort("_id", 1)}

@@ -44,13 +44,17 @@ def register(app: typer.Typer) -> None:
 
 def import_source(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Where reference_data.json and product_data.json are.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with reference_data.json and product_data.json.")],
     uri: Uri = None,
     embedded: Embedded = False,
-    out: Annotated[Path | None, typer.Option(help="Write files as zava export does into this folder instead.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write files like those of zava export into this folder instead.")
+    ] = None,
     form: Files = "json",
     gzip: Gzip = False,
-    images_at: Annotated[str | None, typer.Option(help="Address of the pictures: goes before each image_path.")] = None,
+    images_at: Annotated[
+        str | None, typer.Option(help="Base address of the images; it is put before each image_path.")
+    ] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Replace the model's collections.")] = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -108,7 +112,7 @@ def source_archive(
             writer.add("product_embeddings", _encoded(_counted(vectors, bars)))
     for line in source.told:
         notice(line)
-    notice("which model made the vectors is not known: zava embed makes them anew for search by meaning")
+    notice("the model of the vectors is not known; run zava embed to compute them again for semantic search")
     parameters = differing_parameters(source, configuration)
     if parameters:
         notice("the source has other parameters than config/generation.yaml; to generate with them, write there:")

@@ -16,9 +16,7 @@ from generator.archive.archive import Form, open_archive
 from zava.data.generate import confirm
 from zava.terminal.console import Embedded, Json, Uri, Yes, notice, opened, progress, project_of, show_counts
 
-Files = Annotated[
-    Form, typer.Option("--as", help="Files of: canonical Extended JSON lines (json), or as the server has it (bson).")
-]
+Files = Annotated[Form, typer.Option("--as", help="File format: canonical Extended JSON lines (json), or BSON (bson).")]
 Gzip = Annotated[bool, typer.Option("--gzip", help="Compress the files.")]
 
 
@@ -30,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A folder that is empty or new.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; it must be empty or new.")],
     uri: Uri = None,
     embedded: Embedded = False,
     form: Files = "json",
@@ -63,7 +61,7 @@ def export(
 
 def import_(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="What zava export has written.")],
+    folder: Annotated[Path, typer.Argument(help="Folder that zava export wrote.")],
     uri: Uri = None,
     embedded: Embedded = False,
     drop: Annotated[bool, typer.Option("--drop", help="Replace the model's collections.")] = False,

@@ -25,7 +25,7 @@ from zava.terminal.parameters import with_both_forms_of_json
 
 commands = typer.Typer(
     name="connector",
-    help="Configure Ditto's MongoDB connector as the model says, and check how it is configured.\n\n"
+    help="Configure Ditto's MongoDB connector from the model, and check its configuration.\n\n"
     "Example: zava connector manifest",
     no_args_is_help=True,
 )

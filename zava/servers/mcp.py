@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(
     name="mcp",
-    help="Serve assistants that speak the Model Context Protocol; each caller sees his own store.\n\n"
+    help="Serve assistants that speak the Model Context Protocol; each caller sees only their own store.\n\n"
     "Example: zava mcp customer-sales",
     no_args_is_help=True,
 )

@@ -44,7 +44,7 @@ def read_password(prompt: str) -> str:
     except UnicodeError:
         raise ConfigurationError("the password is not UTF-8; check the terminal's encoding") from None
     if not password:
-        raise ConfigurationError("no password was given; type it when asked, or pipe in one line")
+        raise ConfigurationError("no password was given; type it when asked, or pass one line on stdin")
     return password
 
 

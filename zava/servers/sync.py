@@ -38,14 +38,18 @@ Place = Annotated[
     Path | None, typer.Option("--store", help="The Ditto store's directory; default: below the user's cache directory.")
 ]
 Memory = Annotated[
-    Path | None, typer.Option("--state", help="Where the bridge keeps its positions; default: <store>.state.")
+    Path | None, typer.Option("--state", help="Directory for the state of the bridge; default: <store>.state.")
 ]
 
 AcceptDrop = Annotated[
-    bool, typer.Option("--accept-drop", help="Delete on one side what is gone on the other, however much it is.")
+    bool,
+    typer.Option("--accept-drop", help="Delete documents that are missing on the other side, even if they are many."),
 ]
 NewState = Annotated[
-    bool, typer.Option("--new-state", help="Make the bridge's state anew, if it is damaged, and compare all documents.")
+    bool,
+    typer.Option(
+        "--new-state", help="Create the state of the bridge again if it is damaged, and compare all documents."
+    ),
 ]
 
 
@@ -59,7 +63,9 @@ def sync(
     context: typer.Context,
     uri: Uri = None,
     embedded: Embedded = False,
-    once: Annotated[bool, typer.Option("--once", help="Copy, catch up both ways, and end.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Copy the documents, apply pending changes in both directions, and exit.")
+    ] = False,
     store: Place = None,
     state: Memory = None,
     accept_drop: AcceptDrop = False,

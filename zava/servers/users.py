@@ -35,7 +35,7 @@ def provision_users(project: Project, target: Target, *, check: bool, as_json: b
     for change in () if as_json else changes:
         typer.echo(mask(change.what))
     if not target.client.admin.command("connectionStatus")["authInfo"]["authenticatedUsers"]:
-        notice("the server asks nobody for a password: roles protect nothing until mongod runs with --auth")
+        notice("the server requires no password; roles have no effect until mongod runs with --auth")
     return changes
 
 

@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    folder: Annotated[Path | None, typer.Argument(help="Where to write; default: the current folder.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Folder to write to; default: the current folder.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write a commented starter model, .env.sample, .gitignore and a CI workflow; files that exist stay as they are.

@@ -19,11 +19,11 @@ from conformance.text.masking import mask
 from zava.terminal.parameters import Options
 from zava.terminal.progress_lines import Lines
 
-Uri = Annotated[str | None, typer.Option(help="The server; default: .env, else the embedded server.")]
-Embedded = Annotated[bool, typer.Option("--embedded", help="The harness's own server, whatever .env says.")]
+Uri = Annotated[str | None, typer.Option(help="Connection string; default: from .env, else the embedded server.")]
+Embedded = Annotated[bool, typer.Option("--embedded", help="Use the embedded server, even if .env names another one.")]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for a server that does not answer yet.", min=0, max=3600)]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 AllowWrites = Annotated[
     bool, typer.Option("--allow-writes", help="Allow a scratch database on a named server (dropped at the end).")
 ]

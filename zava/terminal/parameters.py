@@ -34,7 +34,7 @@ def with_both_forms_of_json(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command that has ``--json`` the option ``--format`` too, and the other way round."""
     signature = inspect.signature(function, eval_str=True)
     if "as_json" in signature.parameters:
-        added, annotation = "output", Annotated[Plain | None, typer.Option("--format", help="How it is printed.")]
+        added, annotation = "output", Annotated[Plain | None, typer.Option("--format", help="Output format.")]
         default: Any = None
     elif "output" in signature.parameters:
         added, annotation = "as_json", Annotated[bool, typer.Option("--json", help="The same as --format json.")]

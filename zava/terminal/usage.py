@@ -22,7 +22,7 @@ def in_one_line(error: Any) -> str:
     """Return what is wrong with the command line and what to do about it."""
     context = error.ctx
     path = context.command_path if context is not None else "zava"
-    hint = f"`{path} --help` lists what it takes"
+    hint = f"see `{path} --help`"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
         return _unknown(option, context, path, hint)
@@ -40,7 +40,7 @@ def _unknown(option: str, context: Any, path: str, hint: str) -> str:
     if context is not top and option in _options(top):
         command = path.removeprefix(f"{top.command_path} ")
         value = "" if _options(top)[option].is_flag else " …"
-        return f"{option} goes before the command: `{top.command_path} {option}{value} {command}`"
+        return f"{option} must be before the command: `{top.command_path} {option}{value} {command}`"
     near = nearest(option.lstrip("-"), [name.lstrip("-") for name in _options(context) if name.startswith("--")])
     return f"{option} is not an option of `{path}`; {hint if near is None else f'did you mean --{near}?'}"
 

@@ -43,19 +43,23 @@ def conform(
     uri: Uri = None,
     embedded: Embedded = False,
     generate: Annotated[
-        bool, typer.Option("--generate", help="Named server: fill the (empty) database first.")
+        bool, typer.Option("--generate", help="Your own server: first load the dataset into the empty database.")
     ] = False,
-    drop: Annotated[bool, typer.Option("--drop", help="Named server, with --generate: replace what is there.")] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Your own server, with --generate: replace the existing documents.")
+    ] = False,
     provision: Annotated[
-        bool, typer.Option("--provision", help="Named server: set indexes, validators, images.")
+        bool, typer.Option("--provision", help="Your own server: set indexes, validators and images.")
     ] = False,
     allow_writes: AllowWrites = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
-    baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that this file does not know.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Fail only on violations that are not in this baseline file.")
+    ] = None,
     yes: Yes = False,
     wait: Wait = 0,
     with_allure: Annotated[
-        bool, typer.Option("--allure/--no-allure", help="Render Allure's HTML if Node is there.")
+        bool, typer.Option("--allure/--no-allure", help="Write the Allure HTML report if Node.js is installed.")
     ] = True,
     as_json: Json = False,
 ) -> None:
@@ -151,7 +155,7 @@ def _conclude(project: Project, code: int, strict: bool, rendered: Rendered | No
     written = reports / "validation.json"
     if not written.exists():
         if code == TargetError.exit_code:
-            raise TargetError("the suites wrote no report; what stopped them stands above")
+            raise TargetError("the suites wrote no report; see the error above")
         return code
     paths = {"JSON": written, "HTML": reports / "validation.html", "JUnit": reports / "junit.xml"}
     if rendered is not None and rendered.path is not None:

@@ -27,7 +27,7 @@ _HEADINGS: Final = {
     "worse": "Broken, and more than before",
     "still": "Still broken",
     "fixed": "Fixed",
-    "lost": "No longer judged",
+    "lost": "No longer evaluated",
 }
 
 
@@ -41,7 +41,7 @@ def diff(
     context: typer.Context,
     before: Annotated[Path | None, typer.Argument(help="The earlier validation.json; default: the run before.")] = None,
     after: Annotated[Path | None, typer.Argument(help="The later one; default: the newest in reports/.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="New warnings fail too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on new warnings, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Say what is newly broken, fixed and still broken between two runs; exit 1 when anything is new or worse.
@@ -110,7 +110,7 @@ def _number(number: int | None) -> str:
 
 def show_trend(
     context: typer.Context,
-    last: Annotated[int, typer.Option(help="So many of the newest runs.", min=2, max=50)] = 20,
+    last: Annotated[int, typer.Option(help="Number of runs to show, newest first.", min=2, max=50)] = 20,
     as_json: Json = False,
 ) -> None:
     """Show how the saved runs of reports/history went: verdicts, scores, and the rules that broke in any of them.

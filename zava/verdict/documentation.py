@@ -46,5 +46,5 @@ def docs(
     for name in () if as_json else stale:
         typer.echo(f"docs/{name} {'is stale; run zava docs' if check else 'written'}")
     if not stale:
-        notice("docs are as the model says")
+        notice("docs are up to date")
     raise typer.Exit(1 if check and stale else 0)

@@ -43,8 +43,10 @@ def inspect(
     embedded: Embedded = False,
     database: DatabaseName = None,
     collection: Collections = None,
-    output: Annotated[Format | None, typer.Option("--format", help="How the report is printed; default: text.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    output: Annotated[
+        Format | None, typer.Option("--format", help="Output format of the report; default: text.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
 ) -> None:
     """Read every document of a database once and say what stands between it and Ditto; needs no model, only reads.

@@ -35,13 +35,17 @@ from zava.verdict.watch import follow
 
 Only = Annotated[
     list[str] | None,
-    typer.Option(help="Rules whose id matches; parts of an id or patterns, with commas.", autocompletion=rule_parts),
+    typer.Option(
+        help="Run only rules whose id contains a part or matches a pattern; separate by commas.",
+        autocompletion=rule_parts,
+    ),
 ]
 Exclude = Annotated[
-    list[str] | None, typer.Option(help="Leave out rules whose id matches, as in --only.", autocompletion=rule_parts)
+    list[str] | None, typer.Option(help="Skip rules whose id matches, as in --only.", autocompletion=rule_parts)
 ]
 OfCollection = Annotated[
-    str | None, typer.Option(help="Rules of these collections, with commas.", autocompletion=collections)
+    str | None,
+    typer.Option(help="Run only rules of these collections; separate by commas.", autocompletion=collections),
 ]
 
 
@@ -65,12 +69,14 @@ def validate(
     context: typer.Context,
     uri: Uri = None,
     embedded: Embedded = False,
-    output: Annotated[Format | None, typer.Option("--format", help="How the report is printed; default: text.")] = None,
+    output: Annotated[
+        Format | None, typer.Option("--format", help="Output format of the report; default: text.")
+    ] = None,
     only: Only = None,
     exclude: Exclude = None,
     collection: OfCollection = None,
-    sample: Annotated[int, typer.Option(help="Violating documents shown per rule.", min=1, max=1000)] = 5,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    sample: Annotated[int, typer.Option(help="Number of violating documents to show per rule.", min=1, max=1000)] = 5,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
     allow_writes: AllowWrites = False,
     wait: Wait = 0,
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
@@ -80,13 +86,17 @@ def validate(
     ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that this file does not know.")] = None,
     update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Write what is broken now into the --baseline file; exit 0.")
+        bool,
+        typer.Option("--update-baseline", help="Write the current violations to the --baseline file; exit with 0."),
     ] = False,
     watching: Annotated[
-        bool, typer.Option("--watch", help="Stay, and judge again what changes touch, until Ctrl-C.")
+        bool,
+        typer.Option(
+            "--watch", help="Keep running, and evaluate affected rules again after each change, until Ctrl-C."
+        ),
     ] = False,
     part: Annotated[
-        str | None, typer.Option("--partition", metavar="K/N", help="The Kth of N parts, for zava merge; as JSON.")
+        str | None, typer.Option("--partition", metavar="K/N", help="Run part K of N and print JSON for zava merge.")
     ] = None,
 ) -> None:
     """Run the rules and print the verdict; exit 0 conformant, 1 findings, 3 when the verdict could not be reached.
@@ -172,9 +182,13 @@ def _updated(path: Path, results: list[Result], rules: set[str], *, narrowed: bo
 
 def merge(
     context: typer.Context,
-    parts: Annotated[list[Path], typer.Argument(help="What every validate --partition of one N printed.")],
-    output: Annotated[Format | None, typer.Option("--format", help="How the report is printed; default: text.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    parts: Annotated[
+        list[Path], typer.Argument(help="The files that validate --partition printed, one for each of the N parts.")
+    ],
+    output: Annotated[
+        Format | None, typer.Option("--format", help="Output format of the report; default: text.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
 ) -> None:
     """Make one report of the parts of a run, as if it had been one; exit as zava validate. Needs no server.

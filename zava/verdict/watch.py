@@ -49,7 +49,7 @@ def follow(watch: Watch, *, as_json: bool, strict: bool) -> int:
     except KeyboardInterrupt:
         notice("stopped")
     if last is None:
-        raise TargetError("stopped before there was a verdict; run again and let it finish")
+        raise TargetError("stopped before the verdict; run again and let it finish")
     return last.exit_code(strict=strict)
 
 
@@ -77,7 +77,7 @@ def _line(each: Verdict, strict: bool, target: str = "") -> str:
     """Return one verdict as a line: when, which ``target``, how many rules were judged, what broke and was fixed."""
     parts = [f"{each.report.started_at} {target}{verdict(each.report, strict=strict).headline}"]
     parts.append(
-        f"{each.judged} rules judged after {what(each.changes)}" if each.since else f"{each.judged} rules judged"
+        f"{each.judged} rules evaluated after {what(each.changes)}" if each.since else f"{each.judged} rules evaluated"
     )
     broken = each.since.new if each.since else ()
     names = [change.result.id for change in broken] if each.since else [r.id for r in _broken(each.report)]
@@ -132,7 +132,7 @@ class _View:
         self._strict = strict
         self._last: Verdict | None = None
         self._history: deque[str] = deque(maxlen=_REMEMBERED)
-        self._doing = "judging all rules"
+        self._doing = "evaluating all rules"
         self._left = 0
 
     @contextmanager
@@ -153,11 +153,11 @@ class _View:
 
     def _expect(self, number: int) -> None:
         self._left = number
-        self._doing = f"judging {number} rules"
+        self._doing = f"evaluating {number} rules"
 
     def _judged(self, _: Result) -> None:
         self._left -= 1
-        self._doing = f"judging, {self._left} rules left" if self._left else self._doing
+        self._doing = f"evaluating, {self._left} rules left" if self._left else self._doing
 
     def _rendered(self) -> RenderableType:
         parts: list[RenderableType] = []

@@ -104,7 +104,7 @@ def _key(edge: Edge) -> Key:
 
 
 def _words(status: Status | None) -> str:
-    return status or "not judged"
+    return status or "not evaluated"
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ def _excess(model: Model, role: Role, held: Privileges) -> Iterator[str]:
         if never:
             yield f"the role may {', '.join(sorted(never))} {on}; expected never {', '.join(role.never)}"
         elif reached:
-            yield f"the connector's role may {', '.join(sorted(reached))} {on}; expected no access to unsynced"
-            " collections"
+            what = ", ".join(sorted(reached))
+            yield f"the connector's role may {what} {on}; expected no access to unsynced collections"
 
 
 def _is_connectors(model: Model, held: Privileges) -> bool:

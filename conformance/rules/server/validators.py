@@ -108,7 +108,7 @@ def _devices(collection: Collection, live: LiveCollection) -> str | None:
     refused += [f"null in an optional field ({optional[0]})"] if optional else []
     refused += [f"a whole double in an integer field ({integers[0]})"] if integers else []
     refused += ["a deleted document that lacks fields"] if collection.soft_delete else []
-    return f"the strict validator refuses {', '.join(refused)}"
+    return f"the strict validator rejects {', '.join(refused)}"
 
 
 def _level(_: Collection, live: LiveCollection) -> str | None:

@@ -21,7 +21,7 @@ _TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 #: No rights, no login, no transactions, no such command, no room: no document can be written.
 _FOR_ALL: Final = frozenset({13, 18, 20, 59, 72, 115, 166, 8000, 14031})
 
-_LARGE: Final = "it takes more than the 16 MB that MongoDB allows for a document"
+_LARGE: Final = "it has more than the 16 MB that MongoDB allows for a document"
 
 #: What writing a document may raise because of the document: the server's refusals, and the driver's.
 UNWRITABLE: Final = (PyMongoError, BSONError, ArithmeticError, ValueError, TypeError, RecursionError)
@@ -58,11 +58,11 @@ def reason(error: BaseException, document: Mapping[str, Any] | None = None) -> t
     if code == _DUPLICATE:
         values = details.get("keyValue", {})
         shown = ", ".join(f"{name} {value!r}" for name, value in values.items())
-        return " + ".join(values), f"MongoDB refuses it: another document has {shown}"
+        return " + ".join(values), f"MongoDB rejects it: another document has {shown}"
     if code == _VALIDATOR:
         found = refusals(details.get("errInfo", {}).get("details", {}), document)
         why = "; ".join(map(str, found[:_SHOWN])) or "it does not satisfy the validator; run zava validate"
-        return found[0].path if found else "", f"MongoDB's validator refuses it: {why}"
+        return found[0].path if found else "", f"MongoDB's validator rejects it: {why}"
     if code == _NO_ID:
-        return "_id", "MongoDB refuses it: an array or a regular expression cannot be an _id"
-    return "", f"MongoDB refuses it: {in_words(error)}"
+        return "_id", "MongoDB rejects it: an array or a regular expression cannot be an _id"
+    return "", f"MongoDB rejects it: {in_words(error)}"

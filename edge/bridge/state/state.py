@@ -62,7 +62,7 @@ class State:
             os.close(os.open(directory / STATE_FILE, os.O_RDWR | os.O_CREAT, FILE_MODE))
         except OSError as error:
             raise TargetError(
-                f"{directory}: the bridge's state cannot be kept there: {error.strerror}; name another directory with"
+                f"{directory}: the bridge's state cannot be written there: {error.strerror}; use another directory with"
                 f" {option}"
             ) from None
         with _released(lock), in_words(directory):
@@ -165,8 +165,8 @@ def in_words(directory: Path) -> Iterator[None]:
         file = directory / STATE_FILE
         if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGES:
             raise TargetError(
-                f"{file}: the bridge's state is damaged ({error}); run again with --new-state to make it anew: all"
-                " documents are then compared, none is deleted, and where both sides differ MongoDB's value stands"
+                f"{file}: the bridge's state is damaged ({error}); run again with --new-state to create it again; all"
+                " documents are then compared, none is deleted, and where both sides differ MongoDB's value is kept"
             ) from None
         raise TargetError(
             f"{file}: {error}; make room or check the directory, then start again: nothing is lost"

@@ -100,14 +100,14 @@ MISTAKES: Final = {
     "mongodb://a,,b/": "a host is missing between two commas",
     "mongodb://:27017/": "a host has no name in front of its port",
     "mongodb://h/a b": "or holds a space",
-    "mongodb://h/a$b": "what stands between / and ? is not a valid name of a database",
-    "mongodb://h/a%zzb": "what stands between / and ? is not a valid name of a database",
-    "mongodb://a,b/?directConnection=true": "directConnection=true takes one host; name one, or remove it",
+    "mongodb://h/a$b": "the text between / and ? is not a valid database name",
+    "mongodb://h/a%zzb": "the text between / and ? is not a valid database name",
+    "mongodb://a,b/?directConnection=true": "directConnection=true allows one host only; give one, or remove it",
     "mongodb://h/?srvMaxHosts=2": "srvMaxHosts is only for mongodb+srv://; remove it",
-    "mongodb://h/?loadBalanced=true&replicaSet=a": "loadBalanced=true takes one host and excludes replicaSet",
-    f"mongodb+srv://u:{SECRET}@a.b.c:27017/": "mongodb+srv:// takes a host without a port",
-    f"mongodb+srv://u:{SECRET}@a.b.c,d.e.f/": "mongodb+srv:// takes one host",
-    "mongodb+srv://127.0.0.1/": "mongodb+srv:// takes the name of a cluster, not an IP address",
+    "mongodb://h/?loadBalanced=true&replicaSet=a": "loadBalanced=true allows one host only and excludes replicaSet",
+    f"mongodb+srv://u:{SECRET}@a.b.c:27017/": "mongodb+srv:// allows no port",
+    f"mongodb+srv://u:{SECRET}@a.b.c,d.e.f/": "mongodb+srv:// allows one host only",
+    "mongodb+srv://127.0.0.1/": "mongodb+srv:// needs the name of a cluster, not an IP address",
     "mongodb+srv:///": "it names no host; write mongodb+srv://cluster.example.net/",
     "mongodb+srv://a.b.c/?directConnection=true": "directConnection=true is not for mongodb+srv://; remove it",
 }  # fmt: skip
@@ -327,12 +327,13 @@ def greeting(uri: str) -> str:
 
 
 TLS_MISTAKES: Final = {
-    "no tls": ("good", "", "the server takes encrypted connections only; add tls=true"),
+    "no tls": ("good", "", "the server accepts only encrypted connections; add tls=true"),
     "unknown authority": ("good", "tls=true", "comes from an authority that is not trusted; name the authority's"
                           " certificate as tlsCAFile"),
     "wrong authority": ("good", "tls=true&tlsCAFile={other}", "comes from an authority that is not trusted"),
     "expired": ("expired", "tls=true&tlsCAFile={ca}", "has expired; renew it"),
-    "other host": ("other host", "tls=true&tlsCAFile={ca}", "is for another address; write the name that stands"),
+    "other host": ("other host", "tls=true&tlsCAFile={ca}", "is for another address; write the name that the"
+        " certificate"),
     "no client certificate": ("mutual", "tls=true&tlsCAFile={ca}", "it may ask for a client certificate"),
 }  # fmt: skip
 
@@ -427,8 +428,8 @@ def test_missing_right_is_named_without_the_servers_reply(tmp_path: Path) -> Non
         with MongoClient[dict[str, Any]](clerk) as client, pytest.raises(OperationFailure) as refused:
             client["shop"]["orders"].find_one()
         line = str(failure(refused.value, clerk, "shop"))
-        assert "the user has no right to do this in the database shop; reading takes the role read on it" in line
-        assert "refuses the user name or password" in greeting(f"mongodb://clerk:wrong@{address}&authSource=shop")
+        assert "the user is not authorized in the database shop; reading takes the role read on it" in line
+        assert "rejects the user name or password" in greeting(f"mongodb://clerk:wrong@{address}&authSource=shop")
         assert greeting(f"mongodb://{address}").endswith(
             ": the server asks for a user name and a password; write mongodb://user:password@host/"
         )

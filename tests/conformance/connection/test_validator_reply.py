@@ -119,7 +119,7 @@ def test_refusal_names_field_value_and_rule(things: Mongo, edit: dict[str, Any],
     error = refused(things, "things", document)
     path, why = reason(error, document)
     assert path == says.split(":")[0]
-    assert why.startswith(f"MongoDB's validator refuses it: {says}")
+    assert why.startswith(f"MongoDB's validator rejects it: {says}")
     assert path in in_words(error)
 
 
@@ -137,7 +137,7 @@ def test_every_mutation_of_the_model_is_refused_by_its_field(place: Mongo, model
             document = mutation.document()
             error = refused(place, collection.name, document)
             if error.code == 53:
-                assert reason(error) == ("_id", "MongoDB refuses it: an array or a regular expression cannot be an _id")
+                assert reason(error) == ("_id", "MongoDB rejects it: an array or a regular expression cannot be an _id")
                 continue
             path, why = reason(error, document)
             assert mutation.breach.path in (path, *(r.path for r in told_of(error, document))), (keyword, why)
@@ -188,7 +188,7 @@ def test_refusal_of_a_validator_of_another_make_is_named(
     name = uuid.uuid4().hex
     place.create_collection(name, validator=rule)
     why = reason(refused(place, name, document), document)[1]
-    assert why.startswith(f"MongoDB's validator refuses it: {says}")
+    assert why.startswith(f"MongoDB's validator rejects it: {says}")
 
 
 def test_the_wording_of_the_server_is_not_read() -> None:

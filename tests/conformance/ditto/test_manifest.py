@@ -398,7 +398,7 @@ def test_merged_keys_count(model: Model, plan: Plan) -> None:
     ("text", "says"),
     [
         ("a: [1\n", "m.yaml:2: not valid YAML: "),
-        ("a: 1\n---\nb: 1\nb: 2\n", "m.yaml:4: not valid YAML: the key 'b' stands twice; remove one"),
+        ("a: 1\n---\nb: 1\nb: 2\n", "m.yaml:4: not valid YAML: the key 'b' occurs twice; remove one"),
         ("a: \x00\n", "m.yaml: not valid YAML: "),
         ("[" * 200 + "]" * 200, "m.yaml: it is nested more than 100 deep"),
     ],

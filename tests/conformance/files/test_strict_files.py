@@ -45,7 +45,7 @@ JSON = '{\n\t"size": 1,\n\t"parts": [\n\t\t{"name": "a"},\n\t\t{"name": "b",\n\t
 WRONG = [
     ("x.yaml", "size: 1", "size: one", "x.yaml:2: at size: write a whole number (found 'one')"),
     ("x.yaml", "    api_key: k", "    key: k", "x.yaml:6: at parts.1.key: there is no such key; did you mean api_key?"),
-    ("x.yaml", "name: b", "api_key: c", "x.yaml:6: not valid YAML: the key 'api_key' stands twice; remove one; correct the file"),
+    ("x.yaml", "name: b", "api_key: c", "x.yaml:6: not valid YAML: the key 'api_key' occurs twice; remove one; correct the file"),
     ("x.yaml", "name: b\n    api_key: k", "api_key: k", "x.yaml:5: at parts.1.name: the key is missing; write it"),
     ("x.yaml", "name: b", "name: B", "x.yaml:5: at parts.1.name: write it in lower case"),
     ("x.yaml", "api_key: k", "api_key: 5550199", "x.yaml:6: at parts.1.api_key: write text"),
@@ -53,7 +53,7 @@ WRONG = [
     ("x.json", '"size": 1', '"size": "one"', "x.json:2: at size: write a whole number (found 'one')"),
     ("x.json", '"api_key": "k"', '"key": "k"', "x.json:6: at parts.1.key: there is no such key; did you mean api_key?"),
     ("x.json", '{"name": "a"}', "{}", "x.json:4: at parts.0.name: the key is missing; write it"),
-    ("x.json", '"name": "b"', '"api_key": "c"', "x.json:6: the key 'api_key' stands twice in one object; remove one"),
+    ("x.json", '"name": "b"', '"api_key": "c"', "x.json:6: the key 'api_key' occurs twice in one object; remove one"),
     ("x.json", '"size": 1', '"size": NaN', "x.json:2: NaN is not JSON; write a finite number"),
     ("x.json", '"size": 1,', '"size": 1', "x.json:3: not valid JSON: *; correct the syntax"),
     ("x.json", JSON, "", "x.json:1: not valid JSON: *; correct the syntax"),
@@ -126,8 +126,8 @@ def test_merge_keys_and_anchors_are_read(tmp_path: Path, text: str, values: Any)
 
 BAD_YAML = [
     ("a: 1\nb: {<<: 5}\n", "2: not valid YAML: "),
-    ("a: &d {x: 1}\nb: {<<: *d, <<: *d}\n", "2: not valid YAML: the key '<<' stands twice; write <<: [*one, *other]"),
-    ("a: &d {x: 1, x: 2}\nb: {<<: *d}\n", "1: not valid YAML: the key 'x' stands twice; remove one"),
+    ("a: &d {x: 1}\nb: {<<: *d, <<: *d}\n", "2: not valid YAML: the key '<<' occurs twice; write <<: [*one, *other]"),
+    ("a: &d {x: 1, x: 2}\nb: {<<: *d}\n", "1: not valid YAML: the key 'x' occurs twice; remove one"),
     ("b: {<<: *nope}\n", "1: not valid YAML: "),
     ("a: &a [*a]\n", " it is nested more than 100 deep, or refers to itself; write less at once"),
     ("a: &a {b: *a}\n", " it is nested more than 100 deep, or refers to itself; write less at once"),

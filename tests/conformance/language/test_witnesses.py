@@ -44,7 +44,7 @@ VALUES = [
 @pytest.mark.parametrize(("path", "value", "possible"), VALUES)
 def test_what_a_field_can_be(path: str, value: Any, possible: bool) -> None:
     assert can_be(ORDERS.field(path), value) is possible
-    said = [] if possible else [f"{path} is never {render(value)}: the schema refuses it"]
+    said = [] if possible else [f"{path} can never be {render(value)}; the schema rejects it"]
     assert list(impossible(ORDERS, path, [value])) == said
 
 

@@ -124,8 +124,8 @@ def test_a_reference_has_the_colour_of_its_own_rules() -> None:
     rows = {(row[0], row[1]): row[3] for row in drawn()["references"].rows}
     assert rows == {
         ("children", "parent_id"): "failed",
-        ("vectors", "child_id"): "not judged",
-        ("vectors", "parent_id"): "not judged",
+        ("vectors", "child_id"): "not evaluated",
+        ("vectors", "parent_id"): "not evaluated",
     }
 
 

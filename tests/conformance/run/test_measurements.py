@@ -121,5 +121,5 @@ def test_what_the_server_refuses_is_named_and_costs_no_verdict(model: Model, tmp
         with MongoClient[Document](uri, authSource="shop") as reader:
             context = context_for(model, reader.get_database("shop", codec_options=OPTIONS))
             found = measured(context, passed("indexes.stores.extra", "crdt.stores.size"))
-    assert found["not_measured"]["indexes"] == "the user has no right to do this"
+    assert found["not_measured"]["indexes"] == "the user is not authorized"
     assert found["sizes"]["stores"]["documents"] == 1

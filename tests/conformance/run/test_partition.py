@@ -198,14 +198,17 @@ def part(number: int, of: int = 2, **changed: Any) -> Report:
 @pytest.mark.parametrize(
     ("reports", "why"),
     [
-        ([part(1)], "every part of one N once, with one --sample; given are 1/2"),
-        ([part(1), part(1)], "given are 1/2, 1/2"),
-        ([part(1), part(2, 3)], "given are 1/2, 2/3"),
+        ([part(1)], "each of the N parts must be given once, with the same --sample; found 1/2"),
+        ([part(1), part(1)], "found 1/2, 1/2"),
+        ([part(1), part(2, 3)], "found 1/2, 2/3"),
         ([part(1), part(2, partition=None)], "is a whole run"),
-        ([part(1), part(2, counts={"a": 3})], "or of other documents"),
-        ([part(1), part(2, seed=2)], "or of other documents"),
-        ([part(1), part(2, ranges={"a._id": {"$gte": "3"}})], "changed between the parts: keys of a._id"),
-        ([part(1), part(2, ranges={})], "changed between the parts: keys of a._id"),
+        ([part(1), part(2, counts={"a": 3})], "or other documents"),
+        ([part(1), part(2, seed=2)], "or other documents"),
+        (
+            [part(1), part(2, ranges={"a._id": {"$gte": "3"}})],
+            "key ranges of a._id are not contiguous because the data changed",
+        ),
+        ([part(1), part(2, ranges={})], "key ranges of a._id are not contiguous because the data changed"),
     ],
     ids=["missing", "twice", "other N", "whole", "counts", "seed", "gap", "no range"],
 )

@@ -225,7 +225,7 @@ def test_the_view_shows_what_is_broken_and_forgets_what_is_long_ago() -> None:
     shown = console.export_text()
     assert "NOT CONFORMANT: 3 rules are broken" in shown
     assert "references.children.parent_id" in shown
-    assert shown.count("7 rules judged after children (1 change)") == 8
+    assert shown.count("7 rules evaluated after children (1 change)") == 8
     assert "05:00:29Z" in shown
     assert "watching; Ctrl-C ends it" in shown
     assert "\x1b" not in shown

@@ -170,7 +170,7 @@ def test_who_may_not_make_users_is_told(workplace: Workplace, guarded: EmbeddedS
 def test_a_server_that_asks_nobody_is_named(workplace: Workplace, mongo: Mongo, name: str, uri: str) -> None:
     done = workplace.zava("provision", "--users", "--uri", uri, env={"MONGODB_DATABASE": name, **PASSWORDS})
     assert done.code == 0
-    assert "roles protect nothing" in done.err
+    assert "roles have no effect" in done.err
     mongo[name].command("dropAllUsersFromDatabase")
     mongo[name].command("dropAllRolesFromDatabase")
 

@@ -253,7 +253,7 @@ def test_a_long_name_of_a_collection(store: Store, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["\0", "a\0b"])
 def test_nul_stands_in_no_statement(name: str) -> None:
-    with pytest.raises(StatementError, match="a name with NUL cannot stand in DQL; rename the field"):
+    with pytest.raises(StatementError, match="a name with NUL is not allowed in DQL; rename the field"):
         identifier(name)
 
 
@@ -281,7 +281,7 @@ def test_refused_statements_have_one_line(store: Store, dql: str, arguments: dic
     with pytest.raises(StatementError) as refusal:
         store.mutate(dql, arguments)
     said = str(refusal.value)
-    assert said.startswith(f"Ditto refuses {json.dumps(dql)}: ")
+    assert said.startswith(f"Ditto rejects {json.dumps(dql)}: ")
     assert reason in said
     assert "\n" not in said
     assert "ditto.com" not in said
@@ -296,7 +296,7 @@ def test_subscriptions(store: Store) -> None:
         "SELECT * FROM c WHERE a IN (SELECT b FROM d)",
         "nothing",
     ):
-        with pytest.raises(StatementError, match="Ditto refuses"):
+        with pytest.raises(StatementError, match="Ditto rejects"):
             store.validate_subscription(dql)
 
 
@@ -379,7 +379,7 @@ def test_a_callback_that_fails_ends_the_observation(store: Store, things: str) -
 @pytest.mark.parametrize("dql", ["SELECT * FRM c", "INSERT INTO c DOCUMENTS ({'_id': 1})"])
 def test_what_cannot_be_observed(store: Store, dql: str) -> None:
     before = threading.active_count()
-    with pytest.raises(StatementError, match="Ditto refuses"):
+    with pytest.raises(StatementError, match="Ditto rejects"):
         store.observe(dql, list)
     assert threading.active_count() <= before + 1
 

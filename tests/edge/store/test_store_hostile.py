@@ -192,7 +192,7 @@ def test_a_damaged_store(tmp_path: Path) -> None:
         database.write(b"garbage!" * 400)
     (line,) = said(OPEN, tmp_path)
     assert line.startswith(f"TargetError {tmp_path}: Ditto cannot open a store there: ")
-    assert line.endswith("where one is damaged, move it away and start again")
+    assert line.endswith("if a store is damaged, move it away and start again")
 
 
 # The disk
@@ -230,7 +230,7 @@ with Store.open(paths[0]) as store:
     )
     first, *rest = said(script, tmp_path)
     assert first.startswith(f"{tmp_path}: the store fails (")
-    assert first.endswith("); make room or check the disk, and start again: what was committed is kept")
+    assert first.endswith("); free space or check the disk, and start again; committed data is kept")
     assert rest == ["0", "1000", "1000", "1000"]
 
 

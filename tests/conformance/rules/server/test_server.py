@@ -525,7 +525,7 @@ def test_strict_validators_are_warned_about_until_they_are_relaxed(database: Doc
     assert failed(outcomes) == expected
     assert {rules[name].severity for name in expected} == {"warning"}
     assert [sample.why for sample in outcomes["validators.inventory.devices"].samples] == [
-        "the strict validator refuses a field of a newer app version, null in an optional field (location.bin),"
+        "the strict validator rejects a field of a newer app version, null in an optional field (location.bin),"
         " a whole double in an integer field (stock_level), a deleted document that lacks fields"
     ]
     modified("orders", validationAction="warn")(database)

@@ -168,7 +168,7 @@ def test_a_damaged_file_and_a_place_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="file is not a database"):
         State.open(tmp_path / "damaged")
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(TargetError, match="cannot be kept there"):
+    with pytest.raises(TargetError, match="cannot be written there"):
         State.open(tmp_path / "file")
 
 

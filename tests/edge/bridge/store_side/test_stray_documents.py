@@ -157,7 +157,7 @@ def test_ids_of_other_collections_that_cannot_come_back(pair: Pair) -> None:
     """ObjectIds, a field and two fields make the _ids of these collections."""
     strays: list[tuple[str, Document]] = [
         ("keyed", {"_id": 7}),
-        ("keyed", {"_id": "no ObjectId"}),
+        ("keyed", {"_id": "not an ObjectId"}),
         ("people", {"_id": 7, "code": "seven"}),
         ("people", {"_id": b"x", "code": "x"}),
         ("people", {"_id": "lost"}),
