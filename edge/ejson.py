@@ -25,6 +25,7 @@ from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 
 from conformance.model.collection import Collection, IdMapping
+from edge.object_ids import has_parts, id_parts, in_order, made_of_fields
 from edge.values import (
     ID_TYPES,
     Unsyncable,
@@ -66,14 +67,15 @@ def is_value(item: Any) -> bool:
     return type(item) is dict and any(name.startswith("$") for name in item)
 
 
-def to_ditto(document: Mapping[str, Any], mapping: IdMapping) -> Document:
+def to_ditto(document: Mapping[str, Any], mapping: IdMapping, parts: tuple[str, ...] = ()) -> Document:
     """Return a MongoDB document as Ditto stores it in mode ``ejson``, with ``_id`` by the mapping in force.
 
-    Raises Unsyncable for a name that begins with a dollar sign (a device would take it for a form), for text that is
-    not UTF-8, for a type without a form (DBRef), and for nesting, size or an _id beyond Ditto's limits.
+    ``parts`` are those of an _id that is an object in MongoDB. Raises Unsyncable for a name that begins with a dollar
+    sign (a device would take it for a form), for text that is not UTF-8, for a type without a form (DBRef), and for
+    nesting, size or an _id beyond Ditto's limits.
     """
     content = {name: _wrapped(value, name, 1) for name, value in document.items() if _named(name) != "_id"}
-    made = {"_id": _identity(document, mapping), **content}
+    made = {"_id": _identity(document, mapping, parts), **content}
     require_size(made)
     return made
 
@@ -87,19 +89,20 @@ def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     if "_id" not in document:
         raise Unsyncable("_id", "it is missing; select the whole document")
     made = {name: _unwrapped(value, name, 1) for name, value in document.items()}
+    parts = id_parts(collection)
     if mapping.mode == "match_ids":
-        _identity(made, mapping)
-        return made
+        _identity(made, mapping, parts)
+        return {**made, "_id": in_order(made["_id"], parts)} if has_parts(made["_id"], parts) else made
     if _identity(made, mapping) != document["_id"]:
         raise Unsyncable(" + ".join(mapping.fields), "it differs from the _id; an id field cannot be changed")
     del made["_id"]
-    if collection.id_field in made:
-        made = {"_id": made[collection.id_field], **made}
-    return made
+    return {**made_of_fields(made, collection), **made}
 
 
-def _identity(document: Mapping[str, Any], mapping: IdMapping) -> Any:
+def _identity(document: Mapping[str, Any], mapping: IdMapping, parts: tuple[str, ...] = ()) -> Any:
     """Return Ditto's _id of a MongoDB document."""
+    if mapping.mode == "match_ids" and has_parts(document.get("_id"), parts):
+        document, mapping = document["_id"], IdMapping("multiple_fields", parts)
     if mapping.mode == "multiple_fields":
         identity: Any = {name: _id_part(document, name) for name in mapping.fields}
     else:

@@ -11,6 +11,7 @@ from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located
 from conformance.model.collection import Collection, IdMapping, Model
 from edge import ejson
+from edge.object_ids import id_parts
 from edge.values import Unsyncable, to_ditto, to_mongo
 
 Document = dict[str, Any]
@@ -41,7 +42,7 @@ class Synced:
     def to_ditto(self, document: Mapping[str, Any]) -> Document:
         """A MongoDB document as the store holds it; Unsyncable when it cannot cross."""
         if self.mode == "ejson":
-            return ejson.to_ditto(document, self.mapping)
+            return ejson.to_ditto(document, self.mapping, id_parts(self.collection))
         return to_ditto(document, self.collection, self.mapping)
 
     def crossing(self, document: Mapping[str, Any]) -> Crossing:
