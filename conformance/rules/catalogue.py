@@ -14,7 +14,15 @@ from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
 from conformance.rules.data import business, counts, documents, embeddings, references, snapshots, totals, uniqueness
-from conformance.rules.ditto import crdt, device_queries, permissions, subscriptions, sync, unsynced_documents
+from conformance.rules.ditto import (
+    crdt,
+    device_queries,
+    ejson_queries,
+    permissions,
+    subscriptions,
+    sync,
+    unsynced_documents,
+)
 from conformance.rules.server import indexes, queries, roles, security, streams, validators
 from conformance.text.masking import mask
 
@@ -37,6 +45,7 @@ FAMILIES: Final[Mapping[str, Callable[[Model, Configuration], Iterator[Rule]]]] 
         unsynced_documents.rules(),
         subscriptions.rules(model, configuration),
         device_queries.rules(model, configuration),
+        ejson_queries.rules(model, configuration),
     ),
     "permissions": permissions.rules,
     "embeddings": embeddings.rules,

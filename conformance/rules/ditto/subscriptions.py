@@ -37,10 +37,12 @@ from conformance.language.conditions import (
     holds,
     is_computed,
 )
+from conformance.language.dql_ejson import form_of
 from conformance.language.dql_fields import EQUALITY, Named, fruitless
 from conformance.language.witnesses import impossible, incomparable, representatives
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
+from conformance.rules.ditto.ejson_queries import collections_in_ejson
 from conformance.rules.ditto.parameters import Parameters
 
 #: By subject: title, why, fix.
@@ -162,13 +164,24 @@ def _in_filter(collection: str, find: Any) -> Iterator[Named]:
 
 
 def _fields(context: Context, subscriptions: Subscriptions) -> Outcome:
-    known = [(place, one) for place, one in _named(subscriptions) if one.collection in context.model.collections]
+    in_ejson = collections_in_ejson(context.model)
+    known = [
+        (place, _field(one) if one.collection in in_ejson else one)
+        for place, one in _named(subscriptions)
+        if one.collection in context.model.collections
+    ]
     found = dict.fromkeys((place, why) for place, one in known for why in _impossible(context.model, one))
     statements = [(place, one.selection.statement) for place, _, one in subscriptions.places()]
     statements += [(f"queries.{query.name}", query.statement) for query in subscriptions.queries]
     found |= dict.fromkeys((place, why) for place, one in statements if one is not None for why in fruitless(one))
     problems = [Sample(why, ref=f"{FILE}: {place}") for place, why in found]
     return listed(context, len(known), problems) if known else skipped(f"{FILE} does not name any field")
+
+
+def _field(named: Named) -> Named:
+    """Return the field of a path into its Extended JSON; what that is compared with is examined by ejson_queries.py."""
+    path, form = form_of(named.path)
+    return Named(named.collection, path) if form else named
 
 
 def _impossible(model: Model, named: Named) -> Iterator[str]:

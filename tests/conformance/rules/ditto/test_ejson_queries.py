@@ -1,0 +1,75 @@
+"""The rule on queries of collections in mode ejson: silent for casts, and about the fields that are objects."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pymongo.database import Database
+
+from conformance.model.loading import load_model
+from conformance.results import Outcome
+from conformance.rules.ditto import ejson_queries, subscriptions
+from conformance.rules.ditto.ejson_queries import is_object
+from tests.judging import ROOT, context_for, judge
+
+pytestmark = pytest.mark.server
+RULE = "sync._config.ejson-queries"
+
+
+def outcomes(database: Database[Any], folder: Path, in_ejson: list[str], queries: list[str]) -> dict[str, Outcome]:
+    """Run the rules on a copy of the model with collections in mode ejson and further queries."""
+    for name in ("schemas", "config"):
+        shutil.copytree(ROOT / name, folder / name)
+    for file, edit in (
+        ("ditto_connector_config.yaml", lambda content: [
+            one.update(mode="ejson") for one in content["collections"] if one["name"] in in_ejson
+        ]),
+        ("ditto_subscriptions.yaml", lambda content: content["queries"].extend(
+            {"name": f"q{number}", "title": "A query", "query": query} for number, query in enumerate(queries)
+        )),
+    ):  # fmt: skip
+        path = folder / "config" / file
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        edit(content)
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    context = context_for(load_model(folder), database)
+    rules = [*ejson_queries.rules(context.model, context.configuration)]
+    rules += subscriptions.rules(context.model, context.configuration)
+    return judge(rules, context)
+
+
+def test_without_a_collection_in_mode_ejson_the_rule_is_not_examined(database: Database[Any], tmp_path: Path) -> None:
+    found = outcomes(database, tmp_path, [], [])[RULE]
+    assert found.skipped == "ditto_connector_config.yaml has no collection in mode ejson"
+
+
+def test_a_query_that_casts_the_text_is_accepted(database: Database[Any], tmp_path: Path) -> None:
+    query = "SELECT * FROM orders WHERE CAST(total.`$numberDouble` AS FLOAT) > 100 AND order_date > '2026'"
+    found = outcomes(database, tmp_path, ["orders"], [query])
+    assert (found[RULE].violations, found[RULE].examined > 1) == (0, True)
+    assert found["sync._config.subscriptions-fields"].violations == 0
+
+
+def test_a_query_that_does_not_is_reported_with_what_to_write(database: Database[Any], tmp_path: Path) -> None:
+    query = "SELECT * FROM orders AS o JOIN order_items AS i ON i.order_id = o.order_id WHERE i.quantity > o.total"
+    found = outcomes(database, tmp_path, ["order_items"], [query])[RULE]
+    assert [sample.why for sample in found.samples] == [
+        "quantity of order_items is an object or its text on devices, and the query compares it (>);"
+        " write CAST(quantity.`$numberInt` AS INT)"
+    ]
+
+
+def test_objects_are_numbers_ids_and_bson_types_not_text(database: Database[Any]) -> None:
+    model = context_for(load_model(ROOT), database).model
+    orders = model["orders"]
+    assert {field.path for field in orders.fields if is_object(field)} == {
+        "item_count",
+        "subtotal",
+        "tax",
+        "discount_total",
+        "total",
+    }
