@@ -9,7 +9,7 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from conformance.inspection.collection_findings import has_documents
-from conformance.inspection.draft_fields import Notes, Schema, draft_object
+from conformance.inspection.draft_fields import Notes, Schema, draft_id, draft_object
 from conformance.inspection.inspection import Inspection, deletion_flags
 from conformance.inspection.key_findings import key_candidates, unique_fields
 from conformance.inspection.names import is_own_identity, reads_as_unique
@@ -72,6 +72,10 @@ def _left_out(inspection: Inspection) -> Iterator[tuple[str, str]]:
 def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Notes, synced: bool) -> Schema:
     drafted = draft_object(scanned.root, scanned.documents, notes)
     properties = drafted["properties"]
+    properties["_id"] = draft_id(properties["_id"], scanned.root.fields["_id"])
+    if synced and isinstance(properties["_id"].get("x-bson"), list):
+        synced = False
+        notes.questions.append("It cannot be synced: devices do not take such an _id; see zava inspect.")
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": scanned.name.replace("_", " ").capitalize(),

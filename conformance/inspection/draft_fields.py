@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from conformance.inspection.profile import VALUES, Profile
 from conformance.inspection.samples import shown_path
+from conformance.model.field_checks import UNIQUE_KINDS
+from conformance.model.kinds import kind_of
 
 Schema = dict[str, Any]
 
@@ -19,6 +21,8 @@ _TYPES: Final = frozenset(
     {"null", "bool", "int", "long", "double", "decimal", "string", "objectId"}
     | {"date", "timestamp", "binData", "regex", "array", "object"}
 )
+#: Kinds of the parts of an object _id.
+_ID_PARTS: Final = UNIQUE_KINDS | {"timestamp", "boolean"}
 #: Levels of objects that are described; what is deeper is left open.
 _DEEPEST: Final = 12
 _NUMBERS: Final = frozenset({"int", "long", "double"})
@@ -51,6 +55,18 @@ def draft_object(profile: Profile, objects: int, notes: Notes) -> Schema:
         share = f"{below.count:,} of {objects:,}" if below.count < objects else f"all {objects:,}"
         notes.evidence[shown_path(below.path)] = f"in {share}; {_counts(below.types)}"
     return {"additionalProperties": is_open, "required": required, "properties": properties}
+
+
+def draft_id(drafted: Schema, profile: Profile) -> Schema:
+    """The schema of _id: a key, an object of keys that never merges, or else its types alone."""
+    parts = drafted.get("properties", {})
+    closed = parts and not drafted["additionalProperties"] and [*parts] == drafted.get("required")
+    if closed and all(kind_of(part) in _ID_PARTS for part in parts.values()):
+        return drafted | {"x-crdt": "register"}
+    if drafted.get("type") == "string":
+        return {"type": "string"}
+    keyed = kind_of(drafted) in UNIQUE_KINDS
+    return drafted if keyed else {"x-bson": [*_generous(set(profile.types))]}
 
 
 def _reason(name: str, profile: Profile) -> str:

@@ -192,6 +192,31 @@ def test_what_cannot_be_described_is_an_open_question(database: Database[dict[st
     assert questions.splitlines()[0] in (tmp_path / "model" / "INFERRED.md").read_text(encoding="utf-8")
 
 
+def test_ids_of_every_type_are_drafted(database: Database[dict[str, Any]], tmp_path: Path) -> None:
+    ids: dict[str, list[Any]] = {
+        "composite": [{"store": f"s{n}", "n": n} for n in range(6)],
+        "nested": [{"of": {"n": n}} for n in range(6)],
+        "mixed": [n if n % 2 else str(n) for n in range(6)],
+        "times": [f"2024-01-0{n + 1}T00:00:00Z" for n in range(6)],
+        "doubles": [n + 0.5 for n in range(6)],
+    }
+    for name, listed in ids.items():
+        database[name].insert_many({"_id": one} for one in listed)
+    drafted = draft(database, inspect(database), list(ids))
+    write_model(drafted, tmp_path / "model", database.name)
+    model = load_model(tmp_path / "model")
+    kinds = {one.name: (one.field("_id").kind, one.synced) for one in model}
+    assert kinds == {
+        "composite": ("map", True),
+        "nested": ("bson", False),
+        "mixed": ("bson", False),
+        "times": ("string", True),
+        "doubles": ("bson", False),
+    }
+    for one in model:
+        assert all(breaches(one, document) == [] for document in database[one.name].find())
+
+
 def test_folder_with_a_model_is_left_alone(database: Database[dict[str, Any]], tmp_path: Path) -> None:
     database["things"].insert_one({"_id": 1, "name": "a"})
     drafted = draft(database, inspect(database), ())
