@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, Final
 
 import bson
@@ -37,6 +37,7 @@ class MongoSide:
         self._journal = journal
         self._chance = chance
         self._client: MongoClient[Document] | None = None
+        self._lock = Lock()
         self._counter = itertools.count(1)
         self._stop = Event()
         self._writer: Thread | None = None
@@ -44,9 +45,10 @@ class MongoSide:
     @property
     def client(self) -> MongoClient[Document]:
         """A client of the server, directly."""
-        if self._client is None:
-            self._client = MongoClient(self._server.uri, serverSelectionTimeoutMS=1_000)
-        return self._client
+        with self._lock:  # the writer's thread asks too
+            if self._client is None:
+                self._client = MongoClient(self._server.uri, serverSelectionTimeoutMS=1_000)
+            return self._client
 
     @property
     def database(self) -> Database[Document]:
