@@ -10,8 +10,8 @@ RESOLUTION ?= highest
 UV := uv>=0.13,<1
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
   --resolution $(RESOLUTION) --no-annotate --custom-compile-command 'make upgrade'
-# For `make lint`: words that the manual no longer uses. The generated pages repeat texts of the code, which still does.
-RETIRED := --dictionary tests/docs/retired_terms.txt --skip 'API.md,DATA_MODEL.md,RULES.md'
+# For `make lint`: words that the manual no longer uses.
+RETIRED := --dictionary tests/docs/retired_terms.txt
 NPM_FOLDERS := conformance/report/allure/npm tests/npm
 NPM_LOCK := --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 

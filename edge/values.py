@@ -128,7 +128,7 @@ def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     parts = id_parts(collection)
     identity = ditto_id(made, mapping, parts)
     if mapping.mode != "match_ids" and not alike(identity, made.pop("_id")):
-        raise Unsyncable(" + ".join(mapping.fields), "not what the _id says; an id field never changes")
+        raise Unsyncable(" + ".join(mapping.fields), "it differs from the _id; an id field cannot be changed")
     for path in object_id_paths(collection):
         _restore(made, path)
     _require_id_types(made, collection, mapping)

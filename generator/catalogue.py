@@ -11,6 +11,7 @@ from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Model
 from conformance.model.document_validator import breaches
+from conformance.text.rendering import shorten
 from generator.columns.batch import Document
 
 
@@ -55,7 +56,8 @@ def _live(collection: Collection, database: Database[Any]) -> list[Document]:
         found = breaches(collection, document)
         if found:
             raise ConfigurationError(
-                f"{database.name}.{collection.name}: {document.get('_id')!r}: {found[0].path} {found[0].message};"
+                f"{database.name}.{collection.name}: {shorten(document.get('_id'))}: {found[0].path}"
+                f" {found[0].message};"
                 " correct it before more is generated from it"
             )
     return documents

@@ -159,7 +159,7 @@ class Formula:
 
     def _constant(self, node: ast.Constant) -> Expression:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
-            raise self._wrong(f"{node.value!r} is not a number or a text")
+            raise self._wrong(f"{shorten(node.value)} is not a number or a string")
         if not isinstance(node.value, str) and not abs(node.value) <= MAX_INTEGER:
             raise self._wrong(f"{ast.unparse(node)} is too large for exact arithmetic")
         return {"$literal": node.value}

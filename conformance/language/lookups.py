@@ -52,7 +52,8 @@ class Lookup:
         for row in configuration.catalogue.get(name, ()):
             if field in row and row[field] not in self.values:
                 return (
-                    f"the table {self.name} of config/generation.yaml has no value for {row[field]!r}, which is among"
+                    f"the table {self.name} of config/generation.yaml has no value for {shorten(row[field])}, which is"
+                    " among"
                     f" the {name} of config/catalogue.yaml; add it"
                 )
         return None

@@ -136,7 +136,7 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
     "a price that does not follow": ({**DRILL, "sku": "A", "base_price": 30.0}, "The base price is cost / 0.67"),
     "a margin of its own": ({**DRILL, "sku": "A", "gross_margin_percent": 40.0}, "The gross margin is 33.0 %"),
     "an id of its own": ({**DRILL, "sku": "A", "product_id": "prod_b"}, "The product id is prod_ followed by the SKU"),
-    "a type there is not": ({**DRILL, "sku": "A", "type_id": "type_dril"}, "near to it are type_drills"),
+    "a type there is not": ({**DRILL, "sku": "A", "type_id": "type_dril"}, "did you mean type_drills"),
     "another category": ({**DRILL, "sku": "A", "category_id": "cat_hardware"}, "is of cat_power_tools"),
     "an update before the creation": (
         {**DRILL, "sku": "A", "created_at": "2026-01-02T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"},

@@ -111,8 +111,9 @@ def compose(
     type_ = database["product_types"].find_one({"type_id": row["type_id"], "deleted": {"$ne": True}})
     if type_ is None:
         known = sorted(database["product_types"].distinct("type_id"))
-        near = ", ".join(get_close_matches(row["type_id"], known, 3, 0) or ["none: the database is empty"])
-        raise ConfigurationError(f"{place}: there is no product type {row['type_id']!r}; did you mean {near}?")
+        near = ", ".join(get_close_matches(row["type_id"], known, 3, 0))
+        hint = f"did you mean {near}?" if near else "the database has no product types; load them first"
+        raise ConfigurationError(f"{place}: there is no product type {shorten(row['type_id'])}; {hint}")
     if row.get("category_id", type_["category_id"]) != type_["category_id"]:
         raise ConfigurationError(f"{place}: category_id: {row['type_id']} is of {type_['category_id']}; leave it out")
     stores = {store["store_id"]: store for store in database["stores"].find({"deleted": {"$ne": True}}).sort("_id", 1)}

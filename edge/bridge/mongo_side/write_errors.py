@@ -10,6 +10,7 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, P
 
 from conformance.connection.client import in_words
 from conformance.connection.validator_reply import refusals
+from conformance.text.rendering import shorten
 from edge.bridge.mongo_side.change_stream import ELSEWHERE, passes
 
 _VALIDATOR: Final = 121
@@ -57,7 +58,7 @@ def reason(error: BaseException, document: Mapping[str, Any] | None = None) -> t
         return "", _LARGE
     if code == _DUPLICATE:
         values = details.get("keyValue", {})
-        shown = ", ".join(f"{name} {value!r}" for name, value in values.items())
+        shown = ", ".join(f"{name} {shorten(value)}" for name, value in values.items())
         return " + ".join(values), f"MongoDB rejects it: another document has {shown}"
     if code == _VALIDATOR:
         found = refusals(details.get("errInfo", {}).get("details", {}), document)

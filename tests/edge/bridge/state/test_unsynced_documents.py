@@ -75,7 +75,7 @@ CASES = [
         "taken",
         device(SET.format("u = 'taken'")),
         "u",
-        "another document has u 'taken'",
+        'another document has u "taken"',
         device(SET.format("u = 'free'")),
     ),
     Case(
