@@ -16,6 +16,7 @@ from conformance.checks.config_file import unreadable
 from conformance.checks.signed_in import FILE, TOLD_BY, found, signed_in
 from conformance.config.configuration import Configuration, filled
 from conformance.ditto.permissions import User, Users, load_permissions
+from conformance.ditto.selection import Selection
 from conformance.ditto.subscriptions import (
     Subscription,
     Subscriptions,
@@ -203,7 +204,7 @@ def _live(context: Context, subscriptions: Subscriptions) -> Outcome:
     named = [
         (place, collection, selection.condition)
         for place, collection, selection in known
-        if not any(why for one in selection.fields for why in _impossible(context.model, one))
+        if not any(_wrong(context.model, selection))
     ]
     problems = [
         Sample(
@@ -217,6 +218,14 @@ def _live(context: Context, subscriptions: Subscriptions) -> Outcome:
         if named
         else skipped(f"{FILE} names unknown fields or values; see sync._config.subscriptions-fields")
     )
+
+
+def _wrong(model: Model, selection: Selection) -> Iterator[str]:
+    """Yield what a subscription names that is not there or finds nothing."""
+    for one in selection.fields:
+        yield from _impossible(model, one)
+    if selection.statement is not None:
+        yield from fruitless(selection.statement)
 
 
 def _can_select(collection: Collection, condition: Condition) -> bool:
