@@ -257,7 +257,7 @@ def doubt(model: Model, target: Target) -> str | None:
     """Return the doubt that model and database belong together, in one line, where most collections are missing."""
     try:
         names = set(target.database.list_collection_names())
-    except pymongo.errors.OperationFailure:  # the rules say what the user may not do
+    except pymongo.errors.PyMongoError:  # the rules say what the user may not do, and what a lost server means
         return None
     missing = [name for name in model.collections if name not in names]
     if 2 * len(missing) <= len(model.collections):
