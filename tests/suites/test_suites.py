@@ -132,7 +132,7 @@ def test_a_warning_is_in_the_junit_file(
     case = cases(tmp_path)[rule]
     assert [properties(case)[name] for name in ("severity", "status", "violations")] == ["warning", "warned", "1"]
     output = case.findtext("system-out") or ""
-    assert "Warning: customers_backup: no schema defines it" in output
+    assert "Warning: customers_backup: the collection is in the database but no schema defines it" in output
     assert "Fix: Drop the collection, or define it in schemas/." in output
     assert case.find("failure") is None
 
