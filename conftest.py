@@ -1,4 +1,4 @@
-"""How much Hypothesis tries, in the suites and in the project's own tests."""
+"""Profiles of Hypothesis for the suites and the project's own tests."""
 
 from __future__ import annotations
 

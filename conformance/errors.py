@@ -1,4 +1,4 @@
-"""What can go wrong, as one line a person can act on, with the exit code it leads to."""
+"""Errors: one line that a user can act on, and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What running rules yields: plain frozen values that every reporter reads and JSON can hold."""
+"""Results of rules: frozen values that every reporter reads and JSON can represent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found for one rule.
+    """The findings of a check for one rule.
 
     ``examined`` and ``violations`` are exact counts of the same kind of thing; ``samples`` is bounded and a subset of
     what is broken; ``skipped`` is the reason when nothing could be examined; ``evidence`` is what a reader may want
@@ -98,7 +98,7 @@ class Result:
         return self.id.split(".")[2]
 
     def as_json(self) -> dict[str, Any]:
-        """The result as it stands in reports/validation.json."""
+        """Return the result as it stands in reports/validation.json."""
         return {
             "id": self.id,
             "family": self.family,
@@ -153,7 +153,7 @@ class Report:
     doubt: str | None = None
 
     def number(self, status: Status) -> int:
-        """How many rules have the status."""
+        """Return how many rules have the status."""
         return sum(result.status == status for result in self.results)
 
     @property
@@ -193,7 +193,7 @@ class Report:
         return 0 if self.conformant or (self.number("warned") and not self.number("error")) else 3
 
     def as_json(self) -> dict[str, Any]:
-        """The content of reports/validation.json."""
+        """Return the content of reports/validation.json."""
         return {
             "schema_version": SCHEMA_VERSION,
             "target": {
@@ -229,7 +229,7 @@ class Report:
 
 
 def report_from_json(content: Mapping[str, Any]) -> Report:
-    """The report that `Report.as_json` wrote; ids of samples are text, and why and fix are empty."""
+    """Return the report that `Report.as_json` wrote; ids of samples are text, and why and fix are empty."""
     target, run = content["target"], content["run"]
     return Report(
         target=TargetInfo(target["uri"], target["database"], target["server_version"], target["embedded"]),

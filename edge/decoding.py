@@ -1,4 +1,4 @@
-"""How the bridge reads BSON: text that is not UTF-8, which servers accept, is recognised and not altered."""
+"""Decoding of BSON for the bridge: strings that are not UTF-8 are recognised and not changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPTIONS: Final[CodecOptions[dict[str, Any]]] = client.OPTIONS.with_options(
 
 
 def can_be_sent(value: Any) -> bool:
-    """Whether the driver can send the value to MongoDB: not so where it has text that is not UTF-8."""
+    """Return whether the driver can send the value to MongoDB: not so where it has text that is not UTF-8."""
     if type(value) is str and value.isascii():
         return True
     try:

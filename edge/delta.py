@@ -1,4 +1,4 @@
-"""What changed in a document, field by field, and that change as a DQL statement and as a MongoDB update.
+"""Changes of a document, field by field, as a DQL statement and as a MongoDB update.
 
 A path is a tuple of field names from the document's root. Objects are compared key by key, so that an edit of one key
 travels alone and merges with a concurrent edit of another; arrays and scalars are compared whole. `_id` never changes.
@@ -49,7 +49,7 @@ class Delta:
 
     @classmethod
     def of(cls, changes: Mapping[Path, Any]) -> Delta:
-        """The delta of new values by path, MISSING where the field goes."""
+        """Return the delta of new values by path, MISSING where the field goes."""
         kept = {path: value for path, value in changes.items() if value is not MISSING}
         return cls(kept, tuple(path for path, value in changes.items() if value is MISSING))
 
@@ -87,7 +87,7 @@ def diff(
     prefix: Path = (),
     whole: Callable[[Any], bool] = lambda _: False,
 ) -> Delta:
-    """What makes ``new`` of ``old``, which stand at ``prefix`` of their documents.
+    """Return what makes ``new`` of ``old``, which stand at ``prefix`` of their documents.
 
     ``maps`` False takes objects whole, as Ditto's strict mode does; ``whole`` tells which objects are taken whole
     nevertheless, because they stand for one value (see ejson).
@@ -113,7 +113,7 @@ def _changes(
 
 
 def value_at(document: Mapping[str, Any] | None, path: Path) -> Any:
-    """The value at a path; MISSING where there is none."""
+    """Return the value at a path; MISSING where there is none."""
     value: Any = document
     for name in path:
         if type(value) is not dict or name not in value:
@@ -123,7 +123,10 @@ def value_at(document: Mapping[str, Any] | None, path: Path) -> Any:
 
 
 def patched(document: Mapping[str, Any], delta: Delta) -> Document:
-    """A copy of the document with the delta applied; what stands in the way of a nested field gives way to it."""
+    """Return a copy of the document with the delta applied.
+
+    What stands in the way of a nested field gives way to it.
+    """
     made = dict(document)
     for path, value in delta.items():
         inner = made
@@ -142,7 +145,10 @@ def patched(document: Mapping[str, Any], delta: Delta) -> Document:
 
 
 def as_dql(collection: str, key: Any, delta: Delta) -> tuple[str, Document]:
-    """The UPDATE that makes the change in Ditto, with its arguments; nothing happens when the document is gone."""
+    """Return the UPDATE that makes the change in Ditto, with its arguments.
+
+    Nothing happens when the document is gone.
+    """
     arguments: Document = {"id": key}
     clauses = []
     if delta.set:
@@ -161,7 +167,7 @@ def _dql_path(path: Path) -> str:
 
 
 def as_mongo(delta: Delta) -> Document:
-    """The MongoDB update; Unsyncable when a name cannot stand in one."""
+    """Return the MongoDB update; Unsyncable when a name cannot stand in one."""
     update: Document = {}
     for path, value in delta.items():
         if any("." in name or name.startswith("$") or not name for name in path):
@@ -172,7 +178,7 @@ def as_mongo(delta: Delta) -> Document:
 
 
 def described(base: Mapping[str, Any], description: Mapping[str, Any]) -> Document | None:
-    """The document after a change stream's updateDescription; None when the description alone does not tell.
+    """Return the document after a change stream's updateDescription; None when the description alone does not tell.
 
     It does not where an array was cut, where a path runs through what is not there, or where a name holds a dot.
     """

@@ -30,14 +30,20 @@ class Compiled:
     findings: Sequence[str]
 
     def select(self, kind: str, collection: str) -> str:
-        """What Ditto would let through, as a query that a store can run: the same words, any one of them enough."""
+        """Return what Ditto would let through, as a query that a store can run.
+
+        The same words, any one of them enough.
+        """
         allows = self.document[kind]
         queries = ["true"] if allows["everything"] else allows["queriesByCollection"].get(collection, ["false"])
         return _select("_id", collection, " OR ".join(f"({query})" for query in queries))
 
 
 def compiled(permissions: Permissions, model: Model, mappings: Mapping[str, IdMapping], user: User | None) -> Compiled:
-    """The user's permissions for Ditto, those of someone unknown allow nothing; ``mappings`` of what is synced."""
+    """Return the user's permissions for Ditto, those of someone unknown allow nothing.
+
+    ``mappings`` of what is synced.
+    """
     everything = user is not None and user.super_manager
     document: dict[str, Any] = {kind: {"everything": everything, "queriesByCollection": {}} for kind in KINDS}
     findings = []
@@ -62,7 +68,7 @@ def compiled(permissions: Permissions, model: Model, mappings: Mapping[str, IdMa
 
 
 def _testable(condition: Condition, paths: Mapping[str, str]) -> Condition:
-    """The narrowest condition on the paths in Ditto's _id that holds for whatever meets the condition."""
+    """Return the narrowest condition on the paths in Ditto's _id that holds for whatever meets the condition."""
     if isinstance(condition, Comparison):
         path = paths.get(condition.path)
         return Always(True) if path is None else Comparison(path, condition.operator, condition.value)
@@ -82,7 +88,7 @@ def _any(conditions: Sequence[Condition]) -> Condition:
 
 
 def _alternatives(condition: Condition) -> Iterator[Condition]:
-    """What is joined by OR, one by one: Ditto takes a list of queries of which one is enough."""
+    """Yield what is joined by OR, one by one: Ditto takes a list of queries of which one is enough."""
     if isinstance(condition, Some):
         for part in condition.parts:
             yield from _alternatives(part)
@@ -94,7 +100,7 @@ def _alternatives(condition: Condition) -> Iterator[Condition]:
 
 
 def _said(condition: Condition) -> str:
-    """The condition in the query language of Ditto's permissions, which is older than DQL."""
+    """Return the condition in the query language of Ditto's permissions, which is older than DQL."""
     if isinstance(condition, Comparison) and condition.operator == "IN":
         return _said(Some(tuple(_alternatives(condition))))
     if isinstance(condition, Comparison):
@@ -111,7 +117,7 @@ def _escaped(text: str) -> str:
 
 
 def subscription(permissions: Permissions, collection: Collection, user: User | None) -> tuple[str, dict[str, Any]]:
-    """The subscription that holds exactly what the user may read of the collection: DQL and its arguments."""
+    """Return the subscription that holds exactly what the user may read of the collection: DQL and its arguments."""
     condition, arguments = to_dql(allowed(permissions, collection, user, "read"))
     return _select("*", collection.name, condition), arguments
 

@@ -34,5 +34,5 @@ def name_of(identity: Any) -> str:
 
 
 def is_plain(identity: Any) -> bool:
-    """True for an _id that stands for itself on both sides."""
+    """Return True for an _id that stands for itself on both sides."""
     return type(identity) in (str, int, bool)

@@ -60,14 +60,14 @@ class Unsyncable(Exception):  # noqa: N818 - a verdict on a document, not a fail
         return f"{self.path}: {self.reason}" if self.path else self.reason
 
     def under(self, name: str) -> Unsyncable:
-        """The same, seen from the object that has what is at fault under ``name``."""
+        """Return the same error as seen from the object that contains it under ``name``."""
         verdict = Unsyncable(f"{name}.{self.path}" if self._below else name, self.reason)
         verdict._below = True  # a name may be empty, so the path does not tell
         return verdict
 
 
 def to_ditto(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> Document:
-    """A MongoDB document as Ditto stores it, ``_id`` by the mapping in force.
+    """Return a MongoDB document as Ditto stores it, ``_id`` by the mapping in force.
 
     ObjectId becomes its 24 hex digits, Date ``YYYY-MM-DDTHH:MM:SS.mmmZ`` (UTC, always with milliseconds), Decimal128
     its digits. Raises Unsyncable for other types (Binary, Regex, Timestamp, …), NaN and infinities, a Date that has no
@@ -115,7 +115,7 @@ def require_size(document: Document) -> None:
 
 
 def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMapping) -> Document:
-    """A Ditto document as MongoDB stores it, with ObjectIds where the schema has them.
+    """Return a Ditto document as MongoDB stores it, with ObjectIds where the schema has them.
 
     ``_id`` is Ditto's (match_ids), or the field's that the model says it equals, or absent: MongoDB then gives one to
     a new document, and the id fields find one that is there. Raises Unsyncable for bytes and integers beyond 64 bits,
@@ -151,7 +151,7 @@ def _require_id_types(document: Mapping[str, Any], collection: Collection, mappi
 
 
 def stored_size(document: Mapping[str, Any]) -> int:
-    """The bytes that Ditto counts for a document that one device wrote; an eighth more than it does at most.
+    """Return the bytes that Ditto counts for a document that one device wrote; an eighth more than it does at most.
 
     They are far more than its content: each field of each object weighs about 80 bytes besides its name and value, so
     that 65,000 of them fill a document.
@@ -188,7 +188,7 @@ def _id_part(document: Mapping[str, Any], name: str) -> Any:
 
 
 def _value(value: Any, name: str, depth: int) -> Any:
-    """The value of one field, itself ``depth`` objects and arrays deep."""
+    """Return the value of one field, itself ``depth`` objects and arrays deep."""
     try:
         return _CONVERT.get(type(value), _refused)(value, depth)
     except Unsyncable as fault:

@@ -42,7 +42,10 @@ T = TypeVar("T")
 
 @contextmanager
 def connected() -> Iterator[Database[Document]]:
-    """The database that .env names. One client per process: it keeps a pool of connections and is safe in threads."""
+    """Yield the database that .env names. One client per process.
+
+    It keeps a pool of connections and is safe in threads.
+    """
     load_dotenv(Path(__file__).resolve().parents[1] / ".env")  # beside the model, from whatever folder this is run
     uri = os.environ.get("MONGODB_CONNECTION_STRING")
     if not uri:
@@ -75,7 +78,10 @@ def with_retries(work: Callable[[], T], *, attempts: int = 4, wait: Callable[[fl
 
 
 def now() -> str:
-    """The time as every document has it: UTC, to the second, as text, which sorts by time and survives on devices."""
+    """Return the time as every document has it.
+
+    UTC, to the second, as text, which sorts by time and survives on devices.
+    """
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -99,7 +105,7 @@ def create_shelf(inventory: Collection[Document], store_id: str, product_id: str
 
 
 def read_shelf(inventory: Collection[Document], store_id: str, product_id: str) -> Document | None:
-    """A shelf; what is soft-deleted is not there."""
+    """Return a shelf; what is soft-deleted is not there."""
     return inventory.find_one({"store_id": store_id, "product_id": product_id, "deleted": False})
 
 

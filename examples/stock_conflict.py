@@ -19,7 +19,7 @@ PRODUCT: Final = "drill"
 
 
 def opened(*operations: Operation) -> dict[str, Replica]:
-    """The tills in the morning, when they have all heard of the stock."""
+    """Return the tills in the morning, when they have all heard of the stock."""
     office = Replica(Clock("office"))
     for operation in operations:
         office, _ = office.write(PRODUCT, operation, 0)
@@ -47,7 +47,7 @@ def afternoon(tills: dict[str, Replica], *, counter: bool) -> None:
 
 
 def stock(till: Replica) -> int:
-    """What a till reads."""
+    """Return what a till reads."""
     view = till.document(PRODUCT).view() or {}
     return int(view["stock_level"])
 

@@ -37,7 +37,7 @@ def completed(
     rows: Mapping[str, Rows],
     parents: Mapping[str, Rows],
 ) -> Mapping[str, list[Document]]:
-    """The documents of rows, by collection, parents first; ``parents`` are documents that are there already.
+    """Return the documents of rows, by collection, parents first; ``parents`` are documents that are there already.
 
     What a row does not say follows from its equations and from the documents it refers to; ids are new, the soft-delete
     flag is false, and required time stamps are this second, UTC. Optional fields are as the rows say. Nothing is made
@@ -61,13 +61,13 @@ def completed(
 
 
 def _usual(collection: Collection, now: str) -> Document:
-    """What every new document of a collection has."""
+    """Return what every new document of a collection has."""
     times = {field.name: now for field in collection.fields if field.required and field.kind == "timestamp"}
     return times | ({collection.soft_delete: False} if collection.soft_delete else {})
 
 
 def _follows(collection: Collection, field: Field) -> bool:
-    """True for a field that may be left out, or whose value follows from the others."""
+    """Return True for a field that may be left out, or whose value follows from the others."""
     derived = {"equation", "template"} & field.sample.keys() or field.path == "_id"
     return not field.required or bool(derived) or any(copy.field == field.path for copy in collection.copies)
 

@@ -16,7 +16,7 @@ from generator.columns.batch import Document
 
 
 def catalogue_names(model: Model, configuration: Configuration) -> tuple[str, ...]:
-    """The collections with fixed rows in config/catalogue.yaml, and those with one document for each of theirs."""
+    """Return the collections with rows in config/catalogue.yaml, and those with one document for each row."""
     names: list[str] = []
     for collection in model:  # parents first
         if collection.name in configuration.catalogue or _one_for_each(collection) in names:
@@ -25,7 +25,7 @@ def catalogue_names(model: Model, configuration: Configuration) -> tuple[str, ..
 
 
 def held_catalogue(model: Model, configuration: Configuration, database: Database[Any]) -> Mapping[str, list[Document]]:
-    """The live documents of the catalogue's collections, when the database holds all of them and nothing else.
+    """Return the live documents of the catalogue's collections, when the database holds all of them and nothing else.
 
     Empty when it holds less or more: a half-made dataset is nothing to go on from. A collection that no other refers
     to is named without its documents. ConfigurationError, one line, for a document that does not meet its schema.
@@ -43,7 +43,7 @@ def held_catalogue(model: Model, configuration: Configuration, database: Databas
 
 
 def _one_for_each(collection: Collection) -> str | None:
-    """The collection for each of whose documents there is exactly one of this."""
+    """Return the collection for each of whose documents there is exactly one of this."""
     declared = collection.cardinality
     one = len(declared.get("per", ())) == 1 and list(declared["between"]) == [1, 1]
     return str(declared["per"][0]) if one else None

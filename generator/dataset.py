@@ -88,7 +88,7 @@ def generate(
 
 
 def unfinished(target: Target) -> bool:
-    """True when the embedded server's data is what a killed run left."""
+    """Return True when the embedded server's data is what a killed run left."""
     return _noted(target) == _UNFINISHED
 
 
@@ -209,7 +209,10 @@ def _note_file(target: Target) -> Path | None:
 
 
 def _noted(target: Target) -> str | None:
-    """The fingerprint of what the embedded data was made from, or _UNFINISHED; None when it was not made here."""
+    """Return the fingerprint of what the embedded data was made from, or _UNFINISHED.
+
+    None when it was not made here.
+    """
     file = _note_file(target)
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["fingerprint"]) if file else None

@@ -44,7 +44,7 @@ def _source(name: str) -> Path:
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:
-    """The project's modules that a module imports, its own package and theirs included."""
+    """Yield the project's modules that a module imports, its own package and theirs included."""
     yield from _packages(name)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for found in _IMPORT.finditer(path.read_text(encoding="utf-8")):

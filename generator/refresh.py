@@ -28,7 +28,7 @@ _BATCH: Final = 200
 
 @dataclass(frozen=True)
 class Refreshed:
-    """Of one collection: documents whose vectors were made anew, added for the first time, and left as they were."""
+    """The result for one collection: documents whose vectors were computed again, added, and left unchanged."""
 
     renewed: int
     added: int
@@ -56,7 +56,7 @@ def refresh(
 
 @dataclass(frozen=True)
 class _Source:
-    """What vectors describe: its key, the values at `embedded_paths`, and whether it is not deleted."""
+    """The document that vectors describe: its key, the values at `embedded_paths`, and whether it is live."""
 
     key: Any
     row: Mapping[str, Any]
@@ -103,7 +103,7 @@ def _sources(model: Model, collection: Collection, reference: Reference, databas
 def _held(
     collection: Collection, reference: Reference, database: Database[Any], keys: list[Any]
 ) -> dict[Any, Document]:
-    """What is known of the vectors that are there, by key; the vectors themselves stay where they are."""
+    """Return what is known of the vectors that are there, by key; the vectors themselves stay where they are."""
     vectors = dict.fromkeys((field.name for field in vector_fields(collection)), 0)
     return {
         one[reference.field]: one for one in database[collection.name].find({reference.field: {"$in": keys}}, vectors)
@@ -140,7 +140,10 @@ def _write(
 
 
 def _described(collection: Collection) -> Reference:
-    """The reference to what the vectors describe; ConfigurationError when that is not one other document each."""
+    """Return the reference to what the vectors describe.
+
+    ConfigurationError when that is not one other document each.
+    """
     named = {path.partition(".")[0] for path in embedded_paths(collection)}
     found = [reference for reference in collection.references if reference.field in named]
     if len(named) != 1 or len(found) != 1:

@@ -22,7 +22,7 @@ from generator.columns.protocols import Rows
 
 @dataclass(frozen=True)
 class Row:
-    """What the source says of one document, by the model's field; ``place`` is where it stands, for errors.
+    """The values of one document in the source, by the model's field; ``place`` is its place, for errors.
 
     ``names`` are the source's own names of fields, where they differ.
     """
@@ -32,7 +32,7 @@ class Row:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, path: str) -> str:
-        """The place of a field, by the source's names."""
+        """Return the place of a field, by the source's names."""
         top, dot, rest = path.partition(".")
         return f"{self.place}{'.' if ': at ' in self.place else ': at '}{self.names.get(top, top)}{dot}{rest}"
 
@@ -55,7 +55,7 @@ def check_rows(collection: Collection, rows: Sequence[Row]) -> None:
 def documents(
     model: Model, configuration: Configuration, settings: Settings, rows: Mapping[str, Sequence[Row]]
 ) -> Mapping[str, list[Document]]:
-    """The documents of checked rows, by collection, parents first.
+    """Return the documents of checked rows, by collection, parents first.
 
     What a row does not say is made as the generator makes it where the schema requires it, and absent elsewhere.
     """
@@ -68,7 +68,7 @@ def documents(
 
 
 def vector(field: Field, value: Any, place: str) -> list[float]:
-    """The value as the doubles of a vector field.
+    """Return the value as the doubles of a vector field.
 
     ConfigurationError unless it is a list of as many finite numbers as the field has, not all of them 0.
     """
@@ -86,12 +86,12 @@ def vector(field: Field, value: Any, place: str) -> list[float]:
 
 
 def number(place: str, value: Any) -> float:
-    """The value, which must be a finite number above 0."""
+    """Return the value, which must be a finite number above 0."""
     if not is_number(value) or value <= 0:
         raise refused(place, f"{shorten(value)} is not a number above 0")
     return float(value)
 
 
 def refused(place: str, why: str) -> ConfigurationError:
-    """The one line for input that is not as it should be."""
+    """Return the one line for input that is not as it should be."""
     return ConfigurationError(f"{place}: {why}; nothing was written")

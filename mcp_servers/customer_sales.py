@@ -59,7 +59,7 @@ class Likenesses(BaseModel):
 
 
 class Stock(BaseModel):
-    """What a store has of a product, and where it lies."""
+    """The stock of a product in a store, and its location."""
 
     store_id: str
     store_name: str

@@ -1,4 +1,4 @@
-"""What an aggregation may be: read-only, made of known parts, and confined to what the caller may see.
+"""Checks of aggregations: read-only, made of known parts, and limited to documents that the caller may see.
 
 Every collection that a pipeline reads, however deep, is first narrowed to the caller's documents, and the hidden fields
 are removed. That comes before all other stages and cannot be widened by them. A caller's own stages stand behind a
@@ -31,7 +31,7 @@ _MAX_TEXT: Final = 2_000
 
 @dataclass(frozen=True)
 class View:
-    """What a caller sees of a collection: documents that meet the filter, without the hidden fields."""
+    """The view of a caller on a collection: documents that match the filter, without the hidden fields."""
 
     filter: Mapping[str, Any]
     hidden: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ _SOLD: Final[Mapping[str, Any]] = {"status": {"$ne": "cancelled"}, "deleted": Fa
 
 
 class Aggregation(BaseModel):
-    """What a pipeline left."""
+    """The result of a pipeline."""
 
     rows: list[dict[str, Any]]
     truncated: bool = Field(description="True when there are more rows than may be given; narrow the question.")
@@ -91,14 +91,14 @@ class LowShelf(BaseModel):
 
 
 class LowStock(BaseModel):
-    """What is at or below its threshold, the emptiest first."""
+    """Products at or below their threshold, lowest stock first."""
 
     shelves: list[LowShelf]
     truncated: bool = Field(description="True when there are more than max_rows.")
 
 
 class CustomerValue(BaseModel):
-    """What a customer has bought."""
+    """The orders of a customer in numbers."""
 
     customer_id: str
     customer_name: str

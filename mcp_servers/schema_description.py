@@ -37,7 +37,7 @@ class CollectionSchema(BaseModel):
 
 
 def hints(queries: Sequence[NamedQuery]) -> Mapping[str, list[dict[str, Any]]]:
-    """The named queries of config/queries.yaml by collection, as examples to learn from."""
+    """Return the named queries of config/queries.yaml by collection, as examples to learn from."""
     found: dict[str, list[dict[str, Any]]] = {}
     for query in queries:
         form = query.model_dump(include={"title", "find", "sort", "limit", "pipeline"}, exclude_defaults=True)
@@ -48,7 +48,7 @@ def hints(queries: Sequence[NamedQuery]) -> Mapping[str, list[dict[str, Any]]]:
 def describe(
     model: Model, queries: Mapping[str, list[dict[str, Any]]], names: Sequence[str] | None
 ) -> Iterator[CollectionSchema]:
-    """The named collections in full, or all of them in short. ToolError, for the caller, when one is none."""
+    """Yield the named collections in full, or all of them in short. ToolError, for the caller, when one is none."""
     unknown = [name for name in names or () if name not in model.collections]
     if unknown:
         raise ToolError(f"there is no collection {unknown[0][:60]!r}; there are {', '.join(model.collections)}")

@@ -73,7 +73,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Shop:
-    """What the tools of a server share.
+    """The shared state of a server's tools.
 
     ``token`` is what a gateway must show for its callers' ids to be believed; ``caller`` is who calls over stdio.
     """
@@ -108,7 +108,7 @@ class Shop:
         kill(self.database.client, self.calls.comments)
 
     def user(self, user_id: str | None) -> User | None:
-        """The user of the id; None, who sees nothing, for one that is missing, malformed, unknown or deleted."""
+        """Return the user of the id; None, who sees nothing, for one that is missing, malformed, unknown or deleted."""
         users = self.permissions.users
         try:
             found = [] if user_id is None else list(self.database[users.collection].find({users.id: user_id}).limit(2))
@@ -118,7 +118,7 @@ class Shop:
 
 
 def caller_id(context: Context[Any, Any], caller: str | None, token: str | None) -> str | None:
-    """Who calls, as the session says: the header of an HTTP request, else the one this process was started for.
+    """Return who calls, as the session says: the header of an HTTP request, else the one this process was started for.
 
     A request over HTTP never falls back on him. An id that stands there twice, or without the token where one
     is wanted, is nobody's: a caller may have slipped it in before the gateway added the right one.
@@ -143,7 +143,7 @@ class Reader:
     user: User | None
 
     def view(self, name: str) -> View | None:
-        """What the caller sees of a collection; None when the model has none of that name.
+        """Return what the caller sees of a collection; None when the model has none of that name.
 
         The ids that users are known by are hidden from everyone but the super manager.
         """
@@ -156,17 +156,17 @@ class Reader:
         return View(seen, (users.id,) if secret else ())
 
     def rows(self, collection: str, pipeline: Sequence[Mapping[str, Any]], limit: int) -> Rows:
-        """The first ``limit`` documents of a pipeline of the servers' own."""
+        """Return the first ``limit`` documents of a pipeline of the servers' own."""
         return self._run(collection, confined(pipeline, collection, self.view), limit)
 
     def rows_after(
         self, collection: str, search: Sequence[Document], pipeline: Sequence[Mapping[str, Any]], limit: int
     ) -> Rows:
-        """The same after a search of documents that no caller sees: the pipeline must leave only what it looks up."""
+        """Return rows after a search of hidden documents; the pipeline must return only what it looks up."""
         return self._run(collection, [*search, *(stage_confined(stage, self.view) for stage in pipeline)], limit)
 
     def foreign_rows(self, collection: str, pipeline: Any, limit: int) -> Rows:
-        """The same of a pipeline that the caller wrote; ToolError, for him to read, when it may not be run."""
+        """Return rows of a pipeline that the caller wrote; raise ToolError if it is not allowed."""
         users = self.shop.permissions.users
         hidden = () if self.user and self.user.super_manager else (users.id,)
         try:
@@ -221,13 +221,19 @@ def _refusal(error: OperationFailure) -> str:
 
 
 def unavailable(error: PyMongoError) -> ToolError:
-    """What a caller is told when the database cannot be used: not where it is, nor why, which goes to the log."""
+    """Return what a caller is told when the database cannot be used.
+
+    Not where it is, nor why, which goes to the log.
+    """
     _LOG.warning("the database: %s", in_words(error))
     return ToolError("the database does not answer at the moment; try again later")
 
 
 def plain(value: Any) -> Any:
-    """A document as JSON has it: ObjectIds and the like as text, numbers as numbers; NaN and infinities as text."""
+    """Return a document as JSON has it.
+
+    ObjectIds and the like as text, numbers as numbers; NaN and infinities as text.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -13,7 +13,7 @@ Document = dict[str, Any]
 
 
 def canonical(document: Mapping[str, Any], id_fields: Sequence[str]) -> Document:
-    """The document as devices should hold it; its _id is MongoDB's when no fields make it."""
+    """Return the document as devices should hold it; its _id is MongoDB's when no fields make it."""
     if not id_fields:
         identity = plain(document["_id"])
     elif len(id_fields) == 1:
@@ -43,5 +43,5 @@ def text(document: Mapping[str, Any]) -> str:
 
 
 def texts(documents: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The documents' texts by the text of their _ids."""
+    """Return the documents' texts by the text of their _ids."""
     return {json.dumps(document["_id"], sort_keys=True): text(document) for document in documents}

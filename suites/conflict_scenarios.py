@@ -37,7 +37,7 @@ class Scenario:
 
 
 def lost(*writes: tuple[str, str, str]) -> frozenset[tuple[str, str, str]]:
-    """The writes that are not read afterwards: device, path, rule."""
+    """Return the writes that are not read afterwards: device, path, rule."""
     return frozenset(writes)
 
 
@@ -205,7 +205,7 @@ SCENARIOS: Final = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the devices of the model read in the end, and what was lost on the way."""
+    """The final state of the devices of the model, and the lost writes."""
 
     devices: Mapping[str, Replica]
     lost: frozenset[tuple[str, str, str]]
@@ -235,12 +235,12 @@ def on_the_model(scenario: Scenario, *, apart: bool = True) -> Outcome:
 
 
 def views(device: Replica, scenario: Scenario) -> Views:
-    """What a device reads of the scenario's documents."""
+    """Return what a device reads of the scenario's documents."""
     return {_id: device.document(_id).view() for _id in scenario.merged}
 
 
 def one_store_shows(scenario: Scenario) -> bool:
-    """Whether the outcome is that of the same operations in the order of the clocks, on one store."""
+    """Return whether the outcome is that of the same operations in the order of the clocks, on one store."""
     try:
         return views(on_the_model(scenario, apart=False).devices["a"], scenario) == scenario.merged
     except Refused:

@@ -22,25 +22,25 @@ _WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync
 
 @pytest.fixture(scope="session")
 def project(zava_project: Project) -> Project:
-    """The model, its configuration and the settings."""
+    """Return the model, its configuration and the settings."""
     return zava_project
 
 
 @pytest.fixture(scope="session")
 def target(zava_target: Target) -> Target:
-    """The database under judgement."""
+    """Return the validated database."""
     return zava_target
 
 
 @pytest.fixture(scope="session")
 def scratch(zava_scratch: Database[Any]) -> Database[Any]:
-    """A database beside the judged one that tests may write to; dropped at the end."""
+    """Return a scratch database for tests that write; it is dropped at the end."""
     return zava_scratch
 
 
 @pytest.fixture(scope="session")
 def edge(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """The real store of a device that holds a small dataset, for tests that only read it."""
+    """Yield the real store of a device that holds a small dataset, for tests that only read it."""
     with edge_of(project, tmp_path_factory.mktemp("edge")) as edge:
         yield edge
 
@@ -54,7 +54,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Some run only when they are named, for they say nothing about the target's data.
+    """Ignore suites that do not test the target's data, unless they are named.
 
     These are the benchmarks (`make bench`) and what drives the bridge: `pytest suites/test_demo_worker.py`.
     """

@@ -24,7 +24,7 @@ ORDERED: Final = "{} pieces ordered from the warehouse"
 
 @dataclass(frozen=True)
 class App:
-    """What both apps have: a store, the shop that the user works in, the queries by name, and a clock."""
+    """Shared parts of both apps: a store, the shop of the user, the queries by name, and a clock."""
 
     store: Store
     store_id: str
@@ -36,7 +36,7 @@ class App:
         return self.store.execute(self.queries[name], {"store_id": self.store_id, **arguments})
 
     def line(self, product_id: str) -> Document:
-        """How much there is of a product in the shop, and where it lies."""
+        """Return how much there is of a product in the shop, and where it lies."""
         (found,) = self.ask("where_it_lies", product_id=product_id)
         return found
 
@@ -70,7 +70,7 @@ class Worker(App):
     """The app of somebody who works in a store."""
 
     def find(self, sku: str) -> Document:
-        """Where the product of a scanned label lies."""
+        """Return where the product of a scanned label lies."""
         (product,) = self.ask("product_by_sku", sku=sku)
         place: Document = self.line(product["product_id"])["location"]
         return place
@@ -124,7 +124,7 @@ class SalesRep(App):
     price_factors: Mapping[str, float]
 
     def browse(self, category_id: str) -> list[Document]:
-        """The products of a category."""
+        """Return the products of a category."""
         dql = "SELECT * FROM products WHERE category_id = :category_id AND deleted = false ORDER BY product_name"
         return self.store.execute(dql, {"category_id": category_id})
 
@@ -139,7 +139,7 @@ class SalesRep(App):
             )
 
     def name(self, customer_id: str) -> str:
-        """A customer's name as orders have it."""
+        """Return a customer's name as orders have it."""
         (found,) = self.store.execute("SELECT * FROM customers WHERE _id = :_id", {"_id": customer_id})
         return f"{found['first_name']} {found['last_name']}"
 
@@ -169,7 +169,7 @@ class SalesRep(App):
         return order_id
 
     def _number(self, day: str) -> str:
-        """The day's next number of the tablet's own, also after the app was started anew."""
+        """Return the day's next number of the tablet's own, also after the app was started anew."""
         mine = f"order_{day}_{self.tablet:03d}"
         drawn = self.store.execute("SELECT order_id FROM orders WHERE order_id LIKE :mine", {"mine": f"{mine}______"})
         return f"{mine}{len(drawn) + 1:06d}"
@@ -216,10 +216,10 @@ class SalesRep(App):
 
 
 def path(dotted: str) -> str:
-    """A path as it stands in DQL."""
+    """Return a path as it stands in DQL."""
     return ".".join(identifier(name) for name in dotted.split("."))
 
 
 def argument(dotted: str) -> str:
-    """The name of the argument for a path."""
+    """Return the name of the argument for a path."""
     return dotted.replace(".", "_")

@@ -20,7 +20,7 @@ ON_A_DEVICE: Final = r"^order_[0-9]{8}_[0-9]{9}$"
 
 
 def settled(opening: Mapping[str, int], orders: Sequence[tuple[str, Basket]]) -> tuple[list[str], Mapping[str, int]]:
-    """The orders that what was there lasts for, the first come first, and what is left of it, by product.
+    """Return the orders that what was there lasts for, the first come first, and what is left of it, by product.
 
     An order is confirmed as a whole or not at all.
     """

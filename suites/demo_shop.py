@@ -135,7 +135,7 @@ class Device:
 
     @contextmanager
     def _bridge(self, hooks: Hooks | None = None) -> Iterator[Bridge]:
-        """A bridge that goes on from where the last one stopped, as a new process would."""
+        """Yield a bridge that goes on from where the last one stopped, as a new process would."""
         with State.open(self.directory / "state") as state:
             parts = self.database, self.store, state, self.synced, self.settings
             bridge = Bridge(*parts, link=self.link, source=self.database.name, hooks=hooks)
@@ -156,7 +156,7 @@ class Shop:
     seconds: Iterator[int] = field(default_factory=lambda: count(1))
 
     def parameters(self, name: str) -> Mapping[str, Any]:
-        """A table of config/generation.yaml by store, such as the rates of sales tax."""
+        """Return a table of config/generation.yaml by store, such as the rates of sales tax."""
         found = self.project.configuration.generation.parameters[name]
         assert isinstance(found, Mapping)
         return {str(key): value for key, value in found.items()}
@@ -171,17 +171,17 @@ class Shop:
         return Worker(self.devices[device].store, store_id, self.queries, self.now)
 
     def now(self) -> str:
-        """The time, on the last day of the period; later with every call."""
+        """Return the time, on the last day of the period; later with every call."""
         end = self.project.settings.end_date
         noon = datetime(end.year, end.month, end.day, 12, tzinfo=UTC)
         return (noon + timedelta(seconds=next(self.seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def all(self, collection: str, **wanted: Any) -> list[Document]:
-        """What MongoDB holds, by _id."""
+        """Return what MongoDB holds, by _id."""
         return list(self.database[collection].find(wanted).sort("_id", 1))
 
     def one(self, collection: str, **wanted: Any) -> Document:
-        """The only such document that MongoDB holds."""
+        """Return the only such document that MongoDB holds."""
         (found,) = self.all(collection, **wanted)
         return found
 
@@ -190,7 +190,10 @@ class Shop:
         at_once(*(device.meet for device in self.devices.values()))
 
     def differences(self, names: Iterable[str] = WRITTEN) -> list[Difference]:
-        """What a device and MongoDB do not have alike: the device, the collection, the document on either side."""
+        """Return what a device and MongoDB do not have alike.
+
+        The device, the collection, the document on either side.
+        """
         found: list[Difference] = []
         for name in names:
             synced = self.devices["here"].synced[name]
@@ -213,7 +216,7 @@ class Shop:
             pytest.fail("\n".join(broken), pytrace=False)
 
     def judged(self) -> list[Result]:
-        """The results of all rules about documents that stories write, but for how many there should be."""
+        """Return the results of all rules about documents that stories write, but for how many there should be."""
         project = self.project
         families = set(DATA_FAMILIES) - {"counts"}
         rules = [rule for rule in project.rules if rule.family in families and rule.collection in WRITTEN]
@@ -232,7 +235,7 @@ def keyed(documents: list[Document], mapping: IdMapping, own: str | None = None)
 
 @contextmanager
 def opened_shop(project: Project, target: Target, scratch: Database[Document], directory: Path) -> Iterator[Shop]:
-    """The shop with two devices, all in step; a skip where there cannot be one."""
+    """Yield the shop with two devices, all in step; a skip where there cannot be one."""
     reason = unavailable()
     if reason is not None:
         pytest.skip(reason)
@@ -262,7 +265,7 @@ def opened_shop(project: Project, target: Target, scratch: Database[Document], d
 
 
 def fill(project: Project, database: Database[Document]) -> None:
-    """The small dataset, provisioned; without pictures, which no story needs."""
+    """Return the small dataset, provisioned; without pictures, which no story needs."""
     with pytest.MonkeyPatch.context() as patch:
         for name, size in SIZES.items():
             patch.setenv(name, size)

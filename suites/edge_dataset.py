@@ -34,7 +34,7 @@ _DELETED: Final = 7
 
 
 def dataset(project: Project, spared: str) -> Dataset:
-    """Some documents of every collection, as MongoDB has them; of the one that is spared none is deleted."""
+    """Return some documents of every collection, as MongoDB has them; those of ``spared`` are not deleted."""
     model = project.model
     made: dict[str, list[Document]] = {collection.name: [] for collection in model}
     small = project.settings.model_copy(update={name.lower(): SIZE for name in model.settings})
@@ -91,7 +91,7 @@ class Edge:
         return ordered(ditto_id(one, self.mappings[collection.name]) for one in documents)
 
     def theirs(self, collection: Collection, user: User) -> list[Document]:
-        """The documents that a user should see: those of the user's own scope, or what belongs to everybody."""
+        """Return the documents that a user should see: those of the user's own scope, or what belongs to everybody."""
         users = self.permissions.users
         own = document_of(self.permissions, self.documents[users.collection], user)
         documents = self.documents[collection.name]
@@ -102,7 +102,7 @@ class Edge:
         return [one for one in documents if flag is None or one[flag] is False]
 
     def done(self, collection: Collection, operation: Operation) -> bool:
-        """True when some device of a user's does the operation."""
+        """Return True when some device of a user's does the operation."""
         changes = [device.changes.get(collection.name, ()) for device in self.subscriptions.devices
                    if device.user == "known"]  # fmt: skip
         return operation == "read" or any(
@@ -111,13 +111,16 @@ class Edge:
 
 
 def ordered(ids: Any) -> list[Any]:
-    """The _ids, which may be objects, in one order."""
+    """Return the _ids, which may be objects, in one order."""
     return sorted(ids, key=repr)
 
 
 @contextmanager
 def edge_of(project: Project, directory: Path) -> Iterator[Edge]:
-    """A real store that holds the documents of every synced collection; a skip where the machine cannot run one."""
+    """Yield a real store that holds the documents of every synced collection.
+
+    A skip where the machine cannot run one.
+    """
     model = project.model
     try:
         permissions, subscriptions = load_permissions(model), load_subscriptions(model)

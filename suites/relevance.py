@@ -1,4 +1,4 @@
-"""How good a search is: questions with the documents that answer them, and the share of those that it finds."""
+"""Quality of a search: questions with their relevant documents, and the fraction that it finds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SEED: Final = 1
 
 
 class Question(Strict):
-    """What somebody asks, and the keys of everything that answers it."""
+    """A question, and the keys of all documents that answer it."""
 
     ask: str = Field(min_length=1)
     find: tuple[str, ...] = Field(min_length=1)
@@ -47,7 +47,7 @@ class Estimate:
 
 
 def load_relevance(path: Path) -> Relevance:
-    """The relevance set in a file; ConfigurationError, one line, when it is none."""
+    """Return the relevance set in a file; ConfigurationError, one line, when it is none."""
     found: Relevance = parse_file(Relevance, path)
     return found
 
@@ -63,7 +63,7 @@ def recalls(relevance: Relevance, found: Sequence[Sequence[str]]) -> Array:
 
 
 def estimate(values: Array) -> Estimate:
-    """The mean, with its percentile bootstrap interval over the questions; the same on every machine.
+    """Return the mean, with its percentile bootstrap interval over the questions; the same on every machine.
 
     Of two searches on the same questions, compare the differences question by question: they vary less.
     """

@@ -1,4 +1,4 @@
-"""What tests without a rule are made for: each collection, unique index or reference of the model."""
+"""Parameters of tests without a rule: each collection, unique index or reference of the model."""
 
 from __future__ import annotations
 

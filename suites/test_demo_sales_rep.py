@@ -39,7 +39,7 @@ def opened(
 
 @pytest.fixture
 def shop(opened: Shop) -> Iterator[Shop]:
-    """The shop, all in step before and after."""
+    """Yield the shop, all in step before and after."""
     yield opened
     opened.close_of_day()
 
@@ -52,7 +52,7 @@ def labelled() -> None:
 
 @pytest.fixture
 def here(shop: Shop) -> Device:
-    """The device of most stories."""
+    """Return the device of most stories."""
     return shop.devices["here"]
 
 
@@ -64,7 +64,7 @@ def there(shop: Shop) -> Device:
 
 @pytest.fixture
 def rep(shop: Shop) -> SalesRep:
-    """A sales rep in Seattle."""
+    """Return a sales rep in Seattle."""
     return shop.sales_rep("here", SEATTLE, tablet=1)
 
 
@@ -76,7 +76,7 @@ def colleague(shop: Shop) -> SalesRep:
 
 @pytest.fixture
 def customer(shop: Shop) -> Document:
-    """A customer of Seattle who has bought there."""
+    """Return a customer of Seattle who has bought there."""
     bought = {one["customer_id"] for one in shop.all("orders", store_id=SEATTLE, deleted=False)}
     found = [one for one in shop.all("customers", primary_store_id=SEATTLE) if one["customer_id"] in bought]
     return found[0]
@@ -93,17 +93,17 @@ def stocked(shop: Shop, number: int, pieces: int) -> list[str]:
 
 
 def levels(shop: Shop, products: list[str]) -> list[int]:
-    """What MongoDB says that Seattle has of the products."""
+    """Return what MongoDB says that Seattle has of the products."""
     return [shop.one("inventory", store_id=SEATTLE, product_id=one)["stock_level"] for one in products]
 
 
 def seen(rep: SalesRep, products: list[str]) -> list[int]:
-    """What a device says that Seattle has of the products."""
+    """Return what a device says that Seattle has of the products."""
     return [rep.line(one)["stock_level"] for one in products]
 
 
 def statuses(shop: Shop, *orders: str | None) -> list[str]:
-    """How far the orders are, in MongoDB."""
+    """Return how far the orders are, in MongoDB."""
     return [shop.one("orders", _id=one)["status"] for one in orders]
 
 
@@ -133,7 +133,7 @@ def test_browse_the_catalogue_offline(shop: Shop, here: Device, rep: SalesRep) -
 
 
 def test_availability_across_stores(shop: Shop, here: Device, rep: SalesRep) -> None:
-    """Which stores have a product, the most first; offline it is what was known, online it follows."""
+    """An app lists the stores with a product: offline from its own store, online with the changes."""
     (product_id,) = stocked(shop, 1, pieces=30)
 
     def expected() -> list[tuple[str, int]]:

@@ -41,7 +41,7 @@ def opened(
 
 @pytest.fixture
 def shop(opened: Shop) -> Iterator[Shop]:
-    """The shop, all in step before and after."""
+    """Yield the shop, all in step before and after."""
     yield opened
     opened.close_of_day()
 
@@ -54,7 +54,7 @@ def labelled() -> None:
 
 @pytest.fixture
 def here(shop: Shop) -> Device:
-    """The device of most stories."""
+    """Return the device of most stories."""
     return shop.devices["here"]
 
 
@@ -66,7 +66,7 @@ def there(shop: Shop) -> Device:
 
 @pytest.fixture
 def worker(shop: Shop) -> Worker:
-    """A worker in Seattle."""
+    """Return a worker in Seattle."""
     return shop.worker("here", SEATTLE)
 
 
@@ -94,19 +94,19 @@ def lines(shop: Shop, number: int, *others: str) -> list[Document]:
 
 
 def update(shop: Shop, line: Document, **fields: Any) -> None:
-    """What the office does: set fields of a line in MongoDB."""
+    """Set fields of a line in MongoDB, as the office does."""
     shop.database["inventory"].update_one({"_id": line["_id"]}, {"$set": fields})
 
 
 def pieces(shop: Shop, product_id: str, *stores: str) -> int:
-    """How many pieces there are in the stores by MongoDB's lines."""
+    """Return how many pieces there are in the stores by MongoDB's lines."""
     return sum(
         line["stock_level"] for line in shop.all("inventory", product_id=product_id) if line["store_id"] in stores
     )
 
 
 def count(worker: Worker, counted: list[tuple[str, int]]) -> None:
-    """What a worker counts, one after the other: products and pieces."""
+    """Count products one after the other, as a worker does."""
     for product_id, number in counted:
         worker.count(product_id, number)
 

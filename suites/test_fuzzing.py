@@ -38,14 +38,14 @@ def labelled(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def guarded(scratch: Database[Any], collection: Collection) -> MongoCollection[Any]:
-    """An empty collection with the model's validator."""
+    """Return an empty collection with the model's validator."""
     name = f"fuzzed_{collection.name}"
     scratch.drop_collection(name)
     return scratch.create_collection(name, validator=validator(collection))
 
 
 def accepts(guarded: MongoCollection[Any], document: dict[str, Any]) -> bool:
-    """Whether the server takes the document; it is removed again."""
+    """Return whether the server takes the document; it is removed again."""
     try:
         guarded.insert_one(document)
         guarded.delete_one({"_id": document["_id"]})
@@ -62,7 +62,7 @@ def accepts(guarded: MongoCollection[Any], document: dict[str, Any]) -> bool:
 def test_valid_documents_are_accepted_by_all(
     guarded: MongoCollection[Any], collection: Collection, data: st.DataObject
 ) -> None:
-    """What the strategy makes conforms, is taken by the server, and comes back from BSON as it was."""
+    """Generated documents are valid, are accepted by the server, and are unchanged after a round trip through BSON."""
     document = data.draw(documents(collection))
     assert breaches(collection, document) == []
     assert accepts(guarded, document)

@@ -41,7 +41,7 @@ def labelled(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="module")
 def filled(project: Project, target: Target, scratch: Database[Document]) -> Database[Document]:
-    """The scratch database, provisioned and with a small dataset."""
+    """Return the scratch database, provisioned and with a small dataset."""
     with pytest.MonkeyPatch.context() as patch:
         for name in project.model.settings:
             patch.setenv(name, SIZE)
@@ -57,7 +57,7 @@ def filled(project: Project, target: Target, scratch: Database[Document]) -> Dat
 
 
 def some(database: Database[Document], collection: str, number: int) -> list[Document]:
-    """The first documents by _id."""
+    """Return the first documents by _id."""
     found = list(database[collection].find().sort("_id", 1).limit(number))
     if len(found) < number:
         pytest.skip(f"needs {number} documents of {collection}, and the generator makes {len(found)}")
@@ -66,7 +66,7 @@ def some(database: Database[Document], collection: str, number: int) -> list[Doc
 
 @pytest.fixture
 def document(filled: Database[Document], collection: Collection) -> Iterator[Document]:
-    """A generated document; afterwards it is in the database again as it was."""
+    """Yield a generated document; afterwards it is in the database again as it was."""
     (found,) = some(filled, collection.name, 1)
     yield dict(found)
     filled[collection.name].replace_one({"_id": found["_id"]}, found, upsert=True)
@@ -127,7 +127,7 @@ def test_a_unique_value_is_found_by_its_index(filled: Database[Document], unique
 
 
 def test_a_lookup_joins_every_child_to_its_parent(filled: Database[Document], reference: Reference) -> None:
-    """What the server joins is what Python counts."""
+    """The join of the server has as many rows as Python counts."""
     children = Counter(value_at(child, reference.field) for child in filled[reference.collection].find())
     parents = [value_at(parent, reference.target_field) for parent in filled[reference.target].find()]
     joined = filled[reference.target].aggregate(

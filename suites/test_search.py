@@ -81,7 +81,7 @@ def test_meaning_beats_words(
 
 
 def sound(vector: Any, size: int) -> bool:
-    """True for a list of that many finite numbers, not all of them zero."""
+    """Return True for a list of that many finite numbers, not all of them zero."""
     return (
         isinstance(vector, list)
         and len(vector) == size

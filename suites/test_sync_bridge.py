@@ -43,7 +43,7 @@ ROLES: Final = (
 
 
 def mapping(collection: Collection, mode: str) -> IdMapping | None:
-    """The first way of the mode in which the collection's fields make an _id; None when there is none."""
+    """Return the first way of the mode in which the collection's fields make an _id; None when there is none."""
     names = [each.name for each in collection.fields if each.name != "_id"]
     choices: Mapping[str, Sequence[tuple[str, ...]]] = {
         "match_ids": [()],
@@ -66,7 +66,7 @@ class Meeting:
     unsynced: list[str] = field(default_factory=list)
 
     def held(self, name: str) -> list[Document]:
-        """The store's documents."""
+        """Return the store's documents."""
         return self.store.execute(f"SELECT * FROM {identifier(name)}")  # noqa: S608 - quoted
 
 
@@ -82,14 +82,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def mode(request: pytest.FixtureRequest) -> str:
-    """How Ditto's _ids are made."""
+    """Return how Ditto's _ids are made."""
     found: str = request.param
     return found
 
 
 @pytest.fixture
 def crossing(request: pytest.FixtureRequest, meeting: Meeting) -> Synced:
-    """The collection that a test is about."""
+    """Return the collection that a test is about."""
     allure.dynamic.story(request.param)
     return meeting.synced[request.param]
 
@@ -98,7 +98,7 @@ def crossing(request: pytest.FixtureRequest, meeting: Meeting) -> Synced:
 def meeting(
     project: Project, target: Target, scratch: Database[Document], mode: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Meeting]:
-    """A first meeting, edits on both sides, and a second one."""
+    """Run a first copy, edits on both sides, and a second run of the bridge."""
     folder = tmp_path_factory.mktemp(mode)
     synced = {
         each.name: Synced(each, found)
@@ -121,7 +121,7 @@ def meeting(
 
 
 def _filled(project: Project, scratch: Database[Document]) -> tuple[Database[Document], dict[str, list[Document]]]:
-    """The scratch database without the documents that are to be added later, and those."""
+    """Return the scratch database without the documents that are to be added later, and those."""
     later: dict[str, list[Document]] = {}
     try:
         provision.apply(provision.plan(project.model, scratch), scratch)
@@ -205,14 +205,14 @@ def _edit(meeting: Meeting, synced: Synced, later: Sequence[Document]) -> None:
 
 
 def _gets_an_id(synced: Synced) -> bool:
-    """True when a document that a device makes gets an _id in MongoDB that the schema takes."""
+    """Return True when a document that a device makes gets an _id in MongoDB that the schema takes."""
     collection, mapping = synced.collection, synced.mapping
     given = not collection.has("_id") or collection.field("_id").kind == "objectid"
     return mapping.mode == "match_ids" or collection.id_field in mapping.fields or given
 
 
 def _paths(synced: Synced, documents: Sequence[Document]) -> Iterator[str]:
-    """What may be edited: keys of MAPs first, then fields; nothing that has to be unique or never changes."""
+    """Yield what may be edited: keys of MAPs first, then fields; nothing that has to be unique or never changes."""
     collection = synced.collection
     keys = {name for group in collection.unique for name in group}
     free = [each for each in collection.fields if each.name not in keys and not _fixed(each, collection)]
@@ -228,7 +228,7 @@ def _fixed(each: Field, collection: Collection) -> bool:
 
 
 def _another(documents: Sequence[Document], document: Document, path: str) -> Any:
-    """What another document has at the path, and this one has not; None when all have the same."""
+    """Return what another document has at the path, and this one has not; None when all have the same."""
     values = [_value(each, path) for each in documents]
     return next((value for value in values if value not in (None, _value(document, path))), None)
 
@@ -283,7 +283,7 @@ def test_every_document_could_cross(meeting: Meeting) -> None:
 
 @pytest.mark.usefixtures("mode")
 def test_what_is_not_enabled_never_gets_there(project: Project, meeting: Meeting) -> None:
-    """Whatever happens to it in MongoDB."""
+    """No change in MongoDB brings it there."""
     others = [each.name for each in project.model if each.name not in meeting.synced]
     if not others:
         pytest.skip("every collection of the model syncs")

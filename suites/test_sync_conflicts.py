@@ -1,4 +1,4 @@
-"""What devices that were offline agree on: the scenarios of the architecture, and what each costs.
+"""The conflict scenarios of the architecture: the merged state of offline devices, and the lost writes.
 
 Every scenario runs on the model of merging (edge/crdt/document.py), and where one store can show it on the real Ditto
 store. On three real peers over loopback it runs when DITTO_LICENSE_TOKEN is set. docs/CONFLICTS.md lists the scenarios
@@ -38,14 +38,14 @@ def labelled(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """The real store of one device."""
+    """Yield the real store of one device."""
     with Store.open(tmp_path_factory.mktemp("conflicts") / "store") as store:
         yield store
 
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> Store:
-    """The real store, where it can run."""
+    """Return the real store, where it can run."""
     reason = unavailable()
     if reason is not None:
         pytest.skip(reason)
@@ -70,7 +70,7 @@ def licensed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def peers(project: Project, request: pytest.FixtureRequest) -> Mapping[str, Peer]:
-    """The real devices, where there is a license for them to sync."""
+    """Return the real devices, where there is a license for them to sync."""
     if project.settings.ditto_license_token is None:
         pytest.skip("sync between real peers needs a license: set DITTO_LICENSE_TOKEN")
     reason = unavailable()
@@ -86,7 +86,7 @@ def execute(store: Store, scenario: Scenario, _id: str, operation: Operation) ->
 
 
 def read(rows: list[dict[str, Any]], scenario: Scenario) -> Views:
-    """The scenario's documents among a real store's rows, without their _ids."""
+    """Return the scenario's documents among a real store's rows, without their _ids."""
     found = {row["_id"]: {name: value for name, value in row.items() if name != "_id"} for row in rows}
     return {_id: found.get(f"{scenario.title}: {_id}") for _id in scenario.merged}
 

@@ -33,7 +33,7 @@ def test_each_user_may_do_what_they_should_and_nothing_else(
 
 
 def test_each_user_sees_more_than_nothing_and_less_than_everything(edge: Edge, collection: Collection) -> None:
-    """Of a collection whose documents belong to someone."""
+    """The collection's documents belong to users."""
     if edge.permissions.users.collection not in {reference.target for reference in collection.references}:
         pytest.skip("its documents belong to everybody")
     seen = [len(permitted(edge.store, edge.permissions, collection, user, "read")) for user in edge.people]
@@ -42,7 +42,7 @@ def test_each_user_sees_more_than_nothing_and_less_than_everything(edge: Edge, c
 
 
 def test_strangers_see_nothing(edge: Edge, collection: Collection) -> None:
-    """Whoever gives no id, an empty, malformed or unknown one, or nearly somebody's."""
+    """The id is missing, empty, malformed, unknown, or similar to that of a user."""
     users = edge.documents[edge.permissions.users.collection]
     known = edge.people[0].id
     for strange in (None, "", " ", "nobody", known + " ", known[:-1], [known], {"$ne": None}, 0, True):
@@ -55,7 +55,7 @@ def test_strangers_see_nothing(edge: Edge, collection: Collection) -> None:
 
 
 def test_the_super_manager_sees_everything(edge: Edge, collection: Collection) -> None:
-    """Of what syncs; nothing else is there."""
+    """The store has synced collections only."""
     everything = edge.ids(collection, edge.documents[collection.name]) if collection.name in edge.mappings else []
     for operation in OPERATIONS:
         may = permitted(edge.store, edge.permissions, collection, edge.super_manager, operation)
@@ -89,7 +89,7 @@ def test_a_subscription_can_hold_what_may_be_read(edge: Edge, collection: Collec
 
 
 def test_what_nobody_may_change_ditto_refuses(edge: Edge) -> None:
-    """Where no change is granted, Ditto needs no field to say no."""
+    """Ditto rejects a change that is not granted, whatever its fields are."""
     for user in edge.people:
         written = compiled(edge.permissions, edge.model, edge.mappings, user).document["write"]["queriesByCollection"]
         granted = {

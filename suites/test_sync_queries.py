@@ -34,7 +34,7 @@ class Both:
     database: Database[Document]
 
     def values(self, names: Iterable[str], user: User) -> Values | None:
-        """What an app would give for the parameters; None where the documents hold no such value."""
+        """Return what an app would give for the parameters; None where the documents hold no such value."""
         values = values_for(self.edge.subscriptions, names, user, self.database)
         return None if None in values.values() else values
 
@@ -51,7 +51,7 @@ def labelled() -> None:
 
 @pytest.fixture(scope="module")
 def both(edge: Edge, scratch: Database[Document]) -> Iterator[Both]:
-    """The same documents twice."""
+    """Yield the same documents twice."""
     for name, made in edge.documents.items():
         scratch[name].drop()
         scratch[name].insert_many(made)
@@ -139,5 +139,5 @@ def test_every_query_has_the_plan_that_it_declares(both: Both, collection: Colle
 
 
 def keys(document: Document, sort: Mapping[str, int]) -> list[Any]:
-    """The values that a document is ordered by."""
+    """Return the values that a document is ordered by."""
     return [document.get(path) for path in sort]

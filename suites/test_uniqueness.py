@@ -1,4 +1,4 @@
-"""What must be unique is unique, by data."""
+"""Unique values are unique in the data."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class _Registry(typer.Typer):
 
 
 def load(name: str) -> Any:
-    """The command of that name, its module imported."""
+    """Return the command of that name, its module imported."""
     registered = _Registry(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
     registered.callback()(lambda: None)  # so that a single command stays one of a group
     import_module(COMMANDS[name][0]).register(registered)
@@ -103,10 +103,10 @@ class Commands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """The command of that name; None when there is none."""
+        """Return the command of that name; None when there is none."""
         return load(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """The table, without importing anything."""
+        """Print the table of commands without importing their modules."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])

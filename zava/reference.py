@@ -33,7 +33,7 @@ the command: `--model DIR` (the folder with schemas/ and config/, else the neare
 
 
 def reference() -> str:
-    """The whole document."""
+    """Return the whole document."""
     return "\n".join([_HEAD, *_commands(), *_exit_codes(), *_settings()])
 
 
@@ -46,7 +46,7 @@ def _commands() -> Iterator[str]:
 
 
 def _command(name: str, command: Any) -> Iterator[str]:
-    """What --help prints, for the command or for each of its own commands."""
+    """Yield what --help prints, for the command or for each of its own commands."""
     yield f"\n### zava {name}\n"
     for child, one in getattr(command, "commands", {}).items():
         yield _help(f"zava {name} {child}", one)

@@ -1,4 +1,4 @@
-"""What users may do with the documents of a collection, and what they should: two computations that share nothing.
+"""Access of users to the documents of a collection, allowed and required, from two independent computations.
 
 What they may do are the file's conditions, put to the server as filters. Which documents are theirs is the model's to
 say: those that refer to the user's own document of the users' collection, grouped and counted without any filter; of
@@ -80,7 +80,7 @@ class Access:
         return listed(self.context, examined, [Sample(why, ref=self.collection.name)])
 
     def _at_one_moment(self, operation: Operation, *, needed: bool) -> Outcome | None:
-        """The same with all asked as of one moment: somebody may have written between filters and grouping."""
+        """Repeat the evaluation in a snapshot, because a client may have written between filters and grouping."""
         try:
             with self.context.database.client.start_session(snapshot=True) as session:
                 return replace(self, session=session)._judged(operation, needed=needed)
@@ -116,7 +116,7 @@ class Access:
         return Outcome(examined, violations, self.context.samples(samples), evidence=evidence)
 
     def _why(self, _id: Any, wrong: Sequence[tuple[str, Document]]) -> str:
-        """The first reason for which the document was found, and for how many users there is one."""
+        """Return the first reason for which the document was found, and for how many users there is one."""
         documents = self.context.collection(self.collection.name)
         reasons = [
             why
@@ -126,7 +126,7 @@ class Access:
         return reasons[0] if len(reasons) == 1 else f"{reasons[0]}; the same applies to {len(reasons)} users in total"
 
     def _in_principle(self, operation: Operation, found: Outcome, *, needed: bool) -> Outcome:
-        """What was found, and the first document that is not there today and would be one of too many or too few."""
+        """Return what was found, or the first possible document for which permission and need differ."""
         for own, user in self._anybody(operation):
             may = allowed(self.permissions, self.collection, user, operation)
             should = self._theirs(own) if needed else Always(False)
@@ -143,7 +143,7 @@ class Access:
         return found
 
     def _rules_of(self, operation: Operation) -> str:
-        """Where in the file the rules about the operation are."""
+        """Return where in the file the rules about the operation are."""
         numbers = [str(number) for number, rule in enumerate(self.permissions.rules)
                    if rule.collection == self.collection.name and rule.grants(operation)]  # fmt: skip
         return f"config/{PERMISSIONS_FILE}: rules" + (f"[{', '.join(numbers)}]" if numbers else "")
@@ -168,7 +168,7 @@ class Access:
                 yield own, replace(someone, attributes={name: own.get(name) for name in someone.attributes})
 
     def subscriptions(self, subscriptions: Subscriptions) -> Outcome:
-        """The subscriptions that select documents which their user may not read."""
+        """Return the subscriptions that select documents which their user may not read."""
         entries, problems = subscriptions.of(self.collection.name), []
         for place, device, one in entries:
             why = None if self._within(subscriptions, device, one) else self._beyond(subscriptions, device, one)
@@ -176,7 +176,7 @@ class Access:
         return listed(self.context, len(entries), problems)
 
     def _within(self, subscriptions: Subscriptions, device: Device, one: Subscription) -> bool:
-        """True when the permission is one of what the subscription demands, word for word, whatever the data."""
+        """Return True when the permission is one of what the subscription demands, word for word, whatever the data."""
         rules = self.permissions.of(self.collection.name)
         condition = one.selection.condition
         demanded = [
@@ -186,7 +186,7 @@ class Access:
         return device.user == "super_manager" or any(rule.grants("read") and rule.parsed in demanded for rule in rules)
 
     def _beyond(self, subscriptions: Subscriptions, device: Device, one: Subscription) -> str | None:
-        """What the first user for whom there is any would hold and may not read."""
+        """Return what the first user for whom there is any would hold and may not read."""
         for name, user in signed_in(self.context, device):
             values = values_for(subscriptions, one.selection.parameters, user, self.context.database)
             held = one.filter(values)
@@ -214,7 +214,7 @@ class Access:
         return {}
 
     def _theirs(self, own: Document) -> Condition:
-        """Which documents are those of the user whom the document makes known, as the model has it."""
+        """Return which documents are those of the user whom the document makes known, as the model has it."""
         if not self.collection.synced:
             return Always(False)
         keys: Sequence[tuple[str, Any]] = [(field, own.get(target)) for field, target in self._references]
@@ -225,7 +225,7 @@ class Access:
         return Comparison(flag, "=", False) if flag is not None and ruled else Always(True)
 
     def _share(self, user: User) -> tuple[Mapping[str, Any], int]:
-        """The user's documents as a filter, and their number as the server's grouping has it."""
+        """Return the user's documents as a filter, and their number as the server's grouping has it."""
         theirs = self._theirs(self.own[user.id])
         if isinstance(theirs, Always):
             everything = self._count({}) if self.session else self.context.counts[self.collection.name]
@@ -254,7 +254,7 @@ class Access:
 
 
 def _of_the_user(condition: Condition, subscriptions: Subscriptions) -> Condition:
-    """A comparison with a parameter that is an attribute of the user's, as a permission would say it."""
+    """Return a comparison with a parameter that is an attribute of the user's, as a permission would say it."""
     if isinstance(condition, Comparison) and isinstance(condition.value, Parameter):
         source = subscriptions.parameters.get(condition.value.name)
         if source is not None and source.user is not None:
@@ -263,7 +263,7 @@ def _of_the_user(condition: Condition, subscriptions: Subscriptions) -> Conditio
 
 
 def _attributes(comparison: Comparison) -> list[str]:
-    """The user's attributes that a comparison names."""
+    """Return the user's attributes that a comparison names."""
     return [value.name for value in comparison.values if isinstance(value, Attribute)]
 
 

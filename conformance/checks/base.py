@@ -1,4 +1,4 @@
-"""What a rule is: an id, a title, a severity, and a check that asks the database and answers with outcomes."""
+"""Rules: an id, a title, a severity, and a check that queries the database and returns outcomes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Context:
-    """What a check may use: the model, its configuration, the settings, and the database under judgement.
+    """The input of a check: the model, its configuration, the settings, and the database that is validated.
 
     ``scratch`` is a database of the harness's own on the same server, dropped by the runner after use; None when
     writing was not allowed, and a rule that must write is then skipped with that reason. ``partition`` says that
@@ -52,7 +52,7 @@ class Context:
         object.__setattr__(self, "database", simple(self.database))
 
     def collection(self, name: str) -> MongoCollection[Document]:
-        """The collection of that name in the database under judgement."""
+        """Return the collection of that name in the database under judgement."""
         return self.database[name]
 
     @cached_property
@@ -61,14 +61,14 @@ class Context:
         return {c.name: self.database[c.name].count_documents({}) for c in self.model}
 
     def any_deleted(self, name: str) -> bool:
-        """Whether a document of the collection is marked as deleted, looked up once for the run."""
+        """Return whether a document of the collection is marked as deleted, looked up once for the run."""
         if name not in self.deleted:
             flag = self.model[name].soft_delete
             self.deleted[name] = bool(flag) and self.collection(name).find_one({flag: True}, {"_id": 1}) is not None
         return self.deleted[name]
 
     def range(self, name: str, path: str = "_id") -> Range:
-        """The values at a path of a collection that are judged here: all, or those of the partition."""
+        """Return the values at a path of a collection that are judged here: all, or those of the partition."""
         if self.partition is None:
             return WHOLE
         if (name, path) not in self.ranges:
@@ -85,7 +85,7 @@ class Context:
         return tuple(self.database.client.server_info()["versionArray"][:3])
 
     def samples(self, found: Iterable[Sample]) -> tuple[Sample, ...]:
-        """The first ``sample_size`` of what was found; the rest is not read."""
+        """Return the first ``sample_size`` of what was found; the rest is not read."""
         taken: list[Sample] = []
         for sample in found:
             if len(taken) == self.sample_size:
@@ -138,7 +138,7 @@ class Rule:
 
 
 def answer(function: Callable[[Context], Outcome]) -> Check:
-    """A check for a single rule, from a function of the context."""
+    """Return a check for a single rule, from a function of the context."""
 
     def check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         return {rule.id: function(context) for rule in rules}
@@ -152,5 +152,5 @@ def skipped(reason: str) -> Outcome:
 
 
 def listed(context: Context, examined: int, problems: Sequence[Sample], **evidence: Any) -> Outcome:
-    """An outcome from a complete list of problems, for checks whose subjects are few (indexes, settings)."""
+    """Return an outcome from a complete list of problems, for checks whose subjects are few (indexes, settings)."""
     return Outcome(examined, len(problems), context.samples(problems), evidence=evidence)

@@ -41,7 +41,7 @@ class Bounds:
 
     @classmethod
     def parse(cls, model: Model, configuration: Configuration, bound: Bound) -> Bounds:
-        """Raises ConfigurationError when a name is unknown or the formulas do not go through one reference."""
+        """Parse a bound; raise ConfigurationError for an unknown name or formulas with several references."""
         name, _, path = bound.field.partition(".")
         where = f"{model.config('rules.yaml')}: bound of {bound.field}"
         if name not in model.collections or not model[name].has(path):
@@ -99,7 +99,7 @@ class Bounds:
         return sum(row["number"] for row in counted)
 
     def part(self, position: int) -> Part | None:
-        """What to add to the pass over the reference; None for formulas that need more than parents."""
+        """Return what to add to the pass over the reference; None for formulas that need more than parents."""
         if self._own_operands() or self.since:
             return None
         parent, number = f"_{self.reference.field}", f"_number{position}"
@@ -133,12 +133,12 @@ class Bounds:
 
     @property
     def _computable(self) -> Expression:
-        """Whether one of the bounds can be computed."""
+        """Return whether one of the bounds can be computed."""
         return {"$or": [{"$and": formula.guards()} for _, formula in self._formulas]}
 
     @property
     def _unlisted(self) -> list[Expression]:
-        """Whether a lookup table lacks the key: per formula that looks something up."""
+        """Return whether a lookup table lacks the key: per formula that looks something up."""
         return [one for _, formula in self._formulas for one in formula.unlisted()]
 
     def _tests(self, low: str, high: str) -> list[Expression]:
@@ -166,7 +166,9 @@ class Bounds:
         return sorted(names | {one.key for _, formula in self._formulas for one in formula.lookups.values()})
 
     def _suspects(self, keys: Range) -> list[dict[str, Any]]:
-        """The keys, in order, of parents with a value out of bounds or with older documents; one row for all others.
+        """Return the keys, in order, of parents with a value out of bounds or with older documents.
+
+        One row for all others.
 
         Each row says how many documents could be compared, but for parents with older documents: these are counted
         one by one.
@@ -227,7 +229,7 @@ class Bounds:
         ]
 
     def _broken(self, parents: list[Any]) -> list[dict[str, Any]]:
-        """The documents below these parents that are out of bounds, with the bounds."""
+        """Return the documents below these parents that are out of bounds, with the bounds."""
         value = self._comparable(f"${self.field.path}")
         tests = [
             {"$and": [*formula.guards(), {operator: [value, formula.mongo()]}, *formula.validity()]}
@@ -247,7 +249,7 @@ class Bounds:
         ]
 
     def _current(self, parents: list[Any]) -> list[dict[str, Any]]:
-        """The documents below these parents that are compared, each with its parent."""
+        """Return the documents below these parents that are compared, each with its parent."""
         return [
             {"$match": among(self.reference.field, parents)},
             {"$match": {"$expr": self._typed(f"${self.field.path}")}},
@@ -256,14 +258,17 @@ class Bounds:
         ]
 
     def _with_parent(self) -> list[dict[str, Any]]:
-        """The document referred to, under the formulas' name of it; a missing reference is to none without a key."""
+        """Return the document referred to, under the formulas' name of it.
+
+        A missing reference is to none without a key.
+        """
         key, name = f"${self.reference.field}", f"_{self.reference.field}"
         found = {"from": self.reference.target, "foreignField": self.reference.target_field, "as": name}
         referred = {"$cond": [{"$not": [absent(key)]}, {"$first": f"${name}"}, None]}
         return [{"$lookup": {**found, "localField": self.reference.field}}, {"$addFields": {name: referred}}]
 
     def _comparable(self, path: str) -> Expression:
-        """The value as formulas have it: money in whole cents."""
+        """Return the value as formulas have it: money in whole cents."""
         if self.field.kind != "money":
             return path
         return {"$cond": [{"$isNumber": path}, cents(path), None]}

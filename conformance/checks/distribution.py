@@ -62,7 +62,10 @@ class DistributionTest:
 
     @cached_property
     def _formula(self) -> Formula:
-        """What groups the documents: read once and not by the threads of a run, whose ast.parse disturbs another's."""
+        """Return what groups the documents.
+
+        Read once and not by the threads of a run, whose ast.parse disturbs another's.
+        """
         text = self.share.within or self.share.by
         return Formula(text, self.model, self.model[self.share.collection], self.configuration, self._where)
 
@@ -132,7 +135,7 @@ class DistributionTest:
         return g_test(observed, expected, alternative, self.share.significance)
 
     def _found(self, context: Context) -> dict[str, float]:
-        """How many documents each key has."""
+        """Return how many documents each key has."""
         formula = self._formula
         pipeline = [
             *([{"$match": {"$expr": {"$and": formula.guards()}}}] if formula.guards() else []),
@@ -142,7 +145,7 @@ class DistributionTest:
         return {str(row["_id"]): float(row["n"]) for row in rows}
 
     def _unlisted(self, found: Mapping[str, float]) -> list[Sample]:
-        """The keys that documents have and the table does not list, or says are of none."""
+        """Return the keys that documents have and the table does not list, or says are of none."""
         share = self.share
         listed = {str(key) for key, weight in self.configuration.table(share.expected).items() if weight > 0}
         return [
@@ -157,7 +160,10 @@ class DistributionTest:
         ]
 
     def _by_key(self, context: Context, found: Mapping[str, float]) -> list[Row]:
-        """The one row, and where a year is not whole the other as well: its part may weigh as the whole year does."""
+        """Return the one row, and where a year is not whole the other as well.
+
+        Its part may weigh as the whole year does.
+        """
         weights = self.configuration.table(self.share.expected)
         if self.share.per_year:
             days = days_by_year(context.settings.start_date, context.settings.end_date)
@@ -229,20 +235,23 @@ def _too_few(examined: int, test: GTest) -> str:
 
 
 def _by_position(multipliers: Any, months: Sequence[str]) -> list[float] | None:
-    """The values in the order of the schema's keys (a MAP has none of its own); None where one cannot be used."""
+    """Return the values in the order of the schema's keys (a MAP has none of its own).
+
+    None where one cannot be used.
+    """
     given = [multipliers.get(month) for month in months] if isinstance(multipliers, Mapping) else []
     values = [float(value) for value in given if isinstance(value, int | float) and 0 < value < math.inf]
     return values if len(values) == _MONTHS else None
 
 
 def _expected(row: Row) -> dict[str, tuple[int, float]]:
-    """How many documents each key of a row has, and how many were expected."""
+    """Return how many documents each key of a row has, and how many were expected."""
     n, whole = sum(cell[0] for cell in row.values()), sum(cell[1] for cell in row.values())
     return {key: (int(found), round(n * weight / whole, 1)) for key, (found, weight, _) in row.items()}
 
 
 def _largest(table: Table) -> list[str]:
-    """The cells furthest from what is expected, in standard deviations, furthest first."""
+    """Return the cells furthest from what is expected, in standard deviations, furthest first."""
     cells = []
     for row_name, row in table.items():
         for key, (found, expected) in _expected(row).items():

@@ -49,7 +49,7 @@ class DocumentTest:
 
 
 def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
-    """The outcomes of rules whose checks are DocumentTests of one collection, in as few scans as may be."""
+    """Return the outcomes of rules whose checks are DocumentTests of one collection, in as few scans as may be."""
     tests = {rule: rule.check for rule in rules if isinstance(rule.check, DocumentTest)}
     name = next(iter(tests.values())).collection
     collection, here = context.collection(name), context.range(name).of("_id")
@@ -84,7 +84,7 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
 def _sizes(
     collection: MongoCollection[Document], here: Query, tests: Mapping[Rule, DocumentTest], size: int
 ) -> dict[Rule, int]:
-    """How many documents each test can examine; all that have guards are counted in one scan."""
+    """Return how many documents each test can examine; all that have guards are counted in one scan."""
     guarded = {rule: test.guards for rule, test in tests.items() if test.guards}
     sizes = dict.fromkeys(tests, size)
     if not guarded or not size:
@@ -97,7 +97,9 @@ def _sizes(
 
 
 def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Query) -> Query | None:
-    """What restricts every further query to the documents that meet any of the screens; None when there are none.
+    """Return what restricts every further query to the documents that meet any of the screens.
+
+    None when there are none.
 
     Few are asked for by _id, which saves a scan of the collection per test; of many, and of those that cannot be asked
     for by what Python reads of their _id (bytes that are no text), all that are ``here`` are looked at again.

@@ -1,4 +1,4 @@
-"""What a formula makes of one document, for the explanation of a document that breaks it."""
+"""The value of a formula for one document, to explain a violation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def expected_value(formula: Formula, document: Mapping[str, Any], *, money: bool
 
 
 def _column(value: Any, field: Field) -> Column:
-    """A column of this one value, money in whole cents."""
+    """Return a column of this one value, money in whole cents."""
     present = np.array([value is not None])
     if field.kind == "money":
         plain = value.to_decimal() if isinstance(value, Decimal128) else Decimal(str(value or 0))

@@ -29,7 +29,7 @@ class Range:
     comparisons: Mapping[str, Any]
 
     def of(self, path: str) -> dict[str, Any]:
-        """A query for the documents whose value at the path is in the range; {} for everything."""
+        """Return a query for the documents whose value at the path is in the range; {} for everything."""
         tests = [{operator: [f"${path}", {"$literal": value}]} for operator, value in self.comparisons.items()]
         return {"$expr": {"$and": tests}} if tests else {}
 
@@ -56,7 +56,7 @@ class Partition:
         return cls(number, of)
 
     def range(self, collection: MongoCollection[Any], path: str, documents: int) -> Range:
-        """The keys of the part, among the values that so many documents have at the path."""
+        """Return the keys of the part, among the values that so many documents have at the path."""
         comparisons = {}
         if self.number > 1:
             comparisons["$gte"] = self._edge(collection, path, documents, self.number - 1)
@@ -65,7 +65,7 @@ class Partition:
         return Range(comparisons)
 
     def _edge(self, collection: MongoCollection[Any], path: str, documents: int, parts: int) -> Any:
-        """The lowest key after so many parts; above all keys when there are fewer.
+        """Return the lowest key after so many parts; above all keys when there are fewer.
 
         Never an array: they are sorted by their least element, but compared as a whole, and edges must not cross.
         """
@@ -77,7 +77,7 @@ class Partition:
         return MaxKey()
 
     def as_json(self, samples: int, ranges: Mapping[tuple[str, str], Range]) -> dict[str, Any]:
-        """The part as it stands in a report, with the samples that were kept of each rule and the keys judged."""
+        """Return the part as a report has it, with the number of samples per rule and the key ranges."""
         told = {
             f"{name}.{path}": {operator: repr(value) for operator, value in keys.comparisons.items()}
             for (name, path), keys in sorted(ranges.items())
@@ -85,5 +85,5 @@ class Partition:
         return {"number": self.number, "of": self.of, "samples": samples, "ranges": told}
 
     def deals(self, items: Sequence[Any]) -> list[Any]:
-        """Of what cannot be cut, this part's share: every so many items one."""
+        """Return this part's share of items that cannot be split by key: every N-th item."""
         return list(items[self.number - 1 :: self.of])

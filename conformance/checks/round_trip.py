@@ -40,7 +40,7 @@ class Trial:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """What a change stream must tell of it, in this order."""
+        """Return what a change stream must tell of it, in this order."""
         updated = {**self.document, **self.update}
         return (
             Event("insert", None, self.document),
@@ -78,7 +78,7 @@ def round_trips(
 
 
 def _harmless(document: Document, flag: str | None) -> Document:
-    """An update that changes the document, whatever it holds."""
+    """Return an update that changes the document, whatever it holds."""
     return {_MARK: True} if flag is None else {flag: not document.get(flag)}
 
 
@@ -120,7 +120,7 @@ def _outcome(context: Context, name: str, wanted: Sequence[Event], arrived: Sequ
 
 
 def problems(wanted: Sequence[Event], arrived: Sequence[Event]) -> Iterator[tuple[str, str]]:
-    """The operation and what is wrong with it, at most once per event that was wanted."""
+    """Yield the operation and what is wrong with it, at most once per event that was wanted."""
     for number, event in enumerate(wanted):
         if number >= len(arrived):
             yield event.operation, "the event did not arrive in time"
@@ -140,5 +140,5 @@ def problems(wanted: Sequence[Event], arrived: Sequence[Event]) -> Iterator[tupl
 
 
 def _bytes(document: Document | None) -> bytes | None:
-    """The document as BSON: equal for NaN and NaN, different for 1 and 1.0 and for another order of fields."""
+    """Return the document as BSON: equal for NaN and NaN, different for 1 and 1.0 and for another order of fields."""
     return None if document is None else bson.encode(document)

@@ -21,7 +21,7 @@ TOLD_BY: Final = "sync._config.subscriptions-file"
 
 
 def found(context: Context, collection: str, condition: Document) -> tuple[int, str]:
-    """How many documents meet the filter, and the _id of the first of them in words."""
+    """Return how many documents meet the filter, and the _id of the first of them in words."""
     documents = context.collection(collection)
     number = documents.count_documents(condition)
     first = documents.find_one(condition, {"_id": 1}, sort=[("_id", 1)]) if number else None
@@ -29,7 +29,10 @@ def found(context: Context, collection: str, condition: Document) -> tuple[int, 
 
 
 def signed_in(context: Context, device: Device) -> list[tuple[str, User]]:
-    """Who may sign in on a device of the kind, each with a name; nobody while permissions do not say who is known."""
+    """Return who may sign in on a device of the kind, each with a name.
+
+    Nobody while permissions do not say who is known.
+    """
     try:
         permissions = load_permissions(context.model)
     except ConfigurationError:

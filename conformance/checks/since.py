@@ -35,10 +35,10 @@ class Since:
 
     @property
     def time(self) -> Expression:
-        """When a document was made; null if that cannot be read, and the document is then compared."""
+        """Return when a document was made; null if that cannot be read, and the document is then compared."""
         return {"$cond": [typed(f"${self.made}", "timestamp"), f"${self.made}", None]}
 
     def is_older(self, time: Expression) -> Expression:
-        """Whether a time is before the parent's last change."""
+        """Return whether a time is before the parent's last change."""
         changed = f"$_{self.reference.field}.{self.changed}"
         return {"$and": [typed(changed, "timestamp"), {"$gt": [time, None]}, {"$lt": [time, changed]}]}

@@ -16,7 +16,7 @@ class Subjects:
         self._given = Counter(fixed)
 
     def of(self, *paths: str, suffix: str = "") -> str:
-        """The subject of a field, or of several together: dots become hyphens, letters lower case."""
+        """Return the subject of a field, or of several together: dots become hyphens, letters lower case."""
         wanted = "+".join(paths).replace(".", "-").lower() + suffix
         self._given[wanted] += 1
         number = self._given[wanted]

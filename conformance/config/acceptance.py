@@ -1,4 +1,4 @@
-"""What a team accepts: severities and thresholds (config/severity.yaml), waivers for a time (config/waivers.yaml)."""
+"""Accepted violations: severities and thresholds (config/severity.yaml), temporary waivers (config/waivers.yaml)."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class RulesFile(Strict):
 
 
 class Plan(Strict):
-    """What explain must show: stages that must and must not occur, and documents examined per one returned, at most.
+    """The required plan: stages that must and must not occur, and the maximum of documents examined per result.
 
     Stages go by their plain names whatever engine ran them (server/query_plan.py); a COLLSCAN inside a $lookup counts.
     ``indexed`` is the part of the condition that the index answers: what matches it counts as returned, because
@@ -124,7 +124,7 @@ class Plan(Strict):
 
 
 class Parameter(Strict):
-    """Where a parameter's value comes from: ``field`` ("orders.order_id") of a document, or a ``literal``.
+    """The source of a parameter's value: ``field`` ("orders.order_id") of a document, or a ``literal``.
 
     The document is the first by _id whose fields are fit to ask with; ``later`` moves on by so many documents (to
     the last where there are fewer). All parameters of one collection and one ``later`` come from one document.
@@ -176,12 +176,15 @@ class NamedQuery(Strict):
 
 
 def filled(part: Any, values: Mapping[str, Any]) -> Any:
-    """The part of a query with every ``$$name`` replaced by the value of that name."""
+    """Return the part of a query with every ``$$name`` replaced by the value of that name."""
     return rewritten(part, lambda one: values.get(one[2:], one) if isinstance(one, str) and one[:2] == "$$" else one)
 
 
 def rewritten(part: Any, change: Callable[[Any], Any]) -> Any:
-    """The part of a query with what ``change`` makes of the values in it; what it leaves alone is looked into."""
+    """Return the part of a query with what ``change`` makes of the values in it.
+
+    What it leaves alone is looked into.
+    """
     changed = change(part)
     if changed is not part:
         return changed
@@ -259,7 +262,7 @@ class Configuration:
         return found
 
     def look_up(self, name: str, keys: Iterable[Any]) -> list[float]:
-        """A table's values for the keys; ConfigurationError, one line, names the first that the table lacks."""
+        """Return a table's values for the keys; ConfigurationError, one line, names the first that the table lacks."""
         table = self.table(name)
         wanted = list(keys)
         unknown = next((key for key in wanted if key not in table), None)

@@ -93,7 +93,7 @@ class Forbidden(ConfiguredRule):
 
     @property
     def returns_documents(self) -> bool:
-        """Whether the results of the pipeline are documents of the collection, known by their _id."""
+        """Return whether the results of the pipeline are documents of the collection, known by their _id."""
         return not any(_REGROUPING & stage.keys() for stage in self.pipeline or ())
 
     @property

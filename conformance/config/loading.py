@@ -37,7 +37,7 @@ def load_configuration(model: Model, constants: Mapping[str, str]) -> Configurat
 
 
 def _with_latest_date(constants: Mapping[str, str]) -> dict[str, str]:
-    """The constants with LATEST_DATE: END_DATE, or tomorrow (UTC) where that is later.
+    """Return the constants with LATEST_DATE: END_DATE, or tomorrow (UTC) where that is later.
 
     Generated data may lie in the future, up to END_DATE; a live shop may go on after it. A day is left for clocks that
     are ahead. It is not among the settings, because the generated dataset does not depend on the day of the run.

@@ -161,7 +161,7 @@ class Settings(BaseModel):
         return named.get_secret_value() if named else None
 
     def size(self, name: str, defaults: Mapping[str, int]) -> int:
-        """The number of documents a setting such as NUM_ORDERS asks for.
+        """Return the number of documents a setting such as NUM_ORDERS asks for.
 
         A model of one's own may name settings that are no fields here: the environment, then .env, then the
         ``defaults`` of its config/generation.yaml give them. ConfigurationError when none does.
@@ -179,12 +179,12 @@ class Settings(BaseModel):
         return int(text)
 
     def constants(self) -> dict[str, str]:
-        """What formulas may name: START_DATE and END_DATE as YYYY-MM-DD."""
+        """Return what formulas may name: START_DATE and END_DATE as YYYY-MM-DD."""
         return {"START_DATE": self.start_date.isoformat(), "END_DATE": self.end_date.isoformat()}
 
 
 def is_database_name(text: str) -> bool:
-    """True for what MongoDB takes as a database's name wherever it runs."""
+    """Return True for what MongoDB takes as a database's name wherever it runs."""
     return _DATABASE.fullmatch(text) is not None and len(text.encode("utf-8", "surrogatepass")) <= 63
 
 

@@ -88,7 +88,7 @@ def check_parameters(model: Model, configuration: Configuration) -> None:
 def _of_catalogue(
     model: Model, catalogue: Mapping[str, tuple[Mapping[str, Any], ...]]
 ) -> Iterator[tuple[str, _Place, str]]:
-    """Fixed rows are documents too: what they say must be a field's, and meet its schema. The rest is generated."""
+    """Check that fixed rows have only fields of the schema, with valid values; other fields are generated."""
     for name, rows in catalogue.items():
         if name not in model.collections:
             yield _CATALOGUE, (name,), f"there is no such collection; {did_you_mean(name, model.collections)}"

@@ -93,7 +93,7 @@ class SimpleClient(MongoClient[Document]):
 
 
 def simple(database: Database[Any]) -> SimpleDatabase:
-    """The same database, with its options, whose queries compare values exactly."""
+    """Return the same database, whose queries compare values exactly."""
     if isinstance(database, SimpleDatabase):
         return database
     return SimpleDatabase(

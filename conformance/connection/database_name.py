@@ -1,4 +1,4 @@
-"""Which database of a server is meant, where no model says so."""
+"""Choice of the database of a server when there is no model."""
 
 from __future__ import annotations
 

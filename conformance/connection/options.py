@@ -20,7 +20,7 @@ _NEED_USER: Final = frozenset({"SCRAM-SHA-1", "SCRAM-SHA-256", "GSSAPI", "PLAIN"
 
 
 class MistakeError(ValueError):
-    """What is wrong with a connection string and what to write instead, in one line without secrets."""
+    """Raised for an invalid connection string; one line with the correction, without secrets."""
 
 
 def _one_of(*allowed: str) -> Callable[[str], str | None]:

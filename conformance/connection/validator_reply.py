@@ -1,4 +1,4 @@
-"""What the server says when its validator refuses a document: each field, its value, and the rule that it breaks.
+"""Validation errors of the server in words: each field, its value, and the rule that it breaks.
 
 The server explains a refusal as a tree of operators (`errInfo.details`, MongoDB 5.0 and newer). Only its structure is
 read, never its wording.
@@ -37,7 +37,7 @@ def refusals(details: Reply, document: Mapping[str, Any] | None = None) -> list[
 
 
 def _read(reply: Reply, path: str, document: Mapping[str, Any]) -> Iterator[Refusal]:
-    """The refusals of one operator, at ``path``."""
+    """Yield the refusals of one operator, at ``path``."""
     inner = [*_inner(reply, path)]
     operator = str(reply.get("operatorName", ""))
     if operator in ("anyOf", "oneOf", "$or") and inner:
@@ -52,7 +52,7 @@ def _read(reply: Reply, path: str, document: Mapping[str, Any]) -> Iterator[Refu
 
 
 def _inner(reply: Reply, path: str) -> Iterator[tuple[str, Reply]]:
-    """The operators that an operator consists of, each with its path."""
+    """Yield the operators that an operator consists of, each with its path."""
     for name in ("schemaRulesNotSatisfied", "details"):
         found = reply.get(name, ())
         for part in (found,) if isinstance(found, Mapping) else found:
@@ -86,13 +86,13 @@ def _alternatives(
 
 
 def _is_condition(reply: Reply) -> bool:
-    """Whether an alternative only says for which documents the others need not hold, such as `deleted: true`."""
+    """Return whether an alternative only says for which documents the others need not hold, such as `deleted: true`."""
     wanted = reply.get("specifiedAs", {})
     return reply.get("operatorName") == "$eq" and list(wanted.values()) == [{"$eq": True}]
 
 
 def _expression(reply: Reply, document: Mapping[str, Any]) -> Iterator[Refusal]:
-    """The fields of an expression that are numbers and not money; where that is not it, all of its fields."""
+    """Yield the fields of an expression that are numbers and not money; where that is not it, all of its fields."""
     paths = list(dict.fromkeys(_paths(reply.get("specifiedAs", {}))))
     values = {path: _value(document, path) for path in paths}
     off = [path for path, value in values.items() if is_number(value) and not is_money(value)]

@@ -40,7 +40,7 @@ class MatchIds(Exact):
     mode: Literal["match_ids"]
 
     def as_mapping(self) -> IdMapping:
-        """The mapping in the model's terms."""
+        """Return the mapping in the model's terms."""
         return IdMapping(self.mode, ())
 
 
@@ -51,7 +51,7 @@ class SingleField(Exact):
     field: str
 
     def as_mapping(self) -> IdMapping:
-        """The mapping in the model's terms."""
+        """Return the mapping in the model's terms."""
         return IdMapping(self.mode, (self.field,))
 
 
@@ -62,12 +62,12 @@ class MultipleFields(Exact):
     fields: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
 
     def as_mapping(self) -> IdMapping:
-        """The mapping in the model's terms."""
+        """Return the mapping in the model's terms."""
         return IdMapping(self.mode, self.fields)
 
 
 class Entry(Exact):
-    """What the connector does with one collection; ``id_mapping`` is idle where it is not synced.
+    """The connector's settings for one collection; ``id_mapping`` has no effect if it is not synced.
 
     ``initial_sync`` and ``strict_mode`` None: as the whole file's settings say.
     """
@@ -87,14 +87,14 @@ class Entry(Exact):
 
 
 class MongoSource(Exact):
-    """Where the documents are."""
+    """The MongoDB database of the connector."""
 
     connection_string: str
     database: str
 
 
 class DittoTarget(Exact):
-    """Where they go."""
+    """The Ditto app of the connector."""
 
     app_id: str
     api_key: str
@@ -102,7 +102,7 @@ class DittoTarget(Exact):
 
 
 class RetryStrategy(Exact):
-    """How the connector goes on after a failure.
+    """The retries of the connector after a failure.
 
     A batch is tried ``max_retries`` times again, each wait ``backoff_multiplier`` times the last. Every wait is
     lengthened by a random share of itself, at most ``jitter``, so that many peers do not come back all at once.
@@ -114,7 +114,7 @@ class RetryStrategy(Exact):
 
 
 class ConnectorSettings(Exact):
-    """How fast and how the connector works.
+    """The general settings of the connector.
 
     ``rate_limit_per_second`` is in documents, 0 for no limit. ``strict_mode`` None is "not said", which the rules do
     not accept.
@@ -138,13 +138,13 @@ class ConnectorConfig(Exact):
 
     @property
     def mappings(self) -> Mapping[str, IdMapping]:
-        """How the _id of each synced collection is made, by the collection's name; others are not in it."""
+        """Return how the _id of each synced collection is made, by the collection's name; others are not in it."""
         synced = (entry for entry in self.collections if entry.sync_enabled)
         return {entry.name: entry.id_mapping.as_mapping() for entry in synced if entry.id_mapping is not None}
 
 
 def load_connector(model: Model) -> ConnectorConfig:
-    """The model's connector configuration.
+    """Return the model's connector configuration.
 
     Raises ConfigurationError, one line with file, place and fix, when the file is missing or not as described.
     """
@@ -154,7 +154,7 @@ def load_connector(model: Model) -> ConnectorConfig:
 
 @dataclass(frozen=True)
 class Demand:
-    """What is asked of one value of the file: ``place`` from the top, whether it is ``met``, and what is ``wanted``."""
+    """The requirement for one value of the file: its ``place``, whether it is ``met``, and the ``wanted`` value."""
 
     place: str
     value: object
@@ -163,7 +163,7 @@ class Demand:
 
 
 def demands(config: ConnectorConfig) -> Sequence[Demand]:
-    """What is asked of each value that its type leaves open."""
+    """Return what is asked of each value that its type leaves open."""
     given, retry = config.settings, config.settings.retry_strategy
     factor, endpoint, database = retry.backoff_multiplier, config.ditto.endpoint, config.mongodb.database
     copied = given.initial_sync or all(each.initial_sync for each in config.collections if each.sync_enabled)
@@ -223,12 +223,12 @@ def _unworkable(model: Model, config: ConnectorConfig) -> Iterator[tuple[Sequenc
 
 
 def shown(value: object) -> str:
-    """A value as the file has it, shortened."""
+    """Return a value as the file has it, shortened."""
     return "no value" if value is None else str(value).lower() if isinstance(value, bool) else shorten(value)
 
 
 def resolve(text: str, settings: Settings, path: Path) -> str:
-    """The text with each ``${VARIABLE}`` replaced by its value: of the settings, the environment, then .env.
+    """Return the text with each ``${VARIABLE}`` replaced by its value: of the settings, the environment, then .env.
 
     Call it where the value is used, so that what needs no secret runs without one, and never show what it returns.
     Raises ConfigurationError, one line naming the line of the file at ``path`` and the variable that is not set.
@@ -246,7 +246,7 @@ def resolve(text: str, settings: Settings, path: Path) -> str:
 
 
 def unfit_variables(place: str, text: str, settings: Settings) -> Iterator[str]:
-    """Why a ``${VARIABLE}`` of the text at the place, such as ditto.api_key, cannot stand there.
+    """Yield why a ``${VARIABLE}`` of the text at the place, such as ditto.api_key, cannot stand there.
 
     Nobody may know it, or it is a setting for something else: a text that is one setting and nothing more is of that
     setting whose name begins as the section does and ends as the key.
@@ -262,7 +262,10 @@ def unfit_variables(place: str, text: str, settings: Settings) -> Iterator[str]:
 
 
 def value_of(name: str, settings: Settings) -> str | None:
-    """What a variable is set to, nothing when it is not: a setting's value, the environment's, or that of .env."""
+    """Return what a variable is set to, nothing when it is not.
+
+    A setting's value, the environment's, or that of .env.
+    """
     if name.lower() in Settings.model_fields:
         given = getattr(settings, name.lower())
         return given.get_secret_value() if isinstance(given, SecretStr) else None if given is None else str(given)
@@ -270,7 +273,10 @@ def value_of(name: str, settings: Settings) -> str | None:
 
 
 def unfit_for_ids(collection: Collection, names: Sequence[str]) -> Iterator[str]:
-    """Why the fields cannot make Ditto's _id, in words: the first reason for each, or that they are not unique."""
+    """Yield why the fields cannot make Ditto's _id, in words.
+
+    The first reason for each, or that they are not unique.
+    """
     reasons = [reason for name in names if (reason := _unfit(collection, name))]
     yield from reasons
     unique = any(set(group) <= set(names) for group in collection.unique)

@@ -23,7 +23,7 @@ Index = Annotated[Mapping[FieldPath, Literal[1, -1]], Field(min_length=1)]
 
 
 class DevicePlan(Strict):
-    """What a device query's plan must have and must not have, by the engine's names of operators.
+    """The required plan of a device query, by the engine's names of operators.
 
     ``indexed`` are fields that one index must be sought by: without them the engine would take another index, and read
     more of the collection.

@@ -32,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the engine says of one statement: why it refuses it, or the plan of a query."""
+    """The answer of the engine for one statement: the reason of its rejection, or the plan of a query."""
 
     error: str | None = None
     plan: tuple[Step, ...] = ()

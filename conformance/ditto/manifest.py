@@ -28,7 +28,7 @@ LABELS: Final = {"ditto.live/app": "the app", "ditto.live/big-peer": "the big pe
 
 @dataclass(frozen=True)
 class Bridged:
-    """How the connector syncs one collection, every default filled in."""
+    """The connector's settings for one collection, including defaults."""
 
     mapping: IdMapping
     initial_sync: bool
@@ -43,7 +43,7 @@ class Bridged:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the connector is to do: the collections of one database that sync, and those that do not."""
+    """The work of the connector: the collections of one database that sync, and those that do not."""
 
     database: str
     collections: Mapping[str, Bridged]

@@ -1,4 +1,4 @@
-"""Who may do what, config/ditto_permissions.json, parsed strictly; and what that comes to for one user.
+"""Permissions of config/ditto_permissions.json, parsed strictly, and their result for one user.
 
 A rule grants operations on the documents of a collection that meet its condition. ``write`` is to create and to
 update, ``delete`` to set the soft-delete flag. What no rule of a collection grants is not allowed; a synced collection
@@ -75,7 +75,7 @@ class Grant(Exact):
         return parse(self.condition)
 
     def grants(self, operation: Operation) -> bool:
-        """True when the rule is about the operation; who may write may update."""
+        """Return True when the rule is about the operation; who may write may update."""
         return operation in self.operations or (operation == "update" and "write" in self.operations)
 
 
@@ -102,12 +102,12 @@ class Permissions(Exact):
         return self.super_manager[self.users.id]
 
     def of(self, collection: str) -> tuple[Grant, ...]:
-        """The rules of a collection."""
+        """Return the rules of a collection."""
         return tuple(rule for rule in self.rules if rule.collection == collection)
 
 
 def load_permissions(model: Model) -> Permissions:
-    """The model's permissions.
+    """Return the model's permissions.
 
     Raises ConfigurationError, one line with file, line and fix, when the file is missing or not as described.
     """
@@ -125,14 +125,14 @@ class User:
 
     @property
     def given(self) -> Mapping[Parameter | Attribute, Any]:
-        """What conditions are bound to."""
+        """Return what conditions are bound to."""
         return {Attribute(name): value for name, value in self.attributes.items()}
 
 
 def user_of(
     permissions: Permissions, model: Model, documents: Iterable[Mapping[str, Any]], user_id: Any
 ) -> User | None:
-    """The user of that id, or None for someone who may do nothing.
+    """Return the user of that id, or None for someone who may do nothing.
 
     ``documents`` are those of the users' collection; all of them, or those of that id. Fails closed: an id that is
     missing, no text, malformed, unknown or held by several documents is nobody's; neither is one whose document is
@@ -165,12 +165,15 @@ def known_users(permissions: Permissions, model: Model, documents: Iterable[Mapp
 
 
 def document_of(permissions: Permissions, documents: Iterable[dict[str, Any]], user: User) -> dict[str, Any]:
-    """The document that makes a known user known, of those of the users' collection; ids of others may be anything."""
+    """Return the document that makes a known user known, of those of the users' collection.
+
+    Ids of others may be anything.
+    """
     return next(document for document in documents if document.get(permissions.users.id) == user.id)
 
 
 def allowed(permissions: Permissions, collection: Collection, user: User | None, operation: Operation) -> Condition:
-    """What documents of the collection the user may do the operation on: a condition, bound."""
+    """Return what documents of the collection the user may do the operation on: a condition, bound."""
     if user is None:
         return Always(False)
     if user.super_manager:
@@ -183,7 +186,10 @@ def allowed(permissions: Permissions, collection: Collection, user: User | None,
 
 
 def in_ditto_id(collection: Collection, mapping: IdMapping) -> Mapping[str, str]:
-    """The fields that Ditto's _id is made of, each with its path there: all that Ditto's permissions can test."""
+    """Return the fields that Ditto's _id is made of, each with its path there.
+
+    All that Ditto's permissions can test.
+    """
     if mapping.mode == "match_ids":
         same = (collection.id_field,) if collection.id_field else ()
         parts = {part.path: part.path for part in collection.field("_id").children}
@@ -193,7 +199,7 @@ def in_ditto_id(collection: Collection, mapping: IdMapping) -> Mapping[str, str]
 
 
 def beyond_ditto(rule: Grant, collection: Collection, mapping: IdMapping) -> Iterator[str]:
-    """Why Ditto cannot enforce the rule, in words: a reason for each field that its _id lacks."""
+    """Yield why Ditto cannot enforce the rule, in words: a reason for each field that its _id lacks."""
     held = in_ditto_id(collection, mapping)
     for path in dict.fromkeys(comparison.path for comparison in comparisons(rule.parsed)):
         if path not in held:
@@ -201,7 +207,7 @@ def beyond_ditto(rule: Grant, collection: Collection, mapping: IdMapping) -> Ite
 
 
 def indistinct(rule: Grant) -> str | None:
-    """What Ditto cannot tell apart in the rule, in words: it has one permission for all kinds of changes."""
+    """Return what Ditto cannot tell apart in the rule, in words: it has one permission for all kinds of changes."""
     granted = [operation for operation in CHANGES if rule.grants(operation)]
     if not granted or len(granted) == len(CHANGES):
         return None

@@ -1,4 +1,4 @@
-"""What to enter in the form of Ditto's portal, as one page of text, in the form's order."""
+"""The entries for the form of Ditto's portal, as one page of text in the order of the form."""
 
 from __future__ import annotations
 

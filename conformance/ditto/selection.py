@@ -1,4 +1,4 @@
-"""What a subscription selects: the documents of one collection that meet a condition."""
+"""Selections of subscriptions: the documents of one collection that satisfy a condition."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ class Selection:
         return named_fields(self.statement) if self.statement else ()
 
     def bound(self, values: Mapping[str, Any]) -> Condition:
-        """The condition with values for its parameters; one without a value selects nothing."""
+        """Return the condition with values for its parameters; one without a value selects nothing."""
         return bind(self.condition, {Parameter(name): value for name, value in values.items()})
 
 
 @cache
 def parse_subscription(text: str) -> Selection:
-    """What a subscription selects; ValueError, one line with what to write instead, when Ditto takes it for none.
+    """Return what a subscription selects.
+
+    ValueError, one line with what to write instead, when Ditto takes it for none.
 
     A condition that is not read here is left to the engine: it selects what only the engine can tell.
     """

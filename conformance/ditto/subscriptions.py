@@ -1,4 +1,4 @@
-"""What devices subscribe to and ask for, config/ditto_subscriptions.yaml, parsed strictly.
+"""Subscriptions and queries of devices, config/ditto_subscriptions.yaml, parsed strictly.
 
 A device's subscription is what its store holds: ``SELECT * FROM collection [WHERE condition]`` and nothing else, as
 Ditto demands. Beside each may stand what it means in MongoDB's words, written by hand: rules and suites compare both.
@@ -34,7 +34,7 @@ FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*([.
 
 
 class Source(Strict):
-    """Where a parameter's value comes from; the app gives it, and rules and suites find one of the same kind.
+    """The source of a parameter's value; the app sets it, rules and suites choose one of the same kind.
 
     ``user`` is an attribute of the user who signed in, ``values`` a list and ``value`` one value of a field
     (<collection>.<field>) of the documents whose fields equal the parameters of ``where``, smallest first, ``at_most``
@@ -80,11 +80,13 @@ class Subscription(Strict):
 
     @property
     def selection(self) -> Selection:
-        """What it selects."""
+        """Return what it selects."""
         return parse_subscription(self.query)
 
     def filter(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What it selects, as a filter of MongoDB's: its condition, or its find where only the engine evaluates it.
+        """Return what it selects, as a filter of MongoDB's.
+
+        Its condition, or its find where only the engine evaluates it.
 
         None where neither can say it.
         """
@@ -138,7 +140,7 @@ class DeviceQuery(Strict):
 
     @property
     def statement(self) -> Statement | None:
-        """What it says; None where only the engine can tell."""
+        """Return what it says; None where only the engine can tell."""
         try:
             return parse_statement(self.query)
         except ValueError:
@@ -193,12 +195,12 @@ class Subscriptions(Strict):
                 yield f"{device.name}.subscriptions[{position}]", device, one
 
     def of(self, collection: str) -> Sequence[tuple[str, Device, Subscription]]:
-        """The subscriptions to a collection, each with its place in the file and its device."""
+        """Return the subscriptions to a collection, each with its place in the file and its device."""
         return [entry for entry in self.places() if entry[2].selection.collection == collection]
 
 
 def load_subscriptions(model: Model) -> Subscriptions:
-    """What the model's devices subscribe to.
+    """Return what the model's devices subscribe to.
 
     Raises ConfigurationError, one line with file, line and fix, when the file is missing or not as described.
     """

@@ -20,7 +20,7 @@ FINDING: Final = 1
 
 @dataclass(frozen=True)
 class Step:
-    """What was examined and how it is; ``detail`` is one line, with the fix when it failed, or why it was skipped.
+    """The result of one step; ``detail`` is one line, with the fix if it failed or the reason if it was skipped.
 
     ``exit_code`` is the command's when this is the first step that failed: 1 finding, 2 configuration, 3 target. A
     warning does not fail.

@@ -111,7 +111,7 @@ def _azure(settings: Settings) -> str:
 
 
 def _connector(settings: Settings | None, model: Model | None) -> str:
-    """Whether the variables that the connector's configuration names are set, once one of Ditto's is."""
+    """Return whether the variables that the connector's configuration names are set, once one of Ditto's is."""
     if settings is None or model is None:
         raise Skipped(_NEEDS)
     path = model.config(CONNECTOR_FILE)
@@ -158,7 +158,7 @@ def _node() -> str:
 
 
 def _ditto() -> str:
-    """The library is tried in a process of its own: a native one that fails takes its process with it."""
+    """Load the library in a process of its own, because a native crash ends the process."""
     package = "dittolive-ditto"
     try:
         version = importlib.metadata.version(package)
@@ -185,7 +185,7 @@ def _disk(model: Model | None, own: bool) -> str:
 
 
 def _output(command: Sequence[str]) -> str:
-    """What a program prints, in one line; what went wrong when it cannot be run."""
+    """Return what a program prints, in one line; what went wrong when it cannot be run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

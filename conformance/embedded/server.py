@@ -41,7 +41,7 @@ SUPERVISOR = program("conformance.embedded.supervisor")
 
 
 class State(TypedDict):
-    """What state.json says about the running server; only true while supervisor.lock is held."""
+    """The content of state.json about the running server; valid only while supervisor.lock is held."""
 
     supervisor: int
     pid: int

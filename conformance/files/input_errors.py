@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a value, in the project's own words: by the error's type, never by its message."""
+"""Messages for pydantic's errors in the project's own words, chosen by the type of the error."""
 
 from __future__ import annotations
 

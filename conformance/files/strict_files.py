@@ -42,7 +42,7 @@ class Exact(Strict):
 
 
 def read_yaml(path: Path) -> Any:
-    """The YAML document in a file; a syntax error or a key given twice is one line with file and line number."""
+    """Return the YAML document in a file; a syntax error or a key given twice is one line with file and line number."""
     try:
         content = yaml_file.parse(_text(path))
     except TooDeepError as error:
@@ -59,7 +59,10 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON document in a file; duplicate keys, NaN and syntax errors are ConfigurationErrors with the line."""
+    """Return the JSON document in a file.
+
+    Duplicate keys, NaN and syntax errors are ConfigurationErrors with the line.
+    """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
@@ -136,7 +139,10 @@ def located(path: Path, place: Sequence[str | int] = ()) -> str:
 
 
 def _composed(path: Path) -> Any:
-    """The nodes of a file with their lines; JSON is YAML, but for tabs. None where there is nothing to be read."""
+    """Return the nodes of a file with their lines.
+
+    JSON is YAML, but for tabs. None where there is nothing to be read.
+    """
     try:
         return yaml_file.compose(_text(path).replace("\t", " "))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ConfigurationError):

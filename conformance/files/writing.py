@@ -1,4 +1,4 @@
-"""How every report reaches the disk: whole, or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 

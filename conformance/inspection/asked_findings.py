@@ -64,7 +64,7 @@ def _invisible(
 def references_to_deleted(
     database: Database[dict[str, Any]], scans: Sequence[Scanned], candidates: Sequence[ReferenceCandidate]
 ) -> Iterator[Result]:
-    """References to documents that are marked as deleted."""
+    """Return references to documents that are marked as deleted."""
     by_name = {scan.name: scan for scan in scans}
     for each in candidates:
         flags = [
@@ -102,7 +102,7 @@ def _deleted(
 
 
 def _dotted(path: Path) -> str | None:
-    """A path as a query names it; None through arrays and maps, and where a name cannot be asked for."""
+    """Return a path as a query names it; None through arrays and maps, and where a name cannot be asked for."""
     names = [step[0] for step in path if isinstance(step, tuple)]
     usable = len(names) == len(path) and all(name and "." not in name and "$" not in name for name in names)
     return ".".join(names) if usable else None

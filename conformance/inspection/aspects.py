@@ -1,4 +1,4 @@
-"""What a path of a document may hold that devices take otherwise, with the consequence in both modes and the fix.
+"""Values of a path that devices handle differently, with the consequence in both modes and the fix.
 
 ``native`` and ``ejson`` are the modes of Ditto's connector. What arrives in them is from its documentation; how devices
 compare it was tried on the engine (see docs/CONFLICTS.md).
@@ -39,7 +39,7 @@ class Aspect:
 
     @property
     def why(self) -> str:
-        """What it means on devices, in both modes."""
+        """Return what it means on devices, in both modes."""
         same = self.native == self.ejson
         return (
             f"Native and ejson mode: {self.native}" if same else f"Native mode: {self.native} Ejson mode: {self.ejson}"

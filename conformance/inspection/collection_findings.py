@@ -16,12 +16,12 @@ _OWN_PREFIXES = ("system.", "__ditto")
 
 
 def is_own(name: str) -> bool:
-    """True for collections of the server's or the connector's own, which are not inspected."""
+    """Return True for collections of the server's or the connector's own, which are not inspected."""
     return name.startswith(_OWN_PREFIXES)
 
 
 def has_documents(collection: LiveCollection) -> bool:
-    """True for collections whose documents could be synced; a view or a time series has none of its own."""
+    """Return True for collections whose documents could be synced; a view or a time series has none of its own."""
     return collection.type == "collection"
 
 
@@ -106,7 +106,7 @@ def _expiring(database: Database[dict[str, Any]], collection: LiveCollection) ->
 
 
 def _sharding(database: Database[dict[str, Any]], collection: LiveCollection) -> Result:
-    """The shard key is named where the user may read the cluster's configuration."""
+    """Name the shard key if the user may read the cluster's configuration."""
     identity = result_id("sync", collection.name, "sharding")
     title = f"{collection.name}: The shard key, where there is one, is known"
     hello = database.client.admin.command("hello")

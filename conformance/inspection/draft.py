@@ -104,7 +104,7 @@ def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Not
 
 
 def _repeats_id(database: Database[dict[str, Any]], scanned: Scanned, properties: Mapping[str, Schema]) -> str | None:
-    """The field that equals _id in every document, if there is one: asked of the server."""
+    """Return the field that equals _id in every document, if there is one: asked of the server."""
     for name in key_candidates(scanned):
         if name == "_id" or properties.get(name) != properties["_id"]:
             continue
@@ -205,7 +205,10 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate) -> None:
 
 
 def _make_one_each(drafted: Draft, each: ReferenceCandidate, own: Schema, notes: Notes) -> None:
-    """A reference that is unique: one document for each parent, where the data has as many; else it is not unique."""
+    """Return a reference that is unique.
+
+    One document for each parent, where the data has as many; else it is not unique.
+    """
     if drafted.documents[each.collection] == drafted.documents[each.target]:
         own["x-sample"] = {"reference": {"each": True}}
         drafted.schemas[each.collection]["x-cardinality"] = {"per": [each.target], "between": [1, 1]}

@@ -31,14 +31,14 @@ _INTEGERS: Final = frozenset({"int", "long"})
 
 @dataclass
 class Notes:
-    """What a reader must know of a draft: by path, how the choice came about, and what could not be described."""
+    """Notes on a draft: by path, the reason of a choice, and values that could not be described."""
 
     evidence: dict[str, str] = field(default_factory=dict)
     questions: list[str] = field(default_factory=list)
 
 
 def draft_object(profile: Profile, objects: int, notes: Notes) -> Schema:
-    """The schema of a document or of an object below it; ``objects`` is how many there are."""
+    """Return the schema of a document or of an object below it; ``objects`` is how many there are."""
     properties: Schema = {}
     required, is_open = [], False
     for name, below in profile.fields.items():
@@ -58,7 +58,7 @@ def draft_object(profile: Profile, objects: int, notes: Notes) -> Schema:
 
 
 def draft_id(drafted: Schema, profile: Profile) -> Schema:
-    """The schema of _id: a key, an object of keys that never merges, or else its types alone."""
+    """Return the schema of _id: a key, an object of keys that never merges, or else its types alone."""
     parts = drafted.get("properties", {})
     closed = parts and not drafted["additionalProperties"] and [*parts] == drafted.get("required")
     if closed and all(kind_of(part) in _ID_PARTS for part in parts.values()):
@@ -80,7 +80,7 @@ def _counts(types: Mapping[str, int]) -> str:
 
 
 def _draft_field(profile: Profile, notes: Notes) -> Schema | None:
-    """The schema of one field; None when the vocabulary cannot say it."""
+    """Return the schema of one field; None when the vocabulary cannot say it."""
     types = set(profile.types)
     if not types <= _TYPES:
         return None
@@ -95,7 +95,7 @@ def _draft_field(profile: Profile, notes: Notes) -> Schema | None:
 
 
 def _items(profile: Profile) -> Schema | None:
-    """The schema of an array's elements; None where there are none, or some that no schema can name."""
+    """Return the schema of an array's elements; None where there are none, or some that no schema can name."""
     elements = profile.elements
     if elements is None or not elements.count or not set(elements.types) <= _TYPES:
         return None
@@ -107,7 +107,7 @@ def _items(profile: Profile) -> Schema | None:
 
 
 def _generous(types: set[str]) -> Iterator[str]:
-    """The types in one order; a double may be written as an integer at any time, so the integers go with it."""
+    """Return the types in one order; a double may be written as an integer at any time, so the integers go with it."""
     if "double" in types:
         types = types | _INTEGERS
     if types & _INTEGERS:

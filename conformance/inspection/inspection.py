@@ -32,7 +32,7 @@ _LISTED_PATHS: Final = 1_000
 
 @dataclass
 class Inspection:
-    """What was read of a database: the collections as the server lists them, the scans, the references."""
+    """The data of an inspection: the collections as the server lists them, the scans, the references."""
 
     collections: Mapping[str, LiveCollection]
     scans: Sequence[Scanned]
@@ -116,7 +116,7 @@ def _deletion_flag(scanned: Scanned) -> Result:
 def inspection_report(
     inspection: Inspection, info: TargetInfo, command: str, started: dt.datetime, clock: float
 ) -> Report:
-    """The inspection as a report; ``clock`` is the performance counter's value at the start."""
+    """Return the inspection as a report; ``clock`` is the performance counter's value at the start."""
     return Report(
         target=info,
         seed=0,
@@ -151,7 +151,7 @@ def _measured(inspection: Inspection) -> dict[str, Any]:
 
 
 def _inspected(scanned: Scanned, inspection: Inspection) -> dict[str, Any]:
-    """What is in a collection: its paths with types, and what they could be to Ditto."""
+    """Return what is in a collection: its paths with types, and what they could be to Ditto."""
     profiles = [profile for profile in scanned.root.walk() if profile.path][:_LISTED_PATHS]
     return {
         "paths": {shown_path(profile.path): dict(profile.types) for profile in profiles},

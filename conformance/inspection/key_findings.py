@@ -1,4 +1,4 @@
-"""Which fields could make a device's _id: present in every document, unique, of one scalar type, at the top."""
+"""Candidates for a device's _id: top-level fields that are always present, unique and of one scalar type."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ _MOST_BYTES: Final = 254
 
 
 def key_candidates(scanned: Scanned) -> list[str]:
-    """The keys by which devices could know a document, the likeliest first: _id, then what is named after it."""
+    """Return the keys by which devices could know a document, the likeliest first: _id, then what is named after it."""
     found = [name for name in unique_fields(scanned) if may_refer(name)]
     return sorted(found, key=lambda name: (name != "_id", not is_own_identity(name, scanned.name), name))
 
 
 def unique_fields(scanned: Scanned) -> list[str]:
-    """The top-level fields that every document has, with a value of one type that no other has; dates are not meant."""
+    """Return the top-level fields that every document has, with a value of one type that no other has.
+
+    Dates are not meant.
+    """
     fields = scanned.root.fields.items()
     return [name for name, each in fields if is_key(each, scanned.documents) and not each.texts.dates]
 
 
 def is_key(profile: Profile, documents: int) -> bool:
-    """True when every document has a value of one type that makes an _id, and no two share it."""
+    """Return True when every document has a value of one type that makes an _id, and no two share it."""
     if profile.count != documents or not profile.types.keys() <= _KEY_TYPES or len(type_groups(profile.types)) != 1:
         return False
     if profile.path == (("_id",),):  # the server sees to it, however many there are
@@ -45,7 +48,7 @@ def is_key(profile: Profile, documents: int) -> bool:
 
 
 def key_findings(collection: Collection[dict[str, Any]], scanned: Scanned) -> Iterator[Result]:
-    """The candidates as evidence, what is wrong with _id, and fields that only a few documents keep from being keys."""
+    """Yield the candidates, problems of _id, and fields that would be keys but for a few documents."""
     if not scanned.documents:
         return
     candidates = key_candidates(scanned)
@@ -65,7 +68,7 @@ def key_findings(collection: Collection[dict[str, Any]], scanned: Scanned) -> It
 
 
 def _identity(scanned: Scanned) -> Iterator[Result]:
-    """What devices do not take as _id."""
+    """Yield what devices do not take as _id."""
     profile = scanned.root.fields.get("_id")
     if profile is None:
         return
@@ -105,7 +108,7 @@ def _identity(scanned: Scanned) -> Iterator[Result]:
 
 
 def is_nearly_own_key(scanned: Scanned, name: str) -> bool:
-    """True for a field named after the collection that would be its key, but for a few documents."""
+    """Return True for a field named after the collection that would be its key, but for a few documents."""
     own = name != "_id" and is_own_identity(name, scanned.name)
     return own and _is_nearly_key(scanned.root.fields[name], scanned.documents, own)
 

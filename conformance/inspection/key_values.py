@@ -57,7 +57,7 @@ class KeyValues:
 
     @property
     def held(self) -> int:
-        """How many hashes are in memory."""
+        """Return how many hashes are in memory."""
         return len(self._merged) + self._waiting
 
     def drop(self) -> None:
@@ -66,7 +66,7 @@ class KeyValues:
 
     @property
     def distinct(self) -> int:
-        """How many different values there are."""
+        """Return how many different values there are."""
         return len(self.hashes)
 
     @property
@@ -82,5 +82,5 @@ class KeyValues:
 
 
 def share_within(child: Hashes, parent: Hashes) -> float:
-    """The share of the child's distinct values that the parent has."""
+    """Return the share of the child's distinct values that the parent has."""
     return float(np.isin(child, parent, assume_unique=True).mean()) if len(child) else 0.0

@@ -27,12 +27,15 @@ _NUMBERS: Final = frozenset({"int", "long", "double", "decimal"})
 
 
 def type_name(value: Any) -> str:
-    """The name of a value's BSON type; a reference in the form ``{$ref, $id}`` is told apart from other objects."""
+    """Return the name of a value's BSON type.
+
+    A reference in the form ``{$ref, $id}`` is told apart from other objects.
+    """
     return "dbRef" if isinstance(value, DBRef) else bson_type(value)
 
 
 def type_groups(types: Mapping[str, int]) -> Counter[str]:
-    """Counts by kind of type: all numbers are one, and null is none."""
+    """Return counts by kind of type; all numbers are one kind, null is not counted."""
     groups: Counter[str] = Counter()
     for name, number in types.items():
         if name != "null":
@@ -41,7 +44,7 @@ def type_groups(types: Mapping[str, int]) -> Counter[str]:
 
 
 def counts_by_kind(profile: Profile) -> dict[str, int]:
-    """How many values of each kind worth a sample a path has."""
+    """Return how many values of each kind worth a sample a path has."""
     mixed = len(type_groups(profile.types)) > 1
     counts = {f"type:{name}": number for name, number in profile.types.items() if mixed or name not in _ORDINARY}
     texts = profile.texts
@@ -54,13 +57,13 @@ def counts_by_kind(profile: Profile) -> dict[str, int]:
 
 
 def _is_notable(profile: Profile) -> bool:
-    """True where the path itself is a finding: its name, or its depth."""
+    """Return True where the path itself is a finding: its name, or its depth."""
     step = profile.path[-1] if profile.path else "[]"
     return len(profile.path) > MAX_DEPTH or (isinstance(step, tuple) and (is_refused(step[0]) or has_blank(step[0])))
 
 
 def is_of_kind(value: Any, kind: str) -> bool:
-    """True when the value is one of those that `counts_by_kind` counts under the name."""
+    """Return True when the value is one of those that `counts_by_kind` counts under the name."""
     head, _, rest = kind.partition(":")
     return _TESTS[head](value, rest)
 

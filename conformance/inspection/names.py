@@ -1,4 +1,4 @@
-"""What names of fields and collections suggest: identities, the collection that a field refers to, personal data."""
+"""Meaning of names of fields and collections: identities, references, personal data."""
 
 from __future__ import annotations
 
@@ -39,88 +39,94 @@ _SELF: Final = _set("parent parents ancestor ancestors child children manager su
 
 
 def words(name: str) -> tuple[str, ...]:
-    """The words of a name in lower case: ``productTypeId`` and ``product_type_id`` have the same three."""
+    """Return the words of a name in lower case: ``productTypeId`` and ``product_type_id`` have the same three."""
     return tuple(word.lower() for word in _WORDS.findall(_CAMEL.sub("_", name)))
 
 
 def stem(name: str) -> tuple[str, ...]:
-    """The words of a name, the last one without the ending of its plural: ``movie`` and ``movies`` have the same."""
+    """Return the words of a name, the last one without the ending of its plural.
+
+    ``movie`` and ``movies`` have the same.
+    """
     parts = words(name)
     return (*parts[:-1], _stem(parts[-1])) if parts else ()
 
 
 def reads_as_identity(name: str) -> bool:
-    """True for names such as ``store_id``, ``zipcode`` and ``phoneNumber``, whose digits are no amount."""
+    """Return True for names such as ``store_id``, ``zipcode`` and ``phoneNumber``, whose digits are no amount."""
     return bool((_REFERRING | _DIGITS) & set(words(name)[-1:])) or name == "_id"
 
 
 def may_refer(name: str) -> bool:
-    """True for names such as ``store_id`` and ``sku``, by which other documents may refer."""
+    """Return True for names such as ``store_id`` and ``sku``, by which other documents may refer."""
     return bool(_REFERRING & set(words(name)[-1:])) or name == "_id"
 
 
 def reads_as_unique(name: str) -> bool:
-    """True for names such as ``sku``, ``email`` and ``store_name``; not for ``first_name`` and the like."""
+    """Return True for names such as ``sku``, ``email`` and ``store_name``; not for ``first_name`` and the like."""
     parts = words(name)
     return may_refer(name) or (bool(_UNIQUE & set(parts[-1:])) and not _SHARED & set(parts[:-1]))
 
 
 def referred(name: str) -> tuple[str, ...]:
-    """The stem of what a field refers to: ``product`` for ``product_id``, ``account`` for ``accounts``."""
+    """Return the stem of what a field refers to: ``product`` for ``product_id``, ``account`` for ``accounts``."""
     parts = words(name)
     return stem("_".join(parts[:-1])) if len(parts) > 1 and parts[-1] in _REFERRING else stem(name)
 
 
 def is_own_identity(field: str, collection: str) -> bool:
-    """True for ``_id``, and for ``store_id`` in ``stores``, ``type_id`` in ``product_types``, ``id`` anywhere."""
+    """Return True for ``_id``, ``id``, ``store_id`` in ``stores``, and ``type_id`` in ``product_types``."""
     thing, base = stem(collection), referred(field)
     return field in ("_id", "id", "ID", "Id") or (may_refer(field) and bool(base) and thing[-len(base) :] == base)
 
 
 def names_collection(field: str, collection: str) -> bool:
-    """True when what the field refers to is the collection, or a special one of it (``primary_store_id``, stores)."""
+    """Return True if the field's name refers to the collection (also ``primary_store_id`` to stores)."""
     thing, base = stem(collection), referred(field)
     return bool(base and thing) and (base[-len(thing) :] == thing or thing[-len(base) :] == base)
 
 
 def may_stand_for(name: str) -> bool:
-    """True for names by which a document may be meant without ``_id`` behind them: ``store``, but not ``order``."""
+    """Return True for names by which a document may be meant without ``_id`` behind them.
+
+    ``store``, but not ``order``.
+    """
     return not _COUNTED & set(words(name))
 
 
 def is_particular(name: str) -> bool:
-    """True for names that say of what they are the key (``account_id``, ``sku``), not only that they are one."""
+    """Return True for names that say of what they are the key (``account_id``, ``sku``), not only that they are one."""
     parts = words(name)
     return may_refer(name) and (len(parts) > 1 or bool(_SPECIFIC & set(parts)))
 
 
 def names_own_kind(field: str) -> bool:
-    """True for names such as ``parent_id``: the document referred to may be of the same collection."""
+    """Return True for names such as ``parent_id``: the document referred to may be of the same collection."""
     return bool(_SELF & set(words(field)))
 
 
 def is_deletion_flag(name: str) -> bool:
-    """True for the usual names of a soft-delete flag."""
+    """Return True for the usual names of a soft-delete flag."""
     return words(name) in _FLAGS
 
 
 def is_personal(name: str) -> bool:
-    """True for names of personal data, such as ``email`` and ``lastName``."""
+    """Return True for names of personal data, such as ``email`` and ``lastName``."""
     return _has(name, _PERSONAL, _PERSONAL_PAIRS)
 
 
 def is_secret(name: str) -> bool:
-    """True for names of credentials, such as ``password`` and ``apiKey``."""
+    """Return True for names of credentials, such as ``password`` and ``apiKey``."""
     return _has(name, _SECRET, _SECRET_PAIRS)
 
 
 def is_refused(name: str) -> bool:
-    """True for names that a device refuses or hides: with a dot or a ``$``, with ``_`` in front, empty."""
+    """Return True for names that a device refuses or hides: with a dot or a ``$``, with ``_`` in front, empty."""
     return not name or name.startswith("_") or "$" in name or "." in name
 
 
 def has_blank(name: str) -> bool:
-    """True for names that are not letters, digits and ``_``: DQL must quote them."""
+    """Return True for names that are not letters, digits and ``_``: DQL must quote them."""
     return not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
 
 

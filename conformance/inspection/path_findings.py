@@ -51,7 +51,7 @@ def _finding(scanned: Scanned, aspect: Aspect, profile: Profile, number: int) ->
 
 
 def _examined(scanned: Scanned, path: Path, number: int) -> tuple[int, str]:
-    """What was counted: documents, or where a path leads through arrays and maps, values."""
+    """Return what was counted: documents, or where a path leads through arrays and maps, values."""
     if all(isinstance(step, tuple) for step in path):
         return scanned.documents, "documents"
     values = scanned.root.at(path).count

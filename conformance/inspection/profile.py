@@ -1,4 +1,4 @@
-"""What is known of one path of a collection's documents: types with counts, texts, numbers, and the paths below it.
+"""Profile of one path of a collection's documents: types with counts, texts, numbers, and the paths below it.
 
 Values arrive in columns (all values of a path in a batch), so that Python's own loops, which are in C, do the counting.
 """
@@ -60,7 +60,7 @@ class Profile:
 
     @property
     def count(self) -> int:
-        """How many values there are, null included."""
+        """Return how many values there are, null included."""
         return self.types.total()
 
     def add(self, column: Column) -> None:
@@ -76,18 +76,18 @@ class Profile:
                 self.keys = None
 
     def walk(self) -> Iterator[Profile]:
-        """The path itself, then every path below it."""
+        """Yield the path itself, then every path below it."""
         yield self
         for below in self.below():
             yield from below.walk()
 
     def below(self) -> Iterator[Profile]:
-        """The paths directly below this one."""
+        """Yield the paths directly below this one."""
         yield from self.fields.values()
         yield from filter(None, (self.elements, self.values))
 
     def at(self, path: Path) -> Profile:
-        """The profile of a path that was counted."""
+        """Return the profile of a path that was counted."""
         profile = self
         for step in path:
             profile = next(below for below in profile.below() if below.path[-1] == step)
@@ -140,7 +140,7 @@ class Profile:
             self._own(below.path[-1]).merge(below)
 
     def _own(self, step: Step) -> Profile:
-        """The path below this one that the step leads to, made when there is none."""
+        """Return the path below this one that the step leads to, made when there is none."""
         path = (*self.path, step)
         if isinstance(step, tuple):
             return self.fields.setdefault(step[0], Profile(path))
@@ -211,14 +211,14 @@ _NAMES: dict[type, str] = {dt.datetime: "date", DBRef: "dbRef"}
 
 
 def _name(kind: type, values: Column) -> str:
-    """The name of the values' BSON type."""
+    """Return the name of the values' BSON type."""
     if kind not in _NAMES:
         _NAMES[kind] = bson_type(values[0])
     return _NAMES[kind]
 
 
 def _columns(objects: Column) -> Mapping[str, Column]:
-    """The values of each name; objects with the same names are turned into columns at once."""
+    """Return the values of each name; objects with the same names are turned into columns at once."""
     shapes: dict[tuple[str, ...], list[Any]] = {}
     for each in objects:
         shapes.setdefault(tuple(each), []).append(each)

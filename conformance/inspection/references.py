@@ -1,4 +1,4 @@
-"""Which fields refer to which: by their names, and by whether the values they hold are there."""
+"""Detection of references between fields, by their names and by their values."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _candidate(
 
 
 def _certainty(scan: Scanned, child: Profile, target: Scanned, field: str) -> int:
-    """How much the names say; 0 for nothing."""
+    """Return how much the names say; 0 for nothing."""
     name = next(step[0] for step in reversed(child.path) if isinstance(step, tuple))
     same_collection = scan.name == target.name
     if same_collection:
@@ -136,7 +136,7 @@ def _certainty(scan: Scanned, child: Profile, target: Scanned, field: str) -> in
 
 
 def _is_copy(each: ReferenceCandidate, found: Sequence[ReferenceCandidate]) -> bool:
-    """True for a field that only has its target's name, where a surer one refers to the same collection."""
+    """Return True for a field that only has its target's name, where a surer one refers to the same collection."""
     return each.certainty <= _SAME_NAME and any(
         (other.collection, other.target) == (each.collection, each.target) and other.certainty > each.certainty
         for other in found
@@ -187,7 +187,7 @@ def _judged(database: Database[dict[str, Any]], scan: Scanned, each: ReferenceCa
 
 
 def _indexed(database: Database[dict[str, Any]], each: ReferenceCandidate) -> Result:
-    """Whether an index begins with the field: otherwise every look-up of the children reads all of them."""
+    """Return whether an index begins with the field: otherwise every look-up of the children reads all of them."""
     names = ".".join(step[0] for step in each.path if isinstance(step, tuple))
     identity = result_id("indexes", each.collection, "reference", each.path)
     title = f"{each.collection}: An index begins with {names}, which refers to {each.target}"
@@ -208,7 +208,7 @@ def _indexed(database: Database[dict[str, Any]], each: ReferenceCandidate) -> Re
 
 
 def _dangling(database: Database[dict[str, Any]], each: ReferenceCandidate) -> tuple[int, list[Any]]:
-    """How often values occur that the target does not have, and some of them: an anti-join by the server."""
+    """Return how often values occur that the target does not have, and some of them: an anti-join by the server."""
     names = [step[0] for step in each.path if isinstance(step, tuple)]
     if any(not name or "." in name or "$" in name for name in [*names, each.field]):
         return each.dangling, []

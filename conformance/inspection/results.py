@@ -23,13 +23,13 @@ def _quoted(name: str) -> str:
 def holds(
     identity: str, title: str, severity: Severity, examined: int, evidence: Mapping[str, Any] | None = None
 ) -> Result:
-    """A result without a finding; skipped when there was nothing to examine."""
+    """Return a result without a finding; skipped when there was nothing to examine."""
     status, reason = ("passed", None) if examined else ("skipped", "there are no documents")
     return Result(identity, title, severity, status, examined, 0, (), reason, evidence or {}, 0.0)  # type: ignore[arg-type]
 
 
 def unknown(identity: str, title: str, severity: Severity, reason: str) -> Result:
-    """A result for what could not be examined."""
+    """Return a result for what could not be examined."""
     return Result(identity, title, severity, "skipped", 0, 0, (), reason, {}, 0.0)
 
 
@@ -46,7 +46,7 @@ def finding(
     fix: str,
     evidence: Mapping[str, Any] | None = None,
 ) -> Result:
-    """A result with a finding: failed for an error, warned for a warning."""
+    """Return a result with a finding: failed for an error, warned for a warning."""
     shown: Sequence[Sample] = tuple(samples)
     return Result(
         identity,

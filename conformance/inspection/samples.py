@@ -23,14 +23,14 @@ class Samples:
         self._counted: dict[tuple[Path, str], int] = {}
 
     def of(self, path: Path, kind: str) -> tuple[Sample, ...]:
-        """The samples for a path and a kind of value."""
+        """Return the samples for a path and a kind of value."""
         exact = self._found.get((path, kind))
         if exact is not None or VALUES not in path:
             return tuple(exact or ())
         return tuple(islice(chain.from_iterable(self._below_map(path, kind)), MAX_SAMPLES))
 
     def _below_map(self, path: Path, kind: str) -> Iterator[Sequence[Sample]]:
-        """Samples that were taken before the names of a map were known to be data."""
+        """Return the samples that were taken before the names of a map were known to be data."""
         for (found, each), samples in self._found.items():
             alike = each == kind and len(found) == len(path)
             if alike and all(step in (other, VALUES) for step, other in zip(path, found, strict=True)):
@@ -84,7 +84,7 @@ def values_at(value: Any, path: Path) -> Iterator[Any]:
 
 
 def shown_path(path: Path) -> str:
-    """A path as people read it, such as ``cast[].name`` or ``tiers.*.benefits[]``."""
+    """Return a path as people read it, such as ``cast[].name`` or ``tiers.*.benefits[]``."""
     text = ""
     for step in path:
         if step == ELEMENTS:

@@ -30,7 +30,7 @@ _LENGTH: Final = struct.Struct("<i")
 
 @dataclass
 class Scanned:
-    """What a scan counted: documents, bytes, how many documents of 2^n to below 2^(n+1) bytes, and every path."""
+    """The counts of a scan: documents, bytes, documents by size (2^n to below 2^(n+1) bytes), and every path."""
 
     name: str
     documents: int = 0

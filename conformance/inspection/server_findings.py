@@ -69,7 +69,7 @@ def _judged(name: str, title: str, severity: Severity, problem: str | None, why:
 
 
 def _privileges(database: Database[dict[str, Any]]) -> Result:
-    """Whether this user could be the connector's; a reader cannot, and need not be."""
+    """Return whether this user could be the connector's; a reader cannot, and need not be."""
     identity = result_id("security", "_database", "connector-rights")
     title = f"The user may do what the connector does ({', '.join(_CONNECTOR_ACTIONS)})"
     try:

@@ -1,4 +1,4 @@
-"""What texts look like: dates, numbers, e-mail addresses, card numbers, credentials; counted exactly, column by column.
+"""Forms of texts (dates, numbers, e-mail addresses, card numbers, credentials), counted column by column.
 
 A column of texts is joined once, and a form is looked for only where its characteristic characters occur in it.
 """
@@ -113,17 +113,17 @@ class TextForms:
 
 
 def _has_unseen(text: str) -> bool:
-    """True when a text has a character that nobody sees, other than a line break or a tab."""
+    """Return True when a text has a character that nobody sees, other than a line break or a tab."""
     return any(is_unseen(sign) and sign not in "\n\r\t" for sign in text)
 
 
 def is_password_hash(text: str) -> bool:
-    """True for the output of bcrypt, scrypt, Argon2, PBKDF2 or crypt."""
+    """Return True for the output of bcrypt, scrypt, Argon2, PBKDF2 or crypt."""
     return PASSWORD_HASH.fullmatch(text) is not None
 
 
 def is_card_number(text: str) -> bool:
-    """True for a payment card's number with a right check digit, with or without spaces."""
+    """Return True for a payment card's number with a right check digit, with or without spaces."""
     if text[:1] not in _CARD_HEADS or len(text) not in _CARD_LENGTHS or not _CARD.fullmatch(text):
         return False
     digits = [int(char) for char in text if char.isdigit()]
@@ -132,7 +132,7 @@ def is_card_number(text: str) -> bool:
 
 
 def secret_kind(text: str) -> str | None:
-    """The kind of credential that a text is or holds; None for any other text."""
+    """Return the kind of credential that a text is or holds; None for any other text."""
     if is_password_hash(text):
         return "a password hash"
     if is_card_number(text):

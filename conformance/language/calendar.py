@@ -1,4 +1,4 @@
-"""How much of a year's weight falls on the days of a period: shared by the generator and the rules."""
+"""Weights of the days of a period within their years, shared by the generator and the rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def day_weight(year_weights: Mapping[Any, float], year: int) -> float:
-    """The weight of one day of a year; a year beyond the table has that of the nearest in it."""
+    """Return the weight of one day of a year; a year beyond the table has that of the nearest in it."""
     nearest = min(year_weights, key=lambda known: (abs(known - year), known))
     return year_weights[nearest] / days_of(year)
 

@@ -57,7 +57,7 @@ _REFUSED: Final[Mapping[str, str]] = {
 
 @cache
 def parse(text: str) -> Condition:
-    """The condition that a text says; ValueError, one line with what to write instead, when it is none."""
+    """Return the condition that a text says; ValueError, one line with what to write instead, when it is none."""
     return Reader(text).whole()
 
 
@@ -73,7 +73,7 @@ class Reader:
         return self._tokens[self._position] if self._position < len(self._tokens) else ("end", "the end")
 
     def take(self) -> tuple[str, str]:
-        """The next token, which is then behind."""
+        """Return the next token, which is then behind."""
         token = self.peek()
         self._position += 1
         return token
@@ -87,7 +87,7 @@ class Reader:
         return False
 
     def whole(self) -> Condition:
-        """The condition up to the end of the text."""
+        """Return the condition up to the end of the text."""
         condition = self._condition()
         if self.peek()[0] != "end":
             raise unexpected(self.peek()[1], "AND, OR or the end")
@@ -175,6 +175,6 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 
 
 def unexpected(found: str, wanted: str) -> ValueError:
-    """What to raise for a token that does not belong where it stands."""
+    """Return what to raise for a token that does not belong where it stands."""
     refused = _REFUSED.get(found.upper())
     return ValueError(refused or f"found {found}; expected {wanted}; correct the condition")

@@ -32,7 +32,9 @@ _TESTS: Final[Mapping[str, dict[str, Any]]] = {
 
 
 def to_mongo(condition: Condition) -> dict[str, Any]:
-    """The condition as a filter of MongoDB's; a parameter that is not bound stands as $$name, as in queries.yaml.
+    """Return the condition as a filter of MongoDB's.
+
+    A parameter that is not bound stands as $$name, as in queries.yaml.
 
     A condition with a computed test has no such form (see `is_computed`).
     """
@@ -77,7 +79,7 @@ def _word(value: Value) -> Scalar:
 
 
 def to_dql(condition: Condition) -> tuple[str, dict[str, Any]]:
-    """The condition, bound, as DQL with its arguments: values never stand in the text.
+    """Return the condition, bound, as DQL with its arguments: values never stand in the text.
 
     A list is asked by array_contains: IN drops a document whose field is of another type than the list, whatever the
     rest of the condition says.
@@ -107,5 +109,5 @@ def _computed() -> TypeError:
 
 
 def quoted(path: str) -> str:
-    """A dotted path as it stands in DQL, where any name may be a keyword."""
+    """Return a dotted path as it stands in DQL, where any name may be a keyword."""
     return ".".join(f"`{name}`" for name in path.split("."))

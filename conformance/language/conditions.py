@@ -119,7 +119,9 @@ def is_computed(condition: Condition) -> bool:
 
 
 def holds(condition: Condition, document: Mapping[str, Any]) -> bool:
-    """True when a document, as its values by path, meets the condition, bound: as the server and the store find it.
+    """Return True when a document, as its values by path, meets the condition, bound.
+
+    As the server and the store find it.
 
     None stands for a field that is absent. A test that only the engine can evaluate is taken to hold.
     """
@@ -156,7 +158,7 @@ def like(pattern: str, *, any_case: bool = False) -> re.Pattern[str]:
 
 
 def bind(condition: Condition, given: Mapping[Parameter | Attribute, Any]) -> Condition:
-    """The condition with values in the place of parameters and attributes.
+    """Return the condition with values in the place of parameters and attributes.
 
     Fails closed: a comparison for which no fit value is given (none at all, null, an object) holds for no document;
     neither does one with values of several types, as in DQL.
@@ -177,7 +179,7 @@ def bind(condition: Condition, given: Mapping[Parameter | Attribute, Any]) -> Co
 
 
 def bson_type(value: Value) -> str:
-    """The BSON type of what the value can be compared with; of a parameter, words that are no type's."""
+    """Return the BSON type of what the value can be compared with; of a parameter, words that are no type's."""
     if isinstance(value, Parameter | Attribute):
         return f"type of {value.name}"
     return "bool" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"

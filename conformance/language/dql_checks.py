@@ -1,4 +1,4 @@
-"""What a well-formed statement of DQL must not do: the refusals of Ditto's engine that are not about its grammar."""
+"""Checks of well-formed DQL statements for errors of Ditto's engine that are not about grammar."""
 
 from __future__ import annotations
 

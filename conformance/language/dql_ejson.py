@@ -1,4 +1,4 @@
-"""What a DQL statement does with values that a device holds as Extended JSON: objects whose numbers are text.
+"""Checks of DQL statements on values that a device stores as Extended JSON, where numbers are strings.
 
 Tried on SDK 5.2.0.dev0: ``total > 100`` and ``total = 100`` find nothing, ``sum(total)`` is empty, ORDER BY keeps no
 order, and the text in the object sorts as text. ``CAST(total.`$numberDouble` AS FLOAT)`` has the number. An object that

@@ -1,4 +1,4 @@
-"""Which fields of which collection a DQL statement names, what it compares them with, and which tests find nothing."""
+"""Fields that a DQL statement names, the values that it compares them with, and tests that find nothing."""
 
 from __future__ import annotations
 

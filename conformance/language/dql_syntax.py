@@ -1,4 +1,4 @@
-"""What a DQL statement consists of, as data. dql_expressions.py and dql_parser.py read it from text."""
+"""The syntax tree of DQL statements. dql_expressions.py and dql_parser.py read it from text."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ MORE_THAN_HALF: Final[Expression] = {"$literal": 0.5 + 1e-7}
 
 
 def typed(path: str, kind: Kind) -> Expression:
-    """Whether the value has the BSON type of the kind."""
+    """Return whether the value has the BSON type of the kind."""
     if kind in NUMERIC:
         return {"$isNumber": path}
     if kind in ("scalar", "bson"):  # one of several types, which the documents family tells apart
@@ -36,12 +36,12 @@ def typed(path: str, kind: Kind) -> Expression:
 
 
 def absent(path: str) -> Expression:
-    """Whether the field is missing or null."""
+    """Return whether the field is missing or null."""
     return {"$eq": [{"$ifNull": [path, None]}, None]}
 
 
 def read(path: str, kind: Kind) -> Expression:
-    """The value as formulas have it: money in whole cents."""
+    """Return the value as formulas have it: money in whole cents."""
     return cents(path) if kind == "money" else path
 
 
@@ -51,7 +51,10 @@ def cents(path: str) -> Expression:
 
 
 def is_time_stamp(path: str) -> Expression:
-    """Whether a text is a real instant as we write it; text that is no UTF-8, an error to $regexMatch, is no date."""
+    """Return whether a text is a real instant as we write it.
+
+    Text that is no UTF-8, an error to $regexMatch, is no date.
+    """
     date = {"$dateFromString": {"dateString": path, "onError": None, "onNull": None}}
     return {"$cond": [{"$ne": [date, None]}, {"$regexMatch": {"input": path, "regex": TIMESTAMP_PATTERN}}, False]}
 

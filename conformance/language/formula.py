@@ -89,11 +89,11 @@ class Formula:
     # -- MongoDB ---------------------------------------------------------------------------------------------------
 
     def mongo(self) -> Expression:
-        """The aggregation expression. Parents stand at ``$_<reference field>``, totals at ``$_total<n>``."""
+        """Return the aggregation expression. Parents stand at ``$_<reference field>``, totals at ``$_total<n>``."""
         return self._compile(self._tree)
 
     def readings(self) -> list[Expression]:
-        """The formula, and for one that rounds half up what it is when a tie is seen that doubles hide.
+        """Return the formula, and for one that rounds half up what it is when a tie is seen that doubles hide.
 
         9.2 % of 3.75 is 34.5 cents, and 34.49999999999999 in doubles: exact arithmetic goes up, that of doubles down,
         and both are right. A tie that doubles hold exactly goes up in either.
@@ -245,7 +245,7 @@ class Formula:
     # -- NumPy -----------------------------------------------------------------------------------------------------
 
     def evaluate(self, columns: Mapping[str, Column]) -> Column:
-        """The formula on columns of equal length: numbers as float64, money in whole cents.
+        """Return the formula on columns of equal length: numbers as float64, money in whole cents.
 
         ``columns`` has every operand by field name, parents as ``reference_field.field``, totals by their name. The
         result is present where every operand is (or_zero apart). ConfigurationError for text functions: equations

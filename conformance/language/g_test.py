@@ -87,7 +87,7 @@ def _williams(expected: Array) -> float:
 
 
 def _pooled(found: Array, expected: Array, otherwise: Array) -> tuple[Array, Array, Array]:
-    """The cells, those with too few expected made one (joined to the smallest other if still too few)."""
+    """Return the cells, those with too few expected made one (joined to the smallest other if still too few)."""
     order = np.argsort(expected, kind="stable")
     found, expected, otherwise = found[order], expected[order], otherwise[order]
     small = (

@@ -24,12 +24,15 @@ class Lookup:
     values: Mapping[Any, float]
 
     def mongo(self) -> Expression:
-        """The table's value for the document's key; null when it has none."""
+        """Return the table's value for the document's key; null when it has none."""
         branches = [{"case": {"$eq": [f"${self.key}", key]}, "then": value} for key, value in self.values.items()]
         return {"$switch": {"branches": branches, "default": None}}
 
     def unlisted(self) -> Expression:
-        """Whether the document has a key of the right type and the table no entry for it: a finding, never a pass."""
+        """Return whether the document has a key of the right type and the table no entry for it.
+
+        A finding, never a pass.
+        """
         path = f"${self.key}"
         return {"$and": [typed(path, self.kind), {"$not": [{"$in": [path, list(self.values)]}]}]}
 

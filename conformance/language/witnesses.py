@@ -1,4 +1,4 @@
-"""What values a field can have, and the documents that stand for all others where conditions are concerned.
+"""Possible values of a field, and documents that represent all others for a set of conditions.
 
 A condition compares fields with values. It cannot tell two documents apart whose fields equal the same of the values
 that it names and lie between the same of them, so that a few documents show what it does with any, those included that
@@ -22,7 +22,9 @@ _ENOUGH: Final = 50_000
 
 
 def impossible(collection: Collection, path: str, values: Iterable[Any]) -> Iterator[str]:
-    """Why no document of the collection has one of the values at the path, in words; values that are none are let be.
+    """Yield why no document of the collection has one of the values at the path, in words.
+
+    Values that are none are let be.
 
     Keys of an object whose keys are free are anything.
     """
@@ -36,7 +38,10 @@ def impossible(collection: Collection, path: str, values: Iterable[Any]) -> Iter
 
 
 def incomparable(collection: Collection, path: str, operator: str, values: Iterable[Any]) -> Iterator[str]:
-    """Why no document of the collection meets a comparison other than for equality, in words: its type is another."""
+    """Yield why no document of the collection meets a comparison other than for equality, in words.
+
+    Its type is another.
+    """
     if not collection.has(path):
         yield from impossible(collection, path, ())
         return
@@ -49,7 +54,7 @@ def incomparable(collection: Collection, path: str, operator: str, values: Itera
 
 
 def _types(field: Field) -> set[str]:
-    """The types, as DQL tells them apart, of the values that a field can have; none where any can be."""
+    """Return the types, as DQL tells them apart, of the values that a field can have; none where any can be."""
     if "enum" in field.schema:
         return {bson_type(one) for one in field.schema["enum"] if isinstance(one, _SCALAR)}
     kinds = {"number": "number", "integer": "number", "string": "string", "boolean": "bool"}
@@ -58,7 +63,7 @@ def _types(field: Field) -> set[str]:
 
 
 def can_be(field: Field, value: Scalar) -> bool:
-    """True when a document can have a value that DQL finds equal: 20 and 20.0 are one number."""
+    """Return True when a document can have a value that DQL finds equal: 20 and 20.0 are one number."""
     alike: list[Any] = [value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         alike += [float(value), *([int(value)] if float(value).is_integer() else [])]
@@ -87,7 +92,7 @@ def representatives(collection: Collection, conditions: Sequence[Condition]) -> 
 
 
 def states_of(collection: Collection, path: str, values: Iterable[Scalar]) -> list[Any]:
-    """What a field can be: each of the values that it can have, one that is none of them, and absent (None)."""
+    """Return what a field can be: each of the values that it can have, one that is none of them, and absent (None)."""
     given = list(values)
     if not collection.has(path):
         return [*given, _another(given, number=False), None] if _free(collection, path) else [None]
@@ -117,20 +122,20 @@ def _beside(collection: Collection, path: str, said: Sequence[Comparison]) -> li
 
 
 def named(said: Iterable[Comparison]) -> list[Scalar]:
-    """The values that comparisons name, each once."""
+    """Return the values that comparisons name, each once."""
     values = (value for comparison in said for value in comparison.values if isinstance(value, _SCALAR))
     return list({(type(value), value): value for value in values}.values())
 
 
 def _another(values: Sequence[Scalar], *, number: bool) -> Scalar:
-    """A text or a number that is none of the values."""
+    """Return a text or a number that is none of the values."""
     if number:
         return max((value for value in values if isinstance(value, int | float)), default=0) + 1
     return max((str(value) for value in values), key=len, default="") + "~"
 
 
 def _told_apart(states: Sequence[Any], said: Sequence[Comparison]) -> list[Any]:
-    """The states without those that no comparison tells from one before."""
+    """Return the states without those that no comparison tells from one before."""
     alike: dict[tuple[Any, ...], Any] = {}
     for state in states:
         tests = (holds(one, {one.path: state}) for one in said)
@@ -140,18 +145,18 @@ def _told_apart(states: Sequence[Any], said: Sequence[Comparison]) -> list[Any]:
 
 
 def _same(document: Mapping[str, Any], one: str, other: str) -> bool:
-    """False when both fields are named and differ."""
+    """Return False when both fields are named and differ."""
     return one not in document or other not in document or document[one] == document[other]
 
 
 def _required(collection: Collection, path: str) -> bool:
-    """True when every document has the field, and all that it is part of."""
+    """Return True when every document has the field, and all that it is part of."""
     parts = path.split(".")
     return all(collection.field(".".join(parts[: n + 1])).required for n in range(len(parts)))
 
 
 def _free(collection: Collection, path: str) -> bool:
-    """True when the path leads into an object whose keys are free."""
+    """Return True when the path leads into an object whose keys are free."""
     parts = path.split(".")
     above = (".".join(parts[:n]) for n in range(1, len(parts)))
     return any(collection.has(one) and collection.field(one).kind == "dictionary" for one in above)

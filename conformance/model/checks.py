@@ -1,4 +1,4 @@
-"""What the meta-schema cannot say: that the definitions of the collections fit each other."""
+"""Checks that the definitions of the collections fit each other, which the meta-schema cannot express."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _identity(_: Model, collection: Collection) -> Iterator[Problem]:
 
 
 def _object_id(collection: Collection, identity: Field) -> Iterator[Problem]:
-    """An object as _id: its parts are scalars that are always there, and it never merges."""
+    """Check an object as _id: its parts are required scalars, and it never merges."""
     where = "properties/_id"
     if identity.schema["x-crdt"] != "register":
         yield f"{where}/x-crdt", "an _id never changes, so devices merge nothing in it; write register"
@@ -130,7 +130,7 @@ def _references(model: Model, collection: Collection) -> Iterator[Problem]:
 
 
 def _copies(model: Model, collection: Collection) -> Iterator[Problem]:
-    """A copy takes whatever its source may be, and is there when it must be."""
+    """Check that a copy accepts every value of its source, and is required only if the source is."""
     for copy in collection.copies:
         where = f"properties/{copy.field}/{'x-agrees' if copy.key else 'x-snapshot'}"
         own, target = collection.field(copy.field), model[copy.through.target]

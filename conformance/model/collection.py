@@ -37,7 +37,7 @@ class Field:
         return recipe
 
     def walk(self) -> Iterator[Field]:
-        """The field itself, then every field below it."""
+        """Yield the field itself, then every field below it."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -102,7 +102,7 @@ class VectorIndex:
 
 @dataclass(frozen=True)
 class IdMapping:
-    """How MongoDB's _id becomes Ditto's: match_ids, single_field or multiple_fields."""
+    """The mapping of MongoDB's _id to Ditto's: match_ids, single_field or multiple_fields."""
 
     mode: str
     fields: tuple[str, ...]
@@ -157,7 +157,10 @@ class Collection:
 
     @property
     def id_paths(self) -> tuple[str, ...]:
-        """Where the values are that Ditto's _id is made of: the mapped fields, the parts of an object _id, or _id."""
+        """Return where the values are that Ditto's _id is made of.
+
+        The mapped fields, the parts of an object _id, or _id.
+        """
         if self.id_mapping is not None and self.id_mapping.fields:
             return self.id_mapping.fields
         return tuple(part.path for part in self.field("_id").children) or ("_id",)
@@ -189,15 +192,15 @@ class Collection:
             yield from field.walk()
 
     def field(self, path: str) -> Field:
-        """The field at a dotted path; KeyError when there is none."""
+        """Return the field at a dotted path; KeyError when there is none."""
         return _by_path(self)[path]
 
     def has(self, path: str) -> bool:
-        """True when there is a field at the dotted path."""
+        """Return True when there is a field at the dotted path."""
         return path in _by_path(self)
 
     def reference(self, field: str) -> Reference:
-        """The reference that a field holds; KeyError when it holds none."""
+        """Return the reference that a field holds; KeyError when it holds none."""
         for reference in self.references:
             if reference.field == field:
                 return reference
@@ -221,11 +224,11 @@ class Model:
     collections: Mapping[str, Collection]
 
     def __iter__(self) -> Iterator[Collection]:
-        """The collections, parents first."""
+        """Return the collections, parents first."""
         return iter(self.collections.values())
 
     def __getitem__(self, name: str) -> Collection:
-        """The collection of that name; KeyError when there is none."""
+        """Return the collection of that name; KeyError when there is none."""
         return self.collections[name]
 
     def __hash__(self) -> int:
@@ -238,5 +241,5 @@ class Model:
         return tuple(c.cardinality["setting"] for c in self if "setting" in c.cardinality)
 
     def config(self, name: str) -> Path:
-        """The path of a file in the model's config/."""
+        """Return the path of a file in the model's config/."""
         return self.root / "config" / name

@@ -50,12 +50,12 @@ def breaches(collection: Collection, document: Mapping[str, Any]) -> list[Breach
 
 
 def conforms(collection: Collection, document: Mapping[str, Any]) -> bool:
-    """True when the document meets its schema, `x-` keywords included."""
+    """Return True when the document meets its schema, `x-` keywords included."""
     return bool(_validator(collection).is_valid(document))
 
 
 def fits(schema: Mapping[str, Any], value: object) -> bool:
-    """True when a value meets the schema of a field."""
+    """Return True when a value meets the schema of a field."""
     return bool(_DialectValidator(schema).is_valid(value))
 
 
@@ -81,7 +81,7 @@ def _breach(error: ValidationError) -> Breach:
 
 
 def _beyond(value: object) -> str | None:
-    """Why a number of the right BSON type is none that devices keep."""
+    """Return why a number of the right BSON type is none that devices keep."""
     if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INTEGER:

@@ -1,4 +1,4 @@
-"""What vectors are made from: the texts of a document, their digest, and the fields that say both."""
+"""Sources of vectors: the texts of a document, their digest, and the fields that hold both."""
 
 from __future__ import annotations
 

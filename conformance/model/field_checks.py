@@ -1,4 +1,4 @@
-"""What one field's definition must be, beyond the meta-schema: keywords of its kind, and some value that fits.
+"""Checks of one field's definition beyond the meta-schema: keywords of its kind, and at least one valid value.
 
 A keyword that says nothing about the field's kind would be read by one oracle and passed over by another, and bounds
 that leave no value would make a collection that nothing can fill.
@@ -60,7 +60,7 @@ _PAIRS: Final = (
 
 
 def pointer(field: Field) -> str:
-    """Where a field stands in its schema, as a JSON pointer without its first slash."""
+    """Return where a field stands in its schema, as a JSON pointer without its first slash."""
     return "properties/" + field.path.replace(".", "/properties/")
 
 
@@ -130,7 +130,7 @@ def _empty(kind: Kind, schema: Mapping[str, Any], where: str) -> Iterator[Proble
 
 
 def narrower(own: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
-    """The first keyword by which ``own`` refuses values that ``source``, of the same kind, takes; else None."""
+    """Return the first keyword by which ``own`` refuses values that ``source``, of the same kind, takes; else None."""
     if own.get("type") != source.get("type"):
         return "type"
     if "enum" in own and not set(source.get("enum", ())) <= set(own["enum"]):

@@ -55,7 +55,7 @@ _UUID4 = re.compile(UUID4_PATTERN)
 
 
 def kind_of(schema: Mapping[str, Any]) -> Kind:
-    """The kind of a field, from its JSON Schema (already accepted by the vocabulary)."""
+    """Return the kind of a field, from its JSON Schema (already accepted by the vocabulary)."""
     if isinstance(schema.get("x-bson"), list):
         return "bson"
     for keyword, kind in _MARKED.items():
@@ -88,32 +88,34 @@ _TYPES: Final[dict[str, Kind]] = {
 
 
 def portable_pattern(pattern: str) -> str:
-    """The schema's (ECMA) pattern as Python and PCRE must be given it: a final `$` means the very end."""
+    """Return the schema's (ECMA) pattern as Python and PCRE must be given it: a final `$` means the very end."""
     return pattern[:-1] + _END if pattern.endswith("$") else pattern
 
 
 def is_timestamp(value: object) -> bool:
-    """True for a string that is a real instant in the one format, ``YYYY-MM-DDTHH:MM:SSZ``."""
+    """Return True for a string that is a real instant in the one format, ``YYYY-MM-DDTHH:MM:SSZ``."""
     return isinstance(value, str) and _TIMESTAMP.match(value) is not None
 
 
 def is_uuid4(value: object) -> bool:
-    """True for a UUID of version 4 written with hyphens, in either case."""
+    """Return True for a UUID of version 4 written with hyphens, in either case."""
     return isinstance(value, str) and _UUID4.match(value) is not None
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """True for a finite float, and for an int that every device represents exactly; booleans are not numbers."""
+    """Return True for a finite float, and for an int that every device represents exactly; booleans are not numbers."""
     return is_integer(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def is_integer(value: object) -> bool:
-    """True for an int that every device represents exactly; 5.0 is not one (BSON tells them apart)."""
+    """Return True for an int that every device represents exactly; 5.0 is not one (BSON tells them apart)."""
     return isinstance(value, int) and not isinstance(value, bool) and -MAX_INTEGER <= value <= MAX_INTEGER
 
 
 def is_money(value: object) -> bool:
-    """True for a number of whole cents: ``|100x - round(100x)| < 1e-6``; its BSON type is an int, a long or a double.
+    """Return True for a number of whole cents.
+
+    ``|100x - round(100x)| < 1e-6``; its BSON type is an int, a long or a double.
 
     JavaScript devices write 25.0 as an integer.
     """

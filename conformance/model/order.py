@@ -33,7 +33,7 @@ def parents_first(collections: Mapping[str, Collection]) -> dict[str, Collection
 
 
 def _circle(waiting: Mapping[str, Collection]) -> list[str]:
-    """The collections of one circle, from any of them on, each referring to the next."""
+    """Return the collections of one circle, from any of them on, each referring to the next."""
     path = [next(iter(waiting))]
     while True:
         following = next(r.target for r in waiting[path[-1]].references if r.target in waiting)

@@ -1,4 +1,4 @@
-"""What an `x-sample` must be: one recipe, of the field's kind, that names what there is and makes values that fit."""
+"""Checks of `x-sample`: one recipe of the field's kind that names existing fields and makes valid values."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _choice(_: Model, __: Collection, field: Field, table: str | Mapping[str, fl
 
 
 def _source(model: Model, collection: Collection, path: str) -> Field | None:
-    """The field at a path: one's own, or ``reference_field.field``."""
+    """Return the field at a path: one's own, or ``reference_field.field``."""
     if collection.has(path):
         return collection.field(path)
     head, _, name = path.partition(".")

@@ -40,7 +40,7 @@ def validator(collection: Collection) -> Query:
 
 
 def field_query(collection: Collection, name: str) -> Query:
-    """A query for the documents whose top-level field ``name`` (its own keys included) meets its schema."""
+    """Return a query for the documents whose top-level field ``name`` (its own keys included) meets its schema."""
     field = collection.field(name)
     schema: Query = {"properties": {name: _value(field.schema)}}
     if field.required:
@@ -49,14 +49,14 @@ def field_query(collection: Collection, name: str) -> Query:
 
 
 def closed_query(collection: Collection) -> Query:
-    """A query for the documents that have no field beyond those of the schema."""
+    """Return a query for the documents that have no field beyond those of the schema."""
     return {
         "$jsonSchema": {"properties": {field.name: {} for field in collection.fields}, "additionalProperties": False}
     }
 
 
 def difference(wanted: Query, found: Mapping[str, Any]) -> str | None:
-    """The first place where two validators differ, and how; None when they say the same.
+    """Return the first place where two validators differ, and how; None when they say the same.
 
     The order of keys says nothing, nor does that of the lists which the server reads as sets.
     """
@@ -64,7 +64,7 @@ def difference(wanted: Query, found: Mapping[str, Any]) -> str | None:
 
 
 def _normal(value: Any, keyword: str = "") -> Any:
-    """The value with its keys, and the lists that are sets, in one order."""
+    """Return the value with its keys, and the lists that are sets, in one order."""
     if isinstance(value, Mapping):
         return {key: _normal(value[key], key) for key in sorted(value)}
     if isinstance(value, list):

@@ -48,7 +48,7 @@ def _tolerant(collection: Collection) -> Query:
 
 
 def _relaxed(schema: Query) -> Query:
-    """The schema of an object, or of a value in one, with the profile's tolerance."""
+    """Return the schema of an object, or of a value in one, with the profile's tolerance."""
     relaxed = {keyword: value for keyword, value in schema.items() if keyword not in _REBUILT}
     if "properties" in schema:
         required = schema.get("required", ())
@@ -68,7 +68,7 @@ def _relaxed(schema: Query) -> Query:
 
 
 def _or_null(schema: Query) -> Query:
-    """The schema of a value that may also be null; keywords about other types say nothing about a null."""
+    """Return the schema of a value that may also be null; keywords about other types say nothing about a null."""
     nullable = dict(schema)
     if "bsonType" in schema:
         types: Any = schema["bsonType"]

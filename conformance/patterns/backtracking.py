@@ -61,7 +61,7 @@ def slow(pattern: str, longest: int | None) -> str | None:
 
 
 class _Ambiguity:
-    """How many ways through an automaton one text may have."""
+    """The number of ways through an automaton that one text has."""
 
     def __init__(self, found: Automaton) -> None:
         self.automaton = found

@@ -1,4 +1,4 @@
-"""How many documents each collection has, beside how many its counts rule expected."""
+"""Documents of each collection, found and expected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Count:
 
     @property
     def difference(self) -> str:
-        """How many documents are missing or too many, such as ``500 missing``; empty if none or unknown."""
+        """Return how many documents are missing or too many, such as ``500 missing``; empty if none or unknown."""
         if self.expected is None:
             return ""
         missing, extra = self.expected[0] - self.documents, self.documents - self.expected[1]

@@ -30,7 +30,7 @@ NOT_APPLICABLE: Final[Mapping[str, str]] = {
 
 
 def data_model(model: Model) -> str:
-    """The collections, their fields, references, indexes and id mappings, with an ER diagram."""
+    """Return the collections, their fields, references, indexes and id mappings, with an ER diagram."""
     lines = ["# Data model", "", _HEAD]
     lines += [f"{len(list(model))} collections, {sum(len(c.indexes) + 1 for c in model)} indexes with _id.", ""]
     lines += ["| collection | documents | synced | id mapping |", "|---|---|---|---|"]
@@ -46,7 +46,7 @@ def data_model(model: Model) -> str:
 
 
 def size_of(collection: Collection) -> str:
-    """The cardinality in words."""
+    """Return the cardinality in words."""
     declared = collection.cardinality
     if not declared:
         return "any number"
@@ -144,13 +144,13 @@ def rule_list(project: Project) -> str:
 
 
 def _row(rule: Rule) -> str:
-    """A rule's line, with an anchor of its own, so that a link can lead to it."""
+    """Return a rule's line, with an anchor of its own, so that a link can lead to it."""
     cells = (rule.severity, *(_cell(text) for text in (rule.title, rule.why, rule.fix)))
     return f'| <a id="{rule.id}"></a>`{rule.id}` | ' + " | ".join(cells) + " |"
 
 
 def coverage(project: Project) -> dict[str, dict[str, int]]:
-    """Number of rules by collection (and _database, _config) and family."""
+    """Return the number of rules by collection (and _database, _config) and family."""
     table = {name: dict.fromkeys(FAMILIES, 0) for name in [*project.model.collections, "_database", "_config"]}
     for rule in project.rules:
         table[rule.collection][rule.family] += 1

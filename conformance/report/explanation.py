@@ -28,7 +28,7 @@ class Explanation:
         return [method_call(q.collection, q.method, q.argument) for q in self.record.questions]
 
     def as_json(self) -> dict[str, Any]:
-        """The content of `zava explain --json`."""
+        """Return the content of `zava explain --json`."""
         return {
             "id": self.rule.id,
             "severity": self.rule.severity,
@@ -43,7 +43,7 @@ class Explanation:
 
     @property
     def how(self) -> str:
-        """How it is checked, in a sentence or two."""
+        """Return how it is checked, in a sentence or two."""
         sentences = [self.family.method]
         if self.record.decides:
             sentences.append("The query finds candidates, which are then examined one by one.")
@@ -55,7 +55,7 @@ class Explanation:
 
 
 def explain(project: Project, rule: Rule) -> Explanation:
-    """The explanation of one of the project's rules; needs no server."""
+    """Return the explanation of one of the project's rules; needs no server."""
     rules = [each for each in project.rules if each.family == rule.family or each.check is rule.check]
     same = next(each for each in rules if each.id == rule.id)
     sharing = sum(each.check is same.check for each in rules) - 1
@@ -76,7 +76,7 @@ def accepted(rule: Rule) -> Iterator[str]:
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
-    """The explanation for a terminal."""
+    """Yield the explanation for a terminal."""
     rule, about = explanation.rule, explanation.family
     yield f"{rule.id} ({rule.severity})"
     yield rule.title

@@ -14,12 +14,15 @@ _SAFE_INTEGER: Final = 2**53 - 1
 
 
 def find_query(collection: str, ids: Iterable[Any]) -> str:
-    """A query that shows the documents with these ids."""
+    """Return a query that shows the documents with these ids."""
     return f"db.getCollection({literal(collection)}).find({{_id: {{$in: {literal(list(ids))}}}}})"
 
 
 def method_call(collection: str | None, method: str, argument: Any = None) -> str:
-    """A call of a method of mongosh, of the collection or (None) of the database; a pipeline has a line per stage."""
+    """Return a call of a method of mongosh, of the collection or (None) of the database.
+
+    A pipeline has a line per stage.
+    """
     of_database = method == "runCommand" or collection is None
     start = "db" if of_database else f"db.getCollection({literal(collection)})"
     if isinstance(argument, list) and argument:
@@ -29,7 +32,7 @@ def method_call(collection: str | None, method: str, argument: Any = None) -> st
 
 
 def literal(value: Any) -> str:
-    """The value in mongosh's JavaScript, in ASCII; ids of other types than BSON's become their text."""
+    """Return the value in mongosh's JavaScript, in ASCII; ids of other types than BSON's become their text."""
     for kind, write in _WRITERS:
         if isinstance(value, kind):
             return write(value)

@@ -48,7 +48,7 @@ class Finding:
 
     @property
     def headline(self) -> str:
-        """What was found, in one line."""
+        """Return what was found, in one line."""
         return headline(self.results)
 
     @property
@@ -59,7 +59,7 @@ class Finding:
 
     @property
     def requirement(self) -> str:
-        """What the rule demands; for several collections without the name of one."""
+        """Return what the rule demands; for several collections without the name of one."""
         title = self.first.title
         if len(self.results) == 1:
             return title
@@ -68,17 +68,17 @@ class Finding:
 
     @property
     def violations(self) -> int:
-        """How much is affected by the cause itself."""
+        """Return how much is affected by the cause itself."""
         return sum(result.violations for result in self.results)
 
     def walk(self) -> Iterator[Finding]:
-        """The finding, then those that follow from it."""
+        """Yield the finding, then those that follow from it."""
         yield self
         yield from self.consequences
 
 
 def findings(report: Report) -> dict[Kind, list[Finding]]:
-    """The findings by kind; in each the one with the most violations first."""
+    """Return the findings by kind; in each the one with the most violations first."""
     broken = [result for result in report.results if result.status in ("failed", "error", "warned")]
     broken.sort(key=lambda result: (KINDS.index(_kind(result)), _FAMILIES.get(result.family, 99), result.id))
     groups = [Finding(tuple(group)) for group in _groups(broken)]
@@ -161,7 +161,7 @@ Link = tuple[str, str, str]
 
 
 def _of_absence(broken: Mapping[str, Result], _: Report) -> Iterator[Link]:
-    """What is wrong with a collection that does not exist."""
+    """Yield links from findings of a collection to the finding that it does not exist."""
     absent = {
         result.collection: result.id
         for result in broken.values()
@@ -173,7 +173,7 @@ def _of_absence(broken: Mapping[str, Result], _: Report) -> Iterator[Link]:
 
 
 def _of_indexes(broken: Mapping[str, Result], _: Report) -> Iterator[Link]:
-    """References without an index and queries that read too much, where a declared index is missing or wrong."""
+    """Yield links from references and queries without their index to the index that is missing or wrong."""
     leading: dict[tuple[str, str], str] = {}
     for result in broken.values():
         if result.family == "indexes" and result.subject not in _NOT_ONE_INDEX:
@@ -196,7 +196,7 @@ def _as_subject(collection: str, field: str) -> tuple[str, str]:
 
 
 def _of_lost_documents(broken: Mapping[str, Result], report: Report) -> Iterator[Link]:
-    """References that lead nowhere, where documents of the collection they lead to are missing."""
+    """Yield links from dangling references to the missing documents of the collection."""
     for reference in report.measured.get("references", ()):
         short = broken.get(f"counts.{reference['target']}.documents")
         dangling = f"references.{reference['collection']}.{_as_subject('', reference['field'])[1]}"

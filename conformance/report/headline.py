@@ -1,4 +1,4 @@
-"""What was found, in one line: the headline of a finding names the fault, never the requirement."""
+"""Headlines of findings: one line that names the fault, never the requirement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHORT: Final = 140
 
 
 def headline(results: Sequence[Result]) -> str:
-    """The headline for results of one cause, such as ``9 collections: the collection has no validator``."""
+    """Return the headline for results of one cause, such as ``9 collections: the collection has no validator``."""
     first = results[0]
     if first.status == "error":
         return _not_run(results)
@@ -29,7 +29,7 @@ def headline(results: Sequence[Result]) -> str:
 
 
 def amount(result: Result) -> str:
-    """How much is broken, such as ``2 of 200,000 (0.001 %)``, or how many documents there are and should be."""
+    """Return how much is broken, such as ``2 of 200,000 (0.001 %)``, or how many documents there are and should be."""
     counted = counted_documents(result)
     if counted is not None:
         found, low, high = counted

@@ -28,7 +28,7 @@ class Trend:
     elsewhere: int
 
     def as_json(self) -> dict[str, Any]:
-        """The content of `zava trend --json`."""
+        """Return the content of `zava trend --json`."""
         return {
             "runs": [
                 {
@@ -57,7 +57,7 @@ def saved_runs(reports: Path) -> list[Report]:
 
 
 def trend(runs: Sequence[Report], last: int) -> Trend:
-    """The ``last`` runs of the newest run's target; an embedded server is one target whatever its port."""
+    """Return the ``last`` runs of the newest run's target; an embedded server is one target whatever its port."""
     alike = [run for run in runs if _target(run) == _target(runs[-1])] if runs else []
     shown = alike[-last:]
     broken = sorted({result.id for run in shown for result in run.results if result.status in ("failed", "warned")})

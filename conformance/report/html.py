@@ -65,7 +65,7 @@ _BREAKS: Final = re.compile(r"(?<=[._+/:,@-])(?=.)")
 
 
 def render(report: Report, *, strict: bool = False) -> str:
-    """The whole HTML document; with ``strict`` warnings break conformance."""
+    """Return the whole HTML document; with ``strict`` warnings break conformance."""
     style, script = _source("picture.css", "validation.css"), _source("validation.js")
     listed, found = counts(report), findings(report)
     broken = [*found["failed"], *found["error"]]
@@ -133,7 +133,7 @@ def _hash(source: str) -> str:
 
 
 def _heading(title: str, listed: list[Finding]) -> str:
-    """The title with the number of findings."""
+    """Return the title with the number of findings."""
     number = sum(1 for root in listed for _ in root.walk())
     return f"{title}: {number:,} finding{'' if number == 1 else 's'}"
 
@@ -161,13 +161,13 @@ def _prose(text: str, limit: int = 300) -> Markup:
 
 
 def _breakable(text: object, limit: int = 300) -> Markup:
-    """An id that breaks between its words where the line is too short for it."""
+    """Return an id that breaks between its words where the line is too short for it."""
     parts = _BREAKS.split(visible(str(text), limit))
     return Markup("<wbr>").join(parts)
 
 
 def _query(result: Result) -> str | None:
-    """The query for the samples that are documents, if any."""
+    """Return the query for the samples that are documents, if any."""
     ids = [sample.id for sample in result.samples if sample.ref is None]
     return find_query(result.collection, ids) if ids else None
 
@@ -177,6 +177,6 @@ def _evidence(result: Result) -> str:
 
 
 def _examples(result: Result) -> str:
-    """The caption of the samples."""
+    """Return the caption of the samples."""
     shown = len(result.samples)
     return f"Examples: {shown} of {result.violations:,}" if result.violations > shown else f"Examples: all {shown}"

@@ -27,7 +27,7 @@ HISTORY_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\.json")
 
 
 def render(report: Report) -> str:
-    """The report as JSON text in the format of validation.schema.json.
+    """Return the report as JSON text in the format of validation.schema.json.
 
     What JSON cannot hold in a rule's evidence (dates, ids, NaN) stands as its text.
     """
@@ -50,7 +50,7 @@ def write(report: Report, folder: Path) -> Path:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The content of a validation.json.
+    """Return the content of a validation.json.
 
     Raises ConfigurationError, one line, when the file is missing, broken, of another schema_version, or not in the
     format.
@@ -84,7 +84,7 @@ def _history_name(started_at: str, text: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value with nothing in it but what JSON holds."""
+    """Return the value with nothing in it but what JSON holds."""
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

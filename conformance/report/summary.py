@@ -1,4 +1,4 @@
-"""What every report says first, computed once: the verdict, the tallies, the reasons of skips, the score's formula."""
+"""Summary of a report, computed once: verdict, results by family, reasons of skips, formula of the score."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Verdict:
 
 
 def verdict(report: Report, *, strict: bool = False) -> Verdict:
-    """The judgement that the exit code stands for; with ``strict`` warnings break conformance."""
+    """Return the judgement that the exit code stands for; with ``strict`` warnings break conformance."""
     word = _WORDS[report.exit_code(strict=strict)]
     parts = list(_parts(report))
     if strict and report.new_warnings:
@@ -88,12 +88,12 @@ class Tally:
     results: Sequence[Result]
 
     def number(self, status: Status) -> int:
-        """How many of the family's rules have the status."""
+        """Return how many of the family's rules have the status."""
         return sum(result.status == status for result in self.results)
 
 
 def tallies(report: Report) -> list[Tally]:
-    """The families that have results, in reading order; unlisted ones last, by name."""
+    """Return the families that have results, in reading order; unlisted ones last, by name."""
     order = {name: place for place, name in enumerate(FAMILIES)}
     names = sorted({result.family for result in report.results}, key=lambda name: (order.get(name, len(order)), name))
     return [_tally(name, report) for name in names]
@@ -106,12 +106,12 @@ def _tally(name: str, report: Report) -> Tally:
 
 
 def with_status(report: Report, status: Status) -> list[Result]:
-    """The results of that status, families in reading order."""
+    """Return the results of that status, families in reading order."""
     return [result for tally in tallies(report) for result in tally.results if result.status == status]
 
 
 def skip_reasons(report: Report) -> list[tuple[str, list[Result]]]:
-    """Why rules were not examined, and which: the reason that most rules share comes first."""
+    """Return why rules were not examined, and which: the reason that most rules share comes first."""
     grouped: dict[str, list[Result]] = {}
     for result in with_status(report, "skipped"):
         grouped.setdefault(result.reason or "no reason was given", []).append(result)
@@ -119,12 +119,12 @@ def skip_reasons(report: Report) -> list[tuple[str, list[Result]]]:
 
 
 def when(report: Report) -> str:
-    """When the run began and how long it took, such as ``2026-11-29 10:12:03 UTC, 4.2 s``."""
+    """Return when the run began and how long it took, such as ``2026-11-29 10:12:03 UTC, 4.2 s``."""
     return f"{report.started_at[:10]} {report.started_at[11:19]} UTC, {report.duration_s:.1f} s"
 
 
 def score_formula(report: Report) -> str:
-    """How the quality score came about, with this run's numbers, such as ``75.0 = 100 x (3 x 3) / (3 x 4)``."""
+    """Return how the quality score came about, with this run's numbers, such as ``75.0 = 100 x (3 x 3) / (3 x 4)``."""
     run = [result for result in report.results if result.status != "skipped"]
     if not run:
         return f"{report.quality_score}, as no rule was run"
@@ -133,7 +133,7 @@ def score_formula(report: Report) -> str:
 
 
 def _weight(results: Iterable[Result], run: Sequence[Result]) -> str:
-    """The sum, with a term for every severity that was run."""
+    """Return the sum, with a term for every severity that was run."""
     number = Counter(result.severity for result in results)
     present = {result.severity for result in run}
     terms = [f"{weight} x {number[severity]}" for severity, weight in WEIGHT.items() if severity in present]

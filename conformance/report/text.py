@@ -38,7 +38,7 @@ _COLUMNS: Final[tuple[Status, ...]] = ("passed", "failed", "warned", "skipped", 
 
 
 def render(report: Report, *, paths: Mapping[str, Path] | None = None, strict: bool = False, width: int = 100) -> str:
-    """The summary as plain text without colour codes, no line of prose wider than ``width``."""
+    """Return the summary as plain text without colour codes, no line of prose wider than ``width``."""
     buffer = io.StringIO()
     with unpadded(Console(file=buffer, force_terminal=False), width) as plain:
         _print(report, plain, paths, strict)
@@ -111,7 +111,7 @@ def _counts(report: Report) -> RenderableType:
 
 
 def _inspected(report: Report) -> Iterator[RenderableType]:
-    """What an inspection proposes for each collection: id mapping, references, soft-delete flag."""
+    """Yield what an inspection proposes for each collection: id mapping, references, soft-delete flag."""
     inspected = report.measured.get("inspected")
     if inspected:
         lines = (line for name, found in inspected.items() for line in _proposals(name, found))
@@ -183,7 +183,7 @@ def _finding_lines(found: Finding) -> Iterator[tuple[int, str, str]]:
 
 
 def _found_lines(found: Finding) -> Iterator[tuple[int, str, str]]:
-    """How much is broken, and samples; a setting that is not as it should be needs no more than its headline."""
+    """Yield how much is broken, and samples; a setting that is not as it should be needs no more than its headline."""
     first = found.first
     if len(found.results) > 1:
         yield 1, "In: " + ", ".join(_place(result) for result in found.results), ""

@@ -77,7 +77,7 @@ def _shown(rule: Rule) -> Rule:
 
 
 def _overridden(rules: list[Rule], override: SeverityOverride, model: Model) -> list[Rule]:
-    """The rules, those that the override names with its severity and its reason."""
+    """Return the rules, those that the override names with its severity and its reason."""
     if not any(fnmatchcase(rule.id, override.rule) for rule in rules):
         raise ConfigurationError(
             f"{model.config('severity.yaml')}: no rule matches {override.rule!r}; `zava rules` lists them"
@@ -90,7 +90,7 @@ def _overridden(rules: list[Rule], override: SeverityOverride, model: Model) -> 
 
 
 def _waivable(rules: list[Rule], waiver: Waiver, model: Model) -> list[Rule]:
-    """The rules, those that the waiver names with it."""
+    """Return the rules, those that the waiver names with it."""
     if not any(fnmatchcase(rule.id, waiver.rule) for rule in rules):
         raise ConfigurationError(
             f"{model.config('waivers.yaml')}: no rule matches {waiver.rule!r}; `zava rules` lists them"

@@ -1,4 +1,4 @@
-"""What a team accepts: thresholds and waivers turn a broken rule into a known one, and say so in its reason."""
+"""Acceptance: thresholds and waivers turn a broken rule into a known one and give the reason."""
 
 from __future__ import annotations
 

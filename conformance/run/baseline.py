@@ -29,7 +29,7 @@ Key = tuple[str, str]
 
 
 class Known(BaseModel):
-    """What is known of one rule: ``ids`` of documents in extended JSON, ``refs`` of what is not a document."""
+    """The known violations of one rule: ``ids`` of documents in extended JSON, ``refs`` of other places."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,7 +52,7 @@ def _typed(sample: Sample) -> Key:
 
 
 def _as_string(sample: Sample) -> Key:
-    """The key in a file of version 1, which kept every id and ref as a string."""
+    """Return the key in a file of version 1, which kept every id and ref as a string."""
     return "_id", json.dumps(str(sample.id if sample.ref is None else sample.ref))
 
 
@@ -133,7 +133,7 @@ def compare(results: Iterable[Result], baseline: Baseline | None, shown: int) ->
 
 
 def _difference(result: Result, before: Known, key: Callable[[Sample], Key]) -> tuple[int, int]:
-    """How many violations are new, and how many of the baseline are gone."""
+    """Return how many violations are new, and how many of the baseline are gone."""
     if before.complete and len(result.samples) == result.violations:
         old, now = before.keys(), Counter(key(sample) for sample in result.samples)
         return (now - old).total(), (old - now).total()
@@ -152,7 +152,7 @@ def _judged(result: Result, before: Known, new: int, shown: int, key: Callable[[
 
 
 def _extended(value: Any) -> Any:
-    """The value as JSON holds it, its BSON type included."""
+    """Return the value as JSON holds it, its BSON type included."""
     if isinstance(value, str):
         return value
     return json.loads(json_util.dumps(value, json_options=json_util.RELAXED_JSON_OPTIONS))

@@ -29,7 +29,7 @@ class Change:
         return found
 
     def as_json(self) -> dict[str, Any]:
-        """The rule with its status and violations before and after."""
+        """Return the rule with its status and violations before and after."""
         pair = (self.before, self.after)
         return {
             "id": self.result.id,
@@ -66,7 +66,7 @@ class Difference:
         return int(any(_rank(result) >= least for result in changed))
 
     def as_json(self) -> dict[str, Any]:
-        """The content of `zava diff --json`; pairs are before and after."""
+        """Return the content of `zava diff --json`; pairs are before and after."""
         return {
             "runs": [_about(self.before), _about(self.after)],
             "quality_score": [self.before.quality_score, self.after.quality_score],
@@ -75,13 +75,13 @@ class Difference:
         }
 
     def lists(self) -> Iterator[tuple[str, Sequence[Change]]]:
-        """The lists of changes by name, the worst first."""
+        """Yield the lists of changes by name, the worst first."""
         for name in ("new", "worse", "still", "fixed", "lost"):
             yield name, getattr(self, name)
 
 
 def difference(before: Report, after: Report) -> Difference:
-    """What changed from one run to the next, rules in the order of the later one."""
+    """Return what changed from one run to the next, rules in the order of the later one."""
     old = {result.id: result for result in before.results}
     now = {result.id: result for result in after.results}
     baselines = before.baseline is not None and after.baseline is not None

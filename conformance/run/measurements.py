@@ -1,4 +1,4 @@
-"""What the pictures of a run are drawn from: taken once, at its end, and kept in reports/validation.json.
+"""Measurements for the pictures of a run, taken once at its end and stored in reports/validation.json.
 
 Most of it the rules' evidence holds already. What it does not is asked for here: the server groups, and what comes back
 is bounded by the model (a row per month, index, octave of sizes), never by the data.
@@ -35,7 +35,7 @@ _YEAR: Final = re.compile(r"slice\(\s*(?P<field>[\w.]+)\s*,\s*0\s*,\s*4\s*\)")
 
 
 def measured(context: Context, results: Sequence[Result]) -> Measured:
-    """The measurements that go with these results, by name; those of rules that were not run are not taken."""
+    """Return the measurements that go with these results, by name; those of rules that were not run are not taken."""
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="measures") as pool:
         taken = dict(
             zip(_MEASURES, pool.map(lambda measure: _taken(measure, context, results), _MEASURES.values()), strict=True)
@@ -46,7 +46,7 @@ def measured(context: Context, results: Sequence[Result]) -> Measured:
 
 
 def _taken(measure: Measure, context: Context, results: Sequence[Result]) -> tuple[Any, str | None]:
-    """A measurement, or why there is none."""
+    """Return a measurement, or why there is none."""
     try:
         return measure(context, results), None
     except PyMongoError as error:
@@ -56,7 +56,7 @@ def _taken(measure: Measure, context: Context, results: Sequence[Result]) -> tup
 
 
 def _collections(context: Context, results: Sequence[Result], family: str) -> list[str]:
-    """The model's collections, in its order, that have a result of the family."""
+    """Return the model's collections, in its order, that have a result of the family."""
     named = {result.collection for result in results if result.family == family}
     return [collection.name for collection in context.model if collection.name in named]
 
@@ -71,7 +71,7 @@ def _references(context: Context, _: Sequence[Result]) -> list[dict[str, str]]:
 
 
 def _synced(context: Context, _: Sequence[Result]) -> list[str]:
-    """The collections that devices hold; no query."""
+    """Return the collections that devices hold; no query."""
     return [collection.name for collection in context.model if collection.synced]
 
 
@@ -137,7 +137,7 @@ def _by_month(context: Context, share: Distribution, field: str) -> dict[str, An
 
 
 def _month_weights(context: Context, figures: Mapping[Any, float]) -> dict[str, float]:
-    """The weight of each month of the period: of its days in it, by its year's figure."""
+    """Return the weight of each month of the period: of its days in it, by its year's figure."""
     first, last = context.settings.start_date, context.settings.end_date
     weights: dict[str, float] = {}
     day = first
@@ -178,13 +178,13 @@ def _indexes(context: Context, results: Sequence[Result]) -> list[dict[str, Any]
 
 
 def _reads(query: NamedQuery) -> set[str]:
-    """The collections that a named query reads: its own, and those that its pipeline looks up."""
+    """Return the collections that a named query reads: its own, and those that its pipeline looks up."""
     stages = [stage["$lookup"] for stage in query.pipeline or () if "$lookup" in stage]
     return {query.collection, *(str(stage["from"]) for stage in stages)}
 
 
 def _devices(context: Context, results: Sequence[Result]) -> list[dict[str, Any]]:
-    """How many documents of each collection each type of device would hold, for the first user who may use it."""
+    """Return the documents per collection that each type of device holds, for its first user."""
     files = (SUBSCRIPTIONS_FILE, PERMISSIONS_FILE)
     judged = any(result.family == "sync" for result in results)
     if not judged or not all(context.model.config(name).exists() for name in files):
@@ -225,7 +225,7 @@ def held_by_devices(context: Context) -> Iterator[tuple[Device, User, dict[str, 
 
 
 def _called(user: User) -> str:
-    """A user by what makes the difference to a device."""
+    """Return a user by what makes the difference to a device."""
     return ", ".join(str(value) for value in user.attributes.values()) or "the super manager"
 
 

@@ -15,7 +15,7 @@ from conformance.run.runner import judge
 
 
 def merged(rules: Iterable[Rule], parts: Sequence[Sequence[Result]], sample_size: int) -> list[Result]:
-    """The results of all parts, which stand in the order of their numbers, in the order of the rules.
+    """Return the results of all parts, which stand in the order of their numbers, in the order of the rules.
 
     Of a rule that every part answered, examined and violations are sums, and samples the first ones of the whole, for
     each part's come in the order of their keys. A rule that one part answered stands as it is. Raises ValueError when
@@ -63,7 +63,7 @@ def _united(values: Sequence[Any]) -> Any:
 
 
 def merged_report(rules: Sequence[Rule], reports: Mapping[Path, Report]) -> Report:
-    """The report of a whole run, of the reports of all its parts by their file; pictures have no figures.
+    """Return the report of a whole run, of the reports of all its parts by their file; pictures have no figures.
 
     Raises ConfigurationError, one line, when a part is missing or given twice, or when they are not of one run over the
     same data: other counts, or ranges that do not meet.

@@ -1,4 +1,4 @@
-"""What a rule asks of the database, found by letting its check ask a stand-in that notes the questions.
+"""Queries of a rule, recorded by running its check against a substitute of the database.
 
 The stand-in answers as a healthy server would that has nothing to tell: there are documents, none is soft-deleted, and
 nothing that is looked for as broken is found. So a record has what a check asks when all is well; what it asks besides,
@@ -37,7 +37,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Record:
-    """What a rule asks. ``touches`` are the collections whose change may change its answer.
+    """The queries of a rule. ``touches`` are the collections whose changes can change its result.
 
     ``lists`` is true when the answer depends on which collections there are, and how they are set up. ``decides`` is
     true when the query only finds suspects, each of which the program then looks at.
@@ -50,7 +50,7 @@ class Record:
 
 
 def record(rule: Rule, model: Model, configuration: Configuration, settings: Settings) -> Record:
-    """The questions of a rule; needs no server."""
+    """Return the questions of a rule; needs no server."""
     own = {rule.collection} & set(model.collections)
     if isinstance(rule.check, DocumentTest):
         decides = rule.check.violating is None
@@ -82,7 +82,7 @@ class _Notes:
 
 
 def _joined(part: Any) -> Iterator[str]:
-    """The other collections that a pipeline reads, however deep."""
+    """Yield the other collections that a pipeline reads, however deep."""
     if isinstance(part, Mapping):
         for key, inner in part.items():
             if key in _JOINING:

@@ -68,7 +68,7 @@ class Run:
             raise
 
     def result(self, rule_id: str) -> Result:
-        """The result of one rule; waits for it. TargetError when the server went away meanwhile."""
+        """Return the result of one rule; waits for it. TargetError when the server went away meanwhile."""
         return self._futures[rule_id].result()[rule_id]
 
     def results(self, on_result: Callable[[Result], None] | None = None) -> list[Result]:
@@ -94,7 +94,7 @@ def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
 
 
 def _share(groups: list[list[Rule]], partition: Partition) -> list[list[Rule]]:
-    """What a partition answers: its range of what can be cut, and in turn with the others what cannot."""
+    """Return what a partition answers: its range of what can be cut, and in turn with the others what cannot."""
     cut = [group for group in groups if isinstance(group[0].check, BY_RANGE)]
     whole = [group for group in groups if not isinstance(group[0].check, BY_RANGE)]
     return cut + partition.deals(whole)

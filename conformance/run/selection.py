@@ -1,4 +1,4 @@
-"""Which rules a run is about: a name that matches nothing is an error, with what was likely meant and what exists."""
+"""Selection of rules; a name that matches nothing is an error with a suggestion."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Project:
             yield target
 
     def explained(self, report: Report) -> Report:
-        """A report that was read back, with the consequences and fixes of its rules, which the file does not hold."""
+        """Return a report from a file with the consequences and fixes of its rules added."""
         rules = {rule.id: rule for rule in self.rules}
         results = [
             replace(result, why=rules[result.id].why, fix=rules[result.id].fix) if result.id in rules else result
@@ -68,7 +68,7 @@ class Project:
 
     @property
     def reports(self) -> Path:
-        """Where reports are written."""
+        """Return where reports are written."""
         return self.model.root / "reports"
 
 
@@ -119,7 +119,7 @@ class Judgement:
     _clock: float = field(default_factory=time.perf_counter)
 
     def report(self, results: Sequence[Result], baseline: Path | None = None) -> Report:
-        """The report of these results, with the run's circumstances; of a part no pictures are measured.
+        """Return the report of these results, with the run's circumstances; of a part no pictures are measured.
 
         ``baseline`` is the file that the results were compared with.
         """

@@ -42,7 +42,7 @@ _ATTEMPTS: Final = 3
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed, in so many ``events``: documents of these ``collections`` of the model.
+    """The changed ``collections`` of the model, and the number of ``events``.
 
     ``listed`` when there are other collections than before, or with other options; or it may be ``everything``.
     """
@@ -53,7 +53,7 @@ class Changes:
     events: int = 0
 
     def touch(self, found: Record) -> bool:
-        """True when a rule of that record must be judged again."""
+        """Return True when a rule of that record must be judged again."""
         return self.everything or bool(self.collections & found.touches) or (self.listed and found.lists)
 
 
@@ -94,7 +94,7 @@ class Watch:
     _results: dict[str, Result] = field(default_factory=dict)
 
     def verdicts(self) -> Iterator[Verdict]:
-        """The verdict now, and another after each change; ends only with an error.
+        """Yield the verdict now, and another after each change; ends only with an error.
 
         Raises TargetError, one line, when the server has no change streams, refuses the user, or was the harness's
         own and died.

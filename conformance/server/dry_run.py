@@ -28,7 +28,7 @@ _DOCUMENTS: Final = 1_000
 
 
 def batches(documents: Iterable[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
-    """The documents in portions that fit into one command."""
+    """Yield the documents in portions that fit into one command."""
     batch: list[RawBSONDocument] = []
     size = 0
     for document in documents:
@@ -60,7 +60,7 @@ def matching(
 def misfit(
     database: Database[Any], collection: Collection, documents: Sequence[RawBSONDocument]
 ) -> tuple[Any, str] | None:
-    """The _id of the first document that does not meet the collection's schema, and why; None when all do.
+    """Return the _id of the first document that does not meet the collection's schema, and why; None when all do.
 
     What the server does not take as an argument (a document as large or as deep as one may be, or any, from a user who
     may not read the whole database) is judged here.

@@ -1,4 +1,4 @@
-"""What a server holds of a collection: options and indexes, in the form the model can be compared with."""
+"""Options and indexes of a collection on a server, in a form that can be compared with the model."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class LiveCollection:
 
     @property
     def losing(self) -> str | None:
-        """Why the server deletes documents on its own, in words; None where it does not."""
+        """Return why the server deletes documents on its own, in words; None where it does not."""
         if self.options.get("capped"):
             return "it is capped"
         if "expireAfterSeconds" in self.options:
@@ -104,7 +104,7 @@ class LiveIndex:
         return not self.text and not _RESTRICTING & self.options.keys()
 
     def leads(self, path: str) -> bool:
-        """True when a look-up by the field can use the index."""
+        """Return True when a look-up by the field can use the index."""
         return self.unrestricted and self.keys[0] in ((path, 1), (path, -1), (path, "hashed"))
 
 
@@ -117,7 +117,7 @@ def live_collections(database: Database[dict[str, Any]]) -> dict[str, LiveCollec
 
 
 def live_indexes(database: Database[dict[str, Any]], name: str) -> tuple[LiveIndex, ...]:
-    """The indexes of a collection, `_id_` first; none when there is no such collection (a view is not one)."""
+    """Return the indexes of a collection, `_id_` first; none when there is no such collection (a view is not one)."""
     try:
         return tuple(listed_index(spec) for spec in database[name].list_indexes())
     except OperationFailure as error:
@@ -127,7 +127,7 @@ def live_indexes(database: Database[dict[str, Any]], name: str) -> tuple[LiveInd
 
 
 def declared_index(index: Index) -> LiveIndex:
-    """The model's index in the form the server lists it."""
+    """Return the model's index in the form the server lists it."""
     spec: dict[str, Any] = {"name": index.name, "key": dict(index.keys)}
     if index.unique:
         spec["unique"] = True
@@ -138,7 +138,7 @@ def declared_index(index: Index) -> LiveIndex:
 
 
 def listed_index(spec: Mapping[str, Any]) -> LiveIndex:
-    """An index from its definition, as `listIndexes` gives it or `createIndexes` takes it."""
+    """Return an index from its definition, as `listIndexes` gives it or `createIndexes` takes it."""
     weights = {path: int(weight) for path, weight in sorted(spec.get("weights", {}).items())}
     keys = tuple(_keys(spec["key"], list(weights)))
     options = {
@@ -158,7 +158,7 @@ def listed_index(spec: Mapping[str, Any]) -> LiveIndex:
 
 
 def differences(wanted: LiveIndex, actual: LiveIndex) -> list[str]:
-    """How an index differs from the one that is wanted, each in words; empty when it serves as well."""
+    """Return how an index differs from the one that is wanted, each in words; empty when it serves as well."""
     found = []
     if actual.keys != wanted.keys:
         found.append(f"its keys are {in_words(actual.keys)} instead of {in_words(wanted.keys)}")
@@ -178,7 +178,7 @@ def in_words(keys: Keys) -> str:
 
 
 def is_prefix(shorter: Sequence[tuple[str, int | str]], longer: Sequence[tuple[str, int | str]]) -> bool:
-    """True when ``longer`` starts with ``shorter``, read forwards or, every direction turned, backwards."""
+    """Return True when ``longer`` starts with ``shorter``, read forwards or, every direction turned, backwards."""
     start = tuple(longer[: len(shorter)])
     turned = tuple((path, -kind if isinstance(kind, int) else kind) for path, kind in start)
     return tuple(shorter) in (start, turned)
@@ -188,7 +188,7 @@ _KINDS: Final[Mapping[int | str, str]] = {-1: "descending", "text": "text"}
 
 
 def _keys(key: Mapping[str, Any], text: Sequence[str]) -> Iterator[tuple[str, int | str]]:
-    """The key pattern with a text index's own fields, once, where the server keeps its `_fts`."""
+    """Yield the key pattern with a text index's own fields, once, where the server keeps its `_fts`."""
     done = False
     for path, kind in key.items():
         if path == "_ftsx" and text:

@@ -63,7 +63,7 @@ def plan(
     drop_extra: bool = False,
     validators: ValidatorProfile | None = None,
 ) -> list[Change]:
-    """What must be run, collection by collection in the model's order; empty when the database is as wanted.
+    """Return what must be run, collection by collection in the model's order; empty when the database is as wanted.
 
     Indexes the model does not declare stay unless ``drop_extra``. ``validators`` is the profile of all validators, in
     place of those that the schemas ask for. Raises TargetError when the server is too old for images, when a name is
@@ -235,7 +235,7 @@ def _index_changes(collection: Collection, there: Sequence[LiveIndex], drop_extr
 
 
 def _conflict(wanted: LiveIndex, live: LiveIndex) -> bool:
-    """True when the server would refuse ``wanted`` beside ``live``, or hold two indexes of the same keys."""
+    """Return True when the server would refuse ``wanted`` beside ``live``, or hold two indexes of the same keys."""
     return live.keys == wanted.keys or live.name == wanted.name or (live.text and wanted.text)
 
 

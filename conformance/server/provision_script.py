@@ -13,7 +13,7 @@ from conformance.text.masking import mask
 
 
 def as_mongosh(changes: Sequence[Change], database: str) -> str:
-    """A script that does what `apply` does with the changes, for `mongosh URI/<database> FILE`.
+    """Return a script that does what `apply` does with the changes, for `mongosh URI/<database> FILE`.
 
     The same changes give the same text. The script looks before it acts, as `plan` does, so that it may be run
     again, and a script of everything wanted (`wish`) brings a database in any state to the one that is wanted.

@@ -1,4 +1,4 @@
-"""What an explain says, in one vocabulary for every engine, version and topology of the server.
+"""Query plans in one vocabulary for every engine, version and topology of the server.
 
 The classic engine and the slot-based one (explainVersion 2), find and aggregate, standalone and sharded all nest the
 same facts differently. Here an explain is walked whole, the winning plans only.
@@ -61,7 +61,7 @@ class Explained:
     ranges: tuple[int, ...] = ()
 
     def as_evidence(self) -> dict[str, Any]:
-        """The plan as a report shows it."""
+        """Return the plan as a report shows it."""
         return {
             "stages": list(self.stages),
             "indexes": list(self.indexes),
@@ -137,7 +137,7 @@ def _indexes(node: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _returned(explain: Mapping[str, Any], found: _Found) -> int:
-    """What came out at the end: of the last stage of a pipeline, else of the plan; the sum over shards."""
+    """Return what came out at the end: of the last stage of a pipeline, else of the plan; the sum over shards."""
     stages = explain.get("stages")
     if isinstance(stages, list) and stages and "nReturned" in stages[-1]:
         return int(stages[-1]["nReturned"])

@@ -61,7 +61,7 @@ class Change:
 
 
 def load_roles(model: Model) -> Mapping[str, Role]:
-    """The roles of config/users.yaml by name; ConfigurationError, one line, when there is no such file."""
+    """Return the roles of config/users.yaml by name; ConfigurationError, one line, when there is no such file."""
     path = model.config(USERS_FILE)
     if not path.exists():
         raise ConfigurationError(f"{path}: the file does not exist; create it to define users")
@@ -96,7 +96,7 @@ def _names(model: Model, roles: Mapping[str, Role]) -> Iterator[tuple[Sequence[s
 
 
 def privileges(model: Model, role: Role) -> Privileges:
-    """What a role may do, by collection."""
+    """Return what a role may do, by collection."""
     sets: Mapping[Any, Sequence[str]] = {
         "model": [collection.name for collection in model],
         "synced": [collection.name for collection in model if collection.synced],
@@ -110,7 +110,7 @@ def privileges(model: Model, role: Role) -> Privileges:
 
 
 def plan(model: Model, roles: Mapping[str, Role], database: Database[Any]) -> list[Change]:
-    """What must be run so that each role may do what it should and no more, and each user has his; only reads.
+    """Return what must be run so that each role may do what it should and no more, and each user has his; only reads.
 
     A user who is there keeps his password. Raises TargetError when the roles may not be seen.
     """
@@ -142,7 +142,7 @@ def apply(changes: Sequence[Change], database: Database[Any], password: Callable
 
 
 def as_mongosh(model: Model, roles: Mapping[str, Role], database: str) -> str:
-    """The same as a script for mongosh, which reads the passwords from the environment or asks; may be run again."""
+    """Return the same as a repeatable script for mongosh that reads passwords from the environment or asks."""
     lines = [_PRELUDE.replace("$DATABASE", json.dumps(database))]
     for name, role in roles.items():
         lines.append(f"// {role.title}")

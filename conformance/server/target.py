@@ -118,12 +118,12 @@ class Target:
         return self.server.directory if self.server else None
 
     def named(self, database: str) -> Target:
-        """The same connection with another database under judgement."""
+        """Return the same connection with another database."""
         chosen = self.client.get_database(database, codec_options=OPTIONS)
         return replace(self, database=chosen, info=replace(self.info, database=database))
 
     def cause(self, error: HarnessError | pymongo.errors.PyMongoError) -> HarnessError:
-        """What to tell of an error of the target."""
+        """Return what to tell of an error of the target."""
         return _cause(error, self.uri or self.info.uri, self.database.name, self.server)
 
     def link(self) -> MongoClient[Document]:
@@ -141,7 +141,9 @@ class Target:
 
     @contextmanager
     def scratch(self, *, allow_writes: bool) -> Iterator[Database[Document] | None]:
-        """A database of the harness's own beside the judged one, dropped at the end; None when writing is not allowed.
+        """Yield a database of the harness's own beside the judged one, dropped at the end.
+
+        None when writing is not allowed.
 
         Writing is allowed on the embedded server, and elsewhere only when the user said so. Each call makes another.
         Raises TargetError when the database cannot be dropped.
@@ -178,7 +180,7 @@ class Target:
         return None
 
     def _sees(self, name: str) -> bool:
-        """Whether the database is there, as far as the user can tell."""
+        """Return whether the database is there, as far as the user can tell."""
         try:
             return name in self.client.list_database_names()
         except pymongo.errors.PyMongoError:
@@ -205,7 +207,7 @@ def _alive(pid: int) -> bool:
 def _cause(
     error: HarnessError | pymongo.errors.PyMongoError, uri: str, database: str, server: EmbeddedServer | None
 ) -> HarnessError:
-    """The last words of an embedded server that died, else the error's own."""
+    """Return the last words of an embedded server that died, else the error's own."""
     last_words = server.failure() if server else None
     if last_words is not None:
         return TargetError(last_words)
@@ -279,7 +281,7 @@ def require_name(target: Target) -> None:
 
 
 def _alike(target: Target) -> str | None:
-    """A database whose name differs from the target's in capitals only; the server holds no two such."""
+    """Return a database whose name differs from the target's in capitals only; the server holds no two such."""
     try:
         names = target.client.list_database_names()
     except pymongo.errors.OperationFailure:  # the user may read one database and not see the others

@@ -55,13 +55,16 @@ class Space:
         return [*found, *narrowed, *order] if self.index else [*narrowed, *found, *order]
 
     def _indexed(self, vector: Sequence[float]) -> list[Stage]:
-        """Of all documents, so that what is narrowed afterwards is not short; the score is (1 + cosine) / 2."""
+        """Search all documents, so that a later filter has enough results; the score is (1 + cosine) / 2."""
         asked = {"index": self.index, "path": self.field.path, "queryVector": [*vector], "exact": True, "limit": _LIMIT}
         cosine = {"$subtract": [{"$multiply": [2, {"$meta": "vectorSearchScore"}]}, 1]}
         return [{"$vectorSearch": asked}, {"$set": {SIMILARITY: cosine}}, {"$unset": self.field.path}]
 
     def _exact(self, vector: Sequence[float]) -> list[Stage]:
-        """The cosine by its definition; the zeros at the query's end, which fill up short vectors, are left out."""
+        """Return the cosine by its definition.
+
+        The zeros at the query's end, which fill up short vectors, are left out.
+        """
         path, last = f"${self.field.path}", max(place for place, number in enumerate(vector) if number) + 1
         length = sum(number * number for number in vector) ** 0.5
         query = [number / length for number in vector[:last]]
@@ -82,7 +85,7 @@ def _quotient(dividend: Any, divisor: Any) -> Any:
 
 
 def space(collection: Collection, field: str, documents: MongoCollection[Document]) -> Space:
-    """The space of a vector field, with the model's index if the server has it and answers queries by it."""
+    """Return the space of a vector field, with the model's index if the server has it and answers queries by it."""
     wanted = collection.vector_index
     usable = wanted is not None and field in wanted.dimensions and _has(documents, wanted)
     return Space(collection.field(field), wanted.name if usable and wanted else None)

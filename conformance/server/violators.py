@@ -16,7 +16,7 @@ from conformance.server.provision import Change
 
 @dataclass(frozen=True)
 class Violators:
-    """How many of a collection's documents the planned validator refuses."""
+    """The number of a collection's documents that the planned validator rejects."""
 
     collection: str
     number: int

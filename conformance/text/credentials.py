@@ -193,7 +193,7 @@ def secrets(text: str) -> list[str]:
 
 
 def is_placeholder(value: str) -> bool:
-    """True for what only stands where a credential belongs, such as ``<password>`` or ``your_api_key``."""
+    """Return True for what only stands where a credential belongs, such as ``<password>`` or ``your_api_key``."""
     return _PLACEHOLDER.fullmatch(value) is not None
 
 
@@ -210,7 +210,7 @@ def _is_secret(kind: Kind, line: str, match: re.Match[str]) -> bool:
 
 
 def _is_written_out(line: str, match: re.Match[str]) -> bool:
-    """False where a program computes the value, or a store of secrets is asked for it."""
+    """Return False where a program computes the value, or a store of secrets is asked for it."""
     start = match.start("secret")
     if _EXPRESSION.match(line, start) or _REFERENCE.match(line, start):
         return False

@@ -73,7 +73,7 @@ _UNSEEN: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0") | frozenset(
 
 
 def is_unseen(sign: str) -> bool:
-    """Whether a character other than a space has nothing to see."""
+    """Return whether a character other than a space has nothing to see."""
     return unicodedata.category(sign) in _CATEGORIES or sign in _UNSEEN
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def value_at(document: Mapping[str, Any], path: str) -> Any:
-    """The value at the path, None where there is none; a list on the way there is given as it is."""
+    """Return the value at the path, None where there is none; a list on the way there is given as it is."""
     value: Any = document
     for name in path.split("."):
         if isinstance(value, list):

@@ -33,7 +33,7 @@ _LATIN: Final = re.compile("[A-Za-z]")
 
 
 def shorten(value: object, limit: int = 60) -> str:
-    """A value as it is shown in a finding, without secrets, cut where it is longer than ``limit``."""
+    """Return a value as it is shown in a finding, without secrets, cut where it is longer than ``limit``."""
     items = _start(value, limit, texts=False)
     return _cut(render(_start(masked(items), limit)), limit)  # texts are masked whole: a part of an address has no form
 
@@ -49,7 +49,7 @@ def compared(found: object, wanted: object, limit: int = 60) -> tuple[str, str]:
 
 
 def render(value: object) -> str:
-    """A value in full."""
+    """Return a value in full."""
     for kinds, show in _RENDERERS:
         if isinstance(value, kinds):
             return show(value)
@@ -57,12 +57,12 @@ def render(value: object) -> str:
 
 
 def named(name: str) -> str:
-    """A name as it is written, as a text with escapes where it has anything but plain ASCII."""
+    """Return a name as it is written, as a text with escapes where it has anything but plain ASCII."""
     return name if name.isascii() and name.isprintable() and name else json.dumps(name)
 
 
 def bson_type(value: object) -> str:
-    """The name of a value's BSON type, as `$type` has it; a symbol is read as a string (see `screen`)."""
+    """Return the name of a value's BSON type, as `$type` has it; a symbol is read as a string (see `screen`)."""
     for kinds, name in _TYPES:
         if isinstance(value, kinds):
             return name
@@ -74,7 +74,10 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _start(value: object, limit: int, *, texts: bool = True) -> object:
-    """The start of a value, which is more than ``limit`` characters where it is cut: rendering 16 MB takes minutes."""
+    """Return the start of a value, which is more than ``limit`` characters where it is cut.
+
+    Rendering 16 MB takes minutes.
+    """
     if isinstance(value, Mapping):
         return {name: _start(inner, limit, texts=texts) for name, inner in islice(value.items(), limit + 1)}
     if isinstance(value, list | tuple):
@@ -102,7 +105,7 @@ def _character(char: str, foreign: bool, composed: bool) -> str:
 
 
 def _foreign_letters(text: str) -> Iterator[int]:
-    """The places of letters that are not Latin in a word that has Latin ones, such as a Cyrillic o in "store"."""
+    """Yield the places of letters that are not Latin in a word that has Latin ones, such as a Cyrillic o in "store"."""
     for word in _WORD.finditer(text):
         if _LATIN.search(word[0]):
             yield from (place for place in range(*word.span()) if not _is_latin(text[place]))
@@ -113,7 +116,10 @@ def _is_latin(char: str) -> bool:
 
 
 def _look_alike(one: str, other: str) -> bool:
-    """Whether two texts differ only in what a reader may overlook: marks, what is not seen, and other scripts."""
+    """Return whether two texts differ only in what a reader may overlook.
+
+    Marks, what is not seen, and other scripts.
+    """
     bare_one, bare_other = _bare(one), _bare(other)
     return len(bare_one) == len(bare_other) and all(
         a == b or not (a.isascii() and b.isascii()) for a, b in zip(bare_one, bare_other, strict=True)
@@ -128,13 +134,13 @@ def _bare(text: str) -> str:
 
 
 def _first_difference(one: str, other: str) -> int:
-    """The place of the first character that differs; the length of the shorter text where there is none."""
+    """Return the place of the first character that differs; the length of the shorter text where there is none."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _around(text: str, place: int, limit: int) -> str:
-    """The text as ASCII, from shortly before the first difference on where it is too long."""
+    """Return the text as ASCII, from shortly before the first difference on where it is too long."""
     shown = json.dumps(text)
     if len(shown) <= limit:
         return shown

@@ -15,7 +15,7 @@ _HIDDEN: Final = frozenset("\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u20
 
 
 def visible(text: str, limit: int = 300) -> str:
-    r"""The text with control, bidirectional and lone surrogate characters written as escapes (``\u202e``), shortened.
+    r"""Return the shortened text with control, bidirectional and surrogate characters as escapes (``\u202e``).
 
     Longer than ``limit`` characters, it keeps its beginning and end around how much is left out. Words in scripts
     written from right to left stay as they are; no text at all is shown as ``""``.

@@ -1,4 +1,4 @@
-"""Who hears of what the bridge does."""
+"""Hooks for the events of the bridge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Hooks:
-    """Who hears of what: lines for people, documents copied, expected sizes, and the phase the bridge is in."""
+    """Callbacks of the bridge: notices, copied documents, expected sizes, and the current phase."""
 
     notice: Callable[[str], None] = lambda _: None
     progress: Callable[[str, int], None] = lambda _, __: None

@@ -21,7 +21,7 @@ _WINDOW: Final = 60.0
 
 
 class Holds:
-    """What is held in this run. ``accept``: nothing is; ``notice`` hears of each."""
+    """The held deletions of this run. With ``accept`` none is held; ``notice`` receives each."""
 
     def __init__(self, notice: Callable[[str], None], *, accept: bool) -> None:
         self._notice = notice

@@ -98,7 +98,7 @@ class Inbound:
         return self._commit(fold, {})
 
     def gone(self, name: str, rows: Sequence[Row]) -> int:
-        """How many of these documents MongoDB does not have."""
+        """Return how many of these documents MongoDB does not have."""
         ids = [row.mongo_id for row in rows]
         return len(rows) - len(list(self._database[name].find({"_id": {"$in": ids}}, {"_id": 1})))
 

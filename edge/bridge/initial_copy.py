@@ -76,7 +76,7 @@ class InitialCopy:
             self._state.put(_at(name), {"pass": before.get("pass", 0) + 1, "copied": 0, "dropped": bool(known)})
 
     def begun(self, name: str) -> bool:
-        """True when the collection was ever copied, or is being copied."""
+        """Return True when the collection was ever copied, or is being copied."""
         return bool(self._position(name))
 
     def skip(self, name: str) -> None:
@@ -84,15 +84,15 @@ class InitialCopy:
         self._state.put(_at(name), {"pass": 1, "copied": 0, "done": True})
 
     def held(self, name: str) -> bool:
-        """True when documents that are gone in MongoDB were held in the store."""
+        """Return True when documents that are gone in MongoDB were held in the store."""
         return bool(self._position(name).get("held"))
 
     def wanted(self, name: str) -> bool:
-        """True when there is something left to copy."""
+        """Return True when there is something left to copy."""
         return self.begun(name) and not self._position(name).get("done")
 
     def copied(self, name: str) -> int:
-        """How many documents the pass has met so far."""
+        """Return how many documents the pass has met so far."""
         return int(self._position(name).get("copied", 0))
 
     def size(self, name: str) -> int:
@@ -119,7 +119,7 @@ class InitialCopy:
         return found
 
     def _take(self, name: str, position: Position) -> _Page:
-        """The page after the position, which is read already if the last step was the one before."""
+        """Return the page after the position, which is read already if the last step was the one before."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[:2] == (name, position):
             return ahead[2].result()
@@ -161,7 +161,7 @@ class InitialCopy:
         return arrived
 
     def _gone(self, name: str, copied: int) -> int:
-        """How many documents of the store MongoDB does not have."""
+        """Return how many documents of the store MongoDB does not have."""
         last, gone = "", 0
         while rows := self._state.ledger.not_met(name, copied, self._batch_size, last):
             last = rows[-1].key

@@ -139,7 +139,7 @@ class Outbound:
         return flushed
 
     def _change(self, name: str, key: str, row: Row | None, document: Document | None) -> Change | None:
-        """What there is to carry; None when there is nothing, or nothing that could be."""
+        """Return what there is to carry; None when there is nothing, or nothing that could be."""
         alive = row is not None and row.base is not None
         if (row is not None and same(row.base, document)) or (document is None and not alive):
             if (name, key, "to MongoDB") in self._state.unsynced:

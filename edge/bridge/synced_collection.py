@@ -40,20 +40,20 @@ class Synced:
         return default if self.initial_sync is None else self.initial_sync
 
     def to_ditto(self, document: Mapping[str, Any]) -> Document:
-        """A MongoDB document as the store holds it; Unsyncable when it cannot cross."""
+        """Return a MongoDB document as the store holds it; Unsyncable when it cannot cross."""
         if self.mode == "ejson":
             return ejson.to_ditto(document, self.mapping, id_parts(self.collection))
         return to_ditto(document, self.collection, self.mapping)
 
     def crossing(self, document: Mapping[str, Any]) -> Crossing:
-        """A MongoDB document's _id, and the document as the store holds it or why it cannot cross."""
+        """Return a MongoDB document's _id, and the document as the store holds it or why it cannot cross."""
         try:
             return document["_id"], self.to_ditto(document)
         except Unsyncable as error:
             return document["_id"], error
 
     def to_mongo(self, document: Mapping[str, Any]) -> Document:
-        """A store's document as MongoDB holds it; Unsyncable when it cannot cross."""
+        """Return a store's document as MongoDB holds it; Unsyncable when it cannot cross."""
         if self.mode == "ejson":
             return ejson.to_mongo(document, self.collection, self.mapping)
         return to_mongo(document, self.collection, self.mapping)
@@ -63,7 +63,7 @@ class Synced:
         return self.mode == "ejson" and ejson.is_value(item)
 
     def identify(self, document: Mapping[str, Any]) -> Document:
-        """The MongoDB query that finds the document of a store's document."""
+        """Return the MongoDB query that finds the document of a store's document."""
         made = self.to_mongo(document)
         if "_id" in made:
             return {"_id": made["_id"]}
@@ -71,7 +71,7 @@ class Synced:
 
 
 def synced_collections(model: Model, config: ConnectorConfig) -> dict[str, Synced]:
-    """The collections that the configuration enables, parents first; the others are nobody's business here.
+    """Return the collections that the configuration enables, parents first; the others are nobody's business here.
 
     Raises ConfigurationError, one line, where nobody could sync by the configuration.
     """

@@ -1,4 +1,4 @@
-"""What to write to MongoDB for what devices changed, decided by what MongoDB holds in the transaction."""
+"""Writes to MongoDB for changes of devices, decided by the documents that the transaction reads."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Planning:
         return plan
 
     def _held(self, changes: Sequence[Change]) -> tuple[dict[str, Document], dict[str, _Held]]:
-        """What MongoDB holds of these documents: as Ditto would have it by MongoDB's _id, and both forms by key.
+        """Return what MongoDB holds of these documents: as Ditto would have it by MongoDB's _id, and both forms by key.
 
         One that cannot cross is left out: it is parked, and moves neither way until it is mended.
         """

@@ -1,4 +1,4 @@
-"""How Ditto merges documents, as a model: REGISTER, MAP and COUNTER side by side in each field, and tombstones.
+"""A model of how Ditto merges documents: REGISTER, MAP and COUNTER in each field, and tombstones.
 
 A state is a Document, and so is a change to one: merging is the least upper bound of two of them, whatever the order.
 What one store shows of this is checked against the real one; what needs two peers follows Ditto's documentation
@@ -46,7 +46,7 @@ class Register:
 
     @property
     def alive(self) -> bool:
-        """Whether there is a write that no removal has seen."""
+        """Return whether there is a write that no removal has seen."""
         return self.stamp > self.removal.seen
 
     def merge(self, other: Register) -> Register:
@@ -55,13 +55,13 @@ class Register:
         return Register(last.value, last.stamp, max(self.removal, other.removal))
 
     def removed(self, by: Stamp) -> Register:
-        """The change that takes away what is here."""
+        """Return the change that takes away what is here."""
         return Register(removal=Removal(self.stamp, by))
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What one site has added: its ``total`` at ``stamp``, less what a removal had seen of it."""
+    """The additions of one site: its ``total`` at ``stamp``, minus the part that a removal has seen."""
 
     total: int = 0
     stamp: Stamp = NEVER
@@ -70,7 +70,7 @@ class Tally:
 
     @property
     def alive(self) -> bool:
-        """Whether the site has added anything that no removal has seen."""
+        """Return whether the site has added anything that no removal has seen."""
         return self.stamp > self.removal.seen
 
     def merge(self, other: Tally) -> Tally:
@@ -99,7 +99,7 @@ class Counter:
 
     @property
     def alive(self) -> bool:
-        """Whether there is an addition that no removal has seen."""
+        """Return whether there is an addition that no removal has seen."""
         return any(tally.alive for tally in self.tallies.values())
 
     def merge(self, other: Counter) -> Counter:
@@ -109,7 +109,7 @@ class Counter:
         return Counter(self.epoch, _joined(self.tallies, other.tallies, Tally.merge))
 
     def removed(self, by: Stamp) -> Counter:
-        """The change that takes away what is here."""
+        """Return the change that takes away what is here."""
         return Counter(
             self.epoch,
             {
@@ -136,7 +136,7 @@ class Map:
 
     @property
     def alive(self) -> bool:
-        """Whether there is a write to it, or a field in it, that no removal has seen."""
+        """Return whether there is a write to it, or a field in it, that no removal has seen."""
         return self.touched > self.removal.seen or any(each.shown for each in self.fields.values())
 
     def merge(self, other: Map) -> Map:
@@ -145,7 +145,7 @@ class Map:
         return Map(fields, max(self.touched, other.touched), max(self.removal, other.removal))
 
     def removed(self, by: Stamp) -> Map:
-        """The change that takes away what is here, hidden variants included."""
+        """Return the change that takes away what is here, hidden variants included."""
         fields = {name: each.removed(by) for name, each in self.fields.items()}
         return Map(fields, removal=Removal(self.touched, by))
 
@@ -155,7 +155,7 @@ Variant = Register | Map | Counter
 
 @dataclass(frozen=True)
 class Field:
-    """What a name holds: a variant of each kind, of which the one updated last is shown and shadows the others."""
+    """The variants of a field, one of each kind; the one updated last is shown and shadows the others."""
 
     register: Register = Register()
     map: Map = Map()
@@ -182,7 +182,7 @@ class Field:
         return Field(self.register.merge(other.register), self.map.merge(other.map), self.counter.merge(other.counter))
 
     def removed(self, by: Stamp, *kinds: Kind) -> Field:
-        """The change that takes away the variants of these kinds; of all when none is given."""
+        """Return the change that takes away the variants of these kinds; of all when none is given."""
 
         def gone(kind: Kind) -> bool:
             return not kinds or kind in kinds
@@ -203,7 +203,7 @@ class Document:
 
     @property
     def alive(self) -> bool:
-        """Whether queries find it."""
+        """Return whether queries find it."""
         return self.root.alive
 
     def merge(self, other: Document) -> Document:
@@ -211,7 +211,7 @@ class Document:
         return Document(self.root.merge(other.root), max(self.deleted, other.deleted))
 
     def at(self, path: FieldPath) -> Field:
-        """The field at a path, shown or not; an empty one where there is none."""
+        """Return the field at a path, shown or not; an empty one where there is none."""
         found, inside = Field(), self.root
         for name in path:
             found = inside.fields.get(name, Field())
@@ -219,7 +219,7 @@ class Document:
         return found
 
     def view(self, *, strict: bool = False) -> dict[str, Any] | None:
-        """What a query reads; None when it finds no document. In strict mode REGISTERs only.
+        """Return what a query reads; None when it finds no document. In strict mode REGISTERs only.
 
         A field that was written before a DELETE which had not seen it is null: the document is a husk.
         """

@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, order=True)
 class Stamp:
-    """When a write was made: ``wall`` in milliseconds, ``logical`` within one of them; ties go by ``site``.
+    """The time of a write: ``wall`` in milliseconds, ``logical`` within one of them; ``site`` breaks ties.
 
     Stamps of one site are all different, so no two writes have the same.
     """
@@ -32,7 +32,9 @@ class Clock:
     last: Stamp = BEGINNING
 
     def tick(self, now: int) -> Clock:
-        """The clock after one write at ``now`` by the device's own time, which may be wrong; ``last`` is its stamp.
+        """Return the clock after one write at ``now`` by the device's own time, which may be wrong.
+
+        ``last`` is its stamp.
 
         Later than everything the device has seen, however far behind its own time is.
         """
@@ -41,5 +43,5 @@ class Clock:
         return Clock(self.site, Stamp(self.last.wall, self.last.logical + 1, self.site))
 
     def observe(self, seen: Stamp) -> Clock:
-        """The clock after a write of another device has arrived."""
+        """Return the clock after a write of another device has arrived."""
         return Clock(self.site, max(self.last, seen))

@@ -1,4 +1,4 @@
-"""What an application does to a document: each operation as a change in the model, and as a DQL statement."""
+"""Operations of an application on a document, as a change in the model and as a DQL statement."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ Operation = Insert | Set | Replace | Unset | Increment | Restart | Delete
 
 
 def change(document: Document, operation: Operation, stamp: Stamp) -> Document:
-    """The change that an operation at ``stamp`` makes to the document as a device holds it.
+    """Return the change that an operation at ``stamp`` makes to the document as a device holds it.
 
     Document() when nothing changes: all but Insert do nothing to a document that is not there.
     Raises Refused for an Insert of a document that is there, when that is to fail.
@@ -95,7 +95,7 @@ def _insert(document: Document, insert: Insert, stamp: Stamp) -> Document:
 
 
 def _differing(document: Document, above: FieldPath, values: Mapping[str, Any], stamp: Stamp) -> Iterator[Document]:
-    """The writes of the values that differ from those of the REGISTERs, whether these are read or shadowed."""
+    """Yield the writes of the values that differ from those of the REGISTERs, whether these are read or shadowed."""
     for name, value in values.items():
         path = (*above, name)
         register = document.at(path).register
@@ -164,7 +164,7 @@ def _at(path: FieldPath, field: Field, stamp: Stamp) -> Document:
 
 
 def statement(operation: Operation, collection: str, _id: str) -> Statement:
-    """The operation in DQL, with its arguments, for a store that is not in strict mode."""
+    """Return the operation in DQL, with its arguments, for a store that is not in strict mode."""
     name = identifier(collection)
     if isinstance(operation, Insert):
         clause = "" if operation.on_conflict == "fail" else f" ON ID CONFLICT {operation.on_conflict.upper()}"
@@ -179,7 +179,7 @@ _WHERE: Final = "WHERE _id = :id"
 
 
 def _action(operation: Set | Replace | Unset | Increment | Restart) -> tuple[str, str, dict[str, Any]]:
-    """The types that an UPDATE declares, what it does, and its arguments."""
+    """Return the types that an UPDATE declares, what it does, and its arguments."""
     match operation:
         case Set(path, value):
             return "", f"SET {_dotted(path)} = :value", {"value": value}

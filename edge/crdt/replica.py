@@ -22,17 +22,17 @@ class Message:
 
 @dataclass(frozen=True)
 class Replica:
-    """What a device holds of a collection, by ``_id``, tombstones included."""
+    """The documents of a collection on a device, by ``_id``, including tombstones."""
 
     clock: Clock
     documents: Documents = field(default_factory=dict)
 
     def document(self, _id: str) -> Document:
-        """What is held of a document; Document() when nothing is."""
+        """Return what is held of a document; Document() when nothing is."""
         return self.documents.get(_id, Document())
 
     def write(self, _id: str, operation: Operation, now: int) -> tuple[Replica, Message]:
-        """The device after an operation at ``now`` by its own time, in milliseconds, and the message that tells of it.
+        """Return the device after an operation at ``now`` (its own milliseconds), and the message for others.
 
         Raises Refused as ``change`` does.
         """
@@ -41,9 +41,9 @@ class Replica:
         return Replica(clock, self.documents).receive(message), message
 
     def receive(self, message: Message) -> Replica:
-        """The device after a message has arrived."""
+        """Return the device after a message has arrived."""
         return Replica(self.clock.observe(message.latest), merge(self.documents, message.documents))
 
     def state(self) -> Message:
-        """A message with everything the device holds."""
+        """Return a message with everything the device holds."""
         return Message(self.documents, self.clock.last)

@@ -1,4 +1,4 @@
-"""What became of a write: whether a state still reads it, and if not, by which rule something superseded it."""
+"""The fate of a write: whether a state still reads it, or the rule by which it was superseded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Superseded:
 
 
 def writes(change: Document) -> Iterator[Write]:
-    """The writes that a change makes, one for each value."""
+    """Yield the writes that a change makes, one for each value."""
     yield from _writes(change.root, ())
 
 
@@ -56,7 +56,10 @@ def _writes(inside: Map, above: FieldPath) -> Iterator[Write]:
 
 
 def superseded_by(document: Document, write: Write) -> Superseded | None:
-    """Why the document no longer reads a write; None when it does. LookupError when the write has not arrived."""
+    """Return why the document no longer reads a write.
+
+    None when it does. LookupError when the write has not arrived.
+    """
     held = document.at(write.path)
     lost = _counted(held.counter, write) if write.kind == "COUNTER" else _held(held.register, write, document.deleted)
     return lost or _shadowed(document, write)

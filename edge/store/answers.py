@@ -1,4 +1,4 @@
-"""What Ditto's engine says of statements, as a program: one JSON document on stdin, one on stdout.
+"""A program that asks Ditto's engine about statements: one JSON document on stdin, one on stdout.
 
 Rules ask it in a process of its own (conformance/ditto/engine.py): the SDK's native code ends the process on a full
 disk. The store is empty and temporary. Nothing is run but CREATE INDEX: a query is only explained, which also refuses

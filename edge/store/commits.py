@@ -1,4 +1,4 @@
-"""What was written in a store since a commit, deletions included, and which documents the engine cannot read.
+"""Documents written in a store since a commit, including deletions, and documents that the engine cannot read.
 
 The SDK tells neither: an observer names no deletion, judges by the wall clock what is new, and ends the process, as any
 query does, when a document in its result is nested too deep. So a small process reads the store's file
@@ -40,7 +40,7 @@ class Commits:
         self._unreadable: dict[str, set[str]] = defaultdict(set)
 
     def changed(self) -> tuple[int, int] | None:
-        """When the store's log was written to last, and its size; None while there is none."""
+        """Return when the store's log was written to last, and its size; None while there is none."""
         try:
             found = self._log.stat()
         except OSError:
@@ -54,7 +54,7 @@ class Commits:
                 self._own.append(commit)
 
     def present(self, names: Iterable[str]) -> dict[str, int]:
-        """The last commit of each of these collections."""
+        """Return the last commit of each of these collections."""
         with self._lock:
             self._examine(names)
             return {name: self._examined[name] for name in names}
@@ -77,7 +77,7 @@ class Commits:
             return set(self._unreadable[name])
 
     def remember(self, names: Iterable[str]) -> dict[str, Any]:
-        """What is known of these collections; see ``recall``."""
+        """Store what is known of these collections; see ``recall``."""
         with self._lock:
             return {
                 name: {"at": self._examined[name], "unreadable": sorted(self._unreadable[name])}
@@ -122,7 +122,7 @@ class Commits:
         return {name: (each["at"], list(_documents(each["documents"]))) for name, each in answer.items()}
 
     def _exchange(self, question: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The answer; None when the process is not there any more."""
+        """Return the answer; None when the process is not there any more."""
         if self._process is None:
             self._process = _start(self.path)
             question = {**question, "format": True}

@@ -1,4 +1,4 @@
-"""Where a store may be opened."""
+"""Directories where a store can be opened."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _MACHINES: Final = "it runs on Linux with glibc 2.35 or newer (Debian 12, Ubuntu
 
 
 def unavailable() -> str | None:
-    """Why the real store cannot run on this machine, in one line; None where it can."""
+    """Return why the real store cannot run on this machine, in one line; None where it can."""
     try:
         load()
     except TargetError as error:
@@ -27,7 +27,7 @@ def unavailable() -> str | None:
 
 @cache
 def load() -> Any:
-    """The SDK's module, its native library loaded and silenced: what goes wrong comes as an exception.
+    """Return the SDK's module, its native library loaded and silenced: what goes wrong comes as an exception.
 
     It logs to ``ditto_logs`` in the store's directory all the same.
     """
@@ -57,7 +57,7 @@ def serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def said(error: Exception) -> str:
-    """The SDK's message in one line, without where to read on."""
+    """Return the SDK's message in one line, without where to read on."""
     line = " ".join(str(error).split())
     return re.sub(r"^<\w+> |[.]? For more information on Ditto.*$", "", line)[:400]
 

@@ -24,7 +24,7 @@ class StatementError(TargetError):
 
 @dataclass(frozen=True)
 class Mutation:
-    """What a statement changed: the _ids, and the number of the local commit.
+    """The result of a statement: the changed _ids, and the number of the local commit.
 
     A commit is numbered even where nothing changed; ``commit`` is None for what is no change of documents at all.
     """
@@ -34,7 +34,9 @@ class Mutation:
 
 
 def identifier(name: str) -> str:
-    """The name of a collection or field as it stands in DQL, whatever it holds; a path is such names joined by dots.
+    """Return the name of a collection or field as it stands in DQL, whatever it holds.
+
+    A path is such names joined by dots.
 
     Raises StatementError for a name with NUL, which can stand in a document and in no statement.
     """

@@ -111,11 +111,11 @@ class Store:
 
     @property
     def directory(self) -> Path:
-        """Where the store is."""
+        """Return where the store is."""
         return self._directory
 
     def execute(self, dql: str, arguments: Mapping[str, Any] | None = None) -> list[Document]:
-        """The rows of a query, all of them decoded: at some 20,000 a second of processor time."""
+        """Return the rows of a query, all of them decoded: at some 20,000 a second of processor time."""
         with self._run(self._peer.store.execute(dql, arguments), dql) as result:
             return [item.value for item in result]
 
@@ -188,7 +188,10 @@ class Store:
         return observer
 
     def count(self, collection: str) -> int:
-        """How many documents the collection holds; 0 for one that is not there, which Ditto does not tell apart."""
+        """Return how many documents the collection holds.
+
+        0 for one that is not there, which Ditto does not tell apart.
+        """
         dql = f"SELECT count(*) AS n FROM {source(collection)}"  # noqa: S608 - quoted
         return int(self.execute(dql)[0]["n"])
 

@@ -78,7 +78,7 @@ class Manifest(Strict):
     collections: tuple[Entry, ...]
 
     def file(self, name: str) -> str:
-        """The name of a collection's file."""
+        """Return the name of a collection's file."""
         return f"{name}{_SUFFIX[self.format]}{'.gz' if self.gzip else ''}"
 
 
@@ -90,7 +90,7 @@ class Archive:
     manifest: Manifest
 
     def path(self, entry: Entry) -> Path:
-        """Where a collection's documents are."""
+        """Return where a collection's documents are."""
         return self.folder / self.manifest.file(entry.collection)
 
     def differs_from(self, model: Model) -> str | None:
@@ -120,7 +120,10 @@ class Archive:
                 raise _damaged(path, "its SHA-256 is not the manifest's")
 
     def documents(self, entry: Entry) -> Iterator[RawBSONDocument]:
-        """The documents of a collection, in the order of the file; ConfigurationError names the first broken one."""
+        """Yield the documents of a collection, in the order of the file.
+
+        ConfigurationError names the first broken one.
+        """
         path, number, complete = self.path(entry), 0, False
         parse = {"json": _parsed_lines, "bson": _parsed_bson}[self.manifest.format]
         try:
@@ -258,7 +261,7 @@ def _to_disk(path: Path) -> None:
 
 
 def _packed(file: IO[bytes]) -> gzip.GzipFile:
-    """The same bytes for the same documents: no name, no time."""
+    """Return a packed file without name and time, so that equal documents give equal bytes."""
     return gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0)
 
 
@@ -281,7 +284,10 @@ def _parsed_bson(file: IO[bytes]) -> Iterator[RawBSONDocument]:
 
 
 def _line(name: str, document: RawBSONDocument) -> bytes:
-    """A document as one line that gives the same bytes when it is read; ConfigurationError where no line does."""
+    """Return a document as one line that gives the same bytes when it is read.
+
+    ConfigurationError where no line does.
+    """
     try:
         decoded = bson.decode(document.raw, _EXACT)
         text = json_util.dumps(decoded, json_options=_CANONICAL, ensure_ascii=False, separators=(",", ":"))

@@ -56,7 +56,7 @@ class JsonStream:
         self._place = here
 
     def value(self) -> Any:
-        """What comes next, whole."""
+        """Return what comes next, whole."""
         try:
             return self._value(*self._next())
         except RecursionError:
@@ -67,7 +67,7 @@ class JsonStream:
         next(self._events, None)
 
     def refused(self, why: str) -> ConfigurationError:
-        """The one line for what is wrong here."""
+        """Return the one line for what is wrong here."""
         return ConfigurationError(f"{self.place}: {why}; nothing was written")
 
     def _enter(self, wanted: str, name: str) -> None:

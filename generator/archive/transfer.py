@@ -118,7 +118,9 @@ def restore(
 
 
 def _begun(model: Model, target: Target, archive: Archive) -> Mapping[str, int]:
-    """How many documents of which collections an interrupted import left; empty when there is anything else as well.
+    """Return how many documents of which collections an interrupted import left.
+
+    Empty when there is anything else as well.
 
     Every document that is there must be the archive's, to the byte.
     """

@@ -41,14 +41,17 @@ class Batch:
         self._making: set[str] = set()
 
     def rng(self, field: Field, purpose: str = "") -> np.random.Generator:
-        """The random stream of a field in this batch: independent of every other field, batch and collection."""
+        """Return the random stream of a field in this batch: independent of every other field, batch and collection."""
         name = f"{self.collection.name}.{field.path}:{purpose}"
         return np.random.default_rng([self.plan.settings.seed, zlib.crc32(name.encode()), self.number])
 
     # -- columns ---------------------------------------------------------------------------------------------------
 
     def column(self, path: str) -> Column:
-        """A field's values and where they are present (None: everywhere); ``reference_field.field`` is a parent's."""
+        """Return a field's values and where they are present (None.
+
+        Everywhere); ``reference_field.field`` is a parent's.
+        """
         if path not in self._columns:
             if path in self._making:
                 raise ConfigurationError(
@@ -61,7 +64,7 @@ class Batch:
         return self._columns[path]
 
     def values(self, path: str) -> list[Any]:
-        """A field's values as documents hold them."""
+        """Return a field's values as documents hold them."""
         if self.collection.has(path):
             return emit(self.collection.field(path).kind, self.column(path)[0])
         return list(self.column(path)[0].tolist())
@@ -91,7 +94,7 @@ class Batch:
         return self._everywhere(field, values, self._presence(field, present))
 
     def _everywhere(self, field: Field, values: Array, present: Array | None) -> Column:
-        """The column as it is, or ConfigurationError when a required field would be absent in some documents."""
+        """Return the column as it is, or ConfigurationError when a required field would be absent in some documents."""
         if field.required and present is not None and not present.all():
             raise ConfigurationError(
                 f"{self.collection.path}: {field.path} is required, but what it is made from (rows of"
@@ -169,13 +172,13 @@ class Batch:
     # -- parents and children --------------------------------------------------------------------------------------
 
     def parents(self, reference: Reference) -> Mapping[str, Array]:
-        """The columns of the referenced collection: the batch this one was fanned out from, or all of it."""
+        """Return the columns of the referenced collection: the batch this one was fanned out from, or all of it."""
         if self.parent is not None and reference.target == self.parent.collection.name:
             return _ParentColumns(self.parent)
         return self.plan.retained(reference.target)
 
     def parent_size(self, field: str) -> int:
-        """How many documents a reference field may refer to."""
+        """Return how many documents a reference field may refer to."""
         reference = self.collection.reference(field)
         return len(self.parents(reference)[reference.target_field])
 
@@ -187,7 +190,7 @@ class Batch:
         return self.rows[field]
 
     def children_of(self, name: str) -> Batch:
-        """The documents of another collection that are made with this batch, one to several for each of it."""
+        """Return the documents of another collection that are made with this batch, one to several for each of it."""
         if name not in self.children:
             self.children[name] = self.plan.child_batch(self, self.plan.model[name])
         return self.children[name]
@@ -205,7 +208,7 @@ class Batch:
     # -- documents -------------------------------------------------------------------------------------------------
 
     def documents(self) -> list[Document]:
-        """The batch as documents, fields in the order of the schema, absent ones left out."""
+        """Return the batch as documents, fields in the order of the schema, absent ones left out."""
         names = [field.name for field in self.collection.fields]
         columns = [self.column(field.path) for field in self.collection.fields]
         emitted = [emit(f.kind, values) for f, (values, _) in zip(self.collection.fields, columns, strict=True)]
@@ -234,7 +237,10 @@ class _ParentColumns(Mapping[str, Array]):
 
 
 def _from_rows(field: Field, rows: Sequence[Mapping[str, Any]]) -> Column:
-    """A column from rows that are given or fixed in config/catalogue.yaml; a row without the key has no such field."""
+    """Return a column from rows that are given or fixed in config/catalogue.yaml.
+
+    A row without the key has no such field.
+    """
     present = np.array([field.name in row for row in rows])
     if not present.any():
         return np.zeros(len(rows)), present

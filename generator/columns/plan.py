@@ -61,19 +61,25 @@ class Plan:
     # -- sizes -----------------------------------------------------------------------------------------------------
 
     def catalogue(self, collection: Collection) -> Rows:
-        """What is given of a collection, else its fixed rows of config/catalogue.yaml; empty when all is drawn."""
+        """Return what is given of a collection, else its fixed rows of config/catalogue.yaml.
+
+        Empty when all is drawn.
+        """
         rows = self.given.get(collection.name)
         return self.configuration.catalogue.get(collection.name, ()) if rows is None else rows
 
     def fanned_out_from(self, collection: Collection) -> Collection | None:
-        """The collection in whose batches this one is made: the only one of a cardinality that is not one each."""
+        """Return the collection in whose batches this one is made.
+
+        The only one of a cardinality that is not one each.
+        """
         declared = collection.cardinality
         if len(declared.get("per", ())) != 1 or list(declared["between"]) == [1, 1]:
             return None
         return self.model[declared["per"][0]]
 
     def size(self, collection: Collection) -> int:
-        """How many documents a collection gets; 0 for one that is fanned out (its parents decide)."""
+        """Return how many documents a collection gets; 0 for one that is fanned out (its parents decide)."""
         declared, rows = collection.cardinality, self.catalogue(collection)
         if collection.name in self.given:
             return len(rows)
@@ -102,7 +108,7 @@ class Plan:
         return max(1, round(product * (low + high) / 2)) if product else 0
 
     def _rows_wanted(self, declared: Mapping[str, Any]) -> tuple[int, int] | None:
-        """How many fixed rows a cardinality allows; None when it depends on other collections."""
+        """Return how many fixed rows a cardinality allows; None when it depends on other collections."""
         if "exactly" in declared:
             return declared["exactly"], declared["exactly"]
         if "setting" in declared:
@@ -111,7 +117,7 @@ class Plan:
         return tuple(declared["between"]) if "between" in declared and "per" not in declared else None
 
     def fan_out(self, parent: Batch, collection: Collection) -> Array:
-        """How many children each document of a batch gets."""
+        """Return how many children each document of a batch gets."""
         key = (collection.name, f"fan_out:{parent.number}")
         if key not in self._cache:
             reference = next(r for r in collection.references if r.target == parent.collection.name)
@@ -132,7 +138,7 @@ class Plan:
         return self._cache[key]  # type: ignore[no-any-return]
 
     def child_batch(self, parent: Batch, collection: Collection) -> Batch:
-        """The children of a batch, numbered on from those of the batches before."""
+        """Return the children of a batch, numbered on from those of the batches before."""
         size = int(self.fan_out(parent, collection).sum())
         first = self._offsets.get(collection.name, 0)
         self._offsets[collection.name] = first + size
@@ -141,15 +147,15 @@ class Plan:
     # -- what batches share ----------------------------------------------------------------------------------------
 
     def retained(self, name: str) -> Mapping[str, Array]:
-        """The kept columns of a finished collection; empty ones when it has no documents."""
+        """Return the kept columns of a finished collection; empty ones when it has no documents."""
         return self._retained.get(name) or dict.fromkeys(self._needed[name], np.empty(0, dtype=object))
 
     def retained_presence(self, name: str) -> Mapping[str, Array]:
-        """Where the kept columns that are optional are present."""
+        """Return where the kept columns that are optional are present."""
         return self._presence.get(name, {})
 
     def equation(self, collection: Collection, field: Field) -> Formula:
-        """The formula of config/rules.yaml that gives a field its value."""
+        """Return the formula of config/rules.yaml that gives a field its value."""
         name = f"{collection.name}.{field.path}"
         key = ("", name)
         if key not in self._cache:
@@ -166,7 +172,7 @@ class Plan:
         return self._cache[key]  # type: ignore[no-any-return]
 
     def calendar(self, collection: Collection) -> Calendar:
-        """How a collection's documents are spread over the days from START_DATE to END_DATE, by the years' weights."""
+        """Return the distribution of a collection's documents over the days of the period, by the years' weights."""
         key = ("calendar:", collection.name)
         if key not in self._cache:
             field = next(field for field in collection.fields if "calendar" in field.sample)
@@ -199,7 +205,7 @@ class Plan:
     # -- documents -------------------------------------------------------------------------------------------------
 
     def documents(self, names: Names[str] | None = None) -> Iterator[tuple[str, list[Document]]]:
-        """The whole dataset: (collection, documents) in an order in which every reference is to an earlier one.
+        """Yield the whole dataset: (collection, documents) in an order in which every reference is to an earlier one.
 
         With ``names`` only the documents of those collections are made, although the others are there to refer to.
         """
@@ -212,7 +218,7 @@ class Plan:
         return collection if parent is None else self._root(parent)
 
     def _roots_in_order(self) -> Iterator[Collection]:
-        """The collections that are not fanned out, each after everything that its whole family refers to."""
+        """Yield the collections that are not fanned out, each after everything that its whole family refers to."""
         waiting: dict[str, set[str]] = {}
         for collection in self.model:
             root = self._root(collection).name
@@ -251,7 +257,7 @@ class Plan:
         batch.children.clear()  # parent and children refer to each other: free them now, not when the GC comes by
 
     def _family(self, batch: Batch, wanted: Names[str]) -> Iterator[tuple[str, list[Document]]]:
-        """A batch, then the children that are made with it, then theirs."""
+        """Yield a batch, then its children, then their children."""
         if batch.collection.name in wanted:
             yield batch.collection.name, batch.documents()
         for collection in self.model:
@@ -260,7 +266,10 @@ class Plan:
 
 
 def _needed(plan: Plan) -> Mapping[str, set[str]]:
-    """The fields of each collection that others look at once it is finished; those made with it look at its batches."""
+    """Return the fields of each collection that others look at once it is finished.
+
+    Those made with it look at its batches.
+    """
     model = plan.model
     needed: dict[str, set[str]] = {collection.name: set() for collection in model}
     for collection in model:

@@ -1,4 +1,4 @@
-"""What a recipe may ask of a batch, and what a batch may ask of its plan: so that neither imports the other."""
+"""Protocols between recipes, batches and plans, so that none imports another."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Plan(Protocol):
 
 
 class Batch(Protocol):
-    """What a recipe asks for: columns of its own documents and of their parents; see batch.py."""
+    """The interface for recipes: columns of a batch's documents and of their parents; see batch.py."""
 
     plan: Plan
     collection: Collection

@@ -27,7 +27,7 @@ _VALUE_TYPES: Final = {"number": np.float64, "integer": np.int64}
 
 
 def objects(values: list[Any]) -> Array:
-    """A column of Python objects, one per value, whatever their type."""
+    """Return a column of Python objects, one per value, whatever their type."""
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
@@ -149,7 +149,10 @@ def _embedded(batch: Batch, _: Field, what: str) -> Array:
 
 
 def _scaled(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
-    """A price: another price x the parameter of this document's key x a uniform factor, rounded half up to the cent."""
+    """Return a price.
+
+    Another price x the parameter of this document's key x a uniform factor, rounded half up to the cent.
+    """
     factor = np.array(batch.plan.configuration.look_up(parameters["by"], batch.values(parameters["key"])))
     low, high = parameters["spread"]
     spread = batch.rng(field).uniform(low, high, batch.size)
@@ -208,7 +211,7 @@ def _parent_row(batch: Batch, field: Field, _: str) -> Array:
 
 
 def _seasonal_row(batch: Batch, field: Field, parameters: Mapping[str, str]) -> Array:
-    """The group by the month's multipliers, then uniform within it: a season moves the mix, not the volume."""
+    """Return the group by the month's multipliers, then uniform within it: a season moves the mix, not the volume."""
     reference = batch.collection.reference(field.name)
     through = batch.plan.model[reference.target].reference(parameters["through"])
     groups = batch.plan.retained(through.target)

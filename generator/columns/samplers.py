@@ -73,7 +73,7 @@ def _unique(field: Field, n: int, first: int) -> Array:
 
 
 def _fits(schema: Mapping[str, Any], text: str) -> bool:
-    """True when the text's length is within the schema's bounds, which a pattern knows nothing of."""
+    """Return True when the text's length is within the schema's bounds, which a pattern knows nothing of."""
     return bool(schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text)))
 
 
@@ -153,7 +153,7 @@ def _booleans(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
 
 
 def _texts(seed: str | int) -> Any:
-    """What makes texts that match a pattern."""
+    """Return what makes texts that match a pattern."""
     from rstr import Rstr
 
     return Rstr(random.Random(seed))  # noqa: S311 - test data, not secrets
@@ -237,7 +237,7 @@ def _emit_money(column: Array) -> list[Any]:
 
 
 def _emit_numbers(column: Array) -> list[Any]:
-    """The numbers of fixed rows keep the types that they are written in."""
+    """Return numbers; those of fixed rows keep their written types."""
     if column.dtype == object:
         return list(column.tolist())
     return _with_integers(column.astype(np.float64), (column == np.floor(column)) & (np.abs(column) <= MAX_INTEGER))
@@ -257,7 +257,7 @@ def _emit_timestamps(column: Array) -> list[Any]:
 
 
 def emit(kind: Kind, column: Array) -> list[Any]:
-    """The values of an inner column as documents hold them: Python objects that BSON encodes exactly."""
+    """Return the values of an inner column as documents hold them: Python objects that BSON encodes exactly."""
     return _EMIT[kind](column) if kind in _EMIT else column.tolist()
 
 

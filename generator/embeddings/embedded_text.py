@@ -13,12 +13,12 @@ Document = dict[str, Any]
 
 
 def joined(values: Iterable[Any]) -> str:
-    """The text that is embedded, of the values that make it up."""
+    """Return the text that is embedded, of the values that make it up."""
     return ". ".join(map(as_text, values))
 
 
 def vectors_of(collection: Collection, embedder: Embedder, rows: Sequence[Mapping[str, Any]]) -> list[Document]:
-    """The fields that say a row's meaning: its vectors, and where the schema has them, provider and digest.
+    """Return the fields that say a row's meaning: its vectors, and where the schema has them, provider and digest.
 
     ``rows`` hold the values at `embedded_paths`, by path.
     """
@@ -38,5 +38,5 @@ def vectors_of(collection: Collection, embedder: Embedder, rows: Sequence[Mappin
 
 
 def digest_of(collection: Collection, row: Mapping[str, Any]) -> str:
-    """The digest of a row that holds the values at `embedded_paths`, by path."""
+    """Return the digest of a row that holds the values at `embedded_paths`, by path."""
     return text_digest(row[path] for path in embedded_paths(collection))

@@ -34,7 +34,7 @@ class Embedder(Protocol):
 
     @property
     def provider(self) -> str:
-        """What made the vectors, model and version; vectors of different providers cannot be compared."""
+        """Return what made the vectors, model and version; vectors of different providers cannot be compared."""
         ...
 
     def embed(self, texts: Sequence[str], dimensions: int) -> Array:
@@ -80,7 +80,7 @@ class WordLlamaEmbedder:
 
 @cache
 def local_embedder() -> WordLlamaEmbedder:
-    """The embedder of generated data; loading its 16 MB takes a third of a second, at the first text."""
+    """Return the embedder of generated data; loading its 16 MB takes a third of a second, at the first text."""
     return WordLlamaEmbedder()
 
 
@@ -91,7 +91,7 @@ def _weights_digest() -> str:
 
 
 def _folder() -> Path:
-    """Where the package is, without importing it."""
+    """Return where the package is, without importing it."""
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None or not (Path(found.origin).parent / _WEIGHTS).is_file():
         raise ConfigurationError(f"the embedding model {_PACKAGE} is not installed; run {pip_command('embeddings')}")

@@ -45,7 +45,7 @@ class Vectors:
         return self._space.nearest(vector.tolist(), limit=_ALL, where=self.comparable(embedder))
 
     def comparable(self, embedder: Embedder) -> Document:
-        """A condition on the documents: by this model, and not deleted."""
+        """Return a condition on the documents: by this model, and not deleted."""
         flag = self._collection.soft_delete
         return {self._provider: embedder.provider} | ({flag: False} if flag else {})
 

@@ -50,7 +50,7 @@ _EXTRA: Final = ("zz_extra", "zz.extra", "$zz", "", "$where", "zz\n", "_zz", "zÅ
 
 
 def _object(schema: Schema, fields: Iterable[Field], old: Document) -> Iterator[Broken]:
-    """A document or a MAP with fixed keys: one missing, one too many, or one of them broken."""
+    """Yield a document or a MAP with fixed keys: one missing, one too many, or one of them broken."""
     for name in schema.get("required", ()):
         yield (name,), "required", "is missing", without_field(old, name)
     for name in () if schema["additionalProperties"] else _EXTRA:

@@ -73,7 +73,7 @@ def invalid_documents(collection: Collection) -> SearchStrategy[tuple[Document, 
 
 
 def values(field: Field) -> Strategy:
-    """The values that a field takes where it is present."""
+    """Return the values that a field takes where it is present."""
     return _object(field.children) if field.kind == "map" else STRATEGIES[field.kind](field.schema)
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the tables that are printed at the end, whatever failed."""
+"""Shared fixtures of the benchmarks: the tables that are printed at the end, even after failures."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @pytest.fixture(scope="session")
 def tables(pytestconfig: pytest.Config) -> Tables:
-    """The run's tables, to add rows to."""
+    """Return the run's tables, to add rows to."""
     return pytestconfig.stash[_TABLES]

@@ -1,4 +1,4 @@
-"""What the benchmarks print: tables in Markdown, as docs/PERFORMANCE.md and docs/COMPARISON.md hold them."""
+"""Tables of the benchmarks in Markdown, for docs/PERFORMANCE.md and docs/COMPARISON.md."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def processor_seconds(process: int) -> float:
-    """What a process and its threads have used of the processors so far."""
+    """Return what a process and its threads have used of the processors so far."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -78,7 +78,7 @@ def processor_seconds(process: int) -> float:
 def medians(
     *actions: Callable[[], object], rounds: int, budget: float = float("inf"), warm_up: bool = True
 ) -> list[float]:
-    """The median time of each action, taken in turns, so that a busy minute is everybody's.
+    """Return the median time of each action, taken in turns, so that a busy minute is everybody's.
 
     At most ``rounds`` turns, and none is begun after ``budget`` seconds; with ``warm_up`` one more before, not counted.
     """

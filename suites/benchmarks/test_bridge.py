@@ -52,12 +52,12 @@ pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailabl
 
 @pytest.fixture(scope="module")
 def settings(project: Project) -> ConnectorSettings:
-    """The configuration's, without a limit of the rate."""
+    """Return the configuration's, without a limit of the rate."""
     return load_connector(project.model).settings.model_copy(update={"rate_limit_per_second": 0, "initial_sync": True})
 
 
 def megabytes() -> float:
-    """What the process holds in memory now."""
+    """Return what the process holds in memory now."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096 / 1e6
 
 
@@ -111,7 +111,7 @@ def test_initial_copy(
 def live(
     target: Target, database: Database[Document], folder: Path, settings: ConnectorSettings, each: Synced
 ) -> Iterator[Store]:
-    """The bridge, carrying changes both ways."""
+    """Yield the bridge, carrying changes both ways."""
     ready = Event()
     with Store.open(folder / "live") as store, State.open(folder / "live state") as state:
         hooks = Hooks(notice=lambda _: ready.set())
@@ -168,7 +168,7 @@ class Stopwatch:
 
 
 class Observed:
-    """What an observer of a few documents has delivered: the device's own writes, without any bridge."""
+    """The changes that an observer of a few documents received: the device's own writes, without a bridge."""
 
     def __init__(self, store: Store, name: str, ids: list[str]) -> None:
         self._numbers: dict[str, int] = {}
@@ -184,7 +184,7 @@ class Observed:
 
 
 def _changed(folder: Path, name: str) -> Synced:
-    """A collection of no model, whose _ids are text on both sides."""
+    """Return a collection of no model, whose _ids are text on both sides."""
     (folder / "schemas").mkdir()
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

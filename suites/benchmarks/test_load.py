@@ -48,7 +48,7 @@ def empty(project: Project, database: Database[Any]) -> None:
 
 @pytest.fixture(scope="module")
 def generated(project: Project, scratch: Database[Any]) -> Iterator[tuple[Database[Any], float]]:
-    """The whole dataset in a database without indexes, and the seconds that making and loading it took."""
+    """Yield the whole dataset in a database without indexes, and the seconds that making and loading it took."""
     empty(project, scratch)
     plan = Plan(project.model, project.configuration, project.settings)
     taken = seconds(lambda: load(plan.documents(), scratch, project.settings.batch_size))
@@ -139,7 +139,7 @@ def test_memory(project: Project, tables: Tables) -> None:
 
 
 def job(project: Project, directory: Path, times: int) -> Mapping[str, float]:
-    """The figures of the whole job on a server of its own, with so many times the orders and their lines."""
+    """Return the figures of the whole job on a server of its own, with so many times the orders and their lines."""
     program, orders = Path(__file__).with_name("whole_job.py"), times * project.settings.num_orders
     command = [sys.executable, str(program), str(directory), str(orders)]
     done = subprocess.run(command, cwd=project.model.root, stdout=subprocess.PIPE, text=True, check=True)
@@ -150,7 +150,7 @@ def job(project: Project, directory: Path, times: int) -> Mapping[str, float]:
 
 @pytest.fixture(scope="module")
 def once(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
-    """The figures at full size."""
+    """Return the figures at full size."""
     return job(project, tmp_path_factory.mktemp("once"), 1)
 
 

@@ -31,7 +31,7 @@ def connection(target: Target) -> Iterator[Any]:
 
 
 def asked(target: Target, query: NamedQuery, values: Mapping[str, Any]) -> Callable[[], list[dict[str, Any]]]:
-    """The query as an application asks MongoDB."""
+    """Return the query as an application asks MongoDB."""
     collection = target.database[query.collection]
     if query.pipeline is not None:
         pipeline = filled(query.pipeline, values)
@@ -78,7 +78,7 @@ def _report(tables: Tables, title: str, rows: str, times: list[float]) -> None:
 
 
 def test_sizes(project: Project, target: Target, connection: Any, tables: Tables) -> None:
-    """What the same data takes on disk, with and without indexes."""
+    """Measure the size of the same data on disk, with and without indexes."""
     sums = [0.0] * 4
     for collection in project.model:
         found = target.database.command("collStats", collection.name)

@@ -44,20 +44,20 @@ needs_ditto = pytest.mark.skipif(unavailable() is not None, reason=str(unavailab
 
 @pytest.fixture(scope="module")
 def context(project: Project, target: Target) -> Context:
-    """The judged dataset."""
+    """Return the validated dataset."""
     return Context(project.model, project.configuration, project.settings, target.database, True, None)
 
 
 @pytest.fixture(scope="module")
 def results(project: Project, context: Context) -> list[Result]:
-    """The results of the families."""
+    """Return the results of the families."""
     with Run([rule for rule in project.rules if rule.family in FAMILIES], context) as run:
         return run.results()
 
 
 @pytest.fixture(scope="module")
 def sizes(context: Context, results: list[Result]) -> Mapping[str, Any]:
-    """What a report's pictures are drawn from."""
+    """Return what a report's pictures are drawn from."""
     return measured(context, results)
 
 
@@ -82,7 +82,7 @@ def test_plans(results: list[Result], tables: Tables) -> None:
 
 
 def stored(folder: Path, documents: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> tuple[int, int]:
-    """How many documents were put into a new store, and the bytes that its folder then takes."""
+    """Return how many documents were put into a new store, and the bytes that its folder then takes."""
     with Store.open(folder) as store:
         number = sum(store.insert(name, rows) for name, rows in documents)
     return number, sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
@@ -90,7 +90,7 @@ def stored(folder: Path, documents: Iterable[tuple[str, Iterable[Mapping[str, An
 
 @pytest.fixture(scope="module")
 def synced(project: Project) -> Mapping[str, Synced]:
-    """The collections that devices hold."""
+    """Return the collections that devices hold."""
     return synced_collections(project.model, load_connector(project.model))
 
 
@@ -116,7 +116,7 @@ def test_documents(
 
 @needs_ditto
 def test_devices(context: Context, synced: Mapping[str, Synced], tables: Tables, tmp_path: Path) -> None:
-    """What each type of device would hold, put into a store for real; of those that hold the same the first."""
+    """Measure a real store with the documents of each type of device; types with equal documents are measured once."""
     header = ("device", "documents", "most of them", "as BSON", "in Ditto's store", "Ditto / BSON")
     seen: list[Mapping[str, Any]] = []
     for device, _, finds in held_by_devices(context):

@@ -1,4 +1,4 @@
-"""How soon the command line and the embedded server are there, against Python and mongod without us."""
+"""Start times of the command line and the embedded server, compared with plain Python and mongod."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class SqlQuery:
     also: Mapping[str, Any] = field(default_factory=dict)
 
     def differences(self, documents: Sequence[Row], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-        """How PostgreSQL's rows differ from MongoDB's documents, in a line; empty when they do not."""
+        """Return how PostgreSQL's rows differ from MongoDB's documents, in a line; empty when they do not."""
         mine = _unwound(documents, self.rows)
         if len(mine) != len(rows):
             return f"{len(mine)} of MongoDB's, {len(rows)} of PostgreSQL's"
@@ -61,20 +61,20 @@ class SqlQuery:
 
 
 def queries() -> dict[str, SqlQuery]:
-    """The SQL twins, by the name of the query in config/queries.yaml."""
+    """Return the SQL twins, by the name of the query in config/queries.yaml."""
     content = yaml.safe_load((FILES / "queries.yaml").read_text(encoding="utf-8"))
     return {name: SqlQuery(**entry) for name, entry in content.items()}
 
 
 def _unwound(documents: Sequence[Row], path: str | None) -> list[Row]:
-    """The documents, or one for each element of the array at the path."""
+    """Return the documents, or one for each element of the array at the path."""
     if path is None:
         return list(documents)
     return [{**document, path: element} for document in documents for element in document[path]]
 
 
 def _paths(document: Row, before: str = "") -> Iterator[str]:
-    """The path of every value that is no MAP, and of every MAP."""
+    """Yield the path of every value that is no MAP, and of every MAP."""
     for name, value in document.items():
         yield before + name
         if isinstance(value, Mapping):
@@ -82,12 +82,12 @@ def _paths(document: Row, before: str = "") -> Iterator[str]:
 
 
 def _told(path: str, columns: Iterable[str]) -> bool:
-    """True when a column has the value, or a MAP that it is in, or a part of it."""
+    """Return True when a column has the value, or a MAP that it is in, or a part of it."""
     return any(path == one or path.startswith(f"{one}.") or one.startswith(f"{path}.") for one in columns)
 
 
 def _plain(value: Any) -> Any:
-    """The value as both sides can have it."""
+    """Return the value as both sides can have it."""
     if isinstance(value, decimal.Decimal):
         return float(value)
     if isinstance(value, dt.datetime):
@@ -104,7 +104,10 @@ def _ordered(rows: Iterable[list[Any]]) -> list[list[Any]]:
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[Any]:
-    """A connection to an empty database of a server of its own; a skip where the extra `bench` is not installed."""
+    """Yield a connection to an empty database of a server of its own.
+
+    A skip where the extra `bench` is not installed.
+    """
     psycopg = pytest.importorskip("psycopg", reason="needs the extra bench: make bench installs it")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of a machine that nobody is signed in on
@@ -145,7 +148,7 @@ def fill(connection: Any, database: Database[Any]) -> None:
 
 
 def _copied(value: Any) -> Any:
-    """A value as COPY takes it: vectors and MAPs in words."""
+    """Return a value as COPY takes it: vectors and MAPs in words."""
     if isinstance(value, list):
         return "[" + ",".join(map(repr, value)) + "]"
     if isinstance(value, Mapping):

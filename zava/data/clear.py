@@ -95,7 +95,7 @@ def drop_indexes(
 
 
 def _indexes(project: Project, target: Target) -> dict[str, list[str]]:
-    """The names of the indexes to drop, by collection."""
+    """Return the names of the indexes to drop, by collection."""
     found = {
         c.name: [index.name for index in live_indexes(target.database, c.name) if index.name != "_id_"]
         for c in project.model

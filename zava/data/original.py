@@ -61,7 +61,7 @@ _PRODUCT_NAMES: Final = {
 
 @dataclass
 class Source:
-    """What both files say but for the vectors: rows by collection, parameters by name, and what has to be told."""
+    """The content of both files without vectors: rows by collection, parameters by name, and notices."""
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
     parameters: dict[str, dict[Any, float]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ def read_source(folder: Path, model: Model, configuration: Configuration, images
 
 
 def embedding_documents(folder: Path, model: Model, products: Mapping[str, Document]) -> Iterator[Document]:
-    """The vectors of the product file as documents, one after another; ``products`` are those made of it, by id.
+    """Yield the vectors of the product file as documents, one after another; ``products`` are those made of it, by id.
 
     Which model made the vectors the file does not say, so the documents do not either.
     """
@@ -116,7 +116,7 @@ def embedding_documents(folder: Path, model: Model, products: Mapping[str, Docum
 
 
 def differing_parameters(source: Source, configuration: Configuration) -> Mapping[str, Mapping[Any, float]]:
-    """The parameters of the source that config/generation.yaml has not, or has otherwise."""
+    """Return the parameters of the source that config/generation.yaml has not, or has otherwise."""
     known = configuration.generation.parameters
     return {name: table for name, table in source.parameters.items() if known.get(name) != table}
 
@@ -183,7 +183,7 @@ def _read_products(path: Path, model: Model, images_at: str | None, source: Sour
 
 
 def _entries(path: Path, unread: set[str] | None = None) -> Iterator[_Entry]:
-    """What the product file holds, one after another; nothing larger than a product is held."""
+    """Yield what the product file holds, one after another; nothing larger than a product is held."""
     stream = JsonStream(path)
     for key in stream.members():
         if key != "main_categories":
@@ -220,7 +220,7 @@ def _category(entry: _Entry, months: list[str]) -> Row:
 
 
 def _type(entry: _Entry, taken: set[str]) -> Row:
-    """A type of a name that another category has too is told apart by its category."""
+    """Return the type with its category if another category has a type of the same name."""
     name = str(entry.type)
     type_id = f"type_{_slug(name)}"
     if type_id in taken:
@@ -270,5 +270,5 @@ def _slug(name: str) -> str:
 
 
 def _title(name: str) -> str:
-    """The original writes categories and types in capitals."""
+    """Return the title in normal case; the original writes categories and types in capitals."""
     return name.title() if name.isupper() else name

@@ -97,7 +97,7 @@ def add_product(
 def compose(
     project: Project, database: Database[Document], place: str, content: Any, elsewhere: Document
 ) -> Mapping[str, list[Document]]:
-    """The product with what belongs to it, not yet judged by the rules."""
+    """Return the product with what belongs to it, not yet judged by the rules."""
     if not isinstance(content, dict):
         raise ConfigurationError(f"{place}: it is not an object; write the product's fields")
     inventory = content.get("inventory", {})
@@ -132,7 +132,7 @@ def compose(
 def _stock(
     place: str, inventory: Any, stores: Mapping[str, Document], elsewhere: Document, product_id: str
 ) -> list[Document]:
-    """What is said of each store, and the same of all those of which nothing is."""
+    """Return what is said of each store, and the same of all those of which nothing is."""
     if not isinstance(inventory, dict) or not all(isinstance(said, dict) for said in inventory.values()):
         raise ConfigurationError(f"{place}: inventory: {shorten(inventory)} is not an object by store")
     unknown = next((store for store in inventory if store not in stores), None)

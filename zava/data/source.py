@@ -98,7 +98,7 @@ def import_source(
 def source_archive(
     project: Project, folder: Path, out: Path, form: Form, compressed: bool, images_at: str | None
 ) -> Archive:
-    """The source as an archive: made whole, or refused and not made at all."""
+    """Return the source as an archive: made whole, or refused and not made at all."""
     model, configuration, settings = project.model, project.configuration, project.settings
     with progress() as bars:
         source = read_source(folder, model, configuration, images_at)

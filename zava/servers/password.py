@@ -29,12 +29,12 @@ def encode_password() -> None:
 
 
 def encoded(password: str) -> str:
-    """The password as it stands in a connection string: all but letters, digits and _.-~ as %XX of its UTF-8."""
+    """Return the password as it stands in a connection string: all but letters, digits and _.-~ as %XX of its UTF-8."""
     return quote(password, safe="")
 
 
 def read_password(prompt: str) -> str:
-    """A password from the terminal, without echo, or the one line that is piped in.
+    """Return a password from the terminal, without echo, or the one line that is piped in.
 
     Raises ConfigurationError when there is none, or when the terminal would show it.
     """

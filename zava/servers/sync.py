@@ -131,7 +131,7 @@ def _bridge(
     accept_drop: bool,
     new_state: bool,
 ) -> Iterator[tuple[Bridge, Callable[[], dict[str, Any]]]]:
-    """The bridge between the target and the store, and what it will have to report."""
+    """Yield the bridge between the target and the store, and what it will have to report."""
     require("ditto")
     config = load_connector(project.model)
     synced = synced_collections(project.model, config)
@@ -188,7 +188,10 @@ def _state_beside(store: Path) -> Path:
 
 
 def _source(target: Target) -> str:
-    """The database in words, the same in every run: without credentials, options and an embedded server's port."""
+    """Return the database in words, the same in every run.
+
+    Without credentials, options and an embedded server's port.
+    """
     where = (
         "the embedded server" if target.embedded else re.sub(r"^[^:]*://([^@/]*@)?([^/?]*).*$", r"\2", target.info.uri)
     )

@@ -33,7 +33,7 @@ _NEXT: Final = (
 
 @dataclass(frozen=True)
 class Written:
-    """What was written, and which files were there and stay as they are; paths relative to the folder."""
+    """The files that were written, and existing files that were left unchanged; paths relative to the folder."""
 
     written: tuple[str, ...]
     kept: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What all commands share at the terminal: options, output, progress, usage errors.
+"""Shared code of all commands: options, output, progress, usage errors.
 
 Imports the library only. Start at console.py.
 """

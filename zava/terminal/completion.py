@@ -1,4 +1,4 @@
-"""What a shell may complete to; nothing where there is no model to read."""
+"""Completions for a shell; none without a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command shares: its options, notices on stderr, and a progress bar when someone is looking."""
+"""Shared parts of commands: options, notices on stderr, and a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ stderr = Console(stderr=True, highlight=False, emoji=False, markup=False)
 
 
 def project_of(context: typer.Context) -> Project:
-    """The model, configuration and settings that the options name."""
+    """Return the model, configuration and settings that the options name."""
     options: Options = context.obj
     return load_project(options.model)
 
@@ -46,14 +46,14 @@ def notice(text: str) -> None:
 def opened(
     project: Project, uri: str | None, embedded: bool, *, judging: bool = False, wait: float = 0
 ) -> Iterator[Target]:
-    """The target that options and settings name."""
+    """Yield the target that options and settings name."""
     choice = chosen(project, uri, embedded, judging=judging)
     with project.opened(choice, wait=wait) as target:
         yield target
 
 
 def chosen(project: Project, uri: str | None, embedded: bool, *, judging: bool = False) -> Choice:
-    """The server that options and settings name; says on stderr when a .env of the user's is not read."""
+    """Return the server that options and settings name; says on stderr when a .env of the user's is not read."""
     choice = project.choose(uri=uri, embedded=embedded, judging=judging)
     unread = project.settings.environment.unread
     if unread is not None:
@@ -87,12 +87,12 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def expect(self, sizes: Mapping[str, int]) -> None:
-        """How far each will go; 0 when that is not known."""
+        """Set the expected total of each work; 0 if it is unknown."""
         for name, size in sizes.items():
             self._shown.update(self._task(name), total=size or None)
 
     def __call__(self, name: str, by: int) -> None:
-        """The work of that name went on."""
+        """Advance the progress of the work of that name."""
         self._shown.advance(self._task(name), by)
 
     def _task(self, name: str) -> TaskID:

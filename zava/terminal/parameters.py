@@ -1,4 +1,4 @@
-"""What holds for the options of every command: JSON is asked for in two ways, and a wrong value is one line."""
+"""Options of all commands: two ways to request JSON, and one line for a wrong value."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Options:
 
 
 class Plain(StrEnum):
-    """How a result is printed that has no HTML."""
+    """Output formats of results without HTML."""
 
     TEXT = "text"
     JSON = "json"

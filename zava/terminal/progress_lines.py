@@ -26,13 +26,13 @@ class Lines:
         self._before: Counter[str] = Counter()
 
     def expect(self, sizes: Mapping[str, int]) -> None:
-        """How far each will go; 0 when that is not known."""
+        """Set the expected total of each work; 0 if it is unknown."""
         if not self._done:
             self._started = self._last = self._clock()
         self._sizes.update({name: size - self._sizes[name] for name, size in sizes.items()})
 
     def __call__(self, name: str, by: int) -> None:
-        """The work of that name went on."""
+        """Advance the progress of the work of that name."""
         if name not in self._done:
             self._before[name] = by
         self._done[name] += by

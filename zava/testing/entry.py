@@ -1,4 +1,4 @@
-"""What pytest loads of an installed harness: one option, and the rules as tests when it is given.
+"""The pytest plugin of an installed harness: one option, and the rules as tests when it is given.
 
 Every pytest of the environment imports this module. Without ``--zava`` it adds that option and nothing else: no other
 option, fixture, marker or import.

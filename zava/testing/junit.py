@@ -1,4 +1,4 @@
-"""What the JUnit file says of a rule besides passed and failed, which is all that JUnit itself has."""
+"""Data of a rule in the JUnit file besides passed and failed."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def chosen(config: pytest.Config, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for; ``root`` is the model's folder, and ``reports`` where reports are written."""
+    """The options of the run; ``root`` is the model's folder, ``reports`` the folder for reports."""
 
     uri: str | None = field(repr=False)
     embedded: bool

@@ -1,4 +1,4 @@
-"""Which rule a test is for, and the order of the tests."""
+"""The rule of a test, and the order of the tests."""
 
 from __future__ import annotations
 

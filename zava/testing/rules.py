@@ -1,4 +1,4 @@
-"""How rules run as tests: one test per rule, all started together against one target, one report at the end."""
+"""Rules as tests: one test per rule, all started together against one target, one report at the end."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ def zava_epic(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def zava_project(pytestconfig: pytest.Config) -> Project:
-    """The model, its configuration and the settings."""
+    """Return the model, its configuration and the settings."""
     return pytestconfig.stash[state.PROJECT]
 
 
 @pytest.fixture(scope="session")
 def zava_target(pytestconfig: pytest.Config, zava_project: Project) -> Iterator[Target]:
-    """The database under judgement; the embedded one is generated first when what it is made from has changed."""
+    """Yield the database under judgement; the embedded one is generated first when what it is made from has changed."""
     notice = partial(Console(stderr=True, highlight=False).print, soft_wrap=True)
     with ExitStack() as stack:
         with one_line_exit():
@@ -161,7 +161,7 @@ def _explained(target: Target) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def zava_scratch(pytestconfig: pytest.Config, zava_target: Target) -> Iterator[Database[Any]]:
-    """A database beside the judged one that tests may write to; dropped at the end."""
+    """Yield a database beside the judged one that tests may write to; dropped at the end."""
     with zava_target.scratch(allow_writes=chosen(pytestconfig, "allow-writes")) as database:
         if database is None:
             pytest.skip("the rule writes to a scratch database; pass --allow-writes to run it")

@@ -1,4 +1,4 @@
-"""What a run of rules keeps in pytest's configuration, and how it ends with one line."""
+"""State of a run of rules in pytest's configuration, and its end with one line."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ OfCollection = Annotated[
 
 
 class Format(StrEnum):
-    """How the report is printed."""
+    """Output formats of the report."""
 
     TEXT = "text"
     JSON = "json"

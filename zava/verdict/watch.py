@@ -66,7 +66,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def what(changes: Changes) -> str:
-    """What changed, in words."""
+    """Return what changed, in words."""
     if changes.everything:
         return "everything"
     names = [*sorted(changes.collections), *(["the collections themselves"] if changes.listed else [])]

@@ -47,7 +47,7 @@ def _given(value: Expression) -> Expression:
 
 
 def _source(copy: Copy, prefix: str) -> Expression:
-    """The parent's value of a copy; null where a part of it is no text (a finding of the documents family)."""
+    """Return the parent's value of a copy; null where a part of it is no text (a finding of the documents family)."""
     if len(copy.of) == 1:
         return f"{prefix}{copy.of[0]}"
     parts: list[Expression] = []

@@ -61,7 +61,7 @@ class Join:
         return skipped(part.lacking if context.counts[name] else f"{name} is empty")
 
     def _keys(self, context: Context) -> Range:
-        """The keys that are judged here, of children and parents alike."""
+        """Return the keys that are judged here, of children and parents alike."""
         return context.range(self.reference.target, self.reference.target_field)
 
     def _rows(self, context: Context, parts: Collection[Part], only: list[Any] | None = None) -> list[Row]:
@@ -133,7 +133,7 @@ class Join:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one rule adds to the pass, and how its broken groups become an outcome.
+    """The part of one rule in the pass, and the function that turns its broken groups into an outcome.
 
     Children contribute ``group``, parents ``parent``, and ``merged`` unites what both contribute under one name.
     ``flag`` names the field that says a group is broken, ``broken`` is its expression over the merged groups.
@@ -157,17 +157,17 @@ class Part:
         return f"{self.flag}_examined"
 
     def subject(self, reference: Reference) -> str:
-        """The collection whose documents the rule is about."""
+        """Return the collection whose documents the rule is about."""
         return reference.target if self.is_total else reference.collection
 
 
 @cache
 def join(model: Model, reference: Reference) -> Join:
-    """The one Join of a reference; rules of several families register their parts with it."""
+    """Return the one Join of a reference; rules of several families register their parts with it."""
     collection = model[reference.collection]
     return Join(model, reference, tuple(copy for copy in collection.copies if copy.through == reference))
 
 
 def of_all(live: str) -> str:
-    """The name of what is summed over all children, from that over the live ones."""
+    """Return the name of what is summed over all children, from that over the live ones."""
     return "_n" if live == "_live" else live.replace("_live", "_all", 1)

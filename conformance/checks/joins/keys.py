@@ -29,12 +29,12 @@ _UNREADABLE: Final = "\ufffd"
 
 
 def matching(query: Row) -> list[Row]:
-    """The query as stages of a pipeline: none where it is for everything."""
+    """Return the query as stages of a pipeline: none where it is for everything."""
     return [{"$match": query}] if query else []
 
 
 def among(field: str, keys: list[Any]) -> Row:
-    """A query for the documents whose field is one of the keys, by index where the keys are plain.
+    """Return a query for the documents whose field is one of the keys, by index where the keys are plain.
 
     Where one of them holds bytes that are no text it finds all documents of that kind.
     """
@@ -45,7 +45,7 @@ def among(field: str, keys: list[Any]) -> Row:
 
 
 def askable(keys: list[Any]) -> bool:
-    """Whether one query can be made of what Python read of the keys, and finds just the documents that have them."""
+    """Return whether one query for the keys, as Python read them, finds exactly their documents."""
     return len(keys) <= _KEYS and _plain(keys) and not _unreadable(keys)
 
 
@@ -68,7 +68,7 @@ def is_wrapped(key: Any) -> bool:
 
 
 def identity(key: Any) -> Any:
-    """What is equal for keys that are one to the server, which compares numbers by their value."""
+    """Return what is equal for keys that are one to the server, which compares numbers by their value."""
     value = key.to_decimal() if isinstance(key, Decimal128) else key
     is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
     if is_number and (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
@@ -77,7 +77,7 @@ def identity(key: Any) -> Any:
 
 
 def in_parts(keys: list[Any]) -> Iterator[list[Any]]:
-    """The keys, as many at a time as one query takes."""
+    """Return the keys, as many at a time as one query takes."""
     return (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
 
 
@@ -90,7 +90,7 @@ def ordered(field: str) -> list[Row]:
 
 
 def those(context: Context, name: str, field: str, keys: list[Any], also: Row, *shown: str) -> Iterator[Row]:
-    """The first documents whose field is one of the keys, in its order, with the fields that are to be shown."""
+    """Return the first documents whose field is one of the keys, in its order, with the fields that are to be shown."""
     query, limit = {**among(field, keys), **also}, 0 if _unreadable(keys) else context.sample_size
     wanted = {identity(key) for key in keys}
     found = sorted_by_key(context, name, field, keys, query, [field, *shown], limit)

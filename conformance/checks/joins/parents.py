@@ -113,7 +113,7 @@ def _after_deletion(model: Model, reference: Reference) -> Part:
 
 
 def _numbers(context: Context, reference: Reference, keys: list[Any], live: Row, died: str) -> Iterator[Row]:
-    """Of each deleted document: how many live children it has, and how many of them are later than ``died``."""
+    """Yield for each deleted document the number of its live children, and of those later than ``died``."""
     parent = {"from": reference.target, "localField": reference.field, "foreignField": reference.target_field}
     later = {"$cond": [{"$gt": [f"${reference.history}", "$_died"]}, 1, 0]}
     for some in in_parts(keys):
@@ -135,13 +135,13 @@ def _numbers(context: Context, reference: Reference, keys: list[Any], live: Row,
 
 
 def _live(model: Model, reference: Reference) -> Row:
-    """A query for the children that are not marked as deleted."""
+    """Return a query for the children that are not marked as deleted."""
     flag = model[reference.collection].soft_delete
     return {flag: {"$ne": True}} if flag else {}
 
 
 def children(context: Context, reference: Reference, rows: list[Row], also: Row, why: str) -> tuple[Sample, ...]:
-    """Samples of the children of these groups."""
+    """Return samples of the children of these groups."""
     keys = [row["_id"] for row in rows[: context.sample_size]]
     return context.samples(
         Sample(f"{reference.field} is {shorten(one.get(reference.field))}; {why}", one["_id"])

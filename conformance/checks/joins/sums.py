@@ -63,7 +63,10 @@ class Sum:
         return f"_unlisted{self.position}"
 
     def group(self) -> dict[str, Expression]:
-        """What the children contribute; NaN where an operand cannot be read, so that nothing is said of the sum."""
+        """Return what the children contribute.
+
+        NaN where an operand cannot be read, so that nothing is said of the sum.
+        """
         amount: Expression = 1
         unlisted: Expression = 0
         if self.formula is not None:
@@ -75,7 +78,7 @@ class Sum:
         return sums | ({self.unlisted: {"$sum": unlisted}} if unlisted else {})
 
     def parent(self) -> dict[str, Expression]:
-        """The parent's own value, with a minus: what is left of the sum is how far the value is off."""
+        """Return the parent's own value, with a minus: what is left of the sum is how far the value is off."""
         path = f"${self.field.path}"
         value = cents(path) if self.money else path
         stored = {"$cond": [{"$isNumber": path}, {"$multiply": [-1, value]}, math.nan]}
@@ -83,12 +86,12 @@ class Sum:
 
     @property
     def money(self) -> bool:
-        """Whether the sum is in cents."""
+        """Return whether the sum is in cents."""
         return self.field.kind == "money"
 
     @property
     def has_tables(self) -> bool:
-        """Whether the formula looks values up."""
+        """Return whether the formula looks values up."""
         return self.formula is not None and bool(self.formula.lookups)
 
 
@@ -174,13 +177,16 @@ def _number(value: Any) -> float:
 
 
 def readable(value: Any, *, money: bool) -> str:
-    """A number of a pipeline, money in cents, as a person reads it; one Decimal128 among its operands makes it one."""
+    """Return a number of a pipeline, money in cents, as a person reads it.
+
+    One Decimal128 among its operands makes it one.
+    """
     number = value.to_decimal() if isinstance(value, Decimal128) else value
     return f"{number / (100 if money else 1):.10g}"
 
 
 def parse_equation(model: Model, configuration: Configuration, equation: Equation) -> Formula:
-    """The parsed formula of an equation of config/rules.yaml."""
+    """Return the parsed formula of an equation of config/rules.yaml."""
     name, _, _ = equation.field.partition(".")
     where = f"{model.config('rules.yaml')}: equation of {equation.field}"
     formula = Formula(str(equation.equals), model, model[name], configuration, where)

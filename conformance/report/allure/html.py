@@ -170,7 +170,7 @@ def _run(arguments: list[str], seconds: int, folder: Path, doing: str) -> None:
 
 
 def _last_line(output: str) -> str:
-    """What the program said that tells most: npm's first error, else the last line."""
+    """Return what the program said that tells most: npm's first error, else the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("npm error")]
     return (errors or lines[-1:] or ["it said nothing"])[0][:200]

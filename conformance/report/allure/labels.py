@@ -1,4 +1,4 @@
-"""What Allure shows of a rule: its labels, a bounded attachment, and the run's environment and categories.
+"""Data of a rule for Allure: its labels, a bounded attachment, and the run's environment and categories.
 
 Nothing here imports pytest or Allure; allure_pytest.py hangs it on tests, allure_html.py renders it.
 """
@@ -35,7 +35,7 @@ _TARGET_ERRORS: Final = r"(conformance\.errors\.|pymongo\.errors\.|TargetError|C
 
 @dataclass(frozen=True)
 class Labels:
-    """How one rule stands in Allure; ``severity`` is Allure's word, ``description`` Markdown."""
+    """The labels of one rule in Allure; ``severity`` is Allure's word, ``description`` Markdown."""
 
     rule: str
     epic: str
@@ -47,7 +47,7 @@ class Labels:
 
     @property
     def link(self) -> str:
-        """Where the HTML report, which lies beside Allure's, tells of the rule."""
+        """Return where the HTML report, which lies beside Allure's, tells of the rule."""
         return f"{REPORT_LINK}{self.rule}"
 
     @property
@@ -62,7 +62,7 @@ def epic(database: str, *, embedded: bool = False) -> str:
 
 
 def labels(subject: Rule | Result, epic: str) -> Labels:
-    """The labels of a rule, the same before its run and after."""
+    """Return the labels of a rule, the same before its run and after."""
     about = family(subject.family)
     paragraphs = [
         visible(subject.title),
@@ -105,7 +105,7 @@ def attachment(result: Result) -> tuple[str, str]:
 
 
 def environment_properties(target: TargetInfo, seed: int) -> dict[str, str]:
-    """What Allure lists as the run's environment."""
+    """Return what Allure lists as the run's environment."""
     return {
         "Database": target.database,
         "Server": target.uri,
@@ -152,7 +152,7 @@ def prepare(results: Path, report: Report) -> None:
 
 
 def _escaped(text: str) -> str:
-    """A value as Java's properties have it, in ASCII."""
+    """Return a value as Java's properties have it, in ASCII."""
     escaped = visible(text).strip().replace("\\", "\\\\")
     return "".join(character if character.isascii() else _utf16(character) for character in escaped)
 

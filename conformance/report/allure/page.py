@@ -1,4 +1,4 @@
-"""What is done to Allure's finished page: it calls nobody, its data is packed, and its links to the HTML report work.
+"""Changes to Allure's finished page: no network access, packed data, and working links to the HTML report.
 
 Allure's single file holds the data as some 2,000 pieces of base64 text, several megabytes of them, and more with every
 run of the history. They repeat each other: packed as one they are a tenth. The browser unpacks them when it opens the
@@ -44,12 +44,12 @@ def finished(page: str) -> str:
 
 
 def without_network(page: str) -> str:
-    """The page without its analytics, and forbidden to load or send anything."""
+    """Return the page without its analytics, and forbidden to load or send anything."""
     return _ANALYTICS.sub("", page).replace("<head>", f"<head>{_POLICY}{_FOLLOW}", 1)
 
 
 def packed(page: str) -> str:
-    """The page with its data packed; as it was when the data is not found where it is expected."""
+    """Return the page with its data packed; as it was when the data is not found where it is expected."""
     found = _PIECES.search(page)
     if found is None:
         return page

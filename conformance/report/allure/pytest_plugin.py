@@ -28,7 +28,7 @@ KNOWN_LABEL = "known"
 
 
 def marks(labels: Labels) -> list[pytest.MarkDecorator]:
-    """The marks of a test of that rule, for pytest.param(rule.id, marks=…).
+    """Return the marks of a test of that rule, for pytest.param(rule.id, marks=…).
 
     Epic, feature, story, severity and description are there at collection, so that --allure-features and its like
     select by them.
@@ -79,7 +79,7 @@ class RuleIdentity:
 
     @hookimpl(tryfirst=True)
     def report_result(self, result: TestResult) -> None:
-        """Called by Allure with every finished result; those without the rule label stay as they are."""
+        """Complete a finished result for Allure; results without the rule label are unchanged."""
         named = next((label.value for label in result.labels if label.name == RULE_LABEL), None)
         labels = self._labels.get(str(named))
         if labels is None:

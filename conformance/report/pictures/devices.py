@@ -1,4 +1,4 @@
-"""What each type of device would hold: the documents that its subscriptions select, and about how large they are."""
+"""Picture of the documents that each type of device holds, and their approximate size."""
 
 from __future__ import annotations
 

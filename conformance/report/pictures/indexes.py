@@ -1,4 +1,4 @@
-"""Which indexes are used: the memory of each collection's indexes, by what they are good for."""
+"""Picture of the memory of each collection's indexes, by their use."""
 
 from __future__ import annotations
 

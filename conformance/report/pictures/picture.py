@@ -1,4 +1,4 @@
-"""What a picture is: a drawing, what it says in a sentence, and the same as a table."""
+"""Pictures: a drawing, its statement in one sentence, and the same data as a table."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ def bytes_in_words(number: float) -> str:
 
 
 def off(found: float, expected: float) -> str:
-    """How far it is off, such as ``+1.2 %``; an empty text where nothing was expected."""
+    """Return how far it is off, such as ``+1.2 %``; an empty text where nothing was expected."""
     return f"{round(100 * (found - expected) / expected, 1) + 0.0:+.1f} %" if expected else ""  # 0.0: no -0.0

@@ -70,7 +70,10 @@ def references(report: Report) -> Iterator[Picture]:
 
 
 def without_circles(edges: Sequence[Edge]) -> list[Edge]:
-    """The edges that can be drawn from row to row: not those to the own collection, nor one that closes a circle."""
+    """Return the edges that can be drawn from row to row.
+
+    Not those to the own collection, nor one that closes a circle.
+    """
     drawn: list[Edge] = []
     for edge in edges:
         reached, ahead = {edge["target"]}, [edge["target"]]
@@ -85,13 +88,13 @@ def without_circles(edges: Sequence[Edge]) -> list[Edge]:
 
 
 def worst(results: Any) -> Status | None:
-    """The status that needs attention most, skipped when there is no other; None when there is no result."""
+    """Return the status that needs attention most, skipped when there is no other; None when there is no result."""
     found = {result.status for result in results}
     return next((status for status in _SIGNS if status in found), None)
 
 
 def _about(report: Report, edge: Edge) -> Iterator[Result]:
-    """The results of the family references that name the field."""
+    """Yield the results of the family references that name the field."""
     for result in report.results:
         if result.family == "references" and result.collection == edge["collection"]:
             parts = result.subject.removesuffix("-deleted").split("+")
@@ -109,7 +112,7 @@ def _words(status: Status | None) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands: the middle of each box, and the points that each reference's line passes."""
+    """The layout of the drawing: the middle of each box, and the points of each reference's line."""
 
     boxes: Mapping[str, tuple[float, float]]
     paths: Mapping[Key, Sequence[tuple[float, float]]]
@@ -151,7 +154,7 @@ def layout(names: Sequence[str], edges: Sequence[Edge]) -> Layout:
 
 
 def _room(row: Sequence[Place]) -> float:
-    """How wide the boxes of a row can be, when all in it stand as close as may be."""
+    """Return how wide the boxes of a row can be, when all in it stand as close as may be."""
     boxes = sum(isinstance(place, str) for place in row)
     return (WIDTH - 2 - (len(row) - boxes) * _LANE - (len(row) - 1) * _CLOSEST) / boxes
 
@@ -216,7 +219,7 @@ def _arrow(edge: Edge, edges: Sequence[Edge], places: Layout, status: Status | N
 
 
 def _apart(edge: Edge, others: Sequence[Edge], places: Layout, end: int) -> float:
-    """How far from the middle of its box an arrow ends: in the order of where they come from or go to."""
+    """Return how far from the middle of its box an arrow ends: in the order of where they come from or go to."""
     far = 1 if end == -1 else -2
     ordered = sorted(others, key=lambda one: places.paths[_key(one)][far][0])
     return (ordered.index(edge) - (len(ordered) - 1) / 2) * _SPREAD

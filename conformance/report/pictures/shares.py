@@ -29,7 +29,7 @@ def shares(report: Report) -> Iterator[Picture]:
 
 
 def share(result: Result) -> Picture | None:
-    """The picture of one share; None for a result that is of none, or that was not judged."""
+    """Return the picture of one share; None for a result that is of none, or that was not judged."""
     table: Mapping[str, Row] | None = result.evidence.get("table")
     if not table:
         return None

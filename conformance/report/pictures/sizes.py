@@ -1,4 +1,4 @@
-"""How large the documents of synced collections are, against the limits of devices."""
+"""Picture of the sizes of synced documents, compared with the limits of devices."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def text(
     content: str, x: float, y: float, class_: str = "", limit: int = 60, anchor: str | None = None,
     width: float | None = None,
 ) -> Markup:  # fmt: skip
-    """A line of text, made visible and shortened to ``limit`` characters; the whole of it shows on hovering.
+    """Return a line of text, made visible and shortened to ``limit`` characters; the whole of it shows on hovering.
 
     With ``width`` it is squeezed into so much room.
     """
@@ -41,12 +41,12 @@ def text(
 
 
 def picture(height: float, label: str, *children: str) -> Markup:
-    """The whole drawing, WIDTH wide, with what it says in words for those who cannot see it."""
+    """Return the whole drawing, WIDTH wide, with what it says in words for those who cannot see it."""
     return element("svg", *children, viewBox=f"0 0 {WIDTH} {_short(height)}", role="img", aria_label=label)
 
 
 def line(points: Iterable[tuple[float, float]], class_: str) -> Markup:
-    """A line through the points."""
+    """Return a line through the points."""
     return element("polyline", points=" ".join(f"{_short(x)},{_short(y)}" for x, y in points), class_=class_)
 
 
@@ -64,7 +64,7 @@ def ticks(highest: float, wanted: int = 4) -> list[float]:
 
 
 def legend(entries: Sequence[tuple[str, str]], y: float) -> list[Markup]:
-    """A row of (class, words): before each a swatch of the class, or a piece of the line or mark that it is."""
+    """Return a row of (class, words): before each a swatch of the class, or a piece of the line or mark that it is."""
     drawn, x = list[Markup](), 0.0
     for class_, words in entries:
         if class_.startswith("line"):

@@ -29,7 +29,7 @@ from conformance.text.rendering import shorten
 
 
 def configured_rules(model: Model, configuration: Configuration, family: Family) -> Iterator[Rule]:
-    """The rules of one family, in the order of the file."""
+    """Yield the rules of one family, in the order of the file."""
     file = configuration.rules
     subjects = {collection.name: _chosen(configuration, family, collection.name) for collection in model}
 
@@ -59,7 +59,7 @@ def configured_rules(model: Model, configuration: Configuration, family: Family)
 
 
 def _chosen(configuration: Configuration, family: Family, collection: str) -> Subjects:
-    """The subjects that the file itself gives: rules that are named after a field leave them alone."""
+    """Return the subjects that the file itself gives: rules that are named after a field leave them alone."""
     given = [(one.family, one.collection, one.subject) for one in configuration.rules.assertions]
     given += [(one.family, one.collection, one.subject) for one in configuration.rules.forbidden]
     given += [(one.family, one.collection, f"{one.subject}-shares") for one in configuration.rules.distributions]
@@ -78,7 +78,7 @@ def _rule(rule_id: str, configured: ConfiguredRule, check: Check) -> Rule:
 
 
 def _place(model: Model, where: str, field: str) -> tuple[str, str]:
-    """Collection and path of a field."""
+    """Return the collection and the path of a field."""
     name, _, path = field.partition(".")
     if name not in model.collections or not model[name].has(path):
         raise ConfigurationError(
@@ -125,7 +125,10 @@ def _bound(
 
 
 def _own_equation(model: Model, equation: Equation, formula: Formula) -> DocumentTest:
-    """The field against a formula over its own document; where an operand is absent there is nothing to compare."""
+    """Return the field against a formula over its own document.
+
+    Where an operand is absent there is nothing to compare.
+    """
     name, _, path = equation.field.partition(".")
     field = model[name].field(path)
     money = field.kind == "money"

@@ -59,7 +59,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
 
 
 def expected(context: Context, collection: Collection) -> Expected:
-    """How many documents a collection should have, given the settings and what its parents have."""
+    """Return how many documents a collection should have, given the settings and what its parents have."""
     declared = collection.cardinality
     if "exactly" in declared:
         return Expected(declared["exactly"], declared["exactly"], "exactly, by its schema")

@@ -84,7 +84,7 @@ def _judge_vectors(collection: Collection, vectors: Mapping[str, Field]) -> Chec
 
 
 def _broken(vectors: Sequence[Field]) -> list[dict[str, Any]]:
-    """The _ids of documents with a broken vector, in order, and for each field whether it is the broken one."""
+    """Return the _ids of documents with a broken vector, in order, and for each field whether it is the broken one."""
     return [
         {"$project": {field.name: {"$not": [_sound(field)]} for field in vectors}},
         {"$match": {"$or": [{field.name: True} for field in vectors]}},
@@ -93,7 +93,7 @@ def _broken(vectors: Sequence[Field]) -> list[dict[str, Any]]:
 
 
 def _sound(field: Field) -> dict[str, Any]:
-    """True for a vector as wanted, and false, not an error, for anything that a document may hold.
+    """Return True for a vector as wanted, and false, not an error, for anything that a document may hold.
 
     BSON orders all numbers together, NaN first: where the least and the greatest element are finite numbers, all
     are. $min and $max pass over null, which is looked for apart.
@@ -117,7 +117,7 @@ def _sound(field: Field) -> dict[str, Any]:
 
 
 def _samples(context: Context, collection: Collection, field: Field, ids: Sequence[Any]) -> Iterator[Sample]:
-    """What is wrong with each sampled vector, read from the few documents themselves."""
+    """Yield what is wrong with each sampled vector, read from the few documents themselves."""
     found = context.collection(collection.name).find({"_id": {"$in": list(ids)}}, {field.name: 1}) if ids else ()
     whole = {repr(document["_id"]): document for document in found}
     for identity in ids:

@@ -78,7 +78,7 @@ def _pipeline(query: Forbidden) -> Callable[[Context], Outcome]:
 
 
 def _sample(query: Forbidden, row: Mapping[str, Any]) -> Sample:
-    """A document by its _id; a group by its key, for which no document stands."""
+    """Return a sample: a document by its _id, a group by its key."""
     shown = ", ".join(f"{name} {shorten(value)}" for name, value in row.items() if name != "_id")
     why = f"{shown or 'it'} is in the result of a query that must find nothing"
     if query.returns_documents and "_id" in row:

@@ -15,7 +15,7 @@ from conformance.model.collection import Collection, Model, Reference
 
 
 def _about_deletion(collection: Collection, reference: Reference) -> dict[str, str]:
-    """What the rule about deleted parents says: history may outlive its parent, a reference in use may not."""
+    """Return what the rule about deleted parents says: history may outlive its parent, a reference in use may not."""
     if reference.history:
         return {
             "title": f"{collection.title}: no live document was created after its document of {reference.target} was"

@@ -30,7 +30,7 @@ def rules(collection: Collection, subjects: Subjects) -> Iterator[Rule]:
 
 
 def _is_free(field: Field) -> bool:
-    """True for text that no pattern limits to ASCII."""
+    """Return True for text that no pattern limits to ASCII."""
     pattern = field.schema.get("pattern", "")
     return field.kind == "string" and (not pattern or "[^" in pattern or not pattern.isascii())
 
@@ -84,7 +84,7 @@ def _once(collection: Collection) -> Rule:
 
 
 def _more_than_known(collection: Collection) -> dict[str, Any]:
-    """A query for documents with more keys than fields: of a document that has all fields, a key stands twice.
+    """Return a query for documents with more keys than fields: of a document that has all fields, a key stands twice.
 
     The server counts keys at next to no cost; looking for equal ones adds two thirds to that of the scan. A document
     that also lacks as many required fields is reported for these first.
@@ -103,7 +103,7 @@ def _more_than_known(collection: Collection) -> dict[str, Any]:
 
 
 def _repeats(path: str) -> Expression:
-    """Whether an object has fewer different keys than keys."""
+    """Return whether an object has fewer different keys than keys."""
     pairs = {"$objectToArray": {"$cond": [{"$eq": [{"$type": path}, "object"]}, path, {}]}}
     keys = {"$map": {"input": pairs, "in": "$$this.k"}}
     return {"$ne": [{"$size": pairs}, {"$size": {"$setUnion": [keys, []]}}]}

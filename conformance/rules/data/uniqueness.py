@@ -67,7 +67,7 @@ def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Con
 
 
 def _identified_by(field: Field) -> Any:
-    """The value by which two fields are alike: a UUID is the same one in upper and in lower case."""
+    """Return the value by which two fields are alike: a UUID is the same one in upper and in lower case."""
     value = f"${field.path}"
     if field.kind != "uuid":
         return value

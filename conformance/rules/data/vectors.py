@@ -1,4 +1,4 @@
-"""What vectors promise beyond their shape: length 1, one provider, texts of today, and that they differ."""
+"""Rules on vectors beyond their shape: length 1, one provider, current texts, distinct values."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _live(collection: Collection) -> Document:
 
 
 def _one_provider(context: Context, collection: Collection, field: Field) -> Outcome:
-    """The provider of most documents is right; the documents of all others are violations."""
+    """Compare the provider of every document with that of most documents; report the others."""
     documents = context.collection(collection.name)
     query = {field.name: {"$type": "string"}, **_live(collection)}
     pipeline = [
@@ -109,7 +109,7 @@ def _one_provider(context: Context, collection: Collection, field: Field) -> Out
 
 
 def _described(collection: Collection) -> Reference | None:
-    """The reference to the document whose texts the vectors are made from; None unless it is one."""
+    """Return the reference to the document whose texts the vectors are made from; None unless it is one."""
     named = {path.partition(".")[0] for path in embedded_paths(collection)}
     found = [reference for reference in collection.references if reference.field in named]
     return found[0] if len(named) == len(found) == 1 else None
@@ -159,7 +159,7 @@ def _fresh(context: Context, model: Model, collection: Collection, reference: Re
 def _distinct(
     context: Context, collection: Collection, reference: Reference, field: Field, sound: Expression
 ) -> Outcome:
-    """Groups of documents that share a vector come back; those whose texts differ are violations."""
+    """Report documents that have the same vector but different texts."""
     documents = context.collection(collection.name)
     query = {"$expr": sound, **_live(collection)}
     examined = documents.count_documents(query)

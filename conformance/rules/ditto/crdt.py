@@ -34,7 +34,7 @@ MAX_ID_BYTES: Final = 254
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
-    """The rules of every synced collection; a collection that never reaches a device has none."""
+    """Yield the rules of every synced collection; a collection that never reaches a device has none."""
     for collection in model:
         if collection.synced:
             yield from _structure(collection)
@@ -60,7 +60,7 @@ def _structure(collection: Collection) -> Iterator[Rule]:
 
 
 def _loose(collection: Collection, suspect: frozenset[str]) -> list[dict[str, Any]]:
-    """Queries for documents that meet the schema and may hold one of the ``suspect`` BSON types, or anything."""
+    """Return queries for valid documents that may hold one of the ``suspect`` BSON types, or anything."""
     if collection.open or any(field.schema.get("additionalProperties") for field in collection.walk()):
         return [{}]
     queries: list[dict[str, Any]] = []
@@ -213,7 +213,7 @@ def _at_least(size: int) -> dict[str, Any]:
 
 
 def _most_bytes(field: Field) -> float:
-    """How long a value of the field that meets its schema can be; infinite where the schema does not say."""
+    """Return how long a value of the field that meets its schema can be; infinite where the schema does not say."""
     if field.kind in _SHORT_KINDS:
         return _SHORT
     return _UTF8 * float(field.schema.get("maxLength", math.inf))
@@ -232,7 +232,7 @@ def _no_flag(collection: Collection) -> Callable[[Context], Outcome]:
 
 
 def _identity(collection: Collection) -> Iterator[Rule]:
-    """Where the schema already excludes the fault, not meeting it is the screen, which other rules share."""
+    """Yield the rules on ids; where the schema excludes the fault, they share the scan for invalid documents."""
     unfit = {"$nor": [validator(collection)]}
     mapping = collection.id_mapping
     flag = collection.soft_delete

@@ -1,4 +1,4 @@
-"""What the permissions' file says of users, names and the super manager, held against the model and the documents."""
+"""Rules on users, names and the super manager of the permissions file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ USERS_RULE: Final = "permissions._config.users"
 
 
 def ref(place: str) -> str:
-    """Where in the file something is."""
+    """Return where in the file something is."""
     return f"{FILE}: {place}"
 
 
@@ -53,7 +53,7 @@ def no_known_user(permissions: Permissions) -> str:
 
 
 def unfit_users(model: Model, permissions: Permissions) -> Iterator[tuple[str, str]]:
-    """What is wrong with the definition of users: place below users, and why."""
+    """Yield what is wrong with the definition of users: place below users, and why."""
     users = permissions.users
     collection = model.collections.get(users.collection)
     if collection is None:

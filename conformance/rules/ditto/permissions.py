@@ -133,7 +133,7 @@ def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome
 
 
 def _judge_documents(collection: Collection) -> Check:
-    """A check of its own for each collection: each reads its own documents only."""
+    """Return a check for one collection, which reads only its documents."""
 
     def check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         try:
@@ -172,7 +172,7 @@ def _of_documents(access: Access, subscriptions: Subscriptions | None, subject: 
 
 
 def _needed(subscriptions: Subscriptions, collection: str, operation: Operation) -> bool:
-    """True when a device of a known user's does the operation, or creates documents, which then change too."""
+    """Return True when a device of a known user's does the operation, or creates documents, which then change too."""
     done = {
         one for device in subscriptions.devices if device.user == "known" for one in device.changes.get(collection, ())
     }
@@ -183,7 +183,10 @@ def _needed(subscriptions: Subscriptions, collection: str, operation: Operation)
 
 
 def _judge_enforcement(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
-    """Whether Ditto can enforce each rule of a collection; without a rule it can: everyone may read everything."""
+    """Return whether Ditto can enforce each rule of a collection.
+
+    Without a rule it can: everyone may read everything.
+    """
     try:
         permissions = load_permissions(context.model)
     except ConfigurationError as error:
@@ -203,13 +206,16 @@ def _enforcement(context: Context, permissions: Permissions, rule: Rule) -> Outc
 
 
 def _not_by_ditto(grant: Grant, collection: Collection) -> list[str]:
-    """Why Ditto does not enforce all of the rule, in words."""
+    """Return why Ditto does not enforce all of the rule, in words."""
     mapping, kinds = collection.id_mapping, indistinct(grant)
     return [*(beyond_ditto(grant, collection, mapping) if mapping else ()), *([kinds] if kinds else ())]
 
 
 def _acknowledged(grant: Grant, collection: Collection, subject: str) -> bool:
-    """True when the file does not leave in the dark (or under ``enforced_by``: does not deny) what Ditto cannot do."""
+    """Return True when the file does not leave in the dark (or under ``enforced_by``.
+
+    Does not deny) what Ditto cannot do.
+    """
     if subject == "enforceable":
         return grant.enforced_by is not None
     whose = collection.id_mapping and any(beyond_ditto(grant, collection, collection.id_mapping))

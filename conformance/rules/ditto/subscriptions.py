@@ -195,7 +195,7 @@ def _impossible(model: Model, named: Named) -> Iterator[str]:
 
 
 def _live(context: Context, subscriptions: Subscriptions) -> Outcome:
-    """Of subscriptions that name what there is; what others name is told already."""
+    """Evaluate the subscriptions that name existing fields; the others have a finding of another rule."""
     known = [
         (place, context.model[one.selection.collection], one.selection)
         for place, _, one in subscriptions.places()
@@ -229,14 +229,14 @@ def _wrong(model: Model, selection: Selection) -> Iterator[str]:
 
 
 def _can_select(collection: Collection, condition: Condition) -> bool:
-    """True when a document that is not deleted could meet the condition."""
+    """Return True when a document that is not deleted could meet the condition."""
     live = Comparison(collection.soft_delete, "=", False) if collection.soft_delete else Always(True)
     wanted = Every((live, condition))
     return any(holds(wanted, document) for document in representatives(collection, [wanted]))
 
 
 def _supposing(condition: Condition, subscriptions: Subscriptions) -> Condition:
-    """The condition, bound to literals; what the app, the data or the engine decides is supposed to be right."""
+    """Return the condition, bound to literals; what the app, the data or the engine decides is supposed to be right."""
     if isinstance(condition, Computed):
         return Always(True)
     if isinstance(condition, Every):
@@ -282,7 +282,7 @@ def _meaning(context: Context, subscriptions: Subscriptions) -> Outcome:
 
 
 def _difference(context: Context, subscriptions: Subscriptions, one: Subscription, name: str, user: User) -> str | None:
-    """What a subscription selects for the user and its find does not, or the reverse."""
+    """Return what a subscription selects for the user and its find does not, or the reverse."""
     values = values_for(subscriptions, one.selection.parameters, user, context.database)
     said, meant = to_mongo(one.selection.bound(values)), filled(one.find, values)
     sides = (

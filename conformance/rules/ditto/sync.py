@@ -100,7 +100,7 @@ def _settings(context: Context, config: ConnectorConfig, _where: str) -> Outcome
 
 
 def _kept_as(model: Model, crdt: str) -> Iterator[str]:
-    """The object fields of synced collections that merge so."""
+    """Yield the object fields of synced collections that merge so."""
     for collection in model:
         for field in collection.walk():
             if collection.synced and field.kind in ("map", "dictionary") and field.schema["x-crdt"] == crdt:
@@ -171,7 +171,7 @@ def _entries(config: ConnectorConfig, name: str) -> list[tuple[int, Entry]]:
 
 
 def _of_the_entry(judge: Callable[[Context, Collection, Entry, str], Outcome]) -> Judge:
-    """A judge of the collection's one entry; skipped when there is none, or more than one."""
+    """Return a judge of the collection's one entry; skipped when there is none, or more than one."""
 
     def judged(context: Context, config: ConnectorConfig, name: str) -> Outcome:
         entries = _entries(config, name)
@@ -236,7 +236,7 @@ def _documents_ids(context: Context, collection: Collection) -> Outcome:
 
 
 def _unfit_ids(collection: Collection) -> tuple[dict[str, Any], str]:
-    """A query for the documents whose _id cannot be Ditto's, and what is expected in words.
+    """Return a query for the documents whose _id cannot be Ditto's, and what is expected in words.
 
     Ditto sorts the names in an object, so two objects that differ in their order only would be one _id there.
     """

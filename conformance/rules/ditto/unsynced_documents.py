@@ -42,7 +42,7 @@ class Unsynced:
 
     @property
     def by_collection(self) -> Mapping[str, int]:
-        """How many documents of each collection are in the groups, most first."""
+        """Return how many documents of each collection are in the groups, most first."""
         numbers: dict[str, int] = {}
         for group in self.groups:
             numbers[group["collection"]] = numbers.get(group["collection"], 0) + group["documents"]
@@ -103,7 +103,7 @@ def unsynced_documents(database: Database[Any], samples: int) -> Unsynced | None
 
 
 def _first(paths: Sequence[str], *types: str) -> Any:
-    """An expression for the first of the fields that has one of the types; null where none has."""
+    """Return an expression for the first of the fields that has one of the types; null where none has."""
     cases = [{"case": {"$in": [{"$type": f"${path}"}, list(types)]}, "then": f"${path}"} for path in paths]
     return {"$switch": {"branches": cases, "default": None}}
 

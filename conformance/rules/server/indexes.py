@@ -85,7 +85,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
 
 
 def _wanted(collection: Collection) -> dict[str, list[LiveIndex]]:
-    """The wanted indexes by subject; two with the same fields and other directions share one."""
+    """Return the wanted indexes by subject; two with the same fields and other directions share one."""
     shapes: dict[str, list[LiveIndex]] = {}
     for index in collection.indexes:
         shape = declared_index(index)
@@ -175,7 +175,7 @@ def _redundant(context: Context, collection: Collection, live: Sequence[LiveInde
 
 
 def _covers(other: LiveIndex, index: LiveIndex, *, first: bool) -> bool:
-    """True when ``other`` does all that ``index`` does; of two alike the one that stands ``first`` is kept."""
+    """Return True when ``other`` does all that ``index`` does; of two alike the one that stands ``first`` is kept."""
     if index.text or other.text or not is_prefix(index.keys, other.keys):
         return False
     same_rest = (index.unique, index.options) == (other.unique, other.options)
@@ -245,7 +245,7 @@ def _declaration_problems(collection: Collection, index: VectorIndex) -> Iterato
 
 
 def _vector_problems(index: VectorIndex, live: Mapping[str, Any]) -> Iterator[str]:
-    """How an index that `$listSearchIndexes` shows differs from the one declared."""
+    """Yield how an index that `$listSearchIndexes` shows differs from the one declared."""
     if live.get("type", "search") != "vectorSearch":
         yield f"the index has type {live.get('type', 'search')}; expected vectorSearch"
         return

@@ -98,7 +98,7 @@ def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
 
 
 def _condition(query: NamedQuery) -> dict[str, list[str]]:
-    """The fields that the query selects by, for each collection that it reads: indexes on them serve it."""
+    """Return the fields that the query selects by, for each collection that it reads: indexes on them serve it."""
     match: Mapping[str, Any] = next((step["$match"] for step in query.pipeline or () if "$match" in step), {})
     own = [name for name in {**(query.plan.indexed or {}), **(query.find or match)} if not name.startswith("$")]
     fields = {query.collection: own}
@@ -157,7 +157,7 @@ def _problems(wanted: Plan, plan: Explained, matching: int | None) -> Iterator[s
 
 
 def _matching(context: Context, query: NamedQuery, values: Values) -> int | None:
-    """How many documents match the part of the condition that the index answers; None where none is declared."""
+    """Return how many documents match the part of the condition that the index answers; None where none is declared."""
     if query.plan.indexed is None:
         return None
     return context.collection(query.collection).count_documents(filled(query.plan.indexed, values))
@@ -178,7 +178,7 @@ def _explain(context: Context, query: NamedQuery, values: Values, **options: Any
 
 
 def values_for(context: Context, query: NamedQuery) -> Values | str:
-    """The parameters' values, or why there are none. Those of one collection and place come from one document."""
+    """Return the parameters' values, those of one collection from one document, or why there are none."""
     values = {name: one.literal for name, one in query.parameters.items() if one.field is None}
     groups: dict[tuple[str, int], dict[str, str]] = {}
     for name, parameter in query.parameters.items():
@@ -194,7 +194,10 @@ def values_for(context: Context, query: NamedQuery) -> Values | str:
 
 
 def _document(context: Context, name: str, later: int, paths: list[str]) -> Mapping[str, Any] | None:
-    """The first document by _id whose fields are fit to ask with, or ``later`` places on; beyond the end, the last."""
+    """Return the first document by _id whose fields are fit to ask with, or ``later`` places on.
+
+    Beyond the end, the last.
+    """
     collection = context.model[name]
     # $type looks into arrays; a value in one is not what the applications ask for.
     fit: dict[str, Any] = {prefix: {"$not": {"$type": "array"}} for path in paths for prefix in _prefixes(path)}

@@ -48,7 +48,7 @@ def _judge(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
 
 
 def _excess(model: Model, role: Role, held: Privileges) -> Iterator[str]:
-    """What a role may do and should not, by what it may do it on."""
+    """Yield what a role may do and should not, by what it may do it on."""
     apart = {collection.name for collection in model if not collection.synced}
     connector = _is_connectors(model, held)
     for name, actions in held.items():
@@ -65,6 +65,6 @@ def _excess(model: Model, role: Role, held: Privileges) -> Iterator[str]:
 
 
 def _is_connectors(model: Model, held: Privileges) -> bool:
-    """True for a role that follows a synced collection and writes it, as only who syncs must."""
+    """Return True for a role that follows a synced collection and writes it, as only who syncs must."""
     both = [held.get(one.name, frozenset()) | held.get("", frozenset()) for one in model if one.synced]
     return any("changeStream" in actions and actions & _WRITES for actions in both)

@@ -97,7 +97,7 @@ def _credentials(context: Context) -> Outcome:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """What git prints; None when it is not installed or ``root`` is in no checkout (or none that it trusts)."""
+    """Return what git prints; None when it is not installed or ``root`` is in no checkout (or none that it trusts)."""
     try:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
     except OSError:
@@ -114,7 +114,7 @@ def _untracked(root: Path) -> list[str]:
 
 
 def _text(path: Path) -> str | None:
-    """The file's text; None for a link, a folder, a binary file and one that is gone."""
+    """Return the file's text; None for a link, a folder, a binary file and one that is gone."""
     if path.is_symlink() or not path.is_file():
         return None
     content = path.read_bytes()

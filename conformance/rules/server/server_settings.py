@@ -23,7 +23,7 @@ _NOT_TO_BE_READ: Final = frozenset({13, 59, 8000})
 
 @dataclass(frozen=True)
 class Finding:
-    """What a look at one setting found: how it is, and what is wrong with it (None: nothing)."""
+    """The state of one setting, and its problem (None if there is none)."""
 
     found: dict[str, Any]
     problem: str | None = None
@@ -81,7 +81,7 @@ def _answer(look: Callable[[Any], Finding]) -> Callable[[Context], Outcome]:
 
 
 def image_retention(client: Any) -> Finding:
-    """How long the server keeps images. Raises UnknownError when the user may not read it."""
+    """Return how long the server keeps images; raise UnknownError if the user may not read it."""
     _require_change_streams(client)
     try:
         answer = client.admin.command({"getClusterParameter": "changeStreamOptions"})
@@ -95,7 +95,7 @@ def image_retention(client: Any) -> Finding:
 
 
 def oplog_window(client: Any) -> Finding:
-    """How far the oplog reaches back. Raises UnknownError when the user may not read it, or it is not full yet."""
+    """Return how far the oplog reaches back; raise UnknownError if this is not readable or not known yet."""
     if "setName" not in _require_change_streams(client):
         raise UnknownError("a router (mongos) has no oplog; run the rule on each shard")
     try:
@@ -116,7 +116,7 @@ def oplog_window(client: Any) -> Finding:
 
 
 def _require_change_streams(client: Any) -> dict[str, Any]:
-    """What the server says of itself. Raises UnknownError for a standalone one, which keeps neither."""
+    """Return the server's hello; raise UnknownError for a standalone server, which has neither."""
     hello: dict[str, Any] = client.admin.command("hello")
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         raise UnknownError("the server has no change streams; see streams._database.replica_set")
@@ -124,7 +124,7 @@ def _require_change_streams(client: Any) -> dict[str, Any]:
 
 
 def _entry(client: Any, order: int) -> int:
-    """The second of the first or the last entry."""
+    """Return the second of the first or the last entry."""
     found = client.local["oplog.rs"].find({}, {"ts": 1}).sort("$natural", order).limit(1)
     return int(next(iter(found))["ts"].time)
 
@@ -136,7 +136,7 @@ def _unknown(error: OperationFailure, what: str, action: str) -> UnknownError:
 
 
 def in_words(seconds: float) -> str:
-    """A time as a reader takes it in, such as "3 minutes"."""
+    """Return a time as a reader takes it in, such as "3 minutes"."""
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= size:
             number = seconds / size

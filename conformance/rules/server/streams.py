@@ -114,7 +114,7 @@ def _replica_set(context: Context) -> Outcome:
 
 
 def _has_change_streams(context: Context) -> bool:
-    """True for a member of a replica set and for a router (mongos)."""
+    """Return True for a member of a replica set and for a router (mongos)."""
     hello = context.database.client.admin.command("hello")
     return "setName" in hello or hello.get("msg") == "isdbgrid"
 

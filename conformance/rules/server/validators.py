@@ -71,7 +71,7 @@ def _check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
 
 
 def _outcome(context: Context, rule: Rule, live: LiveCollection | None) -> Outcome:
-    """What `present` reports is no finding of the other rules: one fault, one finding."""
+    """Evaluate one rule; other rules skip faults that `present` reports."""
     missing = _absence(live)
     if rule.subject == "present":
         problems = [missing] if missing else []
@@ -99,7 +99,10 @@ def _definition(collection: Collection, live: LiveCollection) -> str | None:
 
 
 def _devices(collection: Collection, live: LiveCollection) -> str | None:
-    """What the strict validator refuses of this collection's documents; other validators are for `definition`."""
+    """Return what the strict validator refuses of this collection's documents.
+
+    Other validators are for `definition`.
+    """
     if profile_of(collection, live.validator) != "strict" or live.action not in _REFUSE or live.level == "off":
         return None
     optional = [field.path for field in collection.walk() if not field.required]

@@ -1,4 +1,4 @@
-"""How fast the bridge goes on: pauses while copying, and delays between attempts."""
+"""Speed of the bridge: pauses while copying, and delays between attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changes in MongoDB: a thread that follows the change stream and hands its events over in batches.
+"""A thread that reads the change stream and returns its events in batches.
 
 The server filters by collection, so that nothing of a collection that does not sync is sent. A lost link is picked up
 again where it broke. A position that the server no longer knows ends in `Lost`, after which the stream goes on from
@@ -63,23 +63,23 @@ class Batch:
 
 
 def as_number(time: Timestamp) -> int:
-    """A cluster time as one number that orders as it does."""
+    """Return a cluster time as one number that orders as it does."""
     return int(time.time) << 32 | int(time.inc)
 
 
 def time_of_token(token: Mapping[str, Any]) -> int:
-    """The cluster time that a resume token begins with; one in no known form counts as the present."""
+    """Return the cluster time that a resume token begins with; one in no known form counts as the present."""
     data = token.get("_data")
     return int(data[2:18], 16) if isinstance(data, str) and data.startswith("82") else _PRESENT
 
 
 def time_of(session: ClientSession) -> int:
-    """The cluster time of the session's last operation."""
+    """Return the cluster time of the session's last operation."""
     return 0 if session.operation_time is None else as_number(session.operation_time)
 
 
 def present(database: Database[Document]) -> Timestamp:
-    """The server's cluster time now."""
+    """Return the server's cluster time now."""
     time: Timestamp = database.client.admin.command("ping")["operationTime"]
     return time
 
@@ -109,7 +109,7 @@ class ChangeStream:
         self._thread.start()
 
     def take(self, limit: int, timeout: float) -> Batch | None:
-        """The next events, with those that follow soon; None when there is nothing for ``timeout`` seconds."""
+        """Return the next events, with those that follow soon; None when there is nothing for ``timeout`` seconds."""
         items: list[Any] = []
         try:
             items.append(self._queue.get(timeout=timeout))
@@ -200,14 +200,17 @@ class ChangeStream:
 
 
 def passes(error: PyMongoError) -> bool:
-    """True for what goes away by itself: a lost link, a server that steps down, starts or stops, a busy document."""
+    """Return True for what goes away by itself.
+
+    A lost link, a server that steps down, starts or stops, a busy document.
+    """
     if isinstance(error, OperationFailure):
         return error.code in ELSEWHERE or any(map(error.has_error_label, _PASSING))
     return isinstance(error, ConnectionFailure)
 
 
 def _pipeline(names: Sequence[str]) -> list[Document]:
-    """What the server sends: changes of these collections, and the end of the whole database."""
+    """Return what the server sends: changes of these collections, and the end of the whole database."""
     mine = {"$in": list(names)}
     ends = {"operationType": {"$in": ["dropDatabase", "invalidate"]}}
     return [{"$match": {"$or": [{"ns.coll": mine}, {"to.coll": mine}, ends]}}]

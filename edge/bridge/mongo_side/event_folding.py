@@ -99,7 +99,7 @@ class Fold:
                 row.copied = row.copied if copied is None else copied
 
     def remove(self, name: str, mongo_id: Any, *, own: bool = False) -> None:
-        """A document that is gone in MongoDB."""
+        """Add the removal of a document that was deleted in MongoDB."""
         place = (name, name_of(mongo_id))
         self.parked.pop(place, None)
         self.crossed.add(place)
@@ -111,7 +111,7 @@ class Fold:
             self.touched[name, row.key] = row
 
     def _after(self, event: Document, row: Row | None) -> Document | None:
-        """The document after the event; None when the event does not tell."""
+        """Return the document after the event; None when the event does not tell."""
         if "fullDocument" in event:
             full: Document | None = event["fullDocument"]
             return full
@@ -121,7 +121,7 @@ class Fold:
         return described(before, event["updateDescription"])
 
     def _put(self, place: Place, mongo_id: Any, new: Document | Unsyncable, *, own: bool = False) -> Row | None:
-        """What a document is now; None when it cannot cross."""
+        """Return what a document is now; None when it cannot cross."""
         try:
             if isinstance(new, Unsyncable):
                 raise new
@@ -139,7 +139,7 @@ class Fold:
         return row
 
     def _row(self, place: Place, mongo_id: Any, key: str) -> Row:
-        """The row of a document of MongoDB that Ditto is to know by the key; Unsyncable when that cannot be."""
+        """Return the row of a document of MongoDB that Ditto is to know by the key; Unsyncable when that cannot be."""
         name, identity = place
         row = self._by_id.get(place)
         if row is not None and row.key == key:

@@ -1,4 +1,4 @@
-"""Which documents have changed lately, for a page of copying that was read before it is used."""
+"""Documents that changed recently, for a page of the copy that was read before it is used."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class Recent:
         self._number = 0
 
     def mark(self) -> int:
-        """A moment to ask about later."""
+        """Return a marker for `since()`."""
         if self._changes is None:
             self._changes = {}
         return self._number
 
     def note(self, name: str, mongo_id: Any) -> None:
-        """The document has changed in MongoDB."""
+        """Record that the document changed in MongoDB."""
         if self._changes is not None:
             self._number += 1
             self._changes[name, name_of(mongo_id)] = self._number
 
     def since(self, name: str, mongo_id: Any, mark: int) -> bool:
-        """True when the bridge has heard of a change after the mark."""
+        """Return True when the bridge has heard of a change after the mark."""
         if not self._changes:
             return False
         return self._changes.get((name, name_of(mongo_id)), 0) > mark

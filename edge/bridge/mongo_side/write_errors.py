@@ -1,4 +1,4 @@
-"""Why a document cannot be written to MongoDB, in words; and what is no matter of one document."""
+"""Reasons in words why a document cannot be written to MongoDB, and errors that concern all documents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNWRITABLE: Final = (PyMongoError, BSONError, ArithmeticError, ValueError, TypeE
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether somebody else was writing one of the documents, so that the same may be tried again."""
+    """Return whether somebody else was writing one of the documents, so that the same may be tried again."""
     return (
         isinstance(error, OperationFailure)
         and error.has_error_label("TransientTransactionError")
@@ -38,7 +38,7 @@ def is_busy(error: BaseException) -> bool:
 
 
 def concerns_all(error: BaseException) -> bool:
-    """Whether the error is not about the document: no other could be written either."""
+    """Return whether the error is not about the document: no other could be written either."""
     if not isinstance(error, PyMongoError):
         return False
     return passes(error) or not isinstance(error, OperationFailure) or error.code in _FOR_ALL

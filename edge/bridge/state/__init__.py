@@ -1,4 +1,4 @@
-"""What the bridge remembers between runs, in one SQLite file: the ledger, the position, unsynced documents, the store.
+"""State of the bridge between runs, in one SQLite file: ledger, positions, unsynced documents, store.
 
 Imports document keys and values. Start at state.py; ledger.py holds what both sides agreed on, document by document.
 """

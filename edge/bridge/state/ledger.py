@@ -76,7 +76,7 @@ class Ledger:
         }
 
     def rows(self, collection: str, keys: Iterable[str]) -> dict[str, Row]:
-        """The documents by key; those that are not there are left out."""
+        """Return the documents by key; those that are not there are left out."""
         return {row.key: row for row in self._among(collection, "key", list(keys))}
 
     def rows_by_mongo_id(self, collection: str, ids: Sequence[Any]) -> list[Row]:
@@ -89,7 +89,7 @@ class Ledger:
         return same + self._among(collection, "mongo_id", [_mongo_key(each) for each in ids])
 
     def page(self, collection: str, after: str, size: int) -> list[Row]:
-        """The next documents in the order of their keys, deleted ones included."""
+        """Return the next documents in the order of their keys, deleted ones included."""
         return self._read("collection = ? AND key > ? ORDER BY key LIMIT ?", (collection, after, size))
 
     def not_met(self, collection: str, copied: int, size: int, after: str = "") -> list[Row]:
@@ -103,7 +103,7 @@ class Ledger:
         self._database.executemany("INSERT INTO announced VALUES (?, ?, ?, ?, ?, ?, ?)", written)
 
     def unfinished(self) -> list[Row]:
-        """What was announced and not settled; ``origin`` is the base before the change."""
+        """Return what was announced and not settled; ``origin`` is the base before the change."""
         found = []
         for *columns, origin in self._database.execute(f"SELECT {_COLUMNS}, origin FROM announced"):  # noqa: S608
             row = _row(*columns)
@@ -113,7 +113,7 @@ class Ledger:
         return found
 
     def settle(self, rows: Iterable[Row]) -> None:
-        """What was announced, these rows, has arrived: that is the ledger now."""
+        """Commit these announced rows to the ledger."""
         self._database.execute(f"REPLACE INTO ledger SELECT {_COLUMNS} FROM announced")  # noqa: S608
         self._database.execute("DELETE FROM announced")
         for row in rows:
@@ -172,7 +172,7 @@ def _written(row: Row) -> tuple[str, str, bytes | None, bytes | None, int, int]:
 
 
 def _is_same(row: Row) -> bool:
-    """True when both sides have the same _id."""
+    """Return True when both sides have the same _id."""
     return is_plain(row.mongo_id) and key_of(row.mongo_id) == row.key
 
 

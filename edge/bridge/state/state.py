@@ -1,4 +1,4 @@
-"""What the bridge remembers between its runs, in one SQLite file: positions, the ledger, the unsynced documents.
+"""State of the bridge between runs, in one SQLite file: positions, the ledger, the unsynced documents.
 
 What belongs together is written in one transaction, so that a kill at any instant leaves a state that was true.
 """
@@ -103,7 +103,7 @@ class State:
                 raise
 
     def get(self, name: str) -> Any:
-        """A remembered value; None when there is none."""
+        """Return a remembered value; None when there is none."""
         with in_words(self.directory):
             found = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if found is None else bson.decode(found[0], OPTIONS)["value"]

@@ -1,4 +1,4 @@
-"""Which state belongs to which store, and which batch the store got last: kept in a document of the store itself."""
+"""Identity of a store and its last batch, in a document of the store itself."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _ID: Final = "state"
 
 
 def arrival(batch: int) -> tuple[str, dict[str, Any]]:
-    """The statement that says in the store that the batch has arrived."""
+    """Return the statement that says in the store that the batch has arrived."""
     return f"UPDATE {identifier(OWN)} SET batch = :batch WHERE _id = :id", {"id": _ID, "batch": batch}  # noqa: S608
 
 
 def arrived(store: Store) -> int:
-    """The last batch that has arrived in the store; 0 before the first."""
+    """Return the last batch that has arrived in the store; 0 before the first."""
     return int(_found(store).get("batch", 0))
 
 
 def belong_together(state: State, store: Store) -> bool:
-    """Whether the state is about this store."""
+    """Return whether the state is about this store."""
     return state.get("store") is not None and state.get("store") == _found(store).get("of")
 
 

@@ -59,7 +59,7 @@ class UnsyncedDocuments:
         return iter(list(self._all.values()))
 
     def get(self, collection: str, key: str, direction: Direction) -> Unsynced | None:
-        """The document, if it could not cross."""
+        """Return the document, if it could not cross."""
         return self._all.get((collection, key, direction))
 
     def park(self, document: Unsynced) -> None:
@@ -73,7 +73,7 @@ class UnsyncedDocuments:
         self._all[_place(document)] = document
 
     def unpark(self, direction: Direction, places: Iterable[tuple[str, str]]) -> None:
-        """The documents, by collection and key, cross again or are gone."""
+        """Remove documents from the unsynced ones, by collection and key."""
         for collection, key in places:
             if self._all.pop((collection, key, direction), None) is not None:
                 self._database.execute(

@@ -83,7 +83,7 @@ class Census:
         self._due = dict.fromkeys(names, 0.0)
 
     def short(self, lock: AbstractContextManager[object]) -> list[str]:
-        """Collections of which the store has fewer documents than both sides agreed on and devices have added."""
+        """Return collections of which the store has fewer documents than expected."""
         found = []
         for name in [name for name, due in self._due.items() if due <= time.monotonic()]:
             started = time.monotonic()

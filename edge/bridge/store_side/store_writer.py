@@ -127,7 +127,7 @@ class Arrival:
                 yield _Write([row], list(_statements(row, document, delta)))
 
     def _delta(self, row: Row, found: Document, arrived: Arrived) -> Delta:
-        """What to write so that MongoDB's change arrives and the device's stays."""
+        """Return what to write so that MongoDB's change arrives and the device's stays."""
         base = row.base or {}
         wanted = diff(found if row.origin is None else row.origin, base, maps=self._maps)
         if row.origin is None:  # two documents that never agreed: what only the device has stays
@@ -160,7 +160,7 @@ class Arrival:
         return []
 
     def _write_around(self, writes: Sequence[_Write], batch: int, arrived: Arrived) -> list[Row]:
-        """The same, around documents that are there already; each alone when it is not that."""
+        """Write again without the existing documents, or one by one after another error."""
         writes = [_insert(write.rows[0].collection, write.rows, _AROUND) if write.new else write for write in writes]
         there: list[Row] = []
         try:
@@ -206,7 +206,10 @@ def _delete(row: Row) -> _Write:
 
 
 def _statements(row: Row, found: Document, delta: Delta) -> Iterator[Statement]:
-    """The change in DQL; what goes, or turns from an object to something else or back, is removed to its last kind."""
+    """Yield the change in DQL.
+
+    What goes, or turns from an object to something else or back, is removed to its last kind.
+    """
     turns = []
     for path, value in delta.items():
         now = value_at(found, path)
