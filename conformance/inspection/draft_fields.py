@@ -40,7 +40,9 @@ class Notes:
 def draft_object(profile: Profile, objects: int, notes: Notes) -> Schema:
     """Return the schema of a document or of an object below it; ``objects`` is how many there are."""
     properties: Schema = {}
-    required, is_open = [], False
+    required, is_open = [], profile.values is not None
+    if is_open:
+        notes.questions.append(f"The names in {shown_path(profile.path)} are data; it is left open.")
     for name, below in profile.fields.items():
         drafted = _draft_field(below, notes) if NAME.fullmatch(name) or below.path == (("_id",),) else None
         if drafted is None:

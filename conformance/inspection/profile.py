@@ -26,6 +26,7 @@ MAX_NAMES: Final = 400
 _MAX_SHAPES: Final = 64
 #: Characters of a text that may be a key.
 _LONGEST_KEY: Final = 200
+_ID: Final = "_id"
 #: Stand for the elements of an array and for the values of a map whose keys are data.
 ELEMENTS: Final = "[]"
 VALUES: Final = "*"
@@ -99,6 +100,8 @@ class Profile:
         """Count the fields of objects, or of the documents themselves."""
         self.keys = None
         if self.values is not None:
+            if not self.path:
+                objects = self._apart(objects)
             self.values.count_names(Counter(chain.from_iterable(objects)))
             self.values.add(list(chain.from_iterable(each.values() for each in objects)))
             return
@@ -113,10 +116,16 @@ class Profile:
     def join_fields(self) -> None:
         """From now on, take the names here for data: the values below all of them are counted together."""
         joined = Profile((*self.path, VALUES))
+        kept = {_ID: self.fields.pop(_ID)} if not self.path and _ID in self.fields else {}
         for field in self.fields.values():
             joined.merge(field)
         joined.count_names({name: field.count for name, field in self.fields.items()})
-        self.fields, self.values = {}, joined
+        self.fields, self.values = kept, joined
+
+    def _apart(self, documents: Column) -> Column:
+        """Count the _id of documents whose other names are data; return what is left of them."""
+        self.fields[_ID].add([each[_ID] for each in documents])
+        return [{name: value for name, value in each.items() if name != _ID} for each in documents]
 
     def count_names(self, counted: Mapping[str, int]) -> None:
         """Count, at the values of a map, the names that they have there."""

@@ -1,6 +1,10 @@
 """Read every document of a collection once, in batches of raw BSON, and count what is in it.
 
 While one batch is counted, the next is on its way. Memory holds two batches and the counters.
+
+Measured in processor time, on the 672,879 documents of the full dataset: 13 to 15 s here and 0.7 s on the server, with
+170 MB. The server itself takes 9.9 s to count the types of the top-level fields alone ($objectToArray, $unwind,
+$group), and 0.5 s to filter all documents by a field that none has.
 """
 
 from __future__ import annotations

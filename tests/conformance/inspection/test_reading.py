@@ -16,7 +16,7 @@ from pymongo.database import Database
 
 from conformance.connection.client import OPTIONS
 from conformance.embedded.server import EmbeddedServer
-from conformance.inspection import profile
+from conformance.inspection import profile, scan
 from conformance.inspection.draft import draft
 from conformance.inspection.draft_files import write_model
 from conformance.inspection.inspection import inspect
@@ -102,6 +102,23 @@ def test_names_that_are_data_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch)
     assert scores.values.fields["points"].count == 100
     assert sum(1 for _ in root.walk()) == 5
     assert len(scores.values.example_names) <= 20
+
+
+def test_documents_whose_names_are_data_keep_their_id(
+    database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(profile, "MAX_NAMES", 20)
+    monkeypatch.setattr(scan, "BATCH", 10)
+    database["wide"].insert_many({"_id": f"w{n}", f"day {n}": n, "x": None} for n in range(60))
+    inspection = inspect(database)
+    (scanned,) = inspection.scans
+    assert scanned.root.fields.keys() == {"_id"} and scanned.root.fields["_id"].count == 60
+    assert scanned.root.values is not None and scanned.root.values.types == {"int": 60, "null": 60}
+    drafted = draft(database, inspection, ())
+    assert drafted.schemas["wide"]["properties"] == {"_id": {"type": "string"}}
+    write_model(drafted, tmp_path / "model", database.name)
+    document = database["wide"].find_one({}) or {}
+    assert conforms(load_model(tmp_path / "model")["wide"], document)
 
 
 def test_documents_of_many_shapes_are_counted_exactly() -> None:
