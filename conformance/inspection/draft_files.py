@@ -36,17 +36,22 @@ def write_model(drafted: Draft, folder: Path, database: str) -> list[Path]:
     """Write the model into a folder that has none, and load it; ConfigurationError when there is one."""
     if (folder / "schemas").exists() or (folder / "config").exists():
         raise ConfigurationError(f"{folder}: has a model already (schemas/ or config/); pass another --output")
+    texts = model_files(drafted, database)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    load_model(folder)
+    return [folder / name for name in texts]
+
+
+def model_files(drafted: Draft, database: str) -> dict[str, str]:
+    """Return the drafted model: file contents by path below the model's folder."""
     texts = {f"schemas/{name}.json": _json(schema) for name, schema in drafted.schemas.items()}
     texts["config/ditto_connector_config.yaml"] = _connector(drafted)
     texts["config/queries.yaml"] = _QUERIES
     synced = [name for name, schema in drafted.schemas.items() if schema["x-sync"]["enabled"]]
     if synced:
         texts["config/ditto_subscriptions.yaml"] = _subscriptions(synced)
-    texts["INFERRED.md"] = "\n".join(_inferred(drafted, database))
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    load_model(folder)
-    return [folder / name for name in texts]
+    return texts | {"INFERRED.md": "\n".join(_inferred(drafted, database))}
 
 
 def _json(schema: object) -> str:

@@ -111,3 +111,13 @@ def test_infer_of_an_unknown_synced_collection_is_one_line(uri: str, tmp_path: P
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--sync", "acounts")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "zava: --sync: there is no collection acounts in cli_bank\n"
+
+
+def test_init_from_a_database_writes_its_model(uri: str, tmp_path: Path) -> None:
+    done = zava(tmp_path, "init", "--from", f"{uri}cli_bank")
+    assert done.returncode == 0
+    assert {path.name for path in (tmp_path / "schemas").iterdir()} >= {"accounts.json", "customers.json"}
+    assert (tmp_path / "INFERRED.md").exists() and (tmp_path / ".env.sample").exists()
+    assert "read INFERRED.md" in done.stderr
+    checked = zava(tmp_path, "validate", "--uri", uri, "--only", "documents", MONGODB_DATABASE="cli_bank")
+    assert (checked.returncode, "CONFORMANT" in checked.stdout) == (0, True)

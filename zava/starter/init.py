@@ -17,9 +17,11 @@ from conformance.errors import ConfigurationError
 from conformance.files.packaged import packaged
 from conformance.files.strict_files import parse_file
 from conformance.files.writing import write_text
+from conformance.inspection.draft_files import model_files
 from zava.starter.env_sample import env_sample
 from zava.terminal.console import Json, notice
 from zava.terminal.parameters import Options
+from zava.verdict.infer import drafted_model
 
 _SAMPLE: Final = ".env.sample"
 _GENERATION: Final = "config/generation.yaml"
@@ -28,6 +30,10 @@ _IGNORED: Final = (".env", ".env.*", "!.env.sample", "/reports/")
 _NEXT: Final = (
     "next: `zava validate --embedded` tries the model on generated data; then change schemas/ and config/ to describe"
     " your collections, copy .env.sample to .env, and run `zava validate` or `pytest --zava`"
+)
+_NEXT_DRAFTED: Final = (
+    "next: read INFERRED.md and correct the schemas; copy .env.sample to .env, write the connection string and"
+    " MONGODB_DATABASE into it, and run `zava validate` or `pytest --zava`"
 )
 
 
@@ -47,15 +53,18 @@ def register(app: typer.Typer) -> None:
 def init(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(help="Folder to write to; default: the current folder.")] = None,
+    source: Annotated[str | None, typer.Option("--from", help="Draft the model from this database (a URI).")] = None,
     as_json: Json = False,
 ) -> None:
     """Write a commented starter model, .env.sample, .gitignore and a CI workflow; files that exist stay as they are.
+
+    With --from, the model is the one that zava infer drafts, with INFERRED.md.
 
     Example: zava init
     """
     options: Options = context.obj
     root = folder or options.model or Path()
-    done = write(root, starter())
+    done = write(root, starter() if source is None else drafted(options, source))
     if as_json:
         typer.echo(json.dumps({"written": done.written, "kept": done.kept}))
         return
@@ -63,7 +72,12 @@ def init(
         typer.echo(f"{name} written")
     for name in done.kept:
         notice(f"{name} is there and was not changed")
-    notice(_NEXT)
+    notice(_NEXT if source is None else _NEXT_DRAFTED)
+
+
+def drafted(options: Options, uri: str) -> dict[str, str]:
+    """Return the model drafted from a database: file contents by path below the model's folder."""
+    return model_files(*drafted_model(options, uri))
 
 
 def starter() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from conformance.config.environment import ENV_FILE
 from conformance.config.settings import load_settings
 from conformance.connection.database_name import database_of
 from conformance.errors import ConfigurationError
-from conformance.inspection.draft import draft
+from conformance.inspection.draft import Draft, draft
 from conformance.inspection.draft_files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.server.target import choose, open_target
@@ -43,22 +44,33 @@ def infer(
 
     Example: zava infer mongodb://localhost:27017/shop --output shop --sync orders
     """
-    options: Options = context.obj
+    drafted, name = drafted_model(context.obj, uri, embedded, database, collection or (), sync or ())
+    for path in write_model(drafted, folder, name):
+        typer.echo(f"{path} written")
+    questions = sum(len(notes.questions) for notes in drafted.notes.values()) + len(drafted.left_out)
+    notice(f"{questions} open questions are in {folder / 'INFERRED.md'}; then: zava --model {folder} validate")
+
+
+def drafted_model(
+    options: Options,
+    uri: str | None,
+    embedded: bool = False,
+    database: str | None = None,
+    only: Sequence[str] = (),
+    sync: Sequence[str] = (),
+) -> tuple[Draft, str]:
+    """Draft a model of the database that the options name; return it with the database's name."""
     root = model_folder(options.model)
     settings = load_settings(root / ENV_FILE if root else None, mongodb_database=database)
     choice = choose(settings, uri=uri, embedded=embedded, judging=True)
     with open_target(root, settings, choice) as server, progress() as bars:
         target = server.named(database_of(server.client, choice.uri, database, settings.mongodb_database))
-        inspection = inspect(target.database, only=collection or (), expect=bars.expect, on_progress=bars)
-        unknown = [name for name in sync or () if name not in inspection.collections]
+        inspection = inspect(target.database, only=only, expect=bars.expect, on_progress=bars)
+        unknown = [name for name in sync if name not in inspection.collections]
         if unknown:
             raise ConfigurationError(f"--sync: there is no collection {unknown[0]} in {target.database.name}")
-        drafted = draft(target.database, inspection, sync or ())
+        drafted = draft(target.database, inspection, sync)
         if not drafted.schemas:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in drafted.left_out.items())
             raise ConfigurationError(f"no collection of {target.database.name} can be in a model: {reasons}")
-        written = write_model(drafted, folder, target.database.name)
-    for path in written:
-        typer.echo(f"{path} written")
-    questions = sum(len(notes.questions) for notes in drafted.notes.values()) + len(drafted.left_out)
-    notice(f"{questions} open questions are in {folder / 'INFERRED.md'}; then: zava --model {folder} validate")
+    return drafted, target.database.name
