@@ -78,7 +78,9 @@ def test_the_model_is_clean_by_its_own_rules(model: Model, database: Database[An
     found = [rule for family in families for rule in FAMILIES[family](model, configuration)]
     with Run(found, Context(model, configuration, settings, database, embedded=True, scratch=None)) as run:
         results = {result.id: result for result in run.results()}
-    assert {name: result.samples for name, result in results.items() if result.status != "passed"} == {}
+    assert {name: one.samples for name, one in results.items() if one.status not in ("passed", "skipped")} == {}
+    skipped = {name.rpartition(".")[2] for name, one in results.items() if one.status == "skipped"}
+    assert skipped <= {"device-plans", "ejson-queries"}  # no query of a device names the collection; none is ejson
     for name in SCOPED:
         (said,) = results[f"permissions.{name}.enforced_by"].evidence.values()
         assert said.startswith("ditto: Ditto keeps each store to its own")
