@@ -123,10 +123,7 @@ def value_at(document: Mapping[str, Any] | None, path: Path) -> Any:
 
 
 def patched(document: Mapping[str, Any], delta: Delta) -> Document:
-    """Return a copy of the document with the delta applied.
-
-    What stands in the way of a nested field gives way to it.
-    """
+    """Return a copy with the delta applied; a value in the way of a nested field is replaced."""
     made = dict(document)
     for path, value in delta.items():
         inner = made
@@ -145,10 +142,7 @@ def patched(document: Mapping[str, Any], delta: Delta) -> Document:
 
 
 def as_dql(collection: str, key: Any, delta: Delta) -> tuple[str, Document]:
-    """Return the UPDATE that makes the change in Ditto, with its arguments.
-
-    Nothing happens when the document is gone.
-    """
+    """Return Ditto's UPDATE for the change, with arguments; it has no effect on a deleted document."""
     arguments: Document = {"id": key}
     clauses = []
     if delta.set:

@@ -30,20 +30,14 @@ class Compiled:
     findings: Sequence[str]
 
     def select(self, kind: str, collection: str) -> str:
-        """Return what Ditto would let through, as a query that a store can run.
-
-        The same words, any one of them enough.
-        """
+        """Return a query for the documents that Ditto would allow: its conditions, joined by OR."""
         allows = self.document[kind]
         queries = ["true"] if allows["everything"] else allows["queriesByCollection"].get(collection, ["false"])
         return _select("_id", collection, " OR ".join(f"({query})" for query in queries))
 
 
 def compiled(permissions: Permissions, model: Model, mappings: Mapping[str, IdMapping], user: User | None) -> Compiled:
-    """Return the user's permissions for Ditto, those of someone unknown allow nothing.
-
-    ``mappings`` of what is synced.
-    """
+    """Return the user's permissions for Ditto, none for an unknown user; ``mappings`` are of synced collections."""
     everything = user is not None and user.super_manager
     document: dict[str, Any] = {kind: {"everything": everything, "queriesByCollection": {}} for kind in KINDS}
     findings = []

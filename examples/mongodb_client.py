@@ -42,10 +42,7 @@ T = TypeVar("T")
 
 @contextmanager
 def connected() -> Iterator[Database[Document]]:
-    """Yield the database that .env names. One client per process.
-
-    It keeps a pool of connections and is safe in threads.
-    """
+    """Yield the database that .env names. Use one client per process: it is a pool, and thread-safe."""
     load_dotenv(Path(__file__).resolve().parents[1] / ".env")  # beside the model, from whatever folder this is run
     uri = os.environ.get("MONGODB_CONNECTION_STRING")
     if not uri:
@@ -78,10 +75,7 @@ def with_retries(work: Callable[[], T], *, attempts: int = 4, wait: Callable[[fl
 
 
 def now() -> str:
-    """Return the time as every document has it.
-
-    UTC, to the second, as text, which sorts by time and survives on devices.
-    """
+    """Return the time in the form of the model: UTC, to the second, as a string that sorts by time."""
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -209,10 +209,7 @@ def _note_file(target: Target) -> Path | None:
 
 
 def _noted(target: Target) -> str | None:
-    """Return the fingerprint of what the embedded data was made from, or _UNFINISHED.
-
-    None when it was not made here.
-    """
+    """Return the fingerprint of the embedded data, _UNFINISHED, or None if it was not generated here."""
     file = _note_file(target)
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["fingerprint"]) if file else None

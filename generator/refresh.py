@@ -140,10 +140,7 @@ def _write(
 
 
 def _described(collection: Collection) -> Reference:
-    """Return the reference to what the vectors describe.
-
-    ConfigurationError when that is not one other document each.
-    """
+    """Return the reference to the described documents; raise ConfigurationError unless there is exactly one."""
     named = {path.partition(".")[0] for path in embedded_paths(collection)}
     found = [reference for reference in collection.references if reference.field in named]
     if len(named) != 1 or len(found) != 1:

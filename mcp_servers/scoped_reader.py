@@ -221,19 +221,13 @@ def _refusal(error: OperationFailure) -> str:
 
 
 def unavailable(error: PyMongoError) -> ToolError:
-    """Return what a caller is told when the database cannot be used.
-
-    Not where it is, nor why, which goes to the log.
-    """
+    """Return the caller's message for an unusable database; address and reason go to the log only."""
     _LOG.warning("the database: %s", in_words(error))
     return ToolError("the database does not answer at the moment; try again later")
 
 
 def plain(value: Any) -> Any:
-    """Return a document as JSON has it.
-
-    ObjectIds and the like as text, numbers as numbers; NaN and infinities as text.
-    """
+    """Return a document as JSON: ObjectIds, NaN and infinities as strings, numbers as numbers."""
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

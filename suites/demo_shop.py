@@ -190,10 +190,7 @@ class Shop:
         at_once(*(device.meet for device in self.devices.values()))
 
     def differences(self, names: Iterable[str] = WRITTEN) -> list[Difference]:
-        """Return what a device and MongoDB do not have alike.
-
-        The device, the collection, the document on either side.
-        """
+        """Return differences between devices and MongoDB: device, collection, both documents."""
         found: list[Difference] = []
         for name in names:
             synced = self.devices["here"].synced[name]

@@ -117,10 +117,7 @@ def ordered(ids: Any) -> list[Any]:
 
 @contextmanager
 def edge_of(project: Project, directory: Path) -> Iterator[Edge]:
-    """Yield a real store that holds the documents of every synced collection.
-
-    A skip where the machine cannot run one.
-    """
+    """Yield a real store with the documents of every synced collection; skip if it cannot run."""
     model = project.model
     try:
         permissions, subscriptions = load_permissions(model), load_subscriptions(model)

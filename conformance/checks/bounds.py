@@ -166,9 +166,7 @@ class Bounds:
         return sorted(names | {one.key for _, formula in self._formulas for one in formula.lookups.values()})
 
     def _suspects(self, keys: Range) -> list[dict[str, Any]]:
-        """Return the keys, in order, of parents with a value out of bounds or with older documents.
-
-        One row for all others.
+        """Return the keys of parents with a value out of bounds or older documents; one row for all others.
 
         Each row says how many documents could be compared, but for parents with older documents: these are counted
         one by one.
@@ -258,10 +256,7 @@ class Bounds:
         ]
 
     def _with_parent(self) -> list[dict[str, Any]]:
-        """Return the document referred to, under the formulas' name of it.
-
-        A missing reference is to none without a key.
-        """
+        """Return stages that add the referenced document, if there is a reference, under the formulas' name of it."""
         key, name = f"${self.reference.field}", f"_{self.reference.field}"
         found = {"from": self.reference.target, "foreignField": self.reference.target_field, "as": name}
         referred = {"$cond": [{"$not": [absent(key)]}, {"$first": f"${name}"}, None]}

@@ -62,10 +62,7 @@ class DistributionTest:
 
     @cached_property
     def _formula(self) -> Formula:
-        """Return what groups the documents.
-
-        Read once and not by the threads of a run, whose ast.parse disturbs another's.
-        """
+        """Return the grouping formula, parsed once: ast.parse in threads of a run disturbs other threads."""
         text = self.share.within or self.share.by
         return Formula(text, self.model, self.model[self.share.collection], self.configuration, self._where)
 
@@ -160,10 +157,7 @@ class DistributionTest:
         ]
 
     def _by_key(self, context: Context, found: Mapping[str, float]) -> list[Row]:
-        """Return the one row, and where a year is not whole the other as well.
-
-        Its part may weigh as the whole year does.
-        """
+        """Return one row, or two if a year is partial: its part may weigh as its days or as the whole year."""
         weights = self.configuration.table(self.share.expected)
         if self.share.per_year:
             days = days_by_year(context.settings.start_date, context.settings.end_date)
@@ -235,10 +229,7 @@ def _too_few(examined: int, test: GTest) -> str:
 
 
 def _by_position(multipliers: Any, months: Sequence[str]) -> list[float] | None:
-    """Return the values in the order of the schema's keys (a MAP has none of its own).
-
-    None where one cannot be used.
-    """
+    """Return the values in the order of the schema's keys; None if one cannot be used."""
     given = [multipliers.get(month) for month in months] if isinstance(multipliers, Mapping) else []
     values = [float(value) for value in given if isinstance(value, int | float) and 0 < value < math.inf]
     return values if len(values) == _MONTHS else None

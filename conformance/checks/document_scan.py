@@ -97,9 +97,7 @@ def _sizes(
 
 
 def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Query) -> Query | None:
-    """Return what restricts every further query to the documents that meet any of the screens.
-
-    None when there are none.
+    """Return a query for the documents that any screen finds; None if there are none.
 
     Few are asked for by _id, which saves a scan of the collection per test; of many, and of those that cannot be asked
     for by what Python reads of their _id (bytes that are no text), all that are ``here`` are looked at again.

@@ -29,10 +29,7 @@ def found(context: Context, collection: str, condition: Document) -> tuple[int, 
 
 
 def signed_in(context: Context, device: Device) -> list[tuple[str, User]]:
-    """Return who may sign in on a device of the kind, each with a name.
-
-    Nobody while permissions do not say who is known.
-    """
+    """Return the users who may sign in on the device, each with a name; none if they are not known."""
     try:
         permissions = load_permissions(context.model)
     except ConfigurationError:

@@ -181,10 +181,7 @@ def filled(part: Any, values: Mapping[str, Any]) -> Any:
 
 
 def rewritten(part: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the part of a query with what ``change`` makes of the values in it.
-
-    What it leaves alone is looked into.
-    """
+    """Return the part of a query after ``change`` of its values; unchanged values are searched for inner ones."""
     changed = change(part)
     if changed is not part:
         return changed

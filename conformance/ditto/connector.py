@@ -262,10 +262,7 @@ def unfit_variables(place: str, text: str, settings: Settings) -> Iterator[str]:
 
 
 def value_of(name: str, settings: Settings) -> str | None:
-    """Return what a variable is set to, nothing when it is not.
-
-    A setting's value, the environment's, or that of .env.
-    """
+    """Return the value of a variable: of a setting, the environment or .env; None if it is not set."""
     if name.lower() in Settings.model_fields:
         given = getattr(settings, name.lower())
         return given.get_secret_value() if isinstance(given, SecretStr) else None if given is None else str(given)
@@ -273,10 +270,7 @@ def value_of(name: str, settings: Settings) -> str | None:
 
 
 def unfit_for_ids(collection: Collection, names: Sequence[str]) -> Iterator[str]:
-    """Yield why the fields cannot make Ditto's _id, in words.
-
-    The first reason for each, or that they are not unique.
-    """
+    """Yield why the fields cannot form Ditto's _id: the first reason for each, or that they are not unique."""
     reasons = [reason for name in names if (reason := _unfit(collection, name))]
     yield from reasons
     unique = any(set(group) <= set(names) for group in collection.unique)

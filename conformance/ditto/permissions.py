@@ -165,10 +165,7 @@ def known_users(permissions: Permissions, model: Model, documents: Iterable[Mapp
 
 
 def document_of(permissions: Permissions, documents: Iterable[dict[str, Any]], user: User) -> dict[str, Any]:
-    """Return the document that makes a known user known, of those of the users' collection.
-
-    Ids of others may be anything.
-    """
+    """Return the document that defines a known user, among those of the users' collection."""
     return next(document for document in documents if document.get(permissions.users.id) == user.id)
 
 
@@ -186,10 +183,7 @@ def allowed(permissions: Permissions, collection: Collection, user: User | None,
 
 
 def in_ditto_id(collection: Collection, mapping: IdMapping) -> Mapping[str, str]:
-    """Return the fields that Ditto's _id is made of, each with its path there.
-
-    All that Ditto's permissions can test.
-    """
+    """Return the fields of Ditto's _id with their paths in it; Ditto's permissions can test only these."""
     if mapping.mode == "match_ids":
         same = (collection.id_field,) if collection.id_field else ()
         parts = {part.path: part.path for part in collection.field("_id").children}

@@ -39,9 +39,7 @@ class Selection:
 
 @cache
 def parse_subscription(text: str) -> Selection:
-    """Return what a subscription selects.
-
-    ValueError, one line with what to write instead, when Ditto takes it for none.
+    """Return the selection of a subscription; raise ValueError, one line, if Ditto does not accept it.
 
     A condition that is not read here is left to the engine: it selects what only the engine can tell.
     """

@@ -84,9 +84,7 @@ class Subscription(Strict):
         return parse_subscription(self.query)
 
     def filter(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what it selects, as a filter of MongoDB's.
-
-        Its condition, or its find where only the engine evaluates it.
+        """Return a MongoDB filter: the condition, or the find if only the engine can evaluate the condition.
 
         None where neither can say it.
         """

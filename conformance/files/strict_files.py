@@ -59,10 +59,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON document in a file.
-
-    Duplicate keys, NaN and syntax errors are ConfigurationErrors with the line.
-    """
+    """Return the JSON document in a file; raise ConfigurationError with the line for errors, NaN, repeated keys."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
@@ -139,10 +136,7 @@ def located(path: Path, place: Sequence[str | int] = ()) -> str:
 
 
 def _composed(path: Path) -> Any:
-    """Return the nodes of a file with their lines.
-
-    JSON is YAML, but for tabs. None where there is nothing to be read.
-    """
+    """Return the nodes of a YAML or JSON file with their lines; None if it cannot be read."""
     try:
         return yaml_file.compose(_text(path).replace("\t", " "))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ConfigurationError):

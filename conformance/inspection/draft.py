@@ -205,10 +205,7 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate) -> None:
 
 
 def _make_one_each(drafted: Draft, each: ReferenceCandidate, own: Schema, notes: Notes) -> None:
-    """Return a reference that is unique.
-
-    One document for each parent, where the data has as many; else it is not unique.
-    """
+    """Return a unique reference if the data has one document per parent, else one that is not unique."""
     if drafted.documents[each.collection] == drafted.documents[each.target]:
         own["x-sample"] = {"reference": {"each": True}}
         drafted.schemas[each.collection]["x-cardinality"] = {"per": [each.target], "between": [1, 1]}

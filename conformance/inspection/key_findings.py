@@ -30,10 +30,7 @@ def key_candidates(scanned: Scanned) -> list[str]:
 
 
 def unique_fields(scanned: Scanned) -> list[str]:
-    """Return the top-level fields that every document has, with a value of one type that no other has.
-
-    Dates are not meant.
-    """
+    """Return the required top-level fields with unique values of one type, except dates."""
     fields = scanned.root.fields.items()
     return [name for name, each in fields if is_key(each, scanned.documents) and not each.texts.dates]
 

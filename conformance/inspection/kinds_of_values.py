@@ -27,10 +27,7 @@ _NUMBERS: Final = frozenset({"int", "long", "double", "decimal"})
 
 
 def type_name(value: Any) -> str:
-    """Return the name of a value's BSON type.
-
-    A reference in the form ``{$ref, $id}`` is told apart from other objects.
-    """
+    """Return the name of a value's BSON type; ``{$ref, $id}`` has a name of its own."""
     return "dbRef" if isinstance(value, DBRef) else bson_type(value)
 
 

@@ -44,10 +44,7 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def stem(name: str) -> tuple[str, ...]:
-    """Return the words of a name, the last one without the ending of its plural.
-
-    ``movie`` and ``movies`` have the same.
-    """
+    """Return the words of a name, the last one in the singular, so that ``movie`` equals ``movies``."""
     parts = words(name)
     return (*parts[:-1], _stem(parts[-1])) if parts else ()
 
@@ -87,10 +84,7 @@ def names_collection(field: str, collection: str) -> bool:
 
 
 def may_stand_for(name: str) -> bool:
-    """Return True for names by which a document may be meant without ``_id`` behind them.
-
-    ``store``, but not ``order``.
-    """
+    """Return True for names that can refer to a document without ``_id``: ``store``, but not ``order``."""
     return not _COUNTED & set(words(name))
 
 

@@ -32,9 +32,7 @@ _TESTS: Final[Mapping[str, dict[str, Any]]] = {
 
 
 def to_mongo(condition: Condition) -> dict[str, Any]:
-    """Return the condition as a filter of MongoDB's.
-
-    A parameter that is not bound stands as $$name, as in queries.yaml.
+    """Return the condition as a MongoDB filter; an unbound parameter is written as $$name.
 
     A condition with a computed test has no such form (see `is_computed`).
     """

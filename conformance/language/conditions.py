@@ -119,9 +119,7 @@ def is_computed(condition: Condition) -> bool:
 
 
 def holds(condition: Condition, document: Mapping[str, Any]) -> bool:
-    """Return True when a document, as its values by path, meets the condition, bound.
-
-    As the server and the store find it.
+    """Return True if a document (values by path) satisfies the bound condition, as server and store evaluate it.
 
     None stands for a field that is absent. A test that only the engine can evaluate is taken to hold.
     """

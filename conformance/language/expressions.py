@@ -51,10 +51,7 @@ def cents(path: str) -> Expression:
 
 
 def is_time_stamp(path: str) -> Expression:
-    """Return whether a text is a real instant as we write it.
-
-    Text that is no UTF-8, an error to $regexMatch, is no date.
-    """
+    """Return whether a string is a valid time in the model's form; invalid UTF-8 is not."""
     date = {"$dateFromString": {"dateString": path, "onError": None, "onNull": None}}
     return {"$cond": [{"$ne": [date, None]}, {"$regexMatch": {"input": path, "regex": TIMESTAMP_PATTERN}}, False]}
 

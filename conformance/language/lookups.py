@@ -29,10 +29,7 @@ class Lookup:
         return {"$switch": {"branches": branches, "default": None}}
 
     def unlisted(self) -> Expression:
-        """Return whether the document has a key of the right type and the table no entry for it.
-
-        A finding, never a pass.
-        """
+        """Return whether the document has a key of the right type that the table does not list."""
         path = f"${self.key}"
         return {"$and": [typed(path, self.kind), {"$not": [{"$in": [path, list(self.values)]}]}]}
 

@@ -22,9 +22,7 @@ _ENOUGH: Final = 50_000
 
 
 def impossible(collection: Collection, path: str, values: Iterable[Any]) -> Iterator[str]:
-    """Yield why no document of the collection has one of the values at the path, in words.
-
-    Values that are none are let be.
+    """Yield why no document of the collection can have one of the values at the path.
 
     Keys of an object whose keys are free are anything.
     """
@@ -38,10 +36,7 @@ def impossible(collection: Collection, path: str, values: Iterable[Any]) -> Iter
 
 
 def incomparable(collection: Collection, path: str, operator: str, values: Iterable[Any]) -> Iterator[str]:
-    """Yield why no document of the collection meets a comparison other than for equality, in words.
-
-    Its type is another.
-    """
+    """Yield why no document can satisfy a comparison (not for equality): its type is another."""
     if not collection.has(path):
         yield from impossible(collection, path, ())
         return

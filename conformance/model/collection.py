@@ -157,10 +157,7 @@ class Collection:
 
     @property
     def id_paths(self) -> tuple[str, ...]:
-        """Return where the values are that Ditto's _id is made of.
-
-        The mapped fields, the parts of an object _id, or _id.
-        """
+        """Return the paths of the values of Ditto's _id: mapped fields, parts of an object _id, or _id."""
         if self.id_mapping is not None and self.id_mapping.fields:
             return self.id_mapping.fields
         return tuple(part.path for part in self.field("_id").children) or ("_id",)

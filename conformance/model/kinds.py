@@ -113,9 +113,7 @@ def is_integer(value: object) -> bool:
 
 
 def is_money(value: object) -> bool:
-    """Return True for a number of whole cents.
-
-    ``|100x - round(100x)| < 1e-6``; its BSON type is an int, a long or a double.
+    """Return True for whole cents, ``|100x - round(100x)| < 1e-6``; its BSON type is int, long or double.
 
     JavaScript devices write 25.0 as an integer.
     """

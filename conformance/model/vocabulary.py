@@ -65,10 +65,7 @@ def _closest(error: Error) -> Error:
 
 
 def _weight(error: Error) -> int:
-    """Return what an error within an alternative weighs.
-
-    One of another kind is further off than one with a key too many.
-    """
+    """Return the weight of an error within an alternative: another kind weighs more than a surplus key."""
     if error.validator in ("const", "enum", "type"):
         return 5 if error.path else 10
     return 3 if error.validator in ("additionalProperties", "required") else 1

@@ -19,10 +19,7 @@ def find_query(collection: str, ids: Iterable[Any]) -> str:
 
 
 def method_call(collection: str | None, method: str, argument: Any = None) -> str:
-    """Return a call of a method of mongosh, of the collection or (None) of the database.
-
-    A pipeline has a line per stage.
-    """
+    """Return a mongosh call on the collection, or on the database if None; a pipeline has a line per stage."""
     of_database = method == "runCommand" or collection is None
     start = "db" if of_database else f"db.getCollection({literal(collection)})"
     if isinstance(argument, list) and argument:

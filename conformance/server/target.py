@@ -141,9 +141,7 @@ class Target:
 
     @contextmanager
     def scratch(self, *, allow_writes: bool) -> Iterator[Database[Document] | None]:
-        """Yield a database of the harness's own beside the judged one, dropped at the end.
-
-        None when writing is not allowed.
+        """Yield a scratch database, dropped at the end; None if writing is not allowed.
 
         Writing is allowed on the embedded server, and elsewhere only when the user said so. Each call makes another.
         Raises TargetError when the database cannot be dropped.

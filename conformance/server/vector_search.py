@@ -61,10 +61,7 @@ class Space:
         return [{"$vectorSearch": asked}, {"$set": {SIMILARITY: cosine}}, {"$unset": self.field.path}]
 
     def _exact(self, vector: Sequence[float]) -> list[Stage]:
-        """Return the cosine by its definition.
-
-        The zeros at the query's end, which fill up short vectors, are left out.
-        """
+        """Return the cosine by its definition, without the zeros that pad short vectors."""
         path, last = f"${self.field.path}", max(place for place, number in enumerate(vector) if number) + 1
         length = sum(number * number for number in vector) ** 0.5
         query = [number / length for number in vector[:last]]

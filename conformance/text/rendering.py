@@ -74,10 +74,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _start(value: object, limit: int, *, texts: bool = True) -> object:
-    """Return the start of a value, which is more than ``limit`` characters where it is cut.
-
-    Rendering 16 MB takes minutes.
-    """
+    """Return the start of a value, longer than ``limit`` if cut, because rendering 16 MB takes minutes."""
     if isinstance(value, Mapping):
         return {name: _start(inner, limit, texts=texts) for name, inner in islice(value.items(), limit + 1)}
     if isinstance(value, list | tuple):
@@ -116,10 +113,7 @@ def _is_latin(char: str) -> bool:
 
 
 def _look_alike(one: str, other: str) -> bool:
-    """Return whether two texts differ only in what a reader may overlook.
-
-    Marks, what is not seen, and other scripts.
-    """
+    """Return whether two texts differ only in marks, invisible characters or scripts."""
     bare_one, bare_other = _bare(one), _bare(other)
     return len(bare_one) == len(bare_other) and all(
         a == b or not (a.isascii() and b.isascii()) for a, b in zip(bare_one, bare_other, strict=True)

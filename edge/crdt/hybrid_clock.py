@@ -32,9 +32,7 @@ class Clock:
     last: Stamp = BEGINNING
 
     def tick(self, now: int) -> Clock:
-        """Return the clock after one write at ``now`` by the device's own time, which may be wrong.
-
-        ``last`` is its stamp.
+        """Return the clock after one write at ``now`` (the device's own time); ``last`` is its stamp.
 
         Later than everything the device has seen, however far behind its own time is.
         """

@@ -56,10 +56,7 @@ def _writes(inside: Map, above: FieldPath) -> Iterator[Write]:
 
 
 def superseded_by(document: Document, write: Write) -> Superseded | None:
-    """Return why the document no longer reads a write.
-
-    None when it does. LookupError when the write has not arrived.
-    """
+    """Return the rule that superseded a write, or None; raise LookupError if it has not arrived."""
     held = document.at(write.path)
     lost = _counted(held.counter, write) if write.kind == "COUNTER" else _held(held.register, write, document.deleted)
     return lost or _shadowed(document, write)

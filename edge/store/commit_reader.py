@@ -89,10 +89,7 @@ def _rows(database: sqlite3.Connection, name: str, after: int) -> Iterator[tuple
 
 
 def _id(key: bytes) -> str:
-    """Return the CBOR of an id, in hexadecimal.
-
-    Behind one byte that says what follows, and one or two of its length.
-    """
+    """Return the CBOR of an id in hexadecimal, without the bytes for its type and length."""
     return key[2 if key[1] & 1 else 3 :].hex()
 
 

@@ -34,9 +34,7 @@ class Mutation:
 
 
 def identifier(name: str) -> str:
-    """Return the name of a collection or field as it stands in DQL, whatever it holds.
-
-    A path is such names joined by dots.
+    """Return the quoted name of a collection or field in DQL; a path is such names joined by dots.
 
     Raises StatementError for a name with NUL, which can stand in a document and in no statement.
     """

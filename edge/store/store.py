@@ -188,10 +188,7 @@ class Store:
         return observer
 
     def count(self, collection: str) -> int:
-        """Return how many documents the collection holds.
-
-        0 for one that is not there, which Ditto does not tell apart.
-        """
+        """Return the number of documents of the collection; 0 if it does not exist."""
         dql = f"SELECT count(*) AS n FROM {source(collection)}"  # noqa: S608 - quoted
         return int(self.execute(dql)[0]["n"])
 

@@ -120,10 +120,7 @@ class Archive:
                 raise _damaged(path, "its SHA-256 is not the manifest's")
 
     def documents(self, entry: Entry) -> Iterator[RawBSONDocument]:
-        """Yield the documents of a collection, in the order of the file.
-
-        ConfigurationError names the first broken one.
-        """
+        """Yield the documents in the order of the file; raise ConfigurationError for a broken one."""
         path, number, complete = self.path(entry), 0, False
         parse = {"json": _parsed_lines, "bson": _parsed_bson}[self.manifest.format]
         try:
@@ -284,10 +281,7 @@ def _parsed_bson(file: IO[bytes]) -> Iterator[RawBSONDocument]:
 
 
 def _line(name: str, document: RawBSONDocument) -> bytes:
-    """Return a document as one line that gives the same bytes when it is read.
-
-    ConfigurationError where no line does.
-    """
+    """Return a document as one lossless line; raise ConfigurationError if there is none."""
     try:
         decoded = bson.decode(document.raw, _EXACT)
         text = json_util.dumps(decoded, json_options=_CANONICAL, ensure_ascii=False, separators=(",", ":"))

@@ -118,9 +118,7 @@ def restore(
 
 
 def _begun(model: Model, target: Target, archive: Archive) -> Mapping[str, int]:
-    """Return how many documents of which collections an interrupted import left.
-
-    Empty when there is anything else as well.
+    """Return the documents by collection that an interrupted import left; empty if there are others.
 
     Every document that is there must be the archive's, to the byte.
     """

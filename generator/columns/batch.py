@@ -48,10 +48,7 @@ class Batch:
     # -- columns ---------------------------------------------------------------------------------------------------
 
     def column(self, path: str) -> Column:
-        """Return a field's values and where they are present (None.
-
-        Everywhere); ``reference_field.field`` is a parent's.
-        """
+        """Return a field's values and where they are present (None if everywhere)."""
         if path not in self._columns:
             if path in self._making:
                 raise ConfigurationError(
@@ -237,10 +234,7 @@ class _ParentColumns(Mapping[str, Array]):
 
 
 def _from_rows(field: Field, rows: Sequence[Mapping[str, Any]]) -> Column:
-    """Return a column from rows that are given or fixed in config/catalogue.yaml.
-
-    A row without the key has no such field.
-    """
+    """Return a column from given or fixed rows; a row without the key has no such field."""
     present = np.array([field.name in row for row in rows])
     if not present.any():
         return np.zeros(len(rows)), present

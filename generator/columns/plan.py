@@ -61,18 +61,12 @@ class Plan:
     # -- sizes -----------------------------------------------------------------------------------------------------
 
     def catalogue(self, collection: Collection) -> Rows:
-        """Return what is given of a collection, else its fixed rows of config/catalogue.yaml.
-
-        Empty when all is drawn.
-        """
+        """Return the given rows of a collection, else those of config/catalogue.yaml, or none."""
         rows = self.given.get(collection.name)
         return self.configuration.catalogue.get(collection.name, ()) if rows is None else rows
 
     def fanned_out_from(self, collection: Collection) -> Collection | None:
-        """Return the collection in whose batches this one is made.
-
-        The only one of a cardinality that is not one each.
-        """
+        """Return the collection in whose batches this one is made, if it has one or more per document."""
         declared = collection.cardinality
         if len(declared.get("per", ())) != 1 or list(declared["between"]) == [1, 1]:
             return None
@@ -266,10 +260,7 @@ class Plan:
 
 
 def _needed(plan: Plan) -> Mapping[str, set[str]]:
-    """Return the fields of each collection that others look at once it is finished.
-
-    Those made with it look at its batches.
-    """
+    """Return the fields of each collection that others need after it is finished."""
     model = plan.model
     needed: dict[str, set[str]] = {collection.name: set() for collection in model}
     for collection in model:

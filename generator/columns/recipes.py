@@ -149,10 +149,7 @@ def _embedded(batch: Batch, _: Field, what: str) -> Array:
 
 
 def _scaled(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
-    """Return a price.
-
-    Another price x the parameter of this document's key x a uniform factor, rounded half up to the cent.
-    """
+    """Return a price: another price x the parameter of the key x a uniform factor, rounded half up."""
     factor = np.array(batch.plan.configuration.look_up(parameters["by"], batch.values(parameters["key"])))
     low, high = parameters["spread"]
     spread = batch.rng(field).uniform(low, high, batch.size)

@@ -104,10 +104,7 @@ def _ordered(rows: Iterable[list[Any]]) -> list[list[Any]]:
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[Any]:
-    """Yield a connection to an empty database of a server of its own.
-
-    A skip where the extra `bench` is not installed.
-    """
+    """Yield a connection to an empty database; skip if the extra `bench` is not installed."""
     psycopg = pytest.importorskip("psycopg", reason="needs the extra bench: make bench installs it")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of a machine that nobody is signed in on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -73,6 +74,26 @@ def test_no_sentence_begins_with_a_headless_clause(path: Path) -> None:
 )
 def test_the_pattern_finds_headless_clauses_only(text: str, found: list[str]) -> None:
     assert headless(text) == found
+
+
+PACKAGES: Final = ("conformance", "edge", "generator", "mcp_servers", "suites", "zava")
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Yield the place and the text of every docstring of the packages."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for path in (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, kinds) and (text := ast.get_docstring(node)):
+                yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", text
+
+
+def test_no_docstring_begins_with_a_headless_clause() -> None:
+    found = list(docstrings())
+    assert len(found) > 1000
+    assert [
+        f"{place}: {text}" for place, text in found if re.match(rf"{HEADLESS.pattern}|(?:How|Why|That)\b", text)
+    ] == []
 
 
 # Retired terms

@@ -188,10 +188,7 @@ def _state_beside(store: Path) -> Path:
 
 
 def _source(target: Target) -> str:
-    """Return the database in words, the same in every run.
-
-    Without credentials, options and an embedded server's port.
-    """
+    """Return the database in words, without credentials, options and the embedded server's port."""
     where = (
         "the embedded server" if target.embedded else re.sub(r"^[^:]*://([^@/]*@)?([^/?]*).*$", r"\2", target.info.uri)
     )

@@ -63,10 +63,7 @@ class Sum:
         return f"_unlisted{self.position}"
 
     def group(self) -> dict[str, Expression]:
-        """Return what the children contribute.
-
-        NaN where an operand cannot be read, so that nothing is said of the sum.
-        """
+        """Return the sums over the children; NaN if an operand cannot be read, so that the sum is not compared."""
         amount: Expression = 1
         unlisted: Expression = 0
         if self.formula is not None:
@@ -177,10 +174,7 @@ def _number(value: Any) -> float:
 
 
 def readable(value: Any, *, money: bool) -> str:
-    """Return a number of a pipeline, money in cents, as a person reads it.
-
-    One Decimal128 among its operands makes it one.
-    """
+    """Return a number of a pipeline (an int, a double or a Decimal128; money in cents) as text."""
     number = value.to_decimal() if isinstance(value, Decimal128) else value
     return f"{number / (100 if money else 1):.10g}"
 

@@ -70,10 +70,7 @@ def references(report: Report) -> Iterator[Picture]:
 
 
 def without_circles(edges: Sequence[Edge]) -> list[Edge]:
-    """Return the edges that can be drawn from row to row.
-
-    Not those to the own collection, nor one that closes a circle.
-    """
+    """Return the edges without those to the own collection and those that close a circle."""
     drawn: list[Edge] = []
     for edge in edges:
         reached, ahead = {edge["target"]}, [edge["target"]]

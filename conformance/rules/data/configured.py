@@ -125,10 +125,7 @@ def _bound(
 
 
 def _own_equation(model: Model, equation: Equation, formula: Formula) -> DocumentTest:
-    """Return the field against a formula over its own document.
-
-    Where an operand is absent there is nothing to compare.
-    """
+    """Return the test of a field against a formula over its own document, if all operands are present."""
     name, _, path = equation.field.partition(".")
     field = model[name].field(path)
     money = field.kind == "money"

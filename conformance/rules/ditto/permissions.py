@@ -183,10 +183,7 @@ def _needed(subscriptions: Subscriptions, collection: str, operation: Operation)
 
 
 def _judge_enforcement(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
-    """Return whether Ditto can enforce each rule of a collection.
-
-    Without a rule it can: everyone may read everything.
-    """
+    """Evaluate whether Ditto can enforce each rule of a collection; without a rule it can."""
     try:
         permissions = load_permissions(context.model)
     except ConfigurationError as error:
@@ -212,10 +209,7 @@ def _not_by_ditto(grant: Grant, collection: Collection) -> list[str]:
 
 
 def _acknowledged(grant: Grant, collection: Collection, subject: str) -> bool:
-    """Return True when the file does not leave in the dark (or under ``enforced_by``.
-
-    Does not deny) what Ditto cannot do.
-    """
+    """Return True if the file acknowledges (or, under ``enforced_by``, does not deny) a limit of Ditto."""
     if subject == "enforceable":
         return grant.enforced_by is not None
     whose = collection.id_mapping and any(beyond_ditto(grant, collection, collection.id_mapping))

@@ -1,7 +1,6 @@
-"""Family sync, what devices subscribe to: the file can be read, names what there is, and says twice the same.
+"""Rules of family sync on subscriptions: the file is valid, names existing fields, and both conditions agree.
 
-That Ditto's engine takes each query is asked by device_queries.py; that it selects the same by
-suites/test_sync_queries.py.
+device_queries.py asks Ditto's engine whether it accepts each query; suites/test_sync_queries.py compares the results.
 """
 
 from __future__ import annotations
@@ -45,47 +44,12 @@ from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.rules.ditto.ejson_queries import collections_in_ejson
 from conformance.rules.ditto.parameters import Parameters
-
-#: By subject: title, why, fix.
-_WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "subscriptions-file": (
-        "The subscriptions file is valid: every query is a SELECT * of one collection with a condition",
-        "Ditto rejects any other form when the app starts, or syncs other documents than intended.",
-        "Correct the line that the finding names.",
-    ),
-    "subscriptions-collections": (
-        "Devices subscribe to every synced collection and to no others, and change only collections that are on the"
-        " device",
-        "A subscription to a collection that is not synced stays empty; a synced collection without a subscription is"
-        " sent to no device; a device cannot change documents that it does not subscribe to.",
-        "Correct the collection's name, remove the entry, or add the missing subscription.",
-    ),
-    "subscriptions-fields": (
-        "Every field that subscriptions, queries and parameters name exists and can have the value",
-        "A field or value that no document has selects nothing and raises no error, so the device stays empty.",
-        "Correct the name of the field, or the value, in the file.",
-    ),
-    "subscriptions-live": (
-        "Every subscription is able to select documents that are not deleted",
-        "A device with this subscription receives no live document, so its app shows nothing.",
-        "Correct the condition, or remove the subscription.",
-    ),
-    "subscriptions-parameters": (
-        "Every parameter is declared with a source, is used, and is a list exactly where a list is compared",
-        "Ditto rejects a query whose parameter has no value; IN with a value that is not a list finds nothing.",
-        "Declare the parameter under parameters, or remove the unused one.",
-    ),
-    "subscriptions-meaning": (
-        "Every subscription selects the same documents as the MongoDB filter (find) beside it, for every user",
-        "Devices receive other documents than the authors of the subscription intended.",
-        "Correct the query or its find, whichever is wrong.",
-    ),
-}
+from conformance.rules.ditto.subscription_texts import TEXTS
 
 
 def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """Six rules on the file."""
-    for subject, (title, why, fix) in _WORDS.items():
+    for subject, (title, why, fix) in TEXTS.items():
         yield Rule(f"sync._config.{subject}", title, _judge_file, why=why, fix=fix)
 
 

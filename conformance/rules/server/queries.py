@@ -194,10 +194,7 @@ def values_for(context: Context, query: NamedQuery) -> Values | str:
 
 
 def _document(context: Context, name: str, later: int, paths: list[str]) -> Mapping[str, Any] | None:
-    """Return the first document by _id whose fields are fit to ask with, or ``later`` places on.
-
-    Beyond the end, the last.
-    """
+    """Return the first suitable document by _id, or ``later`` places on; the last if there are fewer."""
     collection = context.model[name]
     # $type looks into arrays; a value in one is not what the applications ask for.
     fit: dict[str, Any] = {prefix: {"$not": {"$type": "array"}} for path in paths for prefix in _prefixes(path)}

@@ -99,10 +99,7 @@ def _definition(collection: Collection, live: LiveCollection) -> str | None:
 
 
 def _devices(collection: Collection, live: LiveCollection) -> str | None:
-    """Return what the strict validator refuses of this collection's documents.
-
-    Other validators are for `definition`.
-    """
+    """Return what the strict validator rejects of the collection's documents; see `definition` for others."""
     if profile_of(collection, live.validator) != "strict" or live.action not in _REFUSE or live.level == "off":
         return None
     optional = [field.path for field in collection.walk() if not field.required]

@@ -200,10 +200,7 @@ class ChangeStream:
 
 
 def passes(error: PyMongoError) -> bool:
-    """Return True for what goes away by itself.
-
-    A lost link, a server that steps down, starts or stops, a busy document.
-    """
+    """Return True for temporary errors: a lost link, a server that steps down or starts, a busy document."""
     if isinstance(error, OperationFailure):
         return error.code in ELSEWHERE or any(map(error.has_error_label, _PASSING))
     return isinstance(error, ConnectionFailure)

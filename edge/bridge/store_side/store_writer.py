@@ -206,10 +206,7 @@ def _delete(row: Row) -> _Write:
 
 
 def _statements(row: Row, found: Document, delta: Delta) -> Iterator[Statement]:
-    """Yield the change in DQL.
-
-    What goes, or turns from an object to something else or back, is removed to its last kind.
-    """
+    """Yield the change in DQL; removed values, and those that change from or to an object, lose all variants."""
     turns = []
     for path, value in delta.items():
         now = value_at(found, path)
