@@ -11,7 +11,7 @@ Severity = Literal["error", "warning"]
 Status = Literal["passed", "failed", "warned", "skipped", "error"]
 
 SCHEMA_VERSION: Final = 1
-#: What a rule counts for in the quality score.
+#: The weight of a rule in the quality score.
 WEIGHT: Final[Mapping[Severity, int]] = {"error": 3, "warning": 1}
 
 
@@ -45,7 +45,7 @@ class Outcome:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: How the reason of a result begins all of whose violations are in the baseline (conformance/run/baseline.py).
+#: The beginning of the reason if all violations are in the baseline (conformance/run/baseline.py).
 KNOWN: Final = "known: "
 
 

@@ -14,7 +14,7 @@ from conformance.model.collection import Collection, IdMapping, Model
 from edge.store.statements import identifier
 from edge.store.store import Store
 
-#: What Ditto's permissions are about, and the operations that each covers.
+#: Kinds of Ditto's permissions, and the operations that each covers.
 KINDS: Final[Mapping[str, Sequence[Operation]]] = {"read": ("read",), "write": CHANGES}
 
 

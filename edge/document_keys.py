@@ -9,7 +9,7 @@ from typing import Any, Final
 from edge import cbor
 from edge.decoding import can_be_sent
 
-#: What a key begins with that is no JSON.
+#: The prefix of a key that is not JSON.
 _CBOR: Final = "cbor:"
 
 

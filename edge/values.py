@@ -35,7 +35,7 @@ MAX_DEPTH: Final = 29
 MAX_DOCUMENT: Final = 5_242_880
 #: Bytes of an _id as CBOR, above which Ditto refuses it; names count in an _id of several fields.
 MAX_ID: Final = 256
-#: What Ditto counts besides the content as CBOR: at most so many bytes for a document, for a field of an object with
+#: Bytes that Ditto counts besides the CBOR content, at most: for a document, for a field of an object with
 #: any other value, and for one that holds an object. Never below its own count (tests measure it).
 _PER_DOCUMENT: Final = 130
 _PER_FIELD: Final = 80

@@ -29,9 +29,9 @@ from generator.loader import Progress, load
 _UNFINISHED: Final = "unfinished"
 #: Stands in its place for data that the user brought: it is judged as it is, and only replaced when asked for.
 _IMPORTED: Final = "imported"
-#: What is provisioned before documents are loaded.
+#: Kinds that are provisioned before documents are loaded.
 SHAPES: Final = frozenset({"collections", "validators", "images"})
-#: What documents, validators and indexes are made by; all that these import counts too.
+#: Modules that make documents, validators and indexes; their imports count, too.
 _MAKERS: Final = (
     "generator.columns.plan",
     "generator.loader",

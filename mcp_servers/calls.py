@@ -13,7 +13,7 @@ import pymongo
 from mcp.server.mcpserver.exceptions import ToolError
 from pymongo.errors import PyMongoError
 
-#: How long ending a query may take, in seconds.
+#: Seconds for ending a query.
 _KILL_SECONDS: Final = 2
 _LOG: Final = logging.getLogger(__name__)
 

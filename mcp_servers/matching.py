@@ -11,7 +11,7 @@ _COMBINES: Final = frozenset({"$and", "$or", "$nor"})
 _COMPARES: Final = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists"})
 _TESTS: Final = frozenset({"$type", "$all", "$size", "$mod", "$regex", "$options"})
 _TEXT: Final = frozenset({"$search", "$language", "$caseSensitive", "$diacriticSensitive"})
-#: What a condition may consist of, for the caller to read.
+#: The allowed operators of a condition, for the caller.
 CONDITIONS: Final = _COMBINES | _COMPARES | _TESTS | {"$not", "$elemMatch", "$expr", "$text"}
 
 

@@ -21,7 +21,7 @@ INSTRUCTIONS: Final = (
     " write a pipeline for run_aggregation. Cancelled orders are no sales, deleted: true is not there, money is US"
     " dollars, dates are texts (YYYY-MM-DDTHH:MM:SSZ) that sort by time. You see what the signed-in store may see."
 )
-#: What counts as sold.
+#: The filter for sold items.
 _SOLD: Final[Mapping[str, Any]] = {"status": {"$ne": "cancelled"}, "deleted": False}
 
 

@@ -32,7 +32,7 @@ from conformance.text.masking import mask
 #: Nothing but this machine: who calls is said by a header, which a gateway on it must have checked.
 HOST: Final = "127.0.0.1"
 PATH: Final = "/mcp"
-#: How long who is being answered may take when the process is told to end, in seconds.
+#: Seconds for running answers when the process is asked to end.
 _GRACE: Final = 3
 _READS: Final = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False

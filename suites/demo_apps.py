@@ -18,7 +18,7 @@ from edge.store.store import Store
 
 Document = dict[str, Any]
 
-#: How an app writes on a shelf's line that it wants pieces from the warehouse; the line has no field of its own for it.
+#: The note by which an app orders pieces from the warehouse; the document has no field for it.
 ORDERED: Final = "{} pieces ordered from the warehouse"
 
 

@@ -47,9 +47,9 @@ Difference = tuple[str, str, Document | None, Document | None]
 
 #: Customers and orders of the stories.
 SIZES: Final = {"NUM_CUSTOMERS": "50", "NUM_ORDERS": "80"}
-#: Of every so many products the shelves are filled: what is compared after each story is that much less.
+#: Only every n-th product has stock, so that less is compared after each story.
 EVERY: Final = 10
-#: What stories write, and what they read besides; a model without it is not theirs.
+#: Collections that stories write and read; a model without them is not supported.
 WRITTEN: Final = frozenset({"inventory", "customers", "orders", "order_items"})
 NEEDED: Final = WRITTEN | {"stores", "categories", "products"}
 #: Seconds after which what a story waits for is taken to never come.

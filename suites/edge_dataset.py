@@ -25,7 +25,7 @@ from generator.columns.plan import Plan
 Document = dict[str, Any]
 Dataset = Mapping[str, Sequence[Document]]
 
-#: What every setting that decides a collection's size is set to.
+#: The value for every setting that decides the size of a collection.
 SIZE: Final = 250
 #: Documents that are kept of each collection, taken evenly from all: the store is asked for them hundreds of times.
 _KEPT: Final = 200

@@ -27,7 +27,7 @@ from generator.loader import load
 
 Document = dict[str, Any]
 
-#: What every setting that decides a collection's size is set to here.
+#: The value for every setting that decides the size of a collection.
 SIZE: Final = "30"
 _REFUSED_BY_VALIDATOR: Final = 121
 

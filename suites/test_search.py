@@ -17,7 +17,7 @@ from generator.embeddings.embedder import local_embedder
 from generator.embeddings.vectors import Vectors
 from suites.relevance import estimate, load_relevance, recalls
 
-#: How many results a shopper looks at.
+#: Number of results that a shopper reads.
 SHOWN: Final = 10
 
 

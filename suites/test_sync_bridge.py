@@ -30,7 +30,7 @@ from suites.canonical import canonical, text, texts
 from suites.edge_dataset import Document, dataset
 
 MODES: Final = ("match_ids", "single_field", "multiple_fields")
-#: What happens to a document of each collection, in the order of their _ids.
+#: Changes of a document of each collection, in the order of their _ids.
 ROLES: Final = (
     "mongo sets",
     "device sets",

@@ -48,7 +48,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "encode-password": ("zava.servers.password", "Escape a password for a connection string."),
     "docs": ("zava.verdict.documentation", "Write the generated documents."),
 }
-#: How like an option a word must be that is no command, from 0 to 1.
+#: Similarity of an unknown command to an option, from 0 to 1, from which the option is suggested.
 _ALMOST_THE_SAME: Final = 0.8
 
 

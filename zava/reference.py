@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from conformance.config.settings import Settings
 from zava.commands import COMMANDS, load
 
-#: What each exit code of zava means; under pytest a findings run exits 1, the others are the same.
+#: The meaning of the exit codes of zava; those of pytest are the same.
 EXIT_CODES: Final = {
     0: "Conformant, or done.",
     1: "Findings: a rule of severity error is broken (with `--strict` a warning too), `--check` found work to do, "

@@ -191,7 +191,7 @@ class DistributionTest:
         ]
         rows = context.collection(self.share.collection).aggregate(pipeline, allowDiskUse=True)
         found = {(str(row["_id"]["month"]), str(row["_id"].get("group"))): float(row["n"]) for row in rows}
-        # What is no plain key belongs to no group, and a regular expression would match by pattern.
+        # A value that is not a plain key belongs to no group, and a regular expression would match by pattern.
         offered = [key for key in context.collection(own.target).distinct(group.field) if type(key) in _KEYS]
         flag = self.model[group.target].soft_delete
         live = {

@@ -13,7 +13,7 @@ from typing import Final
 from dotenv.parser import Binding, parse_stream
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-#: What a value holds that was meant to end on an earlier line.
+#: The sign of a value that should have ended on an earlier line.
 _ASSIGNMENT: Final = re.compile(r"^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=", re.MULTILINE)
 _REFERENCE: Final = re.compile(r"\$\{(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}")
 

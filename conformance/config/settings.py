@@ -27,7 +27,7 @@ from conformance.text.masking import mask
 
 Size = Annotated[int, Field(ge=1, le=1_000_000_000)]
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-#: What a database's name must be: MongoDB refuses others, some of them on Windows only.
+#: The form of a database name: MongoDB rejects others, some of them on Windows only.
 DATABASE_NAME: Final = 'a name of 1 to 63 bytes without blanks and the characters / \\ . " $ * < > : | ?'
 _DATABASE: Final = re.compile(r'[^/\\. "$*<>:|?\x00]+')
 _SECRET: Final = re.compile(r"KEY|TOKEN|CONNECTION_STRING")

@@ -22,7 +22,7 @@ from conformance.text.masking import mask
 from conformance.text.rendering import shorten
 
 Document = dict[str, Any]
-#: How long a server may take to answer before it counts as out of reach.
+#: Time limit for an answer of a server.
 PATIENCE_MS: Final = 5_000
 #: Dirty data must be readable: dates beyond Python's range and broken UTF-8 are findings, not exceptions.
 OPTIONS: Final[CodecOptions[Document]] = CodecOptions(
@@ -34,11 +34,11 @@ _AUTHENTICATION: Final = frozenset({18, 8000})
 _UNAUTHORIZED: Final = 13
 _VALIDATOR: Final = 121
 _DUPLICATE: Final = 11000
-#: How many refusals of a validator are named.
+#: Maximum number of validation errors that a message names.
 _SHOWN: Final = 3
 #: A server quotes the command that it refuses; one that shows these is not repeated.
 _SESSION: Final = ("lsid", "$clusterTime")
-#: What an error of a connection means; the first that fits.
+#: The meaning of a connection error; the first match counts.
 _LOST: Final = (
     (pymongo.errors.NetworkTimeout, "it did not answer in time"),
     (pymongo.errors.NotPrimaryError, "its primary changed"),
@@ -83,7 +83,7 @@ def greet(client: MongoClient[Document], uri: str, wait: float = 0) -> str:
         try:
             client.list_database_names()
         except pymongo.errors.OperationFailure as error:
-            # Who may read one database need not see the others.
+            # A user who may read one database need not see the others.
             if error.code != _UNAUTHORIZED or _anonymous(uri):
                 raise
         return str(client.server_info()["version"])

@@ -14,7 +14,7 @@ NOT_ESCAPED: Final = (
     " %5B %5D %40 and %25"
 )
 BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-#: What tlsInsecure implies, and may not stand beside it.
+#: Options that tlsInsecure implies, and that must not be given with it.
 _INCLUDED: Final = frozenset({"tlsAllowInvalidCertificates", "tlsAllowInvalidHostnames", "tlsDisableOCSPEndpointCheck"})
 _NEED_USER: Final = frozenset({"SCRAM-SHA-1", "SCRAM-SHA-256", "GSSAPI", "PLAIN"})
 

@@ -21,9 +21,9 @@ from conformance.connection.connection_string import ConnectionString, parse
 from conformance.connection.options import MistakeError
 from conformance.connection.tls import tls_context
 
-#: How long each step may take.
+#: Time limit of each step.
 _STEP_SECONDS: Final = 2.0
-#: How many hosts are tried.
+#: Maximum number of hosts to try.
 _MAX_HOSTS: Final = 3
 _START_SET: Final = "run rs.initiate() on it"
 _CERTIFICATE: Final[Mapping[int, str]] = {

@@ -21,13 +21,13 @@ from conformance.files.strict_files import Exact, located, parse_file
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.text.rendering import shorten
 
-#: Where the managed connector records the documents that did not sync, in the database that it follows.
+#: The collection of the synced database in which the managed connector records unsynced documents.
 UNSYNCED_COLLECTION: Final = "__ditto_unsynced_documents"
 #: The file's name below config/.
 CONNECTOR_FILE: Final = "ditto_connector_config.yaml"
-#: What Ditto takes as (a part of) an _id: neither floats nor null, arrays or objects (02-data-model).
+#: Kinds that Ditto accepts as (a part of) an _id: no floats, null, arrays or objects (02-data-model).
 _ID_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "enum", "string", "integer", "boolean"})
-#: Where it is said whether what is there already is copied.
+#: The place of the setting for copying existing documents.
 INITIAL_SYNC: Final = "settings.initial_sync"
 _COPIED: Final = "true, or devices never receive the existing documents"
 #: A value that stands elsewhere, by the name of its setting or environment variable.

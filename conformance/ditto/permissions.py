@@ -23,7 +23,7 @@ from conformance.model.document_validator import fits
 PERMISSIONS_FILE: Final = "ditto_permissions.json"
 Operation = Literal["read", "write", "update", "delete"]
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
-#: What a device does to documents: all but to read them.
+#: Operations of a device on documents, except reading.
 CHANGES: Final[tuple[Operation, ...]] = OPERATIONS[1:]
 
 

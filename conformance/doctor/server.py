@@ -21,7 +21,7 @@ from conformance.server.provision import require_images
 from conformance.server.target import Choice, Target, open_target, require_data, require_name
 from conformance.text.rendering import shorten
 
-#: What each kind of work requires of the user: actions on every collection of the model.
+#: Actions on every collection of the model that each kind of work requires.
 _WORK: Final[Mapping[str, Sequence[str]]] = {
     "judge": ("find", "listIndexes", "listCollections"),
     "write": ("insert", "update", "remove"),

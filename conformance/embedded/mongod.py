@@ -36,7 +36,7 @@ UNAUTHORIZED, ALREADY_INITIALIZED, USER_EXISTS = 13, 23, 51003
 # WiredTiger would set aside 300 MB of journal at the first start and look at all of it at every later one: mongod
 # listens after 0.15 s in place of up to 0.6 s, and loading is a third faster.
 JOURNAL = "log=(prealloc=false,file_max=32MB)"
-# What was changed stays in the cache until the next checkpoint. By default pages are written from 5 % of it on: loading
+# Changed pages stay in the cache until the next checkpoint. By default pages are written from 5 % of it on: loading
 # 6,253,410 documents, whose random _ids change every page of an index again and again, took 120 s, with this 74 s.
 DIRTY = "eviction_dirty_target=60,eviction_dirty_trigger=80"
 GROUP_MEMORY = 256 * 1024 * 1024  # bytes that one $group may hold

@@ -108,7 +108,7 @@ def parse_file(kind: Any, path: Path, prepare: Callable[[Path, Any], Any] | None
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the top"
         hidden = first["type"] in ("missing", "extra_forbidden") or _SECRET.search(place)
-        # What a validator of ours says names the value itself where that helps.
+        # Our own validators name the value in their message where that helps.
         own = first["type"] == "value_error"
         found = "" if hidden or own else f" (found {mask(str(first['input']))[:60]!r})"
         raise ConfigurationError(f"{located(path, first['loc'])}: at {place}: {_instead(first, kind)}{found}") from None

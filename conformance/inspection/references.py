@@ -33,7 +33,7 @@ _BY_NAME: Final = 0.5
 _BY_VALUE: Final = 1.0
 #: Different values below which equal ObjectIds may be chance, or test data.
 _LEAST_VALUES: Final = 3
-#: How sure a candidate is, the surest last.
+#: Certainty of a candidate, the most certain last.
 _VALUE, _SAME_NAME, _NAME, _OWN_NAME = 1, 2, 3, 4
 
 

@@ -14,7 +14,7 @@ from conformance.model.kinds import is_timestamp
 from conformance.text.credentials import KINDS
 from conformance.text.invisible import is_unseen
 
-#: How a number begins, and most dates.
+#: The beginning of a number, and of most dates.
 _DIGITS: Final = frozenset("+-0123456789")
 #: Between the texts of a column; no text that a person wrote has it.
 _SEPARATOR: Final = "\x1f"

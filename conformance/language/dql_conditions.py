@@ -23,7 +23,7 @@ from conformance.language.conditions import (
 )
 from conformance.language.dql_syntax import Constant, Expression, Operation, Path, Placeholder
 
-#: What the test is with its sides exchanged, and what its NOT is.
+#: The operator with its sides exchanged, and its negation.
 _EXCHANGED: Final = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPPOSITE: Final[Mapping[str, str]] = {
     "=": "!=",

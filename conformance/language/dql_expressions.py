@@ -13,7 +13,7 @@ from conformance.language.dql_tokens import Token, tokens, unquoted
 
 T = TypeVar("T")
 
-#: How tightly the operators between two operands bind.
+#: Precedence of the binary operators.
 _BINDING: Final[Mapping[str, int]] = {
     "OR": 1,
     "AND": 2,
@@ -24,7 +24,7 @@ _BINDING: Final[Mapping[str, int]] = {
 _NOT, _COMPARED, _SIGNED = 3, 4, 7
 _SAME: Final = {"==": "=", "<>": "!="}
 _CONSTANTS: Final = {"TRUE": True, "FALSE": False, "NULL": None}
-#: What stands between two operands or ends an expression: before it, CASE and its like are a field's name.
+#: Tokens that follow an operand: before them, CASE and similar words are the name of a field.
 _AFTER_NAME: Final = frozenset(
     {*_BINDING, "NOT", ")", ",", ".", "]", "}", "AS", "FROM", "ASC", "DESC", "THEN", "WHERE", "GROUP", "ORDER", "LIMIT"}
 )

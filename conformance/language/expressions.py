@@ -20,7 +20,7 @@ _BSON: Final[Mapping[Kind, str]] = {
     "vector": "array",
     "list": "array",
 }
-#: What rounding half up adds: this very object, so that Formula.readings finds it.
+#: The addend of rounding half up; Formula.readings finds it by identity.
 HALF: Final[Expression] = {"$literal": 0.5}
 #: By more than doubles are off in sums of up to 3 million dollars, and less than a tie is off from another percentage.
 MORE_THAN_HALF: Final[Expression] = {"$literal": 0.5 + 1e-7}
@@ -60,7 +60,7 @@ def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:
     first, last = start["$literal"], stop["$literal"]
     if not (type(first) is type(last) is int and 0 <= first <= last):
         raise TypeError("positions are whole numbers, the first not above the last")
-    # Where each byte begins a character the two are one, and text that is no UTF-8 is an error to $substrCP only.
+    # For ASCII both are equal, and text that is not UTF-8 is an error to $substrCP only.
     plain = {"$eq": [{"$strLenCP": text}, {"$strLenBytes": text}]}
     part = [text, first, last - first]
     return {"$cond": [plain, {"$substrBytes": part}, {"$substrCP": part}]}

@@ -42,7 +42,7 @@ def _accented() -> dict[str, str]:
     return found
 
 
-#: What each character looks like.
+#: The character that each character looks like.
 LOOKS: Final = dict.fromkeys(_SPACES + _MORE_SPACES, " ") | _LETTERS | _accented()
 
 

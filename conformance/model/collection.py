@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from conformance.model.kinds import Kind
 
-#: What a collection's validator lets pass besides documents that meet the schema (validator_profiles.py).
+#: Documents that a collection's validator accepts besides valid ones (validator_profiles.py).
 ValidatorProfile = Literal["strict", "connector"]
 
 

@@ -16,9 +16,9 @@ from conformance.results import Report, Result
 from conformance.rules.families import FAMILIES
 
 Kind = Literal["failed", "error", "warned", "known"]
-#: What needs attention first; ``known`` is in the baseline.
+#: Kinds of findings, the most urgent first; ``known`` is in the baseline.
 KINDS: Final[tuple[Kind, ...]] = ("failed", "error", "warned", "known")
-#: How the explanation of a validators rule ends when there is no collection.
+#: The explanation of a validators rule when the collection does not exist.
 NO_COLLECTION: Final = "the collection does not exist"
 #: Rules of the indexes family that are not about one declared index.
 _NOT_ONE_INDEX: Final = ("extra", "redundant", "foreign-keys")

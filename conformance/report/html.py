@@ -60,7 +60,7 @@ _SECTIONS: Final[tuple[tuple[Kind, str, str], ...]] = (
 _HEADLINES: Final = 5
 #: Findings listed in a section before the rest is folded away.
 _LISTED: Final = 25
-#: Where a long id may go on in the next line.
+#: Positions where a long id can be wrapped.
 _BREAKS: Final = re.compile(r"(?<=[._+/:,@-])(?=.)")
 
 

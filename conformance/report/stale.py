@@ -9,9 +9,9 @@ from pathlib import Path
 from conformance.errors import ConfigurationError
 from conformance.report import html, json_file
 
-#: What every run with reports writes.
+#: Files that every run with reports writes.
 REPORTS = (json_file.NAME, html.NAME)
-#: What `zava conform` writes besides; history/ is kept.
+#: Further files of `zava conform`; history/ is kept.
 SUITES_REPORTS = ("junit.xml", "allure-results", "allure")
 #: Options whose value is a file or folder that is written.
 _WRITING = ("--reports", "--zava-reports", "--junitxml", "--junit-xml", "--alluredir")

@@ -13,7 +13,7 @@ from conformance.rules.families import FAMILIES, family
 #: In the order a reader wants them.
 STATUSES: Final[tuple[Status, ...]] = ("failed", "error", "warned", "skipped", "passed")
 
-#: What a status is called in a sentence, for one rule and for several.
+#: The words for a status in a sentence, for one rule and for several.
 PHRASES: Final[Mapping[Status, tuple[str, str]]] = {
     "failed": ("rule is broken", "rules are broken"),
     "error": ("rule could not be run", "rules could not be run"),
@@ -22,7 +22,7 @@ PHRASES: Final[Mapping[Status, tuple[str, str]]] = {
     "passed": ("rule holds", "rules hold"),
 }
 
-#: What the formula of the quality score adds up.
+#: The meaning of the formula of the quality score.
 SCORE_MEANING: Final = (
     f"weight of the rules that hold / of those that were run; a rule of severity error weighs {WEIGHT['error']}, a"
     f" warning {WEIGHT['warning']}; rounded down, and at most 99.9 when anything is broken"

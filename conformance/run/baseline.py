@@ -24,7 +24,7 @@ from conformance.results import KNOWN, Result, Sample
 #: Ids kept per rule; a run against a baseline collects as many samples.
 LIMIT: Final = 10_000
 
-#: What identifies a violation of a rule.
+#: The identity of a violation of a rule.
 Key = tuple[str, str]
 
 

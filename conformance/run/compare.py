@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from conformance.results import Report, Result, Severity, Status
 
-#: How bad a status is; a rule that was not judged is neither broken nor whole.
+#: Rank of a status; a rule that was not evaluated is neither broken nor passed.
 _RANK: Final[Mapping[Status, int]] = {"passed": 0, "warned": 1, "failed": 2, "error": 2}
-#: How bad a rule is whose violations are all in the baseline: they are there as before.
+#: Rank of a rule whose violations are all in the baseline.
 _ACCEPTED: Final[Mapping[Severity, int]] = {"warning": 1, "error": 2}
 
 

@@ -17,5 +17,5 @@ _NAMES: Final = (
     " setAuthenticationRestriction setParameter shutdown storageDetails top unlock update updateSearchIndex"
     " useUUID validate viewRole viewUser"
 )
-#: Of roles in a database; those of sharding, replication and encryption are for a cluster's administrators.
+#: Actions of roles in a database; those of sharding, replication and encryption are for administrators.
 ACTIONS: Final = frozenset(_NAMES.split())

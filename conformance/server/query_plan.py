@@ -36,7 +36,7 @@ STAGES: Final = frozenset(
     | {"AND_SORTED", "PROJECTION_SIMPLE", "PROJECTION_DEFAULT", "PROJECTION_COVERED", "SHARDING_FILTER", "SHARD_MERGE"}
     | {"SINGLE_SHARD", "EOF", "UNWIND", "GEO_NEAR_2DSPHERE", "GEO_NEAR_2D"}
 )
-#: How a $lookup that was handed to the slot-based engine finds its documents.
+#: Strategies of a $lookup in the slot-based engine.
 _LOOKUP_STRATEGY: Final[Mapping[str, str]] = {
     "IndexedLoopJoin": "IXSCAN",
     "DynamicIndexedLoopJoin": "IXSCAN",

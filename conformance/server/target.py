@@ -33,7 +33,7 @@ _KEPT: Final = 38
 _FAREWELL: Final = 4.0
 #: Values of the variable CI that say that this is none.
 _NO_CI: Final = frozenset({"", "0", "false", "no", "off"})
-#: How long the embedded server may be out of reach. It is on this machine, and nobody restarts it: it has died.
+#: Time limit for the embedded server: it is on this machine and is not restarted, so it has died.
 _EMBEDDED_PATIENCE_MS: Final = 1_000
 
 
@@ -154,7 +154,7 @@ class Target:
         kept = self.database.name.encode()[:_KEPT].decode(errors="ignore")
         name = f"{kept}_scratch_{os.getpid()}_{secrets.token_hex(3)}"
         try:
-            # What is written is read back at once, which a secondary may not have yet.
+            # Written documents are read back at once, and a secondary may not have them yet.
             yield self.client.get_database(name, codec_options=OPTIONS, read_preference=ReadPreference.PRIMARY)
         except BaseException:
             self._drop(name)

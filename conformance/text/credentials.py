@@ -140,7 +140,7 @@ KINDS: Final = (
 
 #: A text without any of the hints holds no secret; most texts are done with after this one search.
 _ANY_HINT: Final = re.compile("|".join(re.escape(hint) for kind in KINDS for hint in kind.hints))
-#: What stands where a credential belongs: variables, angle brackets, stars, and the words that manuals write.
+#: Placeholders for a credential: variables, angle brackets, stars, and words that manuals use.
 _PLACEHOLDER: Final = re.compile(
     r"""\$\{.*|\$\(.*|\$[A-Z_][A-Z0-9_]*|\$[A-Za-z]+(?:_[A-Za-z0-9]+)*|%\w+%|%\(\w+\)s|\{.*|<.*|\*+.*|\.{2,}|…|x+|X+
     |(?i:(?:your|my|the|some|an?)[-_ ].*|.*(?:example|placeholder|change_?me|redacted|dummy|not[-_]?a[-_]?real).*)
@@ -156,7 +156,7 @@ _EXPRESSION: Final = re.compile(
     r"""|(?<!["'`])(?:[$@&]?[A-Za-z_]\w*(?:(?:[!?]{0,2}\.|\??->|::)#?[A-Za-z_]\w*)+!{0,2}"""
     r"|[a-z]+(?:[A-Z][a-z]*)+!{1,2}(?=[,;)])))" + _END
 )
-#: Where a secret is kept, not the secret itself: by AWS, Google, Vault, Azure, a container, or at an address.
+#: References to a secret (AWS, Google, Vault, Azure, a container, an address), not the secret itself.
 _REFERENCE: Final = re.compile(
     r"arn:aws[\w-]*:|ssm:/|projects/[^\s/]+/secrets/|vault:[\w-]+/|@Microsoft\.KeyVault\(|secretref:"
     r"|/(?:var/)?run/secrets/|[a-z][a-z0-9+.-]*://"

@@ -35,7 +35,7 @@ _NEVER: Final = (
 _MARKS: Final = r"\x{61C}\x{200E}\x{200F}"
 _TAGS: Final = r"\x{E0000}-\x{E007F}"
 _VARIATIONS: Final = r"\x{180B}-\x{180D}\x{180F}\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}"
-#: What has no variations: ASCII but for the signs of key caps, and letters of these scripts.
+#: Characters without variations: ASCII except the signs of key caps, and letters of these scripts.
 _WITHOUT_VARIATIONS: Final = r"\x{0}-\x{22}\x{24}-\x{29}\x{2B}-\x{2F}\x{3A}-\x{7F}\p{Latin}\p{Greek}\p{Cyrillic}"
 #: Letters that look like a space, and those beside which they may stand: old Hangul, and Braille.
 _FILLERS: Final = r"\x{115F}\x{1160}\x{3164}\x{FFA0}"
@@ -59,7 +59,7 @@ _OUT_OF_PLACE: Final = "|".join(
         rf"^[^{_RIGHT_TO_LEFT}]*[{_MARKS}][^{_RIGHT_TO_LEFT}]*$",
     )
 )
-#: Of a name, and of text that may hold several lines.
+#: Patterns for a name, and for text that may have several lines.
 IN_NAMES: Final = f"[{_CONTROLS}{_OF_PROSE}{_NEVER}]|{_OUT_OF_PLACE}"
 IN_PROSE: Final = f"[{_CONTROLS}{_NEVER}]|{_OUT_OF_PLACE}"
 #: Text without anything to see. The empty text is for minLength.

@@ -24,7 +24,7 @@ _OPTIONS: Final = re.compile(
     re.IGNORECASE,
 )
 _BEARER: Final = re.compile(r"(?P<head>\b(?:bearer|basic)\s+)(?P<secret>[\w.+/=~-]{12,})", re.IGNORECASE)
-#: What a text must hold for the pattern to be worth a search.
+#: A text that must occur for the pattern to be searched.
 _PATTERNS: Final = (("://", _PASSWORD), ("=", _OPTIONS), (" ", _BEARER))
 #: Names of variables and keys whose values are secrets.
 SECRET_NAME: Final = re.compile(

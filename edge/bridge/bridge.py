@@ -50,7 +50,7 @@ Document = dict[str, Any]
 #: Events applied together, and documents carried to MongoDB together.
 _EVENTS: Final = 500
 _CHANGES: Final = 100
-#: What is known of the store's commits, in the state.
+#: The key of the store's commits in the state.
 _EXAMINED: Final = "examined"
 #: Seconds between looks at what is due now and then.
 _PULSE: Final = 0.2

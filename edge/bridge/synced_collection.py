@@ -27,7 +27,7 @@ class Synced:
     mapping: IdMapping
     #: Whether the documents that exist already are copied; None: as the settings of all collections say.
     initial_sync: bool | None = None
-    #: How Ditto holds BSON's types: as its own values or text (see values), or as Extended JSON (see ejson).
+    #: The form of BSON's types in Ditto: own values or text (see values), or Extended JSON (see ejson).
     mode: Literal["native", "ejson"] = "native"
 
     @property

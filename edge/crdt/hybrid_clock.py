@@ -20,7 +20,7 @@ class Stamp:
 
 #: Before every write.
 NEVER: Final = Stamp(-1, 0, "")
-#: When documents inserted as INITIAL were written, on every device: before all others.
+#: The time of documents inserted as INITIAL, on every device: before all others.
 BEGINNING: Final = Stamp(0, 0, "")
 
 

@@ -21,7 +21,7 @@ class Write:
 
 
 Rule = Literal["later write", "removed", "deleted", "restarted", "shadowed"]
-#: What each rule says of a write that is no longer read.
+#: The explanation of each rule for a write that is no longer read.
 RULES: Final[Mapping[Rule, str]] = {
     "later write": "the REGISTER holds a write with a later stamp",
     "removed": "an UNSET or a DELETE that had seen the write took it away",

@@ -27,7 +27,7 @@ _FORMAT_KEY: Final = b"\x02db_version\x00"
 _LEVELS: Final = 126
 #: Bytes that may begin an array or an object; content with fewer of them than levels cannot be too deep.
 _HEADS: Final = bytes(range(0x80, 0xC0))
-#: How the content of a document begins, behind its head.
+#: The first bytes of the content of a document, after its head.
 _CONTENT: Final = b"\xa3aa"
 #: Own commits that are known at least; of an older one too much is told, which does no harm.
 _OWN: Final = 10_000

@@ -21,7 +21,7 @@ from conformance.files.packaged import program
 from edge import cbor
 from edge.document_keys import key_of
 
-#: Why a document is not read.
+#: The reason why a document is not read.
 TOO_DEEP: Final = "it is nested too deep for Ditto to read; take it out of the store with EVICT, and write it flatter"
 _FILE: Final = Path("ditto_store", "db.sql")
 _READER: Final = program("edge.store.commit_reader")

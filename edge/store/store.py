@@ -67,7 +67,7 @@ class Store:
         self._running = 0
         self._lock = threading.Lock()
         self._observers: list[Observer] = []
-        #: What was written, and what cannot be read.
+        #: Written documents, and documents that cannot be read.
         self.commits = Commits(directory)
 
     @classmethod

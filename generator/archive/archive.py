@@ -47,7 +47,7 @@ _EXACT: Final[CodecOptions[dict[str, Any]]] = CodecOptions(datetime_conversion=D
 _CANONICAL: Final = json_util.JSONOptions(
     json_mode=json_util.JSONMode.CANONICAL, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
-#: What reading a broken file or a broken document raises; RecursionError is one nested beyond measure.
+#: Errors of reading a broken file or document; RecursionError means that it is nested too deep.
 _BROKEN: Final = (BSONError, ValueError, TypeError, OverflowError, EOFError, RecursionError, zlib.error)
 
 #: Bytes of a BSON document: the server's limit, and what it grants itself beyond.

@@ -25,7 +25,7 @@ from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS
 
 Document = dict[str, Any]
 Schema = Mapping[str, Any]
-#: Where below the value (no part: itself), the keyword, what to say of it, and the broken value in its whole.
+#: Place below the value (empty: itself), keyword, description, and the whole broken value.
 Broken = tuple[tuple[str, ...], str, str, Callable[[], Any]]
 
 

@@ -33,7 +33,7 @@ from generator.source import Row, check_rows, number, refused, vector
 REFERENCE_FILE: Final = "reference_data.json"
 PRODUCT_FILE: Final = "product_data.json"
 
-#: What the files become, their vectors apart.
+#: Collections that the files become, without their vectors.
 SOURCE_COLLECTIONS: Final = ("stores", "categories", "product_types", "products")
 
 _SEASONS: Final = "washington_seasonal_multipliers"
@@ -44,7 +44,7 @@ _STORE_FIGURES: Final[Mapping[str, str]] = {
     "store_order_frequency": "order_frequency_multiplier",
     "store_order_value": "order_value_multiplier",
 }
-#: What the catalogue knows of a store and the file does not say.
+#: Fields of a store that the catalogue has and the file does not.
 _SHOP: Final = ("is_online", "location")
 _STORE_KEYS: Final = ("rls_user_id", *_STORE_FIGURES.values())
 _VECTORS: Final = ("image_embedding", "description_embedding")

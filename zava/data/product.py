@@ -29,7 +29,7 @@ from generator.embeddings.embedded_text import vectors_of
 from generator.source import Row, check_rows
 from zava.terminal.console import Embedded, Json, Uri, notice, opened, project_of, require_collections
 
-#: Where a product lies that nobody has given a place.
+#: Location of a product without a given place.
 _UNPLACED: Final = "unplaced"
 
 

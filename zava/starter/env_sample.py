@@ -14,7 +14,7 @@ _HEAD: Final = """\
 """
 #: Settings that a first run needs; the others are commented out.
 _FIRST: Final = ("MONGODB_CONNECTION_STRING", "MONGODB_DATABASE")
-#: What stands for the one server that has no placeholder.
+#: The value for the one server without a placeholder.
 _LOCAL: Final = "mongodb://localhost:27017/"
 
 

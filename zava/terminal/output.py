@@ -54,7 +54,7 @@ def prepare() -> None:
         if stream is None:  # closed by the caller
             continue
         if isinstance(stream, io.TextIOWrapper):
-            # Where the locale says ASCII it says nothing at all, as in LC_ALL=C.
+            # A locale of ASCII means that none is set, as in LC_ALL=C.
             ascii_only = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="backslashreplace")
         if not isinstance(stream, Output):

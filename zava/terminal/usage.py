@@ -9,7 +9,7 @@ import typer
 from conformance.text.suggestion import nearest
 from zava.terminal.parameters import option_name
 
-#: What typer raises for each mistake; it has no public name of its own.
+#: The exceptions of typer for each mistake, which have no public names.
 UsageError: Final = typer.BadParameter.__mro__[1]
 
 

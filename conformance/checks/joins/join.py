@@ -92,7 +92,7 @@ class Join:
         keyed = {"$ne": ["$_id", None]}
         flags: Row = {part.flag: {"$and": [keyed, part.broken]} for part in parts}
         counters: Row = {part.counter: {"$cond": [keyed, part.examined, 0]} for part in parts}
-        # Where nothing is deleted the live ones are all of them: about half of the sums are saved.
+        # If no child is deleted, the live ones are all children, which saves about half of the sums.
         same: dict[str, str] = {}
         if not context.any_deleted(self.reference.collection):
             same |= {f"${name}": f"${of_all(name)}" for name in merged if name.startswith("_live")}

@@ -24,7 +24,7 @@ _KEYS: Final = 1000
 _WRAPPED: Final = ({"": MinKey()}, {"": MaxKey()})
 #: Keeps every document, and a `$group` that follows it out of the faster engine.
 IN_ONE_ENGINE: Final[Row] = {"$redact": "$$KEEP"}
-#: What stands in a key for bytes that are no text; asked for as such, they would not be found.
+#: The replacement for bytes that are not valid text; a query for it would not find the key.
 _UNREADABLE: Final = "\ufffd"
 
 

@@ -25,7 +25,7 @@ from conformance.files.writing import write_text
 from conformance.report.allure.labels import PICTURES, categories
 from conformance.report.allure.page import finished
 
-#: What npm installs: package.json and package-lock.json, which `make upgrade` renews.
+#: The folder with package.json and package-lock.json, which `make upgrade` renews.
 _PINNED: Final = packaged(__package__, "npm")
 _LOCK: Final = (_PINNED / "package-lock.json").read_bytes()
 VERSION: Final[str] = json.loads(_LOCK)["packages"]["node_modules/allure"]["version"]
@@ -34,7 +34,7 @@ FOLDER: Final = f"allure-{VERSION}-{hashlib.sha256(_LOCK).hexdigest()[:8]}"
 _INSTALL_SECONDS: Final = 180
 _RENDER_SECONDS: Final = 120
 _HISTORY_LIMIT: Final = 20
-#: What allure-pytest adds for programmers; a reviewer reads epic, feature and story.
+#: Labels that allure-pytest adds for programmers; a reviewer reads epic, feature and story.
 _HIDDEN_LABELS: Final = ["host", "thread", "framework", "language", "package", "parentSuite", "suite", "subSuite"]
 #: Makes the report in Node.js.
 _SCRIPT: Final = packaged(__package__, "templates/allure.mjs")

@@ -12,7 +12,7 @@ from conformance.files.packaged import packaged
 from conformance.report.pictures.svg import element
 
 _STYLE: Final = packaged("conformance.report", "templates/picture.css")
-#: What the page around it says otherwise.
+#: Replacements of words for the surrounding page.
 _ALONE: Final = ":root { background: var(--paper); font-family: system-ui, sans-serif; }"
 
 

@@ -23,7 +23,7 @@ class Lane(NamedTuple):
     row: int
 
 
-#: What stands in a row: the box of a collection, or a lane.
+#: An element of a row: the box of a collection, or a lane.
 Place = str | Lane
 
 #: The worst first, each with a sign beside its colour, for those who do not see it.

@@ -16,7 +16,7 @@ from conformance.text.paths import value_at
 from conformance.text.rendering import shorten
 
 REPEATED: Final = "repeated-keys"
-#: Of so many optional fields every combination is a clause of the query.
+#: Up to this number of optional fields, each combination is a clause of the query.
 _FEW_OPTIONAL: Final = 3
 
 

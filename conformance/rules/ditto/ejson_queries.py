@@ -16,7 +16,7 @@ from conformance.language.dql_syntax import Statement
 from conformance.model.collection import Field, Model
 from conformance.results import Outcome, Sample
 
-#: Where the text is in the object of a value, and what it is cast to.
+#: The key of the text in the object of a value, and the type that it is cast to.
 _FORMS: Final = {
     "integer": "`$numberInt` AS INT",
     "money": "`$numberDouble` AS FLOAT",

@@ -37,7 +37,7 @@ _WHY: Final = "Without this index, queries that need it read the whole collectio
 _WHY_UNIQUE: Final = "Without this index, two documents can have the same key, and lookups read the whole collection."
 _NO_SEARCH_NOTE: Final = "the server has no vector search, so only the declaration was compared with the schema"
 
-#: How a wanted index is recognised in one that is not right, the closest likeness first.
+#: Tests by which a wrong index is matched with the wanted one, the closest first.
 _LIKENESSES: Final[tuple[Callable[[LiveIndex, LiveIndex], bool], ...]] = (
     lambda wanted, live: live.keys == wanted.keys,
     lambda wanted, live: live.text and wanted.text,

@@ -137,7 +137,7 @@ def _served(
 def _problems(wanted: Plan, plan: Explained, matching: int | None) -> Iterator[str]:
     if "EOF" not in plan.stages:  # the planner saw that nothing can match
         yield from (f"the plan has no {stage}" for stage in wanted.require if stage not in plan.stages)
-    # Where most documents are soft-deleted, sorting the few that are left reads less than the index in order.
+    # If most documents are soft-deleted, sorting the few others reads less than the index in order.
     forgiven = {"SORT"} if matching is not None and plan.documents < matching else set()
     yield from (f"the plan has {stage}" for stage in wanted.forbid if stage in plan.stages and stage not in forgiven)
     if matching is not None and wanted.examined_per_returned is not None:
@@ -171,7 +171,7 @@ def _explain(context: Context, query: NamedQuery, values: Values, **options: Any
         command = {"find": query.collection, "filter": filled(query.find, values)}
         command |= {"sort": filled(query.sort, values)} if query.sort else {}
         command |= {"limit": query.limit} if query.limit else {}
-    # What the server shows of an index's bounds it cuts off anywhere, in the middle of a character too.
+    # The server truncates the bounds of an index anywhere, also within a character.
     explain = {"explain": command | {"collation": SIMPLE_SPEC} | options, "verbosity": "executionStats"}
     answer: Mapping[str, Any] = context.database.command(explain, codec_options=OPTIONS)  # type: ignore[arg-type]
     return explained(answer)

@@ -144,7 +144,7 @@ def in_words(seconds: float) -> str:
     return f"{seconds:g} seconds"
 
 
-#: How long a change can still be followed: the images' retention, then the oplog's.
+#: Settings that limit how long a change can be read: retention of images, then of the oplog.
 RETENTION: Final = (
     Retention(
         "pre- and post-images",

@@ -121,7 +121,7 @@ def _action(_: Collection, live: LiveCollection) -> str | None:
     return None if live.action in _REFUSE else f"validationAction is {live.action}, {effect}; expected error"
 
 
-#: What a setting that is not as it should be does.
+#: The effect of a wrong setting.
 _LEVELS: Final = {
     "off": "so the server validates nothing",
     "moderate": "so updates of invalid documents are not validated",

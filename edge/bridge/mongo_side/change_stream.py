@@ -32,7 +32,7 @@ _AHEAD: Final = 512
 #: Seconds from one batch to the next, to gather what follows: a batch costs the store about as much as a single change.
 _GATHER: Final = 0.02
 _PRESENT: Final = 2**64 - 1
-#: What a server says that is no member of a replica set just now, or about to leave.
+#: Error codes of a server that is not a member of a replica set at the moment, or is leaving it.
 ELSEWHERE: Final = frozenset(
     {6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436}
 )

@@ -16,7 +16,7 @@ from edge.bridge.mongo_side.change_stream import ELSEWHERE, passes
 _VALIDATOR: Final = 121
 _DUPLICATE: Final = 11000
 _NO_ID: Final = 53
-#: How many refusals a reason names.
+#: Maximum number of validation errors that a reason names.
 _SHOWN: Final = 3
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420})
 #: No rights, no login, no transactions, no such command, no room: no document can be written.
@@ -24,7 +24,7 @@ _FOR_ALL: Final = frozenset({13, 18, 20, 59, 72, 115, 166, 8000, 14031})
 
 _LARGE: Final = "it has more than the 16 MB that MongoDB allows for a document"
 
-#: What writing a document may raise because of the document: the server's refusals, and the driver's.
+#: Errors that are caused by the document: rejections of the server, and of the driver.
 UNWRITABLE: Final = (PyMongoError, BSONError, ArithmeticError, ValueError, TypeError, RecursionError)
 
 

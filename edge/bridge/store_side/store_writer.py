@@ -33,7 +33,7 @@ Statement = tuple[str, Mapping[str, Any]]
 
 #: Documents of one INSERT.
 _INSERT: Final = 1_000
-#: What makes an INSERT pass over documents that are there.
+#: The clause by which an INSERT skips existing documents.
 _AROUND: Final = " ON ID CONFLICT DO NOTHING"
 #: A field holds a value of each kind (register, map, counter), of which one shows; removing it may show another.
 _KINDS: Final = 3
