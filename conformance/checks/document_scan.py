@@ -32,7 +32,8 @@ class DocumentTest:
     ``violating`` selects exactly the broken documents, and ``why`` explains one; when a query cannot tell,
     ``violating`` is None and ``why`` decides for each document of the screen (None: it is fine). ``guards`` are
     expressions that are all true of a document that can be examined; where no document can, the rule is skipped,
-    and ``needs`` names the fields that were looked for. ``field`` is the top-level field that it is about.
+    and ``needs`` names the fields that were looked for. ``field`` is the top-level field that it is about. ``every``
+    yields each problem of a document, which begins with the path of its place; ``why`` then is the first.
     """
 
     collection: str
@@ -42,10 +43,16 @@ class DocumentTest:
     guards: tuple[Any, ...] = ()
     needs: str = ""
     field: str | None = None
+    every: Callable[[Document], Iterator[str]] | None = None
 
     def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         """See Check."""
         return screen(context, rules)
+
+
+def first(every: Callable[[Document], Iterator[str]]) -> Callable[[Document], str | None]:
+    """Return what explains a document by the first of its problems."""
+    return lambda document: next(every(document), None)
 
 
 def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:

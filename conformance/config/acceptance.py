@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, StringConstraints, model_validator
 from conformance.files.strict_files import Strict
 from conformance.results import Severity
 
+#: Stands between the problems of one document, where a waiver of a path needs all of them.
+SEPARATOR: Final = "; "
 _SHARE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 Reason = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -75,7 +77,7 @@ def _not_a_time(value: Any) -> Any:
 class Waiver(Strict):
     """One entry of config/waivers.yaml: rules that may be broken, up to a day, and why.
 
-    With ``path`` only violations at that field are waived; others fail.
+    With ``path`` only documents are waived all of whose problems are at that field or below it.
     """
 
     rule: str

@@ -9,7 +9,8 @@ from itertools import chain
 from typing import Any, Final
 
 from conformance.checks.base import Rule
-from conformance.config.acceptance import SeverityOverride, Waiver
+from conformance.checks.document_scan import DocumentTest
+from conformance.config.acceptance import SEPARATOR, SeverityOverride, Waiver
 from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
@@ -95,6 +96,21 @@ def _waivable(rules: list[Rule], waiver: Waiver, model: Model) -> list[Rule]:
         raise ConfigurationError(
             f"{model.config('waivers.yaml')}: no rule matches {waiver.rule!r}; `zava rules` lists them"
         )
-    return [
-        replace(rule, waivers=(*rule.waivers, waiver)) if fnmatchcase(rule.id, waiver.rule) else rule for rule in rules
-    ]
+    waived = [_waived(rule, waiver) if fnmatchcase(rule.id, waiver.rule) else rule for rule in rules]
+    if waived == rules:
+        raise ConfigurationError(
+            f"{model.config('waivers.yaml')}: {waiver.rule!r} matches no rule that can be waived at a path; leave out"
+            " path, or name a rule that lists every place, such as crdt.*.arrays"
+        )
+    return waived
+
+
+def _waived(rule: Rule, waiver: Waiver) -> Rule:
+    """Return the rule with the waiver; one of a path needs a rule that names every place of a document."""
+    if waiver.path is None:
+        return replace(rule, waivers=(*rule.waivers, waiver))
+    every = rule.check.every if isinstance(rule.check, DocumentTest) else None
+    if every is None:
+        return rule
+    check = replace(rule.check, why=lambda document: SEPARATOR.join(every(document)) or None)  # type: ignore[type-var]
+    return replace(rule, check=check, waivers=(*rule.waivers, waiver))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from conformance.checks.base import Rule
-from conformance.config.acceptance import SeverityOverride, Waiver
+from conformance.config.acceptance import SEPARATOR, SeverityOverride, Waiver
 from conformance.results import KNOWN, Result
 
 
@@ -59,8 +59,8 @@ def _waived(result: Result, waiver: Waiver, today: dt.date) -> Result:
         return _noted(result, f"{what} ended on {waiver.until}: {waiver.reason}")
     number = result.violations
     if waiver.path is not None:
-        named = re.compile(rf"(?<![\w.]){re.escape(waiver.path)}(?!\w)")
-        others = [sample for sample in result.samples if not named.search(f"{sample.ref or ''} {sample.why}")]
+        there = re.compile(rf"{re.escape(waiver.path)}(?=[\s.:\[]|$)")
+        others = [sample for sample in result.samples if not all(map(there.match, sample.why.split(SEPARATOR)))]
         if len(result.samples) < result.violations:
             return _noted(result, f"{what} cannot be applied: only {len(result.samples):,} violations are listed")
         number -= len(others)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import NoneType
 from typing import Any, Final
 
 from bson import ObjectId
 
 from conformance.checks.base import Context, Document, Rule, answer, listed
-from conformance.checks.document_scan import DocumentTest
+from conformance.checks.document_scan import DocumentTest, first
 from conformance.checks.walk import walk
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model
@@ -50,10 +51,11 @@ def _structure(collection: Collection) -> Iterator[Rule]:
             continue
         loose = _loose(collection, _SUSPECT.get(subject, frozenset()))
         screen = {"$or": [unfit, *loose]} if loose else unfit
+        every = partial(find, collection)
         yield Rule(
             id=f"crdt.{collection.name}.{subject}",
             title=f"{collection.title}: {title}",
-            check=DocumentTest(collection.name, screen=screen, why=_first(find, collection)),
+            check=DocumentTest(collection.name, screen=screen, why=first(every), every=every),
             why=why,
             fix=fix,
         )
@@ -73,10 +75,6 @@ def _loose(collection: Collection, suspect: frozenset[str]) -> list[dict[str, An
         if wanted and field.path != "_id":
             queries.append({field.path: {"$type": wanted}})
     return queries
-
-
-def _first(find: Callable[[Collection, Document], Iterator[str]], collection: Collection) -> Callable[..., str | None]:
-    return lambda document: next(find(collection, document), None)
 
 
 def _arrays(_: Collection, document: Document) -> Iterator[str]:

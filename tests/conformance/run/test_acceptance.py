@@ -21,8 +21,8 @@ from conformance.report.explanation import accepted as explained
 from conformance.results import Outcome, Report, Result, Sample, TargetInfo
 from conformance.rules.catalogue import all_rules
 from conformance.run.acceptance import accepted
-from conformance.run.runner import judge
-from tests.judging import configuration_for
+from conformance.run.runner import Run, judge
+from tests.judging import configuration_for, context_for
 
 TODAY = dt.date(2026, 3, 1)
 
@@ -122,12 +122,50 @@ def test_waiver_that_ended_counts_no_longer() -> None:
     assert "ended on 2026-02-28" in str(result.reason)
 
 
-def test_waiver_of_a_path_waives_that_path_and_no_other() -> None:
-    assert waived(waiver(path="tags")).accepted
-    for other in ("tags_old is an array", "notes is an array", "x.tags is an array"):
-        result = waived(waiver(path="tags"), samples=("tags is an array", other))
-        assert (result.status, result.known) == ("failed", 0)
-        assert [sample.why for sample in result.samples] == [other]
+@pytest.mark.parametrize("why", ["tags is an array", "tags.x is null", "tags: bad name", "tags is odd; tags.y is odd"])
+def test_waiver_of_a_path_waives_problems_there_and_below(why: str) -> None:
+    assert waived(waiver(path="tags"), samples=("tags is an array", why)).accepted
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "tags_old is an array",
+        "notes is an array",
+        "x.tags is an array",
+        "tags is an array; notes is an array",
+        "notes is an array; tags is an array",
+        "fields that the schema does not define: tags",
+    ],
+)
+def test_waiver_of_a_path_waives_no_problem_elsewhere(why: str) -> None:
+    result = waived(waiver(path="tags"), samples=("tags is an array", why))
+    assert (result.status, result.known) == ("failed", 0)
+    assert [sample.why for sample in result.samples] == [why]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("also", "status"), [({}, "warned"), ({"more": [1]}, "failed")])
+def test_document_with_another_problem_is_not_waived(
+    model: Model, configuration: Configuration, database: Any, also: dict[str, Any], status: str
+) -> None:
+    database.orders.insert_many(
+        [{"_id": f"o{n}", "tags": [1]} for n in range(9)] + [{"_id": "other", "tags": [1], **also}]
+    )
+    entry = waiver(rule="crdt.orders.arrays", path="tags", until="2999-01-01")
+    rules = all_rules(model, replace(configuration, waivers=(entry,)))
+    context = context_for(model, database)
+    with Run([rule for rule in rules if rule.id == "crdt.orders.arrays"], context) as run:
+        (result,) = run.results()
+    assert (result.status, result.violations) == (status, 10)
+    assert result.accepted is (not also)
+    assert len(result.samples) == (1 if also else context.sample_size)
+
+
+def test_waiver_of_a_path_needs_a_rule_that_names_every_place(model: Model, configuration: Configuration) -> None:
+    entry = waiver(rule="documents.orders.*", path="status")
+    with pytest.raises(ConfigurationError, match="matches no rule that can be waived at a path"):
+        all_rules(model, replace(configuration, waivers=(entry,)))
 
 
 def test_waiver_of_a_path_needs_every_violation() -> None:
