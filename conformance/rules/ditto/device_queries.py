@@ -20,7 +20,7 @@ from conformance.ditto.subscriptions import DeviceQuery, Subscriptions, load_sub
 from conformance.errors import ConfigurationError
 from conformance.language.dql_checks import refusals
 from conformance.language.dql_fields import surprising, unsupported_joins
-from conformance.language.dql_syntax import Placeholder, Statement
+from conformance.language.dql_syntax import Operation, Placeholder, Statement, walk
 from conformance.language.dql_tokens import parameters_in
 from conformance.model.collection import Model
 from conformance.results import Outcome, Sample
@@ -100,14 +100,26 @@ def _question(subscriptions: Subscriptions, query: DeviceQuery) -> Question:
 
 def _arguments(subscriptions: Subscriptions, text: str, statement: Statement | None) -> str:
     """Return a value for each parameter, as JSON: the literal one, else any of its kind, which is enough for a plan."""
-    bounded = (statement.limit, statement.offset) if statement else ()
-    bounds = {one.name for one in bounded if isinstance(one, Placeholder)}
+    numbers = set() if statement is None else {one.name for one in _counted(statement)}
     values: dict[str, Any] = {}
     for name in parameters_in(text):
         source = subscriptions.parameters.get(name)
         known = None if source is None else ["x"] if source.values else source.literal
-        values[name] = known if known is not None else 1 if name in bounds else "x"
+        values[name] = known if known is not None else 1 if name in numbers else "x"
     return json.dumps(values)
+
+
+def _counted(statement: Statement) -> Iterator[Placeholder]:
+    """Yield the parameters for which the engine refuses anything but a number: of LIMIT, OFFSET and a minus sign."""
+    signed = (
+        one.operands[0]
+        for expression in statement.expressions
+        for one in walk(expression)
+        if isinstance(one, Operation) and one.operator in "+-" and len(one.operands) == 1
+    )
+    for one in (statement.limit, statement.offset, *signed):
+        if isinstance(one, Placeholder):
+            yield one
 
 
 def _taken(context: Context, subscriptions: Subscriptions, _rule: Rule) -> Outcome:
@@ -217,14 +229,18 @@ def _sorts_too_early(operators: Sequence[str]) -> bool:
 def _reads_all(plan: Sequence[Step]) -> Iterator[tuple[Step, str]]:
     """Yield the steps that read a whole collection, and why, if that is not plain.
 
-    An index that is not sought by its first field is read from end to end; at the outer side until a LIMIT is met.
+    An index that is not sought by its first field is read from end to end; at the outer side until a LIMIT is met. In
+    an intersection with one that is sought, only its keys are read.
     """
+    sought = {step.alias for step in plan if step.sought and any(one.operator == "intersectScan" for one in plan)}
     joined = next((position for position, step in enumerate(plan) if step.operator == "nlJoin"), len(plan))
     limited = any(step.operator == "limit" for step in plan)
     for position, step in enumerate(plan):
         if step.operator == "scan":
             yield step, ""
-        elif step.operator == "indexScan" and not step.sought and (position > joined or not limited):
+        elif step.operator == "indexScan" and not step.sought and step.alias not in sought:
+            if position < joined and limited:
+                continue
             each = " for each row before it" if position > joined else ""
             yield step, f": {step.index} is read from end to end{each}, for its first field is not compared"
 

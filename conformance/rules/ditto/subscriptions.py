@@ -68,7 +68,8 @@ def _readable(context: Context, subscriptions: Subscriptions) -> Outcome:
 
 def _collections(context: Context, subscriptions: Subscriptions) -> Outcome:
     named = [(place, one.selection.collection) for place, _, one in subscriptions.places()]
-    named += [(f"queries.{query.name}", name) for query in subscriptions.queries for name in query.collections]
+    asked = ((query, name) for query in subscriptions.queries for name in query.collections)
+    named += [(f"queries.{query.name}", name) for query, name in asked if not name.startswith("system:")]
     named += [
         (f"parameters.{name}", source.field[0]) for name, source in subscriptions.parameters.items() if source.field
     ]
