@@ -107,7 +107,7 @@ def test_one_first_heading_names_the_verdict_and_no_level_is_left_out() -> None:
 
 def test_sections_come_in_the_order_of_need() -> None:
     headings = ("Broken: 3 findings", "Could not be run: 1 finding", "Warnings: 1 finding", "Not examined (3)")
-    assert PAGE.text("h2") == ["What is broken", *headings, "Documents", "Quality score", "All rules"]
+    assert PAGE.text("h2") == ["Findings", *headings, "Documents", "Quality score", "All rules"]
     assert Page(render(report(result("counts.a.b")))).text("h2") == ["Documents", "Quality score", "All rules"]
     drawn = Page(render(dataclasses.replace(REPORT, measured=MEASURED)))
     assert drawn.text("h2")[-4:] == ["Documents", "Pictures", "Quality score", "All rules"]
