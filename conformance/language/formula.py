@@ -11,6 +11,8 @@ cents on both sides.
     LATEST_DATE                  END_DATE, or tomorrow where that is later: nothing is dated after it
     + - *  /(by a number)        and comparisons, chained as in a <= b <= c, joined by `and` / `or`
     half_up(x) floor(x) ceil(x)  rounding; half up is floor(x + 0.5)
+    round_half_even(x, places)   to so many decimal places (none: whole), as Python's round() and MongoDB's $round do;
+                                 a rule accepts a tie that was rounded either way, and what is within 1e-7 of one
     or_zero(field)  present(field)
     total(children, formula)  count(children)      over the documents that refer to this one
     slice(text, start, stop)  without(text, 'x')  lower(text)  join(text, text, ...)
@@ -26,20 +28,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from conformance.config.configuration import Configuration, rewritten
+from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
-from conformance.language.expressions import (
-    FUNCTIONS,
-    HALF,
-    MORE_THAN_HALF,
-    Expression,
-    absent,
-    is_time_stamp,
-    read,
-    typed,
-)
+from conformance.language.expressions import FUNCTIONS, Expression, absent, is_time_stamp, read, typed
 from conformance.language.lookups import Lookup
 from conformance.language.operators import ARITHMETIC, COMPARISON, ROUNDING
+from conformance.language.ties import readings
 from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.model.kinds import MAX_INTEGER
 from conformance.text.rendering import shorten
@@ -93,14 +87,8 @@ class Formula:
         return self._compile(self._tree)
 
     def readings(self) -> list[Expression]:
-        """Return the formula, and for one that rounds half up what it is when a tie is seen that doubles hide.
-
-        9.2 % of 3.75 is 34.5 cents, and 34.49999999999999 in doubles: exact arithmetic goes up, that of doubles down,
-        and both are right. A tie that doubles hold exactly goes up in either.
-        """
-        plain = self.mongo()
-        seeing_ties = rewritten(plain, lambda part: MORE_THAN_HALF if part is HALF else part)
-        return [plain] if seeing_ties == plain else [plain, seeing_ties]
+        """Return the formula, and for one that rounds what it is where a tie is seen that doubles hide (ties.py)."""
+        return readings(self.mongo())
 
     def guards(self) -> list[Expression]:
         """Expressions that are all true where the formula can be evaluated: operands present and of their type."""
@@ -277,7 +265,7 @@ class Formula:
                 values, mask = columns[ast.unparse(node.args[0])]
                 return values if mask is None else np.where(mask, values, 0.0)
             if name in ROUNDING:
-                return ROUNDING[name](self._value(node.args[0], columns))
+                return ROUNDING[name](*[self._value(argument, columns) for argument in node.args])
         raise self._wrong(f"{ast.unparse(node)!r} cannot make a value: equations are arithmetic")
 
 

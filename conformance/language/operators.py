@@ -26,8 +26,16 @@ COMPARISON: Final[Mapping[type[ast.cmpop], str]] = {
 }
 
 
-ROUNDING: Final[Mapping[str, Callable[[Any], Any]]] = {
+def _round_half_even(value: Any, places: int = 0) -> Any:
+    """Round by the exact value of the double; NumPy's own round multiplies first, which moves ties."""
+    numbers = np.asarray(value, dtype=np.float64)
+    rounded = [round(number, places) for number in numbers.ravel().tolist()]
+    return np.array(rounded, dtype=np.float64).reshape(numbers.shape)
+
+
+ROUNDING: Final[Mapping[str, Callable[..., Any]]] = {
     "half_up": lambda value: np.floor(value + 0.5),
+    "round_half_even": _round_half_even,
     "floor": np.floor,
     "ceil": np.ceil,
 }

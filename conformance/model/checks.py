@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located
@@ -172,6 +172,18 @@ def _cardinality(model: Model, collection: Collection) -> Iterator[Problem]:
             yield "x-cardinality/per", f"there is no collection {name!r}"
         elif name not in {reference.target for reference in collection.references}:
             yield "x-cardinality/per", f"no field refers to {name!r}; give one x-reference"
+    if {"per", "setting"} <= declared.keys():
+        yield from _exact_children(model, declared)
+
+
+def _exact_children(model: Model, declared: Mapping[str, Any]) -> Iterator[Problem]:
+    parents = [model[name].cardinality for name in declared["per"] if name in model.collections]
+    if len(parents) > 1 or any("per" in parent for parent in parents):
+        yield "x-cardinality/setting", "needs one collection under per, which is not itself made per another; remove it"
+    if declared["between"][0] == declared["between"][1]:
+        yield "x-cardinality/setting", "between already says the exact number; remove one of them"
+    if "mean" in declared:
+        yield "x-cardinality/setting", "the number is exact, so mean is not used; remove one of them"
 
 
 def _indexes(_: Model, collection: Collection) -> Iterator[Problem]:

@@ -52,14 +52,15 @@ def size_of(collection: Collection) -> str:
         return "any number"
     if "exactly" in declared:
         return f"exactly {declared['exactly']}"
-    if "setting" in declared:
+    if "setting" in declared and "per" not in declared:
         return str(declared["setting"])
     low, high = declared["between"]
     number = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     if "per" not in declared:
         return number
     mean = f", {declared['mean']:g} on average" if "mean" in declared else ""
-    return f"{number} per {' x '.join(declared['per'])}{mean}"
+    total = f", {declared['setting']} in all" if "setting" in declared else ""
+    return f"{number} per {' x '.join(declared['per'])}{mean}{total}"
 
 
 def _mapping(collection: Collection) -> str:

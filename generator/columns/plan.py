@@ -19,6 +19,7 @@ from conformance.errors import ConfigurationError
 from conformance.language.calendar import day_number, day_weight
 from conformance.language.formula import Column, Formula
 from conformance.model.collection import Collection, Field, Model
+from generator.columns import fan_out
 from generator.columns.batch import Batch, Document
 from generator.columns.protocols import Calendar, Rows
 from generator.embeddings.embedder import Embedder, local_embedder
@@ -73,7 +74,7 @@ class Plan:
         return self.model[declared["per"][0]]
 
     def size(self, collection: Collection) -> int:
-        """Return how many documents a collection gets; 0 for one that is fanned out (its parents decide)."""
+        """Return how many documents a collection gets; 0 for one that is fanned out unless a setting says it."""
         declared, rows = collection.cardinality, self.catalogue(collection)
         if collection.name in self.given:
             return len(rows)
@@ -117,18 +118,17 @@ class Plan:
             reference = next(r for r in collection.references if r.target == parent.collection.name)
             field = collection.field(reference.field)
             figure = field.sample.get("reference", {}).get("parent")
-            low, high = (int(bound) for bound in collection.cardinality["between"])
+            low, high = fan_out.limits(collection)
             table = self.configuration.table(figure) if figure else dict.fromkeys(range(low, high + 1), 1.0)
-            odd = next((number for number in table if number not in range(low, high + 1)), None)
-            if odd is not None:
-                raise ConfigurationError(
-                    f"config/generation.yaml: the parameter {figure} gives {odd!r} children, but"
-                    f" {collection.path.name} says {low} to {high}; correct one of them"
-                )
-            chance = np.array(list(table.values()), dtype=np.float64)
             rng = parent.rng(field, f"{collection.name} per document")
+            numbers = fan_out.drawn(collection, field, table, parent.size, rng)
+            if "setting" in collection.cardinality and parent.collection.name not in self.given:
+                total, parents = self.size(collection), self.size(parent.collection)
+                fan_out.check_total(collection, total, parents)
+                wanted = fan_out.quota(total, parents, parent.first, parent.size)
+                numbers = fan_out.adjusted(numbers, wanted, (low, high), rng)
             self._cache = {k: v for k, v in self._cache.items() if k[0] != collection.name}
-            self._cache[key] = rng.choice(np.array(list(table), dtype=np.int64), parent.size, p=chance / chance.sum())
+            self._cache[key] = numbers
         return self._cache[key]  # type: ignore[no-any-return]
 
     def child_batch(self, parent: Batch, collection: Collection) -> Batch:

@@ -114,11 +114,16 @@ def _same_as(batch: Batch, _: Field, path: str) -> Array:
     return batch.column(path)[0]
 
 
-def _calendar(batch: Batch, field: Field, _: Mapping[str, str]) -> Array:
-    """Chronological over the whole collection: the k-th of a day's m documents falls into the k-th of m time slots."""
+def _calendar(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
+    """Chronological over the whole collection: the k-th of a day's m documents falls into the k-th of m time slots.
+
+    With ``midnight``, all of a day's documents are at its beginning.
+    """
     days = batch.plan.calendar(batch.collection)
     number = np.arange(batch.first, batch.first + batch.size)
     day = np.searchsorted(days.ends, number, side="right")
+    if parameters.get("midnight"):
+        return (days.first + day) * _DAY
     slot = number - (days.ends[day] - days.sizes[day])
     within = (slot + batch.rng(field).random(batch.size)) / days.sizes[day] * _DAY
     seconds: Array = (days.first + day) * _DAY + np.minimum(within.astype(np.int64), _DAY - 1)

@@ -484,6 +484,49 @@ def test_every_cardinality_of_a_made_up_model(cardinality: dict[str, Any], low: 
         assert all(fewest <= per_parent[key] <= most for key in parents)
 
 
+def _with_items(folder: Path, items: int) -> dict[str, list[Document]]:
+    """Twelve thousand parents, more than two batches, and so many children by a setting."""
+    child = {"parent": REFERENCE | {"x-sample": {"reference": {"parent": "each"}}}}
+    cardinality = {"per": ["parents"], "between": [1, 5], "setting": "NUM_CHILDREN"}
+    schemas = {
+        "parents": collection_of({"name": NAME}, cardinality={"setting": "NUM_PARENTS"}),
+        "children": collection_of(child, cardinality=cardinality),
+    }
+    model = model_of(folder, schemas)
+    text = f"defaults: {{NUM_PARENTS: 12000, NUM_CHILDREN: {items}}}\nparameters: {{each: {{1: 4, 2: 3, 5: 1}}}}\n"
+    (folder / "config" / "generation.yaml").write_text(text, encoding="utf-8")
+    made: dict[str, list[Document]] = {"parents": [], "children": []}
+    for name, batch in generate(model):
+        made[name] += batch
+    return made
+
+
+@pytest.mark.parametrize("items", [12_000, 25_147, 31_003, 60_000])
+def test_a_setting_says_the_exact_number_of_all_children(items: int, tmp_path: Path) -> None:
+    made = _with_items(tmp_path, items)
+    assert len(made["children"]) == items
+    per_parent = Counter(child["parent"] for child in made["children"])
+    assert per_parent.keys() == {parent["_id"] for parent in made["parents"]}
+    assert set(per_parent.values()) <= {1, 2, 3, 4, 5}
+
+
+def test_a_number_of_children_that_the_parents_cannot_have_is_one_line(tmp_path: Path) -> None:
+    says = (
+        r"^NUM_CHILDREN: 60001 children for 12000 parents, but children.json says 1 to 5 for each; .* 12000 to 60000$"
+    )
+    with pytest.raises(ConfigurationError, match=says):
+        _with_items(tmp_path, 60_001)
+
+
+def test_a_calendar_at_midnight_gives_days(tmp_path: Path) -> None:
+    day = {"type": "string", "x-timestamp": True, "x-sample": {"calendar": {"year_weights": "years", "midnight": True}}}
+    model = model_of(tmp_path, {"visits": collection_of({"day": day}, cardinality={"exactly": 400})})
+    (tmp_path / "config" / "generation.yaml").write_text("parameters: {years: {2024: 1}}\n", encoding="utf-8")
+    ((_, made),) = generate(model)
+    assert {visit["day"][10:] for visit in made} == {"T00:00:00Z"}
+    assert len({visit["day"] for visit in made}) > 200
+
+
 def test_optional_snapshots_of_optional_fields_are_absent_alike(tmp_path: Path) -> None:
     """A copy is there only where its source is."""
     copy = {**NAME, "x-snapshot": {"through": "parent", "of": ["name"]}}

@@ -98,6 +98,11 @@ ARITHMETIC: list[tuple[str, float]] = [
     ("half_up(y)", -2),
     ("half_up(n / 2)", 2),
     ("half_up(price * 15 / 100)", 300),
+    ("round_half_even(x)", 2),
+    ("round_half_even(y)", -2),
+    ("round_half_even(n + 0.5)", 4),
+    ("round_half_even(price / 100 * 1.095, 2)", 21.89),
+    ("round_half_even(z * 1.25, 2)", 0.12),
     ("floor(x)", 2),
     ("floor(y)", -3),
     ("ceil(x)", 3),
@@ -192,6 +197,9 @@ def _column(found: list[Any], is_money: bool) -> tuple[Any, Any]:
 RANDOM = [
     "half_up(x)",
     "half_up(x * y)",
+    "round_half_even(x)",
+    "round_half_even(x * y, 2)",
+    "half_up(round_half_even(price / 100 * 1.095, 2) * 100)",
     "x + y * z",
     "x - y - z",
     "(x - y) * z / 7",
@@ -256,6 +264,27 @@ def test_ties_go_up(tie: float, shop: Model, configuration: Configuration, serve
     assert parsed.evaluate({"x": (np.array([tie]), None)})[0].tolist() == [wanted]
 
 
+def test_half_to_even_rounds_the_double_as_python_does(
+    shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """Of 3.00, 5.00, 7.00 x 1.095 all are ties of decimals, and only some doubles lie exactly on one."""
+    parsed = formula("round_half_even(price / 100 * 1.095, 2)", shop, configuration)
+    cents = [*range(100, 200_000, 200), *range(1, 5_000)]
+    wanted = [round(amount / 100 * 1.095, 2) for amount in cents]
+    assert parsed.evaluate({"price": (np.array(cents, dtype=float), None)})[0].tolist() == wanted
+    assert on_server(server, parsed, [{"price": amount / 100} for amount in cents]) == wanted
+
+
+def test_a_rule_accepts_a_tie_that_was_rounded_either_way(
+    shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    parsed = formula("half_up(round_half_even(price / 100 * 1.095, 2) * 100)", shop, configuration)
+    stages = [{"$documents": [{"price": 3.0}, {"price": 3.01}]}, {"$project": {"values": parsed.readings()}}]
+    tie, other = (set(row["values"]) for row in server["formula"].aggregate(stages))
+    assert tie == {328, 329}
+    assert other == {330}
+
+
 def test_a_formula_is_present_where_its_operands_are(shop: Model, configuration: Configuration) -> None:
     """An optional operand makes it apply where it is present; or_zero does not."""
     mask = np.array([True, False])
@@ -306,6 +335,10 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
     ("half_up()", ("half_up()", "arguments")),
     ("half_up(x, y)", ("half_up()", "arguments")),
     ("half_up(value=x)", ("no function half_up()",)),
+    ("round_half_even()", ("round_half_even()", "arguments")),
+    ("round_half_even(x, n)", ("round_half_even()", "arguments")),
+    ("round_half_even(x, 10)", ("round_half_even()", "arguments")),
+    ("round_half_even(x, 0.5)", ("round_half_even()", "arguments")),
     ("slice(key, 0)", ("slice()", "arguments")),
     ("slice(key, 0, n)", ("slice()", "arguments")),
     ("slice(key, 3, 1)", ("slice()", "arguments")),
