@@ -19,6 +19,10 @@ _IMPORT: Final = re.compile(
 )
 
 
+#: Imports for type checkers, which never run.
+_NEVER_RUN: Final = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+[^\n]*\n|\n)+", re.MULTILINE)
+
+
 @cache
 def imported_sources(*modules: str) -> tuple[tuple[str, Path], ...]:
     """Return the names and files of the modules and of all modules of this project that they import, by name.
@@ -47,7 +51,7 @@ def _imports(name: str, path: Path) -> Iterator[str]:
     """Yield the project's modules that a module imports, its own package and theirs included."""
     yield from _packages(name)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for found in _IMPORT.finditer(path.read_text(encoding="utf-8")):
+    for found in _IMPORT.finditer(_NEVER_RUN.sub("", path.read_text(encoding="utf-8"))):
         if found["modules"]:
             modules, defined = re.findall(r"[\w.]+", found["modules"]), []
         else:

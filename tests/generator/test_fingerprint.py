@@ -47,9 +47,13 @@ def ours(name: str) -> bool:
 
 
 def parsed_imports(path: Path) -> set[str]:
-    """What a module imports of the project, by Python's own parser."""
+    """What a module imports of the project when it runs, by Python's own parser."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [
+        each for each in tree.body if not (isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING")
+    ]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
