@@ -309,7 +309,7 @@ def test_images_that_expire_too_soon_are_a_warning_with_the_fix(
     with MongoClient[dict[str, Any]](guarded.uri) as owner:
         owner.drop_database("retained")
     assert short[0] == "warning"
-    assert short[1].startswith("images expire after 1 minute; at least 24 hours are needed; Set changeStreamOptions.")
+    assert short[1].startswith("images expire after 1 minute; expected at least 24 hours; Set changeStreamOptions.")
     assert "db.adminCommand({setClusterParameter" in short[1]
     assert (kept[0], kept[1].startswith("long enough: pre- and post-images")) == ("ok", True)
 
@@ -321,14 +321,14 @@ def test_oplog_that_is_too_short_is_a_warning_beside_images_that_are_unknown(
         raise server_settings.UnknownError("the user may not read the images' retention")
 
     images, oplog = server_settings.RETENTION
-    short = server_settings.Finding({}, "the oplog reaches back 5 minutes; at least 24 hours are needed")
+    short = server_settings.Finding({}, "the oplog reaches back 5 minutes; expected at least 24 hours")
     replaced = (replace(images, examine=unknown), replace(oplog, examine=lambda _: short))
     monkeypatch.setattr(doctor_server, "RETENTION", replaced)
     create_collection(uri, name)
     done = examine(workplace, "--uri", uri, env={"MONGODB_DATABASE": name})
     status, detail = steps(done)["retention"]
     assert (done.code, status) == (0, "warning")
-    assert detail.startswith("the oplog reaches back 5 minutes; at least 24 hours are needed; Enlarge the oplog (")
+    assert detail.startswith("the oplog reaches back 5 minutes; expected at least 24 hours; Enlarge the oplog (")
     assert detail.endswith("; the user may not read the images' retention")
 
 

@@ -86,7 +86,7 @@ WRONG: list[tuple[str, Callable[[Any], object], str]] = [
     ("half a condition", lambda c: c["rules"][0].update(condition="store_id ="), "at rules.0.condition: found the end; expected a value"),
     ("an app's parameter", lambda c: c["rules"][0].update(condition="store_id = :id"), "at rules.0.condition: a permission has no parameter :id; write a value or $user.<attribute>"),
     ("no such operation", lambda c: c["rules"][1].update(operations=["erase"]), "at rules.1.operations.0: there is no such value; write one of read, write, update, delete (found 'erase')"),
-    ("operation twice", lambda c: c["rules"][1].update(operations=["read", "read"]), "at rules.1.operations: an operation stands twice"),
+    ("operation twice", lambda c: c["rules"][1].update(operations=["read", "read"]), "at rules.1.operations: an operation occurs twice"),
     ("no operation", lambda c: c["rules"][1].update(operations=[]), "at rules.1.operations"),
     ("no condition", lambda c: c["rules"][1].pop("condition"), "at rules.1.condition: the key is missing"),
     ("another enforcer", lambda c: c["rules"][1].update(enforced_by="luck"), "at rules.1.enforced_by: there is no such value; write one of ditto, subscriptions (found 'luck')"),

@@ -312,9 +312,9 @@ BYTES: Mapping[str, tuple[bytes, str]] = {
     "a number too large": (b'{"main_categories": {"A": {"B": [1e999]}}}', "not valid JSON"),
     "a category twice": (
         b'{"main_categories": {"A": {"%s": [1,1,1,1,1,1,1,1,1,1,1,1]}, "A": {}}}' % SEASONS.encode(),
-        "at main_categories.A: the key stands twice",
+        "at main_categories.A: the key occurs twice",
     ),
-    "a key of a product twice": (b'{"main_categories": {"A": {"B": [{"name": 1, "name": 2}]}}}', "'name' stands twice"),
+    "a key of a product twice": (b'{"main_categories": {"A": {"B": [{"name": 1, "name": 2}]}}}', "'name' occurs twice"),
     "depth": (b'{"main_categories": {"A": {"B": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}}}", "nested too deeply"),
 }
 

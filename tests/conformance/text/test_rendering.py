@@ -143,7 +143,7 @@ def test_a_symbol_is_explained_by_its_type(model: Model, database: Database[Any]
         rule for rule in documents.rules(model, configuration_for(model)) if rule.id == "documents.stores.store_name"
     ]
     (outcome,) = judge(rules, context_for(model, database)).values()
-    assert outcome.samples[0].why == "store_name is of the BSON type symbol, not string; write it as a string"
+    assert outcome.samples[0].why == "store_name has the BSON type symbol; expected string; write it as a string"
 
 
 def test_messages_name_bson_types(model: Model) -> None:

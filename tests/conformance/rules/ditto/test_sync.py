@@ -153,7 +153,7 @@ ANOTHER_WAY = [
 UNREADABLE = [
     ("an unknown key", "batch_size: 1000", "batchsize: 1000", "at settings.batch"),
     ("an unknown key in an entry", "sync_enabled: false", "sync_enabled: false\n    filter: x", "collections.5.filter"),
-    ("a repeated key", "batch_size: 1000", "batch_size: 1000\n  batch_size: 10", "'batch_size' stands twice"),
+    ("a repeated key", "batch_size: 1000", "batch_size: 1000\n  batch_size: 10", "'batch_size' occurs twice"),
     ("a key missing", "    sync_enabled: false", "    #", "collections.5.sync_enabled: the key is missing"),
     ("a number in quotes", "batch_size: 1000", 'batch_size: "1000"', "settings.batch_size"),
     ("no word on jitter", "    jitter: 0.25", "    #", "settings.retry_strategy.jitter: the key is missing"),

@@ -371,7 +371,7 @@ def test_two_queries_of_one_name_are_refused(model: Model) -> None:
         ({"pipeline": []}, "a find or a pipeline"),
         ({"find": None}, "a find or a pipeline"),
         ({"find": None, "pipeline": [], "limit": 5}, "sort and limit belong to find"),
-        ({"plan": {}}, "demands nothing"),
+        ({"plan": {}}, "set require or forbid"),
         ({"plan": {"require": ["X"], "examined_per_returned": 1}}, "belong together"),
         ({"parameters": {"x": {"literal": 5, "field": "orders.total"}}}, "write one of them"),
         ({"parameters": {"x": {}}}, "write one of them"),
