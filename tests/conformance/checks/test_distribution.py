@@ -356,5 +356,5 @@ def test_every_field_of_a_month_must_be_what_it_is_in_the_model(model: Model, da
 def test_a_share_by_no_reference_is_refused(by: str, model: Model) -> None:
     configuration = configuration_for(model)
     share = configuration.rules.distributions[2].model_copy(update={"by": by})
-    with pytest.raises(ConfigurationError, match=rf"share of order_items by {by}: '{by}' must be reference\.reference"):
+    with pytest.raises(ConfigurationError, match=rf"order_items by {by}: '{by}' must be reference\.reference"):
         distribution.DistributionTest(model, configuration, share)
