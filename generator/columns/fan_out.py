@@ -1,4 +1,4 @@
-"""How many children each document of a batch gets, such as the items of an order."""
+"""Draw how many children each document of a batch gets, such as the items of an order."""
 
 from __future__ import annotations
 
