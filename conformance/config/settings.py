@@ -163,14 +163,17 @@ class Settings(BaseModel):
     def size(self, name: str, defaults: Mapping[str, int]) -> int:
         """Return the number of documents a setting such as NUM_ORDERS asks for.
 
-        A model of one's own may name settings that are no fields here: the environment, then .env, then the
-        ``defaults`` of its config/generation.yaml give them. ConfigurationError when none does.
+        Flags give it, then the environment, then .env, then the model's ``defaults`` (config/generation.yaml), then the
+        default here. A model may name settings that are no fields here; ConfigurationError when nothing gives one.
         """
-        if name.lower() in type(self).model_fields:
-            return int(getattr(self, name.lower()))
+        field = name.lower()
+        if field in self.model_fields_set:
+            return int(getattr(self, field))
         text = self.environment.get(name)
         if text is None and name in defaults:
             return defaults[name]
+        if field in type(self).model_fields:
+            return int(getattr(self, field))
         if text is None or not text.isascii() or not text.isdigit():
             raise ConfigurationError(
                 f"{self.environment.where(name)}{name}: found {text!r}; set it to a whole number of documents, such as"

@@ -82,7 +82,7 @@ def representatives(collection: Collection, conditions: Sequence[Condition]) -> 
     ]
     for values in islice(product(*states), _ENOUGH):
         document = dict(zip(said, values, strict=True))
-        if collection.id_field is None or _same(document, "_id", collection.id_field):
+        if all(_same(document, *pair) for pair in _equal(collection)):
             yield document
 
 
@@ -137,6 +137,13 @@ def _told_apart(states: Sequence[Any], said: Sequence[Comparison]) -> list[Any]:
         key = (state is None, type(state) is bool, *(state in one.values for one in said), *tests)
         alike.setdefault(key, state)
     return list(alike.values())
+
+
+def _equal(collection: Collection) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of paths that have the same value in every document, by x-id."""
+    if collection.id_field is not None:
+        yield "_id", collection.id_field
+    yield from ((f"_id.{part}", part) for part in collection.id_parts)
 
 
 def _same(document: Mapping[str, Any], one: str, other: str) -> bool:

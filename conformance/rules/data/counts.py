@@ -73,9 +73,8 @@ def expected(context: Context, collection: Collection) -> Expected:
     product = math.prod(context.counts[name] for name in declared["per"])
     live = math.prod(_live(context, name) for name in declared["per"])
     lowest, highest = math.ceil(low * live - 1e-9), math.floor(high * product + 1e-9)
-    reason = (
-        f"{low:g} to {high:g} per {' x '.join(declared['per'])}" if low != high else f"{low:g} per {declared['per'][0]}"
-    )
+    number = f"{low:g} to {high:g}" if low != high else f"{low:g}"
+    reason = f"{number} per {' x '.join(declared['per'])}"
     if live != product:
         reason += ", counting at least the parents that are not deleted"
     if "mean" in declared and product >= declared["from"]:

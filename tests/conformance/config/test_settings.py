@@ -203,7 +203,6 @@ def test_no_secret_in_what_settings_look_like(monkeypatch: pytest.MonkeyPatch) -
 def test_sizes_of_settings_that_are_no_fields(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A model of one's own names its own: the environment, then .env, then the defaults of its generation.yaml."""
     settings = load_settings()
-    assert settings.size("NUM_ORDERS", {"NUM_ORDERS": 1}) == 200_000
     assert settings.size("NUM_READINGS", {"NUM_READINGS": 7}) == 7
     file = tmp_path / "model.env"
     file.write_text("NUM_READINGS=8\n", encoding="utf-8")
@@ -216,6 +215,20 @@ def test_sizes_of_settings_that_are_no_fields(monkeypatch: pytest.MonkeyPatch, t
             load_settings(file).size("NUM_READINGS", {})
     with pytest.raises(ConfigurationError, match="NUM_SENSORS: found None; set it"):
         settings.size("NUM_SENSORS", {})
+
+
+def test_the_default_of_a_model_replaces_that_of_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().size("NUM_ORDERS", {"NUM_ORDERS": 7}) == 7
+    assert load_settings().size("NUM_ORDERS", {}) == 200_000
+    assert load_settings(num_orders=8).size("NUM_ORDERS", {"NUM_ORDERS": 7}) == 8
+    monkeypatch.setenv("NUM_ORDERS", "9")
+    assert load_settings().size("NUM_ORDERS", {"NUM_ORDERS": 7}) == 9
+
+
+def test_a_size_is_changed_in_a_copy_of_the_settings() -> None:
+    small = load_settings().model_copy(update={"num_orders": 3, "num_readings": 4})
+    assert small.size("NUM_ORDERS", {"NUM_ORDERS": 7}) == 3
+    assert small.size("NUM_READINGS", {"NUM_READINGS": 7}) == 4
 
 
 def sample_lines() -> list[tuple[str, str, str, bool]]:
