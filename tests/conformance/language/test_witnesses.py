@@ -92,6 +92,13 @@ def test_an_id_and_the_field_that_equals_it_are_one() -> None:
     assert all(document["_id"] == document["order_id"] for document in made)
 
 
+def test_a_part_of_an_id_and_the_field_that_equals_it_are_one() -> None:
+    inventory = load_model(ROOT / "examples" / "zava_joins")["inventory"]
+    made = list(representatives(inventory, [parse("_id.store_id = 'store_a'"), parse("store_id = 'store_a'")]))
+    assert made
+    assert all(document["_id.store_id"] == document["store_id"] for document in made)
+
+
 def test_a_long_list_is_told_from_the_rest_only() -> None:
     several = Comparison("store_id", "IN", tuple(f"store_{n}" for n in range(300)))
     made = list(representatives(ORDERS, [several]))

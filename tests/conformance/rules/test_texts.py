@@ -12,7 +12,7 @@ from conformance.checks.base import Rule
 from conformance.run.session import load_project
 from tests.root import ROOT
 
-MODELS: Final = {"zava": ROOT, "greenhouse": ROOT / "examples" / "greenhouse"}
+MODELS: Final = {"zava": ROOT, **{name: ROOT / "examples" / name for name in ("greenhouse", "zava_joins")}}
 RULES: Final = {rule.id: rule for rule in load_project(ROOT).rules}
 
 #: A title has one of these, which makes it a sentence.
