@@ -19,10 +19,11 @@ ParameterValue = float | dict[str | int | float, float]
 
 
 class Equation(ConfiguredRule):
-    """``field`` ("orders.total") equals a formula; money is in whole cents on both sides."""
+    """``field`` ("orders.total") equals a formula, give or take ``tolerance``; money and its tolerance are in cents."""
 
     field: str
     equals: str | float
+    tolerance: float = Field(0, ge=0, allow_inf_nan=False)
 
 
 class Assertion(ConfiguredRule):

@@ -1,4 +1,4 @@
-"""Ties that doubles hide: what an expression that rounds is where a tie is seen."""
+"""When two numbers are equal: ties of rounding that doubles hide, and tolerances."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ def readings(plain: Expression) -> list[Expression]:
     """
     seen = [rewritten(plain, _replacing(parts)) for parts in _DIRECTIONS]
     return [plain, *(reading for reading in seen if reading != plain)]
+
+
+def differs(value: Expression, expected: Expression, tolerance: float) -> Expression:
+    """Return the test whether a value is not the expected one, give or take; NaN is within no tolerance."""
+    if not tolerance:
+        return {"$ne": [value, expected]}
+    slack = {"$literal": tolerance + TIE}
+    low, high = {"$subtract": [expected, slack]}, {"$add": [expected, slack]}
+    return {"$not": [{"$and": [{"$gte": [value, low]}, {"$lte": [value, high]}]}]}
 
 
 def _replacing(parts: Mapping[int, Expression]) -> Callable[[Expression], Expression]:

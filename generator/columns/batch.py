@@ -117,6 +117,8 @@ class Batch:
         keys = {one.key: (objects(self.values(one.key)), None) for one in formula.lookups.values()}
         values, present = formula.evaluate({**keys, **{name: self.column(name) for name in needed if name not in keys}})
         values = np.broadcast_to(values, self.size)
+        if field.kind in ("money", "integer"):
+            values = np.rint(values)  # within a tolerance, the nearest cent or whole number
         return (values.astype(np.int64) if field.kind == "integer" else values), present
 
     def _total(self, total: Total) -> Column:

@@ -19,6 +19,7 @@ from conformance.config.statement import ConfiguredRule, Family
 from conformance.errors import ConfigurationError
 from conformance.language.expressions import cents, typed
 from conformance.language.formula import Formula
+from conformance.language.ties import differs
 from conformance.model.collection import Model
 from conformance.model.server_validator import field_query
 from conformance.results import Outcome, Sample
@@ -94,6 +95,11 @@ def _equation(
     formula = parse_equation(model, configuration, equation)
     if not formula.totals:
         return _rule(rule_id(equation.field), equation, _own_equation(model, equation, formula))
+    if equation.tolerance:
+        raise ConfigurationError(
+            f"{model.config('rules.yaml')}: equation of {equation.field}: a formula over children has no tolerance;"
+            " remove it"
+        )
     check = join(model, formula.totals[0].reference)
     rule = _rule(rule_id(equation.field), equation, check)
     sums = list(_sums(model, configuration, check))
@@ -130,7 +136,9 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
     field = model[name].field(path)
     money = field.kind == "money"
     value: Any = cents(f"${path}") if money else f"${path}"
-    broken = [{"$ne": [value, reading]} for reading in formula.readings()]
+    broken = [differs(value, reading, equation.tolerance) for reading in formula.readings()]
+    give_or_take = equation.tolerance / (100 if money else 1)
+    margin = f", give or take {give_or_take:g}" if equation.tolerance else ""
     guards = ({"$isNumber": f"${path}"}, *formula.guards())
     unlisted = [{"$and": [guards[0], one]} for one in formula.unlisted()]
     query = {"$expr": {"$or": [{"$and": [*guards, *broken, *formula.validity()]}, *unlisted]}}
@@ -144,8 +152,8 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
         operands = ", ".join(f"{part} {shorten(value)}" for part, value in values.items() if value is not None)
         is_ = f"{path} is {shorten(value_at(document, path))}"
         if not values:
-            return f"{is_}; expected {expected or equation.equals}"
-        how = f"{equation.equals} ({operands})"
+            return f"{is_}; expected {expected or equation.equals}{margin}"
+        how = f"{equation.equals} ({operands}){margin}"
         return f"{is_}; expected {how}" if expected is None else f"{is_}; expected {expected} = {how}"
 
     needs = " and ".join([path, *(one for one in formula.operands if not model[name].field(one).required)])
