@@ -18,6 +18,7 @@ from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.run.session import Project
 from edge.bridge.synced_collection import Synced
+from edge.object_ids import id_parts
 from edge.store.store import Store
 from edge.values import ditto_id
 from generator.columns.plan import Plan
@@ -27,7 +28,8 @@ Dataset = Mapping[str, Sequence[Document]]
 
 #: The value for every setting that decides the size of a collection.
 SIZE: Final = 250
-#: Documents that are kept of each collection, taken evenly from all: the store is asked for them hundreds of times.
+#: Documents that are kept of each collection, taken evenly from all, beside those that others refer to: the store is
+#: asked for them hundreds of times.
 _KEPT: Final = 200
 #: Every so many documents one is soft-deleted.
 _DELETED: Final = 7
@@ -40,14 +42,32 @@ def dataset(project: Project, spared: str) -> Dataset:
     small = project.settings.model_copy(update={name.lower(): SIZE for name in model.settings})
     for name, documents in Plan(model, project.configuration, small).documents():
         made[name] += documents
+    made = _thinned(model, made)
     for collection in model:
-        documents = made[collection.name]
-        made[collection.name] = documents[:: len(documents) // _KEPT + 1]
         flag = collection.soft_delete
         if flag is not None and collection.name != spared:
             for document in made[collection.name][::_DELETED]:
                 document[flag] = True
     return made
+
+
+def _thinned(model: Model, made: Dataset) -> dict[str, list[Document]]:
+    """Return some documents of each collection, and those that they refer to: without them a JOIN finds nothing."""
+    kept: dict[str, list[Document]] = {}
+    wanted: dict[tuple[str, str], set[Any]] = {}
+    for collection in reversed([*model]):  # children first
+        documents = made[collection.name]
+        step = len(documents) // _KEPT + 1
+        keys = [(field, values) for (name, field), values in wanted.items() if name == collection.name]
+        kept[collection.name] = [
+            one
+            for number, one in enumerate(documents)
+            if number % step == 0 or any(one.get(field) in values for field, values in keys)
+        ]
+        for reference in collection.references:
+            values = wanted.setdefault((reference.target, reference.target_field), set())
+            values.update(one[reference.field] for one in kept[collection.name] if reference.field in one)
+    return kept
 
 
 class Remembering(Store):
@@ -88,7 +108,8 @@ class Edge:
 
     def ids(self, collection: Collection, documents: Sequence[Document]) -> list[Any]:
         """Ditto's _ids of the documents, in one order."""
-        return ordered(ditto_id(one, self.mappings[collection.name]) for one in documents)
+        mapping, parts = self.mappings[collection.name], id_parts(collection)
+        return ordered(ditto_id(one, mapping, parts) for one in documents)
 
     def theirs(self, collection: Collection, user: User) -> list[Document]:
         """Return the documents that a user should see: those of the user's own scope, or what belongs to everybody."""
@@ -112,7 +133,12 @@ class Edge:
 
 def ordered(ids: Any) -> list[Any]:
     """Return the _ids, which may be objects, in one order."""
-    return sorted(ids, key=repr)
+    return sorted(ids, key=text_of)
+
+
+def text_of(identity: Any) -> str:
+    """Return an _id as text; Ditto gives the names of an object in an order of its own."""
+    return repr(sorted(identity.items()) if isinstance(identity, Mapping) else identity)
 
 
 @contextmanager

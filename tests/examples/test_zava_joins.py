@@ -29,6 +29,7 @@ from conformance.server.provision import apply, plan
 from edge.bridge.synced_collection import synced_collections
 from generator.columns.plan import Plan
 from generator.loader import load
+from suites.edge_dataset import edge_of, ordered
 from tests.edge.bridge.pair import Document, Pair, edge, paired
 from tests.judging import ROOT
 
@@ -191,6 +192,16 @@ def test_every_subscription_selects_what_its_find_selects(
             held = sorted(repr(sorted(row.items())) for row in pair.store.execute(one.query, values))
             found = pair.database[one.selection.collection].find(filled(one.find, values))
             assert len(held) == len(list(found))
+
+
+def test_the_small_dataset_of_the_suites_has_both_sides_of_a_join(tmp_path: Path) -> None:
+    """And an object as _id is the same on both sides, although Ditto gives its names in another order."""
+    with edge_of(load_project(EXAMPLE), tmp_path) as small:
+        for reference in (one for collection in small.model for one in collection.references):
+            there = {one[reference.target_field] for one in small.documents[reference.target]}
+            assert {one[reference.field] for one in small.documents[reference.collection]} <= there
+        held = ordered(row["_id"] for row in small.store.execute("SELECT _id FROM inventory"))
+        assert held == small.ids(small.model["inventory"], small.documents["inventory"])
 
 
 def test_a_sale_of_a_device_reaches_mongodb_and_is_conformant(pair: Pair, project: Project) -> None:
