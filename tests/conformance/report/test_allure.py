@@ -52,8 +52,8 @@ def test_labels_are_the_same_before_the_run_and_after(subject: Any) -> None:
         "Every child's parent exists",
         "**Why it matters:** A device would show a child without its parent.",
         "**How to fix it:** Restore the parent, or remove the child.",
-        "Rule `references.children.parent_id`, family References: Whatever a document refers to exists, is not deleted,"
-        f" and agrees with it. {FAMILIES['references'].method}",
+        "Rule `references.children.parent_id`, family References: Every document that another one refers to exists, is"
+        f" not deleted, and has the same keys. {FAMILIES['references'].method}",
     ]
 
 
