@@ -161,7 +161,7 @@ def _reply(error: pymongo.errors.OperationFailure) -> str:
             break
     code = details.get("code", error.code)
     if code == _UNAUTHORIZED:
-        return "the user has no right to do this"
+        return "the user is not authorized"
     if code == _VALIDATOR:
         found = "; ".join(map(str, refusals(details.get("errInfo", {}).get("details", {}))[:_SHOWN]))
         return f"the validator refuses the document{found and ': '}{found}"

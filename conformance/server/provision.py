@@ -140,7 +140,7 @@ def _usable(
         raise TargetError(
             f"{database}.{collection.name}: found a {there.type}; expected a collection; rename or drop it"
         )
-    unfit = None if there is None else there.losing or (there.collation and f"has {there.collation}")
+    unfit = None if there is None else there.losing or (there.collation and f"it has {there.collation}")
     if unfit is not None:
         raise TargetError(
             f"{database}.{collection.name}: {unfit}, which cannot be changed; create another collection without it,"

@@ -73,7 +73,7 @@ WRONG: Final[Mapping[str, tuple[Document, str]]] = {
     "null in a required key": ({**SALE, "place": {"aisle": None}}, "place.aisle: null is of type null"),
     "a live document without a field": ({**SALE, "total": 1, "status": ...}, "status: is missing"),
     "an unknown status": ({**SALE, "status": "lost"}, 'status: "lost" is not one of'),
-    "a key of no such form": ({**SALE, "details": {"SIZE": 1}}, "details.SIZE: is not in the schema"),
+    "a key of no such form": ({**SALE, "details": {"SIZE": 1}}, "details.SIZE: is not defined in the schema"),
 }
 
 

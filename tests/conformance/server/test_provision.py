@@ -275,7 +275,7 @@ def test_a_part_without_its_collection_is_refused(empty: Documents, model: Model
 
 def test_a_view_in_the_way_is_refused(empty: Documents, model: Model) -> None:
     empty.command({"create": "orders", "viewOn": "elsewhere", "pipeline": []})
-    with pytest.raises(TargetError, match=r"\.orders: is a view, and the model wants a collection"):
+    with pytest.raises(TargetError, match=r"\.orders: found a view; expected a collection"):
         plan(model, empty)
 
 
@@ -295,7 +295,7 @@ def test_a_collection_that_must_be_recreated_is_refused(
     options: dict[str, Any], says: str, empty: Documents, model: Model
 ) -> None:
     empty.create_collection("stores", **options)
-    with pytest.raises(TargetError, match=rf"^{empty.name}\.stores: {says}.*; create another collection without it"):
+    with pytest.raises(TargetError, match=rf"^{empty.name}\.stores: it {says}.*; create another collection without it"):
         plan(model, empty)
 
 

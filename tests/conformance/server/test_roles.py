@@ -404,7 +404,7 @@ def test_a_malformed_file_is_refused_by_place(tmp_path: Path, fault: str) -> Non
 
 def test_a_model_without_users_says_so(tmp_path: Path) -> None:
     schemas = {"things": json.loads((ROOT / "schemas" / "stores.json").read_text(encoding="utf-8"))}
-    with pytest.raises(ConfigurationError, match="there is no such file"):
+    with pytest.raises(ConfigurationError, match="the file does not exist"):
         roles.load_roles(load_model(write_model(tmp_path, schemas)))
 
 

@@ -129,8 +129,9 @@ def test_names_that_look_alike_are_told_apart(model: Model, database: Database[A
     database["orders"].insert_one({"_id": "o", "\u043erder_id": "o"})
     outcomes = judge([rule for rule in all_of_them if rule.id in wanted], context_for(model, database))
     assert {name: outcome.samples[0].why for name, outcome in outcomes.items()} == {
-        "counts._database.unknown-collections": 'no schema defines it (its name is "\\u043erders")',
-        "documents.orders.extra-fields": 'extra: "\\u043erder_id"',
+        "counts._database.unknown-collections": "the collection is in the database but no schema defines it"
+        ' (its name is "\\u043erders")',
+        "documents.orders.extra-fields": 'fields that the schema does not define: "\\u043erder_id"',
     }
 
 
