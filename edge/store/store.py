@@ -266,8 +266,8 @@ class Store:
             result = running.result()
         except (ditto.DittoStoreBackendError, ditto.DittoIOError) as error:
             raise TargetError(
-                f"{self._directory}: the store fails ({sdk.said(error)}); make room or check the disk, and start again:"
-                " what was committed is kept"
+                f"{self._directory}: the store fails ({sdk.said(error)}); free space or check the disk, and start"
+                " again; committed data is kept"
             ) from None
         except ditto.DittoClosedError:
             raise self._gone() from None

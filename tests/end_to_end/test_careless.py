@@ -118,8 +118,8 @@ MISTAKES: Mapping[str, tuple[str | bytes | None, str | None, Mapping[str, str], 
     "colon": (f"MONGODB_CONNECTION_STRING: {NOWHERE}", None, {}, "/.env:1: not an assignment"),
     "empty in the file": ("MONGODB_CONNECTION_STRING=", None, {}, "/.env:1: MONGODB_CONNECTION_STRING: is empty"),
     "empty in the environment": (None, None, {"MONGODB_CONNECTION_STRING": ""}, "MONGODB_CONNECTION_STRING: is empty"),
-    "empty file": ("", None, {}, "no server is configured"),
-    "only a comment": (f"# MONGODB_CONNECTION_STRING={NOWHERE}", None, {}, "no server is configured"),
+    "empty file": ("", None, {}, "no server is named"),
+    "only a comment": (f"# MONGODB_CONNECTION_STRING={NOWHERE}", None, {}, "no server is named"),
     "UTF-16": (f"MONGODB_CONNECTION_STRING={NOWHERE}".encode("utf-16"), None, {}, "/.env: not UTF-8"),
     "another name": (None, None, {"MONGODB_URI": NOWHERE}, "MONGODB_URI holds a connection string"),
     "another name in the file": (f"DATABASE_URL={NOWHERE}", None, {}, "/.env:1: DATABASE_URL holds a connection"),
@@ -245,7 +245,7 @@ def test_reports_that_cannot_be_written_are_noticed_before_the_rules_run(place: 
         (["validate", "--model", "."], "--model must be before the command: `zava --model … validate`"),
         (["mcp", "customer-sales", "--debug"], "--debug must be before the command: `zava --debug mcp customer-sales`"),
         (["validate", "--onyl", "x"], "--onyl is not an option of `zava validate`; did you mean --only?"),
-        (["validate", "--nosuch"], "--nosuch is not an option of `zava validate`; `zava validate --help` lists"),
+        (["validate", "--nosuch"], "--nosuch is not an option of `zava validate`; see `zava validate --help`"),
         (["validate", "extra"], "(extra); see `zava validate --help`"),
         (["validate", "--json=1"], "'--json' does not take a value; "),
         (["explain"], "RULE_ID is missing; `zava explain --help` shows an example"),
@@ -270,7 +270,8 @@ def test_json_is_asked_for_in_either_way_by_every_command_that_prints_it() -> No
     options = {" ".join(path): {name for each in one.params for name in each.opts} for path, one in every_command()}
     with_one = {path for path, names in options.items() if names & {"--json", "--format"}}
     assert {path for path, names in options.items() if {"--json", "--format"} <= names} == with_one
-    without = {"mcp customer-sales", "mcp sales-analysis", "encode-password", "connector manifest", "connector portal"}
+    without = {"mcp customer-sales", "mcp sales-analysis", "encode-password", "infer"}
+    without |= {f"connector {name}" for name in ("manifest", "portal", "device-indexes")}
     assert options.keys() - with_one == without
 
 
