@@ -268,7 +268,7 @@ def test_a_user_who_may_only_read_gets_a_verdict_and_writes_nothing(
         )
         assert refused.code == 3
         assert "the user is not authorized in the database" in refused.line
-        assert "writing readWrite and dbAdmin" in refused.line
+        assert "writing needs readWrite and dbAdmin" in refused.line
     assert state(shop) == before
 
 
