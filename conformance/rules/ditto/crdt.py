@@ -23,6 +23,7 @@ from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.model.server_validator import validator
 from conformance.results import Outcome, Sample
+from conformance.rules.ditto.ejson_queries import collections_in_ejson, without_form
 from conformance.text.paths import value_at
 from conformance.text.rendering import MISSING, shorten
 
@@ -36,14 +37,15 @@ MAX_ID_BYTES: Final = 254
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """Yield the rules of every synced collection; a collection that never reaches a device has none."""
+    in_ejson = collections_in_ejson(model)
     for collection in model:
         if collection.synced:
-            yield from _structure(collection)
+            yield from _structure(collection, ejson=collection.name in in_ejson)
             yield from _sizes(collection)
             yield from _identity(collection)
 
 
-def _structure(collection: Collection) -> Iterator[Rule]:
+def _structure(collection: Collection, *, ejson: bool) -> Iterator[Rule]:
     unfit = {"$nor": [validator(collection)]}
     for subject, (title, find, why, fix) in _STRUCTURE.items():
         maps = [field for field in collection.walk() if field.kind in ("map", "dictionary")]
@@ -51,7 +53,7 @@ def _structure(collection: Collection) -> Iterator[Rule]:
             continue
         loose = _loose(collection, _SUSPECT.get(subject, frozenset()))
         screen = {"$or": [unfit, *loose]} if loose else unfit
-        every = partial(find, collection)
+        every = partial(without_form if ejson and subject == "types" else find, collection)
         yield Rule(
             id=f"crdt.{collection.name}.{subject}",
             title=f"{collection.title}: {title}",

@@ -1,20 +1,24 @@
-"""Family sync, queries on collections in mode ejson, where devices hold numbers and dates as objects."""
+"""Family sync, collections in mode ejson: devices hold numbers and dates as objects, which queries must not misuse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from conformance.checks.base import Context, Rule, answer, listed, skipped
+from bson import Code, DBRef
+
+from conformance.checks.base import Context, Document, Rule, answer, listed, skipped
 from conformance.checks.signed_in import FILE
+from conformance.checks.walk import walk
 from conformance.config.configuration import Configuration
 from conformance.ditto.connector import CONNECTOR_FILE, load_connector
 from conformance.ditto.subscriptions import Subscriptions, load_subscriptions
 from conformance.errors import ConfigurationError
 from conformance.language.dql_ejson import Misuse, form_of, misuses
 from conformance.language.dql_syntax import Statement
-from conformance.model.collection import Field, Model
+from conformance.model.collection import Collection, Field, Model
 from conformance.results import Outcome, Sample
+from conformance.text.rendering import shorten
 
 #: The key of the text in the object of a value, and the type that it is cast to.
 _FORMS: Final = {
@@ -52,6 +56,13 @@ def is_object(field: Field) -> bool:
     if field.kind == "scalar":
         return bool({"integer", "number"} & set(field.schema["type"]))
     return field.kind in ("objectid", "bson", "money", "integer", "number")
+
+
+def without_form(_: Collection, document: Document) -> Iterator[str]:
+    """Yield the values that have no form in Extended JSON; every other BSON type crosses without loss."""
+    for one in walk(document):
+        if isinstance(one.value, DBRef) or (isinstance(one.value, Code) and one.value.scope is not None):
+            yield f"{one.path} is {shorten(one.value)}"
 
 
 def _judge(context: Context) -> Outcome:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from bson import DBRef, Decimal128
 from pymongo.database import Database
 
 from conformance.model.loading import load_model
 from conformance.results import Outcome
-from conformance.rules.ditto import ejson_queries, subscriptions
+from conformance.rules.ditto import crdt, ejson_queries, subscriptions
 from conformance.rules.ditto.ejson_queries import is_object
 from tests.judging import ROOT, context_for, judge
 
@@ -38,6 +40,7 @@ def outcomes(database: Database[Any], folder: Path, in_ejson: list[str], queries
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     context = context_for(load_model(folder), database)
     rules = [*ejson_queries.rules(context.model, context.configuration)]
+    rules += crdt.rules(context.model, context.configuration)
     rules += subscriptions.rules(context.model, context.configuration)
     return judge(rules, context)
 
@@ -73,3 +76,23 @@ def test_objects_are_numbers_ids_and_bson_types_not_text(database: Database[Any]
         "discount_total",
         "total",
     }
+
+
+@pytest.mark.parametrize(
+    ("in_ejson", "value", "violations"),
+    [
+        ([], Decimal128("1.5"), 1),
+        ([], dt.datetime(2026, 1, 1), 1),
+        (["orders"], Decimal128("1.5"), 0),
+        (["orders"], dt.datetime(2026, 1, 1), 0),
+        (["orders"], float("nan"), 0),
+        (["orders"], DBRef("orders", 1), 1),
+        (["stores"], Decimal128("1.5"), 1),
+    ],
+)
+def test_types_that_cross_in_mode_ejson_are_accepted(
+    database: Database[Any], tmp_path: Path, in_ejson: list[str], value: Any, violations: int
+) -> None:
+    database["orders"].insert_one({"_id": "o", "paid": value})
+    found = outcomes(database, tmp_path, in_ejson, [])["crdt.orders.types"]
+    assert (found.examined, found.violations) == (1, violations)
