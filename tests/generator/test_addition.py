@@ -235,7 +235,7 @@ def test_an_empty_or_foreign_database_is_left_alone(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path, DRILL)
-    assert "the database is empty" in add(workplace, uri, name, path).line
+    assert "the database has no product types" in add(workplace, uri, name, path).line
     mongo[name]["notes"].insert_one({})
     assert "somebody else's" in add(workplace, uri, name, path).line
     assert state(mongo)[name] == {"notes": 1}
