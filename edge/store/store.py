@@ -79,7 +79,7 @@ class Store:
         directory cannot be used.
         """
         ditto = sdk.load()
-        another = f"name another directory with {option}" if option else "name another directory"
+        another = f"use another directory with {option}" if option else "use another directory"
         require_place(directory, another, ROOM)
         config = ditto.DittoConfig(
             database_id=_DATABASE,

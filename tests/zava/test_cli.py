@@ -145,7 +145,7 @@ def test_generate_drop_on_a_named_server_wants_the_name(
     if code:
         prompt, refusal = done.err.splitlines()
         assert prompt.endswith("Type the database's name: ")
-        assert refusal.startswith("zava: not confirmed, nothing was changed")
+        assert refusal.startswith("zava: not confirmed; nothing was changed")
         assert done.out == ""
     else:
         assert done.out.splitlines()[-1].split() == ["documents", f"{sum(state(mongo)[name].values()):,}"]

@@ -176,7 +176,7 @@ def test_the_state_of_another_database(run: Any, workplace: Workplace, uri: str,
     done = workplace.zava("sync", "--once", "--uri", uri, *places, env={"MONGODB_DATABASE": "elsewhere"})
     assert done.code == 2
     assert re.fullmatch(
-        rf"zava: .* belongs to {shop} on .*, not to elsewhere on .*; name another directory .*", done.line
+        rf"zava: .* belongs to {shop} on .*, not to elsewhere on .*; use another directory .*", done.line
     )
 
 
@@ -188,7 +188,7 @@ def test_a_configuration_that_cannot_work(workplace: Workplace, tmp_path: Path) 
     line = text.partition("field: order_id")[0].count("\n") + 1
     done = workplace.zava("sync", "--once", "--uri", "mongodb://127.0.0.1:1/", folder=tmp_path / "model")
     assert done.code == 2
-    assert done.line.startswith(f"zava: {file}:{line}: at collections.7.id_mapping: '_id' is taken by match_ids only")
+    assert done.line.startswith(f"zava: {file}:{line}: at collections.7.id_mapping: '_id' can be used by match_ids")
 
 
 def test_a_standalone_server(workplace: Workplace, tmp_path: Path) -> None:

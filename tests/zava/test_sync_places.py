@@ -96,7 +96,7 @@ def test_a_wrong_path_names_its_option(
     done = sync(*(each.format(**places) for each in arguments))
     assert done.code == 3
     assert done.line.startswith(f"zava: {blamed.format(**places)}: ")
-    assert done.line.endswith(f"name another directory with {option}")
+    assert done.line.endswith(f"use another directory with {option}")
 
 
 def test_only_the_owner_may_read_what_leaves_the_database(

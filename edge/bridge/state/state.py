@@ -140,7 +140,7 @@ def _lock(directory: Path, option: str) -> int | None:
     except BlockingIOError:
         os.close(handle)
         raise ConfigurationError(
-            f"{directory}: another bridge is running with this state; stop it, or name another directory with {option}"
+            f"{directory}: another bridge is running with this state; stop it, or use another directory with {option}"
         ) from None
     return handle
 

@@ -40,7 +40,7 @@ def pair(state: State, store: Store, source: str, notice: Callable[[str], None])
     known = state.get("source")
     if known is not None and known != source:
         raise ConfigurationError(
-            f"{state.directory} belongs to {known}, not to {source}; name another directory with --state and one with"
+            f"{state.directory} belongs to {known}, not to {source}; use another directory with --state and one with"
             " --store"
         )
     theirs, ours = _found(store).get("of"), state.get("store")

@@ -165,8 +165,8 @@ def test_no_place_for_a_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     script = "told(lambda: Store.open(paths[0])); told(lambda: Store.open(paths[1]))"
     first, second = said(script, tmp_path / "file", tmp_path / "file" / "below")
-    assert first == f"TargetError {tmp_path}/file: cannot be made: File exists; name another directory"
-    assert second == f"TargetError {tmp_path}/file/below: cannot be made: Not a directory; name another directory"
+    assert first == f"TargetError {tmp_path}/file: cannot be made: File exists; use another directory"
+    assert second == f"TargetError {tmp_path}/file/below: cannot be made: Not a directory; use another directory"
 
 
 def test_a_directory_that_cannot_be_written() -> None:
@@ -182,8 +182,8 @@ told(lambda: Store.open(paths[0])); told(lambda: Store.open(paths[0] / "below"))
         place.chmod(0o555)
         first, second = said(script, place)
         place.chmod(0o755)
-    assert first == f"TargetError {place}: cannot be written; give yourself the right to, or name another directory"
-    assert second == f"TargetError {place}/below: cannot be made: Permission denied; name another directory"
+    assert first == f"TargetError {place}: cannot be written; give yourself the right to, or use another directory"
+    assert second == f"TargetError {place}/below: cannot be made: Permission denied; use another directory"
 
 
 def test_a_damaged_store(tmp_path: Path) -> None:
