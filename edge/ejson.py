@@ -27,10 +27,9 @@ from bson.son import SON
 from conformance.model.collection import Collection, IdMapping
 from edge.object_ids import has_parts, id_parts, in_order, made_of_fields
 from edge.values import (
-    ID_TYPES,
     Unsyncable,
+    identity_of,
     require_depth,
-    require_id_size,
     require_integer,
     require_name,
     require_size,
@@ -75,7 +74,7 @@ def to_ditto(document: Mapping[str, Any], mapping: IdMapping, parts: tuple[str, 
     nesting, size or an _id beyond Ditto's limits.
     """
     content = {name: _wrapped(value, name, 1) for name, value in document.items() if _named(name) != "_id"}
-    made = {"_id": _identity(document, mapping, parts), **content}
+    made = {"_id": identity_of(document, mapping, parts, _wrapped), **content}
     require_size(made)
     return made
 
@@ -91,33 +90,12 @@ def to_mongo(document: Mapping[str, Any], collection: Collection, mapping: IdMap
     made = {name: _unwrapped(value, name, 1) for name, value in document.items()}
     parts = id_parts(collection)
     if mapping.mode == "match_ids":
-        _identity(made, mapping, parts)
+        identity_of(made, mapping, parts, _wrapped)
         return {**made, "_id": in_order(made["_id"], parts)} if has_parts(made["_id"], parts) else made
-    if _identity(made, mapping) != document["_id"]:
+    if identity_of(made, mapping, (), _wrapped) != document["_id"]:
         raise Unsyncable(" + ".join(mapping.fields), "it differs from the _id; an id field cannot be changed")
     del made["_id"]
     return {**made_of_fields(made, collection), **made}
-
-
-def _identity(document: Mapping[str, Any], mapping: IdMapping, parts: tuple[str, ...] = ()) -> Any:
-    """Return Ditto's _id of a MongoDB document."""
-    if mapping.mode == "match_ids" and has_parts(document.get("_id"), parts):
-        document, mapping = document["_id"], IdMapping("multiple_fields", parts)
-    if mapping.mode == "multiple_fields":
-        identity: Any = {name: _id_part(document, name) for name in mapping.fields}
-    else:
-        identity = _id_part(document, mapping.fields[0] if mapping.fields else "_id")
-    require_id_size(identity)
-    return identity
-
-
-def _id_part(document: Mapping[str, Any], name: str) -> Any:
-    if name not in document:
-        raise Unsyncable(name, "it is missing, and makes the _id")
-    value = document[name]
-    if type(value) not in ID_TYPES:
-        raise Unsyncable(name, f"a {type_name(value)} makes no _id")
-    return _wrapped(value, name, 0)
 
 
 def _wrapped(value: Any, name: str, depth: int) -> Any:

@@ -89,14 +89,21 @@ def ditto_id(document: Mapping[str, Any], mapping: IdMapping, parts: tuple[str, 
     ``parts`` are those of an _id that is an object in MongoDB too. Raises Unsyncable where a part of it is missing or
     is neither text, integer, boolean nor ObjectId, or where it is too long.
     """
+    return identity_of(document, mapping, parts, _value)
+
+
+def identity_of(
+    document: Mapping[str, Any], mapping: IdMapping, parts: tuple[str, ...], convert: Callable[[Any, str, int], Any]
+) -> Any:
+    """Return what ``ditto_id`` does, with ``convert`` for the value of each part, given its name and depth."""
     if mapping.mode == "match_ids" and has_parts(document.get("_id"), parts):
-        identity = {name: _id_part(document["_id"], name) for name in parts}
+        identity = {name: _id_part(document["_id"], name, convert) for name in parts}
     elif mapping.mode == "match_ids":
-        identity = _id_part(document, "_id")
+        identity = _id_part(document, "_id", convert)
     elif mapping.mode == "single_field":
-        identity = _id_part(document, mapping.fields[0])
+        identity = _id_part(document, mapping.fields[0], convert)
     else:
-        identity = {name: _id_part(document, name) for name in mapping.fields}
+        identity = {name: _id_part(document, name, convert) for name in mapping.fields}
     require_id_size(identity)
     return identity
 
@@ -178,13 +185,13 @@ def _restore(document: Document, path: str) -> None:
         document[name] = ObjectId(text)
 
 
-def _id_part(document: Mapping[str, Any], name: str) -> Any:
+def _id_part(document: Mapping[str, Any], name: str, convert: Callable[[Any, str, int], Any]) -> Any:
     if name not in document:
         raise Unsyncable(name, "it is missing, and makes the _id")
     value = document[name]
-    if type(value) not in ID_TYPES:
+    if type(value) not in _ID_TYPES:
         raise Unsyncable(name, f"a {type_name(value)} makes no _id")
-    return _value(value, name, 0)
+    return convert(value, name, 0)
 
 
 def _value(value: Any, name: str, depth: int) -> Any:
@@ -276,7 +283,7 @@ def require_name(name: object) -> None:
     require_text(name)
 
 
-ID_TYPES: Final = frozenset({str, int, bool, Int64, ObjectId})
+_ID_TYPES: Final = frozenset({str, int, bool, Int64, ObjectId})
 _CONVERT: Final[Mapping[type, Callable[[Any, int], Any]]] = {
     str: lambda value, _: require_text(value),
     bool: _same,
