@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,11 @@ __all__ = ["database", "found", "judge", "model", "place", "server", "starts_not
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A warning fails the project's own tests, but no verdict on data: the suites have their own conftest.py."""
+    """Make the tests the same everywhere: a warning fails them, and `CI` is only set where a test sets it.
+
+    Warnings fail no verdict on data: the suites have their own conftest.py.
+    """
+    os.environ.pop("CI", None)
     config.addinivalue_line("filterwarnings", "error")
 
 
