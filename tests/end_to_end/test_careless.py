@@ -1,4 +1,4 @@
-"""Careless uses: no slip in folders, settings, options or the shell ends green on generated data, or in a traceback."""
+"""User errors in folders, settings, options and the shell: none passes on generated data, none prints a traceback."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, place: Workplace) -> Iterator[None]:
     assert not place.cache.exists()
 
 
-def refused(done: Done, code: int, *says: str) -> None:
+def assert_rejected(done: Done, code: int, *says: str) -> None:
     """Assert that a run ended with its code and its one line, and without any verdict."""
     assert done.code == code, done.out + done.err
     assert len(done.err.strip().splitlines()) == 1, done.err
@@ -99,7 +99,9 @@ def test_every_command_uses_the_server_of_the_model_from_another_folder(place: W
 @pytest.mark.parametrize("folder", [".", "schemas", "config", "docs", "suites"])
 def test_validate_uses_the_server_of_the_model_from_every_folder_below(place: Workplace, folder: str) -> None:
     (place.root / ".env").write_text(f"export MONGODB_CONNECTION_STRING='{NOWHERE}'\r\n", encoding="utf-8")
-    refused(place.zava("validate", folder=place.root / folder), 3, "no server answers at mongodb://127.0.0.1:1/")
+    assert_rejected(
+        place.zava("validate", folder=place.root / folder), 3, "no server answers at mongodb://127.0.0.1:1/"
+    )
 
 
 @pytest.mark.parametrize("path", OF_A_SERVER, ids=" ".join)
@@ -130,7 +132,7 @@ MISTAKES: Mapping[str, tuple[str | bytes | None, str | None, Mapping[str, str], 
 
 @pytest.mark.parametrize("command", ["validate", "conform", "doctor"])
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake_in_the_settings_is_never_green(place: Workplace, mistake: str, command: str) -> None:
+def test_settings_error_never_exits_0(place: Workplace, mistake: str, command: str) -> None:
     beside, current, env, says = MISTAKES[mistake]
     elsewhere = place.root.parent / "elsewhere"
     for folder, content in ((place.root, beside), (elsewhere, current)):
@@ -141,7 +143,7 @@ def test_mistake_in_the_settings_is_never_green(place: Workplace, mistake: str, 
     assert done.code == 2, done.out + done.err
     assert says in done.out + done.err
     if command != "doctor":
-        refused(done, 2, says)
+        assert_rejected(done, 2, says)
 
 
 #: Names of files beside the model that were meant to be its .env.
@@ -150,7 +152,7 @@ LIKE_ENV = [".env.local", ".env.txt", "env", ".env.", ".ENV", "env.txt", "_env",
 
 @pytest.mark.parametrize("command", ["validate", "conform", "doctor"])
 @pytest.mark.parametrize("file", [*LIKE_ENV, ".evn", "prod.env", ".envrc"])
-def test_file_that_resembles_env_beside_the_model_is_refused(place: Workplace, file: str, command: str) -> None:
+def test_misnamed_env_file_beside_the_model_is_rejected(place: Workplace, file: str, command: str) -> None:
     path = place.root / file
     path.write_text(f"export MONGODB_CONNECTION_STRING={NOWHERE}\n", encoding="utf-8")
     done = place.zava(command)
@@ -158,24 +160,24 @@ def test_file_that_resembles_env_beside_the_model_is_refused(place: Workplace, f
     says = f"{path} is not read: settings come from {place.root}/.env; rename it to .env, or pass --embedded"
     assert (done.code, says in done.out + done.err) == (2, True), done.out + done.err
     if command != "doctor":
-        refused(done, 2, says)
+        assert_rejected(done, 2, says)
 
 
 @pytest.mark.parametrize(
     "file", [".env.sample", ".env.example", "env.example", ".env.template", "environment.yml", "env.py", "docker.env"]
 )
-def test_file_that_is_not_meant_to_be_env_is_not_refused(place: Workplace, tmp_path: Path, file: str) -> None:
+def test_unrelated_file_is_not_taken_for_env(place: Workplace, tmp_path: Path, file: str) -> None:
     (tmp_path / file).write_text("POSTGRES_USER=shop\n", encoding="utf-8")
     assert choose(load_settings(tmp_path / ".env")).embedded
 
 
-def test_folder_named_env_is_not_refused(tmp_path: Path) -> None:
+def test_folder_named_env_is_ignored(tmp_path: Path) -> None:
     for folder in ("env", "venv", ".env.d"):
         (tmp_path / folder).mkdir()
     assert choose(load_settings(tmp_path / ".env")).embedded
 
 
-def test_embedded_is_accepted_beside_a_file_that_resembles_env(tmp_path: Path) -> None:
+def test_embedded_is_accepted_beside_a_misnamed_env_file(tmp_path: Path) -> None:
     (tmp_path / ".env.local").write_text(f"MONGODB_CONNECTION_STRING={NOWHERE}\n", encoding="utf-8")
     assert choose(load_settings(tmp_path / ".env"), embedded=True).embedded
 
@@ -196,12 +198,12 @@ EMPTY = [
 @pytest.mark.parametrize("arguments", [*EMPTY, pytest.param(["--model"], id="--model")])
 def test_empty_value_of_any_option_is_an_error(place: Workplace, arguments: list[str], value: str) -> None:
     done = place.zava(*arguments, value, *(["rules"] if arguments == ["--model"] else []))
-    refused(done, 2, "is empty; give a value, or leave it out")
+    assert_rejected(done, 2, "is empty; give a value, or leave it out")
 
 
-def test_option_in_place_of_a_value_is_an_error(place: Workplace) -> None:
+def test_option_given_as_a_value_is_an_error(place: Workplace) -> None:
     """As after ``--uri $SERVER --embedded`` with SERVER unset."""
-    refused(place.zava("validate", "--uri", "--embedded"), 2, "--uri: found --embedded, which is an option")
+    assert_rejected(place.zava("validate", "--uri", "--embedded"), 2, "--uri: found --embedded, which is an option")
 
 
 WRITTEN = [
@@ -213,7 +215,7 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize("arguments", WRITTEN)
-def test_place_that_cannot_be_written_is_one_line(place: Workplace, arguments: list[str]) -> None:
+def test_unwritable_path_is_one_error(place: Workplace, arguments: list[str]) -> None:
     done = place.zava(*arguments, "/dev/null/x", env={"MONGODB_CONNECTION_STRING": NOWHERE})
     assert done.code in (2, 3), done.out + done.err
     assert len(done.err.strip().splitlines()) == 1, done.err
@@ -221,9 +223,9 @@ def test_place_that_cannot_be_written_is_one_line(place: Workplace, arguments: l
     assert "Error:" not in done.err, done.err  # such as NotADirectoryError
 
 
-def test_reports_that_cannot_be_written_are_noticed_before_the_rules_run(place: Workplace) -> None:
+def test_unwritable_reports_folder_is_reported_before_rules_run(place: Workplace) -> None:
     done = place.zava("validate", "--reports", "/dev/null/x", env={"MONGODB_CONNECTION_STRING": NOWHERE})
-    refused(done, 2, "/dev/null/x/validation.json: cannot be written: Not a directory")
+    assert_rejected(done, 2, "/dev/null/x/validation.json: cannot be written: Not a directory")
 
 
 # Names: a selection that matches nothing says what exists
@@ -262,11 +264,11 @@ def test_reports_that_cannot_be_written_are_noticed_before_the_rules_run(place: 
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_name_is_one_line_with_what_was_meant(place: Workplace, arguments: list[str], says: str) -> None:
-    refused(place.zava(*arguments), 2, says)
+def test_misspelled_name_is_one_error_with_a_suggestion(place: Workplace, arguments: list[str], says: str) -> None:
+    assert_rejected(place.zava(*arguments), 2, says)
 
 
-def test_json_is_asked_for_in_either_way_by_every_command_that_prints_it() -> None:
+def test_json_and_format_json_are_options_of_every_command_that_prints_json() -> None:
     options = {" ".join(path): {name for each in one.params for name in each.opts} for path, one in every_command()}
     with_one = {path for path, names in options.items() if names & {"--json", "--format"}}
     assert {path for path, names in options.items() if {"--json", "--format"} <= names} == with_one
@@ -275,7 +277,7 @@ def test_json_is_asked_for_in_either_way_by_every_command_that_prints_it() -> No
     assert options.keys() - with_one == without
 
 
-def test_both_forms_of_json_print_the_same(place: Workplace) -> None:
+def test_json_and_format_json_print_the_same(place: Workplace) -> None:
     for command in (["rules", "--only", "totals"], ["explain", "totals.orders.total"]):
         one, other = place.zava(*command, "--json"), place.zava(*command, "--format", "json")
         assert one.out == other.out != place.zava(*command, "--format", "text").out
@@ -314,7 +316,7 @@ def shell(place: Workplace, line: str, **env: str) -> subprocess.CompletedProces
     )
 
 
-def test_reader_that_leaves_does_not_change_the_exit_code(place: Workplace) -> None:
+def test_closed_pipe_does_not_change_the_exit_code(place: Workplace) -> None:
     done = shell(place, "zava rules | head -1; echo ${PIPESTATUS[0]}")
     assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
     done = shell(place, "(zava rules; echo $? >&2) | true")
@@ -358,7 +360,7 @@ def test_any_character_is_printed_in_any_locale(place: Workplace, tmp_path: Path
     ],
     ids=str,
 )
-def test_failed_run_leaves_no_report_of_an_earlier_one(
+def test_failed_run_removes_earlier_reports(
     place: Workplace, tmp_path: Path, arguments: list[str], env: Mapping[str, str]
 ) -> None:
     kept = tmp_path / "history" / "20200101T000000Z-00000000.json"
@@ -370,7 +372,7 @@ def test_failed_run_leaves_no_report_of_an_earlier_one(
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == [kept.name, "other.html"]
 
 
-def test_failed_conform_leaves_no_report_of_an_earlier_one(place: Workplace) -> None:
+def test_failed_conform_removes_earlier_reports(place: Workplace) -> None:
     reports = place.root / "reports"
     (reports / "allure").mkdir(parents=True)
     for name in ("validation.json", "validation.html", "junit.xml", "allure/index.html"):
@@ -385,7 +387,7 @@ def test_help_removes_no_report(place: Workplace, tmp_path: Path) -> None:
     assert (tmp_path / "validation.json").exists()
 
 
-def test_file_that_a_run_reads_is_not_removed(place: Workplace, tmp_path: Path) -> None:
+def test_input_file_in_the_reports_folder_is_not_removed(place: Workplace, tmp_path: Path) -> None:
     part = tmp_path / "validation.json"
     part.write_text("{}", encoding="utf-8")
     assert place.zava("merge", str(part), "--reports", str(tmp_path)).code == 2

@@ -1,4 +1,4 @@
-"""Careless uses of `pytest suites/`: pytest's own options, other folders, and reports of an earlier run."""
+"""User errors with `pytest suites/`: pytest's own options, other folders, and reports of an earlier run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def suites(workplace: Workplace, reports: Path, *arguments: str, **options: Any)
 
 
 def earlier(reports: Path) -> list[str]:
-    """The reports that are still those of the earlier run."""
+    """Return the reports that are unchanged since the earlier run."""
     return [path.name for path in reports.iterdir() if path.is_file() and path.read_text() == "of an earlier run"]
 
 
@@ -62,7 +62,7 @@ FAILED: Mapping[str, tuple[list[str], Mapping[str, str], int, str]] = {
 
 
 @pytest.mark.parametrize("case", FAILED)
-def test_failed_run_says_why_and_leaves_no_report_of_an_earlier_one(
+def test_failed_run_prints_the_reason_and_removes_earlier_reports(
     workplace: Workplace, reports: Path, case: str
 ) -> None:
     arguments, env, code, says = FAILED[case]
@@ -74,7 +74,7 @@ def test_failed_run_says_why_and_leaves_no_report_of_an_earlier_one(
     assert not (reports / "validation.json").exists()
 
 
-def test_collecting_alone_removes_nothing(workplace: Workplace, reports: Path) -> None:
+def test_collect_only_removes_no_report(workplace: Workplace, reports: Path) -> None:
     assert suites(workplace, reports, "--embedded", "--collect-only", "--only", "counts").code == 0
     assert sorted(earlier(reports)) == sorted(EARLIER[:2])  # pytest writes its own junit.xml in any case
 
@@ -100,7 +100,7 @@ def test_run_that_stops_at_the_first_failure_has_no_verdict(
     assert [rule["status"] for rule in written["rules"]] == ["warned"]
 
 
-def test_interrupted_run_leaves_no_report_of_an_earlier_one(workplace: Workplace, reports: Path) -> None:
+def test_interrupted_run_removes_earlier_reports(workplace: Workplace, reports: Path) -> None:
     (reports / "plugin.py").write_text(
         f"import os\n\ndef pytest_runtest_teardown():\n    os.kill(os.getpid(), {int(signal.SIGINT)})\n",
         encoding="utf-8",
@@ -112,7 +112,7 @@ def test_interrupted_run_leaves_no_report_of_an_earlier_one(workplace: Workplace
     assert not (reports / "validation.json").exists()
 
 
-def test_sigterm_ends_a_run_whose_query_hangs(workplace: Workplace, reports: Path) -> None:
+def test_sigterm_ends_a_run_during_a_hanging_query(workplace: Workplace, reports: Path) -> None:
     (reports / "plugin.py").write_text(
         "import time\nfrom conformance.run import runner\n\ndef hangs(*_):\n    print('hangs', flush=True)\n"
         "    time.sleep(600)\n\nrunner._answer = hangs\n",
@@ -129,7 +129,9 @@ def test_sigterm_ends_a_run_whose_query_hangs(workplace: Workplace, reports: Pat
     assert time.monotonic() - started < 20
 
 
-def test_headlines_say_that_the_data_is_generated(workplace: Workplace, generated: Done, reports: Path) -> None:
+def test_headlines_of_an_embedded_run_state_generated_data(
+    workplace: Workplace, generated: Done, reports: Path
+) -> None:
     assert generated.code == 0
     done = suites(workplace, reports, "--embedded", "--only", "counts", f"--alluredir={reports / 'allure'}", "-v")
     assert done.code == 0, done.out
@@ -147,7 +149,9 @@ def test_headlines_say_that_the_data_is_generated(workplace: Workplace, generate
     assert epics == {"Conformance of zava (generated data)"}
 
 
-def test_headlines_of_a_named_server_do_not(workplace: Workplace, generated: Done, uri: str, reports: Path) -> None:
+def test_headlines_of_a_named_server_do_not_state_generated_data(
+    workplace: Workplace, generated: Done, uri: str, reports: Path
+) -> None:
     assert generated.code == 0
     done = suites(workplace, reports, "--uri", uri, "--only", "counts")
     assert done.code == 0, done.out
@@ -162,8 +166,8 @@ def test_suites_run_without_the_allure_plugin(workplace: Workplace, generated: D
     assert earlier(reports) == []
 
 
-def test_absolute_path_of_the_suites_works_from_another_folder(workplace: Workplace, tmp_path: Path) -> None:
-    """The model beside suites/ is used, and the .env beside it; one in the current folder is named and not read."""
+def test_suites_run_by_absolute_path_from_another_folder(workplace: Workplace, tmp_path: Path) -> None:
+    """The model and the .env beside suites/ are used; a .env in the current folder is reported and not read."""
     done = workplace.run(
         "pytest", str(ROOT / "suites"), "--collect-only", "--only", "counts", "--embedded", cwd=tmp_path
     )

@@ -1,4 +1,4 @@
-"""docs/EXTENDING.md is done as it stands: its files are written, its commands run, and what they print is compared."""
+"""Follow docs/EXTENDING.md: write its files, run its commands and compare their output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BLOCK: Final = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | r
 
 @dataclass(frozen=True)
 class Step:
-    """A file to write (``file``), or a command to run; ``text`` is its content, or what it prints."""
+    """A file to write (``file``) with its content, or a command to run with its output (``text``)."""
 
     text: str
     file: str = ""
@@ -34,7 +34,7 @@ class Step:
 
 
 def steps(text: str) -> Iterator[Step]:
-    """Every file and command of a walk-through, in order."""
+    """Return every file and command of a walk-through, in order."""
     for language, file, content in _BLOCK.findall(text):
         if file:
             yield Step(content, file=file)
@@ -45,7 +45,7 @@ def steps(text: str) -> Iterator[Step]:
 
 
 def shown(expected: str, printed: str) -> bool:
-    """True when a text was printed as expected: ``...`` alone in a line is any lines, elsewhere any words."""
+    """Return whether a text was printed as expected: ``...`` alone in a line matches any lines, elsewhere any words."""
     pattern = ""
     for line in expected.splitlines():
         if line.strip() == "...":
@@ -74,12 +74,12 @@ def _plain(line: str) -> str:
         ("", "", True),
     ],
 )
-def test_what_is_printed_is_compared(expected: str, printed: str, same: bool) -> None:
+def test_output_comparison_accepts_wildcards_only(expected: str, printed: str, same: bool) -> None:
     assert shown(expected, printed) is same
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-def test_the_walk_through_does_what_it_says(tmp_path: Path) -> None:
+def test_walk_through_prints_the_documented_output(tmp_path: Path) -> None:
     place = Workplace(tmp_path, tmp_path / "cache")
     environment = place.environment({"COLUMNS": "120", "PATH": f"{BIN}:/usr/bin:/bin"})
     for name in ("NUM_CUSTOMERS", "NUM_ORDERS"):
@@ -107,7 +107,7 @@ def test_the_walk_through_does_what_it_says(tmp_path: Path) -> None:
     assert (files, commands) == (9, 12)
 
 
-def test_every_file_that_it_names_is_there() -> None:
+def test_every_file_named_in_extending_exists() -> None:
     links = re.findall(r"\]\(([^)#]+)", TEXT)
     assert links
     assert all((ROOT / "docs" / link).exists() for link in links)

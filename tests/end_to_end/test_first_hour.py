@@ -1,4 +1,4 @@
-"""The first hour of a newcomer: the README's commands do what they say, and what goes wrong early is answered."""
+"""The first hour of a new user: the README's commands work, and early errors have a helpful message."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ EXCUSED: Final = {
 QUICK: Final = [command for command in SHOWN if command not in (*LONG, *EXCUSED)]
 
 
-def test_the_readme_shows_commands_and_each_is_tried() -> None:
+def test_every_command_of_the_readme_is_tested_or_excused() -> None:
     assert len(QUICK) >= 5
     assert set(LONG) <= set(SHOWN)
     assert set(EXCUSED) <= set(SHOWN)
@@ -55,7 +55,7 @@ def test_the_readme_shows_commands_and_each_is_tried() -> None:
 
 @pytest.fixture(scope="module")
 def checkout(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """A clone as far as the README's commands see it: the model, the suites, the settings and the programs."""
+    """Return a clone with what the README's commands use: the model, the suites, the settings and the programs."""
     root = copy_of_the_model(tmp_path_factory.mktemp("checkout") / "clone")
     for name in ("suites", "requirements"):
         shutil.copytree(ROOT / name, root / name)
@@ -70,7 +70,7 @@ def checkout(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def run(place: Workplace, command: str, env: Mapping[str, str] | None = None) -> Done:
-    """Run a line as the shell does."""
+    """Run a line in a shell."""
     path = {"PATH": os.environ["PATH"], **(env or {})}
     done = subprocess.run(
         ["/bin/sh", "-c", command], cwd=place.root, env=place.environment(path), capture_output=True, text=True,
@@ -80,7 +80,7 @@ def run(place: Workplace, command: str, env: Mapping[str, str] | None = None) ->
 
 
 @pytest.mark.parametrize("command", QUICK)
-def test_what_the_readme_shows_works(checkout: Workplace, generated: Done, uri: str, command: str) -> None:
+def test_quick_command_of_the_readme_succeeds(checkout: Workplace, generated: Done, uri: str, command: str) -> None:
     assert generated.code == 0
     done = run(checkout, command, {"MONGODB_CONNECTION_STRING": uri})
     assert done.code == 0, done.out + done.err
@@ -92,14 +92,14 @@ def test_what_the_readme_shows_works(checkout: Workplace, generated: Done, uri: 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("command", LONG)
-def test_what_takes_longer_works_too(checkout: Workplace, command: str) -> None:
+def test_long_command_of_the_readme_is_conformant(checkout: Workplace, command: str) -> None:
     done = run(checkout, command)
     assert done.code == 0, done.out[-3000:] + done.err[-3000:]
     assert "CONFORMANT" in done.out
     assert (checkout.root / "reports" / "validation.html").exists()
 
 
-def test_an_unedited_env_is_named_before_anything_else(checkout: Workplace) -> None:
+def test_unedited_env_sample_is_reported_first(checkout: Workplace) -> None:
     shutil.copy(checkout.root / ".env.sample", checkout.root / ".env")
     try:
         done = run(checkout, ".venv/bin/zava validate")
@@ -113,7 +113,7 @@ def test_an_unedited_env_is_named_before_anything_else(checkout: Workplace) -> N
 
 
 def fake(folder: Path, name: str, script: str) -> str:
-    """A program that does what the script says."""
+    """Return a program that runs this script."""
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
@@ -129,7 +129,7 @@ def fake(folder: Path, name: str, script: str) -> str:
     ],
     ids=["old Python", "no venv"],
 )  # fmt: skip
-def test_a_python_that_will_not_do_is_told_by_make(checkout: Workplace, tmp_path: Path, script: str, says: str) -> None:
+def test_unsuitable_python_is_reported_by_make(checkout: Workplace, tmp_path: Path, script: str, says: str) -> None:
     make = f"make conform VENV={tmp_path}/venv PYTHON={fake(tmp_path, 'python', script)}"
     done = run(checkout, make)
     assert done.code == 2
@@ -153,11 +153,11 @@ def test_a_python_that_will_not_do_is_told_by_make(checkout: Workplace, tmp_path
         ),
     ],
 )
-def test_a_server_that_does_not_answer_is_answered_by_its_kind(uri: str, words: str) -> None:
+def test_unreachable_server_is_reported_by_its_kind(uri: str, words: str) -> None:
     assert str(failure(ServerSelectionTimeoutError("the driver's own words"), uri)) == words
 
 
-def test_a_port_that_is_taken_is_none_of_the_users_business(tmp_path: Path) -> None:
+def test_port_in_use_is_replaced_by_another(tmp_path: Path) -> None:
     import socket
 
     with EmbeddedServer(tmp_path, cache_gb=0.25, replica_set=False, linger=0.2) as server:
@@ -174,7 +174,7 @@ def test_a_port_that_is_taken_is_none_of_the_users_business(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_completes_commands(workplace: Workplace, shell: str) -> None:
+def test_completion_script_is_printed_for_each_shell(workplace: Workplace, shell: str) -> None:
     script = workplace.run("zava", "--show-completion", shell)
     if script.code:  # older versions of typer take it from the environment only
         script = workplace.run("zava", env={"_ZAVA_COMPLETE": f"source_{shell}"})
@@ -190,14 +190,14 @@ def test_the_shell_completes_commands(workplace: Workplace, shell: str) -> None:
         ("zava explain totals.orders.sub", ["totals.orders.subtotal"]),
     ],
 )
-def test_bash_is_offered_what_fits(workplace: Workplace, words: str, offered: list[str]) -> None:
+def test_bash_completion_offers_matching_words(workplace: Workplace, words: str, offered: list[str]) -> None:
     env = {"_ZAVA_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     done = workplace.run("zava", env=env)
     assert (done.code, done.err) == (0, "")
     assert done.out.split() == offered
 
 
-def test_outside_of_a_model_completion_stays_silent(workplace: Workplace, tmp_path: Path) -> None:
+def test_completion_outside_of_a_model_prints_nothing(workplace: Workplace, tmp_path: Path) -> None:
     env = {"_ZAVA_COMPLETE": "complete_bash", "COMP_WORDS": "zava explain t", "COMP_CWORD": "2"}
     done = workplace.run("zava", env=env, cwd=tmp_path)
     assert (done.code, done.out.strip(), done.err) == (0, "", "")
@@ -213,7 +213,7 @@ WORKFLOWS: Final = {
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_the_workflows_are_what_their_hosts_take(name: str) -> None:
+def test_workflows_match_the_schemas_of_their_hosts(name: str) -> None:
     pytest.importorskip("check_jsonschema", reason="pip install check-jsonschema")
     command = [sys.executable, "-m", "check_jsonschema", *WORKFLOWS[name], str(ROOT / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -240,7 +240,7 @@ def test_actions_are_pinned_by_commit_and_keep_no_credentials(name: str) -> None
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-def test_the_history_is_saved_after_a_red_run_too() -> None:
+def test_history_is_saved_after_a_failed_run() -> None:
     """`actions/cache` saves after a green job only, so that the next run was compared with the wrong one."""
     used = {step["uses"].split("@")[0]: step for step in steps("conformance.yml") if "uses" in step}
     assert "actions/cache" not in used
@@ -253,7 +253,7 @@ def test_the_history_is_saved_after_a_red_run_too() -> None:
 
 
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="no actionlint on PATH")
-def test_actionlint_has_nothing_to_say() -> None:
+def test_actionlint_reports_nothing() -> None:
     done = subprocess.run(
         ["actionlint", *(str(path) for path in (ROOT / ".github" / "workflows").glob("*.yml"))],
         cwd=ROOT,
@@ -265,7 +265,7 @@ def test_actionlint_has_nothing_to_say() -> None:
 
 
 def scripts(part: Any) -> list[str]:
-    """Every line of shell in a workflow."""
+    """Return every line of shell in a workflow."""
     if isinstance(part, Mapping):
         lines = [
             scripts(value)
@@ -281,7 +281,7 @@ def scripts(part: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("name", [name for name in WORKFLOWS if not name.endswith("tests.yml")])
-def test_the_workflows_run_commands_that_exist_and_hold_no_secret(name: str) -> None:
+def test_workflows_run_existing_commands_and_contain_no_secret(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     lines = scripts(yaml.safe_load(text))
     used = {match for line in lines for match in re.findall(r"\.venv/bin/zava ([a-z-]+)", line)}

@@ -1,4 +1,4 @@
-"""The ratios of `make bench` that say whether a change made loading or judging slower, at a tenth of the size."""
+"""The ratios of `make bench` that detect slower loading or validation, at a tenth of the size."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ GUARDED: Final = {
 }
 
 
-def test_ratios_are_within_their_guards(tmp_path: Path) -> None:
-    """On a server of its own: another size is not what other tests of the shared one count on."""
+def test_benchmark_ratios_are_within_their_limits(tmp_path: Path) -> None:
+    """The server is not shared: other tests rely on the usual size of the dataset."""
     workplace = Workplace(copy_of_the_model(tmp_path / "model"), tmp_path / "cache")
     named = [f"{ROOT}/suites/benchmarks/{file}::{name}" for file, names in GUARDED.items() for name in names]
     command = ("pytest", *named, "--model", str(workplace.root), "--embedded", "-q")
@@ -41,7 +41,7 @@ def test_ratios_are_within_their_guards(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("measured", "at_least", "kept"), [(2.0, False, True), (2.1, False, False), (1.9, True, False)]
 )
-def test_a_guard_bites(measured: float, at_least: bool, kept: bool) -> None:
+def test_ratio_beyond_its_limit_fails(measured: float, at_least: bool, kept: bool) -> None:
     tables = Tables()
     try:
         tables.ratio("ours", "theirs", measured, aim=1.0, guard=2.0, at_least=at_least)

@@ -1,4 +1,4 @@
-"""A hostile world: servers that die, hang or refuse, disks that fill up, data nobody should have written.
+"""Hostile environments: servers that die, hang or refuse, full disks, and malformed data.
 
 Each time: the right exit code, one clear line, nothing left running, and nothing that the next run does not mend.
 """
@@ -59,7 +59,7 @@ def its_server_is_stopped(alone: Workplace) -> Iterator[None]:
 
 
 def server_of(workplace: Workplace, process: Process) -> Mapping[str, Any]:
-    """Wait for the embedded server that a program has started: its pid and uri."""
+    """Wait for the embedded server that a program started; return its pid and URI."""
     found: list[Mapping[str, Any]] = []
 
     def published() -> bool:
@@ -75,7 +75,7 @@ def server_of(workplace: Workplace, process: Process) -> Mapping[str, Any]:
 
 
 def wait_until(uri: str, busy: Any, process: Process) -> None:
-    """Wait until the client finds the server at work."""
+    """Wait until the server does this work."""
     with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=3000) as client:
 
         def at_work() -> bool:
@@ -88,25 +88,25 @@ def wait_until(uri: str, busy: Any, process: Process) -> None:
     assert process.poll() is None, process.communicate()
 
 
-def generating(client: Mongo) -> bool:
-    """Some of the largest collection is there, and more is to come."""
+def is_generating(client: Mongo) -> bool:
+    """Return whether the largest collection is being loaded."""
     return 0 < client["zava"][LARGEST].estimated_document_count() < int(LARGER["NUM_ORDERS"])
 
 
-def judging(client: Mongo) -> bool:
-    """A rule is being answered."""
+def is_validating(client: Mongo) -> bool:
+    """Return whether a rule is being run."""
     under_way = client.admin.aggregate([{"$currentOp": {}}, {"$match": {"appName": "zava-conformance"}}])
     return any("aggregate" in one.get("command", {}) for one in under_way)
 
 
-def unmade(workplace: Workplace) -> None:
-    """The next run makes the dataset anew."""
+def remove_dataset(workplace: Workplace) -> None:
+    """Make the next run generate the dataset again."""
     for note in workplace.directory.glob("dataset-*.json"):
         note.write_text('{"fingerprint": "of something else"}', encoding="utf-8")
 
 
-def mended(workplace: Workplace, says: str) -> None:
-    """The next run finds out by itself what is to be done, and all is well."""
+def assert_next_run_succeeds(workplace: Workplace, says: str) -> None:
+    """Assert that the next run does what is left to do, and succeeds."""
     done = workplace.zava("validate", "--embedded", "--only", "counts", env=LARGER)
     assert (done.code, done.err.splitlines()) == (0, [says] if says else []), done.err
 
@@ -122,16 +122,21 @@ SUITES = ("pytest", str(ROOT / "suites"), "--embedded", "-q")
     ("command", "busy", "afterwards"),
     [
         pytest.param(
-            ("zava", "generate", "--embedded", "--drop"), generating, "generating the dataset", marks=pytest.mark.soak
+            ("zava", "generate", "--embedded", "--drop"),
+            is_generating,
+            "generating the dataset",
+            marks=pytest.mark.soak,
         ),
-        pytest.param(VALIDATE, judging, "", marks=pytest.mark.soak),
-        (SUITES, judging, ""),
+        pytest.param(VALIDATE, is_validating, "", marks=pytest.mark.soak),
+        (SUITES, is_validating, ""),
     ],
     ids=["generate", "validate", "suites"],
 )
-def test_the_server_is_killed(alone: Workplace, command: tuple[str, ...], busy: Any, afterwards: str) -> None:
-    if busy is generating:
-        unmade(alone)
+def test_killed_server_is_reported_and_next_run_recovers(
+    alone: Workplace, command: tuple[str, ...], busy: Any, afterwards: str
+) -> None:
+    if busy is is_generating:
+        remove_dataset(alone)
     process = alone.start(*command, env=LARGER)
     server = server_of(alone, process)
     wait_until(server["uri"], busy, process)
@@ -142,7 +147,7 @@ def test_the_server_is_killed(alone: Workplace, command: tuple[str, ...], busy: 
     assert len(said) == 1, done
     assert "Traceback" not in done.out + done.err
     assert not (alone.root / "reports" / "validation.json").exists()
-    mended(alone, afterwards)
+    assert_next_run_succeeds(alone, afterwards)
 
 
 @pytest.mark.parametrize(
@@ -154,24 +159,24 @@ def test_the_server_is_killed(alone: Workplace, command: tuple[str, ...], busy: 
         pytest.param(("validate", "--embedded"), signal.SIGINT, 130, marks=pytest.mark.soak),
     ],
 )
-def test_the_user_leaves_while_the_dataset_is_made(
+def test_interrupted_generation_is_repeated_by_the_next_run(
     alone: Workplace, command: tuple[str, ...], sent: signal.Signals, code: int
 ) -> None:
-    unmade(alone)
+    remove_dataset(alone)
     process = alone.start("zava", *command, env=LARGER)
-    wait_until(server_of(alone, process)["uri"], generating, process)
+    wait_until(server_of(alone, process)["uri"], is_generating, process)
     process.send_signal(sent)
     done = finish(process)
     assert (done.code, done.out) == (code, "")
     assert "Traceback" not in done.err
     assert eventually(lambda: not running(alone.directory), 20)
-    mended(alone, "generating the dataset")
+    assert_next_run_succeeds(alone, "generating the dataset")
 
 
-def test_generate_after_one_that_was_broken_off_needs_no_drop(alone: Workplace) -> None:
-    unmade(alone)
+def test_generate_after_an_interrupted_one_needs_no_drop(alone: Workplace) -> None:
+    remove_dataset(alone)
     process = alone.start("zava", "validate", "--embedded", env=LARGER)
-    wait_until(server_of(alone, process)["uri"], generating, process)
+    wait_until(server_of(alone, process)["uri"], is_generating, process)
     process.kill()
     process.communicate()
     done = alone.zava("generate", "--embedded", env=LARGER)
@@ -181,10 +186,10 @@ def test_generate_after_one_that_was_broken_off_needs_no_drop(alone: Workplace) 
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_conform_stops_its_suites_before_it_leaves(alone: Workplace, sent: signal.Signals, code: int) -> None:
-    """A terminal tells of Ctrl-C all that it has started."""
+def test_interrupted_conform_stops_its_suites_first(alone: Workplace, sent: signal.Signals, code: int) -> None:
+    """A terminal sends SIGINT on Ctrl-C to all processes that it started."""
     process = alone.start("zava", "conform", "--embedded", "--no-allure", env=LARGER, start_new_session=True)
-    wait_until(server_of(alone, process)["uri"], judging, process)
+    wait_until(server_of(alone, process)["uri"], is_validating, process)
     os.killpg(process.pid, sent)
     done = finish(process)
     assert (done.code, done.out) == (code, "")
@@ -195,15 +200,15 @@ def test_conform_stops_its_suites_before_it_leaves(alone: Workplace, sent: signa
 # Two at once
 
 
-def test_two_runs_at_once_make_one_dataset(alone: Workplace) -> None:
-    unmade(alone)
+def test_concurrent_runs_generate_one_dataset(alone: Workplace) -> None:
+    remove_dataset(alone)
     both = [alone.start("zava", "validate", "--embedded", "--only", "counts", env=LARGER) for _ in range(2)]
     done = [finish(process) for process in both]
     assert [each.code for each in done] == [0, 0], done
     assert sum("generating the dataset" in each.err for each in done) == 1
 
 
-def test_who_would_replace_the_data_waits_for_who_reads_it(alone: Workplace) -> None:
+def test_generate_waits_for_a_run_that_reads_the_data(alone: Workplace) -> None:
     with dataset_lock(alone.directory, exclusive=False):
         process = alone.start("zava", "generate", "--embedded", "--drop", env=LARGER)
         assert process.stderr
@@ -211,7 +216,7 @@ def test_who_would_replace_the_data_waits_for_who_reads_it(alone: Workplace) -> 
     assert finish(process).code == 0
 
 
-def test_the_scratch_database_of_a_killed_run_is_dropped(workplace: Workplace, generated: Done, mongo: Mongo) -> None:
+def test_scratch_database_of_a_killed_run_is_dropped(workplace: Workplace, generated: Done, mongo: Mongo) -> None:
     assert generated.code == 0
     with subprocess.Popen(["true"]) as gone:
         pass
@@ -236,19 +241,19 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
 
 @pytest.fixture(scope="module")
 def shop(guarded: EmbeddedServer, workplace: Workplace) -> Mongo:
-    """Its owner's client; the database zava is generated."""
+    """Return a client of the owner; the database zava is generated."""
     assert workplace.zava("generate", "--uri", guarded.uri).code == 0
     with MongoClient[dict[str, Any]](guarded.uri) as client:
         yield client
 
 
 def user(shop: Mongo, guarded: EmbeddedServer, name: str, roles: list[Any]) -> str:
-    """The connection string of a new user."""
+    """Create a user and return their connection string."""
     shop.admin.command("createUser", name, pwd="secret", roles=roles)
     return re.sub(r"//.*@", f"//{name}:secret@", guarded.uri)
 
 
-def test_a_user_who_may_only_read_gets_a_verdict_and_writes_nothing(
+def test_read_only_user_gets_a_verdict_and_writes_nothing(
     workplace: Workplace, shop: Mongo, guarded: EmbeddedServer
 ) -> None:
     uri = user(shop, guarded, "reader", [{"role": "read", "db": "zava"}])
@@ -272,7 +277,7 @@ def test_a_user_who_may_only_read_gets_a_verdict_and_writes_nothing(
     assert state(shop) == before
 
 
-def test_a_user_who_may_write_nowhere_gets_a_verdict_on_the_rest(
+def test_user_without_scratch_database_gets_a_verdict_on_other_rules(
     workplace: Workplace, shop: Mongo, guarded: EmbeddedServer
 ) -> None:
     uri = user(shop, guarded, "optimist", [{"role": "readWrite", "db": "zava"}])
@@ -288,9 +293,7 @@ def test_a_user_who_may_write_nowhere_gets_a_verdict_on_the_rest(
     assert state(shop) == before
 
 
-def test_a_user_who_may_not_change_collections_is_told_so_in_one_line(
-    workplace: Workplace, shop: Mongo, guarded: EmbeddedServer
-) -> None:
+def test_user_without_dbadmin_gets_one_error(workplace: Workplace, shop: Mongo, guarded: EmbeddedServer) -> None:
     uri = user(shop, guarded, "writer", [{"role": "readWrite", "db": "zava"}])
     shop["zava"].command("collMod", FIRST, validationLevel="moderate")
     done = workplace.zava("provision", "--uri", uri)
@@ -303,7 +306,7 @@ def test_a_user_who_may_not_change_collections_is_told_so_in_one_line(
 # Servers that are of no use
 
 
-def test_a_connection_that_hangs_is_given_up(workplace: Workplace) -> None:
+def test_hanging_connection_times_out(workplace: Workplace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         done = workplace.zava("validate", "--uri", f"mongodb://127.0.0.1:{silent.getsockname()[1]}/")
@@ -315,7 +318,7 @@ def test_a_connection_that_hangs_is_given_up(workplace: Workplace) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk that is soon full."""
+    """A small disk."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(disk)]
@@ -329,7 +332,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_is_named(alone: Workplace, small_disk: Path) -> None:
+def test_full_disk_is_reported(alone: Workplace, small_disk: Path) -> None:
     cramped = Workplace(alone.root, small_disk)
     done = cramped.run("zava", "generate", "--embedded", env={"NUM_ORDERS": "150000", "NUM_CUSTOMERS": "1000"})
     assert done.code == 3
@@ -342,7 +345,7 @@ def test_a_full_disk_is_named(alone: Workplace, small_disk: Path) -> None:
 
 
 def hostile_documents() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Bodies of documents that a server takes."""
+    """Return hostile documents that a server accepts."""
     yield "16 MB", {"text": "x" * (16 * 1024 * 1024 - 1000)}
     yield "names", {"a.b": 1, "$c": {"$d": 1, "e.f": [{"$g": 1}]}, "\u00fcn\u00ef\u202e\n": 1, "": 1}
     yield "10,000 fields", {f"field_{number}": number for number in range(10_000)}
@@ -362,7 +365,9 @@ def hostile_documents() -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"field {value!r}", {"odd": value}
 
 
-def test_hostile_documents_are_findings(workplace: Workplace, mongo: Mongo, copied: str, uri: str) -> None:
+def test_hostile_documents_are_findings_and_never_errors(
+    workplace: Workplace, mongo: Mongo, copied: str, uri: str
+) -> None:
     database = mongo[copied]
     planted: dict[str, int] = {}
     for collection in MODEL:
@@ -406,14 +411,14 @@ def test_hostile_documents_are_findings(workplace: Workplace, mongo: Mongo, copi
     assert {"error"} not in outcomes.values()
 
 
-def test_a_process_that_is_there_already_may_start_others() -> None:
+def test_processes_started_before_the_test_are_not_counted() -> None:
     with subprocess.Popen(["sh", "-c", "sleep 60 & read ended; kill $!"], stdin=subprocess.PIPE) as shell:
         assert eventually(lambda: len(left(set())) > 1)
         assert shell.pid in {each.pid for each in left(set())}
         assert left({each.pid for each in psutil.Process().children()}) == []
 
 
-def test_no_process_is_left(alone: Workplace) -> None:
+def test_no_process_is_left_running(alone: Workplace) -> None:
     assert running(alone.directory) == []
     children = psutil.Process().children(recursive=True)  # other tests may have theirs
     assert [child.name() for child in children if Path(child.cwd()).is_relative_to(alone.root)] == []

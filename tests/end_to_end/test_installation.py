@@ -1,4 +1,4 @@
-"""The wheel, installed where there is no checkout and nothing but what the core or an extra asks for."""
+"""The wheel, installed without a checkout, with the dependencies of the core or of one extra only."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of what git knows, so that no earlier build leaks into it."""
+    """Build the wheel from a copy of the files in git, so that it contains nothing of an earlier build."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("conformance", "edge", "generator", "mcp_servers", "zava"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -67,7 +67,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def closure(requirements: list[str]) -> set[str]:
-    """The names of the distributions that the requirements bring."""
+    """Return the names of the distributions that the requirements install."""
     found: set[str] = set()
     waiting = [Requirement(text) for text in requirements]
     while waiting:
@@ -85,7 +85,7 @@ def closure(requirements: list[str]) -> set[str]:
 
 
 def installation(folder: Path, wheel: Path, requirements: list[str], *, copied: bool = True) -> Installation:
-    """An environment with the wheel and links to the installed distributions that the requirements bring.
+    """An environment with the wheel and links to the installed distributions that the requirements install.
 
     The folder beside it has a copy of this repository's model, unless ``copied`` is false: then it is empty.
     """
@@ -164,7 +164,7 @@ def test_core_validates_a_server_and_writes_its_reports(core: Installation, serv
     assert exported.returncode == 0, exported.stderr
 
 
-def test_core_can_be_examined_by_doctor(core: Installation, server: str) -> None:
+def test_doctor_examines_the_core_installation(core: Installation, server: str) -> None:
     done = core.zava("doctor", "--uri", server)
     assert done.returncode == 0, done.stdout
     assert "zava-conformance[ditto]" in done.stdout
@@ -183,7 +183,7 @@ WITHOUT_URI: Final = (["up"], ["validate", "--embedded"], ["import-source", "ori
 
 
 @pytest.mark.parametrize(("extra", "command"), [(extra, one) for extra, found in COMMANDS.items() for one in found])
-def test_missing_extra_is_one_line_with_the_command_of_pip(
+def test_missing_extra_is_one_error_with_the_pip_command(
     core: Installation, server: str, extra: str, command: list[str]
 ) -> None:
     where = [] if command in WITHOUT_URI else ["--uri", server]
@@ -230,7 +230,7 @@ def test_rules_run_as_tests_in_a_folder_without_tests(team: Installation) -> Non
     assert all(f"test_rule[{rule['id']}]" in ran for rule in listed)
 
 
-def test_conform_runs_the_rules_where_there_are_no_suites(team: Installation) -> None:
+def test_conform_runs_the_rules_without_suites(team: Installation) -> None:
     (team.folder / "conftest.py").write_text("raise SystemExit('not for zava conform')\n", encoding="utf-8")
     done = team.zava("conform", "--embedded", "--no-allure")
     (team.folder / "conftest.py").unlink()
@@ -245,7 +245,7 @@ def test_package_runs_as_a_module_and_is_typed(team: Installation) -> None:
     assert team.run("python", "-c", typed).stdout == "True\n"
 
 
-def test_pytest_without_its_extra_is_one_line(wheel: Path, tmp_path: Path) -> None:
+def test_pytest_without_its_extra_is_one_error(wheel: Path, tmp_path: Path) -> None:
     bare = installation(tmp_path, wheel, [*PROJECT["dependencies"], "pytest"])
     done = bare.run("python", "-m", "pytest", "--zava")
     assert done.returncode == 4
@@ -253,8 +253,8 @@ def test_pytest_without_its_extra_is_one_line(wheel: Path, tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_modules_of_extras_are_those_of_pyproject() -> None:
-    """Every module that an extra is asked for is of a distribution that this extra, and no part of the core, brings."""
+def test_imports_per_extra_match_pyproject() -> None:
+    """Every module imported for an extra is in a distribution of this extra and not of the core."""
     distributions = importlib.metadata.packages_distributions()
     core = closure(PROJECT["dependencies"])
     for extra, modules in MODULES.items():

@@ -1,4 +1,4 @@
-"""Secrets: planted in every configuration file, form of address and variable, they are in no output of any kind."""
+"""Secrets planted in every configuration file, form of address and variable appear in no output."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def leaks(text: str) -> list[str]:
-    """The forms of the secret that a text shows, and the parts that are left when it was cut."""
+    """Return the forms of the secret that a text contains, and the parts of it left by truncation."""
     forms = (SECRET, quote(SECRET, safe=""), "hunter2")
     return [form for form in forms if form in text]
 
@@ -65,20 +65,20 @@ FORMS = [
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_secret_is_masked_by_its_form(form: str) -> None:
+def test_secret_in_a_known_form_is_masked(form: str) -> None:
     text = f"found {form.format(SECRET)}; write another"
     assert leaks(mask(text)) == []
     assert mask(text).startswith("found ")
     assert mask(text).endswith("; write another")
 
 
-def test_secret_that_was_read_is_masked_wherever_it_turns_up() -> None:
+def test_remembered_secret_is_masked_in_any_text() -> None:
     remember(f"mongodb://shop:{quote(SECRET, safe='')}@db.example/")
     assert mask(f"the user said {SECRET}, and {quote(SECRET, safe='')}") == "the user said ***, and ***"
     assert masked({"a": [SECRET, 1], "b": (SECRET,)}) == {"a": ["***", 1], "b": ("***",)}
 
 
-def test_secret_is_known_by_the_name_of_its_key() -> None:
+def test_value_of_a_secret_key_is_masked() -> None:
     remember_secrets({"ditto": {"api_key": SECRET, "keys": ["store_id"]}, "users": [{"password": "ZAVA_APP_PASSWORD"}]})
     assert mask(f"{SECRET} ZAVA_APP_PASSWORD store_id") == "*** ZAVA_APP_PASSWORD store_id"
 
@@ -86,7 +86,7 @@ def test_secret_is_known_by_the_name_of_its_key() -> None:
 @pytest.mark.parametrize(
     "word", ["zava", "orders", "password", "${DITTO_API_KEY}", "DITTO_API_KEY", "your_api_key", ""]
 )
-def test_word_is_never_remembered(word: str) -> None:
+def test_ordinary_word_is_not_masked(word: str) -> None:
     remember(word)
     assert mask(f"the orders of zava: {word}") == f"the orders of zava: {word}"
 
@@ -95,7 +95,7 @@ def test_word_is_never_remembered(word: str) -> None:
 
 
 def leaves(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The places of a file's values; of a list or an object of like things the first stands for all."""
+    """Return the paths of a file's values; only the first element of a uniform list or object is used."""
     if isinstance(content, dict):
         for key, value in content.items():
             yield from leaves(value, (*path, key))
@@ -107,7 +107,7 @@ def leaves(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 def replaced(content: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """A copy of the content with another value at the place."""
+    """Return a copy of the content with another value at the path."""
     if not path:
         return value
     changed = list(content) if isinstance(content, list) else dict(content)
@@ -120,7 +120,7 @@ def files() -> list[Path]:
 
 
 def places(file: Path) -> list[tuple[Any, ...]]:
-    """Five places of the file's values, spread over the names that values have."""
+    """Return five paths of the file's values, spread over the names of the values."""
     content = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
     by_name = {(len(path), path[-1] if path else ""): path for path in leaves(content)}
     found = list(by_name.values())
@@ -135,8 +135,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 
 
 @pytest.mark.parametrize("file", files(), ids=str)
-def test_secret_in_a_configuration_file_is_in_no_output(place: Workplace, file: Path) -> None:
-    """A file that is refused is named with its line, not with its value; one that is accepted shows none either."""
+def test_secret_in_a_configuration_file_appears_in_no_output(place: Workplace, file: Path) -> None:
+    """The error for a rejected file names its line and not its value; an accepted file prints no value either."""
     path = place.root / file
     original = path.read_text(encoding="utf-8")
     content = yaml.safe_load(original)
@@ -175,7 +175,7 @@ VARIABLES = {
 
 @pytest.mark.parametrize("source", ["environment", ".env"])
 @pytest.mark.parametrize("name", VARIABLES)
-def test_secret_in_a_variable_is_in_no_output(place: Workplace, name: str, source: str) -> None:
+def test_secret_in_a_variable_appears_in_no_output(place: Workplace, name: str, source: str) -> None:
     env = {name: VARIABLES[name]} if source == "environment" else {}
     if source == ".env":
         (place.root / ".env").write_text(f"{name}='{VARIABLES[name]}'\n", encoding="utf-8")
@@ -188,7 +188,7 @@ def test_secret_in_a_variable_is_in_no_output(place: Workplace, name: str, sourc
 
 
 @pytest.mark.parametrize("form", FORMS[:4])
-def test_secret_in_an_option_is_in_no_output(place: Workplace, form: str) -> None:
+def test_secret_in_an_option_appears_in_no_output(place: Workplace, form: str) -> None:
     for command in (["validate"], ["doctor"], ["--debug", "generate"], ["sync"]):
         done = place.zava(*command, "--uri", form.format(SECRET).replace("cluster.example", "cluster.invalid"))
         assert done.code != 0
@@ -198,7 +198,7 @@ def test_secret_in_an_option_is_in_no_output(place: Workplace, form: str) -> Non
 # All reports of one run
 
 
-def test_planted_secrets_are_in_no_report(workplace: Workplace, generated: Done, uri: str, tmp_path: Path) -> None:
+def test_planted_secrets_appear_in_no_report(workplace: Workplace, generated: Done, uri: str, tmp_path: Path) -> None:
     """The connector's file is valid and wrong, so that its values are findings; the server's address has a password."""
     assert generated.code == 0
     model = copy_of_the_model(tmp_path / "model")
@@ -234,7 +234,7 @@ def test_planted_secrets_are_in_no_report(workplace: Workplace, generated: Done,
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"], ["--users"], ["--users", "--json"]], ids=" ".join)
-def test_secret_is_in_no_line_of_provision(
+def test_secret_appears_in_no_line_of_provision(
     workplace: Workplace, uri: str, name: str, monkeypatch: pytest.MonkeyPatch, flags: list[str]
 ) -> None:
     what = f"set https://shop:{SECRET}@cloud.example/ right"
@@ -245,12 +245,12 @@ def test_secret_is_in_no_line_of_provision(
     assert "set https://shop:***@cloud.example/ right" in done.out
 
 
-def test_secret_is_in_no_comment_of_a_script() -> None:
+def test_secret_appears_in_no_comment_of_a_script() -> None:
     change = provision.Change("stores", "validator", f"set https://shop:{SECRET}@cloud.example/", {"collMod": "stores"})
     assert leaks(as_mongosh([change], "zava")) == []
 
 
-def test_secret_is_in_no_text_for_an_assistant() -> None:
+def test_secret_appears_in_no_answer_of_the_mcp_server() -> None:
     address = f"https://shop:{SECRET}@cloud.example/"
 
     def refuse(word: int) -> str:
@@ -277,7 +277,7 @@ def test_secret_is_in_no_text_for_an_assistant() -> None:
     assert "no answer from https://shop:***@cloud.example/ for 1" in " ".join(texts)
 
 
-def test_secret_of_a_schema_is_in_no_description_for_an_assistant() -> None:
+def test_secret_of_a_schema_appears_in_no_description_of_the_mcp_server() -> None:
     model = load_model(ROOT)
     query = {"title": f"as https://shop:{SECRET}@cloud.example/", "find": {"url": "postgres://shop:" + SECRET + "@x"}}
     (described,) = describe(model, {"stores": [query]}, ["stores"])

@@ -1,4 +1,4 @@
-"""A baseline in the suites: what is known passes and is shown as known, what is new fails."""
+"""A baseline in the suites: known violations pass and are shown as known, new violations fail."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ RULE = "references.orders.customer_id"
 
 
 def orphan(mongo: MongoClient[dict[str, Any]], name: str, number: int) -> None:
-    """Let so many orders refer to a customer that is not there."""
+    """Let this number of orders refer to a missing customer."""
     mongo[name].command("collMod", "orders", validationLevel="off")
     ids = [one["_id"] for one in mongo[name]["orders"].find({}, {"_id": 1}).sort("_id", 1).limit(number)]
     mongo[name]["orders"].update_many({"_id": {"$in": ids}}, {"$set": {"customer_id": "cust_nobody"}})
 
 
-def test_what_is_in_the_baseline_is_accepted_and_what_is_new_is_not(
+def test_known_violations_pass_and_new_violations_fail(
     workplace: Workplace, mongo: MongoClient[dict[str, Any]], copied: str, uri: str, tmp_path: Path
 ) -> None:
     env = {"MONGODB_DATABASE": copied}
@@ -51,7 +51,7 @@ def test_what_is_in_the_baseline_is_accepted_and_what_is_new_is_not(
     assert "1 new, 2 in the baseline" in done.out
 
 
-def test_an_update_of_a_part_keeps_the_rest_and_ends_with_the_verdict_against_it(
+def test_partial_update_keeps_other_rules_and_is_compared_with_the_new_baseline(
     workplace: Workplace, mongo: MongoClient[dict[str, Any]], copied: str, uri: str, tmp_path: Path
 ) -> None:
     env, baseline = {"MONGODB_DATABASE": copied}, tmp_path / "baseline.json"
@@ -68,7 +68,7 @@ def test_an_update_of_a_part_keeps_the_rest_and_ends_with_the_verdict_against_it
     assert "written with 3 known violations of 2 rules" in done.err
 
 
-def test_every_violation_is_written_by_the_suites_as_by_the_command(
+def test_suites_and_command_write_the_same_violations(
     workplace: Workplace, mongo: MongoClient[dict[str, Any]], copied: str, uri: str, tmp_path: Path
 ) -> None:
     env = {"MONGODB_DATABASE": copied}
@@ -81,7 +81,7 @@ def test_every_violation_is_written_by_the_suites_as_by_the_command(
     assert len(one.read_text(encoding="utf-8").splitlines()) == 12
 
 
-def test_a_baseline_that_is_not_there_is_one_line(workplace: Workplace, tmp_path: Path) -> None:
+def test_missing_baseline_is_one_error(workplace: Workplace, tmp_path: Path) -> None:
     done = workplace.suites("--embedded", "--baseline", str(tmp_path / "none.json"))
     assert done.code == 2
     assert "there is no such baseline; make one with --update-baseline" in done.out + done.err

@@ -1,4 +1,4 @@
-"""The suites that run only when they are named: the apps' stories, and the bridge on every collection."""
+"""The suites that run only when selected explicitly: the apps' scenarios, and the bridge on every collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONG = ("test_demo_sales_rep.py", "test_sync_bridge.py")
 
 
 @pytest.mark.parametrize("story", [pytest.param(one, marks=pytest.mark.soak if one in LONG else ()) for one in STORIES])
-def test_a_story_goes_as_it_is_told(workplace: Workplace, generated: Done, story: str) -> None:
+def test_story_runs_as_documented(workplace: Workplace, generated: Done, story: str) -> None:
     assert generated.code == 0
     arguments = ("--embedded", "--no-verdict", "--model", str(workplace.root), "-q")
     done = finish(workplace.start("pytest", str(ROOT / "suites" / story), *arguments))
@@ -23,7 +23,7 @@ def test_a_story_goes_as_it_is_told(workplace: Workplace, generated: Done, story
     assert " passed" in done.out.splitlines()[-1]
 
 
-def test_every_story_is_run_here() -> None:
+def test_every_story_file_is_listed() -> None:
     named = {
         path.name
         for pattern in ("test_demo_*", "test_sync_bridge*", "test_sync_copy*")
@@ -32,7 +32,7 @@ def test_every_story_is_run_here() -> None:
     assert named == set(STORIES)
 
 
-def test_stories_are_left_out_of_a_run_that_does_not_name_them(workplace: Workplace) -> None:
+def test_unnamed_stories_are_not_collected(workplace: Workplace) -> None:
     listed = workplace.suites("--embedded", "--collect-only").out
     assert "test_integration.py" in listed
     assert not [story for story in STORIES if story in listed]

@@ -1,4 +1,4 @@
-"""The suites as a CI runs them: `pytest suites/` on small data, its exit codes, its selection and its reports."""
+"""The suites as CI runs them: `pytest suites/` on small data, its exit codes, its selection and its reports."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def whole(workplace: Workplace, generated: Done, tmp_path_factory: pytest.TempPa
 
 
 def selected(done: Done) -> set[str]:
-    """The rules that `--collect-only -q` lists; tests without a rule stand by their name."""
+    """Return the rules that `--collect-only -q` lists, and the names of tests without a rule."""
     lines = [line for line in done.out.splitlines() if "::" in line]
     return {
         line.rpartition("[")[2].rstrip("]") if "::test_rule[" in line else line.partition("::")[2] for line in lines
@@ -70,7 +70,7 @@ def test_conformant_data_is_green(whole: Whole) -> None:
     assert {rule["id"] for rule in whole.report["rules"]} == set(RULES)
 
 
-def test_validation_json_is_what_validate_prints(workplace: Workplace, whole: Whole) -> None:
+def test_validation_json_equals_the_output_of_validate(workplace: Workplace, whole: Whole) -> None:
     printed = json.loads(workplace.zava("validate", "--embedded", "--format", "json").out)
     reports = [whole.report, printed]
     for report in reports:
@@ -81,7 +81,7 @@ def test_validation_json_is_what_validate_prints(workplace: Workplace, whole: Wh
     assert reports[0] == reports[1]
 
 
-def test_there_is_one_junit_case_and_one_allure_result_per_rule(whole: Whole) -> None:
+def test_every_rule_has_one_junit_case_and_one_allure_result(whole: Whole) -> None:
     cases = ElementTree.parse(whole.reports / "junit.xml").iter("testcase")  # noqa: S314 - our own file
     names = [case.attrib["name"] for case in cases]
     assert {name for name in names if name.startswith("test_rule[")} == {f"test_rule[{rule}]" for rule in RULES}
@@ -97,17 +97,17 @@ def test_there_is_one_junit_case_and_one_allure_result_per_rule(whole: Whole) ->
 
 
 def cases(reports: Path) -> dict[str, ElementTree.Element]:
-    """The test cases of JUnit's file by rule."""
+    """Return the test cases of the JUnit file by rule."""
     found = ElementTree.parse(reports / "junit.xml").iter("testcase")  # noqa: S314 - our own file
     return {case.attrib["name"][len("test_rule[") : -1]: case for case in found if "test_rule[" in case.attrib["name"]}
 
 
 def properties(element: ElementTree.Element) -> dict[str, str]:
-    """What is said of a test case, or of the whole file."""
+    """Return the properties of a test case, or of the whole file."""
     return {each.attrib["name"]: each.attrib["value"] for each in element.findall("properties/property")}
 
 
-def test_junit_tells_severity_status_numbers_and_the_time_of_each_rule(whole: Whole) -> None:
+def test_junit_file_has_severity_status_counts_and_duration_of_each_rule(whole: Whole) -> None:
     told = cases(whole.reports)
     for rule in whole.report["rules"]:
         case = told[rule["id"]]
@@ -122,7 +122,7 @@ def test_junit_tells_severity_status_numbers_and_the_time_of_each_rule(whole: Wh
     assert (about["started_at"], about["quality_score"]) == (whole.report["run"]["started_at"], "100.0")
 
 
-def test_a_warning_is_in_the_junit_file(
+def test_warning_is_in_the_junit_file(
     workplace: Workplace, mongo: Mongo, copied: str, uri: str, tmp_path: Path
 ) -> None:
     mongo[copied].create_collection("customers_backup")
@@ -139,7 +139,7 @@ def test_a_warning_is_in_the_junit_file(
 
 @pytest.fixture(scope="module")
 def orphan(workplace: Workplace, whole: Whole, mongo: Mongo, tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """`pytest suites/` on data of which one document refers to nothing."""
+    """`pytest suites/` on data in which one document refers to a missing document."""
     assert whole.done.code == 0
     documents = mongo["zava"][CHILD.name]
     victim = documents.find().sort("_id", 1).limit(1)[0]
@@ -156,7 +156,7 @@ def orphan(workplace: Workplace, whole: Whole, mongo: Mongo, tmp_path_factory: p
     return Whole(Done(done.code, done.out, str(victim["_id"])), reports)
 
 
-def test_a_fault_is_red_in_the_right_test_with_the_id(orphan: Whole) -> None:
+def test_broken_reference_fails_its_test_with_the_id(orphan: Whole) -> None:
     rule = f"references.{CHILD.name}.{REFERENCE.field}"
     assert orphan.done.code == 1
     assert f"test_references.py::test_rule[{rule}]" in orphan.done.out
@@ -179,7 +179,7 @@ SELECTIONS = [
 @pytest.mark.parametrize(
     ("flags", "wanted"), SELECTIONS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_selections_select_what_a_person_expects(workplace: Workplace, flags: list[str], wanted: Any) -> None:
+def test_selection_collects_the_expected_rules(workplace: Workplace, flags: list[str], wanted: Any) -> None:
     done = workplace.suites("--embedded", "--collect-only", *flags)
     expected = {rule.id for rule in RULES.values() if wanted(rule)}
     assert done.code == 0
@@ -187,7 +187,7 @@ def test_selections_select_what_a_person_expects(workplace: Workplace, flags: li
     assert selected(done) == expected
 
 
-def test_without_a_selection_everything_is_run(workplace: Workplace) -> None:
+def test_run_without_a_selection_collects_every_rule(workplace: Workplace) -> None:
     found = selected(workplace.suites("--embedded", "--collect-only"))
     assert found > set(RULES)
     others = {name.partition("[")[0] for name in found - set(RULES)}
@@ -206,7 +206,7 @@ def test_nothing_selected_is_an_error(workplace: Workplace, flags: list[str], co
 
 
 @pytest.mark.soak
-def test_a_target_out_of_reach_is_exit_3(workplace: Workplace) -> None:
+def test_unreachable_target_exits_3(workplace: Workplace) -> None:
     done = workplace.suites("--uri", "mongodb://u:hunter2@127.0.0.1:1/", "-k", "counts")  # pragma: allowlist secret
     assert done.code == 3
     assert "no server answers at mongodb://u:***@127.0.0.1:1/" in done.out
@@ -215,22 +215,22 @@ def test_a_target_out_of_reach_is_exit_3(workplace: Workplace) -> None:
 
 
 def with_plugin(workplace: Workplace, folder: Path, plugin: str) -> Done:
-    """A few rules, judged while a plugin of pytest's does what it does."""
+    """Run a few rules with a plugin of pytest."""
     (folder / "plugin.py").write_text(plugin, encoding="utf-8")
     flags = ("--only", "counts", "--reports", str(folder), "-p", "plugin")
     return workplace.suites("--embedded", *flags, env={"PYTHONPATH": str(folder)})
 
 
-def test_a_warning_of_a_library_is_no_finding(workplace: Workplace, tmp_path: Path) -> None:
-    """Or a new release of one would make every verdict red."""
+def test_warning_of_a_library_is_not_a_finding(workplace: Workplace, tmp_path: Path) -> None:
+    """Otherwise a new release of a library would fail every verdict."""
     noisy = "import warnings\n\ndef pytest_runtest_setup():\n    warnings.warn('of old', DeprecationWarning)\n"
     done = with_plugin(workplace, tmp_path, noisy)
     assert done.code == 0, done.out
     assert "DeprecationWarning: of old" in done.out
 
 
-def test_sigterm_ends_the_run_though_its_exception_was_swallowed(workplace: Workplace, tmp_path: Path) -> None:
-    """What is raised while Python calls back, to delete an object for one, goes nowhere."""
+def test_sigterm_ends_the_run_if_its_exception_is_swallowed(workplace: Workplace, tmp_path: Path) -> None:
+    """Python discards an exception raised in a callback, for example while it deletes an object."""
     terminated = """
 import os, signal
 class Last:
@@ -246,7 +246,7 @@ def pytest_runtest_teardown():
     assert not (tmp_path / "validation.json").exists()
 
 
-def test_sigterm_does_not_disturb_who_is_leaving(workplace: Workplace, tmp_path: Path) -> None:
+def test_second_sigterm_does_not_disturb_the_exit(workplace: Workplace, tmp_path: Path) -> None:
     twice = """
 import os, signal
 def pytest_runtest_teardown():
@@ -259,7 +259,7 @@ pytest_keyboard_interrupt = pytest_runtest_teardown
     assert "Traceback" not in done.out + done.err
 
 
-def test_a_signal_lets_a_callback_of_the_garbage_collector_finish(workplace: Workplace, tmp_path: Path) -> None:
+def test_signal_waits_for_a_callback_of_the_garbage_collector(workplace: Workplace, tmp_path: Path) -> None:
     collecting = """
 import gc, os, pathlib, signal
 def collected(*_):
@@ -278,14 +278,14 @@ def pytest_runtest_teardown():
 
 
 @pytest.mark.parametrize(("line", "wanted"), [(1, False), (None, True)])
-def test_a_signal_between_two_lines_waits(line: int | None, wanted: bool) -> None:
-    """Python gives such a place no number, and pytest, which subtracts from it, fails."""
+def test_signal_between_two_lines_waits(line: int | None, wanted: bool) -> None:
+    """Python gives such a place no line number, and pytest, which subtracts from it, fails."""
     inner: Any = SimpleNamespace(f_lineno=line, f_code=(lambda: None).__code__, f_back=sys._getframe())
     assert uninterruptible(inner) is wanted
 
 
-def test_a_signal_lets_an_import_finish(workplace: Workplace, tmp_path: Path) -> None:
-    """Broken off, it could keep the lock of imports: the rules, which import what they need, then waited for ever."""
+def test_signal_waits_for_an_import(workplace: Workplace, tmp_path: Path) -> None:
+    """An interrupted import could keep the import lock: the rules, which import modules, then waited for ever."""
     imported = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nopen(__file__ + '.done', 'w').close()\n"
     (tmp_path / "imported.py").write_text(imported, encoding="utf-8")
     done = with_plugin(workplace, tmp_path, "def pytest_runtest_teardown():\n    import imported\n")
@@ -295,15 +295,13 @@ def test_a_signal_lets_an_import_finish(workplace: Workplace, tmp_path: Path) ->
     assert not (tmp_path / "validation.json").exists()
 
 
-def test_an_unconfigured_ci_is_exit_2(workplace: Workplace) -> None:
+def test_unconfigured_ci_exits_2(workplace: Workplace) -> None:
     done = workplace.suites(env={"CI": "true"})
     assert done.code == 2
     assert "CI is set and no server is named" in done.out + done.err
 
 
-def test_without_leave_to_write_nothing_is_written(
-    workplace: Workplace, generated: Done, mongo: Mongo, uri: str
-) -> None:
+def test_run_without_allow_writes_writes_nothing(workplace: Workplace, generated: Done, mongo: Mongo, uri: str) -> None:
     assert generated.code == 0
     done = workplace.suites("--uri", uri, "-k", "integration or round_trip", "-rs")
     assert done.code == 3  # every rule was skipped

@@ -1,4 +1,4 @@
-"""Bad input, as a table: each case gives one line that says what to do, the right exit code, and writes nothing."""
+"""Invalid input: each case gives one error line with its fix and its exit code, and writes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WRITERS = (["validate"], ["generate"], ["generate", "--drop", "--yes"], ["provis
 
 
 def schema(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    """An edit of the first schema."""
+    """Return an edit of the first schema."""
 
     def edit(root: Path) -> None:
         path = min((root / "schemas").glob("*.json"))
@@ -39,13 +39,13 @@ def schema(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]
 
 
 def text(name: str, content: str) -> Callable[[Path], object]:
-    """Another content of a file of the model."""
+    """Return an edit that replaces a file of the model."""
     return lambda root: (root / name).write_text(content, encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is wrong, and the exit code and the words that must be said of it."""
+    """A change of the input, and the exit code and the words of the error line that it must cause."""
 
     id: str
     says: str
@@ -113,8 +113,8 @@ CONNECTION = [
 ]
 
 
-def complaint(done: Done, case: Case) -> str:
-    """The one line, which has no traceback and no password."""
+def assert_error_line(done: Done, case: Case) -> str:
+    """Return the only error line; assert that it has no traceback and no password."""
     assert done.code == case.code, done.err
     assert done.line.startswith("zava: ")
     assert re.search(case.says, done.line), done.line
@@ -123,36 +123,38 @@ def complaint(done: Done, case: Case) -> str:
 
 
 @pytest.mark.parametrize("case", CONFIGURATION, ids=lambda case: case.id)
-def test_wrong_configuration(workplace: Workplace, mongo: Mongo, uri: str, tmp_path: Path, case: Case) -> None:
+def test_invalid_configuration_is_one_error_and_writes_nothing(
+    workplace: Workplace, mongo: Mongo, uri: str, tmp_path: Path, case: Case
+) -> None:
     other = Workplace(copy_of_the_model(tmp_path / "model"), workplace.cache)
     if case.edit is not None:
         case.edit(other.root)
     before = state(mongo)
-    lines = {complaint(other.zava(*command, "--uri", uri, env=case.env), case) for command in WRITERS}
+    lines = {assert_error_line(other.zava(*command, "--uri", uri, env=case.env), case) for command in WRITERS}
     assert len(lines) == 1
     assert state(mongo) == before
 
 
 @pytest.mark.parametrize("case", CONNECTION, ids=lambda case: case.id)
-def test_wrong_connection(workplace: Workplace, case: Case) -> None:
+def test_invalid_connection_string_is_one_error(workplace: Workplace, case: Case) -> None:
     env = {"MONGODB_CONNECTION_STRING": case.env[""]}
     commands = WRITERS if case.code == 2 else WRITERS[:1]
-    assert len({complaint(workplace.zava(*command, env=env), case) for command in commands}) == 1
+    assert len({assert_error_line(workplace.zava(*command, env=env), case) for command in commands}) == 1
     explained = workplace.zava("--debug", "validate", env=env)
     assert explained.code == case.code
     assert "Traceback" in explained.err
     assert SECRET not in explained.err
 
 
-def test_no_model_above(workplace: Workplace, tmp_path: Path) -> None:
+def test_missing_model_is_one_error(workplace: Workplace, tmp_path: Path) -> None:
     for command in (*WRITERS, ["rules"], ["docs"]):
         done = workplace.zava(*command, folder=tmp_path)
-        complaint(done, Case("", r"no model at or above .*--model DIR"))
+        assert_error_line(done, Case("", r"no model at or above .*--model DIR"))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("case", [CONFIGURATION[0], CONFIGURATION[6], CONNECTION[0]], ids=lambda case: case.id)
-def test_the_suites_say_the_same(workplace: Workplace, tmp_path: Path, case: Case) -> None:
+def test_suites_report_the_same_error(workplace: Workplace, tmp_path: Path, case: Case) -> None:
     other = Workplace(copy_of_the_model(tmp_path / "model"), workplace.cache)
     if case.edit is not None:
         case.edit(other.root)
@@ -166,39 +168,37 @@ def test_the_suites_say_the_same(workplace: Workplace, tmp_path: Path, case: Cas
 # Databases
 
 
-def test_an_empty_database_is_no_verdict(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
+def test_empty_database_gives_no_verdict(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
     before = state(mongo)
     done = workplace.zava("validate", "--uri", uri, env={"MONGODB_DATABASE": name})
-    complaint(done, Case("", f"the database {name} on .* is empty: check MONGODB_DATABASE", 3))
+    assert_error_line(done, Case("", f"the database {name} on .* is empty: check MONGODB_DATABASE", 3))
     assert state(mongo) == before
 
 
-def test_database_in_other_capitals(workplace: Workplace, generated: Done, uri: str) -> None:
+def test_database_name_in_other_case_is_reported(workplace: Workplace, generated: Done, uri: str) -> None:
     """The server would refuse to create ZAVA beside zava, and reading it finds nothing."""
     assert generated.code == 0
     done = workplace.zava("validate", "--uri", uri, env={"MONGODB_DATABASE": "ZAVA"})
-    complaint(done, Case("", "has no database ZAVA, but one named zava: set MONGODB_DATABASE to zava", 3))
+    assert_error_line(done, Case("", "has no database ZAVA, but one named zava: set MONGODB_DATABASE to zava", 3))
 
 
 @pytest.mark.parametrize("command", WRITERS, ids=" ".join)
-def test_a_database_of_someone_elses_is_left_alone(
+def test_foreign_database_is_not_changed(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, command: list[str]
 ) -> None:
     mongo[name]["payroll"].insert_one({"salary": 1})
     before = state(mongo)
     done = workplace.zava(*command, "--uri", uri, env={"MONGODB_DATABASE": name})
-    complaint(done, Case("", "payroll.* MONGODB_DATABASE", 3 if command == ["validate"] else 2))
+    assert_error_line(done, Case("", "payroll.* MONGODB_DATABASE", 3 if command == ["validate"] else 2))
     assert state(mongo) == before
 
 
-def test_data_on_the_embedded_server_that_was_not_made_here_is_not_replaced(
-    workplace: Workplace, mongo: Mongo, name: str
-) -> None:
+def test_foreign_data_on_embedded_server_is_not_replaced(workplace: Workplace, mongo: Mongo, name: str) -> None:
     first = min((workplace.root / "schemas").glob("*.json")).stem
     mongo[name][first].insert_one({"mine": 1})
     before = state(mongo)
     done = workplace.zava("validate", "--embedded", env={"MONGODB_DATABASE": name})
-    complaint(done, Case("", f"documents \\(in {first}\\) that the harness did not make.*--drop"))
+    assert_error_line(done, Case("", f"documents \\(in {first}\\) that the harness did not make.*--drop"))
     assert state(mongo) == before
 
 
@@ -212,26 +212,26 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
         yield server
 
 
-def test_a_wrong_password(workplace: Workplace, guarded: EmbeddedServer) -> None:
+def test_wrong_password_is_one_error(workplace: Workplace, guarded: EmbeddedServer) -> None:
     with MongoClient[dict[str, Any]](guarded.uri) as client:
         before = state(client)
         right = guarded.uri.split("://")[1].split("@")[0].split(":")[1]
         wrong = guarded.uri.replace(right, SECRET)
         for command in WRITERS:
             done = workplace.zava(*command, "--uri", wrong)
-            complaint(done, Case("", r"rejects the user name or password; check the connection string", 3))
+            assert_error_line(done, Case("", r"rejects the user name or password; check the connection string", 3))
         assert SECRET not in workplace.zava("--debug", "validate", "--uri", wrong).err
         assert state(client) == before
 
 
-def test_no_password(workplace: Workplace, guarded: EmbeddedServer) -> None:
+def test_missing_password_is_one_error(workplace: Workplace, guarded: EmbeddedServer) -> None:
     anonymous = re.sub(r"//.*@", "//", guarded.uri)
     for command in WRITERS:
         done = workplace.zava(*command, "--uri", anonymous)
-        complaint(done, Case("", r"the server asks for a user name and a password", 3))
+        assert_error_line(done, Case("", r"the server asks for a user name and a password", 3))
 
 
-def test_the_right_password_is_in_no_report(workplace: Workplace, guarded: EmbeddedServer, tmp_path: Path) -> None:
+def test_correct_password_appears_in_no_report(workplace: Workplace, guarded: EmbeddedServer, tmp_path: Path) -> None:
     right = guarded.uri.split("://")[1].split("@")[0].split(":")[1]
     done = workplace.zava("generate", "--uri", guarded.uri)
     assert done.code == 0
@@ -265,14 +265,16 @@ def address(client: Mongo) -> str:
 
 
 @pytest.mark.parametrize("command", WRITERS[1:], ids=" ".join)
-def test_nothing_is_written_to_a_standalone(workplace: Workplace, standalone: Mongo, command: list[str]) -> None:
+def test_standalone_server_is_not_written_to(workplace: Workplace, standalone: Mongo, command: list[str]) -> None:
     before = state(standalone)
     done = workplace.zava(*command, "--uri", address(standalone))
-    complaint(done, Case("", r"is a standalone server, .*; nothing was written: start mongod with --replSet", 3))
+    assert_error_line(
+        done, Case("", r"is a standalone server, .*; nothing was written: start mongod with --replSet", 3)
+    )
     assert state(standalone) == before
 
 
-def test_a_standalone_is_one_finding_and_what_depends_on_it_is_skipped(
+def test_standalone_server_is_one_finding_and_dependent_rules_are_skipped(
     workplace: Workplace, generated: Done, mongo: Mongo, standalone: Mongo, name: str
 ) -> None:
     assert generated.code == 0

@@ -1,4 +1,4 @@
-"""zava clear and drop-indexes: what is the model's goes when its owner says so, and nothing else ever."""
+"""zava clear and drop-indexes: after a confirmation, they remove what belongs to the model and nothing else."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def indexes(mongo: Mongo, name: str) -> dict[str, list[str]]:
 # clear
 
 
-def test_clear_removes_the_model_s_documents_and_keeps_all_else(
+def test_clear_removes_documents_of_the_model_only(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clearing, "_AT_ONCE", 5)
@@ -64,7 +64,7 @@ def test_clear_removes_the_model_s_documents_and_keeps_all_else(
 
 
 @pytest.mark.parametrize(("typed", "code"), [("", 2), ("wrong\n", 2), ("{name}\n", 0)])
-def test_clear_says_what_and_wants_the_name(
+def test_clear_lists_the_effect_and_asks_for_the_database_name(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, typed: str, code: int
 ) -> None:
     before = state(mongo)[shop]
@@ -75,15 +75,13 @@ def test_clear_says_what_and_wants_the_name(
     assert (state(mongo)[shop] == before) is (code == 2)
 
 
-def test_clear_of_nothing_asks_nothing(workplace: Workplace, uri: str, name: str) -> None:
+def test_clear_of_an_empty_database_does_not_ask(workplace: Workplace, uri: str, name: str) -> None:
     done = run(workplace, uri, name, "clear")
     assert (done.code, done.err) == (0, "")
     assert done.out.split() == ["documents", "0"]
 
 
-def test_documents_whose_id_does_not_come_back_go_as_well(
-    workplace: Workplace, mongo: Mongo, uri: str, name: str
-) -> None:
+def test_clear_removes_documents_with_undecodable_ids(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
     broken = bytearray(bson.encode({"_id": "????"}))
     broken[-4:-2] = b"\xff\xfe"
     mongo[name][FIRST].insert_one(RawBSONDocument(bytes(broken)))
@@ -94,7 +92,7 @@ def test_documents_whose_id_does_not_come_back_go_as_well(
 
 
 @pytest.mark.parametrize("command", [["clear"], ["drop-indexes"]], ids=" ".join)
-def test_somebody_else_s_database_is_left_alone(
+def test_clear_does_not_change_a_foreign_database(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, command: list[str]
 ) -> None:
     mongo[name]["notes"].create_index("text")
@@ -106,7 +104,7 @@ def test_somebody_else_s_database_is_left_alone(
     assert len(mongo[name]["notes"].index_information()) == 2
 
 
-def test_a_dataset_that_was_cleared_is_made_anew(workplace: Workplace, generated: Done, mongo: Mongo) -> None:
+def test_generate_loads_the_dataset_again_after_clear(workplace: Workplace, generated: Done, mongo: Mongo) -> None:
     assert generated.code == 0
     counts = json.loads(generated.out)["counts"]
     assert workplace.zava("clear", "--embedded").code == 0  # the harness's own: it does not ask
@@ -119,7 +117,7 @@ def test_a_dataset_that_was_cleared_is_made_anew(workplace: Workplace, generated
 # drop-indexes
 
 
-def test_drop_indexes_drops_all_but_id_and_provision_builds_them_again(
+def test_drop_indexes_keeps_only_id_and_provision_rebuilds_indexes(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str
 ) -> None:
     mongo[shop]["notes"].create_index("text")
@@ -141,7 +139,7 @@ def test_drop_indexes_drops_all_but_id_and_provision_builds_them_again(
 
 
 @pytest.mark.parametrize(("typed", "code"), [("", 2), ("wrong\n", 2), ("{name}\n", 0)])
-def test_drop_indexes_says_what_and_wants_the_name(
+def test_drop_indexes_lists_the_effect_and_asks_for_the_database_name(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, typed: str, code: int
 ) -> None:
     done = run(workplace, uri, shop, "drop-indexes", said=typed.format(name=shop))

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: help, output, exit codes; the real program on small data."""
+"""The command line: help, output and exit codes of the real program on small data."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_help_is_printed_by_the_program(workplace: Workplace) -> None:
 
 
 @pytest.mark.parametrize("module", sorted({module for module, _ in commands.COMMANDS.values()}))
-def test_the_table_names_every_command_of_a_module(module: str) -> None:
+def test_command_table_lists_every_command_of_a_module(module: str) -> None:
     registered = typer.Typer()
     registered.callback()(lambda: None)
     import_module(module).register(registered)
@@ -75,7 +75,7 @@ def test_help_imports_no_command() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_signal_after_the_end_leaves_no_traceback() -> None:
+def test_signal_at_exit_prints_no_traceback() -> None:
     script = "import atexit, os, signal, sys; atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
     script += "sys.argv = ['zava', '--help']; from zava.main import main; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
@@ -98,7 +98,7 @@ WRONG_USAGE = [
 
 
 @pytest.mark.parametrize("arguments", WRONG_USAGE, ids=" ".join)
-def test_wrong_usage_exits_2_and_says_so_on_stderr(workplace: Workplace, arguments: list[str]) -> None:
+def test_usage_error_exits_2_with_a_line_on_stderr(workplace: Workplace, arguments: list[str]) -> None:
     done = workplace.zava(*arguments)
     assert (done.code, done.out) == (2, "")
     assert done.line.startswith("zava: ")
@@ -134,7 +134,7 @@ def test_generate_refuses_a_database_with_data(workplace: Workplace, generated: 
 @pytest.mark.parametrize(
     ("flags", "typed", "code"), [([], "", 2), ([], "wrong\n", 2), ([], "{name}\n", 0), (["--yes"], "", 0)]
 )
-def test_generate_drop_on_a_named_server_wants_the_name(
+def test_generate_drop_on_a_named_server_asks_for_the_database_name(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, flags: list[str], typed: str, code: int
 ) -> None:
     mongo[name][FIRST].insert_one({"_id": "old"})
@@ -154,7 +154,9 @@ def test_generate_drop_on_a_named_server_wants_the_name(
 # provision
 
 
-def test_provision_checks_changes_and_is_idempotent(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
+def test_provision_check_lists_changes_and_provision_is_idempotent(
+    workplace: Workplace, mongo: Mongo, uri: str, name: str
+) -> None:
     def provision(*flags: str) -> Done:
         return workplace.zava("provision", "--uri", uri, *flags, env={"MONGODB_DATABASE": name})
 
@@ -209,12 +211,12 @@ def test_provision_print_js_needs_no_server(workplace: Workplace) -> None:
 
 @pytest.fixture(scope="module")
 def validated(workplace: Workplace, generated: Done) -> Mapping[str, Done]:
-    """The verdict on the generated database, in each format."""
+    """Validate the generated database in each format."""
     assert generated.code == 0
     return {how: workplace.zava("validate", "--embedded", "--format", how) for how in ("text", "json", "html")}
 
 
-def test_validate_says_the_verdict_on_stdout_only(validated: Mapping[str, Done]) -> None:
+def test_validate_prints_the_verdict_on_stdout_only(validated: Mapping[str, Done]) -> None:
     assert [(done.code, done.err) for done in validated.values()] == [(0, "")] * 3
     text = validated["text"].out
     assert "embedded" in text.splitlines()[0] + text.splitlines()[1]
@@ -223,8 +225,8 @@ def test_validate_says_the_verdict_on_stdout_only(validated: Mapping[str, Done])
 
 
 @pytest.mark.parametrize("how", ["COLUMNS=0 zava validate", "zava validate 2>&-"])
-def test_the_verdict_is_printed_whatever_the_terminal(how: str, workplace: Workplace, generated: Done) -> None:
-    """One that says it has no columns, and none at all for what goes to stderr."""
+def test_verdict_is_printed_on_any_terminal(how: str, workplace: Workplace, generated: Done) -> None:
+    """The cases are a terminal that reports zero columns, and no terminal on stderr."""
     assert generated.code == 0
     command = how.replace("zava", str(BIN / "zava")).replace("validate", "validate --embedded --only counts")
     done = subprocess.run(
@@ -255,7 +257,7 @@ NARROWED = [
 @pytest.mark.parametrize(
     ("flags", "wanted"), NARROWED, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_validate_runs_what_was_asked_for(
+def test_validate_runs_the_selected_rules(
     workplace: Workplace, validated: Mapping[str, Done], flags: list[str], wanted: Any
 ) -> None:
     every = json.loads(validated["json"].out)["rules"]
@@ -266,7 +268,7 @@ def test_validate_runs_what_was_asked_for(
     assert [rule["id"] for rule in json.loads(done.out)["rules"]] == asked
 
 
-def test_findings_exit_1_with_the_ids_as_many_as_asked_for(
+def test_findings_exit_1_with_the_requested_number_of_ids(
     workplace: Workplace, mongo: Mongo, copied: str, uri: str
 ) -> None:
     broken = [document["_id"] for document in mongo[copied][FIRST].find({}, {"_id": 1}).limit(4)]
@@ -291,14 +293,14 @@ def test_warnings_fail_only_with_strict(workplace: Workplace, mongo: Mongo, copi
     assert json.loads(lenient.out)["summary"]["warned"] == 1
 
 
-def test_reports_are_written_where_asked(workplace: Workplace, generated: Done, tmp_path: Path) -> None:
+def test_reports_are_written_to_the_given_folder(workplace: Workplace, generated: Done, tmp_path: Path) -> None:
     done = workplace.zava("validate", "--embedded", "--only", "counts", "--reports", str(tmp_path), "--format", "json")
     assert done.code == 0
     assert (tmp_path / "validation.json").read_text(encoding="utf-8") == done.out
     assert (tmp_path / "validation.html").exists()
 
 
-def test_an_unconfigured_ci_is_refused_unless_embedded_is_asked_for(workplace: Workplace, generated: Done) -> None:
+def test_unconfigured_ci_is_rejected_without_embedded(workplace: Workplace, generated: Done) -> None:
     refused = workplace.zava("validate", env={"CI": "true"})
     assert refused.code == 2
     assert "MONGODB_CONNECTION_STRING" in refused.line
@@ -321,13 +323,13 @@ def test_rules_are_listed_and_explained_without_a_server(workplace: Workplace) -
     assert rules[0]["title"] in explained.out
 
 
-def test_the_model_is_found_above_the_current_folder(workplace: Workplace) -> None:
+def test_model_above_the_current_folder_is_found(workplace: Workplace) -> None:
     done = workplace.zava("rules", "--json", folder=workplace.root / "schemas")
     assert done.code == 0
     assert json.loads(done.out)
 
 
-def test_a_reader_of_a_pipe_that_leaves_early_sees_no_traceback(workplace: Workplace) -> None:
+def test_closed_pipe_prints_no_traceback(workplace: Workplace) -> None:
     with workplace.start("zava", "rules") as process:
         assert process.stdout
         assert process.stderr
@@ -336,7 +338,7 @@ def test_a_reader_of_a_pipe_that_leaves_early_sees_no_traceback(workplace: Workp
         assert process.stderr.read() == ""
 
 
-def test_conform_runs_the_whole_job(workplace: Workplace, generated: Done) -> None:
+def test_conform_generates_validates_and_writes_reports(workplace: Workplace, generated: Done) -> None:
     done = workplace.run("zava", "conform", "--embedded", "--no-allure")
     assert done.code == 0, done.err
     assert "dataset reused" in done.err

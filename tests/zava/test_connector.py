@@ -31,7 +31,7 @@ def test_check_of_the_printed_manifest_finds_nothing(place: Workplace) -> None:
     assert (as_json.code, json.loads(as_json.out)) == (0, [])
 
 
-def test_default_names_are_mentioned(place: Workplace) -> None:
+def test_default_names_are_listed_as_hints(place: Workplace) -> None:
     done = place.zava("connector", "manifest")
     assert "ditto.live/app: ditto-app" in done.out
     assert done.err.splitlines() == [
@@ -40,7 +40,7 @@ def test_default_names_are_mentioned(place: Workplace) -> None:
     ]
 
 
-def test_names_of_the_options_are_written(place: Workplace) -> None:
+def test_names_given_as_options_are_written(place: Workplace) -> None:
     options = ("--name", "one", "--namespace", "two", "--secret", "three", "--secret-key", "four")
     done = place.zava("connector", "manifest", *NAMED, *options)
     assert done.code == 0
@@ -52,7 +52,7 @@ def test_names_of_the_options_are_written(place: Workplace) -> None:
     ("option", "value"),
     [("--app", "a b"), ("--big-peer", "-x"), ("--name", "Upper"), ("--namespace", "a_b"), ("--secret", "x/y")],
 )
-def test_name_that_kubernetes_refuses_is_refused(place: Workplace, option: str, value: str) -> None:
+def test_name_invalid_in_kubernetes_is_rejected(place: Workplace, option: str, value: str) -> None:
     done = place.zava("connector", "manifest", f"{option}={value}")
     assert done.code == 2
     assert done.line == (f"zava: {option}: found {value!r}; a name that Kubernetes accepts was expected; correct it")
@@ -128,7 +128,7 @@ def test_portal_sheet_fits_on_a_page(place: Workplace) -> None:
 
 
 @pytest.mark.ditto
-def test_the_printed_indexes_are_taken_by_the_engine_and_used(place: Workplace) -> None:
+def test_printed_indexes_are_accepted_and_used_by_the_engine(place: Workplace) -> None:
     done = place.zava("connector", "device-indexes")
     assert (done.code, done.err) == (0, "")
     statements = done.out.splitlines()
@@ -145,7 +145,7 @@ def test_the_printed_indexes_are_taken_by_the_engine_and_used(place: Workplace) 
     assert [step.index for step in answers[-1].plan if step.index] == ["orders_order_id"]
 
 
-def test_a_model_without_device_indexes_says_where_to_add_them(place: Workplace) -> None:
+def test_model_without_device_indexes_is_told_where_to_add_them(place: Workplace) -> None:
     file = place.root / "config" / "ditto_subscriptions.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     content.pop("indexes")

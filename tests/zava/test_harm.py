@@ -1,4 +1,4 @@
-"""Provisioning does no harm, and a wrong database is called so before its broken rules are listed."""
+"""Provisioning rejects harmful changes; a database that looks like the wrong one is reported before its findings."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_provision_installs_the_validator_when_violations_are_accepted(
     assert validator(mongo, unfit)
 
 
-def test_provision_of_documents_that_conform_needs_no_leave(
+def test_provision_of_conformant_documents_needs_no_option(
     workplace: Workplace, mongo: Mongo, uri: str, copied: str
 ) -> None:
     mongo[copied].command({"collMod": FIRST, "validator": {}})
@@ -83,9 +83,7 @@ def test_provision_of_documents_that_conform_needs_no_leave(
     assert validator(mongo, copied)
 
 
-def test_validate_says_that_most_collections_are_missing_before_it_lists_broken_rules(
-    workplace: Workplace, uri: str, unfit: str
-) -> None:
+def test_missing_collections_are_reported_before_findings(workplace: Workplace, uri: str, unfit: str) -> None:
     env = {"MONGODB_DATABASE": unfit}
     done = workplace.zava("validate", "--uri", uri, env=env)
     missing = f"{len(OTHERS)} of {len(MODEL.collections)} collections"
@@ -99,7 +97,7 @@ def test_validate_says_that_most_collections_are_missing_before_it_lists_broken_
     assert line in html.out
 
 
-def test_validate_of_the_right_database_has_no_doubt(workplace: Workplace, generated: Done) -> None:
+def test_correct_database_is_reported_without_a_doubt(workplace: Workplace, generated: Done) -> None:
     assert generated.code == 0
     printed = workplace.zava("validate", "--embedded", "--format", "json", "--only", "counts")
     assert "doubt" not in json.loads(printed.out)["run"]

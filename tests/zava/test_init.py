@@ -15,21 +15,21 @@ from zava.main import app
 from zava.starter.init import starter, write
 
 
-def test_starter_model_loads_without_a_problem(tmp_path: Path) -> None:
+def test_starter_model_loads_without_an_error(tmp_path: Path) -> None:
     done = write(tmp_path, starter())
     assert done.kept == ()
     project = load_project(tmp_path)
     assert {rule.family for rule in project.rules} > {"documents", "totals", "queries", "sync", "permissions"}
 
 
-def test_env_sample_names_every_setting_and_those_of_the_model(tmp_path: Path) -> None:
+def test_env_sample_lists_every_setting_and_those_of_the_model(tmp_path: Path) -> None:
     write(tmp_path, starter())
     text = (tmp_path / ".env.sample").read_text(encoding="utf-8")
     names = {line.removeprefix("# ").partition("=")[0] for line in text.splitlines() if "=" in line and line.isascii()}
     assert {name.upper() for name in Settings.model_fields} | {"NUM_STATIONS"} <= names
 
 
-def test_files_that_exist_stay_as_they_are(tmp_path: Path) -> None:
+def test_existing_files_are_not_changed(tmp_path: Path) -> None:
     own = {".env.sample": "A=1\n", ".github/workflows/conformance.yml": "name: ours\n", "config/rules.yaml": "{}\n"}
     for name, text in own.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def test_files_that_exist_stay_as_they_are(tmp_path: Path) -> None:
     assert "config/queries.yaml" in done.written
 
 
-def test_folder_with_schemas_gets_no_second_model(tmp_path: Path) -> None:
+def test_folder_with_schemas_keeps_its_model(tmp_path: Path) -> None:
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "films.json").write_text("{}", encoding="utf-8")
     done = write(tmp_path, starter())
@@ -50,7 +50,7 @@ def test_folder_with_schemas_gets_no_second_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b"*.log\r\n", b"*.log", b".env\n*.log\n"])
-def test_gitignore_gets_only_the_lines_that_it_lacks(tmp_path: Path, before: bytes) -> None:
+def test_missing_lines_are_added_to_gitignore_once(tmp_path: Path, before: bytes) -> None:
     path = tmp_path / ".gitignore"
     path.write_bytes(before)
     assert ".gitignore" in write(tmp_path, {}).written
@@ -75,13 +75,13 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_command_lists_what_it_wrote_and_kept(tmp_path: Path) -> None:
+def test_written_and_kept_files_are_listed(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["init", str(tmp_path), "--json"])
     assert done.exit_code == 0
     assert set(json.loads(done.stdout)["written"]) >= {*starter(), ".env.sample", ".gitignore"}
 
 
-def test_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         write(tmp_path / "file", starter())

@@ -1,4 +1,4 @@
-"""zava inspect as a user meets it: no model, any database, all formats, one line for a mistake."""
+"""zava inspect as a user runs it: without a model, on any database, in all formats; each user error is one line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(scope="module")
 def uri(server: MongoClient[dict[str, Any]]) -> Iterator[str]:
-    """The connection string of a server with two databases nobody modelled."""
+    """Return the connection string of a server with two databases that have no model."""
     for name, documents in (("cli_bank", bank()), ("cli_kitchen", kitchen())):
         server.drop_database(name)
         fill(server[name], documents)
@@ -62,14 +62,14 @@ def test_json_is_in_the_format_of_validate(uri: str, tmp_path: Path) -> None:
     assert "Proposed by the data" in page and "saleItemIds.*" in page and "price.usd" in page
 
 
-def test_database_that_is_not_named_is_one_line(uri: str, tmp_path: Path) -> None:
+def test_missing_database_name_is_one_error(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "inspect", uri)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("zava: --database: the server has ")
     assert "cli_bank" in done.stderr
 
 
-def test_database_that_is_empty_is_one_line(uri: str, tmp_path: Path) -> None:
+def test_empty_database_is_one_error(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "inspect", uri, "--database", "nosuch")
     assert (done.returncode, done.stdout) == (3, "")
     assert (
@@ -77,7 +77,7 @@ def test_database_that_is_empty_is_one_line(uri: str, tmp_path: Path) -> None:
     )
 
 
-def test_server_that_is_not_named_is_one_line(tmp_path: Path) -> None:
+def test_missing_server_is_one_error(tmp_path: Path) -> None:
     done = zava(tmp_path, "inspect")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -94,7 +94,7 @@ def test_inspection_can_be_interrupted(server: MongoClient[dict[str, Any]], uri:
     assert b"interrupted" in errors and b"Traceback" not in errors
 
 
-def test_infer_writes_a_model_that_validates(uri: str, tmp_path: Path) -> None:
+def test_inferred_model_is_valid(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank")
     assert done.returncode == 0
     assert "open questions are in bank/INFERRED.md" in done.stderr
@@ -107,7 +107,7 @@ def test_infer_writes_a_model_that_validates(uri: str, tmp_path: Path) -> None:
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
 
 
-def test_infer_of_an_unknown_synced_collection_is_one_line(uri: str, tmp_path: Path) -> None:
+def test_unknown_synced_collection_is_one_error(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--sync", "acounts")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "zava: --sync: there is no collection acounts in cli_bank\n"

@@ -1,4 +1,4 @@
-"""zava encode-password: what is typed is never seen, what is printed is what a connection string must hold."""
+"""zava encode-password: input is not shown, and the output is the encoded form for a connection string."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(typed: bytes, folder: Path) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"], ids=repr)
-def test_one_line_may_be_piped_in(end: bytes, tmp_path: Path) -> None:
+def test_piped_line_is_encoded(end: bytes, tmp_path: Path) -> None:
     done = run(b"p@ss w" + end, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"p%40ss%20w\n", b"")
 
@@ -47,7 +47,7 @@ def test_one_line_may_be_piped_in(end: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "says"), [(b"", "no password"), (b"\n", "no password"), (b"a\nb\n", "one line"), (b"\xff\xfe", "UTF-8")]
 )
-def test_what_is_no_password_is_refused_without_showing_it(typed: bytes, says: str, tmp_path: Path) -> None:
+def test_invalid_password_is_rejected_without_printing_it(typed: bytes, says: str, tmp_path: Path) -> None:
     done = run(typed, tmp_path)
     assert (done.returncode, done.stdout) == (2, b"")
     assert says in done.stderr.decode()
@@ -55,7 +55,7 @@ def test_what_is_no_password_is_refused_without_showing_it(typed: bytes, says: s
 
 
 class Terminal:
-    """The program in a terminal of its own, whose screen is everything that was shown."""
+    """The program in a terminal of its own; `screen` holds all output."""
 
     def __init__(self, folder: Path) -> None:
         self.screen = b""
@@ -81,7 +81,7 @@ class Terminal:
         os.write(self._master, keys)
 
     def ended(self) -> int:
-        """Wait for the program; its exit code."""
+        """Wait for the program and return its exit code."""
         code = self.process.wait(timeout=20)
         self._read()
         os.close(self._master)
@@ -94,7 +94,7 @@ class Terminal:
             return
 
 
-def test_what_is_typed_in_a_terminal_is_not_shown(tmp_path: Path) -> None:
+def test_typed_password_is_not_shown(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     assert terminal.shows(b"Password: ")
     terminal.type(b"s3cret/pass\n")
@@ -104,7 +104,7 @@ def test_what_is_typed_in_a_terminal_is_not_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("keys", "code"), [(b"\x04", 2), (b"\n", 2)], ids=["end of input", "nothing"])
-def test_who_types_nothing_is_told(keys: bytes, code: int, tmp_path: Path) -> None:
+def test_missing_input_is_reported(keys: bytes, code: int, tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     assert terminal.shows(b"Password: ")
     terminal.type(keys)
@@ -112,7 +112,7 @@ def test_who_types_nothing_is_told(keys: bytes, code: int, tmp_path: Path) -> No
     assert terminal.ended() == code
 
 
-def test_ctrl_c_at_the_prompt_leaves(tmp_path: Path) -> None:
+def test_ctrl_c_at_the_prompt_exits_130(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     assert terminal.shows(b"Password: ")
     terminal.process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The pytest plugin in a repository of another team: silent unless it is asked for, and then beside the team's own."""
+"""The pytest plugin in another repository: inactive without `--zava`, compatible with the options used there."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def team(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_project_that_does_not_ask_is_not_disturbed(team: Path) -> None:
+def test_plugin_without_zava_changes_nothing(team: Path) -> None:
     done = run(team, "-v")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
@@ -63,14 +63,14 @@ def test_project_that_does_not_ask_is_not_disturbed(team: Path) -> None:
 
 
 @pytest.mark.slow
-def test_plugin_imports_nothing_of_the_harness_until_it_is_asked() -> None:
+def test_plugin_without_zava_imports_no_module_of_the_harness() -> None:
     program = "import sys, zava.testing.entry; print([name for name in sys.modules if name.startswith('conformance')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
 @pytest.mark.slow
-def test_rules_are_collected_beside_options_and_fixtures_of_the_same_names(team: Path) -> None:
+def test_rules_are_collected_despite_options_and_fixtures_of_the_same_names(team: Path) -> None:
     listed = json.loads(
         subprocess.run(
             [sys.executable, "-m", "zava", "rules", "--json"], cwd=team, capture_output=True, text=True, check=True
@@ -83,7 +83,7 @@ def test_rules_are_collected_beside_options_and_fixtures_of_the_same_names(team:
 
 
 @pytest.mark.slow
-def test_tests_that_the_command_line_names_run_too(team: Path) -> None:
+def test_tests_named_on_the_command_line_run_too(team: Path) -> None:
     done = run(team, "tests", "--zava", "--zava-embedded", "--collect-only", "-q", "--only", "totals")
     assert "zava::test_rule[totals.rentals.price]" in done.stdout
     done = run(team, "tests", "--zava", "--zava-embedded", "--collect-only", "-q")
@@ -112,7 +112,7 @@ def test_suites_of_three_lines_run_the_rules_of_their_families(tmp_path: Path) -
         (("--zava", "--only", "nothing-like-it"), 2, "no rule matches 'nothing-like-it'"),
     ],
 )
-def test_wrong_option_is_one_line(team: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
+def test_invalid_option_is_one_error(team: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
     done = run(team, *arguments)
     assert done.returncode == code
     assert words in done.stdout + done.stderr
@@ -120,7 +120,7 @@ def test_wrong_option_is_one_line(team: Path, arguments: tuple[str, ...], code: 
 
 
 @pytest.mark.slow
-def test_folder_without_a_model_does_not_get_that_of_a_checkout(tmp_path: Path) -> None:
+def test_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
     done = run(tmp_path, "--zava", "--embedded")
     assert done.returncode == 2
     assert "no model at or above" in done.stdout + done.stderr

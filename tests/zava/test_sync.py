@@ -69,7 +69,7 @@ def held(tmp_path: Path, collection: str) -> dict[str, Any]:
         return {each["_id"]: each for each in store.execute(f"SELECT * FROM {collection}")}  # noqa: S608
 
 
-def test_once_copies_and_ends(run: Any, tmp_path: Path, shop: str) -> None:
+def test_sync_once_copies_all_documents_and_exits(run: Any, tmp_path: Path, shop: str) -> None:
     done = run("sync", "--once", "--json")
     assert done.code == 0, done.err
     result = json.loads(done.out)
@@ -84,7 +84,7 @@ def test_once_copies_and_ends(run: Any, tmp_path: Path, shop: str) -> None:
     assert re.search(r"^to Ditto +0$", again.out, re.MULTILINE)
 
 
-def test_what_devices_wrote_is_carried(run: Any, mongo: Mongo, tmp_path: Path, shop: str) -> None:
+def test_edit_by_a_device_reaches_mongodb(run: Any, mongo: Mongo, tmp_path: Path, shop: str) -> None:
     assert run("sync", "--once").code == 0
     with Store.open(tmp_path / "store") as store:
         store.mutate("UPDATE products SET n = 9 WHERE _id = 'product_id 1'")
@@ -104,7 +104,7 @@ def test_what_devices_wrote_is_carried(run: Any, mongo: Mongo, tmp_path: Path, s
     assert mongo[shop]["products"].find_one({"_id": "product_id 1"})["n"] == 10
 
 
-def test_a_drop_has_to_be_accepted(run: Any, mongo: Mongo, tmp_path: Path, shop: str) -> None:
+def test_dropped_collection_is_synced_only_with_consent(run: Any, mongo: Mongo, tmp_path: Path, shop: str) -> None:
     assert run("sync", "--once").code == 0
     mongo[shop]["products"].drop()
     for _ in range(2):
@@ -120,7 +120,7 @@ def test_a_drop_has_to_be_accepted(run: Any, mongo: Mongo, tmp_path: Path, shop:
     assert len(held(tmp_path, "categories")) == 3
 
 
-def test_a_damaged_state_is_made_anew(run: Any, tmp_path: Path) -> None:
+def test_damaged_state_is_rebuilt(run: Any, tmp_path: Path) -> None:
     assert run("sync", "--once").code == 0
     for each in (tmp_path / "state").glob("bridge.sqlite3*"):
         each.write_bytes(b"spoilt" * 1000)
@@ -135,7 +135,7 @@ def test_a_damaged_state_is_made_anew(run: Any, tmp_path: Path) -> None:
     assert run("sync", "--once").code == 0
 
 
-def test_what_cannot_cross_is_named(run: Any, mongo: Mongo, shop: str) -> None:
+def test_value_that_cannot_sync_is_reported(run: Any, mongo: Mongo, shop: str) -> None:
     edit = {"$set": {"blob": Binary(b"x")}}
     mongo[shop]["products"].update_many({}, edit, bypass_document_validation=True)
     done = run("sync", "--once")
@@ -145,7 +145,7 @@ def test_what_cannot_cross_is_named(run: Any, mongo: Mongo, shop: str) -> None:
     assert lines[0].endswith("blob: a Binary does not cross")
 
 
-def test_comparing_again_touches_nothing_else(run: Any, mongo: Mongo, shop: str) -> None:
+def test_initial_sync_of_one_collection_changes_no_other(run: Any, mongo: Mongo, shop: str) -> None:
     assert run("sync", "--once").code == 0
     before = {name: list(mongo[shop][name].find()) for name in sorted(mongo[shop].list_collection_names())}
     done = run("trigger-initial-sync", "--collection", "products", "--json")
@@ -158,7 +158,7 @@ def test_comparing_again_touches_nothing_else(run: Any, mongo: Mongo, shop: str)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
-def test_a_signal_ends_it_cleanly(workplace: Workplace, uri: str, shop: str, tmp_path: Path, number: int) -> None:
+def test_signal_ends_sync_with_a_result(workplace: Workplace, uri: str, shop: str, tmp_path: Path, number: int) -> None:
     command = ("zava", "sync", "--uri", uri, "--store", str(tmp_path / "store"), "--json")
     process = workplace.start(*command, env={"MONGODB_DATABASE": shop})
     assert process.stderr is not None
@@ -170,7 +170,9 @@ def test_a_signal_ends_it_cleanly(workplace: Workplace, uri: str, shop: str, tmp
     assert (tmp_path / "store.state").is_dir()
 
 
-def test_the_state_of_another_database(run: Any, workplace: Workplace, uri: str, tmp_path: Path, shop: str) -> None:
+def test_state_of_another_database_is_rejected(
+    run: Any, workplace: Workplace, uri: str, tmp_path: Path, shop: str
+) -> None:
     assert run("sync", "--once").code == 0
     places = ("--store", str(tmp_path / "store"), "--state", str(tmp_path / "state"))
     done = workplace.zava("sync", "--once", "--uri", uri, *places, env={"MONGODB_DATABASE": "elsewhere"})
@@ -180,8 +182,8 @@ def test_the_state_of_another_database(run: Any, workplace: Workplace, uri: str,
     )
 
 
-def test_a_configuration_that_cannot_work(workplace: Workplace, tmp_path: Path) -> None:
-    """It is refused before any server is asked, with the file, the line and what to write."""
+def test_invalid_connector_configuration_is_rejected(workplace: Workplace, tmp_path: Path) -> None:
+    """The error names the file, the line and the fix, and comes before any connection."""
     file = copy_of_the_model(tmp_path / "model") / "config" / CONNECTOR_FILE
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("field: order_id", "field: _id"), encoding="utf-8")
@@ -191,7 +193,7 @@ def test_a_configuration_that_cannot_work(workplace: Workplace, tmp_path: Path) 
     assert done.line.startswith(f"zava: {file}:{line}: at collections.7.id_mapping: '_id' can be used by match_ids")
 
 
-def test_a_standalone_server(workplace: Workplace, tmp_path: Path) -> None:
+def test_standalone_server_is_rejected(workplace: Workplace, tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path / "server", cache_gb=0.25, replica_set=False, linger=0.2) as server:
         done = workplace.zava("sync", "--once", "--uri", server.uri, "--store", str(tmp_path / "store"))
     assert done.code == 3

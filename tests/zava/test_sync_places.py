@@ -1,4 +1,4 @@
-"""Where zava sync keeps its store and state, who may read them, and what it says while it copies."""
+"""zava sync: places and permissions of its store and state, and its progress output."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def write(directory: Path, value: int) -> None:
         store.mutate("UPDATE categories SET n = :n WHERE _id = '1'", {"n": value})
 
 
-def test_stores_in_one_folder_have_states_of_their_own(sync: Sync, mongo: Mongo, name: str, tmp_path: Path) -> None:
-    """The state of a store stays its own when a second store beside it is filled: its devices' edits are carried."""
+def test_stores_in_one_folder_have_separate_states(sync: Sync, mongo: Mongo, name: str, tmp_path: Path) -> None:
+    """A second store beside the first one does not change the first one's state, whose devices' edits still sync."""
     first, second = tmp_path / "st", tmp_path / "st2"
     assert sync("--store", str(first)).code == 0
     write(first, 7)
@@ -57,7 +57,7 @@ def test_stores_in_one_folder_have_states_of_their_own(sync: Sync, mongo: Mongo,
 
 
 @pytest.mark.parametrize("spelling", ["st/", "./st", "other/../st"])
-def test_a_store_has_one_state_however_it_is_spelled(
+def test_store_path_in_another_spelling_uses_the_same_state(
     sync: Sync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -65,8 +65,8 @@ def test_a_store_has_one_state_however_it_is_spelled(
     assert APART not in sync("--store", f"{tmp_path}/{spelling}").err
 
 
-def test_the_state_of_an_earlier_version_is_found(sync: Sync, mongo: Mongo, name: str, tmp_path: Path) -> None:
-    """It was called "state" beside the store. That of another store stays where it is."""
+def test_state_of_an_earlier_version_is_used(sync: Sync, mongo: Mongo, name: str, tmp_path: Path) -> None:
+    """It was the folder "state" beside the store. The state of another store is not moved."""
     assert sync("--store", str(tmp_path / "st")).code == 0
     (tmp_path / "st.state").rename(tmp_path / "state")
     write(tmp_path / "st", 8)
@@ -88,7 +88,7 @@ def test_the_state_of_an_earlier_version_is_found(sync: Sync, mongo: Mongo, name
         (("--store", "{file}", "--state", "{folder}/state"), "{file}", "--store"),
     ],
 )
-def test_a_wrong_path_names_its_option(
+def test_invalid_path_is_reported_with_its_option(
     sync: Sync, tmp_path: Path, arguments: tuple[str, ...], blamed: str, option: str
 ) -> None:
     places = {"file": str(tmp_path / "file"), "folder": str(tmp_path)}
@@ -99,7 +99,7 @@ def test_a_wrong_path_names_its_option(
     assert done.line.endswith(f"use another directory with {option}")
 
 
-def test_only_the_owner_may_read_what_leaves_the_database(
+def test_stored_files_are_readable_by_the_owner_only(
     sync: Sync, workplace: Workplace, uri: str, name: str, tmp_path: Path
 ) -> None:
     assert sync("--store", str(tmp_path / "st")).code == 0
@@ -113,7 +113,7 @@ def test_only_the_owner_may_read_what_leaves_the_database(
     assert {each for each, mode in found.items() if mode != (0o700 if each.is_dir() else 0o600)} == set()
 
 
-def test_copying_is_reported_where_no_terminal_is(sync: Sync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_printed_without_a_terminal(sync: Sync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_lines, "LINE_SECONDS", 0.0)
     done = sync("--store", str(tmp_path / "st"))
     assert done.code == 0
@@ -129,7 +129,7 @@ class Clock:
         return self.now
 
 
-def test_lines_tell_how_much_is_done_and_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_lines_show_count_percentage_and_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_lines, "LINE_SECONDS", 5.0)
     said: list[str] = []
     clock = Clock()
@@ -149,7 +149,7 @@ def test_lines_tell_how_much_is_done_and_how_long_the_rest_takes(monkeypatch: py
     assert said[2:] == ["items: 0 of about 30,000 (0 %); about 62 minutes left for all"]
 
 
-def test_lines_without_an_expectation_only_count() -> None:
+def test_progress_lines_without_an_expected_total_show_the_count_only() -> None:
     said: list[str] = []
     clock = Clock()
     lines = Lines(said.append, clock)
@@ -162,5 +162,5 @@ def test_lines_without_an_expectation_only_count() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.2, "1 second"), (89, "89 seconds"), (90, "2 minutes"), (7_300, "2 h 2 min")]
 )
-def test_durations(seconds: float, text: str) -> None:
+def test_duration_is_formatted(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window, driven over its debugging pipe: enough to load a page and ask it things."""
+"""Headless Chromium, driven over its debugging pipe: load a page and evaluate JavaScript in it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Browser:
 
     def open(self, path: Path, width: int = 1200, height: int = 900, media: str = "screen", scheme: str = "light",
              script: bool = True, at: str = "") -> None:  # fmt: skip
-        """Load a file, as on a screen of that size, scrolled to ``at``, and wait until it is there."""
+        """Load a file on a screen of this size, scrolled to ``at``, and wait until it is loaded."""
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
@@ -47,7 +47,7 @@ class Browser:
             self._read()
 
     def ask(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page; a promise is waited for."""
+        """Return the value of a JavaScript expression in the page; wait for a promise."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
@@ -58,16 +58,16 @@ class Browser:
             self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
 
     def picture(self, path: Path, whole: bool = False) -> None:
-        """Save what the page looks like as PNG."""
+        """Save a picture of the page as PNG."""
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         path.write_bytes(base64.b64decode(data))
 
     def pdf(self) -> bytes:
-        """The page as it would be printed."""
+        """Return the page as a printed PDF."""
         return base64.b64decode(self.call("Page.printToPDF", printBackground=True)["data"])
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """A command of the DevTools protocol to the page."""
+        """Send a command of the DevTools protocol to the page and return its result."""
         return self._call(method, self._session, **parameters)
 
     def _call(self, method: str, session: str | None = None, /, **parameters: Any) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _complaints(event: Mapping[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Browser]:
-    """A browser with a new profile in that folder; ended afterwards."""
+    """Start a browser with a new profile in this folder; stop it afterwards."""
     assert CHROMIUM
     to_read, to_write = os.pipe(), os.pipe()
 

@@ -1,4 +1,4 @@
-"""A run made by hand with results of every status, some of them hostile, for the tests of the reports."""
+"""A constructed run with results of every status, some of them hostile, for the tests of the reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TARGET = TargetInfo("mongodb://user:***@db.example:27017/?replicaSet=rs0", "shop
 
 
 def result(rule_id: str, status: str = "passed", **fields: Any) -> Result:
-    """A result with a likely value for whatever is not given."""
+    """Return a result with plausible defaults."""
     severity = "warning" if status == "warned" else "error"
     values: dict[str, Any] = {
         "title": f"{rule_id.split('.')[2]} is as it must be",
@@ -70,12 +70,12 @@ REPORT = Report(
 
 
 def report(*results: Result, **fields: Any) -> Report:
-    """The example with other results, and other fields where given."""
+    """Return the example with other results, and other fields if given."""
     return dataclasses.replace(REPORT, results=results, **fields)
 
 
 def share(rule_id: str, table: dict[str, Any]) -> Result:
-    """A share that was judged, with found and expected numbers by row and group."""
+    """Return the result of a distribution rule with found and expected numbers by row and group."""
     return result(rule_id, examined=1000, evidence={"test": "G-test", "p_value": 0.5, "table": table})
 
 

@@ -1,4 +1,4 @@
-"""Allure: labels for reviewers, identities that nothing but the rule's id decides, and HTML only where Node is."""
+"""Allure: labels, identities that depend only on the rule's id, and HTML only if Node.js is installed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RULE = Rule(
 
 
 @pytest.mark.parametrize("subject", [RULE, REPORT.results[2]], ids=["rule", "result"])
-def test_labels_are_the_same_before_the_run_and_after(subject: Any) -> None:
+def test_labels_are_equal_before_and_after_the_run(subject: Any) -> None:
     found = labels(subject, epic("shop"))
     assert (found.rule, found.epic, found.feature, found.story, found.severity, found.title) == (
         "references.children.parent_id", "Conformance of shop", "References", "children", "critical",
@@ -57,15 +57,15 @@ def test_labels_are_the_same_before_the_run_and_after(subject: Any) -> None:
     ]
 
 
-def test_a_warning_is_minor() -> None:
+def test_warning_has_severity_minor() -> None:
     assert labels(result("crdt.children.size", "warned"), "any").severity == "minor"
 
 
-def test_the_identity_is_that_of_the_id_and_never_changes() -> None:
+def test_identity_depends_only_on_the_rule_id() -> None:
     assert labels(RULE, "one").identity == labels(RULE, "other").identity == "51a214945a0262599c3ceac574f662d2"
 
 
-def test_the_attachment_is_bounded_whatever_was_found() -> None:
+def test_attachment_has_a_bounded_size() -> None:
     many = tuple(Sample(LONG, id=f"{n}{LONG}") for n in range(1000))
     name, body = attachment(result("counts.a.b", "failed", samples=many, violations=1000, evidence={"x": [LONG] * 99}))
     content = json.loads(body)
@@ -77,7 +77,7 @@ def test_the_attachment_is_bounded_whatever_was_found() -> None:
     assert small["samples"] == [{"ref": "children", "why": "990 documents, NUM_CHILDREN says 1,000"}]
 
 
-def test_the_environment_names_the_target_without_its_password(tmp_path: Path) -> None:
+def test_environment_names_the_target_without_its_password(tmp_path: Path) -> None:
     prepare(tmp_path / "results", dataclasses.replace(REPORT, seed=7))
     written = (tmp_path / "results" / "environment.properties").read_text(encoding="ascii")
     properties = dict(line.split("=", 1) for line in written.splitlines())
@@ -87,7 +87,7 @@ def test_the_environment_names_the_target_without_its_password(tmp_path: Path) -
     assert json.loads((tmp_path / "results" / "categories.json").read_text(encoding="utf-8")) == categories()
 
 
-def test_the_runs_pictures_lie_with_the_results_and_an_earlier_runs_do_not(tmp_path: Path) -> None:
+def test_pictures_of_an_earlier_run_are_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     prepare(tmp_path, dataclasses.replace(REPORT, measured=MEASURED))
     assert "sizes.svg" in {path.name for path in folder.iterdir()}
@@ -100,7 +100,7 @@ def test_the_runs_pictures_lie_with_the_results_and_an_earlier_runs_do_not(tmp_p
     assert "url(" not in style
 
 
-def test_properties_hold_any_name(tmp_path: Path) -> None:
+def test_environment_properties_escape_any_name(tmp_path: Path) -> None:
     prepare(tmp_path, dataclasses.replace(REPORT, target=dataclasses.replace(TARGET, database="a\\b\nc=é😀")))
     written = (tmp_path / "environment.properties").read_text(encoding="ascii")
     assert written.splitlines()[0] == r"Database=a\\b\\u000ac=\u00e9\ud83d\ude00"
@@ -193,7 +193,7 @@ def _allure_results(checkout: Path, suite: str, *options: str, order: str = "lis
     return [json.loads(path.read_text(encoding="utf-8")) for path in (checkout / "results").glob("*-result.json")]
 
 
-def test_history_survives_another_checkout_file_and_order(tmp_path: Path) -> None:
+def test_history_identity_does_not_depend_on_checkout_file_or_order(tmp_path: Path) -> None:
     def identities(found: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
         keys = ("testCaseId", "historyId")
         rules = [each for each in found if each["name"] != "test_other"]
@@ -227,7 +227,7 @@ def test_history_survives_another_checkout_file_and_order(tmp_path: Path) -> Non
     assert other["fullName"] == "suites.test_counts#test_other"
 
 
-def test_a_share_has_its_plot_and_what_is_known_is_a_failure_that_is_accepted(tmp_path: Path) -> None:
+def test_distribution_has_its_plot_and_known_violations_are_accepted(tmp_path: Path) -> None:
     found = {each["fullName"]: each for each in _allure_results(tmp_path, "test_rules.py")}
     share = found["business.children.parent_id-shares"]
     assert [each["type"] for each in share["attachments"]] == ["application/json", "image/svg+xml"]
@@ -239,7 +239,7 @@ def test_a_share_has_its_plot_and_what_is_known_is_a_failure_that_is_accepted(tm
     assert found["counts.parents.number"]["status"] == "passed"
 
 
-def test_what_fixtures_did_is_left_out(tmp_path: Path) -> None:
+def test_fixtures_are_left_out(tmp_path: Path) -> None:
     results = _allure_results(tmp_path, "test_rules.py")
     written = {path.name.rpartition("-")[2] for path in (tmp_path / "results").iterdir()}
     assert results
@@ -250,7 +250,7 @@ def test_what_fixtures_did_is_left_out(tmp_path: Path) -> None:
     ("option", "number"),
     [("--allure-features=Counts", 2), ("--allure-severities=minor", 1), ("--allure-label=rule=crdt.children.size", 1)],
 )
-def test_allures_own_options_select_rules(option: str, number: int, tmp_path: Path) -> None:
+def test_options_of_allure_select_rules(option: str, number: int, tmp_path: Path) -> None:
     assert len(_allure_results(tmp_path, "test_rules.py", option)) == number
 
 
@@ -265,7 +265,7 @@ def _program(folder: Path, name: str, script: str) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one Allure result in results/, and a PATH with nothing but bin/ there and the system's tools."""
+    """Return a folder with one Allure result in results/; PATH contains only its bin/ and the system's tools."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / RESULTS).write_text("{}", encoding="utf-8")
     (tmp_path / "bin").mkdir()
@@ -302,7 +302,7 @@ NODE = f"mkdir -p report/awesome; printf '%s' '{PAGE}' >report/awesome/index.htm
     ids=["no node", "no npm", "install fails", "install fails silently", "install makes nothing", "install hangs",
          "render fails", "render makes nothing", "render hangs"],
 )  # fmt: skip
-def test_without_html_one_line_says_why(
+def test_missing_html_is_explained_in_one_line(
     npm: str | None, node: str | None, reason: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "took more" in reason:
@@ -319,14 +319,14 @@ def test_without_html_one_line_says_why(
     assert not list((place / "cache").glob(".*"))
 
 
-def test_without_results_there_is_nothing_to_render(place: Path) -> None:
+def test_missing_results_are_reported(place: Path) -> None:
     (place / "results" / RESULTS).unlink()
     rendered = _rendered(place)
     assert rendered.path is None
     assert str(rendered.reason).startswith(f"no Allure HTML: {place / 'results'} holds no Allure results; run pytest")
 
 
-def test_an_unwritable_place_is_one_line_too(place: Path) -> None:
+def test_unwritable_folder_is_reported_in_one_line(place: Path) -> None:
     _program(place / "bin", "npm", NPM)
     _program(place / "bin", "node", NODE)
     (place / "allure").write_text("a file where the folder should be", encoding="utf-8")
@@ -351,13 +351,13 @@ def test_allure_is_installed_once_and_renders_each_time(place: Path) -> None:
     assert arguments[-1] == str((place / "results").resolve())
 
 
-def test_runs_accumulate_only_where_a_history_is_named(tmp_path: Path) -> None:
+def test_history_is_kept_only_if_a_file_is_given(tmp_path: Path) -> None:
     assert "historyPath" not in configuration(tmp_path, tmp_path, "t", None)
     kept = configuration(tmp_path, tmp_path, "t", tmp_path / "history" / "allure.jsonl")
     assert (kept["historyPath"], kept["historyLimit"]) == (str(tmp_path / "history" / "allure.jsonl"), 20)
 
 
-def test_the_page_calls_nobody() -> None:
+def test_page_makes_no_network_request() -> None:
     analytics = (
         '<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>\n<script>\n'
         "  window.dataLayer = window.dataLayer || [];\n</script>"
@@ -369,7 +369,7 @@ def test_the_page_calls_nobody() -> None:
     assert page.startswith('<head><meta http-equiv="Content-Security-Policy" content="default-src data: blob: ')
 
 
-def test_the_data_is_packed_and_unpacked_to_the_same() -> None:
+def test_packed_data_is_unpacked_unchanged() -> None:
     pieces = {"widgets/tree.json": '{"ü": "\\"</script>"}' * 200, "data/x.json": "[]", "empty": ""}
     calls = ",".join(f'd("{name}","{base64.b64encode(text.encode()).decode()}")' for name, text in pieces.items())
     page = f"<script defer>\n Promise.allSettled([{calls}])\n .then(function(){{ ready() }})\n</script>"
@@ -382,7 +382,7 @@ def test_the_data_is_packed_and_unpacked_to_the_same() -> None:
 
 
 @pytest.mark.parametrize("page", ["", "<p>another page</p>", "Promise.allSettled([other()]).then(x)"])
-def test_a_page_of_another_make_stays_as_it_is(page: str) -> None:
+def test_page_of_another_format_is_not_changed(page: str) -> None:
     assert packed(page) == page
 
 
@@ -391,7 +391,7 @@ needs_allure = pytest.mark.skipif(not INSTALLED.is_dir(), reason=f"Allure {VERSI
 
 
 @needs_allure
-def test_the_real_allure_renders_and_remembers(tmp_path: Path) -> None:
+def test_real_allure_renders_and_keeps_the_history(tmp_path: Path) -> None:
     _allure_results(tmp_path, "test_rules.py")
     prepare(tmp_path / "results", dataclasses.replace(REPORT, measured=MEASURED))
     history = tmp_path / "history" / "allure.jsonl"
@@ -407,7 +407,7 @@ def test_the_real_allure_renders_and_remembers(tmp_path: Path) -> None:
 
 
 @needs_allure
-def test_an_old_node_is_told_to_be_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_node_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _allure_results(tmp_path, "test_rules.py")
     pretend = "Object.defineProperty(process.versions, 'node', {value: '18.19.0'})"
     (tmp_path / "old.cjs").write_text(pretend, encoding="utf-8")
@@ -420,7 +420,7 @@ READY = "window.allureReportDataReady === true && document.body.innerText.includ
 
 
 def opened(browser: Browser, page: Path, width: int = 1280) -> None:
-    """Open Allure's page and wait until it has drawn itself."""
+    """Open Allure's page and wait until it is rendered."""
     browser.open(page, width=width)
     assert eventually(lambda: browser.ask(READY))
 
@@ -428,7 +428,7 @@ def opened(browser: Browser, page: Path, width: int = 1280) -> None:
 @pytest.mark.soak
 @needs_allure
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: apt-get install chromium")
-def test_five_hundred_rules_with_a_history_open_in_a_browser_and_stay_light(tmp_path: Path) -> None:
+def test_page_of_500_rules_with_a_history_opens_and_is_small(tmp_path: Path) -> None:
     results = tmp_path / "reports" / "allure-results"
     results.mkdir(parents=True)
     for number in range(500):

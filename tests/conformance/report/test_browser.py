@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: quiet, as wide as the screen, readable in both schemes, usable by keyboard."""
+"""The HTML report in a real browser: no console errors, fits the screen, readable, usable by keyboard."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example run, hostile data and every picture included."""
+    """The report of the example run, with hostile data and every picture."""
     path = tmp_path_factory.mktemp("page") / "validation.html"
     run = replace(REPORT, results=[*REPORT.results, *SHARES], measured=MEASURED)
     path.write_text(render(run), encoding="utf-8")
@@ -43,9 +43,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, 768, DESK])
-def test_nothing_is_wider_than_the_screen_and_the_console_is_silent(
-    browser: Browser, page: Path, width: int, scheme: str
-) -> None:
+def test_page_fits_the_screen_and_logs_no_error(browser: Browser, page: Path, width: int, scheme: str) -> None:
     browser.open(page, width=width, scheme=scheme)
     browser.ask("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert browser.ask("innerWidth") == width
@@ -53,7 +51,7 @@ def test_nothing_is_wider_than_the_screen_and_the_console_is_silent(
     assert browser.complaints == []
 
 
-def test_a_page_that_does_complain_is_heard(browser: Browser, tmp_path: Path) -> None:
+def test_console_errors_of_a_page_are_noticed(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     policy = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">'
     path.write_text(f"<head>{policy}</head><body><script>1</script><div style='width:900px'>x</div>", encoding="utf-8")
@@ -62,7 +60,7 @@ def test_a_page_that_does_complain_is_heard(browser: Browser, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("rule", BROKEN)
-def test_every_broken_rule_is_one_link_away(browser: Browser, page: Path, rule: str) -> None:
+def test_navigation_links_to_every_broken_rule(browser: Browser, page: Path, rule: str) -> None:
     browser.open(page, width=PHONE)
     browser.ask(f"document.querySelector('nav a[href=\"#{rule}\"]').click()")
     assert browser.ask("new Promise((done) => requestAnimationFrame(() => done(location.hash)))") == f"#{rule}"
@@ -70,7 +68,7 @@ def test_every_broken_rule_is_one_link_away(browser: Browser, page: Path, rule: 
     assert -2 <= top < 900
 
 
-def test_a_link_from_elsewhere_opens_the_family_of_a_rule_that_holds(browser: Browser, page: Path) -> None:
+def test_external_link_opens_the_family_of_a_passed_rule(browser: Browser, page: Path) -> None:
     rule = "documents.children.field_29"
     browser.open(page)
     assert browser.ask(f"document.getElementById('{rule}').closest('details').open") is False
@@ -80,13 +78,13 @@ def test_a_link_from_elsewhere_opens_the_family_of_a_rule_that_holds(browser: Br
 
 
 def tmp_copy(page: Path) -> Path:
-    """Another file with the same content: a change of the fragment alone loads nothing."""
+    """Return another file with the same content: a change of only the fragment does not reload a page."""
     copy = page.with_name("copy.html")
     copy.write_bytes(page.read_bytes())
     return copy
 
 
-def test_the_filter_finds_a_rule_by_words(browser: Browser, page: Path) -> None:
+def test_filter_finds_a_rule_by_words(browser: Browser, page: Path) -> None:
     browser.open(page)
     shown = """[...document.querySelectorAll('tr[data-status]')].filter((row) => row.checkVisibility()).length"""
     typed = """(() => { const box = document.querySelector('input[type=search]'); box.value = 'field_29';
@@ -96,7 +94,7 @@ def test_the_filter_finds_a_rule_by_words(browser: Browser, page: Path) -> None:
     assert browser.ask("document.querySelector('output').textContent").startswith("1 of ")
 
 
-def test_everything_can_be_reached_by_keyboard(browser: Browser, page: Path) -> None:
+def test_every_control_is_reachable_by_keyboard(browser: Browser, page: Path) -> None:
     browser.open(page)
     wanted = browser.ask("""[...document.querySelectorAll('a[href], summary, input, [tabindex]')]
         .filter((each) => each.checkVisibility()).length""")
@@ -111,7 +109,7 @@ def test_everything_can_be_reached_by_keyboard(browser: Browser, page: Path) -> 
     assert all(visible for _, visible in seen)
 
 
-def test_without_script_every_finding_is_there(browser: Browser, page: Path) -> None:
+def test_page_without_script_shows_every_finding(browser: Browser, page: Path) -> None:
     browser.open(page, script=False)
     tree = browser.call("DOM.getDocument", depth=1)["root"]["nodeId"]
     html = browser.call("DOM.getOuterHTML", nodeId=tree)["outerHTML"]
@@ -137,7 +135,7 @@ COLOURS = """(() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_words_in_pictures_have_the_contrast_of_wcag_aa(browser: Browser, page: Path, scheme: str) -> None:
+def test_text_in_pictures_has_the_contrast_of_wcag_aa(browser: Browser, page: Path, scheme: str) -> None:
     browser.open(page, scheme=scheme)
     number, least = browser.ask(COLOURS)
     assert number > 60
@@ -145,7 +143,7 @@ def test_the_words_in_pictures_have_the_contrast_of_wcag_aa(browser: Browser, pa
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-def test_words_in_pictures_stay_inside_and_off_each_other(browser: Browser, page: Path, width: int) -> None:
+def test_text_in_pictures_is_not_clipped_and_does_not_overlap(browser: Browser, page: Path, width: int) -> None:
     browser.open(page, width=width)
     found = browser.ask("""(() => {
       const wrong = [];
@@ -165,7 +163,7 @@ def test_words_in_pictures_stay_inside_and_off_each_other(browser: Browser, page
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-def test_a_name_stays_inside_its_box(browser: Browser, tmp_path: Path, width: int) -> None:
+def test_long_name_fits_its_box(browser: Browser, tmp_path: Path, width: int) -> None:
     names = ["product_embeddings", "a_collection_of_a_very_long_name", "WWWWWWWWWWWWWWWWWWWW", "hub"]
     edges = [{"collection": name, "field": "hub_id", "target": "hub"} for name in names[:3]]
     path = tmp_path / "names.html"
@@ -180,7 +178,7 @@ def test_a_name_stays_inside_its_box(browser: Browser, tmp_path: Path, width: in
 
 
 def _red(number: int) -> str:
-    """A run with so many failed rules, whose ids are as long as those of the product."""
+    """Return the page of a run with this number of failed rules, whose ids are as long as the real ones."""
     broken = [
         result(f"references.product_embeddings.description_embedding_{n}", "failed", violations=5, samples=(
             *(Sample(f"description_embedding_{n} is 1, expected 2", id=f"0849bad9-853e-4f5c-ae76-{n:012}{m}")
@@ -192,7 +190,7 @@ def _red(number: int) -> str:
 
 
 @pytest.mark.parametrize(("width", "highest"), [(DESK, 5000), (390, 9000)])
-def test_the_page_of_a_run_in_which_everything_fails_is_bounded(
+def test_page_of_500_failed_rules_has_a_bounded_height(
     browser: Browser, tmp_path: Path, width: int, highest: int
 ) -> None:
     path = tmp_path / "red.html"
@@ -201,7 +199,7 @@ def test_the_page_of_a_run_in_which_everything_fails_is_bounded(
     assert browser.ask("document.documentElement.scrollHeight") < highest
 
 
-def test_ids_break_between_their_words_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+def test_rule_ids_wrap_between_words_on_a_phone(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "red.html"
     path.write_text(_red(1), encoding="utf-8")
     browser.open(path, width=390)
@@ -222,18 +220,18 @@ def test_ids_break_between_their_words_on_a_phone(browser: Browser, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("width", "rows"), [(DESK, 1), (800, 2), (390, 4)])
-def test_the_numbers_on_top_fill_their_rows(browser: Browser, page: Path, width: int, rows: int) -> None:
+def test_summary_numbers_fill_their_rows(browser: Browser, page: Path, width: int, rows: int) -> None:
     browser.open(page, width=width)
     tops = browser.ask("[...document.querySelectorAll('.facts > div')].map((at) => at.getBoundingClientRect().top)")
     assert [tops.count(top) for top in sorted(set(tops))] == [8 // rows] * rows
 
 
-def test_a_link_opens_the_finding_that_it_leads_to(browser: Browser, page: Path) -> None:
+def test_link_opens_its_finding(browser: Browser, page: Path) -> None:
     browser.open(tmp_copy(page), width=PHONE, at="crdt.children.size")
     assert browser.ask("document.getElementById('crdt.children.size').checkVisibility()") is True
 
 
-def test_it_prints_all_findings_and_nothing_to_click(browser: Browser, page: Path) -> None:
+def test_printed_page_has_all_findings_and_no_controls(browser: Browser, page: Path) -> None:
     browser.open(page, media="print")
     assert browser.ask("getComputedStyle(document.querySelector('#filter')).display") == "none"
     assert browser.ask("getComputedStyle(document.querySelector('.contents')).display") == "none"
@@ -244,7 +242,7 @@ def test_it_prints_all_findings_and_nothing_to_click(browser: Browser, page: Pat
     assert browser.ask("document.querySelectorAll('details.family:not([open])').length") > 0  # closed again
 
 
-def test_five_hundred_rules_stay_light(browser: Browser, tmp_path: Path) -> None:
+def test_page_of_500_rules_is_small(browser: Browser, tmp_path: Path) -> None:
     many = [result(f"documents.children.field_{number}") for number in range(500)]
     path = tmp_path / "many.html"
     path.write_text(render(report(*many)), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Pictures: each says in words what it shows, stands on the right numbers, and is there only when it was measured."""
+"""Pictures: each has a text description and correct numbers, and exists only if its data was measured."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ WHOLE = replace(REPORT, results=[*REPORT.results, *SHARES], measured=MEASURED)
 
 
 def drawn(run: Report = WHOLE) -> dict[str, Picture]:
-    """The pictures of a run by name."""
+    """Return the pictures of a run by name."""
     return {picture.name: picture for picture in pictures(run)}
 
 
 def with_measured(**parts: Any) -> Report:
-    """The example run with these measurements and no others."""
+    """Return the example run with only these measurements."""
     return replace(WHOLE, measured=parts)
 
 
-def test_each_measurement_has_its_picture_and_without_any_there_is_none() -> None:
+def test_every_measurement_has_a_picture() -> None:
     names = ["references", "months-children", "shares-children-parent_id-shares", "shares-vectors-kind-shares"]
     assert list(drawn()) == [*names, "sizes", "devices", "indexes"]
     assert drawn(REPORT) == {}
 
 
 @pytest.mark.parametrize("picture", pictures(WHOLE), ids=lambda picture: picture.name)
-def test_each_says_in_words_what_it_shows_and_has_a_table(picture: Picture) -> None:
+def test_every_picture_has_a_label_and_a_table(picture: Picture) -> None:
     label = re.search(r'<svg [^>]*aria-label="([^"]+)"', picture.drawing)
     assert label and label[1].replace("&#39;", "'") == f"{picture.title}. {picture.caption}"
     assert len(picture.caption) > 40
@@ -57,11 +57,11 @@ CAPTIONS = {
 
 
 @pytest.mark.parametrize("name", CAPTIONS)
-def test_captions_state_the_figures(name: str) -> None:
+def test_captions_contain_the_numbers(name: str) -> None:
     assert CAPTIONS[name] in drawn()[name].caption
 
 
-def test_a_month_stands_where_its_number_is() -> None:
+def test_month_is_drawn_at_its_number() -> None:
     months = {"2020-01": [0, 50.0], "2020-02": [100, 50.0]}
     run = with_measured(months={"business.children.month-shares": {"collection": "children", "months": months}})
     points = re.search(r'points="([^"]+)" class="line found"', drawn(run)["months-children"].drawing)
@@ -71,13 +71,13 @@ def test_a_month_stands_where_its_number_is() -> None:
     assert x2 - x1 == pytest.approx((WIDTH - 44) / 2)
 
 
-def test_months_of_a_rule_that_was_not_judged_are_not_drawn() -> None:
+def test_months_of_a_rule_that_did_not_run_are_not_drawn() -> None:
     months = {"2020-01": [0, 50.0], "2020-02": [100, 50.0]}
     run = with_measured(months={"business.gone.month-shares": {"collection": "gone", "months": months}})
     assert all(name.startswith("shares-") for name in drawn(run))
 
 
-def test_bars_of_shares_are_in_proportion() -> None:
+def test_bars_of_distributions_are_proportional() -> None:
     run = replace(REPORT, results=[share("business.a.b-shares", {"": {"x": [300, 100.0], "y": [100, 300.0]}})])
     drawing = drawn(run)["shares-a-b-shares"].drawing
     lengths = [float(width) for width in re.findall(r'width="([\d.]+)" height="11"', drawing)]
@@ -93,7 +93,7 @@ def test_bars_of_shares_are_in_proportion() -> None:
         ({"queries": [], "reads": 0, "keeps_unique": False}, "not used"),
     ],
 )
-def test_an_index_is_shown_by_the_best_reason_for_it(index: dict[str, Any], use: str) -> None:
+def test_index_is_shown_with_its_most_important_use(index: dict[str, Any], use: str) -> None:
     run = with_measured(indexes=[{"collection": "a", "name": "x_1", "bytes": 1, **index}])
     assert drawn(run)["indexes"].rows[0][3] == use
 
@@ -116,11 +116,11 @@ def test_without_sizes_devices_are_compared_by_documents() -> None:
         ([], None),
     ],
 )
-def test_a_collection_has_the_colour_of_the_worst(statuses: list[str], found: str | None) -> None:
+def test_collection_has_the_colour_of_its_worst_result(statuses: list[str], found: str | None) -> None:
     assert worst(result(f"counts.a.b{n}", status) for n, status in enumerate(statuses)) == found
 
 
-def test_a_reference_has_the_colour_of_its_own_rules() -> None:
+def test_reference_has_the_colour_of_its_own_rules() -> None:
     rows = {(row[0], row[1]): row[3] for row in drawn()["references"].rows}
     assert rows == {
         ("children", "parent_id"): "failed",
@@ -130,7 +130,7 @@ def test_a_reference_has_the_colour_of_its_own_rules() -> None:
 
 
 def edges(*pairs: tuple[str, str]) -> list[dict[str, str]]:
-    """References from a collection to another, by a field named after it."""
+    """Return references from one collection to another, by a field named after the target."""
     return [{"collection": child, "field": f"{parent}_id", "target": parent} for child, parent in pairs]
 
 
@@ -146,7 +146,7 @@ GRAPHS = {
 
 
 @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
-def test_parents_stand_above_and_no_box_or_line_is_on_another(graph: list[dict[str, str]]) -> None:
+def test_parents_are_above_and_boxes_and_lines_do_not_overlap(graph: list[dict[str, str]]) -> None:
     names = sorted({each[end] for each in graph for end in ("collection", "target")})
     found = layout(names, graph)
     for each in graph:
@@ -162,7 +162,7 @@ def test_parents_stand_above_and_no_box_or_line_is_on_another(graph: list[dict[s
     assert all(right - left >= found.width for row in rows.values() for left, right in pairwise(sorted(row)))
 
 
-def test_lines_do_not_cross_where_they_need_not() -> None:
+def test_avoidable_crossings_of_lines_are_avoided() -> None:
     found = layout(["a", "b", "c", "d"], edges(("c", "b"), ("d", "a")))
     assert found.boxes["a"][0] < found.boxes["b"][0]
     assert found.boxes["d"][0] < found.boxes["c"][0]
@@ -172,12 +172,12 @@ def test_lines_do_not_cross_where_they_need_not() -> None:
     ("highest", "marks"),
     [(4, [0, 1, 2, 3, 4]), (3081, [0, 1000, 2000, 3000, 4000]), (0.9, [0, 0.5, 1.0]), (0, [0]), (50, [0, 20, 40, 60])],
 )
-def test_ticks_are_round_and_reach_the_highest(highest: float, marks: list[float]) -> None:
+def test_ticks_are_round_and_cover_the_highest_value(highest: float, marks: list[float]) -> None:
     assert ticks(highest) == pytest.approx(marks)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
-def test_names_from_the_data_are_text(hostile: str) -> None:
+def test_names_from_the_data_are_escaped(hostile: str) -> None:
     shown = text(hostile, 0, 0, limit=20)
     assert re.fullmatch(r'<text x="0" y="0">(<title>[^<]*</title>)?[^<]*</text>', shown)
     assert not set(shown) & set("\u202e\x1b\x07\ud800\n")
@@ -193,16 +193,16 @@ def test_attributes_are_escaped_and_numbers_short() -> None:
     ("number", "words"),
     [(0, "0 B"), (331, "331 B"), (999, "999 B"), (12_700, "12.4 KB"), (512_000, "500 KB"), (93_821_271, "89.5 MB")],
 )
-def test_bytes_read_well(number: int, words: str) -> None:
+def test_bytes_are_formatted_with_units(number: int, words: str) -> None:
     assert bytes_in_words(number) == words
 
 
 @pytest.mark.parametrize(("pair", "words"), [((99.99, 100), "+0.0 %"), ((90, 100), "-10.0 %"), ((1, 0), "")])
-def test_how_far_off(pair: tuple[float, float], words: str) -> None:
+def test_deviation_is_formatted(pair: tuple[float, float], words: str) -> None:
     assert off(*pair) == words
 
 
-def test_references_to_the_own_collection_and_in_circles_are_listed_but_not_drawn() -> None:
+def test_self_references_and_cycles_are_listed_but_not_drawn() -> None:
     graph = edges(("a", "a"), ("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"))
     drawn = without_circles(graph)
     assert [(edge["collection"], edge["target"]) for edge in drawn] == [("a", "b"), ("b", "c"), ("c", "d")]

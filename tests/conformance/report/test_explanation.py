@@ -1,4 +1,4 @@
-"""zava explain: every rule has something to say, and what it says is asked is what a real server is asked."""
+"""zava explain: every rule has an explanation, and the shown queries equal those sent to a real server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNASKED = {"sync", "permissions", "security", "streams"}
 
 
 class Listener(CommandListener):
-    """Notes the commands that a server is sent."""
+    """Record the commands that are sent to a server."""
 
     def __init__(self) -> None:
         self.commands: list[Mapping[str, Any]] = []
@@ -54,7 +54,7 @@ class Listener(CommandListener):
 
 @pytest.fixture(scope="module")
 def asked(workplace: Workplace, generated: Done, mongo: MongoClient[dict[str, Any]]) -> Mapping[str, list[Any]]:
-    """The commands that each of these rules really sends, on conformant data."""
+    """Return the commands that each of these rules sends, on conformant data."""
     assert generated.code == 0
     host, port = mongo.address or ("", 0)
     listener = Listener()
@@ -74,12 +74,12 @@ def asked(workplace: Workplace, generated: Done, mongo: MongoClient[dict[str, An
 
 
 def plain(part: Any) -> str:
-    """A pipeline as text, whatever types it has."""
+    """Return a pipeline as text, for any types in it."""
     return json.dumps(part, default=json_util.default)
 
 
 @pytest.mark.parametrize("rule", FIRST, ids=lambda rule: rule.id)
-def test_recorded_pipelines_are_those_that_a_server_is_sent(rule: Rule, asked: Mapping[str, list[Any]]) -> None:
+def test_recorded_pipelines_equal_the_commands_sent_to_a_server(rule: Rule, asked: Mapping[str, list[Any]]) -> None:
     sent = {(each.get("aggregate"), plain(each["pipeline"])) for each in asked[rule.id] if "aggregate" in each}
     recorded = {(q.collection, plain(q.argument)) for q in RECORDS[rule.id].questions if q.method == "aggregate"}
     assert recorded <= sent
@@ -89,12 +89,12 @@ def test_recorded_pipelines_are_those_that_a_server_is_sent(rule: Rule, asked: M
 
 
 def _named(command: Mapping[str, Any]) -> list[str]:
-    """The collections of a command."""
+    """Return the collections of a command."""
     joined = re.findall(r'"(?:from|coll)": "(\w+)"', plain(command.get("pipeline", [])))
     return [str(next(iter(command.values()))), *joined]
 
 
-def test_a_document_rules_query_finds_what_it_is_about() -> None:
+def test_query_of_a_document_rule_names_its_field() -> None:
     rule = RULES["business.inventory.stock_level"]
     (question,) = RECORDS[rule.id].questions
     assert (question.collection, question.method) == ("inventory", "find")
@@ -102,7 +102,7 @@ def test_a_document_rules_query_finds_what_it_is_about() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_all_but_files_and_settings_is_asked_of_the_server(family: str) -> None:
+def test_every_rule_of_a_server_family_has_a_query(family: str) -> None:
     silent = [rule for rule in RULES if rule.startswith(f"{family}.") and not RECORDS[rule].questions]
     assert family in UNASKED or silent == []
 
@@ -118,17 +118,17 @@ def test_all_but_files_and_settings_is_asked_of_the_server(family: str) -> None:
         ("documents.stores.store_name", {"stores"}),
     ],
 )
-def test_a_rule_touches_what_its_answer_depends_on(rule: str, touches: set[str]) -> None:
+def test_rule_lists_the_collections_that_it_reads(rule: str, touches: set[str]) -> None:
     assert RECORDS[rule].touches == touches
 
 
-def test_rules_about_which_collections_there_are_say_so() -> None:
+def test_rules_about_existing_collections_list_collections() -> None:
     assert RECORDS["counts._database.unknown-collections"].lists
     assert RECORDS["validators.orders.level"].lists
     assert not RECORDS["documents.orders.total"].lists
 
 
-def test_named_queries_are_shown_with_the_names_of_their_parameters() -> None:
+def test_named_query_is_shown_with_its_parameter_names() -> None:
     shown = explain(PROJECT, RULES["queries.orders.order_with_items"]).shell
     assert '"order_id": "<orders.order_id>"' in shown[-1]
     assert shown[-1].startswith('db.runCommand({"explain": {"aggregate": "orders"')
@@ -146,12 +146,12 @@ def test_named_queries_are_shown_with_the_names_of_their_parameters() -> None:
         (("a", "runCommand", {"explain": 1}), 'db.runCommand({"explain": 1})'),
     ],
 )  # fmt: skip
-def test_questions_are_written_as_mongosh_takes_them(call: tuple[Any, ...], text: str) -> None:
+def test_queries_are_written_in_mongosh_syntax(call: tuple[Any, ...], text: str) -> None:
     assert method_call(*call) == text
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_family_explains_itself(family: str) -> None:
+def test_explanation_of_each_family_has_all_parts(family: str) -> None:
     rule = next(rule for rule in RULES.values() if rule.family == family)
     told = list(lines(explain(PROJECT, rule)))
     assert told[0] == f"{rule.id} ({rule.severity})"
@@ -161,14 +161,14 @@ def test_each_family_explains_itself(family: str) -> None:
     assert FAMILIES[family].method in "".join(told)
 
 
-def test_it_needs_no_server(workplace: Workplace) -> None:
+def test_explain_needs_no_server(workplace: Workplace) -> None:
     rule = RULES["references.orders.customer_id"]
     done = workplace.zava("explain", rule.id, env={"MONGODB_CONNECTION_STRING": "mongodb://127.0.0.1:1/"})
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == "\n".join(lines(explain(PROJECT, rule))).splitlines()
 
 
-def test_as_json_it_is_the_same(workplace: Workplace) -> None:
+def test_json_output_has_the_same_content(workplace: Workplace) -> None:
     told = json.loads(workplace.zava("explain", "--json", "totals.orders.subtotal").out)
     assert told["id"] == "totals.orders.subtotal"
     assert told["family"]["name"] == "totals"
@@ -182,7 +182,7 @@ def test_as_json_it_is_the_same(workplace: Workplace) -> None:
     [("totals.orders.subtotl", "totals.orders.subtotal"), ("order.subtotal", "totals.orders.subtotal"),
      ("zzzzzzzz", f"`zava rules` lists all {len(RULES)} rules")],
 )  # fmt: skip
-def test_a_slip_of_the_pen_is_answered_with_what_was_meant(workplace: Workplace, given: str, meant: str) -> None:
+def test_misspelled_rule_id_gets_a_suggestion(workplace: Workplace, given: str, meant: str) -> None:
     done = workplace.zava("explain", given)
     assert done.code == 2
     assert meant in done.line

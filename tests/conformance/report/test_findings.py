@@ -1,4 +1,4 @@
-"""Findings: headlines say what was found, one cause is one finding, what follows stands below it, the worst first."""
+"""Findings: a headline states the violation, one cause is one finding with its consequences, the worst comes first."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ REFERENCE = {"collection": "orders", "field": "customer_id", "target": "customer
 
 
 def documents(rule: str, ids: list[Any], why: str = "x is wrong", status: str = "failed", **fields: Any) -> Result:
-    """A rule that these documents break."""
+    """Return a rule that these documents break."""
     samples = tuple(Sample(why, id=one) for one in ids)
     return result(rule, status, **{"violations": len(ids), "samples": samples, **fields})
 
 
 def setting(rule: str, why: str, ref: str | None = None, status: str = "failed", **fields: Any) -> Result:
-    """A rule that a setting breaks, an index for instance."""
+    """Return a rule that a setting breaks, for example an index."""
     sample = Sample(why, ref=ref or rule.split(".")[1])
     return result(rule, status, **{"violations": 1, "examined": 1, "samples": (sample,), **fields})
 
 
 def count(name: str, found: int, low: int, high: int) -> Result:
-    """A collection with a wrong number of documents."""
+    """Return the rule of a collection with a wrong number of documents."""
     off = max(low - found, found - high)
     samples = (Sample(f"{found:,} documents, expected {low:,} (a setting)", ref=name),)
     evidence = {"found": found, "low": low, "high": high, "expected": "as set"}
@@ -38,7 +38,7 @@ def count(name: str, found: int, low: int, high: int) -> Result:
 
 
 def tree(run: Report, kind: str = "failed") -> list[Any]:
-    """The rules of each finding of a kind, those that follow as a list behind them."""
+    """Return the rules of each finding of a kind, each followed by the list of its consequences."""
     shown: list[Any] = []
     for found in findings(run)[kind]:  # type: ignore[index]
         shown.append(found.rule)
@@ -62,7 +62,7 @@ def tree(run: Report, kind: str = "failed") -> list[Any]:
          "120 found, 20 to 100 expected: 20 too many"),
     ],
 )  # fmt: skip
-def test_a_wrong_number_of_documents_is_told_by_its_difference(
+def test_wrong_document_count_is_reported_as_a_difference(
     found: int, low: int, high: int, line: str, told: str
 ) -> None:
     wrong = count("a", found, low, high)
@@ -82,7 +82,7 @@ def test_a_wrong_number_of_documents_is_told_by_its_difference(
         (7, 2, "7"),
     ],
 )
-def test_an_amount_says_how_much_is_broken(violations: int, examined: int, text: str) -> None:
+def test_amount_states_violations_and_examined_documents(violations: int, examined: int, text: str) -> None:
     assert amount(result("totals.a.b", "failed", violations=violations, examined=examined)) == text
 
 
@@ -106,18 +106,18 @@ def test_an_amount_says_how_much_is_broken(violations: int, examined: int, text:
         (result("indexes.a.b", "error", reason="no answer"), "indexes.a.b could not be run: no answer"),
     ],
 )  # fmt: skip
-def test_a_headline_says_what_was_found(broken: Result, line: str) -> None:
+def test_headline_states_the_violation(broken: Result, line: str) -> None:
     assert headline([broken]) == line
 
 
-def test_a_headline_is_short() -> None:
+def test_headline_is_truncated() -> None:
     assert len(headline([documents("totals.a.b", ["x"], "w" * 10_000)])) < 200
 
 
 # Findings of one cause
 
 
-def test_the_same_fault_of_several_collections_is_one_finding_with_several_places() -> None:
+def test_same_fault_in_several_collections_is_one_finding() -> None:
     why = "the collection has no validator"
     names = ("stores", "orders", "customers")
     run = report(*(setting(f"validators.{name}.present", why, title=f"{name}: it validates") for name in names))
@@ -127,7 +127,7 @@ def test_the_same_fault_of_several_collections_is_one_finding_with_several_place
     assert [each.collection for each in found.results] == ["customers", "orders", "stores"]
 
 
-def test_documents_of_several_collections_with_one_fault_are_one_finding() -> None:
+def test_documents_of_several_collections_with_the_same_fault_are_one_finding() -> None:
     why = "deleted is missing"
     run = report(*(documents(f"crdt.{name}.soft-delete", list(range(n)), why) for n, name in ((2, "a"), (3, "b"))))
     assert [found.headline for found in findings(run)["failed"]] == ["5 documents in 2 collections: deleted is missing"]
@@ -144,12 +144,12 @@ def test_documents_of_several_collections_with_one_fault_are_one_finding() -> No
     ],
     ids=["another reason", "another rule", "a warning", "known", "a document"],
 )
-def test_different_faults_stay_apart(other: Result) -> None:
+def test_different_faults_are_separate_findings(other: Result) -> None:
     run = report(setting("validators.a.present", "the same"), other)
     assert sum(len(listed) for listed in findings(run).values()) == 2
 
 
-def test_rules_that_could_not_be_run_for_one_reason_are_one_finding() -> None:
+def test_rules_with_the_same_error_are_one_finding() -> None:
     errors = [result(f"permissions._config.{name}", "error", reason="the file is missing") for name in "abc"]
     (found,) = findings(report(*errors))["error"]
     assert found.headline == "3 rules of Permissions could not be run: the file is missing"
@@ -166,7 +166,7 @@ def query(condition: dict[str, list[str]]) -> Result:
 NO_INDEX = setting("indexes.orders.customer_id+order_date", "there is no index", "orders.customer_id_1_order_date_-1")
 
 
-def test_a_query_and_a_reference_that_need_a_missing_index_stand_below_it() -> None:
+def test_query_and_reference_follow_from_their_missing_index() -> None:
     keys = setting("indexes.orders.foreign-keys", "no index starts with customer_id", "orders.customer_id")
     run = report(query({"orders": ["customer_id"]}), keys, NO_INDEX)
     assert tree(run) == ["indexes.orders.customer_id+order_date", [keys.id, "queries.orders.history"]]
@@ -175,16 +175,16 @@ def test_a_query_and_a_reference_that_need_a_missing_index_stand_below_it() -> N
 
 
 @pytest.mark.parametrize("condition", [{"orders": ["order_date"]}, {"items": ["customer_id"]}, {}])
-def test_a_query_that_needs_another_index_stands_by_itself(condition: dict[str, list[str]]) -> None:
+def test_query_that_needs_another_index_is_a_separate_finding(condition: dict[str, list[str]]) -> None:
     assert len(findings(report(query(condition), NO_INDEX))["failed"]) == 2
 
 
-def test_a_query_that_looks_up_by_a_field_without_its_index_follows_from_that() -> None:
+def test_lookup_by_a_field_without_its_index_follows_from_the_missing_index() -> None:
     run = report(query({"stores": ["store_id"], "orders": ["customer_id"]}), NO_INDEX)
     assert tree(run) == ["indexes.orders.customer_id+order_date", ["queries.orders.history"]]
 
 
-def test_references_to_documents_that_were_lost_stand_below_the_loss() -> None:
+def test_references_to_missing_documents_follow_from_the_count() -> None:
     dangling = documents("references.orders.customer_id", list("abcdef"))
     run = report(dangling, count("customers", 1, 3, 3), measured={"references": [REFERENCE]})
     assert tree(run) == ["counts.customers.documents", ["references.orders.customer_id"]]
@@ -192,7 +192,7 @@ def test_references_to_documents_that_were_lost_stand_below_the_loss() -> None:
     assert len(tree(many)) == 2
 
 
-def test_all_that_is_wrong_with_a_collection_that_does_not_exist_is_one_finding() -> None:
+def test_missing_collection_is_one_finding() -> None:
     absent = setting("validators.orders.present", "the collection does not exist")
     images = setting("streams.orders.images", "the collection does not exist, so its changes have no images")
     run = report(count("orders", 0, 9, 9), NO_INDEX, absent, images, query({"orders": ["customer_id"]}))
@@ -202,7 +202,7 @@ def test_all_that_is_wrong_with_a_collection_that_does_not_exist_is_one_finding(
     }  # fmt: skip
 
 
-def test_further_rules_on_the_very_same_documents_stand_below_the_first() -> None:
+def test_rules_broken_by_the_same_documents_follow_from_the_first() -> None:
     ids = [1, 2]
     first, second = documents("documents.a.stock", ids), documents("business.a.stock", ids, "y is wrong")
     assert tree(report(second, first)) == ["documents.a.stock", ["business.a.stock"]]
@@ -212,7 +212,7 @@ def test_further_rules_on_the_very_same_documents_stand_below_the_first() -> Non
     assert len(tree(report(first, more))) == 2
 
 
-def test_a_failure_does_not_hide_below_a_warning() -> None:
+def test_failure_does_not_follow_from_a_warning() -> None:
     ids = [1, 2]
     warned = documents("documents.a.size", ids, status="warned")
     run = report(warned, documents("embeddings.a.size", ids, "z"))
@@ -223,7 +223,7 @@ def test_a_failure_does_not_hide_below_a_warning() -> None:
     assert (tree(run), tree(run, "warned")) == ([dangling.id], [counted.id])
 
 
-def test_the_finding_with_the_most_violations_comes_first() -> None:
+def test_findings_are_ordered_by_violations() -> None:
     few, many = documents("documents.a.b", list(range(2))), documents("security.a.b", list(range(9)), "z")
     same = documents("totals.a.b", ["x", "y"], "z")
     warned = documents("counts.a.b", list(range(50)), status="warned")
@@ -247,7 +247,7 @@ def _any_result(chance: random.Random, number: int) -> Result:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_every_broken_rule_is_in_one_finding_whatever_follows_from_what(seed: int) -> None:
+def test_every_broken_rule_is_in_exactly_one_finding(seed: int) -> None:
     chance = random.Random(seed)
     results = {each.id: each for each in (_any_result(chance, number) for number in range(25))}
     references = [{"collection": one, "field": "a_id", "target": other} for one in "abc" for other in "abc"]
@@ -260,6 +260,6 @@ def test_every_broken_rule_is_in_one_finding_whatever_follows_from_what(seed: in
             assert all(KINDS.index(each.kind) >= KINDS.index(kind) and each.relation for each in root.consequences)
 
 
-def test_a_finding_by_itself_has_no_relation() -> None:
+def test_single_finding_has_no_relation() -> None:
     assert Finding((NO_INDEX,)).relation == ""
     assert list(Finding((NO_INDEX,)).walk()) == [Finding((NO_INDEX,))]

@@ -1,4 +1,4 @@
-"""The HTML report: self-contained, well-formed, accessible, complete, and deaf to what hostile data says."""
+"""The HTML report: self-contained, well-formed, accessible, complete, and safe with hostile data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CSS = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("pictu
 
 
 class Page(HTMLParser):
-    """The page's elements with their attributes, parents and own text; a tag that does not close is an error."""
+    """The page's elements with their attributes, parents and own text; an unclosed tag is an error."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -38,22 +38,22 @@ class Page(HTMLParser):
         assert not self._open, f"never closed: {self._open}"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the element."""
+        """Record the element."""
         assert len(dict(attrs)) == len(attrs), f"an attribute twice on {tag}"
         self.elements.append((tag, dict(attrs), tuple(self._open)))
         if tag not in VOID:
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the element, as SVG closes its own."""
+        """Record a self-closing element of SVG."""
         self.elements.append((tag, dict(attrs), tuple(self._open)))
 
     def handle_endtag(self, tag: str) -> None:
-        """Close the innermost element, which must be this one."""
+        """Close the innermost element, and assert that it is this one."""
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Note the text, of which a place to break the line is a part."""
+        """Record the text; a line-break opportunity belongs to it."""
         path = tuple(self._open)
         if self.elements and self.elements[-1][0] == "wbr" and self.texts[-1][0] == path:
             self.texts[-1] = (path, self.texts[-1][1] + data)
@@ -61,11 +61,11 @@ class Page(HTMLParser):
             self.texts.append((path, data))
 
     def all(self, *tags: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements of these names, in order."""
+        """Return the attributes of all elements of these names, in order."""
         return [attributes for tag, attributes, _ in self.elements if tag in tags]
 
     def text(self, tag: str) -> list[str]:
-        """The text of each element of that name, its inner elements included."""
+        """Return the text of each element of this name, including inner elements."""
         return [data for path, data in self.texts if tag in path]
 
 
@@ -74,7 +74,7 @@ PAGE = Page(SOURCE)
 BODY_TEXT = "".join(data for path, data in PAGE.texts if not {"style", "script", "head"} & set(path))
 
 
-def test_nothing_is_loaded_from_anywhere() -> None:
+def test_page_loads_nothing_external() -> None:
     loaders = {"src", "href", "srcset", "action", "data", "poster", "formaction", "background"}
     linked = [value for _, attributes, _ in PAGE.elements for name, value in attributes.items() if name in loaders]
     assert linked
@@ -83,7 +83,7 @@ def test_nothing_is_loaded_from_anywhere() -> None:
     assert not {"iframe", "object", "embed", "link", "base", "img"} & {tag for tag, _, _ in PAGE.elements}
 
 
-def test_only_the_files_own_style_and_script_may_run() -> None:
+def test_content_policy_allows_only_the_inline_style_and_script() -> None:
     (policy,) = (meta["content"] for meta in PAGE.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
     assert policy and policy.startswith("default-src 'none'; ")
     for element in ("style", "script"):
@@ -94,7 +94,7 @@ def test_only_the_files_own_style_and_script_may_run() -> None:
     assert not [attributes for _, attributes, _ in PAGE.elements if "style" in attributes]
 
 
-def test_one_first_heading_names_the_verdict_and_no_level_is_left_out() -> None:
+def test_first_heading_is_the_verdict_and_no_level_is_skipped() -> None:
     headings = [
         (int(tag[1]), number) for number, (tag, _, _) in enumerate(PAGE.elements) if re.fullmatch("h[1-6]", tag)
     ]
@@ -105,7 +105,7 @@ def test_one_first_heading_names_the_verdict_and_no_level_is_left_out() -> None:
     assert "".join(PAGE.text("h1")) == "shop: NOT CONFORMANT"
 
 
-def test_sections_come_in_the_order_of_need() -> None:
+def test_sections_are_ordered_by_severity() -> None:
     headings = ("Broken: 3 findings", "Could not be run: 1 finding", "Warnings: 1 finding", "Not examined (3)")
     assert PAGE.text("h2") == ["Findings", *headings, "Documents", "Quality score", "All rules"]
     assert Page(render(report(result("counts.a.b")))).text("h2") == ["Documents", "Quality score", "All rules"]
@@ -113,14 +113,14 @@ def test_sections_come_in_the_order_of_need() -> None:
     assert drawn.text("h2")[-4:] == ["Documents", "Pictures", "Quality score", "All rules"]
 
 
-def test_tables_say_what_they_hold() -> None:
+def test_tables_have_captions_and_header_scopes() -> None:
     assert all(attributes.get("scope") in ("col", "row") for attributes in PAGE.all("th"))
     tables = len(PAGE.all("table"))
     assert tables == len(PAGE.all("caption")) == len(PAGE.all("thead")) > 3
     assert all(caption.strip() for caption in PAGE.text("caption"))
 
 
-def test_what_is_drawn_or_scrolled_or_typed_has_a_name() -> None:
+def test_pictures_scroll_areas_and_inputs_have_accessible_names() -> None:
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in PAGE.all("svg"))
     assert [svg["aria-label"] for svg in PAGE.all("svg")] == [
         "8 documents, expected 8",
@@ -134,13 +134,13 @@ def test_what_is_drawn_or_scrolled_or_typed_has_a_name() -> None:
     assert all(PAGE.elements[number + 1][0] == "summary" for number in details)
 
 
-def test_links_lead_somewhere() -> None:
+def test_internal_links_have_targets() -> None:
     ids = [attributes["id"] for _, attributes, _ in PAGE.elements if "id" in attributes]
     assert len(set(ids)) == len(ids)
     assert {(link["href"] or "").removeprefix("#") for link in PAGE.all("a")} <= set(ids)
 
 
-def test_it_is_for_phones_paper_and_every_language() -> None:
+def test_page_declares_language_charset_viewport_and_print_style() -> None:
     assert PAGE.all("html") == [{"lang": "en"}]
     assert PAGE.all("meta")[0] == {"charset": "utf-8"}
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in PAGE.all("meta")
@@ -148,7 +148,7 @@ def test_it_is_for_phones_paper_and_every_language() -> None:
     assert "prefers-color-scheme: dark" in CSS
 
 
-def test_without_script_all_rules_are_there_and_the_filter_is_not() -> None:
+def test_page_without_script_lists_all_rules_and_hides_the_filter() -> None:
     (form,) = PAGE.all("form")
     assert "hidden" in form
     rows = [row["data-status"] for row in PAGE.all("tr") if "data-status" in row]
@@ -158,13 +158,13 @@ def test_without_script_all_rules_are_there_and_the_filter_is_not() -> None:
 
 
 @pytest.mark.parametrize("hostile", [text for text in HOSTILE if text != LONG], ids=ascii)
-def test_hostile_text_is_shown_as_text(hostile: str) -> None:
+def test_hostile_text_is_escaped(hostile: str) -> None:
     assert visible(hostile) in BODY_TEXT
     assert SOURCE.count("<script>") == SOURCE.count("</script>") == SOURCE.count("</style>") == 1
     assert not set(SOURCE) & set("\u202e\x1b\x07\ud800")
 
 
-def test_hostile_text_is_held_in_its_own_direction() -> None:
+def test_right_to_left_text_is_isolated() -> None:
     assert any(path[-1:] == ("bdi",) and RIGHT_TO_LEFT in data for path, data in PAGE.texts)
 
 
@@ -178,14 +178,14 @@ def test_hostile_fields_add_no_element(field: str, hostile: str) -> None:
     assert elements(hostile or "x") == elements("harmless")
 
 
-def test_long_values_are_shortened_but_not_in_the_query() -> None:
+def test_long_values_are_shortened_except_in_the_query() -> None:
     queries = [text for text in PAGE.text("pre") if text.startswith("db.")]
     assert sorted(LONG in query for query in queries) == [False, False, True]
     assert BODY_TEXT.count(LONG) == 1
     assert "characters left out" in BODY_TEXT
 
 
-def test_a_finding_tells_a_reviewer_what_to_do() -> None:
+def test_finding_states_cause_samples_query_and_fix() -> None:
     source = render(report(REPORT.results[2]))
     text = "".join(data for path, data in Page(source).texts if "details" in path)
     parts = (
@@ -204,20 +204,20 @@ def test_a_finding_tells_a_reviewer_what_to_do() -> None:
     assert places == sorted(places)
 
 
-def test_what_is_no_document_gets_no_query() -> None:
+def test_finding_without_documents_has_no_query() -> None:
     assert "getCollection" not in render(report(REPORT.results[1]))
 
 
-def test_the_score_is_explained() -> None:
+def test_score_formula_is_shown() -> None:
     assert "87.7 = 100 x (3 x 31 + 1 x 0) / (3 x 35 + 1 x 1)" in BODY_TEXT
 
 
-def test_what_a_reader_may_open_is_closed_but_for_the_first_finding() -> None:
+def test_only_the_first_finding_is_open() -> None:
     opened = [each.get("class") for each in PAGE.all("details") if "open" in each]
     assert opened == ["finding failed"]
 
 
-def test_the_first_screen_has_verdict_target_date_command_and_what_was_found() -> None:
+def test_first_screen_has_verdict_target_date_command_and_findings() -> None:
     top = SOURCE[SOURCE.index("<header") : SOURCE.index("<main>")]
     text = "".join(data for _, data in Page(f"<body>{top}</body>").texts)
     parts = (
@@ -235,7 +235,7 @@ def test_the_first_screen_has_verdict_target_date_command_and_what_was_found() -
     assert "children is as it must be" not in text
 
 
-def test_only_the_worst_are_named_first_and_the_rest_is_counted() -> None:
+def test_summary_names_the_worst_findings_and_counts_the_rest() -> None:
     run = report(*(result(f"totals.a.b{n}", "failed", violations=n + 1) for n in range(40)))
     page = Page(render(run))
     links = [link["href"] for link in page.all("a")]
@@ -245,12 +245,12 @@ def test_only_the_worst_are_named_first_and_the_rest_is_counted() -> None:
     assert "15 more findings" in text  # 25 are listed before the rest is folded away
 
 
-def test_a_run_on_generated_data_says_so_in_the_headline() -> None:
+def test_headline_of_a_run_on_generated_data_states_it() -> None:
     run = report(result("counts.a.b"), target=dataclasses.replace(REPORT.target, embedded=True))
     assert "".join(Page(render(run)).text("h1")) == "shop: CONFORMANT (generated data)"
 
 
-def test_warnings_are_no_violations_of_a_green_run() -> None:
+def test_warnings_are_not_counted_as_violations() -> None:
     run = report(result("counts.a.b"), result("crdt.a.b", "warned", violations=7))
     source = render(run)
     tiles = re.findall(r"<div><dt>([^<]+)</dt><dd[^>]*>([^<]+)</dd></div>", source)
@@ -262,20 +262,20 @@ def test_warnings_are_no_violations_of_a_green_run() -> None:
     assert "repeat(2, 1fr)" in CSS
 
 
-def test_what_a_baseline_knows_has_a_section_of_its_own() -> None:
+def test_known_violations_have_their_own_section() -> None:
     known = result("totals.a.b", "warned", severity="error", violations=7, known=7)
     page = Page(render(report(result("counts.a.b"), known, baseline="known.json")))
     assert "".join(page.text("h1")) == "shop: CONFORMANT (7 known violations)"
     assert page.text("h2")[0] == "Known: accepted: 1 finding"
 
 
-def test_code_in_the_text_of_a_rule_is_code_and_not_backticks() -> None:
+def test_backticks_in_the_text_of_a_rule_become_code() -> None:
     page = Page(render(report(result("counts.a.b", "failed", violations=1, fix="Run `zava provision`."))))
     assert "zava provision" in page.text("code")
     assert "`" not in "".join(data for path, data in page.texts if "script" not in path)
 
 
-def test_places_of_one_finding_are_each_linked_and_told() -> None:
+def test_every_place_of_a_finding_is_listed_and_linked() -> None:
     why = "the collection has no validator"
     broken = [
         result(f"validators.{name}.present", "failed", violations=1, examined=1, samples=(Sample(why, ref=name),))
@@ -286,7 +286,7 @@ def test_places_of_one_finding_are_each_linked_and_told() -> None:
     assert {each["id"] for each in page.all("div", "li") if "id" in each} == {each.id for each in broken}
 
 
-def test_a_difference_in_documents_is_told() -> None:
+def test_document_count_difference_is_shown() -> None:
     assert "10 missing" in BODY_TEXT
     assert [(each.difference) for each in (Count("a", 5, (7, 9)), Count("a", 12, (7, 9)), Count("a", 7, (7, 7)))] == [
         "2 missing", "3 too many", "",
@@ -316,7 +316,7 @@ def test_text_has_the_contrast_of_wcag_aa(scheme: str, ink: str, paper: str) -> 
     assert (bright + 0.05) / (dark + 0.05) >= 4.5
 
 
-def test_bars_share_one_scale_and_none_vanishes() -> None:
+def test_bars_share_one_scale_and_have_a_minimum_length() -> None:
     counts = [Count("a", 500_000, (400_000, 1_000_000)), Count("b", 8, (8, 8)), Count("c", 0)]
     drawn = bars(counts)
     assert [bar.length for bar in drawn] == [WIDTH / 2, 2.0, 0.0]
@@ -324,7 +324,7 @@ def test_bars_share_one_scale_and_none_vanishes() -> None:
     assert [bar.length for bar in bars([Count("c", 0)])] == [0.0]
 
 
-def test_it_is_written_to_the_folder(tmp_path: Path) -> None:
+def test_report_is_written_to_the_folder(tmp_path: Path) -> None:
     path = write(REPORT, tmp_path / "reports", strict=True)
     assert path == tmp_path / "reports" / "validation.html"
     assert path.read_text(encoding="utf-8") == render(REPORT, strict=True)

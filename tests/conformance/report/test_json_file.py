@@ -1,4 +1,4 @@
-"""validation.json: the format has a schema that outputs meet and wrong ones do not; the history is bounded."""
+"""validation.json: outputs match its schema, invalid content does not; the history is bounded."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ FORMAT = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 WRITTEN: dict[str, Any] = json.loads(render(REPORT))
 
 
-def test_the_schema_is_one() -> None:
+def test_schema_is_a_valid_json_schema() -> None:
     Draft202012Validator.check_schema(FORMAT.schema)
 
 
 @pytest.mark.parametrize("run", [REPORT, report(), report(result("counts.a.b"))], ids=["all", "none", "one"])
-def test_outputs_meet_the_schema(run: Any) -> None:
+def test_outputs_match_the_schema(run: Any) -> None:
     content = json.loads(render(run))
     FORMAT.validate(content)
     assert content["summary"]["rules"] == len(content["rules"])
 
 
-def test_the_content_is_the_report() -> None:
+def test_content_equals_the_report() -> None:
     plain = {rule["id"]: rule for rule in WRITTEN["rules"]}
     assert WRITTEN["summary"] == REPORT.as_json()["summary"]
     assert plain["references.children.parent_id"] == {
@@ -84,7 +84,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("alter", WRONG.values(), ids=WRONG.keys())
-def test_wrong_content_fails_the_schema_and_is_not_loaded(alter: Callable[[Any], Any], tmp_path: Path) -> None:
+def test_invalid_content_is_rejected_by_schema_and_loader(alter: Callable[[Any], Any], tmp_path: Path) -> None:
     content = copy.deepcopy(WRITTEN)
     alter(content)
     assert not FORMAT.is_valid(content)
@@ -107,7 +107,7 @@ def test_wrong_content_fails_the_schema_and_is_not_loaded(alter: Callable[[Any],
         ('{"schema_version": 99}', "found schema_version 99"),
     ],
 )
-def test_a_broken_file_is_one_line(text: str | None, message: str, tmp_path: Path) -> None:
+def test_unreadable_file_is_one_error(text: str | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "validation.json"
     if text is not None:
         path.write_text(text, encoding="utf-8")
@@ -117,7 +117,7 @@ def test_a_broken_file_is_one_line(text: str | None, message: str, tmp_path: Pat
     assert str(caught.value).startswith(str(path))
 
 
-def test_what_is_written_is_loaded_and_kept(tmp_path: Path) -> None:
+def test_written_file_is_loaded_and_added_to_the_history(tmp_path: Path) -> None:
     path = write(REPORT, tmp_path / "reports")
     assert path == tmp_path / "reports" / "validation.json"
     assert load(path) == WRITTEN
@@ -128,7 +128,7 @@ def test_what_is_written_is_loaded_and_kept(tmp_path: Path) -> None:
     assert sorted(each.name for each in path.parent.iterdir()) == ["history", "validation.json"]
 
 
-def test_history_keeps_the_newest_and_leaves_what_is_not_its_own(tmp_path: Path) -> None:
+def test_history_keeps_the_newest_runs_and_foreign_files(tmp_path: Path) -> None:
     history = tmp_path / "history"
     history.mkdir()
     others = {"allure.jsonl", "notes.json", "20200101T000000Z-mine.json"}

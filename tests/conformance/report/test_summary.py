@@ -1,4 +1,4 @@
-"""What all reports share: the verdict follows the exit code, families keep their order, the score shows its sum."""
+"""Parts shared by all reports: the verdict, the order of families, the formula of the score."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ SKIPPED = result("streams._database.connector", "skipped", reason="needs a named
         ([], False, "INCOMPLETE", "no rule was run"),
     ],
 )
-def test_verdict_says_what_the_exit_code_says(results: list[Result], strict: bool, word: str, sentence: str) -> None:
+def test_verdict_agrees_with_the_exit_code(results: list[Result], strict: bool, word: str, sentence: str) -> None:
     run = report(*results)
     judged = verdict(run, strict=strict)
     assert (judged.word, judged.sentence) == (word, sentence)
     assert {"CONFORMANT": 0, "NOT CONFORMANT": 1, "INCOMPLETE": 3}[judged.word] == run.exit_code(strict=strict)
 
 
-def test_families_stand_in_reading_order_with_what_needs_attention_first() -> None:
+def test_families_that_need_attention_come_first() -> None:
     run = report(result("zoo.cats.fed"), SKIPPED, result("counts.a.number"), result("counts.z.number", "failed"))
     assert [tally.title for tally in tallies(run)] == ["Counts", "Change streams", "Zoo"]
     assert [each.id for each in tallies(run)[0].results] == ["counts.z.number", "counts.a.number"]
@@ -60,7 +60,7 @@ def test_results_of_a_status_follow_the_families() -> None:
     assert [each.id for each in with_status(run, "failed")] == ["counts.z.number", FAILED.id]
 
 
-def test_the_reason_that_most_rules_share_comes_first() -> None:
+def test_skip_reasons_are_ordered_by_number_of_rules() -> None:
     assert [(reason, len(results)) for reason, results in skip_reasons(REPORT)] == [
         ("the collection is empty", 2),
         ("needs a named server", 1),
@@ -76,7 +76,7 @@ def test_the_reason_that_most_rules_share_comes_first() -> None:
         ([SKIPPED], "0.0, as no rule was run"),
     ],
 )
-def test_score_shows_its_sum(results: list[Result], formula: str) -> None:
+def test_score_formula_shows_its_terms(results: list[Result], formula: str) -> None:
     assert score_formula(report(*results)) == formula
 
 
@@ -96,14 +96,12 @@ def test_score_shows_its_sum(results: list[Result], formula: str) -> None:
         ({}, None, ""),
     ],
 )
-def test_expectation_is_read_and_its_absence_tolerated(
-    evidence: dict[str, Any], bounds: tuple[int, int] | None, text: str
-) -> None:
+def test_expected_counts_are_optional(evidence: dict[str, Any], bounds: tuple[int, int] | None, text: str) -> None:
     run = report(result("counts.parents.number", evidence=evidence))
     assert [(count.expected, count.expectation) for count in counts(run)] == [(bounds, text), (None, ""), (None, "")]
 
 
-def test_every_family_of_the_product_is_described() -> None:
+def test_every_family_has_a_description() -> None:
     documented = "counts documents references uniqueness snapshots totals business crdt indexes queries validators"
     assert list(FAMILIES) == [*documented.split(), "streams", "sync", "permissions", "embeddings", "security"]
     for name, about in FAMILIES.items():
@@ -124,11 +122,11 @@ def test_every_family_of_the_product_is_described() -> None:
         ("a" * 10 + "b" * 10, 8, "aaaaaa […12 characters left out…] bb"),
     ],
 )
-def test_visible_hides_nothing_and_ends(text: str, limit: int, shown: str) -> None:
+def test_visible_escapes_control_characters_and_truncates(text: str, limit: int, shown: str) -> None:
     assert visible(text, limit) == shown
 
 
-def test_writing_leaves_the_old_file_whole_and_no_scratch_when_it_fails(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_old_file_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     folder = tmp_path / "validation.json"
     (folder / "inside").mkdir(parents=True)
     with pytest.raises(ConfigurationError, match=r"validation\.json: cannot be written: .*; free space"):
@@ -165,5 +163,5 @@ def _literals() -> list[tuple[object, str]]:
 
 
 @pytest.mark.parametrize(("value", "text"), _literals(), ids=lambda each: type(each).__name__)
-def test_values_are_written_as_mongosh_reads_them(value: object, text: str) -> None:
+def test_values_are_written_in_mongosh_syntax(value: object, text: str) -> None:
     assert literal(value) == text

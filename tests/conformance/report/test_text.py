@@ -1,4 +1,4 @@
-"""The terminal summary: target first, paths last, nothing that a terminal would obey, no line too wide."""
+"""The terminal summary: target first, paths last, no control characters, no line too wide."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_target_and_verdict_come_first_and_paths_last() -> None:
 
 
 @pytest.mark.parametrize("embedded", [True, False])
-def test_first_line_says_whether_the_target_is_embedded(embedded: bool) -> None:
+def test_first_line_states_whether_the_target_is_embedded(embedded: bool) -> None:
     run = report(result("counts.a.b"), target=dataclasses.replace(REPORT.target, embedded=embedded))
     assert ("embedded, generated data" in render(run, width=200).splitlines()[0]) is embedded
 
 
-def test_a_finding_says_what_why_and_how_to_mend() -> None:
+def test_finding_states_violation_consequence_and_fix() -> None:
     assert finding(REPORT.results[2]).splitlines() == [
         '2 of 200,000 documents in children, for example: parent "p9" does not exist',
         "  Rule: references.children.parent_id: Every child's parent exists",
@@ -48,7 +48,7 @@ def test_a_finding_says_what_why_and_how_to_mend() -> None:
     assert finding(REPORT.results[1]).splitlines()[2] == "  Found: 990 found, 1,000 to 2,000 expected: 10 missing:"
 
 
-def test_everything_is_in_the_summary() -> None:
+def test_summary_has_all_sections() -> None:
     text = render(REPORT, width=150)
     for line in (
         "children   990  1,000 to 2,000",
@@ -63,13 +63,13 @@ def test_everything_is_in_the_summary() -> None:
     assert headings == sorted(headings)
 
 
-def test_a_conformant_run_lists_no_findings() -> None:
+def test_conformant_run_lists_no_findings() -> None:
     text = render(report(result("counts.parents.number")))
     assert "CONFORMANT: 1 rule holds" in text
     assert not any(word in text for word in ("Broken", "Warnings", "Not examined", "Could not"))
 
 
-def test_many_rules_skipped_for_one_reason_are_not_all_named() -> None:
+def test_rules_skipped_for_one_reason_are_truncated() -> None:
     text = render(report(*(result(f"streams.c.s{n:02}", "skipped", reason="no streams") for n in range(13))))
     assert "no streams (13)" in text
     assert "streams.c.s09 and 3 more" in text
@@ -77,14 +77,14 @@ def test_many_rules_skipped_for_one_reason_are_not_all_named() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 100])
-def test_no_line_is_wider_than_asked_but_the_paths(width: int) -> None:
+def test_lines_except_paths_fit_the_width(width: int) -> None:
     lines = render(REPORT, paths=PATHS, width=width).splitlines()
     assert max(cell_len(line) for line in lines[:-2]) <= width
     assert lines[-2].endswith("validation.json")
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_data_steers_no_terminal(hostile: str) -> None:
+def test_control_characters_in_data_are_escaped(hostile: str) -> None:
     text = render(report(result("counts.a.b", "failed", violations=1, title=hostile, reason=hostile)), width=80)
     assert not {character for character in text if ord(character) < 32} - {"\n"}
     assert not set(text) & set("\u202e\ud800\u2028")
@@ -93,31 +93,31 @@ def test_data_steers_no_terminal(hostile: str) -> None:
 
 
 @pytest.mark.parametrize(("terminal", "coloured"), [(True, True), (False, False)])
-def test_colour_only_on_a_terminal(terminal: bool, coloured: bool) -> None:
+def test_colour_is_used_only_on_a_terminal(terminal: bool, coloured: bool) -> None:
     buffer = io.StringIO()
     show(REPORT, Console(file=buffer, force_terminal=terminal, color_system="standard" if terminal else None, width=80))
     assert ("\x1b[" in buffer.getvalue()) is coloured
 
 
 def shown(run: Report) -> str:
-    """What a pipe gets."""
+    """Return the output as written to a pipe."""
     buffer = io.StringIO()
     show(run, Console(file=buffer, width=80, highlight=False))
     return buffer.getvalue()
 
 
-def test_no_line_is_padded_when_piped() -> None:
+def test_piped_lines_have_no_trailing_spaces() -> None:
     lines = shown(REPORT).splitlines()
     assert len(lines) > 50
     assert [line for line in lines if line != line.rstrip()] == []
 
 
-def test_the_run_and_its_command_stand_below_the_verdict() -> None:
+def test_run_and_command_are_below_the_verdict() -> None:
     line = render(REPORT, width=200).splitlines()[2]
     assert line == "2026-11-22 05:19:30 UTC, 4.2 s: validate --uri mongodb://user:***@db.example"
 
 
-def test_one_cause_is_told_once_with_its_places_and_what_follows_is_indented() -> None:
+def test_one_cause_is_printed_once_with_places_and_indented_consequences() -> None:
     why = "the collection has no validator"
     absent = [
         result(f"validators.{name}.present", "failed", violations=1, examined=1, title=f"{name}: it validates",
@@ -142,7 +142,7 @@ def test_one_cause_is_told_once_with_its_places_and_what_follows_is_indented() -
     assert lines[follows + 1] == "      Follows: the same documents break this rule, too"
 
 
-def test_a_difference_in_documents_is_told() -> None:
+def test_document_count_difference_is_printed() -> None:
     assert "children   990  1,000 to 2,000: 10 missing\n" in render(REPORT)
 
 
@@ -165,7 +165,7 @@ def test_conform_prints_consequences_and_fixes_as_validate_does(
     assert "Fix: Run zava provision to create the index." in printed
 
 
-def test_lines_that_do_not_go_to_a_terminal_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_outside_a_terminal_are_not_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     why = "because " * 30
     run = dataclasses.replace(
