@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import unquote
 
+from conformance.text.paths import id_parts
+
 Severity = Literal["error", "warning"]
 Status = Literal["passed", "failed", "warned", "skipped", "error"]
 
@@ -75,7 +77,7 @@ class Result:
     @property
     def family(self) -> str:
         """First part of the id."""
-        return self.id.split(".")[0]
+        return id_parts(self.id)[0]
 
     @property
     def accepted(self) -> bool:
@@ -90,12 +92,12 @@ class Result:
     @property
     def collection(self) -> str:
         """Second part of the id: a collection, or _database or _config; `zava inspect` quotes other characters."""
-        return unquote(self.id.split(".")[1])
+        return unquote(id_parts(self.id)[1])
 
     @property
     def subject(self) -> str:
-        """Third part of the id."""
-        return self.id.split(".")[2]
+        """Last part of the id."""
+        return id_parts(self.id)[2]
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as it stands in reports/validation.json."""

@@ -18,8 +18,9 @@ from conformance.config.settings import Settings
 from conformance.connection.collation import simple
 from conformance.model.collection import Model
 from conformance.results import Outcome, Sample, Severity
+from conformance.text.paths import id_parts
 
-RULE_ID: Final = re.compile(r"^[a-z]+\.[A-Za-z0-9_]+\.[a-z0-9_+-]+$")
+RULE_ID: Final = re.compile(r"^[a-z]+\.\S(?:.*\S)?\.[\w+-]+$")
 #: Documents that the evidence of a rule lists, at most.
 LISTED_IN_EVIDENCE: Final = 20
 
@@ -124,17 +125,17 @@ class Rule:
     @property
     def family(self) -> str:
         """First part of the id."""
-        return self.id.split(".")[0]
+        return id_parts(self.id)[0]
 
     @property
     def collection(self) -> str:
         """Second part of the id: a collection, or _database or _config."""
-        return self.id.split(".")[1]
+        return id_parts(self.id)[1]
 
     @property
     def subject(self) -> str:
-        """Third part of the id."""
-        return self.id.split(".")[2]
+        """Last part of the id."""
+        return id_parts(self.id)[2]
 
 
 def answer(function: Callable[[Context], Outcome]) -> Check:

@@ -42,7 +42,7 @@ class Bounds:
     @classmethod
     def parse(cls, model: Model, configuration: Configuration, bound: Bound) -> Bounds:
         """Parse a bound; raise ConfigurationError for an unknown name or formulas with several references."""
-        name, _, path = bound.field.partition(".")
+        name, path = model.split(bound.field)
         where = f"{model.config('rules.yaml')}: bound of {bound.field}"
         if name not in model.collections or not model[name].has(path):
             raise ConfigurationError(f"{where}: the model has no such field; write collection.field")

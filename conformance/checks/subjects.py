@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import count
+
+from conformance.text.paths import as_subject
 
 
 class Subjects:
     """The subjects of one family and collection, each of them given once.
 
-    Fields named like a ``fixed`` subject ("extra"), or alike but for capitals, get a number: "extra+2". No name of a
-    field begins with a digit, so that a number cannot be the subject of another field or combination of fields.
+    Fields named like a ``fixed`` subject ("extra"), or alike but for capitals and blanks, get a number: "extra+2".
     """
 
     def __init__(self, *fixed: str) -> None:
-        self._given = Counter(fixed)
+        self._given = set(fixed)
 
     def of(self, *paths: str, suffix: str = "") -> str:
-        """Return the subject of a field, or of several together: dots become hyphens, letters lower case."""
-        wanted = "+".join(paths).replace(".", "-").lower() + suffix
-        self._given[wanted] += 1
-        number = self._given[wanted]
-        return wanted if number == 1 else f"{wanted}+{number}"
+        """Return the subject of a field, or of several together; see `as_subject`."""
+        wanted = as_subject(*paths) + suffix
+        numbered = (f"{wanted}+{number}" for number in count(2))
+        subject = wanted if wanted not in self._given else next(one for one in numbered if one not in self._given)
+        self._given.add(subject)
+        return subject

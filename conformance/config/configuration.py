@@ -131,7 +131,7 @@ class Parameter(Strict):
     the last where there are fewer). All parameters of one collection and one ``later`` come from one document.
     """
 
-    field: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*([.][A-Za-z0-9_]+)+$")
+    field: str | None = Field(default=None, pattern=r"^[^.].*[.].*[^.]$")
     later: int = Field(default=0, ge=0)
     literal: str | int | float | bool | None = None
 

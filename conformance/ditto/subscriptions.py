@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, field_validator, model_validator
 from pymongo.database import Database
 
 from conformance.config.configuration import filled
@@ -25,12 +25,13 @@ from conformance.language.dql_parser import parse_statement
 from conformance.language.dql_syntax import Statement
 from conformance.language.dql_tokens import parameters_in
 from conformance.model.collection import Model
+from conformance.model.names import split_place
 from conformance.text.paths import value_at
 
 #: The file's name below config/.
 SUBSCRIPTIONS_FILE: Final = "ditto_subscriptions.yaml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*([.][A-Za-z0-9_]+)+$")]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[^.].*[.].*[^.]$")]
 
 
 class Source(Strict):
@@ -48,6 +49,7 @@ class Source(Strict):
     literal: str | int | float | bool | None = None
     where: Mapping[str, str] = Field(default_factory=dict)
     at_most: int = Field(default=100, ge=1)
+    _collections: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _one(self) -> Source:
@@ -60,10 +62,11 @@ class Source(Strict):
     def field(self) -> tuple[str, str] | None:
         """Collection and path of the field that gives the value; None where none does."""
         name = self.values or self.value
-        if name is None:
-            return None
-        collection, _, path = name.partition(".")
-        return collection, path
+        return None if name is None else split_place(name, self._collections)
+
+    def within(self, collections: Iterable[str]) -> None:
+        """Set the model's collections, whose names may hold dots."""
+        self._collections = tuple(collections)
 
 
 class Subscription(Strict):
@@ -203,6 +206,8 @@ def load_subscriptions(model: Model) -> Subscriptions:
     Raises ConfigurationError, one line with file, line and fix, when the file is missing or not as described.
     """
     subscriptions: Subscriptions = parse_file(Subscriptions, model.config(SUBSCRIPTIONS_FILE))
+    for source in subscriptions.parameters.values():
+        source.within(model.collections)
     return subscriptions
 
 

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from conformance.inspection.results import finding, holds, result_id
 from conformance.results import Result, Sample, Severity
+from conformance.rules.ditto.crdt_names import FIX_RESERVED, RESERVED_PREFIX, WHY_RESERVED
 from conformance.server.metadata import LiveCollection, live_indexes
 
 #: Collections that MongoDB and the connector make for themselves.
@@ -52,6 +53,17 @@ def collection_findings(database: Database[dict[str, Any]], collection: LiveColl
         None if collation is None else f"has {collation}",
         "devices compare strings exactly, so a query finds other documents there than in MongoDB.",
         "Store a second field in the form that is compared (lower case, say).",
+    )
+    reserved = collection.name.startswith(RESERVED_PREFIX)
+    yield _judged(
+        collection.name,
+        "crdt",
+        "collection-name",
+        "The collection's name is not reserved by Ditto",
+        "error",
+        f"has a name that begins with {RESERVED_PREFIX}" if reserved else None,
+        WHY_RESERVED,
+        FIX_RESERVED,
     )
     yield _expiring(database, collection)
     yield _sharding(database, collection)

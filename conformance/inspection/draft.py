@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +19,7 @@ from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.model.field_checks import UNIQUE_KINDS, narrower
 from conformance.model.kinds import kind_of
-from conformance.model.loading import COLLECTION_NAME
+from conformance.model.names import unfit_collection
 from conformance.server.metadata import LiveIndex, live_indexes
 
 #: Documents from which on values that differ are taken for values that must differ.
@@ -63,8 +64,8 @@ def _left_out(inspection: Inspection) -> Iterator[tuple[str, str]]:
     for name, live in inspection.collections.items():
         if not has_documents(live):
             yield name, f"it is a {live.type}"
-        elif not COLLECTION_NAME.match(name):
-            yield name, "a model takes names of letters, digits and _ only"
+        elif (unfit := unfit_collection(name)) is not None:
+            yield name, f"a model cannot have a collection of this name: {unfit}"
         elif not counts[name]:
             yield name, "it is empty"
 
@@ -78,7 +79,7 @@ def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Not
         notes.questions.append("It cannot be synced: devices do not take such an _id; see zava inspect.")
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": scanned.name.replace("_", " ").capitalize(),
+        "title": _title(scanned.name),
         "description": f"Drafted by zava infer from {scanned.documents:,} documents; see INFERRED.md.",
         "type": "object",
     }
@@ -101,6 +102,12 @@ def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Not
         schema["x-indexes"] = indexes
     _add_unique(scanned, schema, properties, notes)
     return schema | drafted
+
+
+def _title(name: str) -> str:
+    """Return a collection's name for people: ``order_items`` is "Order items"."""
+    spaced = re.sub(r"[_.-]+", " ", name).strip()
+    return spaced[:1].upper() + spaced[1:] or name
 
 
 def _repeats_id(database: Database[dict[str, Any]], scanned: Scanned, properties: Mapping[str, Schema]) -> str | None:

@@ -88,7 +88,7 @@ def _connector(drafted: Draft) -> str:
 
 
 def _subscriptions(synced: list[str]) -> str:
-    everything = [{"query": f"SELECT * FROM {name}", "find": {}} for name in synced]  # noqa: S608 - DQL
+    everything = [{"query": f"SELECT * FROM `{name}`", "find": {}} for name in synced]  # noqa: S608 - DQL
     device = {"name": "device", "title": "A device that holds everything", "subscriptions": everything}
     return _SUBSCRIPTIONS + yaml.safe_dump({"devices": [device]}, sort_keys=False)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conformance.model.kinds import Kind
+from conformance.model.names import split_place
+from conformance.text.paths import as_subject
 
 #: Documents that a collection's validator accepts besides valid ones (validator_profiles.py).
 ValidatorProfile = Literal["strict", "connector"]
@@ -27,8 +29,8 @@ class Field:
 
     @property
     def subject(self) -> str:
-        """The path as it stands in a rule id: dots become hyphens, letters lower case."""
-        return self.path.replace(".", "-").lower()
+        """The path as it stands in a rule id, in lower case and with hyphens for dots and blanks."""
+        return as_subject(self.path)
 
     @property
     def sample(self) -> Mapping[str, Any]:
@@ -88,7 +90,7 @@ class Index:
     @property
     def subject(self) -> str:
         """The keys as they stand in a rule id."""
-        return "+".join(path.replace(".", "-").lower() for path, _ in self.keys)
+        return as_subject(*(path for path, _ in self.keys))
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,10 @@ class Model:
     def settings(self) -> tuple[str, ...]:
         """Names of the settings that cardinalities follow, such as NUM_ORDERS."""
         return tuple(c.cardinality["setting"] for c in self if "setting" in c.cardinality)
+
+    def split(self, place: str) -> tuple[str, str]:
+        """Return the collection and the path of ``<collection>.<path>``."""
+        return split_place(place, self.collections)
 
     def config(self, name: str) -> Path:
         """Return the path of a file in the model's config/."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located, read_json
 from conformance.model.checks import check_model
 from conformance.model.collection import Collection, Copy, Field, IdMapping, Index, Model, Reference, VectorIndex
 from conformance.model.kinds import kind_of
+from conformance.model.names import split_place, unfit_collection
 from conformance.model.order import parents_first
 from conformance.model.vocabulary import VOCABULARY, misuse
 from conformance.text.masking import remember_secrets
-
-#: Names of collections that a model takes.
-COLLECTION_NAME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 
 
 def find_model(start: Path | None = None, *, otherwise: Path | None = None) -> Path:
@@ -43,18 +40,18 @@ def load_model(root: Path) -> Model:
     files = sorted(path for path in folder.glob("*.json") if path.name != VOCABULARY.name)
     if not files:
         raise ConfigurationError(f"{folder}: no schema found; write one JSON Schema per collection, <collection>.json")
-    collections = {path.stem: _load_collection(path) for path in files}
+    names = [path.stem for path in files]
+    collections = {path.stem: _load_collection(path, names) for path in files}
     model = Model(root, parents_first(collections))
     check_model(model)
     return model
 
 
-def _load_collection(path: Path) -> Collection:
+def _load_collection(path: Path, names: Sequence[str]) -> Collection:
     name = path.stem
-    if not COLLECTION_NAME.match(name):
-        raise ConfigurationError(
-            f"{path}: a collection's name is letters, digits and _, a letter in front; rename the file"
-        )
+    unfit = unfit_collection(name)
+    if unfit is not None:
+        raise ConfigurationError(f"{path}: a collection cannot have this name: {unfit}; rename the file")
     schema = read_json(path)
     remember_secrets(schema)
     wrong = misuse(schema)
@@ -62,7 +59,7 @@ def _load_collection(path: Path) -> Collection:
         place = wrong.removeprefix("at /").partition(":")[0].split("/")
         raise ConfigurationError(f"{located(path, place)}: {wrong}")
     fields = tuple(_fields(schema, ""))
-    references = tuple(_reference(name, field) for field in fields if "x-reference" in field.schema)
+    references = tuple(_reference(name, field, names) for field in fields if "x-reference" in field.schema)
     return Collection(
         name=name,
         path=path,
@@ -87,8 +84,8 @@ def _fields(schema: Mapping[str, Any], prefix: str) -> Iterator[Field]:
         yield Field(name, path, kind_of(field_schema), field_schema, name in required, children)
 
 
-def _reference(name: str, field: Field) -> Reference:
-    target, _, target_field = field.schema["x-reference"].partition(".")
+def _reference(name: str, field: Field, names: Sequence[str]) -> Reference:
+    target, target_field = split_place(field.schema["x-reference"], names)
     return Reference(name, field.path, target, target_field, field.schema.get("x-history"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -36,7 +38,7 @@ def data_model(model: Model) -> str:
     lines += ["| collection | documents | synced | id mapping |", "|---|---|---|---|"]
     for collection in model:
         lines.append(
-            f"| [{collection.name}](#{collection.name}) | {size_of(collection)}"
+            f"| [{collection.name}](#{_anchor(collection.name)}) | {size_of(collection)}"
             f" | {'yes' if collection.synced else 'NO'} | {_mapping(collection)} |"
         )
     lines += ["", "```mermaid", "erDiagram", *_diagram(model), "```", ""]
@@ -73,14 +75,25 @@ def _mapping(collection: Collection) -> str:
 def _diagram(model: Model) -> Iterator[str]:
     for collection in model:
         for reference in collection.references:
-            yield f"    {reference.target} ||--o{{ {collection.name} : {reference.field}"
+            parent, child, field = map(_word, (reference.target, collection.name, reference.field))
+            yield f"    {parent} ||--o{{ {child} : {field}"
+
+
+def _word(name: str) -> str:
+    """Return a name as Mermaid takes it: in quotes if it is not a plain word."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else json.dumps(name, ensure_ascii=False)
+
+
+def _anchor(title: str) -> str:
+    """Return the address of a heading within its page, as GitHub makes it."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def _section(collection: Collection) -> list[str]:
     lines = [f"## {collection.name}", "", collection.schema.get("description", ""), ""]
     lines += ["| field | value | about |", "|---|---|---|"]
     for field in collection.walk():
-        lines.append(f"| {field.path} | {_cell(describe(field))} | {_cell(_about(collection, field))} |")
+        lines.append(f"| {_cell(field.path)} | {_cell(describe(field))} | {_cell(_about(collection, field))} |")
     unique = [" + ".join(group) for group in collection.unique if len(group) > 1]
     if unique:
         lines += ["", f"Unique together: {', '.join(unique)}."]
@@ -147,7 +160,7 @@ def rule_list(project: Project) -> str:
 def _row(rule: Rule) -> str:
     """Return a rule's line, with an anchor of its own, so that a link can lead to it."""
     cells = (rule.severity, *(_cell(text) for text in (rule.title, rule.why, rule.fix)))
-    return f'| <a id="{rule.id}"></a>`{rule.id}` | ' + " | ".join(cells) + " |"
+    return f'| <a id="{rule.id.replace(" ", "-")}"></a>`{rule.id}` | ' + " | ".join(cells) + " |"
 
 
 def coverage(project: Project) -> dict[str, dict[str, int]]:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from conformance.report.headline import headline
 from conformance.results import Report, Result
 from conformance.rules.families import FAMILIES
+from conformance.text.paths import as_subject
 
 Kind = Literal["failed", "error", "warned", "known"]
 #: Kinds of findings, the most urgent first; ``known`` is in the baseline.
@@ -180,7 +181,8 @@ def _of_indexes(broken: Mapping[str, Result], _: Report) -> Iterator[Link]:
             leading.setdefault((result.collection, result.subject.split("+")[0]), result.id)
     for result in broken.values():
         if result.family == "indexes" and result.subject == "foreign-keys":
-            wanted = [(result.collection, str(sample.ref).partition(".")[2]) for sample in result.samples]
+            prefix = f"{result.collection}."
+            wanted = [(result.collection, str(sample.ref).removeprefix(prefix)) for sample in result.samples]
         elif result.family == "queries":
             condition: Mapping[str, Sequence[str]] = result.evidence.get("condition", {})
             wanted = [(collection, field) for collection, fields in condition.items() for field in fields]
@@ -192,7 +194,7 @@ def _of_indexes(broken: Mapping[str, Result], _: Report) -> Iterator[Link]:
 
 
 def _as_subject(collection: str, field: str) -> tuple[str, str]:
-    return collection, field.replace(".", "-").lower()
+    return collection, as_subject(field)
 
 
 def _of_lost_documents(broken: Mapping[str, Result], report: Report) -> Iterator[Link]:

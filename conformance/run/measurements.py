@@ -112,7 +112,7 @@ def _months(context: Context, results: Sequence[Result]) -> dict[str, dict[str, 
     """By rule: documents in each month of the period, found and expected, for shares of years that were judged."""
     judged = {result.id for result in results if "table" in result.evidence}
     shares = context.configuration.rules.distributions
-    named = {f"{share.family}.{share.collection}.{share.subject}-shares".lower(): share for share in shares}
+    named = {f"{share.family}.{share.collection}.{share.subject}-shares": share for share in shares}
     return {
         rule: _by_month(context, share, year["field"])
         for rule, share in named.items()

@@ -24,7 +24,7 @@ USERS_FILE: Final = "users.yaml"
 _NOT_HERE: Final = frozenset({13, 59, 8000})
 Name = Annotated[str, StringConstraints(pattern="^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 Variable = Annotated[str, StringConstraints(pattern="^[A-Z][A-Z0-9_]*$")]
-CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
+CollectionName = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
 #: Collection ("" for the database itself) to the actions on it.
 Privileges = Mapping[str, frozenset[str]]
 

@@ -1,9 +1,12 @@
-"""Dotted paths, as MongoDB's queries name fields, followed into a document."""
+"""Dotted paths, as MongoDB's queries name fields: followed into a document, and as a rule's id names them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+_NOT_IN_IDS: Final = re.compile(r"[^\w+-]")
 
 
 def value_at(document: Mapping[str, Any], path: str) -> Any:
@@ -14,3 +17,15 @@ def value_at(document: Mapping[str, Any], path: str) -> Any:
             return value
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def as_subject(*paths: str) -> str:
+    """Return field names as the subject of a rule's id: lower case, with a hyphen for every other character."""
+    return "+".join(_NOT_IN_IDS.sub("-", path.lower()) for path in paths)
+
+
+def id_parts(rule_id: str) -> tuple[str, str, str]:
+    """Return family, collection and subject of a rule's id; only a collection's name may hold dots."""
+    family, _, rest = rule_id.partition(".")
+    collection, _, subject = rest.rpartition(".")
+    return family, collection, subject

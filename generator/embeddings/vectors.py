@@ -23,7 +23,7 @@ class Vectors:
     """A vector field whose documents say by whom they were made; of the ``embedders`` the first is preferred."""
 
     def __init__(self, model: Model, database: Database[Document], field: str, embedders: Sequence[Embedder]) -> None:
-        name, _, path = field.partition(".")
+        name, path = model.split(field)
         self._collection = model[name]
         self._documents = database[name]
         self._path = path

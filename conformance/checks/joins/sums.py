@@ -44,7 +44,7 @@ class Sum:
     def parse(cls, model: Model, position: int, equation: Equation, formula: Formula) -> Sum:
         """Return the sum that an equation over children declares."""
         total = formula.totals[0]
-        field = model[formula.collection.name].field(equation.field.partition(".")[2])
+        field = model[formula.collection.name].field(model.split(equation.field)[1])
         return cls(position, field, total.reference, total.formula, model[total.reference.collection].soft_delete)
 
     @property
@@ -181,7 +181,7 @@ def readable(value: Any, *, money: bool) -> str:
 
 def parse_equation(model: Model, configuration: Configuration, equation: Equation) -> Formula:
     """Return the parsed formula of an equation of config/rules.yaml."""
-    name, _, _ = equation.field.partition(".")
+    name, _ = model.split(equation.field)
     where = f"{model.config('rules.yaml')}: equation of {equation.field}"
     formula = Formula(str(equation.equals), model, model[name], configuration, where)
     if formula.totals and formula.mongo() != f"${formula.totals[0].name}":

@@ -35,7 +35,7 @@ def configured_rules(model: Model, configuration: Configuration, family: Family)
     subjects = {collection.name: _chosen(configuration, family, collection.name) for collection in model}
 
     def rule_id(field: str, *through: str) -> str:
-        name, _, path = field.partition(".")
+        name, path = model.split(field)
         return f"{family}.{name}.{subjects[name].of(path, *through)}"
 
     for position, equation in enumerate(file.equations):
@@ -69,7 +69,7 @@ def _chosen(configuration: Configuration, family: Family, collection: str) -> Su
 
 def _rule(rule_id: str, configured: ConfiguredRule, check: Check) -> Rule:
     return Rule(
-        id=rule_id.lower(),
+        id=rule_id,
         title=configured.title,
         check=check,
         severity=configured.severity,
@@ -80,7 +80,7 @@ def _rule(rule_id: str, configured: ConfiguredRule, check: Check) -> Rule:
 
 def _place(model: Model, where: str, field: str) -> tuple[str, str]:
     """Return the collection and the path of a field."""
-    name, _, path = field.partition(".")
+    name, path = model.split(field)
     if name not in model.collections or not model[name].has(path):
         raise ConfigurationError(
             f"{model.config('rules.yaml')}: {where}: the model has no such field; write collection.field"
@@ -132,7 +132,7 @@ def _bound(
 
 def _own_equation(model: Model, equation: Equation, formula: Formula) -> DocumentTest:
     """Return the test of a field against a formula over its own document, if all operands are present."""
-    name, _, path = equation.field.partition(".")
+    name, path = model.split(equation.field)
     field = model[name].field(path)
     money = field.kind == "money"
     value: Any = cents(f"${path}") if money else f"${path}"

@@ -27,7 +27,7 @@ def forbidden_rules(model: Model, configuration: Configuration, family: Family) 
         if query.family == family:
             _check_names(model, query)
             yield Rule(
-                id=f"{family}.{query.collection}.{query.subject}".lower(),
+                id=f"{family}.{query.collection}.{query.subject}",
                 title=query.title,
                 check=_check(query),
                 severity=query.severity,

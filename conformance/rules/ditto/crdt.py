@@ -23,6 +23,7 @@ from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.model.server_validator import validator
 from conformance.results import Outcome, Sample
+from conformance.rules.ditto.crdt_names import collection_name, unfit_names
 from conformance.rules.ditto.ejson_queries import collections_in_ejson, without_form
 from conformance.text.paths import value_at
 from conformance.text.rendering import MISSING, shorten
@@ -40,6 +41,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     in_ejson = collections_in_ejson(model)
     for collection in model:
         if collection.synced:
+            yield from collection_name(collection)
             yield from _structure(collection, ejson=collection.name in in_ejson)
             yield from _sizes(collection)
             yield from _identity(collection)
@@ -111,13 +113,6 @@ def _maps(collection: Collection, document: Document) -> Iterator[str]:
                 yield f"{field.path} lacks {lacks} and has {has} besides"
 
 
-def _names(_: Collection, document: Document) -> Iterator[str]:
-    for one in walk(document):
-        hidden = one.name.startswith("_") and one.path != "_id"
-        if hidden or not one.name or "$" in one.name or "." in one.name:
-            yield f"{one.path}: {shorten(one.name)} is not a name that syncs both ways"
-
-
 def _types(_: Collection, document: Document) -> Iterator[str]:
     for one in walk(document):
         value = one.value
@@ -172,7 +167,7 @@ _STRUCTURE: Final = {
     ),
     "names": (
         "every field name can be synced both ways",
-        _names,
+        unfit_names,
         "Devices store such a name, but a MongoDB update cannot set a path with a dot, a leading $ or an empty name, so"
         " a device's change of it is not written; a leading _ can clash with Ditto's own fields.",
         "Rename the field.",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pymongo.errors import OperationFailure
 
 from conformance.checks.base import Context, Rule, answer, listed, skipped
-from conformance.config.configuration import Configuration, NamedQuery, Parameter, Plan, filled
+from conformance.config.configuration import Configuration, NamedQuery, Plan, filled
 from conformance.connection.client import OPTIONS
 from conformance.connection.collation import SIMPLE_SPEC
 from conformance.errors import ConfigurationError, TargetError
@@ -183,7 +183,7 @@ def values_for(context: Context, query: NamedQuery) -> Values | str:
     groups: dict[tuple[str, int], dict[str, str]] = {}
     for name, parameter in query.parameters.items():
         if parameter.field is not None:
-            collection, path = _split(parameter)
+            collection, path = context.model.split(parameter.field)
             groups.setdefault((collection, parameter.later), {})[name] = path
     for (collection, later), paths in groups.items():
         document = _document(context, collection, later, list(paths.values()))
@@ -213,11 +213,6 @@ def _prefixes(path: str) -> Iterator[str]:
     return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
-def _split(parameter: Parameter) -> tuple[str, str]:
-    collection, _, path = str(parameter.field).partition(".")
-    return collection, path
-
-
 def _check(model: Model, query: NamedQuery) -> None:
     known = list(model.collections)
     if query.collection not in model.collections:
@@ -233,7 +228,7 @@ def _check(model: Model, query: NamedQuery) -> None:
     for name, parameter in query.parameters.items():
         if parameter.field is None:
             continue
-        collection, path = _split(parameter)
+        collection, path = model.split(parameter.field)
         if collection not in model.collections or not model[collection].has(path):
             raise _wrong(query, f"parameter {name}: there is no field {parameter.field!r}; name <collection>.<field>")
     parts = (query.find, query.pipeline, query.plan.indexed)

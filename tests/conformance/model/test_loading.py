@@ -261,8 +261,8 @@ def test_required_fields_made_from_optional_ones(
         ("stores.json", b"", ("stores.json:1", "not valid JSON")),
         ("stores.json", b'{"title": "\xff"}', ("UTF-8",)),
         ("stores.json", b"[]", ("stores.json", "object")),
-        ("Sto-res.json", b"{}", ("Sto-res.json", "letters, digits and _", "rename")),
-        ("my-stores.json", b"{}", ("my-stores.json", "rename")),
+        ("sto%res.json", b"{}", ("sto%res.json", "it has %", "rename")),
+        ("system.stores.json", b"{}", ("system.stores.json", "rename")),
     ],
 )
 def test_files_that_are_no_schema(name: str, content: bytes, words: tuple[str, ...], tmp_path: Path) -> None:
