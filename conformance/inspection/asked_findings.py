@@ -8,12 +8,14 @@ from typing import Any, Final
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from conformance.checks.joins.circles import circle_keys
 from conformance.inspection.names import is_deletion_flag
 from conformance.inspection.profile import Path, Profile
 from conformance.inspection.references import ReferenceCandidate
 from conformance.inspection.results import finding, result_id
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
+from conformance.model.collection import Reference
 from conformance.results import Result, Sample
 from conformance.text.invisible import IN_NAMES, IN_PROSE, named
 from conformance.text.paths import value_at
@@ -99,6 +101,36 @@ def _deleted(
             fix="Refer to another document, or declare x-history where the reference records the past.",
             evidence={"path": path, "flag": f"{each.target}.{flag}"},
         )
+
+
+def circles(
+    database: Database[dict[str, Any]], scans: Sequence[Scanned], candidates: Sequence[ReferenceCandidate]
+) -> Iterator[Result]:
+    """Return references within a collection that lead back to where they began."""
+    by_name = {scan.name: scan for scan in scans}
+    for each in candidates:
+        path = _dotted(each.path)
+        if each.collection != each.target or path is None:
+            continue
+        scanned = by_name[each.collection]
+        profile = scanned.root.at(each.path)
+        must_refer = profile.count == scanned.documents and not profile.types["null"]
+        reference = Reference(each.collection, path, each.target, each.field)
+        pipeline = circle_keys(reference, root_is_own_parent=must_refer)
+        keys = [row["_id"] for row in database[each.collection].aggregate(pipeline, allowDiskUse=True)]
+        if keys:
+            yield finding(
+                result_id("references", each.collection, "circle", each.path),
+                f"{each.collection}: {path}, followed from document to document, comes to an end",
+                "error",
+                headline=f"{each.collection}: {path} leads in a circle through {len(keys):,} documents",
+                examined=profile.count,
+                violations=len(keys),
+                samples=[Sample(f"{each.field} {shorten(key)} is on a circle", ref=path) for key in keys[:_SAMPLES]],
+                why="Native and ejson mode: an app that follows the reference upwards never stops.",
+                fix=f"Correct or remove {path} in one document of the circle.",
+                evidence={"path": path},
+            )
 
 
 def _dotted(path: Path) -> str | None:

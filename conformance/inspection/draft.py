@@ -17,7 +17,7 @@ from conformance.inspection.names import is_own_identity, reads_as_unique
 from conformance.inspection.references import ReferenceCandidate
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
-from conformance.model.field_checks import UNIQUE_KINDS, narrower
+from conformance.model.field_checks import UNIQUE_KINDS, unlike
 from conformance.model.kinds import kind_of
 from conformance.model.names import unfit_collection
 from conformance.server.metadata import LiveIndex, live_indexes
@@ -201,7 +201,7 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate) -> None:
         return
     own = drafted.schemas[each.collection]["properties"][each.path[0][0]]
     own["x-reference"] = place
-    if "x-unique" in own:
+    if "x-unique" in own and each.collection != each.target:
         _make_one_each(drafted, each, own, notes)
     notes.evidence[f"{path} refers to {place}"] = found
     for name in each.copies:
@@ -226,8 +226,6 @@ def _not_a_reference(drafted: Draft, each: ReferenceCandidate) -> str | None:
     target = drafted.schemas.get(each.target)
     if len(each.path) != 1:
         return "only top-level fields can refer"
-    if each.collection == each.target:
-        return "a collection cannot refer to itself"
     if target is None:
         return f"{each.target} is not in the model"
     own = drafted.schemas[each.collection]["properties"].get(each.path[0][0])
@@ -236,6 +234,4 @@ def _not_a_reference(drafted: Draft, each: ReferenceCandidate) -> str | None:
         return "one of the two is not described"
     if each.field != "_id" and "x-unique" not in source:
         return f"{each.target}.{each.field} is not unique"
-    if kind_of(own) != kind_of(source) or narrower(own, source) is not None:
-        return "the two are not of one type"
-    return None
+    return "the two are not of one type" if unlike(own, source) else None

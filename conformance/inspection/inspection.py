@@ -11,7 +11,7 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from conformance.errors import TargetError
-from conformance.inspection.asked_findings import invisible_characters, references_to_deleted
+from conformance.inspection.asked_findings import circles, invisible_characters, references_to_deleted
 from conformance.inspection.collection_findings import collection_findings, has_documents, is_own
 from conformance.inspection.free_maps import join_free_maps
 from conformance.inspection.key_findings import key_candidates, key_findings
@@ -81,6 +81,7 @@ def _results(database: Database[dict[str, Any]], inspection: Inspection) -> list
         results.append(_deletion_flag(scanned))
     results += reference_findings(database, inspection.scans, inspection.references)
     results += references_to_deleted(database, inspection.scans, inspection.references)
+    results += circles(database, inspection.scans, inspection.references)
     return results
 
 

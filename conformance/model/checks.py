@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located
-from conformance.model.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer
+from conformance.model.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer, unlike
 from conformance.model.kinds import MAX_NUMBER
 from conformance.model.sample_checks import check_samples
 
@@ -121,12 +121,10 @@ def _references(model: Model, collection: Collection) -> Iterator[Problem]:
             yield where, f"{reference.target}.{reference.target_field} is not unique; give it x-unique"
         elif target.field(reference.target_field).kind == "map":
             yield where, f"{reference.target}.{reference.target_field} is an object; refer to a unique field instead"
-        elif collection.field(reference.field).kind != target.field(reference.target_field).kind:
-            yield where, f"{reference.target}.{reference.target_field} is of another kind; give both the same"
         elif not target.field(reference.target_field).required:
             yield where, f"{reference.target}.{reference.target_field} is optional; require it"
-        elif keyword := narrower(collection.field(reference.field).schema, target.field(reference.target_field).schema):
-            yield where, f"{reference.target}.{reference.target_field} allows more values; give both the same {keyword}"
+        elif why := unlike(collection.field(reference.field).schema, target.field(reference.target_field).schema):
+            yield where, f"{reference.target}.{reference.target_field} {why}"
 
 
 def _copies(model: Model, collection: Collection) -> Iterator[Problem]:
@@ -172,6 +170,8 @@ def _cardinality(model: Model, collection: Collection) -> Iterator[Problem]:
             yield "x-cardinality/per", f"there is no collection {name!r}"
         elif name not in {reference.target for reference in collection.references}:
             yield "x-cardinality/per", f"no field refers to {name!r}; give one x-reference"
+        elif name == collection.name:
+            yield "x-cardinality/per", "a collection cannot be counted per document of its own; remove per"
     if {"per", "setting"} <= declared.keys():
         yield from _exact_children(model, declared)
 

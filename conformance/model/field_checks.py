@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.model.kinds import Kind, kind_of
+from conformance.model.kinds import Kind, bson_types, kind_of
 from conformance.model.ranges import cents_range, integer_range, number_range
 from conformance.patterns.backtracking import slow
 
@@ -127,6 +127,20 @@ def _empty(kind: Kind, schema: Mapping[str, Any], where: str) -> Iterator[Proble
             if low > high:
                 bounds = ", ".join(f"{keyword} {schema[keyword]}" for keyword in sorted(_BOUNDS & schema.keys()))
                 yield where, f"no {name} fits {bounds}; correct the bounds"
+
+
+def unlike(own: Mapping[str, Any], key: Mapping[str, Any]) -> str | None:
+    """Return why a field with the schema ``own`` cannot refer to one with the schema ``key``; None when it can.
+
+    Of a field of several BSON types, null refers to nothing, and the others must be types of the key.
+    """
+    if kind_of(own) == "bson":
+        other = sorted({*own["x-bson"]} - {"null"} - bson_types(key))
+        return f"is never {' or '.join(other)}; remove that from x-bson" if other else None
+    if kind_of(own) != kind_of(key):
+        return "is of another kind; give both the same"
+    keyword = narrower(own, key)
+    return f"allows more values; give both the same {keyword}" if keyword else None
 
 
 def narrower(own: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:

@@ -72,6 +72,23 @@ def kind_of(schema: Mapping[str, Any]) -> Kind:
     return _TYPES[declared]
 
 
+def bson_types(schema: Mapping[str, Any]) -> frozenset[str]:
+    """Return the BSON types that a value with this schema may have."""
+    if "x-bson" in schema:
+        declared = schema["x-bson"]
+        return frozenset([declared] if isinstance(declared, str) else declared)
+    names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return frozenset().union(*(_BSON_TYPES[name] for name in names))
+
+
+_BSON_TYPES: Final[dict[str, frozenset[str]]] = {
+    "string": frozenset({"string"}),
+    "integer": frozenset({"int", "long"}),
+    "number": frozenset({"int", "long", "double"}),
+    "boolean": frozenset({"bool"}),
+    "object": frozenset({"object"}),
+    "array": frozenset({"array"}),
+}
 _MARKED: Final[dict[str, Kind]] = {
     "x-bson": "objectid",
     "x-uuid": "uuid",

@@ -5,38 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from conformance.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from conformance.model.collection import Collection
 
 
 def parents_first(collections: Mapping[str, Collection]) -> dict[str, Collection]:
-    """Order by reference, alphabetical among equals; a reference to nowhere is left to the checks."""
+    """Order by reference, alphabetical among equals; a reference to nowhere is left to the checks.
+
+    Collections that refer to each other in a circle follow alphabetically; a reference to the own collection sets no
+    order.
+    """
     ordered: dict[str, Collection] = {}
-    waiting = dict(collections)
+    waiting = dict(sorted(collections.items()))
     while waiting:
-        ready = [
-            name
-            for name, collection in waiting.items()
-            if not {reference.target for reference in collection.references} & waiting.keys()
-        ]
-        if not ready:
-            circle = _circle(waiting)
-            raise ConfigurationError(
-                f"{waiting[circle[0]].path}: the references of {', '.join(circle)} form a circle; documents could never"
-                " be inserted parents first: remove one x-reference"
-            )
-        for name in ready:
+        ready = [name for name, collection in waiting.items() if not _targets(collection) & waiting.keys()]
+        for name in ready or [_in_circle(waiting)]:
             ordered[name] = waiting.pop(name)
     return ordered
 
 
-def _circle(waiting: Mapping[str, Collection]) -> list[str]:
-    """Return the collections of one circle, from any of them on, each referring to the next."""
+def _targets(collection: Collection) -> set[str]:
+    return {reference.target for reference in collection.references} - {collection.name}
+
+
+def _in_circle(waiting: Mapping[str, Collection]) -> str:
+    """Return the first collection of a circle, alphabetically."""
     path = [next(iter(waiting))]
     while True:
-        following = next(r.target for r in waiting[path[-1]].references if r.target in waiting)
+        following = min(_targets(waiting[path[-1]]) & waiting.keys())
         if following in path:
-            return path[path.index(following) :]
+            return min(path[path.index(following) :])
         path.append(following)

@@ -37,14 +37,15 @@ def check_samples(model: Model, collection: Collection) -> Iterator[Problem]:
                 for what in check(model, collection, field, field.sample[name]):
                     yield f"{where}/{name}", what
         if "x-unique" in field.schema:
-            yield from _distinct(field, where, recipes)
+            yield from _distinct(collection, field, where, recipes)
 
 
-def _distinct(field: Field, where: str, recipes: list[str]) -> Iterator[Problem]:
+def _distinct(collection: Collection, field: Field, where: str, recipes: list[str]) -> Iterator[Problem]:
     for name in recipes:
         if name not in _DISTINCT:
             yield f"{where}/{name}", f"{name} repeats values, and {field.name} is unique; use sequence or template"
-    if "x-reference" in field.schema and "each" not in field.sample.get("reference", {}):
+    own = field.schema.get("x-reference", "").startswith(f"{collection.name}.")
+    if "x-reference" in field.schema and not own and "each" not in field.sample.get("reference", {}):
         yield where, f"{field.name} is unique, but its parents are drawn more than once; use reference with each: true"
 
 
@@ -196,6 +197,8 @@ def _reference(model: Model, collection: Collection, field: Field, how: Mapping[
         yield f"{field.name} refers to nothing; give it x-reference"
         return
     target = model[collection.reference(field.name).target]
+    if target is collection and how:
+        yield "a document refers to one that was made before it in its own collection; remove the choice"
     for theirs, ours in how.get("matching", {}).items():
         if not target.has(theirs) or not collection.has(ours):
             yield f"{target.name}.{theirs} or {collection.name}.{ours} is not a field; use two existing fields"

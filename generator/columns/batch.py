@@ -125,12 +125,12 @@ class Batch:
         children = self.children_of(total.reference.collection)
         rows = children.parent_rows(total.reference.field)
         if total.formula is None:
-            return np.bincount(rows, minlength=self.size).astype(np.float64), None
+            return np.bincount(rows, minlength=self.size)[: self.size].astype(np.float64), None
         formula = total.formula
         values, present = formula.evaluate({n: children.column(n) for n in (*formula.operands, *formula.optional)})
         if present is not None:
             values = np.where(present, values, 0.0)
-        return np.bincount(rows, weights=values, minlength=self.size), None
+        return np.bincount(rows, weights=values, minlength=self.size)[: self.size], None
 
     def _sampled(self, field: Field) -> Array:
         if field.kind == "map":
@@ -161,6 +161,8 @@ class Batch:
     def _presence(self, field: Field, present: Array | None) -> Array | None:
         if field.required:
             return present
+        if field.path in self.rows and present is None and (self.rows[field.path] < 0).any():
+            present = self.rows[field.path] >= 0
         if "present" not in field.sample and ("equation" in field.sample or self._copy_of(field)):
             return present
         share = field.sample.get("present", 0.5)
@@ -171,9 +173,11 @@ class Batch:
     # -- parents and children --------------------------------------------------------------------------------------
 
     def parents(self, reference: Reference) -> Mapping[str, Array]:
-        """Return the columns of the referenced collection: the batch this one was fanned out from, or all of it."""
+        """Return the columns of the referenced collection: this batch, the one it was fanned out from, or all of it."""
+        if reference.target == self.collection.name:
+            return _BatchColumns(self)
         if self.parent is not None and reference.target == self.parent.collection.name:
-            return _ParentColumns(self.parent)
+            return _BatchColumns(self.parent)
         return self.plan.retained(reference.target)
 
     def parent_size(self, field: str) -> int:
@@ -182,27 +186,38 @@ class Batch:
         return len(self.parents(reference)[reference.target_field])
 
     def parent_rows(self, field: str) -> Array:
-        """For a batch that was fanned out: the position, in the parent batch, of each document's parent."""
+        """Return the position of each document's parent in the batch of the parents; beyond its end for no parent."""
+        if self.collection.reference(field).target == self.collection.name:
+            _, present = self.column(field)
+            rows = self.rows[field]
+            return np.where((rows >= 0) & (True if present is None else present), rows, self.size)
         if field not in self.rows:
             assert self.parent is not None  # noqa: S101 - only fanned-out collections are given this recipe
             self.rows[field] = np.repeat(np.arange(self.parent.size), self.plan.fan_out(self.parent, self.collection))
         return self.rows[field]
 
     def children_of(self, name: str) -> Batch:
-        """Return the documents of another collection that are made with this batch, one to several for each of it."""
+        """Return the documents that are made with this batch; of the own collection, the batch itself."""
+        if name == self.collection.name:
+            return self
         if name not in self.children:
             self.children[name] = self.plan.child_batch(self, self.plan.model[name])
         return self.children[name]
 
     def _of_parent(self, reference: Reference, name: str) -> Column:
-        values, _ = self.column(reference.field)
+        values, present = self.column(reference.field)
         parents = self.parents(reference)
         if reference.field not in self.rows:
             position = {key: row for row, key in enumerate(parents[reference.target_field])}
             self.rows[reference.field] = np.array([position[key] for key in values])
         rows = self.rows[reference.field]
-        present = self.plan.retained_presence(reference.target).get(name)
-        return parents[name][rows], None if present is None else present[rows]
+        own = reference.target == self.collection.name
+        given = self.column(name)[1] if own else self.plan.retained_presence(reference.target).get(name)
+        if given is not None:
+            present = given[rows] if present is None else given[rows] & present
+        if (rows < 0).any():
+            present = (rows >= 0) if present is None else (rows >= 0) & present
+        return parents[name][rows], present
 
     # -- documents -------------------------------------------------------------------------------------------------
 
@@ -219,7 +234,7 @@ class Batch:
         return documents
 
 
-class _ParentColumns(Mapping[str, Array]):
+class _BatchColumns(Mapping[str, Array]):
     """The columns of a batch, by field name, without their presence."""
 
     def __init__(self, batch: Batch) -> None:

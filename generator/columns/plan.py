@@ -265,7 +265,8 @@ def _needed(plan: Plan) -> Mapping[str, set[str]]:
     needed: dict[str, set[str]] = {collection.name: set() for collection in model}
     for collection in model:
         parent = plan.fanned_out_from(collection)
-        later = [reference for reference in collection.references if model[reference.target] is not parent]
+        made_before = {name for name in model.collections if name != collection.name and model[name] is not parent}
+        later = [reference for reference in collection.references if reference.target in made_before]
         for reference in later:
             needed[reference.target].add(reference.target_field)
         for copy in collection.copies:

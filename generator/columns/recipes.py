@@ -15,6 +15,7 @@ from conformance.language.calendar import day_number
 from conformance.model.collection import Field
 from conformance.model.document_validator import fits
 from conformance.model.embedding import embedded_paths, text_digest
+from conformance.model.kinds import bson_types
 from conformance.text.rendering import shorten
 from generator.columns.pools import pool
 from generator.columns.protocols import Batch
@@ -171,10 +172,28 @@ def _reference(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Arr
             f"{batch.collection.path}: {field.name} refers to {reference.target}, which has no documents;"
             " change one x-cardinality"
         )
+    if reference.target == batch.collection.name:
+        return _own_key(batch, field, parents[reference.target_field])
     how, parameter = next(iter(parameters.items())) if parameters else ("any", None)
     rows = _ROWS[how](batch, field, parameter)
     batch.rows[field.name] = rows
     return parents[reference.target_field][rows]
+
+
+def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
+    """Refer to a document before this one, so that the documents of a batch are a tree; its first is the root.
+
+    The root refers to nothing if that is allowed, else to itself. Where the reference is unique, the tree is a chain.
+    """
+    before = np.arange(batch.size) - 1
+    rows = before if "x-unique" in field.schema else (batch.rng(field).random(batch.size) * (before + 1)).astype(int)
+    nullable = "null" in bson_types(field.schema)
+    rows[:1] = 0 if field.required and not nullable else -1
+    batch.rows[field.name] = rows
+    values = objects(keys[rows].tolist()) if nullable else keys[rows]
+    if nullable:
+        values[:1] = None
+    return values
 
 
 def _any_row(batch: Batch, field: Field, _: Any) -> Array:

@@ -41,7 +41,7 @@ _PATTERN_POOL: Final = 500
 
 def sample(field: Field, n: int, rng: Rng, first: int) -> Array:
     """N values of a field without a recipe; ``first`` is the number of the first document, for unique values."""
-    if "x-unique" in field.schema and field.kind in ("string", "integer"):
+    if ("x-unique" in field.schema or field.path == "_id") and field.kind in ("string", "integer"):
         return _unique(field, n, first)
     return SAMPLERS[field.kind](field.schema, n, rng)
 
@@ -60,7 +60,7 @@ def _unique(field: Field, n: int, first: int) -> Array:
         for _ in range(50 * (first + n)):
             text = make.xeger(field.schema["pattern"][1:-1])
             if _fits(field.schema, text):
-                seen.setdefault(text.lower() if field.schema["x-unique"] == "ignore-case" else text, text)
+                seen.setdefault(text.lower() if field.schema.get("x-unique") == "ignore-case" else text, text)
             if len(seen) == first + n:
                 return _objects(list(seen.values())[first:])
         raise ConfigurationError(f"{field.path}: its pattern gives too few unique values; add x-sample with a sequence")

@@ -18,7 +18,7 @@ from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Rege
 
 from conformance.model.collection import Collection, Field
 from conformance.model.document_validator import Breach
-from conformance.model.kinds import MAX_INTEGER, Kind, kind_of
+from conformance.model.kinds import MAX_INTEGER, Kind, bson_types, kind_of
 from conformance.text.rendering import bson_type, shorten
 from generator.fuzzing.edits import constant, replaced, with_field, without_field
 from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS
@@ -142,23 +142,12 @@ _OF_TYPE: Final[tuple[tuple[str, Any], ...]] = (
     ("string", "1"),
     ("string", "true"),
 )
-_JSON_TYPES: Final[Mapping[str, frozenset[str]]] = {
-    "string": frozenset({"string"}),
-    "integer": frozenset({"int", "long"}),
-    "number": frozenset({"int", "long", "double"}),
-    "boolean": frozenset({"bool"}),
-    "object": frozenset({"object"}),
-    "array": frozenset({"array"}),
-}
 
 
 def _wrong_types(schema: Schema) -> Iterator[Broken]:
+    taken = bson_types(schema)
     if "x-bson" in schema:
-        wanted = schema["x-bson"]
-        allowed = {wanted} if isinstance(wanted, str) else set(wanted)
-        return (_itself("x-bson", value) for _, value in _OF_TYPE if bson_type(value) not in allowed)
-    declared = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    taken = frozenset[str]().union(*(_JSON_TYPES[name] for name in declared))
+        return (_itself("x-bson", value) for _, value in _OF_TYPE if bson_type(value) not in taken)
     return (_itself("type", value) for name, value in _OF_TYPE if name not in taken)
 
 

@@ -89,9 +89,13 @@ def ordered(field: str) -> list[Row]:
     return [{"$addFields": {"_key": {"key": f"${field}"}}}, {"$sort": {"_key": 1, "_id": 1}}, {"$unset": "_key"}]
 
 
-def those(context: Context, name: str, field: str, keys: list[Any], also: Row, *shown: str) -> Iterator[Row]:
+def those(
+    context: Context, name: str, field: str, keys: list[Any], also: Row, *shown: str, limit: int | None = None
+) -> Iterator[Row]:
     """Return the first documents whose field is one of the keys, in its order, with the fields that are to be shown."""
-    query, limit = {**among(field, keys), **also}, 0 if _unreadable(keys) else context.sample_size
+    query = {"$and": [among(field, keys), also]}
+    limit = context.sample_size if limit is None else limit
+    limit = 0 if _unreadable(keys) else limit
     wanted = {identity(key) for key in keys}
     found = sorted_by_key(context, name, field, keys, query, [field, *shown], limit)
     return (one for one in found if identity(one.get(field)) in wanted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.checks.base import Rule
+from conformance.checks.base import Rule, answer
+from conformance.checks.joins.circles import circles
 from conformance.checks.joins.copies import differing_copy
 from conformance.checks.joins.join import Part, join
 from conformance.checks.joins.parents import deleted_parent, missing_parent
@@ -31,7 +32,7 @@ def _about_deletion(collection: Collection, reference: Reference) -> dict[str, s
 
 
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
-    """Per reference: no missing parent, no live child of a deleted one; per key kept twice: both are equal."""
+    """Per reference: no missing parent, no circle, no live child of a deleted one; per key kept twice: equal."""
     for collection in model:
         subjects = Subjects()
         for reference in collection.references:
@@ -56,6 +57,14 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     deleted_parent(model, reference),
                     severity="warning",
                     **_about_deletion(collection, reference),
+                )
+            if reference.target == collection.name:
+                yield Rule(
+                    id=f"references.{collection.name}.{subjects.of(field.path, suffix='-circle')}",
+                    title=f"{collection.title}: {field.path}, followed from document to document, comes to an end",
+                    check=answer(circles(collection, reference)),
+                    why="An app that follows the reference upwards never stops.",
+                    fix=f"Correct or remove {field.path} in one document of the circle.",
                 )
             for position, copy in enumerate(check.copies):
                 if copy.key:

@@ -40,11 +40,10 @@ UNIQUE: dict[str, set[tuple[str, str]]] = {
     "kitchen": set(),
     "stores": {("stores", "code")},
 }
-#: References that no schema can say: into arrays, to the own collection, to a field with duplicates.
+#: References that no schema can say: into arrays, to a field with duplicates.
 UNSAYABLE = {
     ("customers", "accounts[]", "accounts.account_id"),
     ("transactions", "account_id", "accounts.account_id"),
-    ("categories", "parent_id", "categories._id"),
 }
 
 
@@ -91,6 +90,8 @@ def named(result: Result, inspection: Inspection, left_out: dict[str, str]) -> b
     family, collection, subject = result.family, result.collection, result.subject
     if subject.endswith("-characters"):
         return f"documents.{collection}.characters:{subject.removesuffix('-characters')}" in found
+    if family == "references" and subject.endswith("-circle"):
+        return f"references.{collection}.circle:{subject.removesuffix('-circle')}" in {each.lower() for each in found}
     if family == "references":
         aspect = "deleted" if subject.endswith("-deleted") else "candidate"
         place = f"references.{collection}.{aspect}:{subject.removesuffix('-deleted')}"
