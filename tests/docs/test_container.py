@@ -1,4 +1,4 @@
-"""Dockerfile, GitHub Action and starter workflow: not run here, but compared with their schemas and the files."""
+"""Dockerfile, GitHub Action and starter workflow: compared with their schemas and the files, without running them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CHECK = Path(sys.executable).with_name("check-jsonschema")
     ("schema", "file"),
     [("vendor.github-actions", "action.yml"), ("vendor.github-workflows", "zava/starter/ci/github.yml")],
 )
-def test_file_for_github_meets_its_schema(schema: str, file: str) -> None:
+def test_file_for_github_matches_its_schema(schema: str, file: str) -> None:
     done = subprocess.run([CHECK, "--builtin-schema", schema, ROOT / file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_dockerfile_copies_what_the_wheel_is_made_of() -> None:
+def test_dockerfile_copies_the_inputs_of_the_wheel() -> None:
     copied = [
         name for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE) for name in line.split()[:-1]
     ]

@@ -1,4 +1,4 @@
-"""What is written about the program is true, and the tree keeps the house's rules."""
+"""Documentation matches the program, and the source tree follows the project's conventions."""
 
 from __future__ import annotations
 
@@ -38,31 +38,31 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME)\b")
 
 @pytest.fixture(scope="module")
 def project() -> Project:
-    """The shipped model, under the settings that the documents are written for."""
+    """Return the shipped model with the settings used in the documents."""
     return load_project(ROOT)
 
 
 def relative(path: Path) -> str:
-    """A module's path as people write it."""
+    """Return a module's path relative to the repository."""
     return str(path.relative_to(ROOT))
 
 
 # Generated documents
 
 
-def test_the_data_model_is_as_the_schemas_say(project: Project) -> None:
+def test_data_model_page_equals_the_schemas(project: Project) -> None:
     assert (ROOT / "docs" / "DATA_MODEL.md").read_text(encoding="utf-8") == data_model(project.model)
 
 
-def test_the_list_of_rules_is_as_the_program_says(project: Project) -> None:
+def test_list_of_rules_equals_the_program(project: Project) -> None:
     assert (ROOT / "docs" / "RULES.md").read_text(encoding="utf-8") == rule_list(project)
 
 
-def test_the_reference_is_as_the_program_says() -> None:
+def test_reference_equals_the_program() -> None:
     assert (ROOT / "docs" / "API.md").read_text(encoding="utf-8") == reference()
 
 
-def test_every_cell_of_the_coverage_table_is_a_rule_or_a_stated_na(project: Project) -> None:
+def test_coverage_cell_has_a_rule_or_a_reason(project: Project) -> None:
     table = coverage(project)
     empty = {
         (name, family)
@@ -74,7 +74,7 @@ def test_every_cell_of_the_coverage_table_is_a_rule_or_a_stated_na(project: Proj
     assert all(reason for reason in NOT_APPLICABLE.values())
 
 
-def test_a_family_without_a_rule_is_not_hidden_behind_na(project: Project) -> None:
+def test_every_family_has_a_rule(project: Project) -> None:
     totals = {
         family: sum(row[family] for row in coverage(project).values())
         for family in next(iter(coverage(project).values()))
@@ -82,7 +82,7 @@ def test_a_family_without_a_rule_is_not_hidden_behind_na(project: Project) -> No
     assert [family for family, number in totals.items() if not number] == []
 
 
-def test_there_are_at_least_150_rules_and_each_says_what_it_means(project: Project) -> None:
+def test_at_least_150_rules_have_title_why_and_fix(project: Project) -> None:
     assert len(project.rules) >= 150
     assert len({rule.id for rule in project.rules}) == len(project.rules)
     assert [rule.id for rule in project.rules if not (rule.title and rule.why and rule.fix)] == []
@@ -91,7 +91,7 @@ def test_there_are_at_least_150_rules_and_each_says_what_it_means(project: Proje
 # Commands that the documents name
 
 
-def test_every_make_target_that_a_document_names_exists() -> None:
+def test_make_targets_named_in_documents_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -104,13 +104,13 @@ def test_every_make_target_that_a_document_names_exists() -> None:
     assert {(path, target) for path, target in named if target not in targets} == set()
 
 
-def test_the_makefile_says_what_each_target_is_for() -> None:
+def test_make_targets_have_a_description() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.findall(r"^\.PHONY:(.*)", makefile, re.MULTILINE)[0].split()
     assert [name for name in phony if not re.search(rf"^{name}:.*## \S", makefile, re.MULTILINE)] == []
 
 
-def test_every_file_that_a_document_links_to_exists() -> None:
+def test_links_of_documents_have_targets() -> None:
     broken = [
         (relative(path), link)
         for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -124,7 +124,7 @@ def test_every_file_that_a_document_links_to_exists() -> None:
 
 
 def strings(tree: ast.AST) -> Iterator[str]:
-    """Every string constant that is no docstring."""
+    """Yield every string constant that is not a docstring."""
     documents = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -137,7 +137,7 @@ def strings(tree: ast.AST) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("package", [name for name in GENERIC if (ROOT / name).is_dir()])
-def test_the_library_names_no_collection(project: Project, package: str) -> None:
+def test_library_names_no_collection(project: Project, package: str) -> None:
     own = {field.name for collection in project.model for field in collection.fields if field.name.endswith("_id")}
     forbidden = set(project.model.collections) | (own - {"_id"})
     named = {
@@ -151,13 +151,13 @@ def test_the_library_names_no_collection(project: Project, package: str) -> None
     assert named - HOMONYMS == set()
 
 
-def test_the_search_for_names_finds_one(project: Project) -> None:
+def test_search_for_names_finds_a_planted_name(project: Project) -> None:
     source = f'"""Docstring."""\nx = database["{next(iter(project.model)).name}"]\n'
     assert set(strings(ast.parse(source))) & set(project.model.collections)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_modules_are_short_and_finished(path: Path) -> None:
+def test_module_is_short_and_finished(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert len(source.splitlines()) <= LONGER.get(relative(path), LINES)
     assert not UNFINISHED.search(source)

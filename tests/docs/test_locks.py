@@ -1,4 +1,4 @@
-"""The lock files: complete, hashed, the same versions everywhere, and what every installation is made from."""
+"""The lock files: complete, hashed, with the same versions everywhere, and used by every installation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INSTALLERS: Final = ("Makefile", ".ci/run", ".github/workflows/conformance.yml",
 
 
 def locked(extra: str) -> dict[str, list[tuple[Requirement, list[str]]]]:
-    """The pinned requirements of a lock file with their hashes, by normalized name."""
+    """Return the pinned requirements of a lock file with their hashes, by normalized name."""
     text = (ROOT / "requirements" / f"{extra}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
     found: dict[str, list[tuple[Requirement, list[str]]]] = {}
     for line in text.splitlines():
@@ -39,7 +39,7 @@ def locked(extra: str) -> dict[str, list[tuple[Requirement, list[str]]]]:
 
 
 def requirements(extra: str) -> list[str]:
-    """What an extra asks for, with what the extras ask for that it brings along."""
+    """Return the requirements of an extra, including those of the extras that it includes."""
     found = []
     for text in EXTRAS[extra]:
         wanted = Requirement(text)
@@ -82,7 +82,7 @@ def test_every_extra_is_locked() -> None:
     assert {one for extra in unlocked for one in requirements(extra)} <= set(requirements("all"))
 
 
-def test_a_package_has_one_version_in_all_lock_files() -> None:
+def test_package_has_one_version_in_all_lock_files() -> None:
     versions: dict[str, set[tuple[str, ...]]] = {}
     for extra in LOCKS:
         for name, entries in locked(extra).items():
@@ -121,14 +121,14 @@ def test_every_installation_uses_a_lock_file(name: str) -> None:
 
 
 def asked_to_make(folder: Path, target: str) -> int:
-    """Return make's answer to whether the target is out of date: 0 no, 1 yes."""
+    """Return make's exit code for whether the target is out of date: 0 no, 1 yes."""
     done = subprocess.run(["make", "--question", target], cwd=folder, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return done.returncode
 
 
 @pytest.mark.parametrize("extra", LOCKS)
-def test_a_changed_lock_file_is_installed_again(tmp_path: Path, extra: str) -> None:
+def test_changed_lock_file_is_installed_again(tmp_path: Path, extra: str) -> None:
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")

@@ -1,4 +1,4 @@
-"""The maps of the tree in README.md and docs/ARCHITECTURE.md name what exists, and all of it."""
+"""The maps of the tree in README.md and docs/ARCHITECTURE.md match the tree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROW: Final = re.compile(r"^\| (`[\w/]+`(?:, `[\w/]+`)*) \|.*\| (`.+`) \|$", re.M
 
 
 def starts(text: str) -> dict[str, list[str]]:
-    """The files to start at, by the folder that the row names."""
+    """Return the files to start at, by the folder of the row."""
     return {
         folder.strip("/"): re.findall(r"`([^`]+)`", files)
         for folders, files in ROW.findall(text)
@@ -45,7 +45,7 @@ def test_files_to_start_at_exist(text: str) -> None:
     ] == []
 
 
-def test_files_that_the_architecture_names_exist() -> None:
+def test_files_named_in_the_architecture_exist() -> None:
     named = set(re.findall(rf"`((?:{'|'.join(PACKAGES)}|suites|tests|config|schemas)/[\w/.]+)`", ARCHITECTURE))
     assert len(named) > 40
     assert [name for name in named if not (ROOT / name).exists()] == []
@@ -57,11 +57,11 @@ FILE: Final = re.compile(rf"`((?:{'|'.join(PACKAGES)}|suites|tests|config|schema
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_files_that_a_page_names_exist(path: Path) -> None:
+def test_files_named_in_a_page_exist(path: Path) -> None:
     assert [name for name in FILE.findall(path.read_text(encoding="utf-8")) if not (ROOT / name).is_file()] == []
 
 
-def test_make_targets_that_contributing_names_exist() -> None:
+def test_make_targets_named_in_contributing_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(
         re.findall(r"(?:^ *|`)make ([a-z]+)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)

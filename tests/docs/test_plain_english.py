@@ -72,7 +72,7 @@ def test_no_sentence_begins_with_a_headless_clause(path: Path) -> None:
         ("```\nWhat is code\n```\n\n    What is code too", []),
     ],
 )
-def test_the_pattern_finds_headless_clauses_only(text: str, found: list[str]) -> None:
+def test_pattern_matches_headless_clauses_only(text: str, found: list[str]) -> None:
     assert headless(text) == found
 
 
@@ -112,7 +112,7 @@ def spelling(page: Path) -> list[str]:
     return [line.rpartition(": ")[2] for line in done.stdout.splitlines()]
 
 
-def test_each_retired_term_is_reported_with_its_replacement(tmp_path: Path) -> None:
+def test_every_retired_term_is_reported_with_its_replacement(tmp_path: Path) -> None:
     terms = [line.split("->") for line in RETIRED]
     page = tmp_path / "page.md"
     page.write_text("".join(f"It is {term} here.\n" for term, _ in terms), encoding="utf-8")
@@ -121,7 +121,7 @@ def test_each_retired_term_is_reported_with_its_replacement(tmp_path: Path) -> N
     assert reported == [term for term, _ in terms]
 
 
-def test_code_may_keep_retired_terms(tmp_path: Path) -> None:
+def test_retired_terms_are_allowed_in_code(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("The key `mend` is read.\n\n```yaml\nmend: Restore it.\n```\n", encoding="utf-8")
     assert spelling(page) == []

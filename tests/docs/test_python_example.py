@@ -1,4 +1,4 @@
-"""The example of Python in README.md, run as it stands but for the folder and the server."""
+"""The Python example of README.md, run unchanged except for the folder and the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files in config/: a wrong one is one line naming the file, the place and the fix."""
+"""The files in config/: an invalid file is one error line with the file, the position and the fix."""
 
 # ruff: noqa: E501 - tables of cases, one a line
 
@@ -36,13 +36,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def loaded(folder: Path) -> tuple[Model, Configuration]:
-    """The model of a folder with its configuration."""
+    """Return the model of a folder with its configuration."""
     model = load_model(folder)
     return model, load_configuration(model, load_settings(Path("none")).constants())
 
 
 def replaced(old: str, new: str) -> Callable[[str], str]:
-    """An edit of a text; the old must be there."""
+    """Return an edit that replaces text; the old text must exist."""
 
     def edit(text: str) -> str:
         assert old in text
@@ -52,7 +52,7 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
 
 
 def appended(more: str) -> Callable[[str], str]:
-    """An edit that adds lines."""
+    """Return an edit that adds lines."""
     return lambda text: text + more
 
 
@@ -86,8 +86,8 @@ WRONG_FILES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("name", "edit", "words"), [pytest.param(*case[1:], id=case[0]) for case in WRONG_FILES])
-def test_a_wrong_file_is_one_line(name: str, edit: Callable[[str], str], words: tuple[str, ...], folder: Path) -> None:
-    """Found when it is read, before any database is asked; with the line, where the file has lines at all."""
+def test_invalid_file_is_one_error(name: str, edit: Callable[[str], str], words: tuple[str, ...], folder: Path) -> None:
+    """The error is raised on reading, before any connection, and has the line number if the file has lines."""
     change(folder, name, edit)
     line = check(lambda: loaded(folder), folder, words)
     assert re.search(r"\.yaml:[1-9][0-9]*: ", line) or "codec" in line
@@ -119,20 +119,20 @@ WRONG_STATEMENTS: list[tuple[str, Callable[[str], str], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("edit", "words"), [pytest.param(*case[1:], id=case[0]) for case in WRONG_STATEMENTS])
-def test_a_wrong_statement_is_one_line(edit: Callable[[str], str], words: tuple[str, ...], folder: Path) -> None:
-    """Found when the rules are made of it, before any database is asked."""
+def test_invalid_configured_rule_is_one_error(edit: Callable[[str], str], words: tuple[str, ...], folder: Path) -> None:
+    """The error is raised when rules are built, before any connection."""
     change(folder, "rules.yaml", edit)
     check(lambda: list(all_rules(*loaded(folder))), folder, words)
 
 
-def test_two_statements_with_one_id_are_named(folder: Path) -> None:
-    """Those alone."""
+def test_duplicate_rule_id_is_reported(folder: Path) -> None:
+    """The error names only these two."""
     change(folder, "rules.yaml", replaced("subject: order_id+order_date", "subject: order_date"))
     line = check(lambda: all_rules(*loaded(folder)), folder, ("rules.yaml", "another subject"))
     assert "there are two rules business.orders.order_date;" in line
 
 
-def test_each_statement_is_in_its_family(folder: Path) -> None:
+def test_configured_rules_are_in_their_families(folder: Path) -> None:
     found = {family: [rule.id for rule in FAMILIES[family](*loaded(folder))] for family in ("totals", "business")}
     assert all(one.startswith(f"{family}.") for family, ids in found.items() for one in ids)
     assert {family: len(ids) for family, ids in found.items()} == {"totals": 9, "business": 34}
@@ -162,10 +162,10 @@ WRONG_FIGURES: list[tuple[str, str, Callable[[str], str], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("name", "edit", "words"), [pytest.param(*case[1:], id=case[0]) for case in WRONG_FIGURES])
-def test_a_wrong_figure_is_one_line(
+def test_invalid_parameter_is_one_error(
     name: str, edit: Callable[[str], str], words: tuple[str, ...], folder: Path
 ) -> None:
-    """Found when the first document that needs it is made."""
+    """The error is raised when the first document that needs it is generated."""
     change(folder, name, edit)
     settings = load_settings(Path("none"), num_customers=20, num_orders=1000)
 
@@ -184,7 +184,7 @@ def change(folder: Path, name: str, edit: Callable[[str], str]) -> None:
 
 
 def check(action: Callable[[], object], folder: Path, words: tuple[str, ...]) -> str:
-    """One line with the words in it, and where to look; exit code 2."""
+    """Assert that the error is one line with these words and a position, and has exit code 2."""
     with pytest.raises(ConfigurationError) as caught:
         action()
     line = str(caught.value)
@@ -196,15 +196,15 @@ def check(action: Callable[[], object], folder: Path, words: tuple[str, ...]) ->
     return line
 
 
-def test_the_copy_without_edits_is_fine(folder: Path) -> None:
-    """So that what is refused above is refused for its edit."""
+def test_unedited_copy_is_valid(folder: Path) -> None:
+    """The files above are therefore rejected because of their edits."""
     model, configuration = loaded(folder)
     assert len(configuration.rules.equations) == 9
     assert list(all_rules(model, configuration))
 
 
-def test_missing_files_mean_nothing_of_their_kind(folder: Path) -> None:
-    """A model without config files has no figures, rows, statements or queries."""
+def test_missing_configuration_files_are_optional(folder: Path) -> None:
+    """A model without configuration files has no parameters, rows, configured rules or queries."""
     for name in FILES:
         (folder / "config" / name).unlink()
     _, configuration = loaded(folder)
@@ -214,24 +214,24 @@ def test_missing_files_mean_nothing_of_their_kind(folder: Path) -> None:
     assert configuration.generation.parameters == {}
 
 
-def test_a_product_of_tables_is_multiplied_key_by_key(folder: Path) -> None:
-    """Weight x frequency, as in the design."""
+def test_product_of_tables_is_multiplied_key_by_key(folder: Path) -> None:
+    """The product is weight x frequency."""
     _, configuration = loaded(folder)
     shares = configuration.table("store_order_share")
     assert shares["store_spokane"] == 16.0
     assert shares["store_seattle"] / sum(shares.values()) == pytest.approx(0.267, abs=0.0005)
 
 
-def test_tables_of_a_product_have_the_same_keys(folder: Path) -> None:
-    """A key that is in one of them only would silently drop a store."""
+def test_product_of_tables_with_different_keys_is_rejected(folder: Path) -> None:
+    """A key that only one table has would silently drop a store."""
     change(folder, "generation.yaml", replaced("store_kirkland: 1.4, ", ""))
     _, configuration = loaded(folder)
     with pytest.raises(ConfigurationError, match="store_kirkland"):
         configuration.table("store_order_share")
 
 
-def test_a_secret_in_a_file_is_not_shown(folder: Path) -> None:
-    """Not even when it is the wrong value."""
+def test_secret_in_a_file_is_not_shown(folder: Path) -> None:
+    """It is hidden even if the secret is the invalid value."""
     change(folder, "generation.yaml", replaced("parameters:", "parameters:\n  api_key: [hunter2]"))
     with pytest.raises(ConfigurationError) as caught:
         loaded(folder)
@@ -239,8 +239,8 @@ def test_a_secret_in_a_file_is_not_shown(folder: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """One line with the path."""
+def test_unreadable_file_is_one_error(tmp_path: Path) -> None:
+    """The error is one line with the path."""
     for path in (tmp_path, tmp_path / "none.yaml"):
         with pytest.raises(ConfigurationError, match="cannot be read"):
             read_yaml(path)

@@ -18,7 +18,7 @@ URI = "mongodb://db.example:27017/"
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Remove every setting from the environment, and be in a folder without a .env."""
+    """Remove every setting from the environment, and change to a folder without a .env."""
     for name in [*Settings.model_fields, "ci", "zava_cache_dir"]:
         monkeypatch.delenv(name.upper(), raising=False)
     (tmp_path / "elsewhere").mkdir()
@@ -26,7 +26,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def written(folder: Path, content: str | bytes) -> Path:
-    """Return the path of a .env with the content."""
+    """Write a .env with the content and return its path."""
     path = folder / ".env"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
@@ -49,7 +49,7 @@ READ = {
 
 
 @pytest.mark.parametrize("form", READ)
-def test_value_is_read_in_every_form(form: str, tmp_path: Path) -> None:
+def test_value_in_every_syntax_is_read(form: str, tmp_path: Path) -> None:
     path = written(tmp_path, READ[form])
     assert load_settings(path).connection_string == URI
     assert load_settings(path).environment.misspelt(KNOWN) == []
@@ -87,19 +87,19 @@ def test_line_that_cannot_be_parsed_is_an_error_with_its_line(mistake: str, tmp_
 
 
 def test_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
-    """A container runtime makes a folder of a file that is to be mounted and does not exist."""
+    """A container runtime creates a folder in place of a missing file that is to be mounted."""
     (tmp_path / ".env").mkdir()
     with pytest.raises(ConfigurationError, match=r"\.env: cannot be read: Is a directory"):
         load_settings(tmp_path / ".env")
 
 
-def test_link_to_nothing_is_an_error(tmp_path: Path) -> None:
+def test_dangling_link_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".env").symlink_to(tmp_path / "nosuch")
     with pytest.raises(ConfigurationError, match=r"\.env: cannot be read: No such file"):
         load_settings(tmp_path / ".env")
 
 
-def test_file_that_may_not_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, "SEED=1\n")
     denied = PermissionError(13, "Permission denied")
 
@@ -160,7 +160,7 @@ def test_variable_of_another_program_is_not_a_misspelling(name: str, monkeypatch
     assert read_environment(None, KNOWN).misspelt(KNOWN) == []
 
 
-def test_second_server_beside_the_one_that_is_set_is_accepted(tmp_path: Path) -> None:
+def test_second_server_variable_is_accepted(tmp_path: Path) -> None:
     path = written(tmp_path, f"MONGODB_CONNECTION_STRING={URI}\nMONGODB_CONNECTION_STRING_PROD={URI}\n")
     assert read_environment(path, KNOWN).misspelt(KNOWN) == []
 
@@ -177,11 +177,11 @@ def test_setting_in_two_cases_in_the_environment_is_an_error(monkeypatch: pytest
 # Which server is used
 
 
-def test_without_any_sign_of_a_server_the_embedded_one_is_the_default(tmp_path: Path) -> None:
+def test_embedded_server_is_the_default_without_any_setting(tmp_path: Path) -> None:
     assert choose(load_settings(tmp_path / ".env"), judging=True).embedded
 
 
-def test_file_without_a_server_does_not_fall_back_to_the_embedded_one(tmp_path: Path) -> None:
+def test_env_file_without_a_server_is_an_error(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, "MONGODB_DATABASE=zava\n"))
     with pytest.raises(ConfigurationError, match=r"\.env: no server is named: set MONGODB_CONNECTION_STRING in it, or"):
         choose(settings)
@@ -190,7 +190,7 @@ def test_file_without_a_server_does_not_fall_back_to_the_embedded_one(tmp_path: 
 
 
 @pytest.mark.parametrize("below", [".", "notes/of"])
-def test_file_in_the_current_folder_that_is_not_read_is_named(
+def test_unread_env_file_in_the_current_folder_is_reported(
     below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "elsewhere"
@@ -204,14 +204,14 @@ def test_file_in_the_current_folder_that_is_not_read_is_named(
     assert choose(settings, embedded=True).embedded
 
 
-def test_file_of_another_program_is_not_mentioned(tmp_path: Path) -> None:
+def test_env_file_of_another_program_is_not_reported(tmp_path: Path) -> None:
     written(tmp_path / "elsewhere", "PORT=80\nSECRET='a'\nLOG_LEVEL=info\n")
     settings = load_settings(tmp_path / "model" / ".env")
     assert settings.environment.unread is None
     assert choose(settings).embedded
 
 
-def test_model_by_way_of_a_link_has_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_reached_by_a_link_uses_the_same_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model").mkdir()
     written(tmp_path / "model", f"MONGODB_CONNECTION_STRING={URI}\n")
     (tmp_path / "link").symlink_to(tmp_path / "model")
@@ -220,7 +220,7 @@ def test_model_by_way_of_a_link_has_the_same_file(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("name", ["MONGODB_URI", "MONGO_URL", "DATABASE_URL", "SHOP_MONGODB_CONNECTION_STRING"])
-def test_connection_string_under_another_name_is_named(
+def test_connection_string_in_a_misnamed_variable_is_reported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, URI)

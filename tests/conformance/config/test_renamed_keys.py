@@ -38,7 +38,7 @@ def with_old_names(folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def test_old_names_give_the_same_rules_and_a_notice_each(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_old_names_give_the_same_rules_and_one_notice_each(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = load_project(folder)
     with_old_names(folder)
     with caplog.at_level(logging.WARNING):
@@ -62,7 +62,7 @@ def test_old_names_give_the_same_rules_and_a_notice_each(folder: Path, caplog: p
         ),
     ],
 )
-def test_old_name_beside_the_new_one_is_an_error(folder: Path, name: str, text: str, why: str) -> None:
+def test_old_name_together_with_the_new_one_is_an_error(folder: Path, name: str, text: str, why: str) -> None:
     (folder / "config" / name).write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=rf"{name}:2: {why}"):
         load_project(folder)

@@ -1,4 +1,4 @@
-"""Settings: a wrong one is one line with the variable and the fix; flags win over the environment, it over .env."""
+"""Settings: an invalid one is one error line with variable and fix; precedence is flags, environment, .env."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRETS = {name.upper() for name, field in Settings.model_fields.items() if "Sec
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable of ours in the environment, and no .env in the current folder."""
+    """Remove the project's variables from the environment, and change to a folder without a .env."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.delenv(name, raising=False)
@@ -65,10 +65,10 @@ WRONG: list[tuple[str, str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("variable", "value", "words"), WRONG)
 @pytest.mark.parametrize("source", ["environment", ".env"])
-def test_a_wrong_value_is_one_line(
+def test_invalid_value_is_one_error(
     variable: str, value: str, words: tuple[str, ...], source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With the variable, what was found unless it is a secret, and what to write instead; exit code 2."""
+    """The line has the variable, its value unless it is a secret, and the fix; the exit code is 2."""
     if source == "environment":
         monkeypatch.setenv(variable, value)
     else:
@@ -87,8 +87,8 @@ def test_a_wrong_value_is_one_line(
         assert value not in line
 
 
-def test_dates_the_wrong_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both are named, and one day alone is fine."""
+def test_start_date_after_end_date_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names both; a period of one day is valid."""
     monkeypatch.setenv("START_DATE", "2024-03-02")
     monkeypatch.setenv("END_DATE", "2024-03-01")
     with pytest.raises(ConfigurationError) as caught:
@@ -100,8 +100,8 @@ def test_dates_the_wrong_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().start_date == load_settings().end_date
 
 
-def test_flags_then_environment_then_file_then_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each wins over those after it; a flag of None was not given."""
+def test_flags_override_environment_file_and_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A flag of None counts as not given."""
     assert load_settings().num_orders == 200_000
     file = tmp_path / "model" / ".env"
     file.parent.mkdir()
@@ -126,14 +126,14 @@ def test_flags_then_environment_then_file_then_default(monkeypatch: pytest.Monke
         ("fatal", "CRITICAL"),
     ],
 )
-def test_a_level_by_any_of_its_standard_names(written: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As CI machines set it for everything that they run."""
+def test_log_level_accepts_standard_names(written: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI systems set the variable for everything that they run."""
     monkeypatch.setenv("LOG_LEVEL", written)
     assert load_settings().log_level == level
 
 
 @pytest.mark.parametrize("name", ["z", "x" * 63, "é" * 31, "Zava-2_ü"])
-def test_a_database_s_name(name: str) -> None:
+def test_database_name_is_accepted(name: str) -> None:
     assert load_settings(mongodb_database=name).mongodb_database == name
 
 
@@ -171,8 +171,8 @@ def test_value_that_only_resembles_a_placeholder_is_accepted(
     assert getattr(found, "get_secret_value", lambda: found)() == value
 
 
-def test_another_file_may_be_named(tmp_path: Path) -> None:
-    """Also one with a byte that is not UTF-8, which is one line."""
+def test_other_env_file_is_read(tmp_path: Path) -> None:
+    """A file with a byte that is not UTF-8 is one error line."""
     other = tmp_path / "other.env"
     other.write_text("SEED=9\n", encoding="utf-8")
     assert load_settings(other).seed == 9
@@ -181,8 +181,8 @@ def test_another_file_may_be_named(tmp_path: Path) -> None:
         load_settings(other)
 
 
-def test_the_first_server_named_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MONGODB_CONNECTION_STRING, else the local one, else none."""
+def test_first_server_variable_takes_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order is MONGODB_CONNECTION_STRING, the local one, none."""
     assert load_settings().connection_string is None
     monkeypatch.setenv("MONGODB_LOCAL_CONNECTION_STRING", "mongodb://localhost:27017")
     assert load_settings().connection_string == "mongodb://localhost:27017"
@@ -190,8 +190,8 @@ def test_the_first_server_named_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().connection_string == "mongodb://a:b@db.example:27017"
 
 
-def test_no_secret_in_what_settings_look_like(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in the repr nor in what is dumped."""
+def test_secrets_are_not_in_repr_or_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both the repr and the dumps are masked."""
     assert len(SECRETS) >= 5
     for name in SECRETS:
         monkeypatch.setenv(name, "hunter2-of-" + name)
@@ -200,8 +200,8 @@ def test_no_secret_in_what_settings_look_like(monkeypatch: pytest.MonkeyPatch) -
         assert "hunter2" not in text
 
 
-def test_sizes_of_settings_that_are_no_fields(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A model of one's own names its own: the environment, then .env, then the defaults of its generation.yaml."""
+def test_sizes_that_are_not_fields_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another model has its own sizes: from the environment, then .env, then the defaults of its generation.yaml."""
     settings = load_settings()
     assert settings.size("NUM_READINGS", {"NUM_READINGS": 7}) == 7
     file = tmp_path / "model.env"
@@ -217,7 +217,7 @@ def test_sizes_of_settings_that_are_no_fields(monkeypatch: pytest.MonkeyPatch, t
         settings.size("NUM_SENSORS", {})
 
 
-def test_the_default_of_a_model_replaces_that_of_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_of_a_model_replaces_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().size("NUM_ORDERS", {"NUM_ORDERS": 7}) == 7
     assert load_settings().size("NUM_ORDERS", {}) == 200_000
     assert load_settings(num_orders=8).size("NUM_ORDERS", {"NUM_ORDERS": 7}) == 8
@@ -225,14 +225,14 @@ def test_the_default_of_a_model_replaces_that_of_a_setting(monkeypatch: pytest.M
     assert load_settings().size("NUM_ORDERS", {"NUM_ORDERS": 7}) == 9
 
 
-def test_a_size_is_changed_in_a_copy_of_the_settings() -> None:
+def test_size_is_changed_in_a_copy_of_the_settings() -> None:
     small = load_settings().model_copy(update={"num_orders": 3, "num_readings": 4})
     assert small.size("NUM_ORDERS", {"NUM_ORDERS": 7}) == 3
     assert small.size("NUM_READINGS", {"NUM_READINGS": 7}) == 4
 
 
 def sample_lines() -> list[tuple[str, str, str, bool]]:
-    """Of .env.sample: what is said above (section and comment), variable, value, and whether it is commented out."""
+    """Yield per line of .env.sample: section and comment, variable, value, and whether it is commented out."""
     found, section, comment = [], "", ""
     for line in (ROOT / ".env.sample").read_text(encoding="utf-8").splitlines():
         assignment = re.fullmatch(r"(# )?([A-Z_]+)=(.*)", line)
@@ -243,8 +243,8 @@ def sample_lines() -> list[tuple[str, str, str, bool]]:
     return found
 
 
-def test_the_sample_lists_every_setting_with_its_description_and_default() -> None:
-    """.env.sample equals the settings class, in its order; placeholders stand where there is no default."""
+def test_env_sample_lists_every_setting_with_description_and_default() -> None:
+    """.env.sample equals the settings class, in its order, with a placeholder where there is no default."""
     fields = Settings.model_fields
     assert [name for _, name, _, _ in sample_lines()] == [name.upper() for name in fields]
     for said, name, value, commented in sample_lines():
@@ -257,8 +257,8 @@ def test_the_sample_lists_every_setting_with_its_description_and_default() -> No
             assert value == (field.default.isoformat() if isinstance(field.default, dt.date) else str(field.default))
 
 
-def test_the_unedited_sample_is_recognised(tmp_path: Path) -> None:
-    """A forgotten edit is never taken for a tested database; without that line every value is the default."""
+def test_unedited_env_sample_is_recognised(tmp_path: Path) -> None:
+    """An unedited copy does not pass as a tested database; without that line every value is the default."""
     text = (ROOT / ".env.sample").read_text(encoding="utf-8")
     (tmp_path / ".env").write_text(text, encoding="utf-8")
     with pytest.raises(
@@ -272,16 +272,16 @@ def test_the_unedited_sample_is_recognised(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", [name for _, name, value, commented in sample_lines() if commented and "your" in value]
 )
-def test_every_placeholder_of_the_sample_is_recognised(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Uncommented and unedited."""
+def test_every_placeholder_of_env_sample_is_recognised(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines are uncommented and otherwise unedited."""
     value = next(value for _, variable, value, _ in sample_lines() if variable == name)
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match="placeholder"):
         load_settings()
 
 
-def test_settings_do_not_change() -> None:
-    """They are frozen, and the defaults are those of the design."""
+def test_settings_are_frozen_with_documented_defaults() -> None:
+    """The defaults are those of the documentation."""
     settings: Any = load_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.seed = 3

@@ -29,7 +29,7 @@ def time_stamps(model: Model) -> list[Place]:
 
 
 def relations(model: Model, configuration: Configuration) -> Iterator[tuple[Place, Place]]:
-    """Pairs of which the first is at most the second, as the configured rules say."""
+    """Return pairs whose first value is at most the second, according to the configured rules."""
     for assertion in configuration.rules.assertions:
         comparison = ast.parse(assertion.holds, mode="eval").body
         if isinstance(comparison, ast.Compare):
@@ -46,7 +46,7 @@ def relations(model: Model, configuration: Configuration) -> Iterator[tuple[Plac
 
 
 def place(collection: str, side: ast.expr) -> Place:
-    """The field, or a slice of it, that stands on a side of a comparison; or a day."""
+    """Return the field, or a slice of it, on one side of a comparison; or a day."""
     if isinstance(side, ast.Call) and ast.unparse(side.func) == "slice":
         side = side.args[0]
     if isinstance(side, ast.Name) and not side.id.isupper():
@@ -69,7 +69,7 @@ MODEL: Final = load_model(ROOT)
 
 @pytest.fixture(scope="module")
 def graphs() -> tuple[Mapping[Place, set[Place]], Mapping[Place, set[Place]]]:
-    """By place, what is at most it, and what is at least it."""
+    """Return by field the values that are at most it, and those that are at least it."""
     lower: dict[Place, set[Place]] = defaultdict(set)
     upper: dict[Place, set[Place]] = defaultdict(set)
     for less, more in relations(MODEL, configuration_for(MODEL)):
@@ -80,17 +80,17 @@ def graphs() -> tuple[Mapping[Place, set[Place]], Mapping[Place, set[Place]]]:
 
 @pytest.mark.parametrize("field", time_stamps(MODEL), ids=".".join)
 @pytest.mark.parametrize("side", [0, 1], ids=["lower", "upper"])
-def test_every_time_stamp_is_bounded(
+def test_every_time_stamp_has_a_lower_and_an_upper_bound(
     field: Place, side: int, graphs: tuple[Mapping[Place, set[Place]], Mapping[Place, set[Place]]]
 ) -> None:
-    """A field that is compared only with others, none of which is held to a day, is bounded by nothing."""
+    """A field that is compared only with fields that have no date bound has no bound itself."""
     assert DAY in reached(field, graphs[side])
 
 
 @pytest.mark.parametrize("wrong", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 @pytest.mark.parametrize("field", time_stamps(MODEL), ids=".".join)
-def test_a_lost_time_stamp_breaks_a_rule(field: Place, wrong: str, found: Finding) -> None:
-    """Whichever rule says so: one about the field alone, about another of the document, or about one referred to."""
+def test_time_stamp_out_of_bounds_breaks_a_rule(field: Place, wrong: str, found: Finding) -> None:
+    """The rule may compare the field with a constant, another field, or a field of a referenced document."""
     name, path = field
     usual = "2020-06-01T00:00:00Z"
     keys = {"product_id": "p", "store_id": "s", "customer_id": "c", "order_id": "order_20200601_000001"}
@@ -106,7 +106,7 @@ def test_a_lost_time_stamp_breaks_a_rule(field: Place, wrong: str, found: Findin
     assert [rule for rule in rules if found(rule, **documents).violations]
 
 
-def test_nothing_is_dated_in_the_future_of_both_the_run_and_the_period() -> None:
+def test_latest_date_is_the_later_of_tomorrow_and_end_date() -> None:
     """Generated data may lie ahead of the clock, up to END_DATE; a live shop goes on after END_DATE, up to tomorrow."""
     tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).date().isoformat()
     for end, latest in (("2000-01-01", tomorrow), ("2999-01-01", "2999-01-01")):

@@ -1,4 +1,4 @@
-"""Names that mean nothing are errors in every configuration file and schema, with the name that was probably meant."""
+"""Unknown names are errors in every configuration file and schema, with a suggestion."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(folder: Path, file: str = "") -> None:
-    """Read the file of a model, and what is read together with it; every file without a name."""
+    """Read the file of a model and the files that belong to it; without a name, every file."""
     if file.startswith("schemas"):
         load_model(folder)
         return
@@ -72,8 +72,8 @@ def load(folder: Path, file: str = "") -> None:
         check_parameters(model, configuration)
 
 
-def refusal(folder: Path, file: str, content: Any) -> str:
-    """Return the line with which a model is refused whose file holds the content."""
+def rejection(folder: Path, file: str, content: Any) -> str:
+    """Return the error line for a model whose file has this content."""
     path = folder / file
     before = path.read_text(encoding="utf-8")
     try:
@@ -92,7 +92,7 @@ def content(file: str) -> Any:
 
 
 def keys(part: Any, place: Place = ()) -> Iterator[Place]:
-    """Yield the place of each key, of lists the first element's only."""
+    """Yield the path of each key; of lists only the first element's."""
     if isinstance(part, dict):
         for key, value in part.items():
             yield (*place, key)
@@ -102,7 +102,7 @@ def keys(part: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def chosen(file: str, place: Place) -> bool:
-    """Return True for a key that is below a place where people choose names."""
+    """Return whether a key is at a position where users choose names."""
     patterns = CHOSEN.get(file, [])
     return any(
         len(place) > len(pattern)
@@ -113,7 +113,7 @@ def chosen(file: str, place: Place) -> bool:
 
 
 def misspelt(part: Any, place: Place) -> Any:
-    """Return the content with the key at the place misspelt."""
+    """Return the content with the key at this path misspelt."""
     made = copy.deepcopy(part)
     holder = made
     for step in place[:-1]:
@@ -133,19 +133,19 @@ KEYS = [
 ]
 
 
-def test_every_file_is_in_the_table() -> None:
+def test_every_configuration_file_is_listed() -> None:
     assert {path.name for path in (ROOT / "config").iterdir()} == CHOSEN.keys()
     assert len(KEYS) > 90
 
 
 @pytest.mark.parametrize("file", CHOSEN)
-def test_a_misspelt_key_is_refused_at_each_level(folder: Path, file: str) -> None:
+def test_misspelt_key_is_rejected_at_each_level(folder: Path, file: str) -> None:
     whole = content(f"config/{file}")
     if file == "catalogue.yaml":
         whole = {name: rows[:1] for name, rows in whole.items()}
     places = [place for name, place in KEYS if name == file]
     for place in places:
-        line = refusal(folder, f"config/{file}", misspelt(whole, place))
+        line = rejection(folder, f"config/{file}", misspelt(whole, place))
         assert file in line, (place, line)
         # A key without which the rest makes no sense may be missed first, under its right name.
         assert str(place[-1]) in line, (place, line)
@@ -186,7 +186,7 @@ VALUES: list[tuple[str, Place, Any, str]] = [
 
 
 @pytest.mark.parametrize(("file", "place", "value", "said"), VALUES, ids=[f"{v[0]}: {v[2]}" for v in VALUES])
-def test_a_misspelt_value_of_a_closed_set_is_refused(
+def test_misspelt_value_of_a_closed_set_is_rejected(
     folder: Path, file: str, place: Place, value: Any, said: str
 ) -> None:
     whole = content(file)
@@ -194,11 +194,11 @@ def test_a_misspelt_value_of_a_closed_set_is_refused(
     for step in place[:-1]:
         holder = holder[step]
     holder[place[-1]] = value
-    assert said in refusal(folder, file, whole)
+    assert said in rejection(folder, file, whole)
 
 
-def test_a_file_under_another_name_is_refused(folder: Path) -> None:
-    """It would be passed over, and with it all its rules."""
+def test_misnamed_file_is_rejected(folder: Path) -> None:
+    """Otherwise the file and all its rules would be ignored."""
     for name, near in (("rules.yml", "rules.yaml"), ("rule.yaml", "rules.yaml"), ("severities.yaml", "severity.yaml")):
         shutil.move(folder / "config" / "rules.yaml", folder / "rules.yaml")
         try:
@@ -223,12 +223,12 @@ def test_a_file_under_another_name_is_refused(folder: Path) -> None:
         (5, [], "correct its spelling or remove it"),
     ],
 )
-def test_the_nearest_name_is_suggested(name: object, known: list[str], said: str) -> None:
+def test_nearest_name_is_suggested(name: object, known: list[str], said: str) -> None:
     assert did_you_mean(name, known) == said
 
 
-def test_the_known_actions_are_the_servers(server: Any) -> None:
-    """Those of later versions are left to the server that has them."""
+def test_known_actions_equal_those_of_the_server(server: Any) -> None:
+    """Actions of later server versions are checked by such a server."""
     later = {"checkMetadataConsistency", "createSearchIndexes", "dropSearchIndex", "listSearchIndexes"}
     later |= {"querySettings", "queryStatsRead", "updateSearchIndex"}
     database = server["known_actions"]
@@ -237,7 +237,7 @@ def test_the_known_actions_are_the_servers(server: Any) -> None:
     database.command("dropRole", "all_of_them")
 
 
-def test_a_field_that_a_pipeline_makes_is_known(folder: Path) -> None:
+def test_field_computed_by_a_pipeline_is_known(folder: Path) -> None:
     whole = content("config/queries.yaml")
     whole[0]["pipeline"] += [
         {"$unwind": {"path": "$items", "includeArrayIndex": "place"}},

@@ -32,7 +32,7 @@ NAMED: Final = {"aggregate": ({"locale": "simple"}, {"locale": "en", "strength":
 
 
 class Heard(CommandListener):
-    """Keeps each command that compares values, and of these the ones that leave the collation to the collection."""
+    """Record each command that compares values, and separately those without a collation."""
 
     def __init__(self) -> None:
         self.verbs: set[str] = set()
@@ -67,7 +67,7 @@ class Heard(CommandListener):
         ]
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Not needed: what was asked is enough."""
+        """Not needed: the sent command is enough."""
 
     def failed(self, event: CommandFailedEvent) -> None:
         """Not needed."""
@@ -75,7 +75,7 @@ class Heard(CommandListener):
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
-    """What every client that the harness opens sends from here on."""
+    """Record what every client of the harness sends from now on."""
     listener = Heard()
     monkeypatch.setattr(client, "SimpleClient", partial(SimpleClient, event_listeners=[listener]))
     return listener
@@ -85,7 +85,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
 def test_every_command_of_the_program_names_the_simple_collation(
     workplace: Workplace, uri: str, name: str, heard: Heard, mongo: Mongo, tmp_path: Path
 ) -> None:
-    """Each command that touches a database, on data with faults so that follow-up queries are sent too."""
+    """The commands run on data with faults, so that follow-up queries are sent too."""
 
     def run(*arguments: str) -> None:
         workplace.zava(*arguments, "--uri", uri, env={"MONGODB_DATABASE": name, "NUM_ORDERS": "120"})
@@ -115,7 +115,7 @@ def test_every_command_of_the_program_names_the_simple_collation(
     assert {"find", "aggregate", "createIndexes", "distinct", "update"} <= heard.verbs
 
 
-def test_every_command_of_the_assistants_servers_names_it(model: Model, shop: Mongo, shop_uri: str) -> None:
+def test_every_command_of_the_mcp_servers_names_the_simple_collation(model: Model, shop: Mongo, shop_uri: str) -> None:
     heard = Heard()
     with SimpleClient(shop_uri, event_listeners=[heard]) as client:
         place = Shop(model, load_permissions(model), client[shop.name], Limits())
@@ -137,7 +137,7 @@ def test_every_command_of_the_assistants_servers_names_it(model: Model, shop: Mo
         lambda shops: [1] * shops.delete_many({"name": "a"}).deleted_count,
     ],
 )
-def test_a_collection_that_ignores_case_is_read_exactly(query: Any, mongo: Mongo, name: str) -> None:
+def test_case_insensitive_collection_is_read_exactly(query: Any, mongo: Mongo, name: str) -> None:
     mongo[name].create_collection("shops", collation=BLIND)
     mongo[name].shops.insert_many([{"_id": 1, "name": "a"}, {"_id": 2, "name": "A"}])
     database = simple(mongo[name])

@@ -114,7 +114,7 @@ MISTAKES: Final = {
 
 
 @pytest.mark.parametrize("uri", MISTAKES)
-def test_mistake_in_a_connection_string_is_one_line_without_secrets(uri: str, tmp_path: Path) -> None:
+def test_invalid_connection_string_is_one_error_without_secrets(uri: str, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").touch()
     with pytest.raises(ConfigurationError) as raised:
         connect(uri.replace("{empty}", str(tmp_path / "empty.pem")), "MONGODB_CONNECTION_STRING")
@@ -143,7 +143,7 @@ GOOD: Final = (
 
 
 @pytest.mark.parametrize("uri", GOOD)
-def test_valid_connection_string_is_taken_without_a_warning(uri: str) -> None:
+def test_valid_connection_string_gives_no_warning(uri: str) -> None:
     if "GSSAPI" in uri:
         assert parse(uri).user == "u"
         return
@@ -153,7 +153,7 @@ def test_valid_connection_string_is_taken_without_a_warning(uri: str) -> None:
     assert told == []
 
 
-def test_connect_leaves_the_warning_filters_of_other_threads_alone() -> None:
+def test_connect_does_not_change_warning_filters_of_other_threads() -> None:
     before = list(warnings.filters)
     seen: list[bool] = []
 
@@ -171,7 +171,7 @@ def test_connect_leaves_the_warning_filters_of_other_threads_alone() -> None:
     assert list(warnings.filters) == before
 
 
-def test_cluster_that_dns_does_not_know_is_a_target_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cluster_unknown_to_dns_is_a_target_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import dns.resolver
 
     def unknown(*_: object, **__: object) -> None:
@@ -266,7 +266,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[dict[str, int]]:
-    """Servers that demand TLS, each with another certificate, by its name."""
+    """Servers that require TLS, each with another certificate, by name."""
     place = tmp_path_factory.mktemp("encrypted")
     certificates = {
         "good": authority.issue("good"),
@@ -287,7 +287,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) ->
 
 @contextmanager
 def tls_listener(certificate: Path) -> Iterator[int]:
-    """Something that encrypts, and then says nothing; yields its port."""
+    """A TLS listener that sends nothing; yields its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with socket.socket() as listener:
@@ -317,7 +317,7 @@ def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSe
 
 
 def greeting(uri: str) -> str:
-    """What is said of a server: the line of the error, or its version."""
+    """Return the error line of a connection, or the server's version."""
     with connect(uri, "--uri", serverSelectionTimeoutMS=1500) as client:
         try:
             return greet(client, uri)
@@ -339,7 +339,7 @@ TLS_MISTAKES: Final = {
 
 
 @pytest.mark.parametrize("mistake", TLS_MISTAKES)
-def test_wrong_tls_setting_is_named(
+def test_invalid_tls_setting_is_reported(
     encrypted: dict[str, int], authority: Authority, tmp_path: Path, mistake: str
 ) -> None:
     server, options, says = TLS_MISTAKES[mistake]
@@ -350,7 +350,7 @@ def test_wrong_tls_setting_is_named(
     assert line.startswith(f"no server answers at mongodb://127.0.0.1:{encrypted[server]}/")
 
 
-def test_right_tls_settings_connect(encrypted: dict[str, int], authority: Authority) -> None:
+def test_valid_tls_settings_connect(encrypted: dict[str, int], authority: Authority) -> None:
     version = greeting(f"mongodb://127.0.0.1:{encrypted['good']}/?tls=true&tlsCAFile={authority.file}")
     assert re.fullmatch(r"\d+\.\d+\.\d+", version)
     client = authority.issue("client")
@@ -358,7 +358,7 @@ def test_right_tls_settings_connect(encrypted: dict[str, int], authority: Author
     assert re.fullmatch(r"\d+\.\d+\.\d+", greeting(f"{mutual}&tlsCertificateKeyFile={client}"))
 
 
-def test_wrong_option_for_a_replica_set_is_named(replica_set: EmbeddedServer) -> None:
+def test_invalid_option_for_a_replica_set_is_reported(replica_set: EmbeddedServer) -> None:
     plain = replica_set.uri.split("?")[0]
     with MongoClient[dict[str, Any]](replica_set.uri) as client:
         name = client.admin.command("hello")["setName"]
@@ -374,7 +374,7 @@ def test_wrong_option_for_a_replica_set_is_named(replica_set: EmbeddedServer) ->
     )
 
 
-def test_wrong_replica_set_of_a_standalone_or_an_uninitiated_server_is_named(tmp_path: Path) -> None:
+def test_replica_set_name_for_a_standalone_server_is_reported(tmp_path: Path) -> None:
     with mongod(tmp_path / "standalone") as port:
         assert "replicaSet=rs0, but the server is not a member of a replica set; remove it" in greeting(
             f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
@@ -385,9 +385,7 @@ def test_wrong_replica_set_of_a_standalone_or_an_uninitiated_server_is_named(tmp
         )
 
 
-def test_members_that_this_machine_cannot_reach_are_named(
-    replica_set: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_members_are_reported(replica_set: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     ask, name = unreachable._ask, "mongo1.invalid:27017"
 
     def renamed(*arguments: Any) -> Mapping[str, Any] | None:
@@ -403,7 +401,7 @@ def test_members_that_this_machine_cannot_reach_are_named(
     )
 
 
-def test_what_does_not_speak_mongodb_is_named() -> None:
+def test_server_that_is_not_mongodb_is_reported() -> None:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         one.listen()
@@ -418,7 +416,7 @@ def test_what_does_not_speak_mongodb_is_named() -> None:
 
 
 @pytest.mark.server
-def test_missing_right_is_named_without_the_servers_reply(tmp_path: Path) -> None:
+def test_missing_privilege_is_reported_without_the_reply_of_the_server(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path, cache_gb=0.25, auth=True, linger=0.2) as server:
         with MongoClient[dict[str, Any]](server.uri) as admin:
             admin["shop"].command("createUser", "clerk", pwd=SECRET, roles=[{"role": "read", "db": "elsewhere"}])
@@ -453,5 +451,5 @@ def test_missing_right_is_named_without_the_servers_reply(tmp_path: Path) -> Non
         (BulkWriteError({"writeErrors": [{"errmsg": "too large", "code": 10334}]}), "too large"),
     ],
 )
-def test_driver_error_in_own_words(error: Exception, words: str) -> None:
+def test_driver_error_is_reworded(error: Exception, words: str) -> None:
     assert in_words(error) == words

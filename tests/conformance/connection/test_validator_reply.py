@@ -1,4 +1,4 @@
-"""Each refusal of a server's validator names the field, its value and the rule; asked of a real server."""
+"""Each rejection by a server's validator names the field, its value and the rule, on a real server."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def refused(place: Mongo, name: str, document: Mapping[str, Any]) -> WriteError:
 
 
 @pytest.mark.parametrize(("edit", "says"), REFUSED, ids=[says for _, says in REFUSED])
-def test_refusal_names_field_value_and_rule(things: Mongo, edit: dict[str, Any], says: str) -> None:
+def test_rejection_names_field_value_and_rule(things: Mongo, edit: dict[str, Any], says: str) -> None:
     document = {name: value for name, value in {**GOOD, **edit}.items() if value is not ...}
     error = refused(things, "things", document)
     path, why = reason(error, document)
@@ -123,8 +123,8 @@ def test_refusal_names_field_value_and_rule(things: Mongo, edit: dict[str, Any],
     assert path in in_words(error)
 
 
-def test_every_mutation_of_the_model_is_refused_by_its_field(place: Mongo, model: Model) -> None:
-    """Documents of the project's own model with one broken rule each."""
+def test_rejection_of_every_invalid_document_names_its_field(place: Mongo, model: Model) -> None:
+    """The documents are of the project's model, each with one broken keyword."""
     told = set[str]()
     for collection in model:
         place.create_collection(collection.name, validator=validator(collection))
@@ -149,7 +149,7 @@ def told_of(error: WriteError, document: Mapping[str, Any]) -> list[Refusal]:
 
 
 def one(strategy: Any) -> dict[str, Any]:
-    """The first document of a strategy."""
+    """Return the first document of a strategy."""
     found: list[dict[str, Any]] = []
 
     @settings(max_examples=1, phases=[Phase.generate], database=None, deadline=None, suppress_health_check=HealthCheck)
@@ -182,7 +182,7 @@ FOREIGN: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
 
 
 @pytest.mark.parametrize(("rule", "document", "says"), FOREIGN, ids=[json.dumps(one[0]) for one in FOREIGN])
-def test_refusal_of_a_validator_of_another_make_is_named(
+def test_rejection_by_a_foreign_validator_is_explained(
     place: Mongo, rule: dict[str, Any], document: dict[str, Any], says: str
 ) -> None:
     name = uuid.uuid4().hex
@@ -191,7 +191,7 @@ def test_refusal_of_a_validator_of_another_make_is_named(
     assert why.startswith(f"MongoDB's validator rejects it: {says}")
 
 
-def test_the_wording_of_the_server_is_not_read() -> None:
+def test_wording_of_the_server_is_not_parsed() -> None:
     details = {
         "operatorName": "$and",
         "clausesNotSatisfied": [

@@ -1,4 +1,4 @@
-"""The connector's configuration: what is resolved, when, and how each mode may make an id."""
+"""The connector's configuration: when placeholders are resolved, and how each mode forms an id."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SECRET = "hunter2-Zx9"  # pragma: allowlist secret
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a folder whose .env holds a secret and a variable that is no setting."""
+    """Return the settings of a folder whose .env has a secret and a variable that is not a setting."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DITTO_API_KEY", raising=False)
     (tmp_path / ".env").write_text(f"DITTO_API_KEY={SECRET}\nSHOP_REGION=north\n", encoding="utf-8")
     return load_settings(tmp_path / ".env")
 
 
-def test_what_the_shipped_file_says(model: Model) -> None:
+def test_shipped_file_is_read(model: Model) -> None:
     config = load_connector(model)
     assert config.mappings == {
         "stores": IdMapping("single_field", ("store_id",)),
@@ -50,7 +50,7 @@ def test_what_the_shipped_file_says(model: Model) -> None:
     assert (retry.max_retries, retry.backoff_multiplier, retry.jitter) == (3, 2, 0.25)
 
 
-def test_reading_the_file_needs_no_secret(model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_file_is_read_without_secrets(model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DITTO_API_KEY", raising=False)
     assert load_connector(model).ditto.api_key == "${DITTO_API_KEY}"
@@ -67,19 +67,19 @@ def test_reading_the_file_needs_no_secret(model: Model, monkeypatch: pytest.Monk
         ("${lower} $DITTO_API_KEY {SHOP_REGION}", "${lower} $DITTO_API_KEY {SHOP_REGION}"),
     ],
 )
-def test_a_placeholder_is_the_setting_s_value(settings: Settings, text: str, value: str) -> None:
-    """Of the settings first, which know the environment and .env; anything else is left as it is."""
+def test_placeholder_is_replaced_by_the_setting(settings: Settings, text: str, value: str) -> None:
+    """Settings are read from the environment and .env; other text is not changed."""
     assert resolve(text, settings, FILE) == value
 
 
-def test_the_environment_wins_over_env(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_takes_precedence_over_env_file(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve("${SHOP_REGION}", settings, FILE) == "north"
     monkeypatch.setenv("SHOP_REGION", "south")
     assert resolve("${SHOP_REGION}", load_settings(settings.environment.path), FILE) == "south"
 
 
-def test_a_variable_that_is_not_set_is_one_line(settings: Settings) -> None:
-    """The line of the file, the variable, what to do; nothing of the ones that are set."""
+def test_unset_variable_is_one_error(settings: Settings) -> None:
+    """The error has the line of the file, the variable and the fix; it does not show variables that are set."""
     with pytest.raises(ConfigurationError) as raised:
         resolve("${DITTO_API_KEY}/${DITTO_APP_ID}", settings, FILE)
     line = FILE.read_text(encoding="utf-8").splitlines().index("  app_id: ${DITTO_APP_ID}") + 1
@@ -88,8 +88,8 @@ def test_a_variable_that_is_not_set_is_one_line(settings: Settings) -> None:
     assert raised.value.exit_code == 2
 
 
-def test_the_line_is_where_the_placeholder_stands(settings: Settings, tmp_path: Path) -> None:
-    """Not where its name is spoken of; of a file that is gone, the first."""
+def test_error_has_the_line_of_the_placeholder(settings: Settings, tmp_path: Path) -> None:
+    """A comment that mentions its name does not count; for a missing file it is line 1."""
     file = tmp_path / "connector.yaml"
     file.write_text("# DITTO_APP_ID is set by the shop\n\nditto:\n  app_id: ${DITTO_APP_ID}\n", encoding="utf-8")
     for path, line in ((file, 4), (tmp_path / "none.yaml", 1)):
@@ -98,7 +98,7 @@ def test_the_line_is_where_the_placeholder_stands(settings: Settings, tmp_path: 
         assert str(raised.value).startswith(f"{path}:{line}: ")
 
 
-def test_a_variable_that_is_empty_is_not_set(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_counts_as_unset(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_NAME", "")
     with pytest.raises(ConfigurationError, match=r"\$\{SHOP_NAME\} is not set; set SHOP_NAME"):
         resolve("${SHOP_NAME}", settings, FILE)
@@ -122,12 +122,12 @@ MODES = [
 
 
 @pytest.mark.parametrize(("fields", "reasons"), MODES, ids=[" ".join(row[0]) for row in MODES])
-def test_fields_that_make_an_id(model: Model, fields: tuple[str, ...], reasons: list[str]) -> None:
-    """Top-level, always there, never changed, unique together, and of a type that Ditto takes; _id itself is none."""
+def test_unsuitable_id_fields_are_reported(model: Model, fields: tuple[str, ...], reasons: list[str]) -> None:
+    """They must be top-level, required, immutable, unique together, of a type that Ditto accepts, and not _id."""
     assert list(unfit_for_ids(model["inventory"], fields)) == reasons
 
 
-def test_every_parse_error_has_its_line(tmp_path: Path) -> None:
+def test_parse_errors_have_line_numbers(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
     (tmp_path / "config").mkdir()
     text = FILE.read_text(encoding="utf-8")
@@ -167,12 +167,12 @@ UNWORKABLE = {
 
 
 def line_of(text: str) -> int:
-    """The number of the shipped file's line with the text."""
+    """Return the number of the line with this text in the shipped file."""
     return FILE.read_text(encoding="utf-8").partition(text)[0].count("\n") + 1
 
 
 def altered(folder: Path, old: str, new: str) -> tuple[Model, int]:
-    """A model whose connector's configuration has something else in one line, which is given too."""
+    """Return a model whose connector configuration has one line replaced, and the number of this line."""
     text = FILE.read_text(encoding="utf-8")
     assert text.count(old) == 1
     shutil.copytree(ROOT / "schemas", folder / "schemas")
@@ -182,8 +182,8 @@ def altered(folder: Path, old: str, new: str) -> tuple[Model, int]:
 
 
 @pytest.mark.parametrize("case", UNWORKABLE)
-def test_nobody_syncs_by_what_cannot_work(tmp_path: Path, case: str) -> None:
-    """One line: the file, the line, what is wrong, and what to write instead."""
+def test_unworkable_configuration_is_rejected(tmp_path: Path, case: str) -> None:
+    """The error has the file, the line, the problem and the fix."""
     old, new, said = UNWORKABLE[case]
     model, line = altered(tmp_path, old, new)
     with pytest.raises(ConfigurationError) as raised:
@@ -211,7 +211,7 @@ LIMITS = [
     [(old, new, works) for old, within, beyond in LIMITS for works, those in ((True, within), (False, beyond))
      for new in those],
 )  # fmt: skip
-def test_a_value_is_held_to_its_limits(tmp_path: Path, old: str, new: str, works: bool) -> None:
+def test_value_out_of_range_is_rejected(tmp_path: Path, old: str, new: str, works: bool) -> None:
     model, line = altered(tmp_path, old, new)
     config = load_connector(model)
     if works:
@@ -221,7 +221,7 @@ def test_a_value_is_held_to_its_limits(tmp_path: Path, old: str, new: str, works
             require_workable(model, config)
 
 
-def test_nothing_is_enabled(tmp_path: Path) -> None:
+def test_configuration_without_collections_is_rejected(tmp_path: Path) -> None:
     model, _ = altered(tmp_path, "collections:", "others:")
     path = model.config(CONNECTOR_FILE)
     enabled = FILE.read_text(encoding="utf-8").replace("sync_enabled: true", "sync_enabled: false")
@@ -233,7 +233,7 @@ def test_nothing_is_enabled(tmp_path: Path) -> None:
     assert str(raised.value) == said
 
 
-def test_whoever_wants_no_initial_copy_may_do_without(tmp_path: Path, model: Model) -> None:
+def test_change_stream_history_is_required_only_for_an_initial_sync(tmp_path: Path, model: Model) -> None:
     require_workable(model, load_connector(model))
     other, _ = altered(tmp_path, "initial_sync: true", "initial_sync: false")
     require_workable(other, load_connector(other))

@@ -1,4 +1,4 @@
-"""The BigPeerDataBridge: what is printed is valid and agrees with the model; every kind of difference is one line."""
+"""The BigPeerDataBridge: printed resources are valid and match the model; every kind of difference is one line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def plan(model: Model, settings: Settings) -> Plan:
-    """What the shipped configuration asks of the connector."""
+    """Return the plan of the shipped configuration."""
     return load_plan(model, settings)
 
 
@@ -44,12 +44,12 @@ def as_text(plan: Plan) -> str:
 
 
 def lines_of(model: Model, plan: Plan, text: str) -> list[str]:
-    """Every difference of a text from the model, as it is printed."""
+    """Return every difference of a text from the model, as printed."""
     return [each.describe("m.yaml") for each in compare(model, plan, bridges(read_documents(text, "m.yaml")))]
 
 
 def variant(plan: Plan, **changes: Any) -> Plan:
-    """The plan in which the orders have other settings."""
+    """Return the plan with other settings for orders."""
     return replace(plan, collections={**plan.collections, "orders": replace(plan.collections["orders"], **changes)})
 
 
@@ -327,7 +327,7 @@ def test_field_that_is_not_unique_is_named(model: Model, plan: Plan) -> None:
     )
 
 
-def test_order_of_id_fields_has_no_meaning(model: Model, plan: Plan) -> None:
+def test_order_of_id_fields_is_ignored(model: Model, plan: Plan) -> None:
     wanted = variant(plan, mapping=IdMapping("multiple_fields", ("store_id", "order_id")))
     text = as_text(wanted).replace("- store_id\n          - order_id", "- order_id\n          - store_id")
     assert text != as_text(wanted)
@@ -335,14 +335,14 @@ def test_order_of_id_fields_has_no_meaning(model: Model, plan: Plan) -> None:
 
 
 def test_strict_mode_is_not_compared_in_mode_ejson(model: Model, plan: Plan) -> None:
-    """It is off in this mode, whatever the resource states."""
+    """Strict mode is off in this mode, whatever the resource states."""
     wanted = variant(plan, mode="ejson")
     text = as_text(wanted).replace("mode: ejson\n          dqlStrictMode: false", "mode: ejson")
     assert text != as_text(wanted)
     assert lines_of(model, wanted, text) == []
 
 
-def test_only_the_mongodb_connector_of_ditto_is_compared(plan: Plan) -> None:
+def test_other_resources_are_ignored(plan: Plan) -> None:
     others = """
 apiVersion: ditto.live/v1alpha1
 kind: BigPeer
@@ -379,13 +379,13 @@ def test_collections_may_be_divided_among_bridges_but_not_repeated(model: Model,
     ]
 
 
-def test_resource_without_a_connector_misses_every_collection(model: Model, plan: Plan) -> None:
+def test_resource_without_a_connector_lacks_every_collection(model: Model, plan: Plan) -> None:
     found = lines_of(model, plan, "kind: BigPeerDataBridge\n")
     assert len(found) == len(plan.collections) + 3
     assert all(each.startswith("m.yaml:1: ") for each in found)
 
 
-def test_merged_keys_count(model: Model, plan: Plan) -> None:
+def test_merge_keys_are_applied(model: Model, plan: Plan) -> None:
     text = as_text(plan).replace(
         ORDERS,
         "        orders:\n          <<: {initialSync: true, mode: native, dqlStrictMode: true}\n"
@@ -403,7 +403,7 @@ def test_merged_keys_count(model: Model, plan: Plan) -> None:
         ("[" * 200 + "]" * 200, "m.yaml: it is nested more than 100 deep"),
     ],
 )
-def test_file_that_is_not_yaml_is_one_line(text: str, says: str) -> None:
+def test_file_that_is_not_yaml_is_one_error(text: str, says: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_documents(text, "m.yaml")
     assert str(raised.value).startswith(says)
@@ -441,7 +441,7 @@ def test_entry_overrides_the_settings(
         ("mode: ejson\n    strict_mode: true", "at collections.7: mode ejson switches strict mode off"),
     ],
 )
-def test_wrong_setting_of_an_entry_is_one_line(tmp_path: Path, added: str, says: str) -> None:
+def test_invalid_setting_of_an_entry_is_one_error(tmp_path: Path, added: str, says: str) -> None:
     model, _ = altered(tmp_path, ENTRY, f"{ENTRY}\n    {added}")
     with pytest.raises(ConfigurationError) as raised:
         load_connector(model)
@@ -454,14 +454,14 @@ def test_wrong_setting_of_an_entry_is_one_line(tmp_path: Path, added: str, says:
         ("strict_mode: true", "orders has strict_mode true; the bridge uses that of settings for all collections"),
     ],
 )
-def test_bridge_refuses_what_it_does_not_support(tmp_path: Path, added: str, says: str) -> None:
+def test_bridge_rejects_unsupported_settings(tmp_path: Path, added: str, says: str) -> None:
     model, line = altered(tmp_path, ENTRY, f"{ENTRY}\n    {added}")
     with pytest.raises(ConfigurationError) as raised:
         synced_collections(model, load_connector(model))
     assert str(raised.value).startswith(f"{model.config(CONNECTOR_FILE)}:{line + 1}: {says}")
 
 
-def test_bridge_copies_each_collection_as_its_entry_says(tmp_path: Path) -> None:
+def test_bridge_applies_the_settings_of_each_entry(tmp_path: Path) -> None:
     model, _ = altered(tmp_path, ENTRY, f"{ENTRY}\n    initial_sync: false")
     synced = synced_collections(model, load_connector(model))
     assert not synced["orders"].copied(True)

@@ -1,4 +1,4 @@
-"""What devices subscribe to: what Ditto takes for a subscription, the file, and where parameters get their values."""
+"""Device subscriptions: queries that Ditto accepts, the file, and the values of parameters."""
 
 # ruff: noqa: E501 - tables of cases, one a line
 
@@ -109,20 +109,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize(("text", "selection"), TAKEN, ids=[row[0] for row in TAKEN])
-def test_what_a_subscription_selects(store: Store, text: str, selection: Selection) -> None:
+def test_subscription_is_parsed(store: Store, text: str, selection: Selection) -> None:
     assert parse_subscription(text) == selection
     given = parse_subscription(text).parameters
     store.validate_subscription(text, {name: ["x"] if is_list else "x" for name, is_list in given.items()})
 
 
 @pytest.mark.parametrize("text", COMPUTED)
-def test_a_subscription_that_only_the_engine_evaluates_is_taken(store: Store, text: str) -> None:
+def test_subscription_that_only_the_engine_evaluates_is_accepted(store: Store, text: str) -> None:
     assert is_computed(parse_subscription(text).condition)
     store.validate_subscription(text, {"since": "2024"})
 
 
 @pytest.mark.parametrize("text", LEFT_TO_THE_ENGINE)
-def test_a_condition_that_is_not_read_is_left_to_the_engine(store: Store, text: str) -> None:
+def test_unparsed_condition_is_validated_by_the_engine(store: Store, text: str) -> None:
     found = parse_subscription(text)
     assert (found.collection, is_computed(found.condition), found.fields) == ("orders", True, ())
     with pytest.raises(Exception, match=r"(?i)dql|unsupported"):
@@ -130,8 +130,8 @@ def test_a_condition_that_is_not_read_is_left_to_the_engine(store: Store, text: 
 
 
 @pytest.mark.parametrize(("text", "says"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_what_is_no_subscription(store: Store, text: str, says: str) -> None:
-    """Neither to us, in one line that says what to write, nor to the real engine."""
+def test_invalid_subscription_is_rejected_by_parser_and_engine(store: Store, text: str, says: str) -> None:
+    """The parser rejects it with one line that has the fix; the real engine rejects it too."""
     with pytest.raises(ValueError) as raised:
         parse_subscription(text)
     assert says in str(raised.value)
@@ -140,7 +140,7 @@ def test_what_is_no_subscription(store: Store, text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "says"), STRICTER, ids=[row[0] for row in STRICTER])
-def test_what_the_engine_takes_and_does_not_do(store: Store, text: str, says: str) -> None:
+def test_clause_that_the_engine_ignores_is_rejected(store: Store, text: str, says: str) -> None:
     with pytest.raises(ValueError) as raised:
         parse_subscription(text)
     assert says in str(raised.value)
@@ -150,8 +150,8 @@ def test_what_the_engine_takes_and_does_not_do(store: Store, text: str, says: st
 # -- the file ----------------------------------------------------------------------------------------------------------
 
 
-def test_who_subscribes_to_what(shipped: Subscriptions) -> None:
-    """As the issue has it: the store's own, the rep's customers, the catalogue, several stores."""
+def test_shipped_devices_subscribe_to_the_documented_collections(shipped: Subscriptions) -> None:
+    """The devices are a store, a sales rep's customers, the catalogue, and several stores."""
     held = {device.name: [one.selection.collection for one in device.subscriptions] for device in shipped.devices}
     of_the_store = ["stores", "products", "inventory", "orders", "order_items"]
     assert held == {
@@ -173,20 +173,20 @@ def test_who_subscribes_to_what(shipped: Subscriptions) -> None:
     assert {device.name for device in shipped.devices if device.user == "super_manager"} == {"manager"}
 
 
-def test_every_subscription_says_the_same_twice(shipped: Subscriptions) -> None:
-    """Word for word, so that nobody needs data to know it."""
+def test_query_and_filter_of_every_subscription_are_equal(shipped: Subscriptions) -> None:
+    """The texts are compared, so that no data is needed."""
     assert [place for place, _, one in shipped.places() if to_mongo(one.selection.condition) != one.find] == []
 
 
 def edited(change: Callable[[Any], object]) -> str:
-    """The shipped file with a change."""
+    """Return the shipped file with a change."""
     content = yaml.safe_load(SHIPPED)
     change(content)
     return yaml.safe_dump(content, sort_keys=False)
 
 
 def query(text: str) -> Callable[[Any], object]:
-    """Another query for the till's orders."""
+    """Return another query for the till's orders."""
     return lambda c: c["devices"][1]["subscriptions"][3].update(query=text)
 
 
@@ -217,8 +217,8 @@ WRONG: list[tuple[str, Callable[[Any], object], str]] = [
 
 
 @pytest.mark.parametrize(("change", "says"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_a_wrong_file_is_one_line(tmp_path: Path, change: Callable[[Any], object], says: str) -> None:
-    """With file and line; what two devices share by an anchor is told of the first."""
+def test_invalid_file_is_one_error(tmp_path: Path, change: Callable[[Any], object], says: str) -> None:
+    """The line has file and line number; for content shared by an anchor it is that of the first device."""
     (tmp_path / "config").mkdir()
     path = tmp_path / "config" / SUBSCRIPTIONS_FILE
     path.write_text(edited(change), encoding="utf-8")
@@ -230,7 +230,7 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, change: Callable[[Any], object
     assert "\n" not in line
 
 
-def test_the_line_is_that_of_the_query(tmp_path: Path) -> None:
+def test_error_has_the_line_of_the_query(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     path = tmp_path / "config" / SUBSCRIPTIONS_FILE
     path.write_text(
@@ -285,19 +285,19 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("name", "store_id", "value"), VALUES, ids=[f"{row[0]} {row[1]}" for row in VALUES])
-def test_a_parameter_has_its_value(
+def test_parameter_has_its_value(
     shipped: Subscriptions, database: Database[Any], name: str, store_id: str, value: Any
 ) -> None:
     assert values_for(shipped, [name], User("u", {"store_id": store_id}), database) == {name: value}
 
 
-def test_what_the_super_manager_lacks_nobody_gives(shipped: Subscriptions, database: Database[Any]) -> None:
-    """A value that depends on an attribute is none either."""
+def test_parameter_without_a_user_attribute_has_no_value(shipped: Subscriptions, database: Database[Any]) -> None:
+    """A value that depends on an absent attribute is absent too."""
     found = values_for(shipped, ["store_id", "customer_ids", "store_ids"], User("u", super_manager=True), database)
     assert found == {"store_id": None, "customer_ids": None, "store_ids": ["store_a", "store_b", "store_c"]}
 
 
-def test_parameters_in_a_circle_have_no_value(shipped: Subscriptions, database: Database[Any], model: Model) -> None:
+def test_circular_parameters_have_no_value(shipped: Subscriptions, database: Database[Any], model: Model) -> None:
     circle = shipped.parameters["customer_ids"].model_copy(update={"where": {"primary_store_id": "customer_ids"}})
     looped = shipped.model_copy(update={"parameters": {**shipped.parameters, "customer_ids": circle}})
     assert values_for(looped, ["customer_ids"], User("u", {"store_id": "store_a"}), database) == {"customer_ids": None}

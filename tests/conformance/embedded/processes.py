@@ -44,7 +44,7 @@ def eventually(condition: Callable[[], object], seconds: float = 15.0) -> bool:
 
 
 def running(directory: Path) -> list[Any]:
-    """Return the mongods and supervisors that have to do with the directory."""
+    """Return the mongods and supervisors of the directory."""
     found = []
     for process in psutil.process_iter(["cmdline", "cwd", "status"]):
         own = str(directory) in (process.info["cmdline"] or []) or process.info["cwd"] == str(directory)
@@ -76,7 +76,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def launch(directory: Path) -> Iterator[Launch]:
-    """Give a way to run another process on the directory: it says one line, then waits for its stdin to close."""
+    """Return a function that runs a process on the directory: it prints one line and waits for its stdin to close."""
     started: list[Process] = []
 
     def run(code: str, *arguments: str) -> Process:
@@ -97,14 +97,14 @@ def said(process: Process) -> str:
 
 
 def leave(process: Process) -> None:
-    """Let a launched process end as it would by itself."""
+    """Let a launched process exit normally."""
     process.communicate()
     assert process.returncode == 0
 
 
 @pytest.fixture
 def fake_mongod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
-    """Give a way to put a shell script on PATH as the mongod."""
+    """Return a function that puts a shell script on PATH as mongod."""
 
     def write(script: str) -> Path:
         binary = tmp_path / "bin" / "mongod"

@@ -1,4 +1,4 @@
-"""The mongod of the embedded server: which one is run, and what is said when it does not run."""
+"""The mongod of the embedded server: which one is used, and the error if it does not start."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("version", "used"), [("5.0.1", False), ("6.0.0", True), ("10.1.0", True)])
-def test_the_mongod_on_path_is_used_from_version_six_on(fake_mongod: Fake, version: str, used: bool) -> None:
+def test_mongod_on_path_is_used_from_version_6_on(fake_mongod: Fake, version: str, used: bool) -> None:
     on_path = fake_mongod(f"echo db version v{version}")
     assert (find_mongod() == on_path) is used
 
 
-def test_finding_the_wheel_runs_none_of_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wheel_is_found_without_importing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     binary = tmp_path / "fiftyone" / "db" / "bin" / "mongod"
     binary.parent.mkdir(parents=True)
     binary.symlink_to(find_mongod())
@@ -56,7 +56,7 @@ def test_finding_the_wheel_runs_none_of_its_code(tmp_path: Path, monkeypatch: py
         ("Linux", "aarch64", "none to install for Linux aarch64: set MONGODB_CONNECTION_STRING"),
     ],
 )
-def test_without_a_mongod_the_way_to_get_one_is_named(
+def test_missing_mongod_is_reported_with_a_fix(
     monkeypatch: pytest.MonkeyPatch, system: str, machine: str, advice: str
 ) -> None:
     monkeypatch.setenv("PATH", "")
@@ -68,7 +68,7 @@ def test_without_a_mongod_the_way_to_get_one_is_named(
 
 @pytest.mark.usefixtures("no_wheel")
 @pytest.mark.parametrize(("library", "package"), [("libcurl.so.4", "libcurl4"), ("libssl.so.3", "libssl3")])
-def test_a_missing_library_is_reported_with_its_package(fake_mongod: Fake, library: str, package: str) -> None:
+def test_missing_library_is_reported_with_its_package(fake_mongod: Fake, library: str, package: str) -> None:
     problem = f"error while loading shared libraries: {library}: cannot open shared object file: No such file"
     fake_mongod(f"echo mongod: {problem} >&2; exit 127")
     with pytest.raises(TargetError, match=f"^mongod needs the library {library}: apt-get install {package}, or set "):
@@ -78,12 +78,12 @@ def test_a_missing_library_is_reported_with_its_package(fake_mongod: Fake, libra
 # Why it does not run
 
 
-def test_a_mongod_that_refuses_to_start_is_quoted_in_one_line(directory: Path) -> None:
+def test_failed_start_quotes_mongod_in_one_line(directory: Path) -> None:
     with pytest.raises(TargetError, match=r"^[^\n]*unrecognised option '--nonsense'; see its log .*/mongod.log[^\n]*$"):
         standalone(directory, extra_args=["--nonsense"]).start()
 
 
-def test_data_of_a_newer_mongod_is_not_touched_but_explained(directory: Path) -> None:
+def test_data_of_a_newer_mongod_is_reported_and_not_changed(directory: Path) -> None:
     version = {"_id": "featureCompatibilityVersion", "version": "99.0"}
     rename = {"renameCollection": "admin.made", "to": "admin.system.version", "dropTarget": True}
     with standalone(directory) as server, client(server.uri) as mongo:
@@ -96,7 +96,7 @@ def test_data_of_a_newer_mongod_is_not_touched_but_explained(directory: Path) ->
 
 @pytest.fixture
 def small_disk(directory: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Put the directory on a disk of the size the test asks for."""
+    """Put the directory on a disk of the size that the test requires."""
     directory.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(directory)]
     if sys.platform != "linux" or os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
@@ -107,13 +107,13 @@ def small_disk(directory: Path, request: pytest.FixtureRequest) -> Iterator[Path
 
 
 @pytest.mark.parametrize("small_disk", ["1m"], indirect=True)
-def test_a_full_disk_is_reported_at_the_start(small_disk: Path) -> None:
+def test_full_disk_is_reported_at_the_start(small_disk: Path) -> None:
     with pytest.raises(TargetError, match=r"^No space left on device: [^\n]* has . MB of [^\n]*ZAVA_CACHE_DIR[^\n]*$"):
         standalone(small_disk).start()
 
 
 @pytest.mark.parametrize("small_disk", ["80m"], indirect=True)
-def test_a_disk_that_fills_up_is_the_failure_of_the_server(small_disk: Path) -> None:
+def test_disk_that_fills_up_is_reported_as_the_failure(small_disk: Path) -> None:
     with standalone(small_disk) as server, client(server.uri) as mongo:
         assert server.failure() is None
         mongo.shop.orders.insert_one({})

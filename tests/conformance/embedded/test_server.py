@@ -1,4 +1,4 @@
-"""The embedded server: what its users may rely on, whoever of them dies and in whatever way."""
+"""The embedded server: its guarantees, also if processes that use it are killed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ with dataset_lock(place, exclusive=sys.argv[2] == "exclusive"):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """Give a running replica set to tests that only look at it."""
+    """Provide a running replica set to tests that only read it."""
     with EmbeddedServer(tmp_path_factory.mktemp("shared"), cache_gb=0.25) as running_server:
         yield running_server
 
@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 # What is served
 
 
-def test_it_is_the_primary_of_a_replica_set_with_change_streams_and_transactions(server: EmbeddedServer) -> None:
+def test_server_has_change_streams_and_transactions(server: EmbeddedServer) -> None:
     with client(server.uri) as mongo, mongo.shop.orders.watch(max_await_time_ms=5000) as stream:
         with mongo.start_session() as session, session.start_transaction():
             mongo.shop.orders.insert_one({"_id": 1}, session=session)
@@ -64,7 +64,7 @@ def test_it_is_the_primary_of_a_replica_set_with_change_streams_and_transactions
         assert mongo.admin.command("hello")["isWritablePrimary"]
 
 
-def test_it_listens_on_the_loopback_address_only(server: EmbeddedServer) -> None:
+def test_server_listens_on_the_loopback_address_only(server: EmbeddedServer) -> None:
     connections = psutil.Process(server.pid).net_connections("all")
     listening = {connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN}
     assert {address.ip for address in listening} == {"127.0.0.1"}
@@ -75,7 +75,7 @@ def test_it_listens_on_the_loopback_address_only(server: EmbeddedServer) -> None
 STARTS = 3
 
 
-def test_it_starts_within_two_seconds_and_keeps_its_data(directory: Path) -> None:
+def test_restart_takes_at_most_two_seconds_and_keeps_data(directory: Path) -> None:
     seconds = []
     for _ in range(STARTS):
         begin = time.monotonic()
@@ -92,7 +92,7 @@ def test_it_starts_within_two_seconds_and_keeps_its_data(directory: Path) -> Non
     ]
 
 
-def test_authentication_and_data_survive_a_move_of_the_directory_and_so_of_the_port(directory: Path) -> None:
+def test_authentication_and_data_survive_a_move_of_the_directory(directory: Path) -> None:
     old = directory.with_name("old")
     with EmbeddedServer(old, cache_gb=0.25, auth=True) as server, client(server.uri) as mongo:
         mongo.shop.orders.insert_one({})
@@ -109,7 +109,7 @@ def test_authentication_and_data_survive_a_move_of_the_directory_and_so_of_the_p
 # Who may use it, and for how long
 
 
-def test_other_processes_attach_and_the_last_one_out_stops_it(directory: Path, launch: Launch) -> None:
+def test_server_is_shared_and_stops_after_the_last_process(directory: Path, launch: Launch) -> None:
     others = [launch(USER) for _ in range(3)]
     assert len({said(other) for other in others}) == 1
     mine = standalone(directory)
@@ -123,7 +123,7 @@ def test_other_processes_attach_and_the_last_one_out_stops_it(directory: Path, l
     assert not (directory / "state.json").exists()
 
 
-def test_a_user_who_wants_another_kind_of_server_is_turned_away(directory: Path) -> None:
+def test_request_for_another_kind_of_server_is_rejected(directory: Path) -> None:
     with standalone(directory) as server:
         with pytest.raises(TargetError, match="other options"):
             EmbeddedServer(directory).start()
@@ -131,16 +131,14 @@ def test_a_user_who_wants_another_kind_of_server_is_turned_away(directory: Path)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_user_that_is_killed_leaves_nothing_running(directory: Path, launch: Launch, how: signal.Signals) -> None:
+def test_killed_process_leaves_no_server_running(directory: Path, launch: Launch, how: signal.Signals) -> None:
     user = launch(USER)
     assert psutil.pid_exists(int(said(user)))
     user.send_signal(how)
     assert eventually(lambda: not running(directory), 20)
 
 
-def test_a_user_that_is_killed_while_it_starts_the_server_leaves_nothing_running(
-    directory: Path, launch: Launch
-) -> None:
+def test_process_killed_during_the_start_leaves_no_server_running(directory: Path, launch: Launch) -> None:
     user = launch(USER)
     assert eventually(lambda: (directory / "db" / "mongod.lock").exists())
     user.kill()
@@ -149,7 +147,7 @@ def test_a_user_that_is_killed_while_it_starts_the_server_leaves_nothing_running
 
 
 @pytest.mark.parametrize("victim", ["mongod", "supervisor"])
-def test_it_can_be_started_again_after_a_part_of_it_was_killed(directory: Path, victim: str) -> None:
+def test_server_restarts_after_one_of_its_processes_was_killed(directory: Path, victim: str) -> None:
     with standalone(directory) as server:
         with client(server.uri) as mongo:
             mongo.shop.orders.insert_one({})
@@ -163,7 +161,7 @@ def test_it_can_be_started_again_after_a_part_of_it_was_killed(directory: Path, 
         assert server.pid != first
 
 
-def test_what_a_crash_of_everything_left_behind_is_ignored(directory: Path, launch: Launch) -> None:
+def test_leftovers_of_a_crash_are_ignored(directory: Path, launch: Launch) -> None:
     user = launch(USER)
     said(user)
     for process in [*running(directory), psutil.Process(user.pid)]:
@@ -175,7 +173,7 @@ def test_what_a_crash_of_everything_left_behind_is_ignored(directory: Path, laun
         assert mongo.admin.command("ping")["ok"]
 
 
-def test_a_broken_state_file_is_ignored(directory: Path) -> None:
+def test_invalid_state_file_is_ignored(directory: Path) -> None:
     directory.mkdir()
     (directory / "state.json").write_text('{"pid": 1')
     with standalone(directory) as server:
@@ -185,13 +183,13 @@ def test_a_broken_state_file_is_ignored(directory: Path) -> None:
 # What can be in the way
 
 
-def test_a_port_that_is_taken_is_not_used(directory: Path) -> None:
+def test_port_in_use_is_skipped(directory: Path) -> None:
     port = next(ports(directory))
     with socket.create_server(("127.0.0.1", port)), standalone(directory) as server:
         assert str(port) not in server.uri
 
 
-def test_a_port_that_is_taken_at_the_last_moment_is_given_up(directory: Path, fake_mongod: Fake) -> None:
+def test_port_taken_during_the_start_is_replaced(directory: Path, fake_mongod: Fake) -> None:
     script = f"""
     case "$*" in
         --version) echo db version v6.0.5 ;;
@@ -203,7 +201,7 @@ def test_a_port_that_is_taken_at_the_last_moment_is_given_up(directory: Path, fa
         assert (directory / "refused").exists()
 
 
-def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_unusable_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TargetError, match=r"^cannot use .*/file/server.*: Not a directory .*; set ZAVA_CACHE_DIR.*$"):
         standalone(tmp_path / "file" / "server").start()
@@ -212,7 +210,7 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 # The directory and the lock on its data
 
 
-def test_every_project_has_a_cache_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_project_has_its_own_cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZAVA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first, second = cache_directory(tmp_path / "a" / "shop"), cache_directory(tmp_path / "b" / "shop")
@@ -228,7 +226,7 @@ def test_every_project_has_a_cache_directory_of_its_own(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("theirs", "mine", "waits"), [("shared", False, 0), ("shared", True, 1), ("exclusive", False, 1)]
 )
-def test_the_dataset_is_read_by_many_or_regenerated_by_one(
+def test_dataset_lock_is_shared_for_reading_and_exclusive_for_generation(
     directory: Path, launch: Launch, theirs: str, mine: bool, waits: int, end: Callable[[Process], None]
 ) -> None:
     holder = launch(HOLDER, theirs)

@@ -1,4 +1,4 @@
-"""YAML and JSON files: what is wrong is said in one line, with the file, the line and what to do."""
+"""YAML and JSON files: an error is one line with the file, the line and the fix."""
 
 # ruff: noqa: E501 - tables of cases, one a line
 
@@ -16,7 +16,7 @@ from conformance.files.strict_files import located, parse_file, read_json, read_
 
 
 class Part(BaseModel):
-    """Something with a name."""
+    """A part with a name."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     name: str
@@ -31,7 +31,7 @@ class Part(BaseModel):
 
 
 class Whole(BaseModel):
-    """What the files below hold."""
+    """The content of the files below."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     parts: list[Part]
@@ -61,7 +61,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "old", "new", "said"), WRONG, ids=[f"{row[0]} {row[3][:40]}" for row in WRONG])
-def test_a_wrong_file_is_one_line_with_its_line(tmp_path: Path, name: str, old: str, new: str, said: str) -> None:
+def test_invalid_file_is_one_error_with_its_line(tmp_path: Path, name: str, old: str, new: str, said: str) -> None:
     right = YAML if name.endswith("yaml") else JSON
     assert right.count(old) == 1
     path = tmp_path / name
@@ -73,7 +73,7 @@ def test_a_wrong_file_is_one_line_with_its_line(tmp_path: Path, name: str, old: 
 
 
 @pytest.mark.parametrize(("name", "text"), [("x.yaml", YAML), ("x.json", JSON)])
-def test_a_right_file_is_read(tmp_path: Path, name: str, text: str) -> None:
+def test_valid_file_is_read(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     whole: Whole = parse_file(Whole, tmp_path / name)
     assert [part.name for part in whole.parts] == ["a", "b"]
@@ -84,22 +84,22 @@ def test_a_right_file_is_read(tmp_path: Path, name: str, text: str) -> None:
     [((), 2), (("size",), 2), (("parts",), 3), (("parts", 1), 5), (("parts", 1, "api_key"), 6),
      (("parts", 1, "tag", "api_key"), 6), (("parts", 7), 3), (("parts", "1"), 5), (("nothing",), 2)],
 )  # fmt: skip
-def test_a_place_has_a_line(tmp_path: Path, place: tuple[Any, ...], line: int) -> None:
-    """Of what is not there, the line of the innermost part that is."""
+def test_path_in_a_file_has_a_line(tmp_path: Path, place: tuple[Any, ...], line: int) -> None:
+    """A missing part has the line of its innermost existing parent."""
     path = tmp_path / "x.yaml"
     path.write_text(YAML, encoding="utf-8")
     assert located(path, place) == f"{path}:{line}"
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"a: [", b""])
-def test_a_file_without_lines_has_the_first(tmp_path: Path, content: bytes | None) -> None:
+def test_file_without_content_has_line_1(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "x.yaml"
     if content is not None:
         path.write_bytes(content)
     assert located(path, ("a",)) == f"{path}:1"
 
 
-def test_a_missing_json_file_is_one_line(tmp_path: Path) -> None:
+def test_missing_json_file_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"x\.json: cannot be read: No such file"):
         read_json(tmp_path / "x.json")
 
@@ -138,7 +138,7 @@ BAD_YAML = [
 
 
 @pytest.mark.parametrize(("text", "said"), BAD_YAML, ids=[said for _, said in BAD_YAML])
-def test_yaml_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_invalid_yaml_is_one_error(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(ConfigurationError) as raised:
         read_yaml(tmp_path / "x.yaml")
@@ -146,21 +146,21 @@ def test_yaml_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path, text: s
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_the_line_of_a_merged_key_is_where_it_is_written(tmp_path: Path) -> None:
+def test_line_of_a_merged_key_is_that_of_its_definition(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("x-part: &p\n  name: B\nparts:\n  - name: a\n  - <<: *p\n")
     with pytest.raises(ConfigurationError, match=r"x\.yaml:2: at parts\.1\.name: write it in lower case"):
         parse_file(Whole, path)
 
 
-def test_json_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+def test_deeply_nested_json_is_rejected(tmp_path: Path) -> None:
     for text in ("[" * 200_000, '{"a":' * 200_000, "[" * 102 + "]" * 102):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(ConfigurationError, match=r"x\.json: it is nested more than 100 deep.*; write less at once"):
             read_json(tmp_path / "x.json")
 
 
-def test_a_file_of_many_megabytes_is_not_read(tmp_path: Path) -> None:
+def test_oversized_file_is_rejected(tmp_path: Path) -> None:
     for name, read in (("x.json", read_json), ("x.yaml", read_yaml)):
         with (tmp_path / name).open("wb") as file:
             file.truncate(64 * 1024 * 1024 + 1)  # sparse

@@ -1,4 +1,4 @@
-"""Databases that nobody modelled, in the shapes of public ones, small enough to count by hand."""
+"""Databases without a model, in the shapes of public ones, small enough to count by hand."""
 
 from __future__ import annotations
 

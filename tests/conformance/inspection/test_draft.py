@@ -1,4 +1,4 @@
-"""Drafted models: they load, and what validate finds by them is what inspect names; precision and recall."""
+"""Drafted models: they load, their findings equal those of inspect, and precision and recall are high."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ Case = tuple[str, Database[dict[str, Any]], Inspection, Draft, Path]
 
 
 def validated(folder: Path, database: Database[dict[str, Any]]) -> list[Result]:
-    """The results of all rules of the drafted model on the database that it was drafted from."""
+    """Return the results of all rules of the drafted model on its source database."""
     project = assemble(folder, Settings(mongodb_database=database.name))
     with Run(project.rules, context_for(project.model, database)) as run:
         return list(run.results())
 
 
 def named(result: Result, inspection: Inspection, left_out: dict[str, str]) -> bool:
-    """True when an inspection names what a rule found."""
+    """Return whether an inspection reports the finding of a rule."""
     found = {unquote(each.id) for each in inspection.results if each.status in ("failed", "warned")}
     if result.id == "counts._database.unknown-collections":
         return {sample.ref for sample in result.samples} <= set(left_out)
@@ -101,7 +101,7 @@ def named(result: Result, inspection: Inspection, left_out: dict[str, str]) -> b
     return result.id in found
 
 
-def test_what_validate_finds_is_what_inspect_names(case: Case) -> None:
+def test_findings_of_validate_are_reported_by_inspect(case: Case) -> None:
     _, database, inspection, drafted, folder = case
     results = validated(folder, database)
     broken = [each for each in results if each.status in ("failed", "warned", "error")]
@@ -109,14 +109,16 @@ def test_what_validate_finds_is_what_inspect_names(case: Case) -> None:
     assert sum(each.status == "passed" for each in results) > 3 * len(drafted.schemas)
 
 
-def test_every_document_meets_its_drafted_schema(case: Case) -> None:
+def test_documents_match_their_drafted_schema(case: Case) -> None:
     _, database, _, _, folder = case
     for collection in load_model(folder):
         for document in database[collection.name].find():
             assert breaches(collection, document) == []
 
 
-def test_precision_and_recall(case: Case, model: Model, capsys: pytest.CaptureFixture[str]) -> None:
+def test_drafted_references_have_the_required_precision_and_recall(
+    case: Case, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
     name, _, _, drafted, _ = case
     found = references_of(drafted)
     wanted = {each for each in declared(model) if name == "own"} or (REFERENCES.get(name, set()) - UNSAYABLE)
@@ -134,7 +136,7 @@ def test_precision_and_recall(case: Case, model: Model, capsys: pytest.CaptureFi
 
 
 def rates(found: set[Any], wanted: set[Any]) -> str:
-    """Precision and recall in words."""
+    """Return precision and recall as text."""
     right = len(found & wanted)
     precision, recall = (f"{right / len(each):.2f}" if each else "1.00" for each in (found, wanted))
     return f"{right} of {len(wanted)}, precision {precision}, recall {recall}"
@@ -179,7 +181,7 @@ def test_draft_of_a_synced_collection_has_a_mapping_and_a_subscription(
     assert {each.id for each in results if each.status == "failed" and each.family == "sync"} == set()
 
 
-def test_what_cannot_be_described_is_an_open_question(database: Database[dict[str, Any]], tmp_path: Path) -> None:
+def test_undescribed_feature_is_listed_as_an_open_question(database: Database[dict[str, Any]], tmp_path: Path) -> None:
     fill(database, ALL["restaurants"]())
     database["restaurants"].create_index([("address.coord", "2dsphere")])
     drafted = draft(database, inspect(database), ())
@@ -219,7 +221,7 @@ def test_ids_of_every_type_are_drafted(database: Database[dict[str, Any]], tmp_p
         assert all(breaches(one, document) == [] for document in database[one.name].find())
 
 
-def test_folder_with_a_model_is_left_alone(database: Database[dict[str, Any]], tmp_path: Path) -> None:
+def test_folder_with_a_model_is_not_changed(database: Database[dict[str, Any]], tmp_path: Path) -> None:
     database["things"].insert_one({"_id": 1, "name": "a"})
     drafted = draft(database, inspect(database), ())
     (tmp_path / "schemas").mkdir()
@@ -234,7 +236,7 @@ def test_schemas_are_valid_json_with_one_file_per_collection(case: Case) -> None
     assert files == drafted.schemas
 
 
-def test_documents_generated_from_the_draft_meet_it(case: Case) -> None:
+def test_documents_generated_from_the_draft_match_it(case: Case) -> None:
     """A team can try the model on the embedded server before it validates its own."""
     *_, folder = case
     project = assemble(folder, Settings())

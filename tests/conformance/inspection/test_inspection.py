@@ -114,7 +114,7 @@ def inspected(request: pytest.FixtureRequest, server: MongoClient[dict[str, Any]
 COMMON = (".images", ".soft-delete", "._database.", "validators.", "indexes.")
 
 
-def test_every_finding_by_path_and_count(inspected: tuple[str, Inspection]) -> None:
+def test_findings_have_the_expected_paths_and_counts(inspected: tuple[str, Inspection]) -> None:
     name, inspection = inspected
     found = {
         result.id: result.violations
@@ -124,7 +124,7 @@ def test_every_finding_by_path_and_count(inspected: tuple[str, Inspection]) -> N
     assert found == EXPECTED[name]
 
 
-def test_references_are_those_a_person_would_draw(inspected: tuple[str, Inspection]) -> None:
+def test_references_equal_those_found_by_hand(inspected: tuple[str, Inspection]) -> None:
     name, inspection = inspected
     found = {(each.collection, shown_path(each.path), f"{each.target}.{each.field}") for each in inspection.references}
     assert found == REFERENCES[name]
@@ -154,7 +154,7 @@ def test_secrets_are_never_shown(inspected: tuple[str, Inspection]) -> None:
     assert "'key 1'" not in shown
 
 
-def test_collection_that_does_not_exist_is_one_line(database: Database[dict[str, Any]]) -> None:
+def test_missing_collection_is_one_error(database: Database[dict[str, Any]]) -> None:
     database["things"].insert_one({"_id": 1})
     with pytest.raises(TargetError, match="has no collection thngs; it has things"):
         inspect(database, only=["thngs"])

@@ -1,4 +1,4 @@
-"""What names and texts suggest, and what they must not suggest."""
+"""Inferences from names and texts, and names and texts that must not cause any."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from conformance.inspection.text_forms import TextForms, is_card_number, secret_
         ("status", "states", False),
     ],
 )
-def test_names_of_collections_in_names_of_fields(field: str, collection: str, named: bool) -> None:
+def test_collection_names_in_field_names_are_recognised(field: str, collection: str, named: bool) -> None:
     assert names_collection(field, collection) is named
 
 
-def test_identity_of_a_collection_is_told_from_a_reference() -> None:
+def test_own_identity_is_distinguished_from_a_reference() -> None:
     assert is_own_identity("store_id", "stores")
     assert is_own_identity("_id", "orders")
     assert not is_own_identity("store_id", "orders")
@@ -43,7 +43,7 @@ def test_identity_of_a_collection_is_told_from_a_reference() -> None:
 
 
 @pytest.mark.server
-def test_numbers_of_something_are_not_references(database: Database[dict[str, Any]]) -> None:
+def test_counts_are_not_references(database: Database[dict[str, Any]]) -> None:
     """Equal names and small integers make no reference."""
     database["orders"].insert_many({"_id": n, "code": n, "number": n} for n in range(50))
     database["slides"].insert_many(
@@ -53,10 +53,10 @@ def test_numbers_of_something_are_not_references(database: Database[dict[str, An
 
 
 @pytest.mark.server
-def test_values_that_do_not_fit_into_memory_are_forgotten(
+def test_values_beyond_the_memory_limit_are_dropped(
     database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What reads as a key is kept longest, and _id is a key all the same."""
+    """Fields that look like keys are kept longest; _id remains a key."""
     monkeypatch.setattr(scan, "MAX_HELD", 250)
     database["things"].insert_many({"_id": n, "thing_id": n, "title": f"t{n}", "note": f"n{n}"} for n in range(100))
     (scanned,) = inspect(database).scans
@@ -66,12 +66,12 @@ def test_values_that_do_not_fit_into_memory_are_forgotten(
     assert unique_fields(scanned) == ["_id"]
 
 
-def test_digits_that_are_names_are_not_amounts() -> None:
+def test_identifiers_of_digits_are_not_amounts() -> None:
     assert all(map(reads_as_identity, ("zipcode", "phoneNumber", "restaurant_id", "building")))
     assert not any(map(reads_as_identity, ("price", "quantity", "rating")))
 
 
-def test_personal_names() -> None:
+def test_personal_data_is_recognised_by_field_name() -> None:
     assert all(map(is_personal, ("email", "customerEmail", "lastName", "phone_number", "dob")))
     assert not any(map(is_personal, ("product_name", "address", "mailed_at", "number")))
 
@@ -88,15 +88,15 @@ def test_personal_names() -> None:
         ("f47ac10b-58cc-4372-a567-0e02b2c3d479", None),
     ],
 )
-def test_kinds_of_secrets(text: str, kind: str | None) -> None:
+def test_secret_is_classified(text: str, kind: str | None) -> None:
     assert secret_kind(text) == kind
 
 
-def test_random_numbers_of_card_length_are_rarely_cards() -> None:
+def test_random_numbers_are_rarely_card_numbers() -> None:
     assert sum(is_card_number(str(4_000_000_000_000_000 + 7 * n)) for n in range(1000)) <= 110
 
 
-def test_forms_are_counted_with_how_often_each_text_occurs() -> None:
+def test_forms_are_counted_with_multiplicity() -> None:
     forms = TextForms()
     forms.add(Counter({"2024-01-15": 3, "15/01/2024": 2, "Jan 15, 2024": 1, "12.50": 4, "a@b.example": 5, "x": 6}))
     assert forms.dates == {"iso_day": 3, "slashed": 2, "worded": 1}
@@ -111,7 +111,7 @@ def test_values_are_unique_until_one_occurs_again() -> None:
     assert not keys.unique
 
 
-def test_share_of_values_that_are_there() -> None:
+def test_fraction_of_existing_values_is_computed() -> None:
     child, parent = KeyValues(), KeyValues()
     child.add({1, 2, 3, 9}, 4)
     parent.add({1.0, 2.0, 3.0, 4.0}, 4)

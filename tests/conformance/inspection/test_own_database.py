@@ -1,4 +1,4 @@
-"""The inspection of the project's own database: what the model declares is found in the data, and nothing wrong."""
+"""The inspection of the project's own database finds what the model declares, and no violation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def inspection(place: Place) -> Inspection:
     return inspect(place.database("small"))
 
 
-def test_every_reference_is_found_and_no_wrong_one(inspection: Inspection, model: Model) -> None:
+def test_exactly_the_declared_references_are_found(inspection: Inspection, model: Model) -> None:
     found = {(each.collection, shown_path(each.path), f"{each.target}.{each.field}") for each in inspection.references}
     declared = {
         (each.collection, each.field, f"{each.target}.{each.target_field}") for one in model for each in one.references
@@ -45,7 +45,7 @@ def test_every_soft_delete_flag_is_found(inspection: Inspection, model: Model) -
     assert found == {one.name: [one.soft_delete] for one in model}
 
 
-def test_conformant_data_has_no_finding_but_personal_data_and_vectors(inspection: Inspection, model: Model) -> None:
+def test_conformant_data_has_findings_on_personal_data_and_vectors_only(inspection: Inspection, model: Model) -> None:
     found = {result.id for result in inspection.results if result.status in ("failed", "warned")}
     assert {each for each in found if "._database." not in each} == {
         "crdt.product_embeddings.arrays:description_embedding",

@@ -41,7 +41,7 @@ READING |= {"buildinfo", "saslStart", "saslContinue"} | {
 
 
 class Commands(monitoring.CommandListener):
-    """The names of all commands that are sent."""
+    """Record the names of all commands that are sent."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -58,7 +58,7 @@ class Commands(monitoring.CommandListener):
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database[dict[str, Any]], Commands]]:
-    """The database of a server that asks for a password, as a user who has the role read on it and no other."""
+    """The database of a server with authentication, for a user who has only the role read on it."""
     commands = Commands()
     directory = tmp_path_factory.mktemp("guarded")
     with EmbeddedServer(directory, cache_gb=0.25, auth=True, linger=0.2) as server:
@@ -92,7 +92,7 @@ def test_kinds_of_collections_are_findings(reader: tuple[Database[dict[str, Any]
     assert found["crdt.accounts.expiry"].headline == "accounts deletes documents by the TTL index limit_1"
 
 
-def test_names_that_are_data_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_field_names_use_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile, "MAX_NAMES", 10)
     root = Profile()
     for batch in range(5):
@@ -104,7 +104,7 @@ def test_names_that_are_data_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch)
     assert len(scores.values.example_names) <= 20
 
 
-def test_documents_whose_names_are_data_keep_their_id(
+def test_documents_with_variable_field_names_keep_their_id(
     database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(profile, "MAX_NAMES", 20)
@@ -131,15 +131,15 @@ def test_documents_of_many_shapes_are_counted_exactly() -> None:
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """An object so many levels deep."""
+    """Return an object with this number of levels."""
     inner: dict[str, Any] = {"end": 1}
     for _ in range(levels):
         inner = {"in": inner}
     return inner
 
 
-def test_values_of_every_kind_are_read_and_named(database: Database[dict[str, Any]], tmp_path: Path) -> None:
-    """Nothing that MongoDB stores ends the inspection, and each odd value is a finding."""
+def test_values_of_every_type_are_read_and_reported(database: Database[dict[str, Any]], tmp_path: Path) -> None:
+    """No value that MongoDB stores stops the inspection, and each unsuitable value is a finding."""
     odd: list[dict[str, Any]] = [
         {"_id": 1.5, "deep": nested(60)},
         {"_id": {"a": None}, "": 1, "$set": 2, "a.b": 3, "with\nbreak": 4, "[]": 5, "*": 6},

@@ -1,6 +1,4 @@
-"""Conditions: read as DQL has them, refused with what to write instead, and the same to MongoDB, to Ditto and to people."""
-
-# ruff: noqa: E501 - tables of cases, one a line
+"""Conditions: parsed from DQL, rejected with a fix, and translated to MongoDB and Ditto with the same meaning."""
 
 from __future__ import annotations
 
@@ -64,7 +62,7 @@ READ = [
 
 
 @pytest.mark.parametrize(("text", "condition"), READ, ids=[row[0] for row in READ])
-def test_what_a_text_says(text: str, condition: Condition) -> None:
+def test_condition_is_parsed(text: str, condition: Condition) -> None:
     assert parse(text) == condition
 
 
@@ -106,7 +104,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "says"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_what_is_no_condition_is_one_line(text: str, says: str) -> None:
+def test_invalid_condition_is_one_error(text: str, says: str) -> None:
     with pytest.raises(ValueError) as raised:
         parse(text)
     assert says in str(raised.value)
@@ -117,20 +115,20 @@ def test_what_is_no_condition_is_one_line(text: str, says: str) -> None:
     "missing", [{}, {Attribute("id"): None}, {Attribute("id"): {"$ne": 1}}, {Attribute("id"): ["x"]}]
 )
 @pytest.mark.parametrize("text", ["a = $user.id", "a != $user.id", "a IN ($user.id)"])
-def test_a_value_that_is_not_there_holds_for_no_document(text: str, missing: Mapping[Any, Any]) -> None:
-    """Nor does one that is no value: an object could be an operator."""
+def test_missing_parameter_selects_no_document(text: str, missing: Mapping[Any, Any]) -> None:
+    """An invalid value selects none either: an object could be an operator."""
     assert bind(parse(text), missing) == Always(False)
 
 
 @pytest.mark.parametrize(
     ("given", "bound"), [(["x", "y"], ("x", "y")), (["x", None, {"$gt": ""}], ("x",)), (("x",), ("x",))]
 )
-def test_a_list_is_bound_without_what_is_no_value(given: Any, bound: tuple[str, ...]) -> None:
+def test_list_parameter_is_bound_without_invalid_values(given: Any, bound: tuple[str, ...]) -> None:
     assert bind(parse("a IN :ids"), {Parameter("ids"): given}) == Comparison("a", "IN", bound)
 
 
 @pytest.mark.parametrize("given", [[], [None], "x", 1, None, ["x", 1], [True, 1]])
-def test_a_list_that_is_none_holds_for_no_document(given: Any) -> None:
+def test_invalid_list_parameter_selects_no_document(given: Any) -> None:
     assert bind(parse("a IN :ids"), {Parameter("ids"): given}) == Always(False)
 
 
@@ -151,12 +149,12 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(("text", "wanted"), FILTERS, ids=[row[0] for row in FILTERS])
-def test_what_mongodb_is_asked(text: str, wanted: Mapping[str, Any]) -> None:
+def test_condition_is_translated_to_mongodb(text: str, wanted: Mapping[str, Any]) -> None:
     assert to_mongo(parse(text)) == wanted
 
 
-def test_what_ditto_is_asked() -> None:
-    """Names quoted, since they may be keywords; values as arguments, since they may be anything."""
+def test_condition_is_translated_to_ditto() -> None:
+    """Names are quoted, since they may be keywords; values are arguments, since they may be anything."""
     condition = parse("(`order` = 'it\\'s' OR m.x != 2) AND b IN (1, 2)")
     assert to_dql(condition) == (
         "((`order` = :value_0 OR `m`.`x` != :value_1) AND array_contains(:value_2, `b`))",
@@ -169,7 +167,7 @@ def test_what_ditto_is_asked() -> None:
 
 
 def kind(value: Any) -> str:
-    """Integers and doubles are of one type, and True is none of them."""
+    """Return the type of a value: integers and doubles are one type, and booleans another."""
     return "number" if type(value) in (int, float) else type(value).__name__
 
 
@@ -212,7 +210,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def things(server: MongoClient[Any]) -> Iterator[Any]:
-    """A collection of MongoDB's with the documents."""
+    """A MongoDB collection with the documents."""
     server.drop_database("conditions")
     server["conditions"]["things"].insert_many(DOCUMENTS)
     yield server["conditions"]["things"]
@@ -220,15 +218,13 @@ def things(server: MongoClient[Any]) -> Iterator[Any]:
 
 
 def by_path(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document as its values by path."""
+    """Return the values of a document by path."""
     return {path: value_at(document, path) for path in PATHS}
 
 
 @examples(60)
 @given(condition=conditions)
-def test_the_server_and_the_store_select_what_the_condition_says(
-    store: Store, things: Any, condition: Condition
-) -> None:
+def test_server_and_store_select_the_same_documents(store: Store, things: Any, condition: Condition) -> None:
     wanted = {document["_id"] for document in DOCUMENTS if holds(condition, by_path(document))}
     text, arguments = to_dql(condition)
     note(f"{text} {arguments} {to_mongo(condition)}")
@@ -238,8 +234,8 @@ def test_the_server_and_the_store_select_what_the_condition_says(
     assert all(comparison.path in PATHS for comparison in comparisons(condition))
 
 
-def test_the_documents_tell_conditions_apart() -> None:
-    """So that the property is not shown on documents which all or none are selected."""
+def test_sample_documents_distinguish_conditions() -> None:
+    """Otherwise the property would hold on documents of which all or none are selected."""
     sizes = {
         len([one for one in DOCUMENTS if holds(parse(text), by_path(one))]) for text, _ in FILTERS if ":" not in text
     }

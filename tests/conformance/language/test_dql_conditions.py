@@ -60,7 +60,7 @@ def filled(server: MongoClient[Any]) -> Iterator[Database[Any]]:
 
 @pytest.mark.ditto
 @pytest.mark.parametrize("test", TESTS)
-def test_a_condition_means_the_same_everywhere(store: Store, filled: Database[Any], test: str) -> None:
+def test_condition_selects_the_same_documents_everywhere(store: Store, filled: Database[Any], test: str) -> None:
     query = f"SELECT * FROM t WHERE {test}"  # noqa: S608 - of the table above
     condition = parse_subscription(query).bound(ARGUMENTS)
     assert not is_computed(condition)
@@ -70,18 +70,18 @@ def test_a_condition_means_the_same_everywhere(store: Store, filled: Database[An
 
 
 @pytest.mark.parametrize("test", ONLY_ENGINE)
-def test_what_compares_more_than_a_field_and_a_value_is_computed(test: str) -> None:
+def test_comparison_beyond_a_field_and_a_value_is_computed(test: str) -> None:
     condition = parse_subscription(f"SELECT * FROM t WHERE {test}").condition  # noqa: S608
     assert is_computed(condition)
     with pytest.raises(TypeError, match="only Ditto's engine"):
         to_mongo(condition)
 
 
-def test_a_computed_part_beside_others_leaves_them_readable() -> None:
+def test_computed_part_keeps_other_parts_readable() -> None:
     condition = parse_subscription("SELECT * FROM t WHERE n = 1 AND lower(s) = 'x' AND NOT a > 2").condition
     assert [type(part) for part in condition.parts] == [Comparison, Computed, Comparison]  # type: ignore[union-attr]
 
 
-def test_a_negated_computed_test_stays_negated() -> None:
+def test_negated_computed_test_stays_negated() -> None:
     condition = parse_subscription("SELECT * FROM t WHERE NOT n = s").condition
     assert condition == Computed(Operation("NOT", (Operation("=", (Path(("n",)), Path(("s",)))),)))

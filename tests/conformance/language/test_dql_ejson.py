@@ -1,4 +1,4 @@
-"""Statements on Extended JSON: what is reported finds something else on the real engine, and nothing else does."""
+"""Statements on Extended JSON: exactly the reported ones have other results on the real engine."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def reported(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", STATEMENTS)
-def test_misuses_of_a_statement_are_reported(case: str) -> None:
+def test_misused_extended_json_is_reported(case: str) -> None:
     _, text, says = STATEMENTS[case]
     assert reported(text) == says
 
@@ -109,7 +109,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, St
 
 @pytest.mark.ditto
 @pytest.mark.parametrize("case", STATEMENTS)
-def test_the_engine_finds_the_same_exactly_where_nothing_is_reported(stores: tuple[Store, Store], case: str) -> None:
+def test_engine_results_differ_exactly_for_reported_statements(stores: tuple[Store, Store], case: str) -> None:
     on_numbers, on_forms, says = STATEMENTS[case]
     arguments: dict[str, Any] = {"form": {"$numberDouble": "9.0"}} if ":form" in on_forms else {}
     found, expected = stores[1].execute(on_forms, arguments), stores[0].execute(on_numbers)
@@ -126,5 +126,5 @@ def test_the_engine_finds_the_same_exactly_where_nothing_is_reported(stores: tup
         ("a.b.$date.$numberLong", ("a.b", "$date.$numberLong")),
     ],
 )
-def test_a_path_is_divided_before_its_form(path: str, parts: tuple[str, str]) -> None:
+def test_path_is_divided_before_its_type_key(path: str, parts: tuple[str, str]) -> None:
     assert form_of(path) == parts

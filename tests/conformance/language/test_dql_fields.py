@@ -1,4 +1,4 @@
-"""Which fields of which collection a statement names, what it compares them with, and which tests find nothing."""
+"""The fields that a statement names, the values it compares them with, and tests that never match."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ QUERIES: list[tuple[str, dict[str, list[Any]]]] = [
 
 
 @pytest.mark.parametrize(("query", "named"), QUERIES, ids=[row[0] for row in QUERIES])
-def test_the_fields_that_a_query_names(query: str, named: dict[str, list[Any]]) -> None:
+def test_fields_of_a_query_are_found(query: str, named: dict[str, list[Any]]) -> None:
     found: dict[str, list[Any]] = {}
     for one in named_fields(parse_statement(query)):
         found.setdefault(one.path, []).extend(one.values)
@@ -66,7 +66,7 @@ PARAMETERS: list[tuple[str, dict[str, bool | None]]] = [
 
 
 @pytest.mark.parametrize(("query", "named"), PARAMETERS, ids=[row[0] for row in PARAMETERS])
-def test_the_parameters_that_a_query_names(query: str, named: dict[str, bool | None]) -> None:
+def test_parameters_of_a_query_are_found(query: str, named: dict[str, bool | None]) -> None:
     assert dict(placeholders(parse_statement(query))) == named
 
 
@@ -81,7 +81,7 @@ def test_the_parameters_that_a_query_names(query: str, named: dict[str, bool | N
         ("a IS NULL", None),
     ],
 )
-def test_a_test_that_finds_nothing_is_reported(test: str, says: str | None) -> None:
+def test_predicate_that_never_matches_is_reported(test: str, says: str | None) -> None:
     found = list(fruitless(parse_statement(f"SELECT * FROM t WHERE {test}")))  # noqa: S608 - of the table above
     assert [why for why in found if says is None or says not in why] == []
     assert bool(found) is (says is not None)
@@ -118,9 +118,7 @@ JOINS = [
 
 @pytest.mark.ditto
 @pytest.mark.parametrize(("words", "taken"), JOINS, ids=[row[0] for row in JOINS])
-def test_a_join_without_an_index_is_reported_where_the_engine_refuses_it(
-    tmp_path: Any, words: str, taken: bool
-) -> None:
+def test_join_without_an_index_is_reported_if_the_engine_rejects_it(tmp_path: Any, words: str, taken: bool) -> None:
     from edge.store.store import Store
 
     text = f"SELECT a.n {words}"
@@ -134,8 +132,8 @@ def test_a_join_without_an_index_is_reported_where_the_engine_refuses_it(
                 store.execute(text)
 
 
-def test_the_fields_that_the_shipped_queries_name(model: Model) -> None:
-    """As they are written: none is overlooked, and each is there."""
+def test_shipped_queries_name_existing_fields(model: Model) -> None:
+    """None is overlooked, and each exists in the model."""
     shipped: Subscriptions = load_subscriptions(model)
     for query in shipped.queries:
         named = {one.path for one in query.fields}

@@ -1,4 +1,4 @@
-"""Statements of DQL: the engine and the harness's own reading take the same ones, and refuse the same ones."""
+"""Statements of DQL: the engine and the project's parser accept and reject the same ones."""
 
 from __future__ import annotations
 
@@ -363,14 +363,14 @@ ARGUMENTS_GIVEN: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """The engine, with a document for each INSERT to meet."""
+    """The engine, with a document that each INSERT conflicts with."""
     with Store.open(tmp_path_factory.mktemp("statements")) as opened:
         opened.insert("t", [{"_id": "a", "n": 1, "s": "abc", "arr": [1], "o": {"x": 1}, "c": 1}])
         yield opened
 
 
 def engine_refuses(store: Store, text: str) -> str | None:
-    """Why the engine refuses a statement as such; what goes wrong when it runs is not about its words."""
+    """Return why the engine rejects the text of a statement; errors at run time are ignored."""
     try:
         store.execute(text, ARGUMENTS_GIVEN)
     except StatementError as error:
@@ -378,26 +378,26 @@ def engine_refuses(store: Store, text: str) -> str | None:
     return None
 
 
-def test_the_tables_are_large_enough() -> None:
+def test_tables_have_the_required_size() -> None:
     assert len(TAKEN) >= 80
     assert len(REFUSED) >= 40
 
 
 @pytest.mark.parametrize("text", TAKEN)
-def test_a_statement_that_the_engine_takes_is_read(store: Store, text: str) -> None:
+def test_statement_accepted_by_the_engine_is_accepted(store: Store, text: str) -> None:
     assert engine_refuses(store, text) is None
     assert refusals(text) == []
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_a_statement_that_the_engine_refuses_is_refused_with_one_line(store: Store, text: str) -> None:
+def test_statement_rejected_by_the_engine_is_rejected_in_one_line(store: Store, text: str) -> None:
     assert engine_refuses(store, text) is not None
     assert refusals(text)
     assert all("\n" not in why for why in refusals(text))
 
 
 @pytest.mark.parametrize("name", sorted(ARGUMENTS))
-def test_a_function_takes_the_numbers_of_arguments_that_the_engine_takes(store: Store, name: str) -> None:
+def test_function_accepts_the_argument_counts_of_the_engine(store: Store, name: str) -> None:
     if name == "position":
         pytest.skip("it is written position(<text> IN <text>)")
     for number in range(7):

@@ -1,4 +1,4 @@
-"""Formulas: what each construct means, in both readings alike to the bit, and what the language does not have."""
+"""Formulas: the meaning of each construct, equal to the bit in both evaluations, and unsupported constructs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ parameters:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """Parents with children, and of every kind of field that a formula may name."""
+    """A model of parents and children with every kind of field that a formula may name."""
     fields = {
         "price": MONEY,
         "n": INTEGER,
@@ -61,17 +61,17 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture(scope="module")
 def configuration(shop: Model) -> Configuration:
-    """Its figures, and one year."""
+    """The parameters of the model, and one year."""
     return load_configuration(shop, {"START_DATE": "2024-01-01", "END_DATE": "2024-12-31"})
 
 
 def formula(text: str, shop: Model, configuration: Configuration, collection: str = "children") -> Formula:
-    """A formula over one of the two collections."""
+    """Return a formula over one of the two collections."""
     return Formula(text, shop, shop[collection], configuration, "config/rules.yaml: test")
 
 
 def on_server(server: MongoClient[Document], parsed: Formula, rows: list[Document]) -> list[Any]:
-    """The formula's value for each row, by the server."""
+    """Return the formula's value for each row, computed by the server."""
     stages: list[Document] = [{"$documents": rows}, {"$project": {"value": parsed.mongo()}}]
     return [row["value"] for row in server["formula"].aggregate(stages)]
 
@@ -148,10 +148,10 @@ def _collection(text: str) -> str:
 
 
 @pytest.mark.parametrize(("text", "value"), ARITHMETIC)
-def test_arithmetic_by_hand_in_both_readings(
+def test_arithmetic_equals_manual_results_in_both_evaluations(
     text: str, value: float, shop: Model, configuration: Configuration, server: MongoClient[Document]
 ) -> None:
-    """Money in whole cents, on the server and in NumPy."""
+    """Money is in whole cents, on the server and in NumPy."""
     parsed = formula(text, shop, configuration, _collection(text))
     assert on_server(server, parsed, [ROW]) == [value]
     made, present = parsed.evaluate(columns(parsed, [ROW]))
@@ -160,10 +160,10 @@ def test_arithmetic_by_hand_in_both_readings(
 
 
 @pytest.mark.parametrize(("text", "value"), LOGIC)
-def test_logic_and_text_by_hand(
+def test_logic_and_text_equal_manual_results(
     text: str, value: object, shop: Model, configuration: Configuration, server: MongoClient[Document]
 ) -> None:
-    """The server's alone: equations that make values are arithmetic, and NumPy is told so."""
+    """Only the server evaluates these: equations that generate values are arithmetic, and NumPy rejects others."""
     parsed = formula(text, shop, configuration)
     assert on_server(server, parsed, [ROW]) == [value]
     if not isinstance(value, bool) or "slice" in text or " < " in text:
@@ -172,7 +172,7 @@ def test_logic_and_text_by_hand(
 
 
 def columns(parsed: Formula, rows: list[Document]) -> dict[str, Any]:
-    """The rows as columns in inner form: money in cents."""
+    """Return the rows as columns in internal form: money in cents."""
     made: dict[str, Any] = {}
     for path, field in (*parsed.operands.items(), *parsed.optional.items()):
         head, *rest = path.split(".")
@@ -235,10 +235,10 @@ rows = st.lists(
 
 
 @pytest.mark.parametrize("text", RANDOM)
-def test_both_readings_agree_to_the_bit(
+def test_both_evaluations_agree_to_the_bit(
     text: str, shop: Model, configuration: Configuration, server: MongoClient[Document]
 ) -> None:
-    """The same doubles, since both read the same operations in the same order (0 and -0 count as one)."""
+    """Both run the same operations in the same order (0 and -0 count as equal)."""
     parsed = formula(text, shop, configuration)
 
     @examples(25)
@@ -256,8 +256,10 @@ def _bits(value: float) -> bytes:
 
 
 @pytest.mark.parametrize("tie", [n + 0.5 for n in (-1001, -3, -2, -1, 0, 1, 2, 3, 1000)])
-def test_ties_go_up(tie: float, shop: Model, configuration: Configuration, server: MongoClient[Document]) -> None:
-    """Towards positive infinity on both sides of zero, never to even."""
+def test_ties_are_rounded_up(
+    tie: float, shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """The direction is positive infinity on both sides of zero, never to even."""
     parsed = formula("half_up(x)", shop, configuration)
     wanted = math.ceil(tie)
     assert on_server(server, parsed, [{"x": tie}]) == [wanted]
@@ -267,7 +269,7 @@ def test_ties_go_up(tie: float, shop: Model, configuration: Configuration, serve
 def test_half_to_even_rounds_the_double_as_python_does(
     shop: Model, configuration: Configuration, server: MongoClient[Document]
 ) -> None:
-    """Of 3.00, 5.00, 7.00 x 1.095 all are ties of decimals, and only some doubles lie exactly on one."""
+    """For 3.00, 5.00 and 7.00, x 1.095 is a decimal tie, but only some doubles are exactly on it."""
     parsed = formula("round_half_even(price / 100 * 1.095, 2)", shop, configuration)
     cents = [*range(100, 200_000, 200), *range(1, 5_000)]
     wanted = [round(amount / 100 * 1.095, 2) for amount in cents]
@@ -275,7 +277,7 @@ def test_half_to_even_rounds_the_double_as_python_does(
     assert on_server(server, parsed, [{"price": amount / 100} for amount in cents]) == wanted
 
 
-def test_a_rule_accepts_a_tie_that_was_rounded_either_way(
+def test_rule_accepts_a_tie_rounded_either_way(
     shop: Model, configuration: Configuration, server: MongoClient[Document]
 ) -> None:
     parsed = formula("half_up(round_half_even(price / 100 * 1.095, 2) * 100)", shop, configuration)
@@ -285,8 +287,8 @@ def test_a_rule_accepts_a_tie_that_was_rounded_either_way(
     assert other == {330}
 
 
-def test_a_formula_is_present_where_its_operands_are(shop: Model, configuration: Configuration) -> None:
-    """An optional operand makes it apply where it is present; or_zero does not."""
+def test_formula_is_present_where_its_operands_are(shop: Model, configuration: Configuration) -> None:
+    """A formula with an optional operand applies where the operand is present; with or_zero it always applies."""
     mask = np.array([True, False])
     given_columns: dict[str, Any] = {"price": (np.array([5.0, 7.0]), None), "off": (np.array([1.0, 9.0]), mask)}
     values, present = formula("price - off", shop, configuration).evaluate(given_columns)
@@ -298,7 +300,7 @@ def test_a_formula_is_present_where_its_operands_are(shop: Model, configuration:
     assert values.tolist() == [4, 7]
 
 
-def test_of_two_optional_operands_both_are_wanted(shop: Model, configuration: Configuration) -> None:
+def test_two_optional_operands_are_both_required(shop: Model, configuration: Configuration) -> None:
     given_columns: dict[str, Any] = {
         "off": (np.arange(4.0), np.array([True, True, False, False])),
         "price": (np.ones(4), np.array([True, False, True, False])),
@@ -308,7 +310,7 @@ def test_of_two_optional_operands_both_are_wanted(shop: Model, configuration: Co
     assert present.tolist() == [True, False, False, False]
 
 
-def test_the_largest_number_of_exact_arithmetic(shop: Model, configuration: Configuration) -> None:
+def test_largest_integer_of_exact_arithmetic_is_accepted(shop: Model, configuration: Configuration) -> None:
     assert formula(f"n < {MAX_INTEGER}", shop, configuration).mongo() == {"$lt": ["$n", {"$literal": MAX_INTEGER}]}
     with pytest.raises(ConfigurationError, match="too large for exact arithmetic"):
         formula(f"n < {MAX_INTEGER + 1}", shop, configuration)
@@ -382,10 +384,10 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("text", "words"), WRONG, ids=[repr(text[:30]) for text, _ in WRONG])
-def test_what_the_language_does_not_have(
+def test_unsupported_construct_is_one_error(
     text: str, words: tuple[str, ...], shop: Model, configuration: Configuration
 ) -> None:
-    """One line each, with the place, the formula and the fix; nothing of it is ever run."""
+    """The error line has the position, the formula and the fix; nothing is evaluated."""
     with pytest.raises(ConfigurationError) as caught:
         formula(text, shop, configuration)
     line = str(caught.value)
@@ -398,8 +400,8 @@ def test_what_the_language_does_not_have(
         assert "docs/RULES.md" in line
 
 
-def test_totals_are_over_the_children_s_own_fields(shop: Model, configuration: Configuration) -> None:
-    """Not over their parents', and not over totals."""
+def test_totals_use_fields_of_the_children_only(shop: Model, configuration: Configuration) -> None:
+    """Fields of parents and totals are rejected."""
     for text in ("total(children, parent.price)", "total(children, total(children, n))"):
         with pytest.raises(ConfigurationError):
             formula(text, shop, configuration, "parents")
@@ -407,14 +409,16 @@ def test_totals_are_over_the_children_s_own_fields(shop: Model, configuration: C
     assert [total.formula is None for total in parsed.totals] == [False, True]
 
 
-def test_a_figure_without_the_key_is_one_line(shop: Model, configuration: Configuration) -> None:
-    """When a value is made, a store without a tax rate is named."""
+def test_parameter_without_the_key_is_one_error(shop: Model, configuration: Configuration) -> None:
+    """When a value is generated, the error names a store without a tax rate."""
     with pytest.raises(ConfigurationError, match="the parameter rate has no value for 'c'"):
         formula("rate[key]", shop, configuration).evaluate({"key": (np.array(["a", "c"], dtype=object), None)})
 
 
-def test_constants_are_the_settings(shop: Model, configuration: Configuration, server: MongoClient[Document]) -> None:
-    """START_DATE and END_DATE as texts, wherever a field may stand."""
+def test_constants_are_read_from_settings(
+    shop: Model, configuration: Configuration, server: MongoClient[Document]
+) -> None:
+    """START_DATE and END_DATE are strings, and allowed wherever a field is allowed."""
     parsed = formula("join(START_DATE, END_DATE)", shop, configuration)
     assert on_server(server, parsed, [ROW]) == ["2024-01-012024-12-31"]
     assert parsed.operands == {}
@@ -434,10 +438,10 @@ def test_constants_are_the_settings(shop: Model, configuration: Configuration, s
         ({**ROW, "_parent": {}}, False),
     ],
 )
-def test_guards_hold_where_the_formula_can_be_evaluated(
+def test_guards_select_documents_with_valid_operands(
     row: Document, fits: bool, shop: Model, configuration: Configuration, server: MongoClient[Document]
 ) -> None:
-    """Where an operand is missing or of another type, the documents family says so, and the formula keeps silent."""
+    """If an operand is missing or of another type, the documents family reports it, and the formula reports nothing."""
     parsed = formula("n * price - or_zero(off) + rate[key] + parent.n", shop, configuration)
     stages: list[Document] = [{"$documents": [row]}, {"$match": {"$expr": {"$and": parsed.guards()}}}, {"$count": "n"}]
     assert (list(server["formula"].aggregate(stages)) == [{"n": 1}]) is fits
@@ -451,16 +455,16 @@ def test_guards_hold_where_the_formula_can_be_evaluated(
         ({**ROW, "_parent": {"at": "yesterday", "n": 2}}, False),
     ],
 )
-def test_time_stamps_are_real_ones(
+def test_guards_require_valid_time_stamps(
     row: Document, real: bool, shop: Model, configuration: Configuration, server: MongoClient[Document]
 ) -> None:
-    """Numbers are not asked to be."""
+    """Numbers need not be."""
     parsed = formula("parent.at < at and parent.n < n", shop, configuration)
     stages: list[Document] = [{"$documents": [row]}, {"$project": {"real": {"$and": parsed.validity()}}}]
     assert list(server["formula"].aggregate(stages)) == [{"real": real}]
 
 
-def test_the_projects_own_rules_parse(model: Model) -> None:
+def test_project_rules_parse(model: Model) -> None:
     """Equations of config/rules.yaml all compile."""
     own = configuration_for(model)
     for equation in own.rules.equations:

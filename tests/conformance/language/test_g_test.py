@@ -1,4 +1,4 @@
-"""The G-test: how often it cries wolf, how often it catches what it is named for, and how it pools small cells."""
+"""The G-test: its false-positive rate, its power, and how it pools small cells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAWS = 20_000 * FACTOR
 
 
 def p_values(shares: Sequence[float], n: int, draws: int, rows: int = 1) -> np.ndarray:
-    """The test's p-values on data that follow the shares."""
+    """Return the p-values of the test on data that follows the distribution."""
     chance = np.array(shares) / sum(shares)
     counts = np.random.default_rng(20240115).multinomial(n, chance, (draws, rows))
     return np.array([g_test(one, [shares] * rows, [EVEN[: len(shares)]] * rows, 1e-6).p_value for one in counts])
@@ -32,8 +32,8 @@ def p_values(shares: Sequence[float], n: int, draws: int, rows: int = 1) -> np.n
     [(STORES, 10_000), (STORES, 300), (STORES, 30), (YEARS, 1_000), (YEARS, 60)],
     ids=["stores", "stores, few", "stores, very few", "years", "years, few"],
 )
-def test_the_level_is_what_it_says(shares: list[float], n: int) -> None:
-    """True shares are rejected no more often than the significance, within four standard errors of the simulation."""
+def test_false_positive_rate_is_at_most_the_significance(shares: list[float], n: int) -> None:
+    """Correct distributions are rejected at most as often as the significance, within four standard errors."""
     draws = DRAWS // 4
     found = p_values(shares, n, draws)
     for significance in (1e-1, 1e-2, 1e-3):
@@ -42,8 +42,8 @@ def test_the_level_is_what_it_says(shares: list[float], n: int) -> None:
     assert (found < 0.1).mean() > 0.05
 
 
-def test_the_level_holds_for_many_small_cells_together() -> None:
-    """Twelve rows of nine cells with seven expected in each; without Williams' correction G rejects twice too often."""
+def test_false_positive_rate_holds_for_many_small_cells() -> None:
+    """There are twelve rows of nine cells with seven expected in each; uncorrected, G rejects twice as often."""
     draws = DRAWS // 10
     found = p_values(EVEN, 63, draws, rows=12)
     for significance in (1e-1, 1e-2):
@@ -52,7 +52,7 @@ def test_the_level_holds_for_many_small_cells_together() -> None:
 
 
 @pytest.mark.parametrize(("orders", "design"), [(1_000, 0.07), (3_000, 0.93), (10_000, 1.00)])
-def test_the_power_is_what_it_says(orders: int, design: float) -> None:
+def test_power_equals_the_simulated_power(orders: int, design: float) -> None:
     """Flat years instead of growing ones: the formula, the simulation and the design agree."""
     draws = DRAWS // 10
     told = g_test([[orders / 7] * 7], [YEARS], [EVEN[:7]], 1e-6).power
@@ -62,24 +62,24 @@ def test_the_power_is_what_it_says(orders: int, design: float) -> None:
     assert abs(caught - told) <= 4 * (told * (1 - told) / draws) ** 0.5 + 0.01
 
 
-def test_needed_is_how_much_more_data_would_do() -> None:
-    """With that many times the data the power is 0.99."""
+def test_needed_factor_gives_a_power_of_99_percent() -> None:
+    """With this multiple of the data the power is 0.99."""
     few = g_test([[1_000 / 7] * 7], [YEARS], [EVEN[:7]], 1e-6)
     n = 1_000 * few.needed
     assert g_test([[n / 7] * 7], [YEARS], [EVEN[:7]], 1e-6).power == pytest.approx(0.99, abs=0.002)
     assert g_test([[1_000 / 7] * 7], [YEARS], [YEARS], 1e-6).needed == float("inf")
 
 
-def test_needed_is_said_however_few_there_are() -> None:
-    """Twenty orders of two stores whose shares differ by two in a hundred."""
+def test_needed_factor_is_finite_for_few_counts() -> None:
+    """There are twenty orders of two stores whose fractions differ by two percent."""
     few = g_test([[10, 10]], [[51, 49]], [[50, 50]], 1e-6)
     n = 20 * few.needed
     assert few.power < 1e-5
     assert g_test([[n / 2] * 2], [[51, 49]], [[50, 50]], 1e-6).power == pytest.approx(0.99, abs=0.003)
 
 
-def test_what_the_rule_is_named_for_is_caught_at_full_size() -> None:
-    """Flat years and even stores among 200,000 orders have no chance."""
+def test_wrong_distributions_are_detected_at_full_size() -> None:
+    """Flat years and even stores among 200,000 orders are always rejected."""
     assert g_test([[200_000 / 7] * 7], [YEARS], [EVEN[:7]], 1e-6).p_value < 1e-100
     assert g_test([[25_000] * 8], [STORES], [EVEN[:8]], 1e-6).p_value < 1e-100
 
@@ -100,7 +100,7 @@ def test_what_the_rule_is_named_for_is_caught_at_full_size() -> None:
     ],
 )
 def test_cells_with_too_few_expected_are_pooled(counts: list[int], shares: list[float], degrees: int) -> None:
-    """Down to as many cells as hold MIN_EXPECTED each."""
+    """Cells are pooled until each has MIN_EXPECTED."""
     test = g_test([counts], [shares], [[1.0] * len(shares)], 1e-6)
     assert MIN_EXPECTED == 5.0
     assert test.degrees == degrees
@@ -108,8 +108,8 @@ def test_cells_with_too_few_expected_are_pooled(counts: list[int], shares: list[
         assert (test.statistic, test.p_value, test.power) == (0.0, 1.0, 0.0)
 
 
-def test_rows_add_up() -> None:
-    """Each row against its own shares; a row without counts takes no part, and weights are of any sum."""
+def test_statistics_of_rows_are_added() -> None:
+    """Each row is compared with its own distribution; a row without counts is ignored; weights need no fixed sum."""
     one = g_test([[60, 40]], [[1, 1]], [[2, 1]], 1e-6)
     two = g_test([[60, 40], [60, 40], [0, 0]], [[1, 1], [70, 70], [1, 1]], [[2, 1]] * 3, 1e-6)
     assert two.degrees == 2 * one.degrees
@@ -117,13 +117,13 @@ def test_rows_add_up() -> None:
 
 
 @pytest.mark.parametrize("nothing", [[0, 0], [3, 3]])
-def test_a_row_that_says_nothing_leaves_the_next_its_say(nothing: list[float]) -> None:
-    """None at all, or too few for two cells."""
+def test_row_without_information_is_ignored(nothing: list[float]) -> None:
+    """Such a row has no counts, or too few for two cells."""
     alone = g_test([[60, 40]], [[1, 1]], [[2, 1]], 1e-6)
     assert g_test([nothing, [60, 40]], [[1, 1]] * 2, [[2, 1]] * 2, 1e-6) == alone
 
 
-def test_the_statistic_by_hand() -> None:
+def test_statistic_equals_the_manual_result() -> None:
     """2 x sum of observed x ln(observed / expected), over Williams' 1 + (sum of 1/p - 1) / (6 n (k - 1))."""
     g = 2 * (60 * np.log(60 / 50) + 40 * np.log(40 / 50))
     assert g_test([[60, 40]], [[1, 1]], [[1, 1]], 1e-6).statistic == pytest.approx(g / (1 + 3 / 600))
@@ -131,14 +131,14 @@ def test_the_statistic_by_hand() -> None:
     assert g_test([[100, 0]], [[1, 1]], [[1, 1]], 1e-6).statistic == pytest.approx(lost / (1 + 3 / 600))
 
 
-def test_true_shares_to_the_last_document() -> None:
-    """Data exactly as expected have a p-value of one."""
+def test_exact_distribution_has_p_value_1() -> None:
+    """Data exactly as expected has a p-value of one."""
     test = g_test([[30, 20, 50]], [[3, 2, 5]], [[1, 1, 1]], 1e-6)
     assert test.statistic == pytest.approx(0, abs=1e-12)
     assert test.p_value == pytest.approx(1)
 
 
-def test_years_weigh_by_their_days() -> None:
+def test_years_are_weighted_by_their_days() -> None:
     """A day of a leap year has a 366th of its year, and a year beyond the table has the nearest one's weight."""
     weights = {2020: 366.0, 2021: 365.0}
     assert day_weight(weights, 2020) == day_weight(weights, 2021) == 1.0

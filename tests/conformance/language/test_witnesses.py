@@ -1,4 +1,4 @@
-"""What values a field can have, and that a few documents stand for all where conditions are concerned."""
+"""Possible values of fields, and small sets of documents that represent all documents in conditions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("path", "value", "possible"), VALUES)
-def test_what_a_field_can_be(path: str, value: Any, possible: bool) -> None:
+def test_possible_and_impossible_values_of_a_field_are_distinguished(path: str, value: Any, possible: bool) -> None:
     assert can_be(ORDERS.field(path), value) is possible
     said = [] if possible else [f"{path} can never be {render(value)}; the schema rejects it"]
     assert list(impossible(ORDERS, path, [value])) == said
@@ -58,11 +58,11 @@ PATHS = [
 
 
 @pytest.mark.parametrize(("path", "said"), PATHS, ids=[row[0] for row in PATHS])
-def test_a_field_exists_or_is_a_free_key(path: str, said: list[str]) -> None:
+def test_field_exists_or_is_a_free_key(path: str, said: list[str]) -> None:
     assert list(impossible(PRODUCTS, path, [])) == said
 
 
-def test_what_is_no_value_is_let_be() -> None:
+def test_operators_are_not_examined() -> None:
     assert list(impossible(ORDERS, "status", [None, {"$gt": 1}])) == []
 
 
@@ -80,26 +80,26 @@ STATES: list[tuple[Collection, str, list[Any], list[Any]]] = [
 
 
 @pytest.mark.parametrize(("collection", "path", "values", "states"), STATES, ids=[row[1] for row in STATES])
-def test_what_a_field_can_be_beside_what_is_named(
+def test_field_has_states_besides_the_named_values(
     collection: Collection, path: str, values: list[Any], states: list[Any]
 ) -> None:
     assert states_of(collection, path, values) == states
 
 
-def test_an_id_and_the_field_that_equals_it_are_one() -> None:
+def test_id_and_its_equal_field_have_the_same_value() -> None:
     made = list(representatives(ORDERS, [parse("_id = 'order_20240101_000001' OR order_id = 'order_20240101_000001'")]))
     assert made
     assert all(document["_id"] == document["order_id"] for document in made)
 
 
-def test_a_part_of_an_id_and_the_field_that_equals_it_are_one() -> None:
+def test_part_of_an_id_and_its_equal_field_have_the_same_value() -> None:
     inventory = load_model(ROOT / "examples" / "zava_joins")["inventory"]
     made = list(representatives(inventory, [parse("_id.store_id = 'store_a'"), parse("store_id = 'store_a'")]))
     assert made
     assert all(document["_id.store_id"] == document["store_id"] for document in made)
 
 
-def test_a_long_list_is_told_from_the_rest_only() -> None:
+def test_long_list_has_two_representatives() -> None:
     several = Comparison("store_id", "IN", tuple(f"store_{n}" for n in range(300)))
     made = list(representatives(ORDERS, [several]))
     assert made == [{"store_id": "store_0"}, {"store_id": "store_100~"}]
@@ -134,7 +134,7 @@ conditions = st.recursive(
 
 @examples(100)
 @given(one=conditions, other=conditions, document=documents)
-def test_every_document_has_its_like(one: Condition, other: Condition, document: dict[str, Any]) -> None:
-    """Whatever two conditions say of a document that there could be, they say of one that stands for it."""
+def test_every_document_has_a_representative(one: Condition, other: Condition, document: dict[str, Any]) -> None:
+    """For every possible document, a representative has the same results in both conditions."""
     said = {(holds(one, each), holds(other, each)) for each in representatives(ORDERS, [one, other])}
     assert (holds(one, document), holds(other, document)) in said

@@ -1,4 +1,4 @@
-"""Patterns that keep an engine busy are refused, and those that are accepted are measured: none is slow."""
+"""Patterns with excessive backtracking are rejected; accepted patterns are measured to be fast."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ POLYNOMIAL = [
 
 
 @pytest.mark.parametrize("pattern", EXPONENTIAL)
-def test_exponential_pattern_is_refused(pattern: str) -> None:
+def test_exponential_pattern_is_rejected(pattern: str) -> None:
     assert "very many ways" in str(unportable(pattern))
 
 
@@ -57,7 +57,7 @@ def test_harmless_pattern_is_accepted(pattern: str, longest: int | None) -> None
 
 
 @pytest.mark.parametrize(("pattern", "degree", "most"), POLYNOMIAL)
-def test_overlapping_loops_are_refused_from_the_length_at_which_they_are_slow(
+def test_overlapping_loops_are_rejected_from_the_length_at_which_they_are_slow(
     pattern: str, degree: int, most: int
 ) -> None:
     assert explodes(pattern) is None
@@ -94,7 +94,7 @@ def seconds(pattern: str, longest: int) -> float:
 
 
 def test_accepted_patterns_are_fast_by_measurement() -> None:
-    """Of random patterns: the engine itself says whether what is accepted is fast at the accepted length."""
+    """Random accepted patterns are measured with the engine at the accepted length."""
     rng = random.Random(7)
     accepted = refused = 0
     for _ in range(400):
@@ -108,8 +108,8 @@ def test_accepted_patterns_are_fast_by_measurement() -> None:
     assert refused > 50
 
 
-def test_refused_patterns_are_slow_by_measurement() -> None:
-    """So that the refusals are not empty words: each doubles its time with a letter or two more."""
+def test_rejected_patterns_are_slow_by_measurement() -> None:
+    """The time of each rejected pattern doubles with one or two more letters."""
     for pattern, text in (("^([A-Za-z .'-]+)+$", "a"), ("^(a|a)*$", "a"), ("^(a|aa)+$", "a"), ("^(ab|a|b)*$", "ab")):
         times = []
         for length in (12, 20):
@@ -132,7 +132,7 @@ def model_with(tmp_path: Path, **keywords: Any) -> Path:
     return folder
 
 
-def test_a_model_with_an_exponential_pattern_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_model_with_an_exponential_pattern_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_model(model_with(tmp_path, pattern="^([A-Za-z .'-]+)+$", maxLength=100))
     text = str(refused.value)
@@ -141,7 +141,7 @@ def test_a_model_with_an_exponential_pattern_is_refused_in_one_line(tmp_path: Pa
     assert len(text.splitlines()) == 1
 
 
-def test_a_model_with_a_slow_pattern_is_refused_unless_its_text_is_short(tmp_path: Path) -> None:
+def test_model_with_a_slow_pattern_is_rejected_unless_text_is_short(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"properties/note/pattern: 2 repetitions .* maxLength of at most 1998"
     ):
@@ -149,8 +149,8 @@ def test_a_model_with_a_slow_pattern_is_refused_unless_its_text_is_short(tmp_pat
     assert load_model(model_with(tmp_path / "short", pattern="^[a-z]*[a-z0-9]*$", maxLength=50))
 
 
-def test_a_text_beyond_its_longest_is_not_matched() -> None:
-    """A pattern is fast up to maxLength only; longer text is a breach in any case."""
+def test_text_longer_than_maxlength_is_not_matched() -> None:
+    """A pattern is fast up to maxLength only; longer text is a violation in any case."""
     schema = {"type": "string", "pattern": "^[a-z]*[a-z0-9]*x$", "maxLength": 1_000}
     started = time.process_time()
     assert not fits(schema, "a" * 60_000)

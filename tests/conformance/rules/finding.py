@@ -1,4 +1,4 @@
-"""What single rules say of documents that were made for them; a fixture of the files that ask."""
+"""Outcomes of single rules on constructed documents; a fixture of the files that use it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.judging import context_for, judge
 
 
 class Finding:
-    """What a rule says of a database that holds just these documents: ``found(rule_id, orders=[…])``."""
+    """Outcome of a rule on a database with exactly these documents: ``found(rule_id, orders=[…])``."""
 
     def __init__(self, model: Model, database: Database[Document]) -> None:
         self._context = context_for(model, database)
@@ -26,7 +26,7 @@ class Finding:
         self._filled: set[str] = set()
 
     def __call__(self, rule: str, **documents: Sequence[Document]) -> Outcome:
-        """The outcome; what an earlier call put into the database is gone."""
+        """Return the outcome; documents of an earlier call are removed."""
         for name in self._filled:
             self._context.database[name].delete_many({})
         self._filled = set(documents)
@@ -37,7 +37,7 @@ class Finding:
 
 @pytest.fixture(scope="module")
 def found(model: Model, server: MongoClient[Document]) -> Iterator[Finding]:
-    """By the project's own model, in one database for a file's tests: making collections takes longer than they do."""
+    """Use the project's model and one database per file: creating collections takes longer than the tests."""
     database = server[f"finding_{uuid.uuid4().hex[:12]}"]
     yield Finding(model, database)
     server.drop_database(database.name)

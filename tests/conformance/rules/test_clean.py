@@ -1,4 +1,4 @@
-"""No false alarm: conformant data of many seeds, sizes and periods has no finding, nor has data that was lived in."""
+"""No false alarms: conformant data of many seeds, sizes and periods has no finding, also after harmless edits."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ LARGER = ((300, 2500), (400, 4000))
 
 
 def datasets(number: int, first_seed: int) -> Iterator[Dataset]:
-    """The first twenty run through every period and size; the others are drawn, with the position for a seed."""
+    """Yield datasets: the first twenty cover every period and size; the others are random, seeded by position."""
     for position in range(number):
         if position < 20:
             start, end = PERIODS[position % len(PERIODS)]
@@ -80,7 +80,7 @@ def datasets(number: int, first_seed: int) -> Iterator[Dataset]:
 
 
 def findings(results: list[Result]) -> list[str]:
-    """What is not passed and not skipped, as a line each."""
+    """Return results that are neither passed nor skipped, one line each."""
     return [
         f"{one.id} {one.status} {one.violations}: {one.reason or [(s.ref or s.id, s.why) for s in one.samples]}"
         for one in results
@@ -88,7 +88,7 @@ def findings(results: list[Result]) -> list[str]:
     ]
 
 
-def judged(place: Place, dataset: Dataset) -> list[Result]:
+def validated(place: Place, dataset: Dataset) -> list[Result]:
     settings = place.settings(
         "small",
         num_customers=dataset.customers,
@@ -107,14 +107,14 @@ def run(context: Context) -> list[Result]:
 
 
 @pytest.mark.parametrize("dataset", list(datasets(30, 1_000)), ids=str)
-def test_a_clean_dataset_has_no_finding(dataset: Dataset, place: Place) -> None:
-    results = judged(place, dataset)
+def test_conformant_dataset_has_no_finding(dataset: Dataset, place: Place) -> None:
+    results = validated(place, dataset)
     assert findings(results) == []
     assert sum(one.status == "passed" for one in results) > 400
 
 
-def test_the_threads_of_a_run_parse_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two that do so at once are a SystemError of Python 3.11's, there or in what pytest and Hypothesis read."""
+def test_threads_of_a_run_do_not_parse_python(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Concurrent parsing raises a SystemError in Python 3.11, there or in pytest and Hypothesis."""
     parse = ast.parse
 
     def here(*arguments: Any, **options: Any) -> ast.AST:
@@ -122,7 +122,7 @@ def test_the_threads_of_a_run_parse_nothing(place: Place, monkeypatch: pytest.Mo
         return parse(*arguments, **options)
 
     monkeypatch.setattr(ast, "parse", here)
-    assert findings(judged(place, list(datasets(22, 1_000))[-1])) == []
+    assert findings(validated(place, list(datasets(22, 1_000))[-1])) == []
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_threads_of_a_run_parse_nothing(place: Place, monkeypatch: pytest.Mo
     [pytest.param(one, marks=pytest.mark.soak if n % 2 else ()) for n, one in enumerate(HARMLESS)],
     ids=lambda edit: edit.id,
 )
-def test_data_that_was_lived_in_has_no_finding(edit: Fault, judge: Judge) -> None:
+def test_harmless_edits_have_no_finding(edit: Fault, judge: Judge) -> None:
     verdict = judge.verdict(edit, everything=True)
     assert list(verdict.problems) == []
     assert verdict.killed == ()
@@ -143,7 +143,7 @@ def neighbours(client: MongoClient[dict[str, Any]], name: str, suffix: str) -> l
 
 @pytest.mark.parametrize("roles", [("read",), ("readWrite",), ("dbOwner", "dbAdmin"), ()], ids=" ".join)
 def test_extra_users_and_databases_have_no_finding(roles: tuple[str, ...], place: Place) -> None:
-    """A user and a role of somebody else's in each database, and databases with broken documents beside the shop's."""
+    """Each database has a foreign user and role; other databases on the server have broken documents."""
     client, suffix = place.client, uuid.uuid4().hex[:8]
     with place.conformant(place.settings("tiny")) as context, ExitStack() as undo:
         for database in neighbours(client, context.database.name, suffix):
@@ -160,11 +160,11 @@ def test_extra_users_and_databases_have_no_finding(roles: tuple[str, ...], place
         assert findings(run(context)) == []
 
 
-def test_a_live_shop_has_many_healthy_variations() -> None:
+def test_at_least_80_harmless_edits_exist() -> None:
     assert len({edit.id for edit in HARMLESS}) >= 80
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("dataset", list(datasets(300, 50_000)), ids=str)
-def test_three_hundred_clean_datasets_have_no_finding(dataset: Dataset, place: Place) -> None:
-    assert findings(judged(place, dataset)) == []
+def test_three_hundred_conformant_datasets_have_no_finding(dataset: Dataset, place: Place) -> None:
+    assert findings(validated(place, dataset)) == []

@@ -1,4 +1,4 @@
-"""`examined` counts the documents that a rule could decide about, and a key without an entry is a finding."""
+"""`examined` counts the documents that a rule could decide, and a key without an entry is a finding."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def numbered(*documents: Document) -> list[Document]:
     return [{"_id": number, **document} for number, document in enumerate(documents)]
 
 
-def test_a_key_without_an_entry_is_a_finding_and_the_rest_is_counted(found: Finding) -> None:
+def test_key_without_an_entry_is_a_finding_and_others_are_counted(found: Finding) -> None:
     orders = [SALE, SALE | {"tax": 10.36}, SALE | {"store_id": "store_new"}, *(SALE | one for one in UNREADABLE)]
     outcome = found(TAX, orders=numbered(*orders, {"store_id": "store_seattle"}))
     assert (outcome.examined, outcome.violations) == (3, 2)
@@ -43,7 +43,7 @@ def test_a_key_without_an_entry_is_a_finding_and_the_rest_is_counted(found: Find
     )
 
 
-def test_a_key_without_an_entry_is_a_finding_of_a_bound(found: Finding) -> None:
+def test_key_without_an_entry_is_a_finding_of_a_bound(found: Finding) -> None:
     products = numbered({"product_id": "p", "base_price": 10.0}, {"product_id": "q"})
     item = {"product_id": "p", "store_id": "store_spokane", "unit_price": 10.0}
     items = [item, item | {"store_id": "store_new"}, item | {"product_id": "q"}, item | {"product_id": "none"},
@@ -57,7 +57,7 @@ def test_a_key_without_an_entry_is_a_finding_of_a_bound(found: Finding) -> None:
 
 
 @pytest.mark.parametrize("figure", ["tax_rate", "store_order_value"])
-def test_a_table_that_lacks_a_row_of_the_catalogue_is_a_configuration_error(figure: str, tmp_path: Path) -> None:
+def test_table_without_a_row_of_the_catalogue_is_a_configuration_error(figure: str, tmp_path: Path) -> None:
     for name in ("schemas", "config"):
         shutil.copytree(ROOT / name, tmp_path / name)
     file = tmp_path / "config" / "generation.yaml"
@@ -69,9 +69,7 @@ def test_a_table_that_lacks_a_row_of_the_catalogue_is_a_configuration_error(figu
         all_rules(model, configuration_for(model))
 
 
-def test_a_total_over_children_whose_key_has_no_entry_is_a_finding(
-    tmp_path: Path, database: Database[Document]
-) -> None:
+def test_total_over_children_without_an_entry_is_a_finding(tmp_path: Path, database: Database[Document]) -> None:
     key = {"type": "string", "maxLength": 9}
     carts = collection_of({"key": key | {"x-unique": True}, "value": {"type": "number"}})
     lines = collection_of({"cart": key | {"x-reference": "carts.key"}, "kind": key})
@@ -116,7 +114,7 @@ def test_a_total_over_children_whose_key_has_no_entry_is_a_finding(
         ("uniqueness.stores._id+store_id", {"stores": [{"_id": "s", "store_id": "s"}, {"_id": "t"}]}, 1),
     ],
 )  # fmt: skip
-def test_what_cannot_be_decided_is_not_counted(
+def test_undecidable_documents_are_not_counted(
     rule: str, documents: dict[str, list[Document]], examined: int, found: Finding
 ) -> None:
     filled = {name: [{"_id": number, **one} for number, one in enumerate(some)] for name, some in documents.items()}
@@ -128,15 +126,15 @@ def test_what_cannot_be_decided_is_not_counted(
     "rule",
     ["snapshots.orders.customer_name", "business.orders.order_date+customer_id", PRICE, "totals.orders.subtotal"],
 )
-def test_a_rule_that_could_decide_nothing_is_skipped(rule: str, found: Finding) -> None:
-    """Every document lacks its partner or its operand."""
+def test_rule_without_decidable_documents_is_skipped(rule: str, found: Finding) -> None:
+    """In every document, the referenced document or the operand is missing."""
     outcome = found(rule, orders=[{"_id": 1, "customer_id": "c"}], order_items=[{"_id": 1, "product_id": "p"}])
     assert outcome.skipped is not None
     assert outcome.skipped.startswith("no document of ")
 
 
-def test_an_assertion_about_a_boolean_is_examined(tmp_path: Path, database: Database[Document]) -> None:
-    """Operands of every kind are told by their own BSON type: one that was not a string was never examined."""
+def test_assertion_about_a_boolean_is_examined(tmp_path: Path, database: Database[Document]) -> None:
+    """Operands are recognised by their own BSON type: operands other than strings were never examined."""
     fields = {"on": {"type": "boolean"}, "name": {"type": "string", "maxLength": 9}}
     model: Model = model_of(tmp_path, {"lamps": collection_of(fields)})
     (tmp_path / "config" / "rules.yaml").write_text(

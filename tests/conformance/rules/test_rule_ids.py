@@ -1,4 +1,4 @@
-"""Rule ids: a model's field names never collide with each other or with the subjects that the rules have themselves."""
+"""Rule ids: field names of a model never collide with each other or with subjects of built-in rules."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VECTOR: Final = {"type": "array", "items": {"type": "number"}, "minItems": 3, "m
 
 
 def map_of(**fields: Any) -> dict[str, Any]:
-    """A MAP with these fields, each of them required."""
+    """Return a MAP with these required fields."""
     return {
         "type": "object", "additionalProperties": False, "required": list(fields), "properties": fields,
         "x-crdt": "map",
@@ -37,7 +37,7 @@ def map_of(**fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
-    """A model whose fields are named like everything that rules are named after."""
+    """A model whose field names equal the subjects of rules."""
     parents = collection_of({"storeId": {**TEXT, "x-unique": True}, "regionName": TEXT, "deleted": FLAG, "n": COUNT})
     parents |= {"x-soft-delete": "deleted"}
     fields = {
@@ -65,7 +65,9 @@ def model(tmp_path: Path) -> Model:
     return model_of(tmp_path, {"parents": parents, "things": things})
 
 
-def test_a_model_with_awkward_names_is_provisioned_and_clean(model: Model, database: Database[dict[str, Any]]) -> None:
+def test_model_with_awkward_names_is_provisioned_without_a_finding(
+    model: Model, database: Database[dict[str, Any]]
+) -> None:
     configuration = configuration_for(model)
     rules = all_rules(model, configuration)
     load(Plan(model, configuration, Settings()).documents(), database, 1_000)
@@ -88,7 +90,7 @@ def test_a_model_with_awkward_names_is_provisioned_and_clean(model: Model, datab
 
 
 @pytest.mark.parametrize("dropped", ["extra_1", "redundant_1", "foreign.keys_1", "vector_index_1", "Extra_1"])
-def test_an_index_on_a_field_named_like_a_rule_is_missed_by_its_own_rule(
+def test_missing_index_on_a_field_named_like_a_rule_fails_its_own_rule(
     dropped: str, model: Model, database: Database[dict[str, Any]]
 ) -> None:
     apply(plan(model, database), database)
@@ -100,8 +102,8 @@ def test_an_index_on_a_field_named_like_a_rule_is_missed_by_its_own_rule(
     assert failed.subject.endswith("+2")
 
 
-def test_configured_rules_of_one_field_have_an_id_each(model: Model) -> None:
-    """A rule that is named after a field leaves the subject to the one that was given it."""
+def test_configured_rules_of_one_field_have_distinct_ids(model: Model) -> None:
+    """A rule named after a field does not take a subject that another rule sets explicitly."""
     about = {"family": "business", "title": "t", "why": "w", "fix": "m"}
     chosen = Assertion(**about, collection="parents", subject="deleted", holds="n >= 0")
     tallies = tuple(Count(**about, field="parents.deleted", value=value, exactly=50) for value in (True, False))
@@ -111,7 +113,7 @@ def test_configured_rules_of_one_field_have_an_id_each(model: Model) -> None:
     assert ids == ["business.parents.deleted", "business.parents.deleted+2", "business.parents.deleted+3"]
 
 
-def test_subjects() -> None:
+def test_subjects_are_unique() -> None:
     subjects = Subjects("extra", "foreign-keys")
     assert subjects.of("extra") == "extra+2"
     assert subjects.of("foreign.keys") == "foreign-keys+2"

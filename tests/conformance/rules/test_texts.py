@@ -69,7 +69,7 @@ def test_no_text_has_a_retired_term() -> None:
     assert [text for text in texts if RETIRED.search(text)] == []
 
 
-def test_the_patterns_find_texts_that_are_not_sentences(tmp_path: Path) -> None:
+def test_patterns_match_texts_that_are_not_sentences(tmp_path: Path) -> None:
     assert not VERB.search("no field beyond those of the schema")
     assert HEADLESS.match("What has no vector is not found by a search.")
     assert RETIRED.search("Generate the data anew")

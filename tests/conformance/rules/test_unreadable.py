@@ -1,4 +1,4 @@
-"""Bytes that are no text, and values of types nobody expects: the rule about the field says so, and no other breaks."""
+"""Invalid UTF-8 and values of unexpected types: the rule about the field reports them, and no rule raises an error."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ COLLECTIONS: Final = sorted(load_model(ROOT).collections)
 
 
 def raw(document: Document) -> RawBSONDocument:
-    """The document with bytes that are no text where the mark is."""
+    """Return the document with invalid UTF-8 at the position of the mark."""
     assert len(MARK) > len(BYTES)
     return RawBSONDocument(bson.encode(document).replace(MARK.encode(), BYTES.ljust(len(MARK), b"\xe9")))
 
 
 class Shop:
-    """A small conformant database, of which one document at a time is another."""
+    """A small conformant database, of which one document at a time is replaced."""
 
     def __init__(self, model: Model, server: MongoClient[Document]) -> None:
         self.model = model
@@ -50,11 +50,11 @@ class Shop:
         self._clean = self._results()
 
     def first(self, name: str) -> Document:
-        """A document of the collection, whose fields are all there if there is one such."""
+        """Return a document of the collection, if possible one with all fields."""
         return max(self._documents[name], key=len)
 
     def with_instead(self, name: str, document: Document, *others: Document | RawBSONDocument) -> dict[str, Result]:
-        """The results that differ when the others stand where this document did."""
+        """Return the results that change when other documents replace this one."""
         collection = self._database[name]
         collection.delete_one({"_id": document["_id"]})
         collection.insert_many(others)
@@ -74,7 +74,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(model: Model, server: MongoClient[Document]) -> Iterator[Shop]:
-    """One for the file."""
+    """One database for the file."""
     yield Shop(model, server)
     server.drop_database("unreadable")
 
@@ -84,8 +84,8 @@ def errors(changed: dict[str, Result]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", COLLECTIONS)
-def test_a_document_whose_id_is_no_text_is_judged_like_any_other(name: str, shop: Shop) -> None:
-    """Although nobody can ask for it by its _id."""
+def test_document_with_an_undecodable_id_is_validated(name: str, shop: Shop) -> None:
+    """It is validated although no query can select it by its _id."""
     document = shop.first(name)
     changed = shop.with_instead(name, document, raw(document | {"_id": MARK, "zz": 1, "deleted": 7}))
     assert errors(changed) == []
@@ -93,8 +93,8 @@ def test_a_document_whose_id_is_no_text_is_judged_like_any_other(name: str, shop
         assert (changed[rule].status, changed[rule].violations) == ("failed", 1), rule
 
 
-def test_an_id_that_reads_like_another_is_not_it(shop: Shop) -> None:
-    """Bytes that are no text read as U+FFFD, which may be another document's _id."""
+def test_undecodable_id_is_not_equal_to_its_replacement(shop: Shop) -> None:
+    """Invalid UTF-8 is decoded as U+FFFD, which may be another document's _id."""
     document = shop.first("stores")
     looks = bson.decode(raw({"_id": MARK}).raw, OPTIONS)
     changed = shop.with_instead("stores", document, document | looks, raw(document | {"_id": MARK, "zz": 1}))
@@ -117,7 +117,7 @@ def test_an_id_that_reads_like_another_is_not_it(shop: Shop) -> None:
         ("orders", "customer_id", Decimal128("sNaN")),
     ],
 )
-def test_a_value_nobody_expects_is_a_finding_of_its_field(name: str, field: str, value: Any, shop: Shop) -> None:
+def test_value_of_an_unexpected_type_is_a_finding_of_its_field(name: str, field: str, value: Any, shop: Shop) -> None:
     document = shop.first(name)
     changed = shop.with_instead(name, document, raw(document | {field: value}))
     assert errors(changed) == []
@@ -127,8 +127,8 @@ def test_a_value_nobody_expects_is_a_finding_of_its_field(name: str, field: str,
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", COLLECTIONS)
-def test_no_value_of_any_field_breaks_a_rule(name: str, shop: Shop) -> None:
-    """Every field of every collection, one after the other."""
+def test_value_of_any_type_in_any_field_raises_no_error(name: str, shop: Shop) -> None:
+    """The test covers every field of every collection."""
     document = shop.first(name)
     for field in document:
         for value in (MARK, MinKey(), MaxKey(), Decimal128("sNaN"), {"a": MARK}, [MARK]):

@@ -1,4 +1,4 @@
-"""Thresholds and waivers: what a team accepts is known, what is beyond fails, and an old waiver counts no longer."""
+"""Thresholds and waivers: accepted violations are known, further ones fail, and an ended waiver does not apply."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def configuration(model: Model) -> Configuration:
 
 
 def rule(**options: Any) -> Rule:
-    """A rule that answers nothing."""
+    """Return a rule whose check finds nothing."""
     return Rule("crdt.orders.shapes", "No array", answer(lambda _: Outcome()), **options)
 
 
 def thresholds(**limits: Any) -> SeverityOverride:
-    """An entry of config/severity.yaml."""
+    """Return an entry of config/severity.yaml."""
     return SeverityOverride(rule="*", reason="as agreed", **limits)
 
 
-def judged(violations: int, examined: int = 1000, **options: Any) -> Result:
-    """The result of so many violations."""
+def result_of(violations: int, examined: int = 1000, **options: Any) -> Result:
+    """Return the result of this number of violations."""
     return judge(rule(**options), Outcome(examined, violations), 0.1)
 
 
 def report_of(result: Result) -> Report:
-    """A report with one result."""
+    """Return a report with one result."""
     return Report(TargetInfo("mongodb://h/", "d", "6.0", False), 1, "2026-01-01T00:00:00Z", 1.0, "x", {}, [result])
 
 
@@ -70,8 +70,10 @@ def report_of(result: Result) -> Report:
         ({"warn_above": 10}, 999, "warned", 0, 1),
     ],
 )
-def test_thresholds_decide(limits: dict[str, Any], violations: int, status: str, code: int, strict: int) -> None:
-    result = judged(violations, thresholds=thresholds(**limits))
+def test_thresholds_set_the_status(
+    limits: dict[str, Any], violations: int, status: str, code: int, strict: int
+) -> None:
+    result = result_of(violations, thresholds=thresholds(**limits))
     assert result.status == status
     report = report_of(result)
     if violations:
@@ -82,41 +84,41 @@ def test_thresholds_decide(limits: dict[str, Any], violations: int, status: str,
     Draft202012Validator(json.loads(schema)).validate(report.as_json())
 
 
-def test_share_of_nothing_examined_is_exceeded() -> None:
-    assert judged(1, 0, thresholds=thresholds(fail_above="99 %")).status == "failed"
+def test_percentage_threshold_is_exceeded_if_nothing_was_examined() -> None:
+    assert result_of(1, 0, thresholds=thresholds(fail_above="99 %")).status == "failed"
 
 
 @pytest.mark.parametrize("value", [-1, 0.5, "x", "101 %", "5", True, None])
-def test_threshold_of_another_form_is_refused(value: Any) -> None:
+def test_invalid_threshold_is_rejected(value: Any) -> None:
     with pytest.raises(ValidationError):
         thresholds(fail_above=value)
 
 
 @pytest.mark.parametrize("limits", [{}, {"severity": "warning", "fail_above": 1}])
-def test_entry_without_or_with_two_meanings_is_refused(limits: dict[str, Any]) -> None:
+def test_severity_entry_without_or_with_two_settings_is_rejected(limits: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         thresholds(**limits)
 
 
 def waiver(**options: Any) -> Waiver:
-    """An entry of config/waivers.yaml."""
+    """Return an entry of config/waivers.yaml."""
     return Waiver(**{"rule": "crdt.*", "until": "2026-03-01", "reason": "moved in April", **options})
 
 
 def waived(*waivers: Waiver, samples: tuple[str, ...] = ("tags is an array", "tags is an array")) -> Result:
-    """The result of a rule with waivers, judged on the day."""
+    """Return the result of a rule with waivers, validated on this day."""
     broken = Outcome(10, 2, tuple(Sample(why, number) for number, why in enumerate(samples)))
     bare = judge(rule(), broken, 0.1)
     return accepted(rule(waivers=waivers), bare, TODAY)
 
 
-def test_waiver_holds_on_its_last_day_and_says_so() -> None:
+def test_waiver_applies_on_its_last_day() -> None:
     result = waived(waiver())
     assert (result.status, result.known, result.accepted) == ("warned", 2, True)
     assert result.reason == "known: waived until 2026-03-01: moved in April"
 
 
-def test_waiver_that_ended_counts_no_longer() -> None:
+def test_ended_waiver_does_not_apply() -> None:
     result = waived(waiver(until="2026-02-28"))
     assert (result.status, result.known) == ("failed", 0)
     assert "ended on 2026-02-28" in str(result.reason)
@@ -138,7 +140,7 @@ def test_waiver_of_a_path_waives_problems_there_and_below(why: str) -> None:
         "fields that the schema does not define: tags",
     ],
 )
-def test_waiver_of_a_path_waives_no_problem_elsewhere(why: str) -> None:
+def test_waiver_of_a_path_does_not_apply_to_other_paths(why: str) -> None:
     result = waived(waiver(path="tags"), samples=("tags is an array", why))
     assert (result.status, result.known) == ("failed", 0)
     assert [sample.why for sample in result.samples] == [why]
@@ -162,20 +164,20 @@ def test_document_with_another_problem_is_not_waived(
     assert len(result.samples) == (1 if also else context.sample_size)
 
 
-def test_waiver_of_a_path_needs_a_rule_that_names_every_place(model: Model, configuration: Configuration) -> None:
+def test_waiver_of_a_path_requires_a_rule_that_reports_paths(model: Model, configuration: Configuration) -> None:
     entry = waiver(rule="documents.orders.*", path="status")
     with pytest.raises(ConfigurationError, match="matches no rule that can be waived at a path"):
         all_rules(model, replace(configuration, waivers=(entry,)))
 
 
-def test_waiver_of_a_path_needs_every_violation() -> None:
+def test_waiver_of_a_path_requires_all_violations_listed() -> None:
     result = waived(waiver(path="tags"), samples=("tags is an array",))
     assert result.status == "failed"
     assert "only 1 violations are listed" in str(result.reason)
 
 
 @pytest.mark.parametrize("until", ["soon", "2026-13-01", 20260101, dt.datetime(2026, 1, 1)])
-def test_waiver_until_no_day_is_refused(until: Any) -> None:
+def test_waiver_with_an_invalid_date_is_rejected(until: Any) -> None:
     with pytest.raises(ValidationError):
         waiver(until=until)
 
@@ -188,12 +190,12 @@ def test_waiver_and_thresholds_reach_their_rules(model: Model, configuration: Co
     assert all(bool(rule.waivers) == rule.id.startswith("crdt.orders.") for rule in rules)
 
 
-def test_waiver_of_no_rule_is_refused(model: Model, configuration: Configuration) -> None:
+def test_waiver_without_a_matching_rule_is_rejected(model: Model, configuration: Configuration) -> None:
     with pytest.raises(ConfigurationError, match=r"waivers\.yaml: no rule matches 'nothing'"):
         all_rules(model, replace(configuration, waivers=(waiver(rule="nothing"),)))
 
 
-def test_explanation_names_thresholds_and_waivers() -> None:
+def test_explanation_lists_thresholds_and_waivers() -> None:
     limits = thresholds(warn_above=3, fail_above="0.5 %")
     assert list(explained(rule(thresholds=limits, waivers=(waiver(path="tags"),)))) == [
         "Thresholds: warn_above 3, fail_above 0.5 % (as agreed)",

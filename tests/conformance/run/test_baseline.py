@@ -1,4 +1,4 @@
-"""A baseline lets a run fail only on what is new, and says what was fixed; severities can be set with a reason."""
+"""With a baseline, a run fails only on new violations and reports fixed ones; severities can be set with a reason."""
 
 from __future__ import annotations
 
@@ -63,24 +63,26 @@ def known(ids: list[str], violations: int | None = None) -> Baseline:
         "all fixed",
     ],
 )
-def test_judgement(found: list[str], before: dict[str, Known], status: str, reason: str | None, fixed: object) -> None:
+def test_result_is_compared_with_the_baseline(
+    found: list[str], before: dict[str, Known], status: str, reason: str | None, fixed: object
+) -> None:
     compared = compare([result(found)], before, shown=5)
     assert (compared.results[0].status, compared.results[0].reason, compared.fixed) == (status, reason, fixed)
 
 
-def test_beyond_the_limit_only_an_increase_is_new() -> None:
+def test_only_an_increase_is_new_beyond_the_limit_of_ids() -> None:
     before = known(["x"], violations=50_000)
     assert compare([result(["z"], 50_000)], before, 5).results[0].status == "warned"
     more = compare([result(["z"], 50_003)], before, 5).results[0]
     assert (more.status, more.reason) == ("failed", "3 new, 50000 in the baseline")
 
 
-def test_new_ones_are_shown_first_and_samples_stay_bounded() -> None:
+def test_new_violations_are_shown_first_and_samples_are_bounded() -> None:
     compared = compare([result(["x", "y", "z"])], known(["x", "y"]), shown=2)
     assert [sample.id for sample in compared.results[0].samples] == ["z", "x"]
 
 
-def test_what_is_recorded_is_known(tmp_path: Path) -> None:
+def test_recorded_violations_are_known(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(record([result(["y", "x"]), result([], rule="a.b.d")]), encoding="utf-8")
     assert load(path) == known(["x", "y"])
@@ -99,21 +101,21 @@ def test_ids_of_different_types_are_different_documents(tmp_path: Path, one: Any
     assert compare([result([one])], load(path), 5).results[0].accepted
 
 
-def test_a_setting_and_a_document_of_the_same_name_are_different(tmp_path: Path) -> None:
+def test_setting_and_document_of_the_same_name_are_different(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(record([result(["x"])]), encoding="utf-8")
     setting = dataclasses.replace(result(["x"]), samples=(Sample("wrong", ref="x"),))
     assert compare([setting], load(path), 5).results[0].reason == "1 new, 1 in the baseline"
 
 
-def test_a_file_of_the_first_version_is_still_read(tmp_path: Path) -> None:
+def test_baseline_of_schema_version_1_is_read(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     old = {"schema_version": 1, "rules": {"a.b.c": {"violations": 2, "ids": ["5", "5" * 24]}}}
     path.write_text(json.dumps(old), encoding="utf-8")
     assert compare([result([5, ObjectId("5" * 24)])], load(path), 5).results[0].accepted
 
 
-def test_an_update_keeps_what_the_run_did_not_examine() -> None:
+def test_update_keeps_rules_that_did_not_run() -> None:
     before = Baseline({name: Known(violations=1, ids=("x",)) for name in ("a.b.c", "a.b.skipped", "a.b.e", "a.b.gone")})
     results = [result(["y"]), dataclasses.replace(result([], rule="a.b.skipped"), status="skipped")]
     written = json.loads(record(results, before, rules=["a.b.c", "a.b.skipped", "a.b.e"]))
@@ -125,7 +127,7 @@ def test_an_update_keeps_what_the_run_did_not_examine() -> None:
 
 
 def seconds(number: int) -> float:
-    """The time for one comparison in which every other violation is known."""
+    """Return the time for one comparison in which every other violation is known."""
     before = known([f"id {n}" for n in range(0, 2 * number, 2)])
     broken = result([f"id {n}" for n in range(number)])
     started = time.process_time()
@@ -134,7 +136,7 @@ def seconds(number: int) -> float:
     return time.process_time() - started
 
 
-def test_the_time_of_a_comparison_grows_with_the_samples_and_not_their_square() -> None:
+def test_comparison_time_is_linear_in_the_number_of_samples() -> None:
     few, many = (min(seconds(number) for _ in range(3)) for number in (LIMIT // 10, LIMIT))
     assert many < 30 * few  # ten times the samples; their square would be 100 times
     assert many < 1
@@ -144,7 +146,7 @@ def test_the_time_of_a_comparison_grows_with_the_samples_and_not_their_square() 
 
 
 def judged(*results: Result, baseline: Baseline | None = None) -> Report:
-    """A report of the results, compared with the baseline."""
+    """Return a report of the results, compared with the baseline."""
     target = TargetInfo("mongodb://h/", "zava", "6.0.5", embedded=False)
     compared = compare(results, baseline, 5).results
     name = None if baseline is None else "known.json"
@@ -155,7 +157,7 @@ PASSED = result([], rule="a.b.d")
 
 
 @pytest.mark.parametrize("ids", [["x"], ["x", "y"], ["y"], []])
-def test_a_report_with_a_baseline_meets_its_schema(ids: list[str]) -> None:
+def test_report_with_a_baseline_matches_its_schema(ids: list[str]) -> None:
     report = judged(result(ids), PASSED, baseline=known(["x"]))
     content = json.loads(render(report))
     Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(content)
@@ -166,7 +168,7 @@ def test_a_report_with_a_baseline_meets_its_schema(ids: list[str]) -> None:
     ]
 
 
-def test_a_verdict_by_grace_of_a_baseline_says_so() -> None:
+def test_verdict_with_known_violations_states_their_number() -> None:
     found = verdict(judged(result(["x", "y"]), PASSED, baseline=known(["x", "y"])))
     assert found.headline == "CONFORMANT (2 known violations)"
     assert found.sentence == "1 rule is broken only as the baseline known.json records, 1 rule holds"
@@ -193,7 +195,9 @@ OF_X, OF_XY = known(["x"]), known(["x", "y"])
     ids=["accepted since", "no longer accepted", "accepted", "one more", "another one", "one more accepted",
          "known from earlier", "fixed", "fewer"],
 )  # fmt: skip
-def test_acceptance_by_a_baseline_fixes_nothing(before: Any, after: Any, name: str, code: int) -> None:
+def test_violation_accepted_by_a_baseline_is_not_reported_as_fixed(
+    before: Any, after: Any, name: str, code: int
+) -> None:
     runs = [judged(found, PASSED, baseline=baseline) for found, baseline in (before, after)]
     found = difference(*runs)
     assert [list_name for list_name, changes in found.lists() if changes] == [name]
@@ -203,7 +207,7 @@ def test_acceptance_by_a_baseline_fixes_nothing(before: Any, after: Any, name: s
 @pytest.mark.parametrize(
     "content", ['{"schema_version": 3, "rules": {}}', "[]", '{"rules": {"a": {}}}', '{"rules": []}', "{"]
 )
-def test_a_file_that_is_no_baseline_is_one_line(tmp_path: Path, content: str) -> None:
+def test_invalid_baseline_is_one_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError) as error:
@@ -212,7 +216,7 @@ def test_a_file_that_is_no_baseline_is_one_line(tmp_path: Path, content: str) ->
     assert "\n" not in str(error.value)
 
 
-def test_a_severity_is_overridden_with_its_reason(model: Model, configuration: Configuration) -> None:
+def test_severity_override_is_applied_with_its_reason(model: Model, configuration: Configuration) -> None:
     override = SeverityOverride(rule="totals.orders.*", severity="warning", reason="old tills round down until May")
     altered = dataclasses.replace(configuration, severities=(override,))
     rules = {rule.id: rule for rule in all_rules(model, altered)}
@@ -222,14 +226,14 @@ def test_a_severity_is_overridden_with_its_reason(model: Model, configuration: C
     assert rules["totals.order_items.line_total"].severity == "error"
 
 
-def test_an_override_of_no_rule_is_refused(model: Model, configuration: Configuration) -> None:
+def test_severity_override_without_a_matching_rule_is_rejected(model: Model, configuration: Configuration) -> None:
     override = SeverityOverride(rule="totals.order.*", severity="warning", reason="misspelt")
     with pytest.raises(ConfigurationError, match=r"severity\.yaml: no rule matches 'totals\.order\.\*'"):
         all_rules(model, dataclasses.replace(configuration, severities=(override,)))
 
 
 @pytest.mark.parametrize(("known", "strict", "code"), [(0, True, 1), (0, False, 0), (1, True, 0)])
-def test_strictness_is_about_what_is_new(known: int, strict: bool, code: int) -> None:
+def test_strict_fails_on_new_warnings_only(known: int, strict: bool, code: int) -> None:
     warned = dataclasses.replace(result(["x"], status="warned"), known=known)
     target = TargetInfo("mongodb://h/", "zava", "6.0.5", embedded=False)
     report = Report(target, 1, "2026-01-01T00:00:00Z", 0.0, "zava", {}, [warned, result([], rule="a.b.d")])

@@ -1,4 +1,4 @@
-"""Comparing runs: each rule stands in one list, the exit code says whether anything is newly broken, trends line up."""
+"""Comparing runs: each rule is in one list, the exit code reports newly broken rules, trends have one target."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERROR = result("counts.a.b", "error", reason="no answer")
 
 
 def broken(number: int, status: str = "failed") -> Result:
-    """The same rule with so many violations."""
+    """Return the same rule with this number of violations."""
     return result("counts.a.b", status, violations=number, samples=(Sample("off", id="x"),))
 
 
@@ -54,22 +54,20 @@ def broken(number: int, status: str = "failed") -> Result:
         (SKIPPED, None, None, 0),
     ],
 )
-def test_each_rule_stands_where_its_change_puts_it(
-    before: Result | None, after: Result | None, name: str | None, code: int
-) -> None:
+def test_rule_is_listed_by_its_change(before: Result | None, after: Result | None, name: str | None, code: int) -> None:
     found = difference(report(*filter(None, [before])), report(*filter(None, [after])))
     assert [list_name for list_name, changes in found.lists() if changes] == ([name] if name else [])
     assert found.exit_code() == code
 
 
 @pytest.mark.parametrize(("before", "name"), [(PASSED, "new"), (broken(1, "warned"), "worse")])
-def test_a_warning_fails_only_when_that_is_asked_for(before: Result, name: str) -> None:
+def test_new_warning_fails_only_with_strict(before: Result, name: str) -> None:
     found = difference(report(before), report(broken(2, "warned")))
     assert [len(changes) for list_name, changes in found.lists() if list_name == name] == [1]
     assert (found.exit_code(), found.exit_code(strict=True)) == (0, 1)
 
 
-def test_only_collections_that_changed_are_counted() -> None:
+def test_only_changed_counts_are_listed() -> None:
     before, after = {"a": 1, "b": 2, "gone": 3}, {"a": 1, "b": 5, "new": 4}
     found = difference(replace(REPORT, counts=before), replace(REPORT, counts=after))
     assert found.counts == {"b": (2, 5), "new": (None, 4), "gone": (3, None)}
@@ -79,25 +77,25 @@ def test_only_collections_that_changed_are_counted() -> None:
     ("numbers", "drawn"),
     [([0, 0], "▁▁"), ([0, 1, 1000], "▁▂█"), ([None, 4, 8, 0], "·▅█▁"), ([], ""), ([None], "·")],
 )
-def test_a_sparkline_shows_few_as_more_than_none(numbers: list[float | None], drawn: str) -> None:
+def test_sparkline_shows_one_higher_than_zero(numbers: list[float | None], drawn: str) -> None:
     assert sparkline(numbers) == drawn
 
 
 def run(number: int, violations: int | None, **target: Any) -> Report:
-    """The number-th of a series of runs."""
+    """Return the run with this number in a series."""
     results = {None: [SKIPPED], 0: [PASSED]}.get(violations, [broken(violations or 0)])
     at = f"2026-11-{number:02d}T05:00:00Z"
     return report(*results, result("counts.a.c"), started_at=at, target=replace(TARGET, **target))
 
 
 def saved(folder: Path, *runs: Report) -> Path:
-    """Runs written one after the other, as `zava validate --reports` does."""
+    """Write the runs one after the other, as `zava validate --reports` does."""
     for each in runs:
         json_file.write(each, folder)
     return folder
 
 
-def test_a_trend_is_of_one_target_and_of_the_rules_that_broke(tmp_path: Path) -> None:
+def test_trend_has_one_target_and_broken_rules_only(tmp_path: Path) -> None:
     other = run(2, 99, database="other")
     folder = saved(tmp_path, run(1, 0), other, run(3, 5), run(4, None), run(5, 2))
     (folder / "history" / "20261109T050000Z-00000000.json").write_text("{half a fi", encoding="utf-8")
@@ -109,7 +107,7 @@ def test_a_trend_is_of_one_target_and_of_the_rules_that_broke(tmp_path: Path) ->
     assert [each.started_at[8:10] for each in trend(saved_runs(folder), 2).runs] == ["04", "05"]
 
 
-def test_an_embedded_server_is_one_target_whatever_its_port(tmp_path: Path) -> None:
+def test_embedded_server_is_one_target_on_any_port(tmp_path: Path) -> None:
     runs = [run(n, n, uri=f"mongodb://127.0.0.1:{n}/", embedded=True) for n in (1, 2)]
     assert trend(saved_runs(saved(tmp_path, *runs)), 20).broken == {"counts.a.b": [1, 2]}
 
@@ -127,7 +125,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
     return names[0], names[1]
 
 
-def test_diff_prints_what_changed(workplace: Workplace, files: tuple[str, str]) -> None:
+def test_diff_prints_changes(workplace: Workplace, files: tuple[str, str]) -> None:
     done = workplace.zava("diff", *files)
     assert (done.code, done.err) == (1, "")
     lines = done.out.splitlines()
@@ -143,7 +141,7 @@ def test_diff_prints_what_changed(workplace: Workplace, files: tuple[str, str]) 
     assert (same.code, "Nothing changed" in same.out) == (0, True)
 
 
-def test_diff_as_json(workplace: Workplace, files: tuple[str, str]) -> None:
+def test_diff_prints_json(workplace: Workplace, files: tuple[str, str]) -> None:
     done = workplace.zava("diff", "--json", *files)
     content = json.loads(done.out)
     assert done.code == 1
@@ -160,7 +158,7 @@ def test_diff_as_json(workplace: Workplace, files: tuple[str, str]) -> None:
     assert content["counts"] == {"children": [990, 991], "vectors": [0, None]}
 
 
-def test_without_files_the_last_two_saved_runs_are_compared(workplace: Workplace, tmp_path: Path) -> None:
+def test_diff_without_files_compares_the_last_two_runs(workplace: Workplace, tmp_path: Path) -> None:
     root = tmp_path / "model"
     root.mkdir()
     for name in ("schemas", "config"):
@@ -180,7 +178,7 @@ def test_without_files_the_last_two_saved_runs_are_compared(workplace: Workplace
     assert "counts.a.b: 9 -> 4" in place.zava("diff", str(tmp_path / "first.json")).out
 
 
-def test_a_run_with_a_baseline_is_marked_in_trend_and_diff(workplace: Workplace, tmp_path: Path) -> None:
+def test_run_with_a_baseline_is_marked_in_trend_and_diff(workplace: Workplace, tmp_path: Path) -> None:
     root = tmp_path / "model"
     root.mkdir()
     for name in ("schemas", "config"):
@@ -206,7 +204,7 @@ def test_a_run_with_a_baseline_is_marked_in_trend_and_diff(workplace: Workplace,
 @pytest.mark.parametrize(
     ("content", "says"), [(None, "there is no such file"), ("{}", "schema_version"), ("[", "not valid JSON")]
 )
-def test_a_file_that_is_no_report_is_one_line(
+def test_invalid_report_is_one_error(
     workplace: Workplace, files: tuple[str, str], tmp_path: Path, content: str | None, says: str
 ) -> None:
     path = tmp_path / "wrong.json"

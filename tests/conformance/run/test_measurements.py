@@ -1,4 +1,4 @@
-"""What the pictures are drawn from: exact numbers of real documents, only of what was judged, and never an error."""
+"""The data of the pictures: exact numbers of real documents, only for rules that ran, and never an error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Document = dict[str, Any]
 
 
 def passed(*ids: str, **evidence: Any) -> list[Result]:
-    """Results of rules that hold."""
+    """Return passed results of these rules."""
     return [result(rule_id, evidence=evidence) for rule_id in ids]
 
 
@@ -39,18 +39,18 @@ def context(model: Model, database: Database[Document]) -> Context:
     return replace(context_for(model, database), settings=settings)
 
 
-def test_only_what_was_judged_is_measured(context: Context) -> None:
+def test_only_collections_of_rules_that_ran_are_measured(context: Context) -> None:
     assert measured(context, passed("references.orders.store_id")).keys() == {"references", "synced"}
 
 
-def test_every_reference_and_synced_collection_is_named(context: Context) -> None:
+def test_every_reference_and_synced_collection_is_listed(context: Context) -> None:
     found = measured(context, [])
     assert {"collection": "orders", "field": "customer_id", "target": "customers"} in found["references"]
     assert len(found["references"]) == sum(len(collection.references) for collection in context.model)
     assert found["synced"] == [collection.name for collection in context.model if collection.synced]
 
 
-def test_sizes_are_those_of_the_documents(context: Context) -> None:
+def test_sizes_equal_those_of_the_documents(context: Context) -> None:
     documents = [{"_id": str(number), "text": "x" * size} for number, size in enumerate((1, 50, 50, 200, 5000))]
     context.collection("stores").insert_many(documents)
     sizes = sorted(len(bson.encode(document)) for document in documents)
@@ -64,7 +64,7 @@ def test_sizes_are_those_of_the_documents(context: Context) -> None:
     }  # fmt: skip
 
 
-def test_months_are_counted_and_expected_by_their_days_and_years(context: Context) -> None:
+def test_months_have_counts_and_expectations_by_days_and_years(context: Context) -> None:
     dates = ["2023-01-02T00:00:00Z"] * 300 + ["2024-02-29T23:59:59Z"] * 700 + ["2030-01-01T00:00:00Z", 5]
     context.collection("orders").insert_many([{"order_date": date} for date in dates])
     judged = passed("business.orders.order_date-shares", table={"": {"2023": [3, 5.0]}})
@@ -78,7 +78,7 @@ def test_months_are_counted_and_expected_by_their_days_and_years(context: Contex
     assert months["2024-02"][1] == pytest.approx(1000 * weights[2024] * 29 / 366 / whole, abs=0.05)
 
 
-def test_a_share_that_was_skipped_has_no_months(context: Context) -> None:
+def test_skipped_distribution_has_no_months(context: Context) -> None:
     skipped = result("business.orders.order_date-shares", "skipped", reason="too few")
     assert "months" not in measured(context, [skipped])
 
@@ -101,7 +101,7 @@ def test_indexes_are_listed_with_their_reads_and_queries(context: Context) -> No
     assert all(index["bytes"] >= 4096 for index in found.values())
 
 
-def test_devices_are_counted_as_their_first_user_sees_them(context: Context) -> None:
+def test_device_documents_are_counted_for_its_first_user(context: Context) -> None:
     store = {"store_id": "store_a", "rls_user_id": "11111111-1111-4111-8111-111111111111", "deleted": False}
     context.collection("stores").insert_many([{"_id": "store_a", **store}, {"_id": "store_b", "store_id": "store_b"}])
     orders = [{"_id": number, "store_id": f"store_{'aab'[number % 3]}"} for number in range(30)]
@@ -113,7 +113,7 @@ def test_devices_are_counted_as_their_first_user_sees_them(context: Context) -> 
     assert (found["manager"]["user"], found["manager"]["documents"]["orders"]) == ("the super manager", 30)
 
 
-def test_what_the_server_refuses_is_named_and_costs_no_verdict(model: Model, tmp_path: Path) -> None:
+def test_rejected_measurement_is_listed_and_does_not_change_the_verdict(model: Model, tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path, cache_gb=0.25, auth=True, linger=0.2) as server, MongoClient(server.uri) as client:
         client["shop"]["stores"].insert_one({"_id": 1})
         client["shop"].command("createUser", "reader", pwd="x", roles=["read"])

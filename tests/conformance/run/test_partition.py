@@ -1,4 +1,4 @@
-"""A run shared by many workers finds what one would find: counts, violations and samples, on a dirty database."""
+"""A partitioned run on a dirty database has the same counts, violations and samples as a run in one process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def context(server: MongoClient[Document]) -> Iterator[Context]:
 
 
 def soil(database: Database[Document]) -> None:
-    """Break what the rules look at; keys and _ids of other types are among it, and none at all."""
+    """Break documents in ways that rules detect, including keys and _ids of other types and missing keys."""
     orders, items, customers = database["orders"], database["order_items"], database["customers"]
     strange: list[Any] = [None, 7, 2.5, True, ObjectId(), {"a": 1}, Decimal128("1.5"), MaxKey(), [1, 2]]
     for number, one in enumerate(list(items.find().sort("_id", 1))[::4]):
@@ -96,11 +96,11 @@ def timeless(results: list[Result]) -> dict[str, Result]:
 
 @pytest.fixture(scope="module")
 def whole(context: Context) -> dict[str, Result]:
-    """What one worker finds."""
+    """Return the results of a run in one process."""
     return timeless(run(context, RULES))
 
 
-def test_the_database_is_dirty_enough_to_tell(whole: dict[str, Result]) -> None:
+def test_dirty_database_breaks_more_than_20_rules(whole: dict[str, Result]) -> None:
     broken = {rule.id for rule in RULES if isinstance(rule.check, BY_RANGE) and whole[rule.id].violations}
     assert len(broken) > 60
     assert {rule.family for rule in RULES if rule.id in broken} >= {
@@ -110,34 +110,34 @@ def test_the_database_is_dirty_enough_to_tell(whole: dict[str, Result]) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 3, 8])
-def test_merged_equals_whole(number: int, context: Context, whole: dict[str, Result]) -> None:
+def test_merged_parts_equal_one_run(number: int, context: Context, whole: dict[str, Result]) -> None:
     found = timeless(merged(RULES, parts(context, RULES, number), context.sample_size))
     assert list(found) == list(whole)
     assert [one for one in whole if found[one] != whole[one]] == []
 
 
-def test_a_rule_alone_says_what_it_says_among_all(context: Context, whole: dict[str, Result]) -> None:
-    """A pass that many rules share is made for those that are asked."""
+def test_rule_run_alone_has_the_same_result(context: Context, whole: dict[str, Result]) -> None:
+    """A pass over a collection that several rules share includes only the selected rules."""
     alone = timeless([run(context, [rule])[0] for rule in RULES])
     assert [one for one in whole if alone[one] != whole[one]] == []
 
 
-def test_more_parts_than_documents(context: Context, whole: dict[str, Result]) -> None:
+def test_parts_outnumbering_documents_merge_correctly(context: Context, whole: dict[str, Result]) -> None:
     rules = [rule for rule in RULES if rule.collection in ("stores", "categories")]
     found = timeless(merged(rules, parts(context, rules, 40), context.sample_size))
     assert [rule.id for rule in rules if found[rule.id] != whole[rule.id]] == []
 
 
-def test_a_part_reads_its_share(context: Context, whole: dict[str, Result]) -> None:
-    """Each part examines about as many, none of them all: what is shared is the work."""
+def test_part_examines_its_fraction_of_documents(context: Context, whole: dict[str, Result]) -> None:
+    """Each part examines about the same number of documents, so that the work is divided."""
     rule = "documents.order_items.quantity"
     examined = [one.examined for (one,) in parts(context, [each for each in RULES if each.id == rule], 4)]
     quarter = whole[rule].examined / 4
     assert all(abs(one - quarter) <= 1 for one in examined)
 
 
-def test_what_is_not_shown_is_not_read(context: Context) -> None:
-    """But for one, which says that there are more."""
+def test_samples_beyond_the_limit_are_not_read(context: Context) -> None:
+    """Except for one more, which shows that there are more."""
     found = (Sample(f"{number}") for number in range(9))
     assert [sample.why for sample in context.samples(found)] == ["0", "1", "2", "3", "4"]
     assert [sample.why for sample in found] == ["6", "7", "8"]
@@ -145,8 +145,8 @@ def test_what_is_not_shown_is_not_read(context: Context) -> None:
 
 @pytest.mark.parametrize("path", ["k", "k.n"])
 @pytest.mark.parametrize("number", [2, 7, 20])
-def test_every_document_is_in_one_part(server: MongoClient[Document], path: str, number: int) -> None:
-    """Arrays too, which are sorted by their least element and compared as a whole."""
+def test_every_document_is_in_exactly_one_part(server: MongoClient[Document], path: str, number: int) -> None:
+    """Arrays are included, which are sorted by their least element and compared as a whole."""
     keys: list[Any] = [
         *range(60),
         None,
@@ -166,7 +166,7 @@ def test_every_document_is_in_one_part(server: MongoClient[Document], path: str,
     assert len(found) == len(set(found)) == len(keys) + 1
 
 
-def test_what_cannot_be_cut_is_dealt_to_one(context: Context) -> None:
+def test_indivisible_rule_runs_in_one_part(context: Context) -> None:
     rules = [rule for rule in RULES if not isinstance(rule.check, BY_RANGE)]
     answered = [[one.id for one in part] for part in parts(context, rules, 3)]
     assert sorted(name for part in answered for name in part) == sorted(rule.id for rule in rules)
@@ -174,12 +174,12 @@ def test_what_cannot_be_cut_is_dealt_to_one(context: Context) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3", "-1/2", "1/10001", " 1/2"])
-def test_what_is_no_part_is_refused(text: str) -> None:
+def test_invalid_partition_is_rejected(text: str) -> None:
     with pytest.raises(ConfigurationError, match="--partition: found "):
         Partition.parse(text)
 
 
-def test_a_part_is_parsed() -> None:
+def test_partition_is_parsed() -> None:
     assert Partition.parse("2/4") == Partition(2, 4)
 
 
@@ -188,7 +188,7 @@ COMMON: Document = {"seed": 1, "started_at": "2026-01-01T00:00:00Z", "duration_s
 
 
 def part(number: int, of: int = 2, **changed: Any) -> Report:
-    """A part without results."""
+    """Return a part without results."""
     ranges = changed.pop("ranges", {"a._id": {"$gte": f"{number}", "$lt": f"{number + 1}"}})
     partition = changed.pop("partition", {"number": number, "of": of, "samples": 5, "ranges": ranges})
     given = COMMON | {"target": PLACE, "counts": {"a": 2}, "results": [], "partition": partition} | changed
@@ -212,18 +212,18 @@ def part(number: int, of: int = 2, **changed: Any) -> Report:
     ],
     ids=["missing", "twice", "other N", "whole", "counts", "seed", "gap", "no range"],
 )
-def test_what_is_not_all_of_one_run_is_refused(reports: list[Report], why: str) -> None:
+def test_incomplete_or_mixed_parts_are_rejected(reports: list[Report], why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
         merged_report(RULES, {Path(f"part {number}"): one for number, one in enumerate(reports)})
 
 
-def test_a_rule_of_some_parts_only_is_refused(whole: dict[str, Result]) -> None:
+def test_rule_missing_in_a_part_is_rejected(whole: dict[str, Result]) -> None:
     result = whole["documents.orders.status"]
     with pytest.raises(ValueError, match=r"documents\.orders\.status is in 2 of 3 parts"):
         merged(RULES, [[result], [result], []], 5)
 
 
-def test_an_error_of_one_part_is_the_rules(whole: dict[str, Result]) -> None:
+def test_error_in_one_part_is_the_result_of_the_rule(whole: dict[str, Result]) -> None:
     result = whole["documents.orders.status"]
     error = replace(result, status="error", reason="broken off", examined=0, violations=0, samples=())
     (found,) = merged(RULES, [[result], [error]], 5)
@@ -244,7 +244,7 @@ def zava(context: Context, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.soak
-def test_the_command_line(context: Context, whole: dict[str, Result], tmp_path: Path) -> None:
+def test_commands_validate_parts_and_merge_them(context: Context, whole: dict[str, Result], tmp_path: Path) -> None:
     validate = ("validate", "--only", "documents.order*", "--only", "references.*")
     files = [tmp_path / f"part-{number}.json" for number in (1, 2)]
     for number, file in enumerate(files, 1):
@@ -263,7 +263,7 @@ def test_the_command_line(context: Context, whole: dict[str, Result], tmp_path: 
 
 
 @pytest.mark.parametrize("more", [("--format", "text"), ("--watch",)], ids=" ".join)
-def test_a_part_is_for_merging_only(context: Context, more: tuple[str, ...]) -> None:
+def test_partition_rejects_options_that_need_a_verdict(context: Context, more: tuple[str, ...]) -> None:
     done = zava(context, "validate", "--partition", "1/2", *more)
     assert (done.returncode, done.stdout) == (2, "")
     assert "which gives no verdict" in done.stderr

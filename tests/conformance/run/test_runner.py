@@ -1,4 +1,4 @@
-"""Running rules: what a signal interrupts ends, at whichever moment it comes."""
+"""Running rules: a signal ends the run at any moment."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.conformance.embedded.processes import eventually
 
 
 def passed(_: Any, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
-    """A check that finds nothing amiss."""
+    """Return the outcome of a check without violations."""
     return {rule.id: Outcome(examined=1, violations=0) for rule in rules}
 
 
-def test_a_signal_while_the_rules_are_begun_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that waits for ever keeps its process: zava conform did not end at SIGTERM, once in a few hundred."""
+def test_signal_during_the_start_of_rules_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiting thread keeps its process alive: zava conform once in a few hundred runs did not end on SIGTERM."""
     start = threading.Thread.start
 
     def interrupted(thread: threading.Thread) -> None:

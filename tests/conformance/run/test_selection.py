@@ -1,4 +1,4 @@
-"""Selecting rules: lists with commas, rules that are left out, and one line for what matches nothing."""
+"""Selecting rules: lists with commas, exclusions, and one error line for a pattern without a match."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RULES = [Rule(each, "x", answer(lambda _: Outcome())) for each in IDS]
         ({"only": ["orders"], "exclude": ["references"], "collection": "orders"}, IDS[:2]),
     ],
 )
-def test_selection_takes_lists_and_leaves_out(options: dict[str, object], wanted: tuple[str, ...]) -> None:
+def test_selection_accepts_lists_and_exclusions(options: dict[str, object], wanted: tuple[str, ...]) -> None:
     assert tuple(rule.id for rule in select(RULES, **options)) == wanted  # type: ignore[arg-type]
 
 
@@ -46,7 +46,7 @@ def test_selection_takes_lists_and_leaves_out(options: dict[str, object], wanted
         ({"only": ["counts"], "collection": "orders"}, "no rule of orders matches 'counts'"),
     ],
 )
-def test_what_matches_nothing_is_one_line(options: dict[str, object], words: str) -> None:
+def test_selection_without_a_match_is_one_error(options: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         select(RULES, **options)  # type: ignore[arg-type]
     assert words in str(error.value)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture
 def shop(database: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A database with lines that break several rules, each document."""
+    """A database in which each document breaks several rules."""
     monkeypatch.delenv("MONGODB_CONNECTION_STRING", raising=False)
     database.stores.insert_many([{"_id": n, "store_id": "same", "store_name": n} for n in range(30)])
     database.orders.insert_many([{"_id": f"o{n}", "store_id": f"none{n}", "order_id": f"o{n}"} for n in range(40)])
@@ -38,11 +38,11 @@ def validate(shop: Any, **options: Any) -> Report:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file."""
+    """Return the lines of a file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_report_of_the_library_is_that_of_the_command(shop: Any) -> None:
+def test_library_and_command_return_the_same_report(shop: Any) -> None:
     report = validate(shop, only=["uniqueness.stores.store_id", "references.orders.store_id"], exclude=["*-deleted"])
     assert not report.conformant
     assert report.exit_code() == 1
@@ -53,7 +53,7 @@ def test_report_of_the_library_is_that_of_the_command(shop: Any) -> None:
     }
 
 
-def test_files_hold_every_violation_of_each_broken_rule_and_no_other(shop: Any, tmp_path: Path) -> None:
+def test_files_contain_every_violation_of_each_broken_rule_only(shop: Any, tmp_path: Path) -> None:
     (tmp_path / "counts.stores.number.ndjson").write_text("old", encoding="utf-8")
     families = ["uniqueness.stores,references.orders,documents.orders,documents.stores"]
     report = validate(shop, only=families, samples=2, violations=tmp_path)
@@ -69,7 +69,7 @@ def test_files_hold_every_violation_of_each_broken_rule_and_no_other(shop: Any, 
         assert first == shown
 
 
-def test_files_of_rules_that_hold_now_are_removed(shop: Any, tmp_path: Path) -> None:
+def test_files_of_passed_rules_are_removed(shop: Any, tmp_path: Path) -> None:
     rule = "uniqueness.stores.store_id"
     validate(shop, only=[rule], violations=tmp_path)
     assert len(lines(tmp_path / f"{rule}.ndjson")) == 30
@@ -87,7 +87,7 @@ def test_library_needs_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         conformance.validate(tmp_path)
 
 
-def test_server_that_starts_late_is_waited_for(tmp_path: Path) -> None:
+def test_wait_option_waits_for_a_server_that_starts_late(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path, cache_gb=0.25) as first:
         uri = first.uri
     with connect(uri, "test", serverSelectionTimeoutMS=200) as client:

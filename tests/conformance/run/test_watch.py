@@ -1,4 +1,4 @@
-"""zava validate --watch: what changes touch is judged again, nothing else; it outlives the server and stops cleanly."""
+"""zava validate --watch: only rules affected by changes run again; it survives server restarts and stops cleanly."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def project(workplace: Workplace) -> Project:
 
 
 def target_on(uri: str, name: str, client: Mongo) -> Target:
-    """A named server as the target."""
+    """Return a named server as the target."""
     database = client.get_database(name, codec_options=OPTIONS)
     return Target(client, database, TargetInfo(uri, name, "6.0", embedded=False))
 
@@ -57,7 +57,7 @@ Watched = tuple[Iterator[Verdict], Target, Sequence[Rule]]
 
 @contextmanager
 def watching(project: Project, uri: str, name: str, *only: str) -> Iterator[Watched]:
-    """The verdicts on a database, the target, and the rules."""
+    """Yield the verdicts on a database, the target, and the rules."""
     rules = select(project.rules, only)
     with MongoClient[dict[str, Any]](uri) as client:
         target = target_on(uri, name, client)
@@ -67,30 +67,30 @@ def watching(project: Project, uri: str, name: str, *only: str) -> Iterator[Watc
 
 @pytest.fixture
 def numbered(mongo: Mongo, name: str) -> str:
-    """The name of a database with as many orders as are wanted, which hold nothing but a number."""
+    """Return the name of a database with the expected number of orders, which have only a number."""
     mongo[name]["orders"].insert_many([{"_id": number} for number in range(int(SIZES["NUM_ORDERS"]))])
     return name
 
 
 def broken(each: Verdict) -> set[str]:
-    """What is newly broken."""
+    """Return the ids of newly broken rules."""
     assert each.since is not None
     return {change.result.id for change in each.since.new}
 
 
 def fixed(each: Verdict) -> set[str]:
-    """What is no longer broken."""
+    """Return the ids of rules that are no longer broken."""
     assert each.since is not None
     return {change.result.id for change in each.since.fixed}
 
 
-def test_only_what_a_change_touches_is_judged_again(project: Project, copied: str, uri: str) -> None:
+def test_change_runs_only_the_rules_that_depend_on_it(project: Project, copied: str, uri: str) -> None:
     with watching(project, uri, copied, *ONLY) as watched:
         follow_changes(*watched)
 
 
 def follow_changes(verdicts: Iterator[Verdict], target: Target, rules: Sequence[Rule]) -> None:
-    """Change this and that; each time what must break breaks."""
+    """Change documents, and assert after each change that exactly the affected rules break."""
     first = next(verdicts)
     assert (first.since, first.judged, first.report.exit_code()) == (None, len(rules), 0)
 
@@ -124,7 +124,7 @@ def follow_changes(verdicts: Iterator[Verdict], target: Target, rules: Sequence[
     assert found.report.number("failed") > 1  # what was broken before still is
 
 
-def test_many_changes_are_one_verdict_and_are_not_kept(project: Project, numbered: str, uri: str) -> None:
+def test_many_changes_give_one_verdict_and_are_not_stored(project: Project, numbered: str, uri: str) -> None:
     with watching(project, uri, numbered, "counts.orders") as (verdicts, target, _):
         assert next(verdicts).report.exit_code() == 0
         touches = [UpdateOne({"_id": number % 200}, {"$set": {"at": number}}) for number in range(4000)]
@@ -135,7 +135,7 @@ def test_many_changes_are_one_verdict_and_are_not_kept(project: Project, numbere
     assert found.report.exit_code() == 0
 
 
-def test_a_dropped_database_is_judged_anew(project: Project, numbered: str, uri: str) -> None:
+def test_dropped_database_runs_all_rules_again(project: Project, numbered: str, uri: str) -> None:
     with watching(project, uri, numbered, "counts", "indexes.stores") as (verdicts, target, rules):
         next(verdicts)
         target.client.drop_database(target.database.name)
@@ -147,7 +147,7 @@ def test_a_dropped_database_is_judged_anew(project: Project, numbered: str, uri:
 
 
 @pytest.mark.soak
-def test_it_outlives_a_restart_of_the_server(project: Project, tmp_path: Path) -> None:
+def test_watch_continues_after_a_restart_of_the_server(project: Project, tmp_path: Path) -> None:
     rules = select(project.rules, ["counts.stores", "uniqueness.stores"])
     restarted = EmbeddedServer(tmp_path, cache_gb=0.25, linger=0.2)
     told: list[str] = []
@@ -177,7 +177,7 @@ def test_it_outlives_a_restart_of_the_server(project: Project, tmp_path: Path) -
 
 
 @pytest.mark.soak
-def test_the_harnesss_own_server_that_died_is_one_line(project: Project, tmp_path: Path) -> None:
+def test_killed_embedded_server_is_one_error(project: Project, tmp_path: Path) -> None:
     rules = select(project.rules, ["counts.stores"])
     with (
         EmbeddedServer(tmp_path, cache_gb=0.25, linger=0.2) as server,
@@ -191,7 +191,7 @@ def test_the_harnesss_own_server_that_died_is_one_line(project: Project, tmp_pat
                 next(verdicts)
 
 
-def test_a_standalone_server_cannot_be_followed(project: Project, tmp_path: Path) -> None:
+def test_watch_of_a_standalone_server_is_rejected(project: Project, tmp_path: Path) -> None:
     with (
         EmbeddedServer(tmp_path, cache_gb=0.25, replica_set=False, linger=0.2) as server,
         watching(project, server.uri, "shop", "counts.stores") as (verdicts, _, _),
@@ -208,11 +208,11 @@ def test_a_standalone_server_cannot_be_followed(project: Project, tmp_path: Path
         (Changes(listed=True, events=1), "the collections themselves (1 change)"),
     ],
 )
-def test_changes_are_told_in_words(changes: Changes, words: str) -> None:
+def test_changes_are_described(changes: Changes, words: str) -> None:
     assert what(changes) == words
 
 
-def test_the_view_shows_what_is_broken_and_forgets_what_is_long_ago() -> None:
+def test_view_lists_broken_rules_and_recent_verdicts_only() -> None:
     view = _View(strict=False)
     for number in range(30):
         run = replace(REPORT, started_at=f"2026-11-22T05:00:{number:02d}Z")
@@ -235,14 +235,14 @@ def test_the_view_shows_what_is_broken_and_forgets_what_is_long_ago() -> None:
 
 
 def stopped(process: Process, number: int = signal.SIGINT) -> Done:
-    """End it as a user does."""
+    """Stop the command with Ctrl-C."""
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     return Done(process.returncode, out, err)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_prints_a_line_per_verdict_and_exits_with_the_last(
+def test_watch_prints_a_line_per_verdict_and_exits_with_the_last(
     workplace: Workplace, mongo: Mongo, numbered: str, uri: str, number: int
 ) -> None:
     flags = ("--watch", "--only", "counts.orders")
@@ -261,7 +261,7 @@ def test_the_command_prints_a_line_per_verdict_and_exits_with_the_last(
     assert (done.code, done.err) == (1 if number == signal.SIGINT else 0, "stopped\n")
 
 
-def test_as_json_each_verdict_is_an_object(workplace: Workplace, mongo: Mongo, numbered: str, uri: str) -> None:
+def test_watch_prints_one_json_object_per_verdict(workplace: Workplace, mongo: Mongo, numbered: str, uri: str) -> None:
     flags = ("--watch", "--format", "json", "--only", "counts.orders")
     process = workplace.start("zava", "validate", *flags, "--uri", uri, env={"MONGODB_DATABASE": numbered})
     assert process.stdout
@@ -279,7 +279,7 @@ def test_as_json_each_verdict_is_an_object(workplace: Workplace, mongo: Mongo, n
     assert stopped(process).code == 0
 
 
-def test_in_a_terminal_the_view_stays_in_place(workplace: Workplace, numbered: str, uri: str) -> None:
+def test_terminal_view_is_updated_in_place(workplace: Workplace, numbered: str, uri: str) -> None:
     ours, its = pty.openpty()
     flags = ("--watch", "--only", "counts.orders")
     environment = {"MONGODB_DATABASE": numbered, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
@@ -305,7 +305,7 @@ def test_in_a_terminal_the_view_stays_in_place(workplace: Workplace, numbered: s
 
 
 @pytest.mark.parametrize("flags", [["--reports", "x"], ["--format", "html"], ["--baseline", "b", "--update-baseline"]])
-def test_what_does_not_go_with_watching_is_refused(workplace: Workplace, flags: list[str]) -> None:
+def test_options_incompatible_with_watch_are_rejected(workplace: Workplace, flags: list[str]) -> None:
     done = workplace.zava("validate", "--embedded", "--watch", *flags)
     assert done.code == 2
     assert "--watch prints text or JSON lines" in done.line

@@ -1,4 +1,4 @@
-"""SIGTERM ends a command whatever its threads do, and the process that sees to it leaves nothing behind."""
+"""SIGTERM ends a command whatever its threads do, and the watchdog process leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_sigterm_ends_a_process_whose_thread_holds_the_interpreter() -> None:
     process.communicate()
 
 
-def test_more_signals_give_no_more_time() -> None:
+def test_further_signals_do_not_extend_the_time() -> None:
     process = run(HANGS)
     time.sleep(0.3)
     process.terminate()
@@ -77,7 +77,7 @@ def test_more_signals_give_no_more_time() -> None:
     process.communicate()
 
 
-def test_a_process_that_leaves_is_not_killed() -> None:
+def test_process_that_exits_is_not_killed() -> None:
     process = run(LEAVES)
     process.terminate()
     assert process.wait(20) == 7
@@ -85,7 +85,7 @@ def test_a_process_that_leaves_is_not_killed() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-def test_the_second_process_ends_with_the_first() -> None:
+def test_watchdog_process_ends_with_its_process() -> None:
     for end in (signal.SIGTERM, signal.SIGKILL):
         process = run(LEAVES)
         (watching,) = children(process.pid)

@@ -1,4 +1,4 @@
-"""Provisioning: from any state of a database to the one the model wants, once, by commands or by a mongosh script."""
+"""Provisioning: from any state of a database to that of the model, by commands or by a mongosh script."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def empty(client: MongoClient[dict[str, Any]]) -> Iterator[Documents]:
 
 @pytest.fixture
 def database(empty: Documents, model: Model) -> Documents:
-    """A database in the wanted state."""
+    """A database in the state of the model."""
     apply(plan(model, empty), empty)
     return empty
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """A way to leave the wanted state, and the changes that fix it: (collection, kind, part of the words)."""
+    """A deviation from the state of the model, and the changes that fix it: (collection, kind, part of the text)."""
 
     title: str
     damage: Callable[[Documents], Any]
@@ -63,7 +63,7 @@ class Deviation:
 
 
 def rebuilt(collection: str, index: str, keys: Any, **options: Any) -> Callable[[Documents], Any]:
-    """Drop an index and build one that is not right in its place."""
+    """Return a function that replaces an index by a wrong one."""
 
     def damage(database: Documents) -> None:
         database[collection].drop_index(index)
@@ -185,7 +185,7 @@ def kinds(changes: Sequence[Change]) -> list[tuple[str, str]]:
     return [(change.collection, change.kind) for change in changes]
 
 
-def test_an_empty_database_gets_everything(empty: Documents, model: Model) -> None:
+def test_empty_database_is_fully_provisioned(empty: Documents, model: Model) -> None:
     apply(plan(model, empty), empty)
     live = live_collections(empty)
     assert set(live) == set(model.collections)
@@ -195,24 +195,24 @@ def test_an_empty_database_gets_everything(empty: Documents, model: Model) -> No
     assert sum(len(list(empty[c.name].list_indexes())) for c in model) == 44
 
 
-def test_a_plan_reads_only(empty: Documents, model: Model) -> None:
+def test_plan_does_not_write(empty: Documents, model: Model) -> None:
     assert plan(model, empty) == wish(model)
     assert empty.list_collection_names() == []
 
 
-def test_nothing_is_left_to_do_afterwards(database: Documents, model: Model) -> None:
+def test_provisioned_database_needs_no_change(database: Documents, model: Model) -> None:
     assert plan(model, database) == []
     assert plan(model, database, drop_extra=True) == []
 
 
-def test_running_everything_again_changes_nothing(database: Documents, model: Model) -> None:
+def test_provisioning_is_idempotent(database: Documents, model: Model) -> None:
     again = [change for change in wish(model) if change.kind == "indexes"]
     apply(again, database)
     assert plan(model, database, drop_extra=True) == []
 
 
 @deviations
-def test_a_deviation_is_planned_in_words_and_mended(deviation: Deviation, database: Documents, model: Model) -> None:
+def test_deviation_is_described_and_fixed(deviation: Deviation, database: Documents, model: Model) -> None:
     deviation.damage(database)
     changes = plan(model, database)
     assert kinds(changes) == [(collection, kind) for collection, kind, _ in deviation.mended_by]
@@ -222,7 +222,7 @@ def test_a_deviation_is_planned_in_words_and_mended(deviation: Deviation, databa
     assert plan(model, database) == []
 
 
-def test_an_index_of_somebody_else_goes_only_when_asked(database: Documents, model: Model) -> None:
+def test_foreign_index_is_dropped_only_with_drop_extra(database: Documents, model: Model) -> None:
     database.orders.create_index("tax")
     assert plan(model, database) == []
     assert "tax_1" in database.orders.index_information()
@@ -234,7 +234,7 @@ def test_an_index_of_somebody_else_goes_only_when_asked(database: Documents, mod
     assert "tax_1" not in database.orders.index_information()
 
 
-def test_documents_survive(database: Documents, model: Model) -> None:
+def test_provisioning_keeps_documents(database: Documents, model: Model) -> None:
     database.drop_collection("stores")
     database.stores.insert_one({"_id": "dirty"})
     apply(plan(model, database), database)
@@ -251,7 +251,7 @@ def test_documents_survive(database: Documents, model: Model) -> None:
     ],
     ids=lambda value: "+".join(sorted(value)) if isinstance(value, set) else "",
 )
-def test_parts_of_an_empty_database(
+def test_selected_parts_of_an_empty_database_are_created(
     parts: set[str], expected: dict[str, set[str]], empty: Documents, model: Model
 ) -> None:
     changes = [change for change in plan(model, empty, parts=frozenset(parts)) if change.collection == "orders"]
@@ -259,7 +259,7 @@ def test_parts_of_an_empty_database(
 
 
 @pytest.mark.parametrize("part", sorted(PARTS - {"collections"}))
-def test_parts_are_planned_one_by_one(part: str, empty: Documents, model: Model) -> None:
+def test_parts_are_planned_separately(part: str, empty: Documents, model: Model) -> None:
     apply(plan(model, empty, parts=frozenset({"collections"})), empty)
     kind = {"validators": "validator", "images": "images", "indexes": "indexes"}[part]
     changes = plan(model, empty, parts=frozenset({part}))
@@ -268,12 +268,12 @@ def test_parts_are_planned_one_by_one(part: str, empty: Documents, model: Model)
     assert kind not in {change.kind for change in plan(model, empty)}
 
 
-def test_a_part_without_its_collection_is_refused(empty: Documents, model: Model) -> None:
+def test_part_without_its_collection_is_rejected(empty: Documents, model: Model) -> None:
     with pytest.raises(TargetError, match="there is no such collection; provision collections first"):
         plan(model, empty, parts=frozenset({"indexes"}))
 
 
-def test_a_view_in_the_way_is_refused(empty: Documents, model: Model) -> None:
+def test_view_of_the_same_name_is_rejected(empty: Documents, model: Model) -> None:
     empty.command({"create": "orders", "viewOn": "elsewhere", "pipeline": []})
     with pytest.raises(TargetError, match=r"\.orders: found a view; expected a collection"):
         plan(model, empty)
@@ -291,7 +291,7 @@ def test_a_view_in_the_way_is_refused(empty: Documents, model: Model) -> None:
     ],
     ids=["collation", "capped", "expiring"],
 )
-def test_a_collection_that_must_be_recreated_is_refused(
+def test_collection_that_must_be_recreated_is_rejected(
     options: dict[str, Any], says: str, empty: Documents, model: Model
 ) -> None:
     empty.create_collection("stores", **options)
@@ -299,8 +299,8 @@ def test_a_collection_that_must_be_recreated_is_refused(
         plan(model, empty)
 
 
-def test_an_index_that_was_dropped_in_vain_is_put_back_with_its_own_collation(empty: Documents, model: Model) -> None:
-    """The server lists no collation where it is the simple one, which createIndexes must be told nevertheless."""
+def test_index_dropped_in_vain_is_restored_with_its_collation(empty: Documents, model: Model) -> None:
+    """The server does not list the simple collation, but createIndexes needs it."""
     empty.create_collection("things", collation={"locale": "en", "strength": 2})
     specs = [{"name": "n", "key": {"n": 1}, "collation": {"locale": "simple"}}]
     empty.command({"createIndexes": "things", "indexes": specs})
@@ -315,7 +315,7 @@ def test_indexes_name_the_simple_collation(model: Model) -> None:
 
 
 @pytest.mark.parametrize(("version", "good"), [((5, 0, 31), False), ((6, 0, 0), True), ((8, 0, 4), True)])
-def test_images_need_a_server_that_has_them(version: tuple[int, ...], good: bool) -> None:
+def test_images_require_server_version_6(version: tuple[int, ...], good: bool) -> None:
     if good:
         require_images(version)
     else:
@@ -323,7 +323,7 @@ def test_images_need_a_server_that_has_them(version: tuple[int, ...], good: bool
             require_images(version)
 
 
-def test_an_old_server_is_refused_only_for_images(
+def test_old_server_is_rejected_for_images_only(
     empty: Documents, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(empty.client, "server_info", lambda: {"versionArray": [5, 0, 31, 0]})
@@ -332,7 +332,7 @@ def test_an_old_server_is_refused_only_for_images(
     assert plan(model, empty, parts=PARTS - {"images"})
 
 
-def test_duplicates_are_named_and_the_former_index_is_put_back(database: Documents, model: Model) -> None:
+def test_duplicates_are_reported_and_the_former_index_is_restored(database: Documents, model: Model) -> None:
     rebuilt("customers", "email_1", "email")(database)
     documents = [{"_id": number, "customer_id": str(number), "email": "a@example.com"} for number in range(2)]
     database.command({"insert": "customers", "documents": documents, "bypassDocumentValidation": True})
@@ -349,7 +349,7 @@ def test_duplicates_are_named_and_the_former_index_is_put_back(database: Documen
     assert plan(model, database) == []
 
 
-def test_a_failure_leaves_no_other_collection_half_done(empty: Documents, model: Model) -> None:
+def test_failure_leaves_no_other_collection_incomplete(empty: Documents, model: Model) -> None:
     empty.customers.insert_many([{"email": "a@example.com"} for _ in range(2)])
     with pytest.raises(TargetError):
         apply(plan(model, empty), empty)
@@ -361,14 +361,14 @@ def test_a_failure_leaves_no_other_collection_half_done(empty: Documents, model:
 
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[dict[str, Any]]]:
-    """A server that asks who you are; logged in as its administrator."""
+    """A server that requires authentication; the client is its administrator."""
     folder = tmp_path_factory.mktemp("guarded")
     with EmbeddedServer(folder, cache_gb=0.25, auth=True) as server, MongoClient(server.uri) as client:
         yield client
 
 
 def test_validators_are_ascii(model: Model) -> None:
-    """A server's refusal quotes the command and cuts it anywhere: half a character, no driver can read."""
+    """A server's rejection quotes the command truncated at any byte: a driver cannot decode half a character."""
     for collection in model:
         assert str(provisioned_validator(collection)).isascii(), collection.name
 
@@ -381,7 +381,7 @@ def test_validators_are_ascii(model: Model) -> None:
     ],
     ids=["may read and write", "may nothing"],
 )
-def test_a_missing_privilege_is_named(
+def test_missing_privilege_is_reported(
     roles: list[str], words: str, guarded: MongoClient[dict[str, Any]], model: Model
 ) -> None:
     database = guarded[f"shop_{len(roles)}"]
@@ -397,7 +397,7 @@ def test_a_missing_privilege_is_named(
     assert f"grant the user the role dbAdmin on {database.name}" in str(caught.value)
 
 
-def test_a_server_that_is_not_there(model: Model) -> None:
+def test_unreachable_server_is_one_error(model: Model) -> None:
     with (
         MongoClient("127.0.0.1", 1, serverSelectionTimeoutMS=50) as client,
         pytest.raises(TargetError, match="check the connection") as caught,
@@ -406,7 +406,7 @@ def test_a_server_that_is_not_there(model: Model) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_progress_hears_of_every_change_in_its_collections_order(empty: Documents, model: Model) -> None:
+def test_progress_reports_every_change_in_order(empty: Documents, model: Model) -> None:
     heard: list[Change] = []
     changes = plan(model, empty)
     apply(changes, empty, heard.append)
@@ -436,7 +436,7 @@ const db = {getSiblingDB: (name) => ({runCommand: (command) => ask([name, comman
 
 
 def run_script(script: str, client: MongoClient[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """Run a mongosh script by node against the server; returns the commands it ran."""
+    """Run a mongosh script with Node.js against the server; return the commands that it ran."""
     path = folder / "provision.js"
     path.write_text(SHELL + script, encoding="utf-8")
     commands = []
@@ -460,9 +460,7 @@ needs_node = pytest.mark.skipif(NODE is None, reason="node is not there to run t
 
 
 @needs_node
-def test_the_script_fills_an_empty_database_and_may_be_run_again(
-    empty: Documents, model: Model, tmp_path: Path
-) -> None:
+def test_script_provisions_an_empty_database_and_is_idempotent(empty: Documents, model: Model, tmp_path: Path) -> None:
     script = as_mongosh(wish(model), empty.name)
     first = run_script(script, empty.client, tmp_path)
     assert sum("create" in command for command in first) == len(model.collections)
@@ -480,7 +478,7 @@ def test_the_script_fills_an_empty_database_and_may_be_run_again(
         *(pytest.param(deviation, False, id=deviation.title) for deviation in DEVIATIONS[::4]),
     ],
 )
-def test_the_script_mends_what_a_plan_mends(
+def test_script_fixes_the_same_deviations_as_the_plan(
     deviation: Deviation, whole: bool, database: Documents, model: Model, tmp_path: Path
 ) -> None:
     deviation.damage(database)
@@ -494,7 +492,7 @@ def test_the_script_mends_what_a_plan_mends(
 
 
 @needs_node
-def test_the_script_drops_an_extra_index_once(database: Documents, model: Model, tmp_path: Path) -> None:
+def test_script_drops_an_extra_index_once(database: Documents, model: Model, tmp_path: Path) -> None:
     database.orders.create_index("tax")
     script = as_mongosh(plan(model, database, drop_extra=True), database.name)
     for _ in range(2):
@@ -503,13 +501,13 @@ def test_the_script_drops_an_extra_index_once(database: Documents, model: Model,
 
 
 @needs_node
-def test_a_refused_command_ends_the_script(empty: Documents, model: Model, tmp_path: Path) -> None:
+def test_rejected_command_stops_the_script(empty: Documents, model: Model, tmp_path: Path) -> None:
     empty.customers.insert_many([{"email": "a@example.com"} for _ in range(2)])
     with pytest.raises(AssertionError):
         run_script(as_mongosh(wish(model), empty.name), empty.client, tmp_path)
 
 
-def test_the_script_is_the_same_each_time_and_holds_every_command(model: Model) -> None:
+def test_script_is_deterministic_and_contains_every_command(model: Model) -> None:
     changes = wish(model)
     script = as_mongosh(changes, "shop")
     assert script == as_mongosh(wish(load_model(ROOT)), "shop")

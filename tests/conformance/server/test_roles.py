@@ -1,4 +1,4 @@
-"""zava provision --users: each user can do what he needs, and nothing else, on a server that asks for passwords."""
+"""zava provision --users: each user may do what they need, and nothing else, on a server with authentication."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def owner(guarded: EmbeddedServer) -> Iterator[Mongo]:
 
 @pytest.fixture
 def shop(owner: Mongo) -> Iterator[Documents]:
-    """An empty database; its users go with it."""
+    """An empty database; its users are removed with it."""
     database = owner["shop"]
     yield database
     database.command("dropAllUsersFromDatabase")
@@ -65,7 +65,7 @@ def shop(owner: Mongo) -> Iterator[Documents]:
 
 
 def provision(workplace: Workplace, guarded: EmbeddedServer, *flags: str, **env: str) -> Done:
-    """The command, on the database shop."""
+    """Run the command on the database shop."""
     known = {**PASSWORDS, "MONGODB_DATABASE": "shop", **env}
     return workplace.zava(
         "provision", "--users", *flags, "--uri", guarded.uri, env={k: v for k, v in known.items() if v is not None}
@@ -73,7 +73,7 @@ def provision(workplace: Workplace, guarded: EmbeddedServer, *flags: str, **env:
 
 
 def login(guarded: EmbeddedServer, role: str, database: str = "shop") -> str:
-    """The connection string of the user of a role."""
+    """Return the connection string of the user of a role."""
     user, password = ROLES[role].user, quote(PASSWORDS[ROLES[role].password], safe="")
     return re.sub(r"//.*@", f"//{user}:{password}@", guarded.uri) + f"&authSource={database}"
 
@@ -81,7 +81,7 @@ def login(guarded: EmbeddedServer, role: str, database: str = "shop") -> str:
 # Making them
 
 
-def test_users_are_made_once_and_checked(workplace: Workplace, guarded: EmbeddedServer, shop: Documents) -> None:
+def test_users_are_created_once_and_checked(workplace: Workplace, guarded: EmbeddedServer, shop: Documents) -> None:
     checked = provision(workplace, guarded, "--check", "--json")
     assert checked.code == 1
     assert [change["subject"] for change in json.loads(checked.out)] == [*NAMES, *(r.user for r in ROLES.values())]
@@ -132,7 +132,7 @@ DEVIATIONS: Mapping[str, tuple[Callable[[Documents], Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("deviation", DEVIATIONS)
-def test_what_was_changed_is_brought_back(guarded: EmbeddedServer, shop: Documents, deviation: str) -> None:
+def test_changed_role_or_user_is_restored(guarded: EmbeddedServer, shop: Documents, deviation: str) -> None:
     damage, words = DEVIATIONS[deviation]
     roles.apply(roles.plan(MODEL, ROLES, shop), shop, lambda variable, _: PASSWORDS[variable])
     damage(shop)
@@ -146,7 +146,7 @@ def test_what_was_changed_is_brought_back(guarded: EmbeddedServer, shop: Documen
 
 
 @pytest.mark.parametrize(("value", "says"), [(None, "not set"), ("", "is empty"), ("  ", "is empty")])
-def test_without_a_password_nothing_is_made(
+def test_missing_password_creates_nothing(
     workplace: Workplace, guarded: EmbeddedServer, shop: Documents, value: str, says: str
 ) -> None:
     variable = ROLES[NAMES[2]].password
@@ -156,7 +156,9 @@ def test_without_a_password_nothing_is_made(
     assert shop.command("rolesInfo", showPrivileges=True)["roles"] == []
 
 
-def test_who_may_not_make_users_is_told(workplace: Workplace, guarded: EmbeddedServer, shop: Documents) -> None:
+def test_missing_privilege_to_create_users_is_reported(
+    workplace: Workplace, guarded: EmbeddedServer, shop: Documents
+) -> None:
     shop.command("createUser", "plain", pwd="plain", roles=["dbAdmin", "readWrite"])
     uri = re.sub(r"//.*@", "//plain:plain@", guarded.uri) + "&authSource=shop"
     for flags in ([], ["--check"]):
@@ -167,7 +169,7 @@ def test_who_may_not_make_users_is_told(workplace: Workplace, guarded: EmbeddedS
         assert not any(password in done.line for password in PASSWORDS.values())
 
 
-def test_a_server_that_asks_nobody_is_named(workplace: Workplace, mongo: Mongo, name: str, uri: str) -> None:
+def test_server_without_authentication_is_reported(workplace: Workplace, mongo: Mongo, name: str, uri: str) -> None:
     done = workplace.zava("provision", "--users", "--uri", uri, env={"MONGODB_DATABASE": name, **PASSWORDS})
     assert done.code == 0
     assert "roles have no effect" in done.err
@@ -180,7 +182,7 @@ def test_a_server_that_asks_nobody_is_named(workplace: Workplace, mongo: Mongo, 
 
 @pytest.fixture(scope="module")
 def filled(guarded: EmbeddedServer, owner: Mongo) -> Iterator[Mapping[str, Documents]]:
-    """The provisioned database with its users; it as each of them sees it, by role."""
+    """The provisioned database with its users: one client per role."""
     shop = owner["till"]
     apply(plan(MODEL, shop), shop)
     for collection in MODEL:
@@ -223,7 +225,7 @@ MAY: Mapping[str, tuple[set[str], set[str]]] = {
 
 
 def allowed(act: Callable[[], Any]) -> bool:
-    """Whether the server lets the user; whatever else stands in the way comes after that."""
+    """Return whether the server authorizes the user; other errors come after the authorization."""
     try:
         act()
     except OperationFailure as error:
@@ -231,13 +233,13 @@ def allowed(act: Callable[[], Any]) -> bool:
     return True
 
 
-def test_the_roles_of_the_issue_are_there() -> None:
+def test_documented_roles_exist() -> None:
     assert list(MAY) == NAMES
 
 
 @pytest.mark.parametrize("role", MAY)
 @pytest.mark.parametrize("action", ACTIONS)
-def test_each_role_may_do_what_it_needs_and_no_more(filled: Mapping[str, Documents], role: str, action: str) -> None:
+def test_role_allows_exactly_the_actions_it_needs(filled: Mapping[str, Documents], role: str, action: str) -> None:
     act, database = ACTIONS[action], filled[role]
     for names, may in ((SYNCED, MAY[role][0]), (APART, MAY[role][1])):
         for name in names:
@@ -260,11 +262,11 @@ ADMINISTRATION: Mapping[str, Callable[[Documents], Any]] = {
 
 @pytest.mark.parametrize("role", MAY)
 @pytest.mark.parametrize("deed", ADMINISTRATION)
-def test_nobody_administers(filled: Mapping[str, Documents], role: str, deed: str) -> None:
+def test_role_allows_no_administration(filled: Mapping[str, Documents], role: str, deed: str) -> None:
     assert not allowed(lambda: ADMINISTRATION[deed](filled[role]))
 
 
-def test_the_connector_keeps_its_own_collections(filled: Mapping[str, Documents]) -> None:
+def test_connector_writes_its_own_collections(filled: Mapping[str, Documents]) -> None:
     for name in ("__ditto_unsynced_documents", "__ditto_connector_sessions"):
         filled["zava_connector"][name].insert_one({"_id": 1})
         filled["zava_connector"][name].create_index("at")
@@ -273,10 +275,10 @@ def test_the_connector_keeps_its_own_collections(filled: Mapping[str, Documents]
         assert not allowed(lambda name=name: filled["zava_application"][name].find_one())  # type: ignore[misc]
 
 
-def test_a_connector_that_follows_the_whole_database_may_be_allowed_to(
+def test_connector_may_watch_the_whole_database_if_configured(
     guarded: EmbeddedServer, owner: Mongo, filled: Mapping[str, Documents], tmp_path: Path
 ) -> None:
-    """The line that config/users.yaml names for it; and that it then may read everything."""
+    """The comment in config/users.yaml shows the line; the connector may then read everything."""
     wider = copy_of_the_model(tmp_path)
     path = wider / "config" / "users.yaml"
     line = "    - {where: database, actions: [find, changeStream]}\n"
@@ -300,7 +302,7 @@ def test_a_connector_that_follows_the_whole_database_may_be_allowed_to(
 
 
 @pytest.mark.soak
-def test_the_read_only_user_judges_and_exports_and_changes_nothing(
+def test_read_only_user_validates_and_exports_and_changes_nothing(
     workplace: Workplace, generated: Done, guarded: EmbeddedServer, owner: Mongo, shop: Documents, tmp_path: Path
 ) -> None:
     env = {"MONGODB_DATABASE": "shop"}
@@ -348,7 +350,7 @@ const passwordPrompt = () => "asked for";
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not there to run the script")
-def test_the_script_does_the_same_and_may_be_run_again(
+def test_script_creates_the_same_users_and_is_idempotent(
     workplace: Workplace, guarded: EmbeddedServer, shop: Documents, tmp_path: Path
 ) -> None:
     nowhere = {"MONGODB_CONNECTION_STRING": "mongodb://127.0.0.1:1/", "MONGODB_DATABASE": "shop", **PASSWORDS}
@@ -391,7 +393,7 @@ WRONG: Mapping[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_a_malformed_file_is_refused_by_place(tmp_path: Path, fault: str) -> None:
+def test_malformed_file_is_rejected_with_its_position(tmp_path: Path, fault: str) -> None:
     old, new, says = WRONG[fault]
     path = copy_of_the_model(tmp_path) / "config" / "users.yaml"
     text = path.read_text(encoding="utf-8")
@@ -402,12 +404,12 @@ def test_a_malformed_file_is_refused_by_place(tmp_path: Path, fault: str) -> Non
     assert "users.yaml" in str(refused.value)
 
 
-def test_a_model_without_users_says_so(tmp_path: Path) -> None:
+def test_model_without_users_is_reported(tmp_path: Path) -> None:
     schemas = {"things": json.loads((ROOT / "schemas" / "stores.json").read_text(encoding="utf-8"))}
     with pytest.raises(ConfigurationError, match="the file does not exist"):
         roles.load_roles(load_model(write_model(tmp_path, schemas)))
 
 
-def test_indexes_are_not_a_matter_of_users(workplace: Workplace) -> None:
+def test_users_and_drop_extra_are_mutually_exclusive(workplace: Workplace) -> None:
     done = workplace.zava("provision", "--users", "--drop-extra")
     assert (done.code, "give one of them" in done.line) == (2, True)

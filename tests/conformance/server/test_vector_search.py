@@ -1,4 +1,4 @@
-"""Nearest vectors: the exact cosine by the server, against NumPy's; and what is asked of a server with search."""
+"""Nearest vectors: the exact cosine by the server compared with NumPy's, and the query for a server with search."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = [f"d{number:03}" for number in range(120)]
 
 @pytest.fixture(scope="module")
 def field(tmp_path_factory: pytest.TempPathFactory) -> Space:
-    """A vector field of a model of its own, on a server without search."""
+    """A vector field of a separate model, on a server without vector search."""
     vector = {"type": "array", "minItems": SIZE, "maxItems": SIZE, "items": {"type": "number"}}
     model = model_of(tmp_path_factory.mktemp("search"), {"things": collection_of({"likeness": vector})})
     return Space(model["things"].field("likeness"))
@@ -34,7 +34,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Space:
 
 @pytest.fixture(scope="module")
 def vectors() -> Any:
-    """Of any length, some with zeros at the end."""
+    """Vectors of any length, some with trailing zeros."""
     rng = np.random.default_rng(5)
     made = rng.standard_normal((len(NAMES), SIZE)) * rng.uniform(0.1, 9, len(NAMES))[:, None]
     made[::3, 40:] = 0
@@ -43,7 +43,7 @@ def vectors() -> Any:
 
 @pytest.fixture(scope="module")
 def things(server: MongoClient[Document], vectors: Any) -> Any:
-    """The vectors in a collection, with some that are none."""
+    """A collection of the vectors and some invalid values."""
     database = server["search_things"]
     database["things"].insert_many(
         [
@@ -67,7 +67,7 @@ def cosines(vectors: Any, query: Any) -> dict[str, float]:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("filled", [SIZE, 40, 1])
-def test_it_is_the_cosine(field: Space, things: Any, vectors: Any, seed: int, filled: int) -> None:
+def test_similarity_is_the_cosine(field: Space, things: Any, vectors: Any, seed: int, filled: int) -> None:
     query = np.random.default_rng(100 + seed).standard_normal(SIZE) * 10.0 ** (seed - 2)
     query[filled:] = 0
     wanted = cosines(vectors, query)
@@ -77,13 +77,13 @@ def test_it_is_the_cosine(field: Space, things: Any, vectors: Any, seed: int, fi
     assert all("likeness" not in one for one in found)
 
 
-def test_a_vector_is_nearest_to_itself_whatever_its_length(field: Space, things: Any, vectors: Any) -> None:
+def test_vector_is_nearest_to_itself_at_any_length(field: Space, things: Any, vectors: Any) -> None:
     (found,) = things.aggregate(field.nearest((vectors[17] * 3).tolist(), limit=1))
     assert found["_id"] == NAMES[17]
     assert found[SIMILARITY] == pytest.approx(1)
 
 
-def test_ties_go_by_id(field: Space, server: MongoClient[Document]) -> None:
+def test_ties_are_ordered_by_id(field: Space, server: MongoClient[Document]) -> None:
     same = server["search_ties"]["things"]
     same.insert_many([{"_id": name, "likeness": [1.0] * SIZE} for name in ("c", "a", "b")])
     found = [one["_id"] for one in same.aggregate(field.nearest([2.0] * SIZE, limit=2))]
@@ -91,28 +91,28 @@ def test_ties_go_by_id(field: Space, server: MongoClient[Document]) -> None:
     assert found == ["a", "b"]
 
 
-def test_only_what_is_wanted_is_found(field: Space, things: Any, vectors: Any) -> None:
+def test_filter_excludes_documents(field: Space, things: Any, vectors: Any) -> None:
     query = vectors[0].tolist()
     found = [one["_id"] for one in things.aggregate(field.nearest(query, limit=1_000, where={"deleted": False}))]
     assert set(found) == {name for number, name in enumerate(NAMES) if number % 7}
 
 
 @pytest.mark.parametrize("vector", [[], [1.0] * (SIZE - 1), [1.0] * (SIZE + 1), [0.0] * SIZE])
-def test_a_query_that_is_no_vector_is_refused(field: Space, vector: list[float]) -> None:
+def test_invalid_query_vector_is_rejected(field: Space, vector: list[float]) -> None:
     with pytest.raises(ValueError, match="a vector of 64 numbers, not all zero, is needed"):
         field.nearest(vector, limit=1)
 
 
-def test_this_server_has_no_vector_search(model: Model, database: Mongo) -> None:
-    """The exact cosine is what it is asked for; a server of Atlas's is not to be had here."""
+def test_server_without_vector_search_uses_the_exact_cosine(model: Model, database: Mongo) -> None:
+    """The exact cosine is used; a server of Atlas is not available here."""
     database.create_collection("product_embeddings")
     found = space(model["product_embeddings"], "description_embedding", database["product_embeddings"])
     assert found.index is None
     assert "$vectorSearch" not in str(found.nearest([1.0] * 1536, limit=5))
 
 
-def test_where_the_server_has_it_vector_search_is_asked_exactly(field: Space) -> None:
-    """By its documentation: exact search, in the first stage, whose score is (1 + cosine) / 2."""
+def test_server_with_vector_search_runs_an_exact_search(field: Space) -> None:
+    """According to its documentation, an exact search is the first stage, and its score is (1 + cosine) / 2."""
     asked, score, *rest = Space(field.field, "vectors").nearest([1.0] * SIZE, limit=5, where={"deleted": False})
     assert asked == {
         "$vectorSearch": {
@@ -140,7 +140,7 @@ SEARCHES: list[tuple[str, Any, str | None]] = [
 
 
 @pytest.mark.parametrize(("indexes", "used"), [case[1:] for case in SEARCHES], ids=[case[0] for case in SEARCHES])
-def test_an_index_is_used_when_it_can_be(
+def test_vector_index_is_used_if_it_is_ready(
     model: Model, database: Mongo, monkeypatch: pytest.MonkeyPatch, indexes: Any, used: str | None
 ) -> None:
     documents = database["product_embeddings"]
@@ -154,7 +154,7 @@ def test_an_index_is_used_when_it_can_be(
 RELEVANCE = load_relevance(ROOT / "tests" / "relevance.yaml")
 
 
-def test_the_questions_are_answered_by_the_catalogue(model: Model) -> None:
+def test_questions_have_answers_in_the_catalogue(model: Model) -> None:
     skus = {str(row["sku"]) for row in configuration_for(model).catalogue["products"]}
     asks = [question.ask for question in RELEVANCE.questions]
     assert len(set(asks)) == len(asks) >= 60
@@ -164,14 +164,14 @@ def test_the_questions_are_answered_by_the_catalogue(model: Model) -> None:
     assert len(categories) == 9
 
 
-def test_recall_is_the_share_of_the_answers_that_were_found() -> None:
+def test_recall_is_the_fraction_of_answers_found() -> None:
     questions = (Question(ask="a", find=("x", "y")), Question(ask="b", find=("z",)), Question(ask="c", find=("w",)))
     some = Relevance(vectors="things.likeness", key="name", questions=questions)
     assert recalls(some, [["q", "y", "y"], ["z", "x"], []]).tolist() == [0.5, 1.0, 0.0]
 
 
-def test_the_interval_holds_the_mean_as_often_as_it_says() -> None:
-    """Of 400 samples of 84 recalls with a known mean about 95 % have it inside; at most 8 % may not."""
+def test_confidence_interval_has_its_stated_coverage() -> None:
+    """About 95 % of 400 samples of 84 recalls contain the known mean; at most 8 % may not."""
     rng = np.random.default_rng(3)
     outside = 0
     for _ in range(400):
@@ -181,13 +181,13 @@ def test_the_interval_holds_the_mean_as_often_as_it_says() -> None:
     assert 4 <= outside <= 32
 
 
-def test_the_same_interval_every_time() -> None:
+def test_confidence_interval_is_deterministic() -> None:
     values = np.array([0.0, 1.0, 0.5, 1.0])
     assert estimate(values) == estimate(values)
     assert str(estimate(np.ones(3))) == "1.000 (1.000 to 1.000)"
 
 
-def test_the_shipped_model_finds_most_of_the_answers(model: Model) -> None:
+def test_shipped_model_has_the_documented_recall(model: Model) -> None:
     """Measured when it was chosen: recall@10 0.861, of $text 0.712 (suites/test_search.py compares them)."""
     rows = configuration_for(model).catalogue["products"]
     texts = [f"{row['product_name']}. {row['product_description']}" for row in rows]

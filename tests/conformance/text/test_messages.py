@@ -1,4 +1,4 @@
-"""No message shows a value as Python writes it: BSON's type names and JSON's values are used instead."""
+"""No message shows a Python repr of a value: messages use BSON's type names and JSON values."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_value_is_rendered_without_python(value: Any) -> None:
 
 
 def interpolations(path: Path) -> Iterator[tuple[str, int, str]]:
-    """Yield what an f-string of the file shows by `!r`."""
+    """Yield the expressions that f-strings of the file show with `!r`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FormattedValue) and node.conversion == ord("r"):
             yield path.relative_to(ROOT).as_posix(), node.lineno, ast.unparse(node.value)
 
 
-def test_no_value_of_a_document_is_shown_by_its_repr() -> None:
+def test_values_of_documents_are_not_shown_by_repr() -> None:
     files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     shown = [each for path in files for each in interpolations(path)]
     values = [each for each in shown if re.search(r"document|\bvalues?\b|row\b|sample|getattr", each[2])]

@@ -1,4 +1,4 @@
-"""Values in findings: every BSON type by its name, texts that look alike told apart, no Python in any message."""
+"""Values in findings: every BSON type by its name, lookalike texts with escapes, no Python in messages."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def test_every_bson_type_is_shown_by_its_name(value: Any, shown: str, name: str)
     assert bson_type(read) == name
 
 
-def test_no_two_types_are_shown_alike() -> None:
+def test_types_are_shown_differently() -> None:
     assert len({shown for _, shown, _ in EVERY_TYPE}) == len(EVERY_TYPE)
 
 
-def test_a_long_that_an_int_could_hold_is_a_number() -> None:
+def test_small_long_is_shown_as_a_number() -> None:
     assert (render(Int64(7)), bson_type(Int64(7))) == ("7", "long")
 
 
-def test_a_field_that_is_not_there_is_missing() -> None:
+def test_absent_field_is_shown_as_missing() -> None:
     assert render(MISSING) == "missing"
 
 
@@ -89,7 +89,7 @@ def test_a_field_that_is_not_there_is_missing() -> None:
         ("Dri\u3164ll", '"Dri\\u3164ll"'),
     ],
 )
-def test_what_cannot_be_seen_is_an_escape(text: str, shown: str) -> None:
+def test_invisible_characters_are_escaped(text: str, shown: str) -> None:
     assert render(text) == shown
 
 
@@ -106,23 +106,23 @@ def test_what_cannot_be_seen_is_an_escape(text: str, shown: str) -> None:
         ("a", Decimal128("1"), ('"a"', "1 (decimal)")),
     ],
 )  # fmt: skip
-def test_two_values_that_differ_are_shown_differently(found: Any, wanted: Any, shown: tuple[str, str]) -> None:
+def test_different_values_are_shown_differently(found: Any, wanted: Any, shown: tuple[str, str]) -> None:
     assert compared(found, wanted) == shown
 
 
-def test_a_difference_at_the_end_of_a_long_text_is_shown() -> None:
+def test_difference_at_the_end_of_a_long_text_is_shown() -> None:
     found, wanted = compared("x" * 200 + "\u0430", "x" * 200 + "a")
     assert found != wanted
     assert "\\u0430" in found
     assert len(found) <= 61
 
 
-def test_a_long_value_is_cut() -> None:
+def test_long_value_is_truncated() -> None:
     assert shorten("x" * 100, 10) == '"xxxxxxxx…'
 
 
-def test_names_that_look_alike_are_told_apart(model: Model, database: Database[Any]) -> None:
-    """A field and a collection whose first letter is a Cyrillic o."""
+def test_lookalike_names_are_shown_with_escapes(model: Model, database: Database[Any]) -> None:
+    """The names are of a field and a collection; their first letter is a Cyrillic o."""
     database["\u043erders"].insert_one({"_id": 1})
     wanted = {"counts._database.unknown-collections", "documents.orders.extra-fields"}
     all_of_them = [*counts.rules(model, configuration_for(model)), *documents.rules(model, configuration_for(model))]
@@ -135,7 +135,7 @@ def test_names_that_look_alike_are_told_apart(model: Model, database: Database[A
     }
 
 
-def test_a_symbol_is_explained_by_its_type(model: Model, database: Database[Any]) -> None:
+def test_symbol_is_explained_by_its_type(model: Model, database: Database[Any]) -> None:
     """The driver reads it as a string, so that the document looks right."""
     store = {"_id": "store_a", "store_name": "A"}
     raw = bson.encode(store).replace(b"\x02store_name\x00", b"\x0estore_name\x00")
@@ -155,8 +155,8 @@ def test_messages_name_bson_types(model: Model) -> None:
     assert said["_id"] == "1 is not of type string"
 
 
-def test_no_rule_shows_a_value_in_python_s_words() -> None:
-    """A message is made with `shorten`, `render` or `compared`; repr() stays for keys that nobody reads."""
+def test_rule_modules_do_not_use_repr() -> None:
+    """Messages use `shorten`, `render` or `compared`; repr() is allowed for internal keys only."""
     allowed = {"keys.py", "embeddings.py", "access.py", "key_range.py"}
     library = ROOT / "conformance"
     for path in sorted([*(library / "rules").rglob("*.py"), *(library / "checks").rglob("*.py")]):
@@ -177,7 +177,7 @@ def test_no_rule_shows_a_value_in_python_s_words() -> None:
     ],
     ids=["ascii", "letters", "array", "object", "bytes", "binary", "nested"],
 )
-def test_a_value_of_16_mb_is_shown_at_once(value: object) -> None:
+def test_value_of_16_mb_is_shown_within_3_seconds(value: object) -> None:
     started = time.process_time()
     shown = shorten(value)
     assert time.process_time() - started < 3
@@ -185,6 +185,6 @@ def test_a_value_of_16_mb_is_shown_at_once(value: object) -> None:
     assert shown.endswith("…")
 
 
-def test_two_texts_of_16_mb_that_differ_at_the_end_are_shown_from_there_on() -> None:
+def test_texts_of_16_mb_are_shown_from_their_difference_on() -> None:
     common = "x" * 2**22
     assert compared(f"{common}store", f"{common}st\u043ere", 30) == ('…"xxxxxstore"', '…"xxxxxst\\u043ere"')

@@ -1,4 +1,4 @@
-"""Family counts: how many documents there should be, to the document, and what else there is."""
+"""Family counts: exact expected numbers of documents, and unknown collections."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def some(number: int) -> list[Document]:
         ("product_types", 101, 1),
     ],
 )  # fmt: skip
-def test_a_number_by_the_schema(name: str, number: int, off: int, found: Finding) -> None:
-    """Of none, that there is none is what was examined."""
+def test_count_outside_the_bounds_of_the_schema_is_reported(name: str, number: int, off: int, found: Finding) -> None:
+    """An expected count of zero is examined too."""
     outcome = found(f"counts.{name}.documents", **({name: some(number)} if number else {}))
     expected = {"stores": "8 (exactly, by its schema)", "product_types": "20 to 100 (by its schema)"}[name]
     assert (outcome.examined, outcome.violations) == (max(number, 1), off)
@@ -40,15 +40,17 @@ def test_a_number_by_the_schema(name: str, number: int, off: int, found: Finding
 @pytest.mark.parametrize(
     ("stores", "products", "between"), [(3, 7, (18, 21)), (4, 5, (17, 20)), (0, 7, (0, 0)), (1, 1, (1, 1))]
 )
-def test_a_share_of_all_pairs(stores: int, products: int, between: tuple[int, int], found: Finding) -> None:
-    """From 85 % of them, to the next whole document."""
+def test_count_as_a_percentage_of_pairs_is_bounded(
+    stores: int, products: int, between: tuple[int, int], found: Finding
+) -> None:
+    """The lower bound is 85 % of the pairs, rounded to a whole document."""
     parents = {name: some(number) for name, number in (("stores", stores), ("products", products)) if number}
     evidence = found("counts.inventory.documents", **parents).evidence
     assert (evidence["low"], evidence["high"]) == between
 
 
-def test_a_closed_store_needs_no_stock(found: Finding) -> None:
-    """It may have kept it: from 85 % of the live ones' pairs to all pairs."""
+def test_deleted_store_needs_no_stock(found: Finding) -> None:
+    """It may have kept its stock: the range is from 85 % of the pairs of live stores to all pairs."""
     stores = [*some(3), {"_id": 3, "deleted": True}]
     evidence = found("counts.inventory.documents", stores=stores, products=some(20)).evidence
     assert (
@@ -57,7 +59,7 @@ def test_a_closed_store_needs_no_stock(found: Finding) -> None:
     )
 
 
-def test_the_average_is_expected_of_live_orders(found: Finding) -> None:
+def test_average_is_expected_of_orders_that_are_not_deleted(found: Finding) -> None:
     orders = [*some(1_000), *({"_id": f"gone{n}", "deleted": True} for n in range(100))]
     evidence = found("counts.order_items.documents", orders=orders).evidence
     assert evidence["low"] == 2.1 * 1_000 - 234
@@ -71,7 +73,7 @@ def test_the_average_is_expected_of_live_orders(found: Finding) -> None:
         (1_001, (1879, 2325), "2.1 per orders within 6 sigma"),
     ],
 )
-def test_an_average_is_expected_of_a_thousand(
+def test_average_has_a_tolerance_by_the_number_of_parents(
     orders: int, between: tuple[int, int], reason: str, found: Finding
 ) -> None:
     evidence = found("counts.order_items.documents", orders=some(orders)).evidence
@@ -89,7 +91,7 @@ def test_an_average_is_expected_of_a_thousand(
         (["zoo", "stores", "apes"], 3, ["apes", "zoo"]),
     ],
 )
-def test_what_no_schema_defines(
+def test_collection_without_a_schema_is_reported(
     names: list[str], examined: int, unknown: list[str], model: Model, database: Database[Document]
 ) -> None:
     for name in names:

@@ -1,4 +1,4 @@
-"""Family embeddings: each way a vector or its pairing can be broken is counted exactly and explained."""
+"""Family embeddings: every kind of invalid vector or pair is counted exactly and explained."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ SOUND = [
 
 
 def embedding(key: str, **changes: Any) -> dict[str, Any]:
-    """A sound document, but for the changes."""
+    """Return a valid document with these changes."""
     whole = {"_id": key, "product_id": key, "image_embedding": [0.5] * 512, "description_embedding": [0.25] * 1536}
     return {name: value for name, value in (whole | changes).items() if value is not ABSENT}
 
@@ -84,7 +84,7 @@ def test_sound_vectors_pass(model: Model, shop: Mongo) -> None:
 
 
 @pytest.mark.parametrize(("vector", "why"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
-def test_a_broken_vector_is_found_and_explained(model: Model, shop: Mongo, vector: Any, why: str) -> None:
+def test_invalid_vector_is_reported_with_its_reason(model: Model, shop: Mongo, vector: Any, why: str) -> None:
     shop["product_embeddings"].replace_one({"_id": "prod_2"}, embedding("prod_2", image_embedding=vector))
     outcomes = verdict(model, shop)
     assert failed(outcomes) == {IMAGE}
@@ -96,12 +96,12 @@ def test_a_broken_vector_is_found_and_explained(model: Model, shop: Mongo, vecto
 
 
 @pytest.mark.parametrize("vector", [row[1] for row in SOUND], ids=[row[0] for row in SOUND])
-def test_an_unusual_vector_is_sound(model: Model, shop: Mongo, vector: Any) -> None:
+def test_unusual_valid_vector_is_accepted(model: Model, shop: Mongo, vector: Any) -> None:
     shop["product_embeddings"].update_one({"_id": "prod_2"}, {"$set": {"image_embedding": vector}})
     assert failed(verdict(model, shop)) == set()
 
 
-def test_counts_are_exact_and_samples_bounded(model: Model, shop: Mongo) -> None:
+def test_counts_are_exact_and_samples_are_bounded(model: Model, shop: Mongo) -> None:
     keys = [f"prod_x{n:02d}" for n in range(20)]
     shop["products"].insert_many([{"_id": key, "product_id": key} for key in keys])
     broken = {"image_embedding": [], "description_embedding": 1}
@@ -116,7 +116,7 @@ def test_counts_are_exact_and_samples_bounded(model: Model, shop: Mongo) -> None
     assert (outcome.violations, [sample.id for sample in outcome.samples]) == (20, keys[:4])
 
 
-def test_no_vectors_is_no_pass(model: Model, shop: Mongo) -> None:
+def test_missing_vectors_skip_the_rule(model: Model, shop: Mongo) -> None:
     shop["product_embeddings"].delete_many({})
     outcomes = verdict(model, shop)
     assert outcomes[IMAGE].skipped == outcomes[TEXT].skipped == "product_embeddings is empty"
@@ -137,7 +137,7 @@ def test_no_vectors_is_no_pass(model: Model, shop: Mongo) -> None:
     ],
     ids=["no vector", "two vectors", "no product", "two without product", "null", "an array"],
 )
-def test_a_broken_pair_is_found(
+def test_broken_pair_is_reported(
     model: Model, shop: Mongo, remove: str | None, add: list[Any], figures: tuple[int, int], identity: str, why: str
 ) -> None:
     shop["product_embeddings"].delete_many({"_id": remove} if remove else {"_id": "nothing"})
@@ -149,8 +149,8 @@ def test_a_broken_pair_is_found(
     assert why in outcomes[PAIR].samples[0].why
 
 
-def test_a_deleted_vector_is_none_for_a_product_that_is_not(model: Model, shop: Mongo) -> None:
-    """For one that is deleted too it will do."""
+def test_deleted_vector_does_not_count_for_a_live_product(model: Model, shop: Mongo) -> None:
+    """It counts for a product that is deleted too."""
     shop["product_embeddings"].update_many({"_id": {"$in": ["prod_1", "prod_2"]}}, {"$set": {"deleted": True}})
     shop["products"].update_many({"_id": {"$in": ["prod_2", "prod_3"]}}, {"$set": {"deleted": True}})
     outcome = verdict(model, shop)[PAIR]
@@ -160,20 +160,20 @@ def test_a_deleted_vector_is_none_for_a_product_that_is_not(model: Model, shop: 
     ]
 
 
-def test_a_deleted_product_needs_no_vector(model: Model, shop: Mongo) -> None:
+def test_deleted_product_needs_no_vector(model: Model, shop: Mongo) -> None:
     shop["products"].update_one({"_id": "prod_2"}, {"$set": {"deleted": True}})
     shop["product_embeddings"].delete_one({"_id": "prod_2"})
     outcome = verdict(model, shop)[PAIR]
     assert (outcome.examined, outcome.violations) == (3, 0)
 
 
-def test_of_products_with_one_key_the_first_by_id_is_named(model: Model, shop: Mongo) -> None:
+def test_duplicate_keys_report_the_first_product_by_id(model: Model, shop: Mongo) -> None:
     shop["products"].insert_many([{"_id": f"prod_{key}", "product_id": "prod_2"} for key in "0x"])
     shop["product_embeddings"].delete_one({"_id": "prod_2"})
     assert [sample.id for sample in verdict(model, shop)[PAIR].samples] == ["prod_0"]
 
 
-def test_a_collection_with_several_per_parent_has_no_pairing_rule(model: Model) -> None:
+def test_collection_with_several_vectors_per_parent_has_no_pairing_rule(model: Model) -> None:
     vectors = model["product_embeddings"]
     several = replace(vectors, schema={**vectors.schema, "x-cardinality": {"per": ["products"], "between": [0, 2]}})
     altered = replace(model, collections={**model.collections, several.name: several})
@@ -181,7 +181,7 @@ def test_a_collection_with_several_per_parent_has_no_pairing_rule(model: Model) 
 
 
 class _Commands(CommandListener):
-    """Counts the commands that a client sends."""
+    """Record the commands that a client sends."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -196,7 +196,7 @@ class _Commands(CommandListener):
         pass
 
 
-def test_clean_vectors_are_read_in_one_pass(model: Model, shop: Mongo) -> None:
+def test_valid_vectors_are_read_in_one_pass(model: Model, shop: Mongo) -> None:
     listener = _Commands()
     address = shop.client.address
     assert address is not None

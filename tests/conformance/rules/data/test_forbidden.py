@@ -1,4 +1,4 @@
-"""Rules of one's own as queries: what is refused when they are read, and what they report."""
+"""Custom rules as queries: rejected queries, and their reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ABOUT = {"collection": "orders", "subject": "odd", "title": "No order is odd"}
 
 
 def rule_of(model: Model, **query: Any) -> Rule:
-    """The rule of one query."""
+    """Return the rule of one query."""
     configuration = configuration_for(model)
     rules = replace(configuration, rules=RulesFile(forbidden=(Forbidden(**{**ABOUT, **query}),)))
     (rule,) = forbidden_rules(model, rules, "business")
@@ -52,7 +52,7 @@ def rule_of(model: Model, **query: Any) -> Rule:
         ),
     ],
 )
-def test_query_that_cannot_be_used_is_one_line(tmp_path: Path, query: Mapping[str, Any], words: str) -> None:
+def test_unusable_query_is_one_error(tmp_path: Path, query: Mapping[str, Any], words: str) -> None:
     path = tmp_path / "rules.json"
     path.write_text(json.dumps({"forbidden": [{**ABOUT, **query}]}), encoding="utf-8")
     with pytest.raises(ConfigurationError) as error:
@@ -71,7 +71,7 @@ def test_query_that_cannot_be_used_is_one_line(tmp_path: Path, query: Mapping[st
         ({"pipeline": [{"$lookup": {"from": "nope", "as": "x"}}]}, "there is no collection nope"),
     ],
 )
-def test_name_that_the_model_does_not_have_is_one_line(model: Model, query: Mapping[str, Any], words: str) -> None:
+def test_unknown_name_is_one_error(model: Model, query: Mapping[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         rule_of(model, **query)
     assert words in str(error.value)
@@ -86,7 +86,7 @@ def test_values_of_extended_json_become_those_of_bson() -> None:
 
 
 def found(model: Model, database: Any, **query: Any) -> Outcome:
-    """What the rule of one query finds."""
+    """Return the outcome of the rule of one query."""
     rule = rule_of(model, **query)
     return rule.check(context_for(model, database), [rule])[rule.id]
 

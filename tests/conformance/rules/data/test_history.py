@@ -1,4 +1,4 @@
-"""Soft-deleted documents with live history: only what came after the deletion, or is still in use, is a finding."""
+"""Soft-deleted documents with history: only references created after the deletion, or still in use, are findings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def at(month: int) -> str:
 
 
 def shop(folder: Path, *, dated: bool = True, history: bool = True) -> Model:
-    """Products that may be deleted, and their sales, with names that are not those of the shop's model."""
+    """Return a model of products that may be deleted, and their sales, with other names than the project's model."""
     product = {"key": KEY | {"x-unique": True}, "changed": TIME, "gone": {"type": "boolean"}}
     sale = {
         "product": KEY | {"x-reference": "products.key"} | ({"x-history": "made"} if history else {}),
@@ -53,13 +53,13 @@ def sold(*months: int, **fields: Any) -> list[Document]:
     return [{"product": "p", "made": at(month), "gone": False} | fields for month in months]
 
 
-def test_sales_from_before_the_deletion_are_history(tmp_path: Path, database: Database[Document]) -> None:
-    """In the second of the deletion it was still there."""
+def test_documents_created_before_the_deletion_are_accepted(tmp_path: Path, database: Database[Document]) -> None:
+    """A document of the same second counts as created before the deletion."""
     found = outcome(shop(tmp_path), database, [GONE], sold(1, 2, 3, 6))
     assert (found.examined, found.violations, dict(found.evidence)) == (4, 0, {})
 
 
-def test_sales_from_after_the_deletion_are_reported(tmp_path: Path, database: Database[Document]) -> None:
+def test_documents_created_after_the_deletion_are_reported(tmp_path: Path, database: Database[Document]) -> None:
     found = outcome(shop(tmp_path), database, [GONE], [*sold(1, 2, 3, 6), *sold(7), *sold(8, gone=True)])
     assert (found.examined, found.violations) == (6, 1)
     assert [(one.id, one.why) for one in found.samples] == [
@@ -67,8 +67,8 @@ def test_sales_from_after_the_deletion_are_reported(tmp_path: Path, database: Da
     ]
 
 
-def test_a_deletion_that_set_no_time_is_said_once_per_document(tmp_path: Path, database: Database[Document]) -> None:
-    """Its time stamp is older than most of what was sold: that the product was deleted so early is not likely."""
+def test_deletion_without_a_time_is_reported_once_per_document(tmp_path: Path, database: Database[Document]) -> None:
+    """The product's time stamp is older than most of its sales: such an early deletion is unlikely."""
     found = outcome(
         shop(tmp_path), database, [GONE, {"key": "q", "gone": False}], [*sold(1, 7, 8, 9), {"product": "q"}]
     )
@@ -76,17 +76,17 @@ def test_a_deletion_that_set_no_time_is_said_once_per_document(tmp_path: Path, d
     assert found.evidence == {"time_of_deletion_unknown": {"documents": 1, "first": ['"p"']}}
 
 
-def test_a_collection_that_does_not_say_when_it_deletes(tmp_path: Path, database: Database[Document]) -> None:
+def test_collection_without_a_deletion_time_is_reported(tmp_path: Path, database: Database[Document]) -> None:
     found = outcome(shop(tmp_path, dated=False), database, [GONE], sold(1, 7))
     assert found.skipped == "the time of deletion is not known for any deleted document of products"
 
 
-def test_what_is_in_use_may_not_refer_to_what_is_deleted(tmp_path: Path, database: Database[Document]) -> None:
+def test_reference_in_use_to_a_deleted_document_is_reported(tmp_path: Path, database: Database[Document]) -> None:
     found = outcome(shop(tmp_path, history=False), database, [GONE], [*sold(1, 2, 7), *sold(8, gone=True)])
     assert (found.examined, found.violations) == (4, 3)
 
 
-def test_a_live_document_beside_a_deleted_one_with_its_key(tmp_path: Path, database: Database[Document]) -> None:
+def test_live_document_with_the_key_of_a_deleted_one_is_accepted(tmp_path: Path, database: Database[Document]) -> None:
     found = outcome(shop(tmp_path), database, [GONE, GONE | {"gone": False}], sold(1, 2, 3, 7))
     assert (found.examined, found.violations) == (4, 0)
 
@@ -100,6 +100,6 @@ def test_a_live_document_beside_a_deleted_one_with_its_key(tmp_path: Path, datab
         (("orders", "/properties/total/x-history", "created_at"), "x-history: the field refers to nothing"),
     ],
 )
-def test_keywords_that_fit_nothing_are_errors(edit: Edit, says: str, tmp_path: Path) -> None:
+def test_misplaced_keywords_are_errors(edit: Edit, says: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=says):
         load_model(edited_model(tmp_path, [edit]))

@@ -1,4 +1,4 @@
-"""Invisible characters, blank names and keys that stand twice are found; names of every script are accepted."""
+"""Invisible characters, blank names and duplicate keys are reported; names of every script are accepted."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_names_of_every_script_are_accepted(name: str, found: Finding) -> None:
 
 
 @pytest.mark.parametrize(("name", "says"), INVISIBLE.values(), ids=INVISIBLE)
-def test_a_name_with_what_nobody_sees_is_reported(name: str, says: str, found: Finding) -> None:
+def test_name_with_invisible_characters_is_reported(name: str, says: str, found: Finding) -> None:
     outcome = found(NAME, categories=[{"_id": 1, "category_name": "Paint"}, {"_id": 2, "category_name": name}])
     assert (outcome.examined, outcome.violations) == (2, 1)
     assert outcome.samples[0].id == 2
@@ -122,12 +122,12 @@ def test_prose_may_have_several_lines(text: str, broken: int, found: Finding) ->
     assert found(PROSE, products=[{"_id": 1, "product_description": text}]).violations == broken
 
 
-def test_what_is_not_text_is_not_examined(found: Finding) -> None:
+def test_values_that_are_not_strings_are_not_examined(found: Finding) -> None:
     outcome = found(NAME, categories=[{"_id": 1, "category_name": 7}, {"_id": 2}, {"_id": 3, "category_name": "Paint"}])
     assert (outcome.examined, outcome.violations) == (1, 0)
 
 
-def test_inner_keys_are_looked_at(found: Finding) -> None:
+def test_nested_keys_are_examined(found: Finding) -> None:
     stores = [{"_id": 1, "location": {"city": "Kirk\u200bland", "address": "1 Main St"}}]
     outcome = found("documents.stores.location-characters", stores=stores)
     assert [one.why for one in outcome.samples] == [
@@ -158,13 +158,13 @@ def test_inner_keys_are_looked_at(found: Finding) -> None:
         ("\u0421\u043e\u0432\u0430", "\u0421\u043e\u0432\u044b", False),
     ],
 )
-def test_unique_names_that_look_alike(first: str, second: str, alike: bool, found: Finding) -> None:
+def test_lookalike_unique_names_are_reported(first: str, second: str, alike: bool, found: Finding) -> None:
     names = [{"_id": number, "category_name": name} for number, name in enumerate((first, second, "Paint & Finishes"))]
     outcome = found("uniqueness.categories.category_name-look-alike", categories=names)
     assert (outcome.examined, [one.id for one in outcome.samples]) == (3, [0, 1] if alike else [])
 
 
-def test_a_name_that_looks_like_another_is_shown_with_what_differs(found: Finding) -> None:
+def test_lookalike_name_is_shown_with_its_difference(found: Finding) -> None:
     names = [{"_id": number, "category_name": name} for number, name in enumerate(("Paint", "P\u0430int"))]
     outcome = found("uniqueness.categories.category_name-look-alike", categories=names)
     assert [one.why for one in outcome.samples] == [
@@ -173,7 +173,7 @@ def test_a_name_that_looks_like_another_is_shown_with_what_differs(found: Findin
     ]
 
 
-def test_names_with_bytes_that_are_no_text_are_examined(database: Database[Document], model: Model) -> None:
+def test_names_with_invalid_utf_8_are_examined(database: Database[Document], model: Model) -> None:
     broken = bson.encode({"_id": 9, "category_name": "Paint ??"}).replace(b"??", b"\xff\xe9")
     database["categories"].insert_many([RawBSONDocument(broken), {"_id": 1, "category_name": "Paint"}])
     context = context_for(model, database.with_options(OPTIONS))
@@ -187,7 +187,7 @@ WHOLE: Final = {field.name: 1 for field in load_model(ROOT)["stores"].fields}
 
 
 def twice(document: Document, key: bytes, other: bytes) -> RawBSONDocument:
-    """The document with one key renamed, byte for byte, to another that it has."""
+    """Return the document with one key renamed in its bytes to another of its keys."""
     written = bson.encode(document)
     assert written.count(key + b"\0") == 1
     assert len(key) == len(other)
@@ -206,7 +206,7 @@ def twice(document: Document, key: bytes, other: bytes) -> RawBSONDocument:
         ("products", {"_id": 1, "specifications": ["a", "a"]}, False),
     ],
 )
-def test_a_key_that_stands_twice(
+def test_duplicate_key_of_a_document_is_reported(
     name: str, document: Document, broken: bool, model: Model, database: Database[Document]
 ) -> None:
     database[name].insert_one(document)

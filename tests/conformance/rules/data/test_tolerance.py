@@ -26,7 +26,7 @@ SETTINGS: Final = Settings.model_validate({})
 
 
 def bills(folder: Path, *equations: str) -> Model:
-    """Bills with a price, a total, a length and a mean, and their lines."""
+    """Return a model of bills with a price, a total, a length and a mean, and their lines."""
     made = {"x-sample": {"equation": True}}
     fields = {"price": MONEY, "total": MONEY | made, "mean": {"type": "number", "x-sample": {"constant": 1}}}
     schemas = {
@@ -53,8 +53,8 @@ def result(model: Model, database: Database[Document], name: str) -> Result:
     return found
 
 
-def test_a_total_within_half_a_cent_is_accepted(database: Database[Document], tmp_path: Path) -> None:
-    """Both neighbours of a tie, and no third cent; 3.00 x 1.095 is 3.285."""
+def test_total_within_half_a_cent_is_accepted(database: Database[Document], tmp_path: Path) -> None:
+    """Both cents beside a tie are accepted, and no third; 3.00 x 1.095 is 3.285."""
     model = bills(tmp_path, HALF_A_CENT)
     totals = {3.27: False, 3.28: True, 3.29: True, 3.3: False, math.nan: False, math.inf: False}
     database["bills"].insert_many({"_id": n, "price": 3.0, "total": total} for n, total in enumerate(totals))
@@ -64,7 +64,7 @@ def test_a_total_within_half_a_cent_is_accepted(database: Database[Document], tm
     assert found.samples[0].why == "total is 3.27; expected 3.29 = price * 1.095 (price 3.0), give or take 0.005"
 
 
-def test_a_number_within_its_tolerance_is_accepted(database: Database[Document], tmp_path: Path) -> None:
+def test_number_within_its_tolerance_is_accepted(database: Database[Document], tmp_path: Path) -> None:
     model = bills(tmp_path, equation("bills.mean", "n / 3", "1e-3"))
     means = [0.3333, 0.334, 0.33333333, 0.3345, 0.332]
     database["bills"].insert_many({"_id": n, "n": 1, "mean": mean} for n, mean in enumerate(means))
@@ -89,7 +89,7 @@ def test_generated_values_are_whole_cents_within_the_tolerance(tmp_path: Path) -
         (equation("bills.total", "price", ".nan"), r"tolerance"),
     ],
 )
-def test_a_tolerance_without_a_meaning_is_one_line(line: str, says: str, tmp_path: Path) -> None:
+def test_invalid_tolerance_is_one_error(line: str, says: str, tmp_path: Path) -> None:
     model = bills(tmp_path, line)
     with pytest.raises(ConfigurationError, match=says):
         list(rules(model, load_configuration(model, {})))

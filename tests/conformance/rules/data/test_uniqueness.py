@@ -1,4 +1,4 @@
-"""Family uniqueness: who shares a value is counted exactly and shown in order; what is no value is nobody's."""
+"""Family uniqueness: documents that share a value are counted exactly and shown in order; absent values are ignored."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def ids(outcome: Outcome) -> list[Any]:
 
 
 def of(field: str, *values: Any) -> list[Document]:
-    """A document for each value, the last with the first _id."""
+    """Return a document for each value, the last with the first _id."""
     return [{"_id": f"{len(values) - number:02}", field: value} for number, value in enumerate(values)]
 
 
-def test_all_who_share_a_value_are_counted_and_the_first_are_shown(found: Finding) -> None:
-    """By the value, then by _id; None, an absent value and one's own are shared by nobody."""
+def test_documents_that_share_a_value_are_counted_and_the_first_shown(found: Finding) -> None:
+    """The order is by value, then by _id; null, absent and distinct values are not shared."""
     documents = [*of("email", *["b@x"] * 7, "c@x", None, None, "a@x", "a@x"), {"_id": "x"}, {"_id": "y"}]
     outcome = found(EMAIL, customers=documents)
     assert (outcome.examined, outcome.violations) == (10, 9)
@@ -44,7 +44,7 @@ def test_many_shared_values_are_all_counted(found: Finding) -> None:
     assert ids(outcome) == ["11", "12", "09", "10", "07"]
 
 
-def test_a_combination_is_shared_as_a_whole(found: Finding) -> None:
+def test_combination_is_compared_as_a_whole(found: Finding) -> None:
     pairs = [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("b", 2), ("b", None), ("b", None), (None, 1), (None, 1)]
     outcome = found(PAIR, inventory=[{"_id": n, "store_id": s, "product_id": p} for n, (s, p) in enumerate(pairs)])
     assert outcome.violations == 2
@@ -52,29 +52,29 @@ def test_a_combination_is_shared_as_a_whole(found: Finding) -> None:
     assert outcome.samples[0].why == 'another document has the same store_id "b", product_id 2'
 
 
-def test_an_id_field_that_is_not_the_id_may_be_shared(found: Finding) -> None:
-    """Where it is the _id in every document the server keeps it unique, and in no other case."""
+def test_duplicate_id_field_other_than_the_id_is_reported(found: Finding) -> None:
+    """The server keeps it unique only if it equals the _id in every document."""
     assert found(STORE, stores=[{"_id": 1, "store_id": "s"}, {"_id": 2, "store_id": "s"}]).violations == 2
 
 
-def test_an_id_field_that_is_the_id_in_some_documents_may_be_shared(found: Finding) -> None:
+def test_duplicate_id_field_equal_to_the_id_in_some_documents_is_reported(found: Finding) -> None:
     assert ids(found(STORE, stores=[{"_id": "s", "store_id": "s"}, {"_id": 2, "store_id": "s"}])) == [2, "s"]
 
 
-def test_an_id_field_that_is_the_id_is_shared_by_nobody(found: Finding) -> None:
+def test_id_field_equal_to_the_id_is_unique(found: Finding) -> None:
     outcome = found(STORE, stores=[{"_id": "s", "store_id": "s"}, {"_id": "t", "store_id": "t"}])
     assert (outcome.examined, outcome.violations, outcome.samples) == (2, 0, ())
 
 
-def test_a_uuid_is_the_same_in_either_case(found: Finding) -> None:
+def test_uuids_are_compared_without_case(found: Finding) -> None:
     outcome = found(USER, stores=of("rls_user_id", *UUIDS))
     assert outcome.violations == 2
     assert ids(outcome) == ["01", "02"]
     assert {sample.why for sample in outcome.samples} == {f'another document has the same rls_user_id "{UUIDS[0]}"'}
 
 
-def test_what_stands_in_a_uuids_place_is_compared_as_it_is(found: Finding) -> None:
-    """An array cannot be written in lower case; 7 and "7" are two."""
+def test_values_other_than_uuids_are_compared_unchanged(found: Finding) -> None:
+    """An array has no lower case; 7 and "7" differ."""
     outcome = found(USER, stores=of("rls_user_id", [1], [1], 7, "7", UUIDS[0]))
     assert ids(outcome) == ["04", "05"]
 
@@ -82,12 +82,12 @@ def test_what_stands_in_a_uuids_place_is_compared_as_it_is(found: Finding) -> No
 @pytest.mark.parametrize(
     ("rule", "name"), [(EMAIL, "customers"), (CASE, "customers"), (PAIR, "inventory"), (STORE, "stores")]
 )
-def test_an_empty_collection_is_not_examined(rule: str, name: str, found: Finding) -> None:
+def test_empty_collection_is_skipped(rule: str, name: str, found: Finding) -> None:
     assert found(rule).skipped == f"{name} is empty"
 
 
-def test_an_id_equals_its_field(found: Finding) -> None:
-    """What has no such field is for the documents' rules."""
+def test_id_that_differs_from_its_field_is_reported(found: Finding) -> None:
+    """A document without the field is reported by the documents family."""
     pairs = [("s", "t"), ("v", "v"), ("w", None)]
     stores = [{"_id": "u"}, *({"_id": one, "store_id": key} for one, key in pairs)]
     outcome = found("uniqueness.stores._id+store_id", stores=stores)
@@ -97,8 +97,8 @@ def test_an_id_equals_its_field(found: Finding) -> None:
     ]  # fmt: skip
 
 
-def test_alike_but_for_case(found: Finding) -> None:
-    """Texts that are the same are another rule's; what is no text has no case."""
+def test_values_that_differ_only_in_case_are_reported(found: Finding) -> None:
+    """Equal strings are reported by another rule; other types have no case."""
     outcome = found(
         CASE, customers=of("email", "B@x", "b@x", "b@x", "A@x", "a@x", "c@x", "c@x", ["d"], ["d"], ["D"], None, 7, "7")
     )
@@ -110,8 +110,8 @@ def test_alike_but_for_case(found: Finding) -> None:
     ]  # fmt: skip
 
 
-def test_alike_but_for_case_in_the_order_of_small_letters(found: Finding) -> None:
-    """In which _ stands before them, and not after."""
+def test_values_that_differ_only_in_case_are_shown_in_lowercase_order(found: Finding) -> None:
+    """In this order _ comes before the letters."""
     outcome = found(CASE, customers=of("email", "AB@x", "ab@x", "A_@x", "a_@x"))
     assert ids(outcome) == ["01", "02", "03", "04"]
 
@@ -129,12 +129,12 @@ def test_alike_but_for_case_in_the_order_of_small_letters(found: Finding) -> Non
     ],
     ids=["lower case", "upper case", "version 1", "another variant", "too short", "no text", "null"],
 )
-def test_the_version_of_a_uuid(value: Any, broken: bool, found: Finding) -> None:
-    """What is no text is for the documents' rules."""
+def test_uuid_of_another_version_is_reported(value: Any, broken: bool, found: Finding) -> None:
+    """A value that is not a string is reported by the documents family."""
     outcome = found("uniqueness.stores.rls_user_id-version", stores=[{"_id": "s", "rls_user_id": value}])
     assert [sample.why for sample in outcome.samples] == ([f'rls_user_id is "{value}"'] if broken else [])
 
 
-def test_a_uuid_that_no_document_has_is_not_examined(found: Finding) -> None:
+def test_absent_uuid_is_skipped(found: Finding) -> None:
     outcome = found("uniqueness.stores.rls_user_id-version", stores=[{"_id": "s"}])
     assert outcome.skipped == "no document of stores has rls_user_id"

@@ -1,4 +1,4 @@
-"""What the schema promises of vectors: length 1, one provider, texts of today, and that they differ."""
+"""Requirements of the schema on vectors: length 1, one provider, current texts, and distinct vectors."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def products(*names: Any) -> list[Document]:
         (vector(), True),
     ],
 )
-def test_a_vector_has_length_1(numbers: list[float], broken: bool, found: Finding) -> None:
-    """A zero vector breaks the rule about its shape, and is not examined here; nor is one of another size."""
+def test_vector_of_another_length_than_1_is_reported(numbers: list[float], broken: bool, found: Finding) -> None:
+    """Zero vectors and vectors of another size break the rule about the shape, and are not examined here."""
     documents = [of(0, image_embedding=numbers), of(1, image_embedding=[1.0]), of(2, image_embedding=vector(1.0))]
     outcome = found(f"{PREFIX}image_embedding-length", product_embeddings=documents)
     zero = not any(numbers)
     assert (outcome.examined, outcome.violations) == (1 if zero else 2, int(broken and not zero))
 
 
-def test_a_length_is_named(found: Finding) -> None:
+def test_message_states_the_length(found: Finding) -> None:
     outcome = found(f"{PREFIX}image_embedding-length", product_embeddings=[of(0, image_embedding=vector(3.0, 4.0))])
     assert [one.why for one in outcome.samples] == ["image_embedding has length 5; expected 1"]
 
 
-def test_one_provider_made_all_vectors(found: Finding) -> None:
-    """Documents that do not say, or are deleted, are not examined."""
+def test_vectors_of_another_provider_are_reported(found: Finding) -> None:
+    """Documents without a provider, and deleted ones, are not examined."""
     names: list[Any] = ["a@1", "a@1", "b@2", None, "a@1"]
     documents = [of(number, provider=name) for number, name in enumerate(names)]
     outcome = found(f"{PREFIX}provider", product_embeddings=[*documents, of(9, provider="c", deleted=True), of(10)])
@@ -62,7 +62,7 @@ def test_one_provider_made_all_vectors(found: Finding) -> None:
     assert [(one.id, one.why) for one in outcome.samples] == [(2, 'provider is "b@2"; most documents have "a@1"')]
 
 
-def test_a_digest_is_that_of_the_texts(found: Finding) -> None:
+def test_stale_digest_is_reported(found: Finding) -> None:
     digests: list[Any] = [
         text_digest(("Saw", "D")),
         text_digest(("Saws", "D")),
@@ -77,8 +77,8 @@ def test_a_digest_is_that_of_the_texts(found: Finding) -> None:
     assert outcome.samples[0].why.endswith("the vectors are stale")
 
 
-def test_texts_that_differ_have_vectors_that_differ(found: Finding) -> None:
-    """Equal texts may have one vector; vectors that are alike at first and differ later are two."""
+def test_equal_vectors_of_different_texts_are_reported(found: Finding) -> None:
+    """Equal texts may have equal vectors; vectors that differ only in later elements are different."""
     shared, other = vector(0.6, 0.8), [*vector(0.6, 0.8)[:-1], 1e-9]
     vectors = [shared, shared, other, shared, vector(1.0), vector(1.0)]
     documents = [of(number, image_embedding=one) for number, one in enumerate(vectors)]
@@ -88,5 +88,5 @@ def test_texts_that_differ_have_vectors_that_differ(found: Finding) -> None:
 
 
 @pytest.mark.parametrize("rule", ["image_embedding-length", "provider", "text_digest", "image_embedding-distinct"])
-def test_nothing_to_look_at_is_skipped(rule: str, found: Finding) -> None:
+def test_rule_without_vectors_is_skipped(rule: str, found: Finding) -> None:
     assert found(PREFIX + rule, product_embeddings=[of(0)], products=products("Saw")).skipped is not None

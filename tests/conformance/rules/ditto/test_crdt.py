@@ -1,4 +1,4 @@
-"""Family crdt: what a device cannot take is named in documents that no schema admits, and in some that one does.
+"""Family crdt: values that devices cannot store are reported, in documents that violate their schema or satisfy it.
 
 And how tests of single documents are answered together, whichever family they are of.
 """
@@ -34,7 +34,7 @@ TYPICAL_SIZE, HARD_SIZE, MAX_DEPTH, MAX_ID_BYTES = 102_400, 512_000, 29, 254
 
 
 def nested(levels: int, innermost: Any) -> Any:
-    """So many objects around it."""
+    """Return the value inside this number of objects."""
     value = innermost
     for _ in range(levels):
         value = {"in": value}
@@ -42,7 +42,7 @@ def nested(levels: int, innermost: Any) -> Any:
 
 
 def why(outcome: Outcome) -> str | None:
-    """What is said of the only document; None when nothing is."""
+    """Return the reason for the only document; None if it passes."""
     assert outcome.examined == 1
     assert len(outcome.samples) == outcome.violations
     return outcome.samples[0].why if outcome.samples else None
@@ -86,11 +86,11 @@ WALKED = [
 
 
 @pytest.mark.parametrize(("subject", "fields", "expected"), WALKED)
-def test_what_is_walked(subject: str, fields: Document, expected: str | None, found: Finding) -> None:
+def test_nested_values_are_examined(subject: str, fields: Document, expected: str | None, found: Finding) -> None:
     assert why(found(f"crdt.orders.{subject}", orders=[{"_id": "o", **fields}])) == expected
 
 
-def test_an_object_id_is_an_id(found: Finding) -> None:
+def test_object_id_is_an_id(found: Finding) -> None:
     assert why(found("crdt.orders.types", orders=[{"_id": ObjectId(), "a": 1}])) is None
 
 
@@ -105,11 +105,11 @@ def test_an_object_id_is_an_id(found: Finding) -> None:
         ({"z": 1, "b": 1}, 'location lacks ["aisle", "shelf"] and has ["b", "z"] besides'),
     ],
 )
-def test_a_map_has_its_keys(location: Any, expected: str | None, found: Finding) -> None:
+def test_map_with_other_keys_is_reported(location: Any, expected: str | None, found: Finding) -> None:
     assert why(found("crdt.inventory.maps", inventory=[{"_id": 1, "location": location}])) == expected
 
 
-def test_an_absent_map_is_for_the_documents_rules(found: Finding) -> None:
+def test_absent_map_is_not_reported(found: Finding) -> None:
     assert why(found("crdt.inventory.maps", inventory=[{"_id": 1}])) is None
 
 
@@ -122,7 +122,7 @@ def test_an_absent_map_is_for_the_documents_rules(found: Finding) -> None:
         (HARD_SIZE, {"size", "typical-size"}),
     ],
 )
-def test_a_size_is_judged_to_the_byte(size: int, broken: set[str], found: Finding) -> None:
+def test_size_limit_is_exact_to_the_byte(size: int, broken: set[str], found: Finding) -> None:
     empty = len(bson.encode({"_id": "o", "notes": "", "a": 1}))
     document = {"_id": "o", "notes": "x" * (size - empty), "a": 1}
     for subject in ("size", "typical-size"):
@@ -131,8 +131,8 @@ def test_a_size_is_judged_to_the_byte(size: int, broken: set[str], found: Findin
 
 
 @pytest.mark.parametrize(("length", "fits"), [(MAX_ID_BYTES, True), (MAX_ID_BYTES + 1, False)])
-def test_an_id_is_measured_in_bytes(length: int, fits: bool, found: Finding) -> None:
-    """In a collection whose _id is the device's, and in one whose id field is."""
+def test_id_length_is_measured_in_bytes(length: int, fits: bool, found: Finding) -> None:
+    """The cases are a collection whose _id is the device's id, and one whose id field is."""
     key = "é" + "x" * (length - 2)
     assert why(found("crdt.inventory.id-size", inventory=[{"_id": key}])) == (
         None if fits else f"the id is {length} bytes long"
@@ -143,15 +143,15 @@ def test_an_id_is_measured_in_bytes(length: int, fits: bool, found: Finding) -> 
 
 
 @pytest.mark.parametrize(("flag", "expected"), [(False, None), (1, "deleted is 1"), (None, "deleted is null")])
-def test_the_flag_is_a_boolean(flag: Any, expected: str | None, found: Finding) -> None:
+def test_deletion_flag_that_is_not_boolean_is_reported(flag: Any, expected: str | None, found: Finding) -> None:
     assert why(found("crdt.orders.soft-delete", orders=[{"_id": 1, "deleted": flag}])) == expected
 
 
-def test_the_flag_is_there(found: Finding) -> None:
+def test_missing_deletion_flag_is_reported(found: Finding) -> None:
     assert why(found("crdt.orders.soft-delete", orders=[{"_id": 1}])) == "deleted is missing"
 
 
-def test_the_id_field_is_there(found: Finding) -> None:
+def test_missing_id_field_is_reported(found: Finding) -> None:
     assert why(found("crdt.orders.id-fields", orders=[{"_id": 1}])) == "order_id is missing"
     assert why(found("crdt.orders.id-fields", orders=[{"_id": 1, "order_id": None}])) is None
 
@@ -162,7 +162,7 @@ def test_the_id_field_is_there(found: Finding) -> None:
 def judged(
     folder: Path, schema: Document, database: Database[Document], documents: list[Document]
 ) -> dict[str, Outcome]:
-    """What the family says of the documents of the only collection, by subject."""
+    """Return the outcomes for the documents of the only collection, by subject."""
     model = model_of(folder, {"things": schema})
     database["things"].insert_many(documents)
     context = context_for(model, database)
@@ -170,8 +170,8 @@ def judged(
     return {rule.rpartition(".")[2]: outcome for rule, outcome in found.items()}
 
 
-def test_every_map_is_looked_at(tmp_path: Path, database: Database[Document]) -> None:
-    """Not only up to the first that is absent."""
+def test_every_map_is_examined(tmp_path: Path, database: Database[Document]) -> None:
+    """Maps after the first absent one are included."""
     inner = {"type": "object", "x-crdt": "map", "additionalProperties": False, "required": ["n"],
              "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 9}}}  # fmt: skip
     schema = collection_of({"first": inner, "second": inner}, optional=["first", "second"])
@@ -206,20 +206,20 @@ NUMBERS = {
         ({"bare": Int64(MAX_INTEGER), "half": 1e300, "bounded": Int64(MAX_INTEGER)}, None),
     ],
 )
-def test_a_large_integer_where_the_schema_has_any_number(
+def test_large_integer_in_a_number_field_is_reported(
     fields: Document, expected: str | None, tmp_path: Path, database: Database[Document]
 ) -> None:
-    """A device would round it; a double of the same size is read as it is."""
+    """A device would round it; a double of the same size is read unchanged."""
     schema = collection_of(NUMBERS, optional=list(NUMBERS))
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
     assert why(judged(tmp_path, schema, database, [fields])["types"]) == expected
 
 
 @pytest.mark.parametrize(("longer", "fits"), [(0, True), (1, False)])
-def test_an_id_of_two_fields_has_their_names_in_it(
+def test_id_of_two_fields_includes_their_names(
     longer: int, fits: bool, tmp_path: Path, database: Database[Document]
 ) -> None:
-    """Four bytes more than each name."""
+    """Each name adds its length and four bytes."""
     text = {"type": "string", "maxLength": 300}
     schema = collection_of({"shop": text, "number": text}) | {
         "x-indexes": [{"keys": {"shop": 1, "number": 1}, "unique": True}]
@@ -231,8 +231,8 @@ def test_an_id_of_two_fields_has_their_names_in_it(
     assert why(outcome) == (None if fits else f"the id is {MAX_ID_BYTES + 1} bytes long")
 
 
-def test_an_id_whose_characters_are_few_and_its_bytes_many(tmp_path: Path, database: Database[Document]) -> None:
-    """The schema admits it, for it counts characters, and not those of the names."""
+def test_id_with_multibyte_characters_is_reported_by_its_bytes(tmp_path: Path, database: Database[Document]) -> None:
+    """The schema allows it, because it counts characters, and not those of the names."""
     text = {"type": "string", "maxLength": 32}
     schema = collection_of({"shop": text, "number": text})
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
@@ -241,7 +241,7 @@ def test_an_id_whose_characters_are_few_and_its_bytes_many(tmp_path: Path, datab
     assert why(outcome) == f"the id is {4 * 62 + len('shopnumber') + 2 * 4} bytes long"
 
 
-def test_what_is_no_text_adds_nothing_to_an_id(tmp_path: Path, database: Database[Document]) -> None:
+def test_value_that_is_not_a_string_adds_nothing_to_the_id_length(tmp_path: Path, database: Database[Document]) -> None:
     schema = collection_of({"shop": {"type": "integer"}, "number": {"type": "string", "maxLength": 300}}) | {
         "x-indexes": [{"keys": {"shop": 1, "number": 1}, "unique": True}]
     }
@@ -250,15 +250,15 @@ def test_what_is_no_text_adds_nothing_to_an_id(tmp_path: Path, database: Databas
     assert why(judged(tmp_path, schema, database, [{"shop": 7, "number": "n" * room}])["id-size"]) is None
 
 
-def test_a_synced_collection_whose_schema_has_no_flag_is_told(tmp_path: Path, database: Database[Document]) -> None:
+def test_synced_collection_without_a_deletion_flag_is_reported(tmp_path: Path, database: Database[Document]) -> None:
     schema = collection_of({"n": {"type": "integer"}})
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
     outcome = judged(tmp_path, schema, database, [{"n": 1}])["soft-delete"]
     assert (outcome.violations, outcome.samples[0].ref) == (1, "schemas/things.json")
 
 
-def test_an_id_field_that_may_be_absent_is_missed(tmp_path: Path, database: Database[Document]) -> None:
-    """The schema admits the document; devices could not name it."""
+def test_absent_optional_id_field_is_reported(tmp_path: Path, database: Database[Document]) -> None:
+    """The schema allows the document; devices could not identify it."""
     text = {"type": "string", "maxLength": 9}
     schema = collection_of({"shop": text, "number": text}, optional=["number"])
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
@@ -269,17 +269,17 @@ def test_an_id_field_that_may_be_absent_is_missed(tmp_path: Path, database: Data
 # -- many tests, few scans --------------------------------------------------------------------------------------------
 
 
-def screened(
+def scanned(
     model: Model, database: Database[Document], *tests: DocumentTest, partition: Partition | None = None
 ) -> list[Outcome]:
-    """What is said of the orders, by all tests in one go."""
+    """Return the outcomes of all tests for the orders in one pass."""
     asked = [Rule(f"crdt.orders.{number}", f"Rule {number}", test) for number, test in enumerate(tests)]
     outcomes = screen(replace(context_for(model, database), partition=partition), asked)
     return [outcomes[rule.id] for rule in asked]
 
 
 def odd(screen: Mapping[str, Any], **more: Any) -> list[DocumentTest]:
-    """That n is even where the screen is met: by a query, and by Python."""
+    """Return a test that n is even among the documents that match the scan: by a query, and by Python."""
     query = {**screen, "$expr": {"$mod": ["$n", 2]}}
     return [
         DocumentTest("orders", dict(screen), lambda one: f"n is {one['n']}", violating=query, **more),
@@ -287,17 +287,17 @@ def odd(screen: Mapping[str, Any], **more: Any) -> list[DocumentTest]:
     ]
 
 
-def test_thousands_of_suspects_are_all_asked(model: Model, database: Database[Document]) -> None:
-    """No longer by _id; only so many are shown, the first ones."""
+def test_thousands_of_suspect_documents_are_all_examined(model: Model, database: Database[Document]) -> None:
+    """They are not selected by _id; only the first ones are shown."""
     database["orders"].insert_many({"_id": n, "n": n} for n in reversed(range(3_000)))
-    for outcome in screened(model, database, *odd({"n": {"$gte": 0}})):
+    for outcome in scanned(model, database, *odd({"n": {"$gte": 0}})):
         assert (outcome.examined, outcome.violations) == (3_000, 1_500)
         assert [(one.id, one.why) for one in outcome.samples] == [(n, f"n is {n}") for n in (1, 3, 5, 7, 9)]
 
 
-def test_each_of_several_screens_finds_its_own(model: Model, database: Database[Document]) -> None:
+def test_several_scans_find_their_own_documents(model: Model, database: Database[Document]) -> None:
     database["orders"].insert_many({"_id": n, "n": n, "late": n > 3} for n in range(9))
-    outcomes = screened(model, database, *odd({"late": True}), *odd({"late": False}), *odd({"n": {"$gt": 1}}))
+    outcomes = scanned(model, database, *odd({"late": True}), *odd({"late": False}), *odd({"n": {"$gt": 1}}))
     assert [(outcome.examined, outcome.violations) for outcome in outcomes] == [(9, 2)] * 4 + [(9, 3)] * 2
     assert [[one.id for one in outcome.samples] for outcome in outcomes[::2]] == [[5, 7], [1, 3], [3, 5, 7]]
 
@@ -306,25 +306,25 @@ def test_each_of_several_screens_finds_its_own(model: Model, database: Database[
     ("number", "part", "violations", "first"),
     [(10, 1, 2, 1), (10, 2, 3, 5), (3_000, 1, 750, 1), (3_000, 2, 750, 1_501)],
 )
-def test_a_part_judges_its_own_documents(
+def test_part_examines_its_own_documents(
     number: int, part: int, violations: int, first: int, model: Model, database: Database[Document]
 ) -> None:
-    """Suspects of the other part are the other's, be they few or many."""
+    """Few or many suspect documents of the other part are ignored."""
     database["orders"].insert_many({"_id": n, "n": n} for n in range(number))
-    for outcome in screened(model, database, *odd({"n": {"$gte": 0}}), partition=Partition(part, 2)):
+    for outcome in scanned(model, database, *odd({"n": {"$gte": 0}}), partition=Partition(part, 2)):
         assert (outcome.examined, outcome.violations) == (number // 2, violations)
         assert outcome.samples[0].id == first
 
 
-def test_a_part_without_documents_judges_nothing(model: Model, database: Database[Document]) -> None:
+def test_part_without_documents_is_skipped(model: Model, database: Database[Document]) -> None:
     database["orders"].insert_one({"_id": 1, "n": 1})
-    for outcome in screened(model, database, *odd({"n": 1}), partition=Partition(2, 2)):
+    for outcome in scanned(model, database, *odd({"n": 1}), partition=Partition(2, 2)):
         assert outcome.skipped == "no document of orders is in this part"
 
 
-def test_a_test_without_its_field_leaves_the_others_judged(model: Model, database: Database[Document]) -> None:
+def test_scan_without_its_field_does_not_affect_others(model: Model, database: Database[Document]) -> None:
     database["orders"].insert_one({"_id": 1, "n": 1})
-    lacking, *rest = screened(
+    lacking, *rest = scanned(
         model,
         database,
         *odd({"n": 2}, guards=({"$gt": ["$tip", None]},), needs="tip")[:1],

@@ -1,4 +1,4 @@
-"""Queries on devices: the engine decides, each index is needed, and without the engine nothing passes unexamined."""
+"""Queries on devices: the engine decides, each index is needed, and without the engine rules are skipped."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def join_by_status(content: dict[str, Any]) -> None:
     ]
 
 
-def test_shipped_queries_are_taken_and_planned(database: Database[Any], tmp_path: Path) -> None:
+def test_shipped_queries_are_accepted_with_their_plans(database: Database[Any], tmp_path: Path) -> None:
     found = outcomes(database, tmp_path)
     assert {name for name, outcome in found.items() if outcome.violations} == set()
     assert found[ENGINE].evidence["judged_by"] == "Ditto's engine"
@@ -68,7 +68,7 @@ def test_each_index_is_needed_by_a_query(database: Database[Any], tmp_path: Path
     assert all(sample.ref.startswith("config/ditto_subscriptions.yaml: queries.") for sample in failed.samples)
 
 
-def test_without_the_engine_queries_are_read_and_plans_skipped(
+def test_queries_without_the_engine_are_parsed_and_plans_are_skipped(
     database: Database[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_without_the_engine_queries_are_read_and_plans_skipped(
     assert plans.skipped == "no plan without Ditto's engine: the Ditto SDK is not installed"
 
 
-def test_with_the_engine_the_same_queries_are_refused(database: Database[Any], tmp_path: Path) -> None:
+def test_queries_with_the_engine_are_rejected(database: Database[Any], tmp_path: Path) -> None:
     found = outcomes(database, tmp_path, join_by_status)
     joined, bare = found[ENGINE].samples
     assert (joined.ref[-6:], bare.ref[-4:]) == ("joined", "bare")
@@ -91,13 +91,13 @@ def test_with_the_engine_the_same_queries_are_refused(database: Database[Any], t
     assert "order_id stands in a JOIN without its collection; write <alias>.order_id" in bare.why
 
 
-def test_an_engine_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_without_an_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "_PROGRAM", "this")
     with pytest.raises(EngineUnavailableError, match="did not answer"):
         Engine().ask([Question("query", "SELECT * FROM t")])
 
 
-def test_an_answer_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(engine_module, "_run", lambda each: asked.append(each) or {"answers": [{"error": "no"}]})
     one = Engine()
@@ -116,12 +116,12 @@ def test_an_answer_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (DevicePlan(indexed=("a", "c")), ["no index is sought by a, c (it uses t_a_b_c)"]),
     ],
 )
-def test_a_plan_is_compared_with_what_is_declared(plan: DevicePlan, problems: list[str]) -> None:
+def test_plan_is_compared_with_its_declaration(plan: DevicePlan, problems: list[str]) -> None:
     steps = [Step("sequence"), Step("indexScan", "t", "t_a_b_c", ("a", "b")), Step("sort")]
     assert list(plan.problems(steps)) == problems
 
 
-def test_an_index_statement_quotes_names_and_directions() -> None:
+def test_index_statement_quotes_names_and_directions() -> None:
     assert create_index("my_orders", {"a.order": 1, "b": -1}) == (
         "CREATE INDEX IF NOT EXISTS `my_orders_a_order_b` ON `my_orders` (`a`.`order`, `b` DESC)"
     )
@@ -140,9 +140,7 @@ ORDERS: Final = [
 
 
 @pytest.mark.parametrize(("index", "query", "in_order"), ORDERS, ids=[f"{row[0]} {row[1]}" for row in ORDERS])
-def test_an_index_changes_the_order_where_the_rules_say_so(
-    tmp_path: Path, index: str, query: str, in_order: bool
-) -> None:
+def test_index_changes_the_order_as_documented(tmp_path: Path, index: str, query: str, in_order: bool) -> None:
     documents = [{"_id": str(n), "c": "x", "d": (n * 7) % 30, "n": n} for n in range(30)]
     with Store.open(tmp_path) as store:
         store.insert("t", documents)

@@ -1,4 +1,4 @@
-"""The rule on queries of collections in mode ejson: silent for casts, and about the fields that are objects."""
+"""The rule on queries of collections in mode ejson: it accepts casts and applies to fields that are objects."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def outcomes(database: Database[Any], folder: Path, in_ejson: list[str], queries
     return judge(rules, context)
 
 
-def test_without_a_collection_in_mode_ejson_the_rule_is_not_examined(database: Database[Any], tmp_path: Path) -> None:
+def test_rule_without_a_collection_in_mode_ejson_is_skipped(database: Database[Any], tmp_path: Path) -> None:
     found = outcomes(database, tmp_path, [], [])[RULE]
     assert found.skipped == "ditto_connector_config.yaml has no collection in mode ejson"
 
 
-def test_a_query_that_casts_the_text_is_accepted(database: Database[Any], tmp_path: Path) -> None:
+def test_query_with_a_cast_is_accepted(database: Database[Any], tmp_path: Path) -> None:
     query = "SELECT * FROM orders WHERE CAST(total.`$numberDouble` AS FLOAT) > 100 AND order_date > '2026'"
     found = outcomes(database, tmp_path, ["orders"], [query])
     assert (found[RULE].violations, found[RULE].examined > 1) == (0, True)
     assert found["sync._config.subscriptions-fields"].violations == 0
 
 
-def test_a_query_that_does_not_is_reported_with_what_to_write(database: Database[Any], tmp_path: Path) -> None:
+def test_query_without_a_cast_is_reported_with_a_fix(database: Database[Any], tmp_path: Path) -> None:
     query = "SELECT * FROM orders AS o JOIN order_items AS i ON i.order_id = o.order_id WHERE i.quantity > o.total"
     found = outcomes(database, tmp_path, ["order_items"], [query])[RULE]
     assert [sample.why for sample in found.samples] == [
@@ -90,7 +90,7 @@ def test_objects_are_numbers_ids_and_bson_types_not_text(database: Database[Any]
         (["stores"], Decimal128("1.5"), 1),
     ],
 )
-def test_types_that_cross_in_mode_ejson_are_accepted(
+def test_types_that_sync_in_mode_ejson_are_accepted(
     database: Database[Any], tmp_path: Path, in_ejson: list[str], value: Any, violations: int
 ) -> None:
     database["orders"].insert_one({"_id": "o", "paid": value})

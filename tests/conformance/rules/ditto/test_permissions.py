@@ -1,4 +1,4 @@
-"""Families permissions and sync on what devices hold: what they examine, what they skip, and that they can fail.
+"""Families permissions and sync: what they examine, what they skip, and that they can fail.
 
 Each alteration of the two files has its fault in tests/faults/permissions.yaml and subscriptions.yaml; here is what no
 edit of a file or of documents can show.
@@ -37,7 +37,7 @@ IDS = [str(uuid.UUID(int=n, version=4)) for n in range(3)]
 
 
 def documents() -> Documents:
-    """Three stores, each with another number of everything; only what the rules look at."""
+    """Three stores, each with another number of documents; only fields that the rules read."""
     made: Documents = {
         "stores": [
             {"_id": f"store_{n}", "store_id": f"store_{n}", "rls_user_id": IDS[n], "deleted": False} for n in range(3)
@@ -78,7 +78,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def verdict(model: Model, folder: Path) -> Callable[..., dict[str, Outcome]]:
-    """Judge a database by the files as they are in the folder."""
+    """Validate a database with the files in the folder."""
 
     def run(database: Database[Any], **context: Any) -> dict[str, Outcome]:
         own: Context = replace(context_for(replace(model, root=folder), database), **context)
@@ -91,7 +91,7 @@ def verdict(model: Model, folder: Path) -> Callable[..., dict[str, Outcome]]:
 Verdict = Callable[..., dict[str, Outcome]]
 
 
-def test_the_shipped_files_are_clean(verdict: Verdict, filled: Database[Any]) -> None:
+def test_shipped_files_have_no_finding(verdict: Verdict, filled: Database[Any]) -> None:
     outcomes = verdict(filled)
     assert len(outcomes) == 5 + 9 * 4 + 8 * 3 + 6
     assert failed(outcomes) == set()
@@ -112,16 +112,14 @@ SEEN = {
 
 
 @pytest.mark.parametrize("name", SEEN)
-def test_what_each_user_may_do_is_counted(verdict: Verdict, filled: Database[Any], name: str) -> None:
+def test_documents_of_each_user_are_counted(verdict: Verdict, filled: Database[Any], name: str) -> None:
     outcome = verdict(filled)[f"permissions.{name}"]
     examined, each = SEEN[name]
     assert (outcome.examined, outcome.evidence) == (examined, {"users": 3, "documents of each": each})
 
 
 @pytest.mark.parametrize("name", ["customers", "inventory", "orders", "order_items", "products"])
-def test_a_rule_that_ditto_does_not_enforce_passes_with_its_plain_statement(
-    verdict: Verdict, filled: Database[Any], name: str
-) -> None:
+def test_unenforced_rule_passes_if_declared(verdict: Verdict, filled: Database[Any], name: str) -> None:
     outcomes = verdict(filled)
     for subject in ("enforceable", "enforced_by"):
         (said,) = outcomes[f"permissions.{name}.{subject}"].evidence.values()
@@ -140,11 +138,11 @@ SAID = [
 
 
 @pytest.mark.parametrize(("condition", "by", "explained", "broken"), SAID)
-def test_what_ditto_cannot_tell_apart_is_explained(
+def test_limits_of_ditto_permissions_are_explained(
     verdict: Verdict, filled: Database[Any], folder: Path, condition: str, by: str | None, explained: bool,
     broken: set[str],
 ) -> None:  # fmt: skip
-    """A reason will do where the documents can be told by Ditto's _id and the kinds of changes cannot."""
+    """A reason suffices if Ditto's _id selects the documents but cannot distinguish the kinds of changes."""
     path = folder / "config" / PERMISSIONS_FILE
     content = json.loads(path.read_text(encoding="utf-8"))
     grant = {"collection": "orders", "operations": ["read", "update"], "condition": condition}
@@ -157,18 +155,20 @@ def test_what_ditto_cannot_tell_apart_is_explained(
     assert {name for name in names if outcomes[f"permissions.orders.{name}"].violations} == broken
 
 
-def test_strangers_who_are_taken_for_somebody_are_told(
+def test_strangers_with_access_are_reported(
     verdict: Verdict, filled: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A library that finds a user for whom there is none would be no protection, whatever the files say."""
+    """A library that returns a user for a stranger gives no protection, whatever the files contain."""
     monkeypatch.setattr(permission_users, "user_of", lambda *_: User(IDS[0], {"store_id": "store_0"}))
     outcome = verdict(filled)["permissions._config.strangers"]
     assert outcome.violations == outcome.examined > 20
     assert "null may read" in outcome.samples[0].why
 
 
-def test_who_is_tried_as_a_stranger(verdict: Verdict, database: Database[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What apps send by mistake and attackers on purpose; what is nearly an id; ids of several and of the deleted."""
+def test_strangers_include_malformed_and_deleted_ids(
+    verdict: Verdict, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers are malformed values, values that resemble an id, lists of ids, and ids of deleted users."""
     whole, near, deleted = "0f9a8b7c", "0f9a8b7", "1c2d"
     keys = (whole, near, deleted, near, None)
     database["stores"].insert_many(
@@ -190,7 +190,7 @@ def test_who_is_tried_as_a_stranger(verdict: Verdict, database: Database[Any], m
     assert (outcome.examined, outcome.violations) == (len(tried), 0)
 
 
-def test_a_file_without_rules_is_read_all_the_same(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+def test_file_without_rules_is_read(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
     path = folder / "config" / PERMISSIONS_FILE
     content = json.loads(path.read_text(encoding="utf-8"))
     assert verdict(filled)["permissions._config.file"].examined == len(content["rules"]) == 5
@@ -200,7 +200,7 @@ def test_a_file_without_rules_is_read_all_the_same(verdict: Verdict, filled: Dat
     assert outcomes["permissions._config.names"].skipped == f"config/{PERMISSIONS_FILE} has no rule"
 
 
-def test_every_name_of_a_condition_is_looked_up(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+def test_unknown_names_in_conditions_are_reported(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
     path = folder / "config" / PERMISSIONS_FILE
     text = path.read_text(encoding="utf-8")
     wrong = '"condition": "first = 1 AND deleted = 7 AND second = $user.name AND store_id = $user.name"'
@@ -234,10 +234,10 @@ PRINCIPLE = [
 
 
 @pytest.mark.parametrize(("condition", "says"), PRINCIPLE, ids=[row[0] for row in PRINCIPLE])
-def test_a_rule_is_held_to_documents_that_there_could_be(
+def test_rule_is_compared_on_possible_documents(
     verdict: Verdict, database: Database[Any], folder: Path, condition: str, says: str | None
 ) -> None:
-    """Whatever today's orders are like: these show no difference."""
+    """The existing orders show no difference."""
     for name, made in documents().items():
         if name == "orders":
             more = {"status": "completed", "deleted": False, "customer_email": "a@b.c", "customer_id": "cust_a"}
@@ -254,10 +254,10 @@ def test_a_rule_is_held_to_documents_that_there_could_be(
     assert outcome.evidence == {"users": 3, "documents of each": "1 to 3"}
 
 
-def test_what_no_rule_grants_is_missed_where_nobody_has_any_yet(
+def test_missing_grant_is_reported_for_future_documents(
     verdict: Verdict, database: Database[Any], folder: Path
 ) -> None:
-    """The only order is of a store that is not there: nobody lacks it, and everybody will lack the next."""
+    """The only order is of a missing store: no user lacks it now, but every user will lack the next one."""
     for name, made in documents().items():
         database[name].insert_many([{"store_id": "store_9", "deleted": False}] if name == "orders" else made)
     path = folder / "config" / PERMISSIONS_FILE
@@ -271,8 +271,8 @@ def test_what_no_rule_grants_is_missed_where_nobody_has_any_yet(
     )
 
 
-def test_a_user_is_known_by_all_that_a_rule_compares(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
-    """The field that a rule compares need not be the one that the model refers to."""
+def test_user_has_every_attribute_that_a_rule_compares(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+    """The field that a rule compares may be another one than the model refers to."""
     path = folder / "config" / PERMISSIONS_FILE
     content = json.loads(path.read_text(encoding="utf-8"))
     content["users"]["attributes"] = ["store_id", "_id"]
@@ -282,10 +282,10 @@ def test_a_user_is_known_by_all_that_a_rule_compares(verdict: Verdict, filled: D
 
 
 @pytest.mark.parametrize("state", [{"deleted": True}, {"rls_user_id": "nobody"}])
-def test_while_nobody_is_known_the_definition_of_users_fails(
+def test_definition_of_users_without_a_user_fails(
     verdict: Verdict, database: Database[Any], state: dict[str, Any]
 ) -> None:
-    """A shop whose stores are all closed; without any store there is nothing to judge yet."""
+    """All stores are deleted; without any store the rule is skipped."""
     for name, made in documents().items():
         if name != "stores":
             database[name].insert_many(made)
@@ -302,8 +302,8 @@ def test_while_nobody_is_known_the_definition_of_users_fails(
 
 
 @pytest.mark.parametrize("broken", [None, ""])
-def test_an_empty_id_in_the_data_makes_nobody_known(verdict: Verdict, database: Database[Any], broken: Any) -> None:
-    """Not even a document without an id does."""
+def test_empty_id_does_not_define_a_user(verdict: Verdict, database: Database[Any], broken: Any) -> None:
+    """The same applies to a document without an id."""
     for name, made in documents().items():
         if name == "stores":
             made[0]["rls_user_id"] = broken
@@ -313,7 +313,7 @@ def test_an_empty_id_in_the_data_makes_nobody_known(verdict: Verdict, database: 
     assert outcomes["permissions.orders.read"].evidence["users"] == 2
 
 
-def test_a_deleted_store_has_no_user(verdict: Verdict, database: Database[Any]) -> None:
+def test_deleted_store_has_no_user(verdict: Verdict, database: Database[Any]) -> None:
     for name, made in documents().items():
         if name == "stores":
             made[2]["deleted"] = True
@@ -323,10 +323,10 @@ def test_a_deleted_store_has_no_user(verdict: Verdict, database: Database[Any]) 
     assert outcomes["permissions.orders.read"].evidence == {"users": 2, "documents of each": "1 to 2"}
 
 
-def test_filters_that_agree_with_each_other_but_not_with_the_grouping_are_told(
+def test_filters_that_differ_from_the_grouping_are_reported(
     verdict: Verdict, filled: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The number of a user's documents comes from a grouping, which no filter has a part in."""
+    """The number of a user's documents comes from a grouping that does not use the filters."""
     share = access.Access._share
     monkeypatch.setattr(access.Access, "_share", lambda self, user: (share(self, user)[0], share(self, user)[1] + 1))
     outcome = verdict(filled)["permissions.orders.read"]
@@ -334,10 +334,10 @@ def test_filters_that_agree_with_each_other_but_not_with_the_grouping_are_told(
     assert outcome.samples[0].ref == "orders"
 
 
-def test_what_is_written_between_filters_and_grouping_is_no_finding(
+def test_documents_written_between_two_queries_are_not_reported(
     verdict: Verdict, database: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where they differ, both are asked again as of one moment."""
+    """If they differ, both queries run again in one snapshot."""
     for name, made in documents().items():
         database[name].insert_many(made)
     count = access.Access._count
@@ -353,10 +353,8 @@ def test_what_is_written_between_filters_and_grouping_is_no_finding(
     assert outcomes["permissions.orders.read"].evidence["users"] == 3
 
 
-def test_as_many_documents_as_are_theirs_are_not_theirs(
-    verdict: Verdict, database: Database[Any], folder: Path
-) -> None:
-    """Two stores with one order each, and each sees the other's."""
+def test_equal_counts_of_other_documents_are_reported(verdict: Verdict, database: Database[Any], folder: Path) -> None:
+    """Two stores have one order each, and each sees the other's."""
     for name, made in documents().items():
         database[name].insert_many(made[:2] if name == "stores" else made)
     database["orders"].delete_many({})
@@ -369,7 +367,7 @@ def test_as_many_documents_as_are_theirs_are_not_theirs(
     assert (outcome.violations, outcome.evidence["documents of each"]) == (2, "1 to 1")
 
 
-def test_every_document_is_named_once_and_for_how_many_users(
+def test_document_is_reported_once_with_the_number_of_users(
     verdict: Verdict, filled: Database[Any], folder: Path
 ) -> None:
     path = folder / "config" / PERMISSIONS_FILE
@@ -390,7 +388,7 @@ def test_every_document_is_named_once_and_for_how_many_users(
         ("stores", "no live document of stores defines a user with a unique id and all attributes"),
     ],
 )
-def test_nothing_examined_is_no_pass(verdict: Verdict, database: Database[Any], empty: str, reason: str) -> None:
+def test_rule_without_documents_is_skipped(verdict: Verdict, database: Database[Any], empty: str, reason: str) -> None:
     for name, made in documents().items():
         if name != empty:
             database[name].insert_many(made)
@@ -403,7 +401,7 @@ def test_nothing_examined_is_no_pass(verdict: Verdict, database: Database[Any], 
 
 
 def subscribe(folder: Path, condition: str, find: Any) -> None:
-    """Let the catalogue device have one subscription more, to orders."""
+    """Add a subscription to orders to the catalogue device."""
     path = folder / "config" / SUBSCRIPTIONS_FILE
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     content["devices"][3]["subscriptions"].append({"query": ORDERS + condition, "find": find})
@@ -432,7 +430,7 @@ MEANT = [
 
 
 @pytest.mark.parametrize(("condition", "find", "says"), MEANT, ids=[f"{row[0]} {row[1]}" for row in MEANT])
-def test_a_subscription_is_held_to_its_find(
+def test_subscription_that_differs_from_its_filter_is_reported(
     verdict: Verdict, filled: Database[Any], folder: Path, condition: str, find: Any, says: str | None
 ) -> None:
     subscribe(folder, condition, find)
@@ -444,7 +442,9 @@ def test_a_subscription_is_held_to_its_find(
         assert str(says) in sample.why
 
 
-def test_of_what_two_do_not_agree_on_the_first_is_shown(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
+def test_first_difference_between_subscription_and_filter_is_shown(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
     subscribe(folder, "deleted = false", {"deleted": True})
     (sample,) = verdict(filled)["sync._config.subscriptions-meaning"].samples
     first = filled["orders"].find_one({"deleted": False}, sort=[("_id", 1)])
@@ -452,7 +452,7 @@ def test_of_what_two_do_not_agree_on_the_first_is_shown(verdict: Verdict, filled
     assert sample.why.endswith(f"that its find does not, such as {first['_id']} (objectId)")
 
 
-def test_a_find_that_the_server_refuses_is_told_in_its_words(
+def test_rejected_filter_is_reported_with_the_reply_of_the_server(
     verdict: Verdict, filled: Database[Any], folder: Path
 ) -> None:
     subscribe(folder, "deleted = false", {"store_id": {"$in": 5}})
@@ -492,10 +492,10 @@ SELECTS = [
 
 
 @pytest.mark.parametrize(("condition", "named", "live"), SELECTS, ids=[row[0] for row in SELECTS])
-def test_a_subscription_names_what_there_is_and_can_select_it(
+def test_subscription_on_unknown_names_or_values_is_reported(
     verdict: Verdict, filled: Database[Any], folder: Path, condition: str, named: str | None, live: str | None
 ) -> None:
-    """Told once: what names something that is not there is not asked what it selects."""
+    """It is reported once: a subscription with unknown names is not evaluated."""
     clean = verdict(filled)
     subscribe(folder, condition, {})
     outcomes = verdict(filled)
@@ -520,15 +520,17 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(("find", "says"), FILTERS, ids=[str(row[0]) for row in FILTERS])
-def test_what_a_find_names_is_looked_up(
+def test_unknown_names_in_a_filter_are_reported(
     verdict: Verdict, filled: Database[Any], folder: Path, find: dict[str, Any], says: list[str]
 ) -> None:
     subscribe(folder, "deleted = false", find)
     assert [one.why for one in verdict(filled)["sync._config.subscriptions-fields"].samples] == says
 
 
-def test_what_a_device_changes_it_holds(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
-    """Though every synced collection reaches some device."""
+def test_device_that_changes_an_unsubscribed_collection_is_reported(
+    verdict: Verdict, filled: Database[Any], folder: Path
+) -> None:
+    """The finding appears although every synced collection reaches some device."""
     path = folder / "config" / SUBSCRIPTIONS_FILE
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     content["devices"][0]["changes"] = {"customers": ["write"], "orders": ["write"]}
@@ -551,7 +553,7 @@ USES = [
 
 
 @pytest.mark.parametrize(("condition", "says"), USES, ids=[row[0] for row in USES])
-def test_a_parameter_is_what_the_condition_asks_for(
+def test_unsuitable_parameter_is_reported(
     verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
 ) -> None:
     rule = "sync._config.subscriptions-parameters"
@@ -575,7 +577,7 @@ WITHIN = [
 
 
 @pytest.mark.parametrize(("condition", "says"), WITHIN, ids=[row[0] for row in WITHIN])
-def test_a_subscription_is_held_to_the_permission(
+def test_subscription_beyond_the_permission_is_reported(
     verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
 ) -> None:
     subscribe(folder, condition, {})
@@ -585,10 +587,10 @@ def test_a_subscription_is_held_to_the_permission(
 
 
 @pytest.mark.parametrize("name", [PERMISSIONS_FILE, SUBSCRIPTIONS_FILE])
-def test_one_broken_file_leaves_the_other_judged(
+def test_invalid_file_does_not_affect_the_other(
     verdict: Verdict, filled: Database[Any], folder: Path, name: str
 ) -> None:
-    """One finding with the line; what needs the file is skipped and says where to look."""
+    """It gives one finding with the line; rules that need the file are skipped with a reference to it."""
     path = folder / "config" / name
     path.write_text(path.read_text(encoding="utf-8") + "}", encoding="utf-8")
     outcomes = verdict(filled)
@@ -603,9 +605,7 @@ def test_one_broken_file_leaves_the_other_judged(
     assert outcomes[other].examined
 
 
-def test_a_query_of_the_apps_is_about_a_collection_that_there_is(
-    verdict: Verdict, filled: Database[Any], folder: Path
-) -> None:
+def test_app_query_on_an_unknown_collection_is_reported(verdict: Verdict, filled: Database[Any], folder: Path) -> None:
     rule = "sync._config.subscriptions-collections"
     clean = verdict(filled)[rule]
     path = folder / "config" / SUBSCRIPTIONS_FILE
@@ -618,7 +618,7 @@ def test_a_query_of_the_apps_is_about_a_collection_that_there_is(
     ]
 
 
-def test_while_nobody_is_known_a_subscription_in_other_words_is_not_examined(
+def test_reworded_subscription_is_not_examined_without_a_user(
     verdict: Verdict, filled: Database[Any], folder: Path
 ) -> None:
     subscribe(folder, "deleted = false", {"deleted": {"$eq": False}})
@@ -630,8 +630,8 @@ def test_while_nobody_is_known_a_subscription_in_other_words_is_not_examined(
     assert (outcome.examined, outcome.violations) == (26, 0)
 
 
-def test_the_second_model_has_both_files_and_is_clean(database: Database[Any]) -> None:
-    """Whose users are greenhouses."""
+def test_second_model_has_no_finding(database: Database[Any]) -> None:
+    """Its users are greenhouses."""
     model = load_model(ROOT / "examples" / "greenhouse")
     for number, house in enumerate(("house_a", "house_b")):
         database["greenhouses"].insert_one({"_id": house, "greenhouse_id": house, "deleted": False})
@@ -645,8 +645,8 @@ def test_the_second_model_has_both_files_and_is_clean(database: Database[Any]) -
     assert outcomes["permissions.readings.read"].evidence == {"users": 2, "documents of each": "1 to 2"}
 
 
-def test_what_refers_to_two_users_is_of_both(tmp_path: Path, database: Database[Any]) -> None:
-    """A move belongs to the house that it is from and to the one that it is to, and to no third."""
+def test_document_that_refers_to_two_users_belongs_to_both(tmp_path: Path, database: Database[Any]) -> None:
+    """A move belongs to its source and its destination, and to no other house."""
     root = tmp_path / "greenhouse"
     shutil.copytree(ROOT / "examples" / "greenhouse", root)
     house = {"type": "string", "pattern": "^house_[a-z]{1,20}$", "x-reference": "greenhouses.greenhouse_id"}

@@ -184,7 +184,7 @@ def provisioned(model: Model, database: Database[dict[str, Any]]) -> Database[di
 def verdict(
     model: Model, provisioned: Database[dict[str, Any]], tmp_path: Path
 ) -> Callable[[str | None], dict[str, Outcome]]:
-    """Judge the database and the given text of the configuration (None: no file)."""
+    """Validate the database with this text of the configuration (None: no file)."""
 
     def run(text: str | None) -> dict[str, Outcome]:
         (tmp_path / "config").mkdir(exist_ok=True)
@@ -199,7 +199,7 @@ def verdict(
 Verdict = Callable[[str | None], dict[str, Outcome]]
 
 
-def test_the_shipped_file_is_clean(verdict: Verdict, model: Model) -> None:
+def test_shipped_file_has_no_finding(verdict: Verdict, model: Model) -> None:
     outcomes = verdict(SHIPPED)
     assert len(outcomes) == 6 + 8 * 6 + 3
     assert failed(outcomes) == set()
@@ -215,9 +215,7 @@ def test_the_shipped_file_is_clean(verdict: Verdict, model: Model) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fails", "place"), [row[1:] for row in ALTERATIONS], ids=[row[0] for row in ALTERATIONS]
 )
-def test_an_alteration_fails_the_rules_that_name_it(
-    verdict: Verdict, old: str, new: str, fails: str, place: str
-) -> None:
+def test_alteration_fails_exactly_its_rules(verdict: Verdict, old: str, new: str, fails: str, place: str) -> None:
     assert SHIPPED.count(old) == 1
     clean, outcomes = verdict(SHIPPED), verdict(SHIPPED.replace(old, new))
     named = {f"sync.{rule}" for rule in fails.split()}
@@ -269,13 +267,13 @@ def test_collection_that_is_not_strict_is_not_reported(verdict: Verdict, stated:
 
 
 @pytest.mark.parametrize(("old", "new", "rule", "why"), SAID, ids=[row[3] for row in SAID])
-def test_what_is_said_of_an_alteration(verdict: Verdict, old: str, new: str, rule: str, why: str) -> None:
+def test_alteration_is_reported_with_its_reason(verdict: Verdict, old: str, new: str, rule: str, why: str) -> None:
     assert SHIPPED.count(old) == 1
     assert [sample.why for sample in verdict(SHIPPED.replace(old, new))[f"sync.{rule}"].samples] == [why]
 
 
 @pytest.mark.parametrize(("old", "new", "says"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE])
-def test_an_unreadable_file_is_one_finding(verdict: Verdict, old: str, new: str, says: str) -> None:
+def test_unreadable_file_is_one_finding(verdict: Verdict, old: str, new: str, says: str) -> None:
     assert SHIPPED.count(old) == 1
     _assert_only_the_file_fails(verdict(SHIPPED.replace(old, new)), says)
 
@@ -294,12 +292,12 @@ def test_an_unreadable_file_is_one_finding(verdict: Verdict, old: str, new: str,
         ("jitter: 0.25", "jitter: 1.0"),
     ],
 )
-def test_the_last_value_that_will_do(verdict: Verdict, old: str, new: str) -> None:
+def test_value_at_the_limit_is_accepted(verdict: Verdict, old: str, new: str) -> None:
     assert SHIPPED.count(old) == 1
     assert failed(verdict(SHIPPED.replace(old, new))) == set()
 
 
-def test_a_missing_file_is_one_finding(verdict: Verdict) -> None:
+def test_missing_file_is_one_finding(verdict: Verdict) -> None:
     _assert_only_the_file_fails(verdict(None), "cannot be read: No such file")
 
 
@@ -315,10 +313,10 @@ def _assert_only_the_file_fails(outcomes: Mapping[str, Outcome], says: str) -> N
 
 
 @pytest.mark.parametrize(("old", "new"), ANOTHER_WAY)
-def test_the_same_in_another_way_is_as_good(
+def test_equivalent_configuration_is_accepted(
     verdict: Verdict, monkeypatch: pytest.MonkeyPatch, old: str, new: str
 ) -> None:
-    """A variable of one's own is as good as a setting where it is set."""
+    """A custom variable is accepted like a setting if it is set."""
     for name, value in (("SHOP_REGION", "north"), ("SHOP_DATABASE", "zava"), ("SHOP_HALF", "va")):
         monkeypatch.setenv(name, value)
     outcomes = verdict(SHIPPED.replace(old, new))
@@ -327,7 +325,7 @@ def test_the_same_in_another_way_is_as_good(
     assert outcomes["sync._config.secrets"].examined == 4 + others
 
 
-def test_a_secret_of_the_wrong_type_is_not_shown(model: Model, tmp_path: Path) -> None:
+def test_secret_of_the_wrong_type_is_not_shown(model: Model, tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / CONNECTOR_FILE).write_text(SHIPPED.replace("${DITTO_API_KEY}", "5550199"), encoding="utf-8")
     with pytest.raises(ConfigurationError) as raised:
@@ -336,9 +334,7 @@ def test_a_secret_of_the_wrong_type_is_not_shown(model: Model, tmp_path: Path) -
     assert "5550199" not in str(raised.value)
 
 
-def test_a_schema_that_makes_an_id_mutable_fails_the_rule_on_ids(
-    model: Model, provisioned: Database[dict[str, Any]]
-) -> None:
+def test_mutable_id_field_is_reported(model: Model, provisioned: Database[dict[str, Any]]) -> None:
     stores = model["stores"]
     key = stores.field("store_id")
     mutable = replace(key, schema={name: value for name, value in key.schema.items() if name != "x-immutable"})
@@ -351,7 +347,7 @@ def test_a_schema_that_makes_an_id_mutable_fails_the_rule_on_ids(
 
 
 @pytest.mark.parametrize("unfit", [None, {"a": 1}, 1.5, True, float("nan")], ids=repr)
-def test_an_id_that_match_ids_cannot_take_is_counted(
+def test_id_unsuitable_for_match_ids_is_counted(
     verdict: Verdict, provisioned: Database[dict[str, Any]], unfit: Any
 ) -> None:
     provisioned["inventory"].insert_many([{"_id": unfit}, {"_id": 5}, {"_id": Int64(2**40)}, {"_id": ObjectId()}])
@@ -362,7 +358,7 @@ def test_an_id_that_match_ids_cannot_take_is_counted(
     assert repr(outcome.samples[0].id) == repr(unfit)
 
 
-def test_no_documents_is_no_pass_for_match_ids(verdict: Verdict, provisioned: Database[dict[str, Any]]) -> None:
+def test_match_ids_without_documents_is_skipped(verdict: Verdict, provisioned: Database[dict[str, Any]]) -> None:
     provisioned["inventory"].delete_many({})
     assert verdict(SHIPPED)["sync.inventory.id_fields"].skipped == "inventory is empty"
 
@@ -377,7 +373,7 @@ def test_no_documents_is_no_pass_for_match_ids(verdict: Verdict, provisioned: Da
     ],
     ids=["missing", "view", "time series", "capped"],
 )
-def test_what_the_connector_cannot_work_on(
+def test_unsupported_kind_of_collection_is_reported(
     verdict: Verdict, provisioned: Database[dict[str, Any]], options: dict[str, Any] | None, fails: str
 ) -> None:
     provisioned.drop_collection("orders")
@@ -390,6 +386,6 @@ def test_what_the_connector_cannot_work_on(
         assert outcomes["sync.orders.not_capped"].skipped == "see sync.orders.exists"
 
 
-def test_the_ids_are_found_by_the_index(provisioned: Database[dict[str, Any]]) -> None:
+def test_unsuitable_ids_are_found_by_the_index(provisioned: Database[dict[str, Any]]) -> None:
     plan = provisioned["orders"].find({"_id": {"$type": list(_UNFIT_TYPES)}}).explain()
     assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])

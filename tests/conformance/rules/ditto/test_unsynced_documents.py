@@ -30,18 +30,16 @@ def outcome(model: Model, database: Database[Document], *documents: Document) ->
     return judge(rules(), context_for(model, database))[RULE]
 
 
-def test_without_the_collection_there_is_no_unsynced_document(model: Model, database: Database[Document]) -> None:
+def test_missing_collection_has_no_unsynced_document(model: Model, database: Database[Document]) -> None:
     assert outcome(model, database) == Outcome(1, evidence={"found": ABSENT})
 
 
-def test_an_empty_collection_passes(model: Model, database: Database[Document]) -> None:
+def test_empty_collection_passes(model: Model, database: Database[Document]) -> None:
     database.create_collection(UNSYNCED_COLLECTION)
     assert outcome(model, database) == Outcome(1)
 
 
-def test_documents_are_counted_by_collection_and_reason_and_the_oldest_are_shown(
-    model: Model, database: Database[Document]
-) -> None:
+def test_documents_are_counted_by_collection_and_reason(model: Model, database: Database[Document]) -> None:
     late = [{"_id": n, "collection": "orders", "reason": "null", "timestamp": day(9)} for n in range(30)]
     early = {"_id": "e", "collection": "stores", "documentId": "store_seattle", "reason": "size", "timestamp": day(2)}
     timeless = {"_id": "t", "collection": "orders", "reason": "null"}
@@ -82,12 +80,12 @@ def test_fields_of_any_form_are_read(
     assert found.samples[0].why.endswith(why)
 
 
-def test_a_reason_of_its_own_for_every_document_stays_bounded(model: Model, database: Database[Document]) -> None:
+def test_distinct_reasons_are_bounded(model: Model, database: Database[Document]) -> None:
     found = outcome(model, database, *[{"collection": "orders", "reason": f"document {n}"} for n in range(300)])
     assert (found.violations, len(found.samples), len(found.evidence["by_reason"])) == (300, 5, 20)
 
 
-def test_a_user_who_may_not_read_them_is_told_so() -> None:
+def test_missing_privilege_is_reported() -> None:
     class Guarded(dict[str, Any]):
         def list_collection_names(self) -> list[str]:
             return [UNSYNCED_COLLECTION]

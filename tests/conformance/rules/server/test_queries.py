@@ -52,7 +52,7 @@ DROPPED = [
 
 
 def fill(database: Mongo, orders: int) -> None:
-    """A small shop: the fields that queries name, so many orders, two items each."""
+    """Insert a small shop with the fields that queries name: this number of orders, with two items each."""
     draw = random.Random(orders)
     stores = [f"store_{n}" for n in range(4)]
     live: dict[str, Any] = {"deleted": False}
@@ -125,7 +125,7 @@ def shop(model: Model, server: Any) -> Any:
 
 
 @pytest.mark.parametrize("orders", [1, 2, 30])
-def test_plans_are_right_on_little_data(model: Model, database: Mongo, orders: int) -> None:
+def test_plans_are_correct_on_little_data(model: Model, database: Mongo, orders: int) -> None:
     provision(model, database)
     fill(database, orders)
     outcomes = verdict(model, database)
@@ -133,7 +133,7 @@ def test_plans_are_right_on_little_data(model: Model, database: Mongo, orders: i
     assert {outcome.skipped for outcome in outcomes.values()} == {None}
 
 
-def test_plans_are_right_and_shown(model: Model, shop: Mongo) -> None:
+def test_plans_are_correct_and_shown(model: Model, shop: Mongo) -> None:
     outcomes = verdict(model, shop)
     assert failed(outcomes) == set()
     assert len(outcomes) == 25
@@ -150,7 +150,7 @@ def test_plans_are_right_and_shown(model: Model, shop: Mongo) -> None:
 
 
 @pytest.mark.parametrize(("collection", "name", "fails"), DROPPED, ids=[f"{c}.{n}" for c, n, _ in DROPPED])
-def test_a_dropped_index_fails_its_queries(model: Model, shop: Mongo, collection: str, name: str, fails: str) -> None:
+def test_dropped_index_fails_its_queries(model: Model, shop: Mongo, collection: str, name: str, fails: str) -> None:
     shop[collection].drop_index(name)
     try:
         outcomes = verdict(model, shop)
@@ -163,7 +163,7 @@ def test_a_dropped_index_fails_its_queries(model: Model, shop: Mongo, collection
         assert outcomes[query].samples[0].ref == f"config/queries.yaml: {query.split('.')[2]}"
 
 
-def test_every_query_is_failed_by_an_index(model: Model) -> None:
+def test_every_query_fails_without_one_of_its_indexes(model: Model) -> None:
     configuration = configuration_for(model)
     named = {name for *_, fails in DROPPED for name in fails.split()}
     assert named == {f"{query.collection}.{query.name}" for query in configuration.queries}
@@ -182,8 +182,8 @@ def test_soft_deleted_and_cancelled_documents_do_not_fail_a_plan(model: Model, d
     assert outcomes["queries.orders.pending_of_store"].evidence["returned"] == 0
 
 
-def test_an_index_that_the_planner_could_not_tell_from_another_is_there(model: Model, database: Mongo) -> None:
-    """It compares plans by their first hundred documents, which here are all of the store that is asked for."""
+def test_index_equal_to_another_for_the_planner_is_recognised(model: Model, database: Mongo) -> None:
+    """The planner compares plans by their first hundred documents, which here are all of the queried store."""
     database["customers"].insert_many(
         {"_id": number, "primary_store_id": f"store_{min(number // 200, 1)}", "deleted": False} | names(number)
         for number in range(1_000)
@@ -200,7 +200,7 @@ def test_an_index_that_the_planner_could_not_tell_from_another_is_there(model: M
 
 
 def names(number: int) -> dict[str, Any]:
-    """What is unique among customers."""
+    """Return the unique field names of customers."""
     return {"customer_id": f"k{number}", "email": f"k{number}@example.com"}
 
 
@@ -209,8 +209,8 @@ def names(number: int) -> dict[str, Any]:
     [{"partialFilterExpression": {"deleted": True}}, {"sparse": True, "hidden": True}, {"collation": {"locale": "fr"}}],
     ids=["partial", "sparse and hidden", "collation"],
 )
-def test_an_index_that_lacks_documents_serves_no_query(options: dict[str, Any], model: Model, database: Mongo) -> None:
-    """A partial index can be hinted at: it returns nothing and reads nothing, which looks like a perfect plan."""
+def test_partial_index_serves_no_query(options: dict[str, Any], model: Model, database: Mongo) -> None:
+    """A hinted partial index returns and reads nothing, which looks like a perfect plan."""
     provision(model, database)
     fill(database, 30)
     database["customers"].drop_index("primary_store_id_1")
@@ -223,7 +223,7 @@ def test_an_index_that_lacks_documents_serves_no_query(options: dict[str, Any], 
     [({"$regex": "er5"}, True), ({"$regex": "^L3"}, False), ({"$in": ["L1", "L2", "L5"]}, False)],
     ids=["anywhere", "prefix", "list"],
 )
-def test_a_condition_that_walks_the_whole_index_is_reported(
+def test_condition_that_scans_the_whole_index_is_reported(
     condition: dict[str, Any], fails: bool, model: Model, database: Mongo
 ) -> None:
     provision(model, database)
@@ -247,7 +247,7 @@ def test_a_condition_that_walks_the_whole_index_is_reported(
         )
 
 
-def test_a_value_that_an_explain_cuts_within_a_character(model: Model, database: Mongo) -> None:
+def test_value_truncated_by_explain_within_a_character_is_read(model: Model, database: Mongo) -> None:
     provision(model, database)
     name = {"last_name": "x" + "é" * 80, "first_name": "A"}
     database["customers"].insert_one({"_id": 1, "primary_store_id": "s", "deleted": False} | name | names(1))
@@ -272,7 +272,7 @@ def test_odd_values_do_not_stop_the_rules(model: Model, database: Mongo, odd: An
     assert failed(verdict(model, database)) == set()
 
 
-def test_only_unfit_values_leave_nothing_to_ask_with(model: Model, database: Mongo) -> None:
+def test_query_without_usable_values_is_skipped(model: Model, database: Mongo) -> None:
     provision(model, database)
     database["customers"].insert_one({"email": 5, "primary_store_id": None})
     outcomes = verdict(model, database)
@@ -284,14 +284,14 @@ def test_only_unfit_values_leave_nothing_to_ask_with(model: Model, database: Mon
 
 
 @pytest.mark.parametrize(("later", "value"), [(0, "o1"), (1, "o2"), (2, "o3"), (3, "o3"), (100, "o3")])
-def test_a_value_from_a_later_document(later: int, value: str, model: Model, database: Mongo) -> None:
-    """Beyond the last of those that are fit it is the last."""
+def test_value_of_a_later_document_is_used(later: int, value: str, model: Model, database: Mongo) -> None:
+    """A position after the last usable value gives the last one."""
     database["orders"].insert_many([{"_id": n, "order_id": f"o{n}"} for n in (2, 3, 1)] + [{"_id": 4, "order_id": 4}])
     query = _query(parameters={"x": {"field": "orders.order_id", "later": later}}, find={"order_id": "$$x"})
     assert values_for(context_for(model, database), query) == {"x": value}
 
 
-def test_what_the_server_refuses_is_a_finding(model: Model, shop: Mongo) -> None:
+def test_query_rejected_by_the_server_is_a_finding(model: Model, shop: Mongo) -> None:
     query = _query(find={"$text": {"$search": "x"}}, plan={"require": ["TEXT"]})
     configuration = replace(configuration_for(model), queries=(query,))
     outcomes = judge(rules(model, configuration), context_for(model, shop))
@@ -301,7 +301,7 @@ def test_what_the_server_refuses_is_a_finding(model: Model, shop: Mongo) -> None
     assert outcome.samples[0].why == 'the server rejected the query: "text index required for $text query"'
 
 
-def test_a_user_who_may_not_read_is_an_error_of_the_target(model: Model, shop: Mongo) -> None:
+def test_missing_privilege_is_a_target_error(model: Model, shop: Mongo) -> None:
     configuration = replace(configuration_for(model), queries=(_query(),))
     context = context_for(model, shop)
     assert context.counts["orders"] == 600
@@ -313,7 +313,7 @@ def test_a_user_who_may_not_read_is_an_error_of_the_target(model: Model, shop: M
         judge(rules(model, configuration), context)
 
 
-def test_all_complaints_are_one_finding(model: Model, shop: Mongo) -> None:
+def test_several_plan_problems_are_one_finding(model: Model, shop: Mongo) -> None:
     plan = {"require": ["TEXT"], "forbid": ["COLLSCAN"], "examined_per_returned": 1, "indexed": {"total": 99.0}}
     configuration = replace(configuration_for(model), queries=(_query(find={"total": 99.0}, plan=plan),))
     (outcome,) = judge(rules(model, configuration), context_for(model, shop)).values()
@@ -351,7 +351,7 @@ def _query(**given: Any) -> NamedQuery:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_query_that_does_not_fit_the_model_is_refused(model: Model, given: dict[str, Any], says: str) -> None:
+def test_query_that_does_not_fit_the_model_is_rejected(model: Model, given: dict[str, Any], says: str) -> None:
     configuration = replace(configuration_for(model), queries=(_query(**given),))
     with pytest.raises(ConfigurationError) as raised:
         list(rules(model, configuration))
@@ -359,7 +359,7 @@ def test_a_query_that_does_not_fit_the_model_is_refused(model: Model, given: dic
     assert str(raised.value).startswith("config/queries.yaml: q: ")
 
 
-def test_two_queries_of_one_name_are_refused(model: Model) -> None:
+def test_two_queries_of_the_same_name_are_rejected(model: Model) -> None:
     configuration = replace(configuration_for(model), queries=(_query(), _query()))
     with pytest.raises(ConfigurationError, match="two of this name"):
         list(rules(model, configuration))
@@ -380,12 +380,12 @@ def test_two_queries_of_one_name_are_refused(model: Model) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_malformed_query_is_refused(given: dict[str, Any], says: str) -> None:
+def test_malformed_query_is_rejected(given: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         _query(**given)
 
 
-def test_a_pipelines_own_variables_are_no_parameters(model: Model) -> None:
+def test_pipeline_variables_are_not_parameters(model: Model) -> None:
     inner = [{"$match": {"$expr": {"$eq": ["$x", "$$mine.y"]}}}, {"$set": {"now": "$$NOW"}}]
     pipeline = [
         {"$lookup": {"from": "stores", "let": {"mine": "$$ROOT"}, "pipeline": inner, "as": "s"}},
@@ -442,7 +442,7 @@ SHAPES: list[tuple[str, dict[str, Any], tuple[str, ...], tuple[int, int, int]]] 
 
 
 @pytest.mark.parametrize(("explain", "stages", "figures"), [row[1:] for row in SHAPES], ids=[row[0] for row in SHAPES])
-def test_an_explain_of_any_shape_is_read(
+def test_explain_of_any_shape_is_read(
     explain: Mapping[str, Any], stages: tuple[str, ...], figures: tuple[int, int, int]
 ) -> None:
     plan = explained(explain)

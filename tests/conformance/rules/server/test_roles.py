@@ -1,4 +1,4 @@
-"""The database's roles: what config/users.yaml lets the connector reach, and what a role says it never does."""
+"""The database's roles: privileges that config/users.yaml gives the connector, and actions that a role excludes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MODEL = load_model(ROOT)
 
 
 def verdict(folder: Path, text: str | None, own: Path = ROOT) -> Outcome:
-    """The rule's outcome for a file of that text, or for none; it asks no database."""
+    """Return the rule's outcome for a file with this text, or without a file; no database is queried."""
     (folder / "config").mkdir()
     if text is not None:
         (folder / FILE).write_text(text, encoding="utf-8")
@@ -41,7 +41,7 @@ def verdict(folder: Path, text: str | None, own: Path = ROOT) -> Outcome:
     return outcome
 
 
-def test_the_shipped_roles_keep_to_what_they_are_for(tmp_path: Path) -> None:
+def test_shipped_roles_have_no_finding(tmp_path: Path) -> None:
     outcome = verdict(tmp_path, SHIPPED)
     held = [privileges(MODEL, role) for role in load_roles(MODEL).values()]
     assert (outcome.examined, outcome.violations) == (sum(len(one) for one in held), 0)
@@ -70,7 +70,7 @@ EXCESS = [
 
 
 @pytest.mark.parametrize(("old", "new", "role", "says"), [row[1:] for row in EXCESS], ids=[row[0] for row in EXCESS])
-def test_a_role_that_may_too_much_is_named(tmp_path: Path, old: str, new: str, role: str, says: str) -> None:
+def test_role_with_too_many_privileges_is_reported(tmp_path: Path, old: str, new: str, role: str, says: str) -> None:
     assert SHIPPED.count(old) == 1
     outcome = verdict(tmp_path, SHIPPED.replace(old, new))
     (sample,) = outcome.samples
@@ -90,25 +90,25 @@ IN_ORDER = {
 
 
 @pytest.mark.parametrize("case", IN_ORDER)
-def test_a_role_that_is_for_more_is_in_order(tmp_path: Path, case: str) -> None:
+def test_role_with_declared_privileges_is_accepted(tmp_path: Path, case: str) -> None:
     old, new = IN_ORDER[case]
     assert SHIPPED.count(old) == 1
     assert verdict(tmp_path, SHIPPED.replace(old, new)).violations == 0
 
 
-def test_where_everything_syncs_the_connector_may_reach_all(tmp_path: Path) -> None:
+def test_connector_may_access_everything_if_every_collection_syncs(tmp_path: Path) -> None:
     outcome = verdict(tmp_path, SHIPPED.replace(CONNECTORS, CONNECTORS.replace("synced", "model")),
                       ROOT / "examples" / "greenhouse")  # fmt: skip
     assert outcome.violations == 0
 
 
-def test_a_file_that_cannot_be_read_is_a_finding_with_its_line(tmp_path: Path) -> None:
+def test_unreadable_file_is_a_finding_with_its_line(tmp_path: Path) -> None:
     outcome = verdict(tmp_path, SHIPPED.replace("  may:", "  mays:", 1))
     (sample,) = outcome.samples
     assert sample.ref == FILE
     assert sample.why.startswith("line ")
 
 
-def test_no_file_is_no_pass(tmp_path: Path) -> None:
+def test_missing_file_skips_the_rule(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "config", ignore_errors=True)
     assert verdict(tmp_path, None).skipped == f"{tmp_path} has no {FILE}"

@@ -1,4 +1,4 @@
-"""Family security: a planted credential of each known kind is found and not shown, and the project's own tree is clean.
+"""Family security: a planted credential of each kind is reported and not shown; the project's tree has no finding.
 
 Planted values are put together here, so that this file holds none.
 """
@@ -175,7 +175,7 @@ Checkout = Callable[..., Path]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """Make a git checkout of the given files (name: text), tracked but for those that git ignores."""
+    """Make a git checkout of these files (name: text), all tracked except for those that git ignores."""
 
     def make(*, add: bool = True, **files: str) -> Path:
         _git(tmp_path, "init", "--quiet")
@@ -195,7 +195,7 @@ def _git(folder: Path, *arguments: str) -> None:
 
 
 def verdict(root: Path, own: Path = ROOT, **settings: Any) -> dict[str, Outcome]:
-    """The family's outcomes for a folder, by the project's model or one's own. No rule of it asks the database."""
+    """Return the family's outcomes for a folder, with the project's model or another. No rule queries the database."""
     model = replace(load_model(own), root=root)
     nothing: Any = MongoClient(connect=False)["nothing"]
     chosen = Settings(**settings)
@@ -206,7 +206,7 @@ def verdict(root: Path, own: Path = ROOT, **settings: Any) -> dict[str, Outcome]
 @pytest.mark.parametrize(
     ("kind", "before", "secret", "behind"), PLANTED, ids=[f"{row[0]} {number}" for number, row in enumerate(PLANTED)]
 )
-def test_a_planted_credential_is_found_and_not_shown(
+def test_planted_credential_is_reported_and_not_shown(
     checkout: Checkout, kind: str, before: str, secret: str, behind: str
 ) -> None:
     root = checkout(DOTgitignore=".env\n", docs__notes="one\ntwo\n" + before + secret + behind + "\nfour\n")
@@ -225,16 +225,16 @@ def test_every_kind_is_planted() -> None:
 
 
 @pytest.mark.parametrize("line", HARMLESS)
-def test_what_only_looks_like_a_credential_is_none(line: str) -> None:
+def test_text_that_resembles_a_credential_is_accepted(line: str) -> None:
     assert list(credentials(line)) == []
 
 
-def test_a_line_may_be_allowed() -> None:
+def test_allowed_line_is_not_reported() -> None:
     line = "DITTO_" + "API_KEY=" + HEX
     assert [found.line for found in credentials(f"{line}\n{line}  # {ALLOWED}\n")] == [1]
 
 
-def test_several_lines_are_counted_each_once(checkout: Checkout) -> None:
+def test_each_line_is_counted_once(checkout: Checkout) -> None:
     line = "DITTO_" + "API_KEY=" + HEX + " " + "AK" + "IA" + "Q3EGRZ7YTB2XWVU5"
     outcome = verdict(checkout(a="\n" + line, b=f"{line}\n{line}\n", DOTgitignore=".env"))[CREDENTIALS]
     assert (outcome.examined, outcome.violations) == (2 + 3 + 1, 3)
@@ -256,7 +256,7 @@ def test_only_tracked_text_files_are_scanned(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
-def test_a_file_as_powershell_redirects_into_it_is_read(order: str, checkout: Checkout) -> None:
+def test_utf_16_file_is_read(order: str, checkout: Checkout) -> None:
     root = checkout(kept="x")
     (root / "out.txt").write_bytes(("\ufeff" + "x\r\nDITTO_" + "API_KEY=" + HEX).encode(order))
     _git(root, "add", "out.txt")
@@ -264,13 +264,13 @@ def test_a_file_as_powershell_redirects_into_it_is_read(order: str, checkout: Ch
 
 
 @pytest.mark.parametrize("add", [True, False], ids=["only a binary", "nothing tracked"])
-def test_nothing_scanned_is_an_error(checkout: Checkout, add: bool) -> None:
+def test_empty_scan_is_an_error(checkout: Checkout, add: bool) -> None:
     root = checkout(add=add, notes="a\0b")
     with pytest.raises(TargetError, match="nothing was scanned"):
         verdict(root)
 
 
-def test_without_git_the_models_folders_are_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_of_the_model_are_scanned_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     line = "DITTO_" + "API_KEY=" + HEX
     for name in ("schemas/a.json", "config/deep/b.yaml", "README.md", "node_modules/x.js", ".env"):
@@ -284,7 +284,7 @@ def test_without_git_the_models_folders_are_scanned(tmp_path: Path, monkeypatch:
     assert outcomes[IGNORED].skipped == f"{tmp_path} is not in a git checkout"
 
 
-def test_without_git_an_empty_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_folder_without_git_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TargetError, match="there is no text file"):
         verdict(tmp_path)
@@ -309,14 +309,14 @@ def test_env_is_ignored_and_not_tracked(checkout: Checkout, files: dict[str, str
 
 
 @pytest.mark.parametrize("unknown", ["ls-files", "check-ignore"])
-def test_a_git_that_cannot_say_is_no_finding(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, unknown: str) -> None:
+def test_failing_git_is_not_a_finding(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, unknown: str) -> None:
     git = security._git
     monkeypatch.setattr(security, "_git", lambda root, *words: None if unknown in words else git(root, *words))
     root = checkout(a="x")
     assert verdict(root)[IGNORED].skipped == f"{root} is not in a git checkout"
 
 
-def test_a_tracked_env_is_found_though_ignored(checkout: Checkout) -> None:
+def test_tracked_env_is_reported_although_ignored(checkout: Checkout) -> None:
     root = checkout(DOTgitignore=".env\n", DOTenv="A=1")
     _git(root, "add", "--force", ".env")
     assert [sample.ref for sample in verdict(root)[IGNORED].samples] == [".env"]
@@ -344,7 +344,7 @@ SAMPLES = [
 
 
 @pytest.mark.parametrize(("old", "new", "says"), [row[1:] for row in SAMPLES], ids=[row[0] for row in SAMPLES])
-def test_the_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str, new: str, says: list[str]) -> None:
+def test_env_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str, new: str, says: list[str]) -> None:
     assert not old or SHIPPED.count(old) == 1
     text = SHIPPED.replace(old, new) if old else SHIPPED
     outcome = verdict(checkout(DOTenvDOTsample=text, DOTgitignore=".env"))[SAMPLE]
@@ -355,7 +355,7 @@ def test_the_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str
     assert outcome.examined == len(Settings.model_fields) + sum("is not a setting" in part for part in says)
 
 
-def test_a_setting_of_the_models_own_belongs_in_the_sample(checkout: Checkout) -> None:
+def test_setting_of_a_model_is_required_in_env_sample(checkout: Checkout) -> None:
     greenhouse = ROOT / "examples" / "greenhouse"
     root = checkout(DOTenvDOTsample=f"{SHIPPED}NUM_SENSORS=5\n", DOTgitignore=".env")
     assert verdict(root, greenhouse)[SAMPLE].violations == 0
@@ -364,13 +364,13 @@ def test_a_setting_of_the_models_own_belongs_in_the_sample(checkout: Checkout) -
     assert (sample.why, sample.ref) == ("NUM_SENSORS is missing; add it", ".env.sample")
 
 
-def test_no_sample_is_no_pass(checkout: Checkout) -> None:
+def test_missing_env_sample_skips_the_rule(checkout: Checkout) -> None:
     root = checkout(a="x")
     assert verdict(root)[SAMPLE].skipped == f"{root} has no .env.sample"
 
 
 def _values(*, commented: bool) -> dict[str, str]:
-    """Variables of .env.sample as written, with or without those that are commented out."""
+    """Return the variables of .env.sample, with or without those that are commented out."""
     found = {}
     for line in SHIPPED.splitlines():
         name, equals, value = line.removeprefix("# ").partition("=")
@@ -379,21 +379,21 @@ def _values(*, commented: bool) -> dict[str, str]:
     return found
 
 
-def test_an_unedited_copy_of_the_sample_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unedited_copy_of_env_sample_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _forget(monkeypatch)
     (tmp_path / ".env").write_text(SHIPPED, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"MONGODB_CONNECTION_STRING.*placeholder of \.env\.sample"):
         load_settings(tmp_path / ".env")
 
 
-def test_the_sample_without_its_first_line_is_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_sample_without_its_first_line_has_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _forget(monkeypatch)
     rest = [line for line in SHIPPED.splitlines() if not line.startswith("MONGODB_CONNECTION_STRING")]
     (tmp_path / ".env").write_text("\n".join(rest), encoding="utf-8")
     assert load_settings(tmp_path / ".env") == load_settings(tmp_path / "none")
 
 
-def test_every_placeholder_is_refused_by_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_placeholder_is_rejected_by_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _forget(monkeypatch)
     placeholders = _values(commented=True).keys() - _values(commented=False).keys()
     placeholders -= {"MONGODB_LOCAL_CONNECTION_STRING"}  # a usual address, not a placeholder
@@ -404,7 +404,7 @@ def test_every_placeholder_is_refused_by_the_settings(tmp_path: Path, monkeypatc
             load_settings(tmp_path / ".env")
 
 
-def test_the_samples_comments_are_the_settings_descriptions() -> None:
+def test_comments_of_env_sample_equal_the_descriptions_of_settings() -> None:
     for name, field in Settings.model_fields.items():
         assert name.upper() in _values(commented=True)
         assert field.description is not None
@@ -439,7 +439,7 @@ MASKS = [
 
 
 @pytest.mark.parametrize(("text", "masked"), MASKS, ids=[row[1] for row in MASKS])
-def test_masking(text: str, masked: str) -> None:
+def test_secrets_are_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 
@@ -449,14 +449,14 @@ def test_addresses_are_masked(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("own", [f"{ADDRESS}zava:zava@localhost/", f"{ADDRESS}u:w/o@rd@h/?a=@", f"{ADDRESS}h:1/a@b"])
-def test_the_settings_own_address_is_among_those_looked_at(checkout: Checkout, own: str) -> None:
+def test_address_of_the_settings_is_examined(checkout: Checkout, own: str) -> None:
     outcome = verdict(checkout(a="x"), mongodb_connection_string=SecretStr(own))[MASKED]
     assert outcome.examined == 7 * 8 + 1
     assert outcome.violations == 0
 
 
 @pytest.mark.parametrize("own", [f"{ADDRESS}zava:@localhost/", f"{ADDRESS}zava@localhost/", f"{ADDRESS}localhost/"])
-def test_an_address_without_a_password_has_nothing_to_hide(checkout: Checkout, own: str) -> None:
+def test_address_without_a_password_is_not_examined(checkout: Checkout, own: str) -> None:
     outcome = verdict(checkout(a="x"), mongodb_connection_string=SecretStr(own))[MASKED]
     assert (outcome.examined, outcome.violations) == (7 * 8, 0)
 
@@ -466,7 +466,7 @@ def test_an_address_without_a_password_has_nothing_to_hide(checkout: Checkout, o
     [(lambda text: text, 7 * 8), (lambda text: text.replace("p@ss", "p@ss!"), 7 * 8), (lambda _: "", 0)],
     ids=["nothing masked", "something else done", "everything masked"],
 )
-def test_a_broken_mask_is_found(
+def test_broken_mask_is_reported(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch, broken: Callable[[str], str], violations: int
 ) -> None:
     monkeypatch.setattr(security, "mask", broken)
@@ -477,16 +477,16 @@ def test_a_broken_mask_is_found(
 
 
 @pytest.mark.parametrize("value", ["your_key", "<password>", "***", "${X}", "$X_1", "changeme", "xxxx", "password"])
-def test_placeholders(value: str) -> None:
+def test_placeholder_is_recognised(value: str) -> None:
     assert is_placeholder(value)
 
 
 @pytest.mark.parametrize("value", ["hunter2", "$ecret1", "passw0rd", "yours1234", "x1", ""])
-def test_no_placeholders(value: str) -> None:
+def test_value_is_not_a_placeholder(value: str) -> None:
     assert not is_placeholder(value)
 
 
-def test_the_projects_own_tree_is_clean(model: Model) -> None:
+def test_project_tree_has_no_finding(model: Model) -> None:
     outcomes = verdict(model.root)
     assert failed(outcomes) == set()
     assert outcomes[CREDENTIALS].evidence["files"] > 20

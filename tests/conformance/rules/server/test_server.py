@@ -46,7 +46,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[dic
 
 @pytest.fixture
 def database(client: MongoClient[dict[str, Any]], model: Model) -> Documents:
-    """A database in the wanted state, with one document in each collection; what a test broke the next one mends."""
+    """A database in the state of the model, with one document in each collection; each test starts repaired."""
     provision(client.rules, model)
     return client.rules
 
@@ -68,7 +68,7 @@ def provision(database: Documents, model: Model) -> None:
 
 
 def put(database: Documents, collection: str, document: Mapping[str, Any]) -> None:
-    """Insert what the validator might refuse."""
+    """Insert documents that the validator might reject."""
     database.command({"insert": collection, "documents": [document], "bypassDocumentValidation": True})
 
 
@@ -80,7 +80,7 @@ def context_of(
 
 @cache
 def configuration() -> Configuration:
-    """The project's; read once, for it takes longer than all that these families do."""
+    """The project's configuration; read once, because reading takes longer than these families."""
     return load_configuration(load_model(ROOT), Settings().constants())
 
 
@@ -90,7 +90,7 @@ def all_rules(model: Model) -> list[Rule]:
 
 
 def judge(context: Context, rules: Iterable[Rule] | None = None) -> dict[str, Outcome]:
-    """Every rule's outcome; rules that share a check are answered together."""
+    """Return every rule's outcome; rules that share a check run together."""
     groups: dict[int, list[Rule]] = {}
     for rule in all_rules(context.model) if rules is None else rules:
         groups.setdefault(id(rule.check), []).append(rule)
@@ -111,7 +111,7 @@ def skips(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
 # --- what there is, and that all of it passes -------------------------------------------------------------------------
 
 
-def test_the_rules_there_are(model: Model) -> None:
+def test_rules_have_the_expected_ids(model: Model) -> None:
     ids = [rule.id for rule in all_rules(model)]
     assert len(ids) == len(set(ids))
     assert [name for name in ids if name.split(".")[1] == "order_items"] == [
@@ -134,14 +134,14 @@ def test_the_rules_there_are(model: Model) -> None:
     assert "indexes.stores.foreign-keys" not in ids
 
 
-def test_every_rule_says_why_and_what_to_do(model: Model) -> None:
+def test_every_rule_has_a_why_and_a_fix(model: Model) -> None:
     for rule in all_rules(model):
         assert rule.why.endswith("."), rule.id
         assert rule.fix.endswith("."), rule.id
         assert not rule.title.endswith("."), rule.id
 
 
-def test_a_provisioned_database_passes(database: Documents, scratch: Documents, model: Model) -> None:
+def test_provisioned_database_passes(database: Documents, scratch: Documents, model: Model) -> None:
     outcomes = judge(context_of(model, database, scratch))
     assert failed(outcomes) == set()
     assert set(skips(outcomes)) == {"streams._database.connector_version", "streams._database.oplog_window"}
@@ -157,7 +157,7 @@ def test_a_provisioned_database_passes(database: Documents, scratch: Documents, 
 
 @dataclass(frozen=True)
 class Fault:
-    """An edit to a provisioned database, the rules that fail, and what the first one's sample says (ref, why)."""
+    """An edit to a provisioned database, the rules that fail, and the first one's sample (ref, why)."""
 
     title: str
     damage: Callable[[Documents], Any]
@@ -470,7 +470,7 @@ def _validator(database: Documents, collection: str) -> dict[str, Any]:
 
 
 def _with_list(database: Documents, field: str, change: Callable[[list[str]], list[str]]) -> dict[str, Any]:
-    """The validator of orders with another list of the field's values, or else of its types."""
+    """Return the validator of orders with other values of the field, or else other types."""
     validator = _validator(database, "orders")
     schema = validator["$jsonSchema"]["properties"][field]
     keyword = "enum" if "enum" in schema else "bsonType"
@@ -478,9 +478,7 @@ def _with_list(database: Documents, field: str, change: Callable[[list[str]], li
     return validator
 
 
-def test_a_validator_whose_sets_are_in_another_order_is_the_same(
-    database: Documents, scratch: Documents, model: Model
-) -> None:
+def test_validator_with_sets_in_another_order_is_equal(database: Documents, scratch: Documents, model: Model) -> None:
     for name in ("orders", "products"):
         modified(name, validator=_turned(_validator(database, name)))(database)
     assert _validator(database, "orders")["$jsonSchema"]["properties"]["status"]["enum"][-1] == "pending"
@@ -507,7 +505,7 @@ def _with_bound(database: Documents, collection: str, field: str, bound: int | N
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title)
-def test_a_fault_fails_its_rules_and_no_other(fault: Fault, database: Documents, model: Model) -> None:
+def test_fault_fails_exactly_its_rules(fault: Fault, database: Documents, model: Model) -> None:
     fault.damage(database)
     outcomes = judge(context_of(model, database))
     assert failed(outcomes) == set(fault.fails)
@@ -517,7 +515,7 @@ def test_a_fault_fails_its_rules_and_no_other(fault: Fault, database: Documents,
     assert fault.why in outcome.samples[0].why
 
 
-def test_strict_validators_are_warned_about_until_they_are_relaxed(database: Documents, model: Model) -> None:
+def test_strict_validators_are_a_warning(database: Documents, model: Model) -> None:
     apply(plan(model, database, validators="strict"), database)
     rules = {rule.id: rule for rule in all_rules(model)}
     outcomes = judge(context_of(model, database))
@@ -538,7 +536,7 @@ def test_strict_validators_are_warned_about_until_they_are_relaxed(database: Doc
     assert words == "set the validator (it is that of profile connector)"
 
 
-def test_without_a_validator_the_other_rules_are_skipped(database: Documents, model: Model) -> None:
+def test_missing_validator_skips_dependent_rules(database: Documents, model: Model) -> None:
     modified("orders", validator={})(database)
     reasons = skips(judge(context_of(model, database)))
     for subject in ("definition", "level", "action", "devices"):
@@ -548,8 +546,8 @@ def test_without_a_validator_the_other_rules_are_skipped(database: Documents, mo
 
 
 @pytest.mark.parametrize("how", ["dropped", "a view"])
-def test_a_collection_that_is_not_there(how: str, database: Documents, model: Model) -> None:
-    """Its indexes are missing, and so are validator and images; what has no subject is skipped."""
+def test_missing_collection_fails_or_skips_its_rules(how: str, database: Documents, model: Model) -> None:
+    """Its indexes, validator and images are missing; other rules are skipped."""
     database.drop_collection("product_types")
     if how == "a view":
         database.command({"create": "product_types", "viewOn": "stores", "pipeline": []})
@@ -573,21 +571,21 @@ def test_a_collection_that_is_not_there(how: str, database: Documents, model: Mo
     }
 
 
-def test_an_unsynced_collection_that_is_not_there_has_no_images_to_judge(database: Documents, model: Model) -> None:
+def test_missing_unsynced_collection_skips_its_images(database: Documents, model: Model) -> None:
     database.drop_collection("product_embeddings")
     outcome = judge(context_of(model, database))["streams.product_embeddings.images"]
     assert outcome.skipped == "the collection does not exist"
 
 
-def test_samples_are_bounded_and_counts_are_not(database: Documents, model: Model) -> None:
+def test_samples_are_bounded_and_counts_are_exact(database: Documents, model: Model) -> None:
     for field in ("tax", "total", "subtotal", "item_count", "store_name", "customer_name", "updated_at"):
         database.orders.create_index(field)
     outcome = judge(replace(context_of(model, database), sample_size=3))["indexes.orders.extra"]
     assert (outcome.examined, outcome.violations, len(outcome.samples)) == (15, 7, 3)
 
 
-def test_a_model_that_declares_a_redundant_index(database: Documents, model: Model) -> None:
-    """The redundancy is found although every index is declared; two directions of one pair share a rule."""
+def test_redundant_index_of_the_model_is_reported(database: Documents, model: Model) -> None:
+    """The redundancy is reported although every index is declared; two directions of one pair share a rule."""
     declared = [(("status", 1), ("tax", 1)), (("status", 1), ("tax", -1))]
     more = tuple(Index(keys, unique=False, weights={}) for keys in declared)
     stores = replace(model["orders"], indexes=model["orders"].indexes + more)
@@ -611,7 +609,7 @@ DESCRIPTION = MappingProxyType(
 
 
 def atlas(*fields: Mapping[str, Any], **other: Any) -> list[dict[str, Any]]:
-    """An index as `$listSearchIndexes` shows it."""
+    """Return an index as `$listSearchIndexes` shows it."""
     definition = {"fields": [dict(field) for field in fields]}
     return [
         {"name": "vector_index", "type": "vectorSearch", "status": "READY", "latestDefinition": definition, **other}
@@ -648,7 +646,7 @@ def atlas(*fields: Mapping[str, Any], **other: Any) -> list[dict[str, Any]]:
         (atlas(IMAGE, DESCRIPTION, status="FAILED"), ["its build failed; see Atlas for the reason"]),
     ],
 )
-def test_a_live_vector_index_is_compared(
+def test_existing_vector_index_is_compared(
     listed: list[dict[str, Any]], whys: list[str], database: Documents, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MongoCollection, "list_search_indexes", lambda _self, _name: iter(listed))
@@ -658,7 +656,7 @@ def test_a_live_vector_index_is_compared(
     assert "note" not in outcome.evidence
 
 
-def test_a_server_without_vector_search_is_said_to_have_none(database: Documents, model: Model) -> None:
+def test_missing_vector_search_is_noted(database: Documents, model: Model) -> None:
     outcome = judge(context_of(model, database))[VECTOR_RULE]
     assert (outcome.examined, outcome.violations) == (2, 0)
     assert "the server has no vector search, so only the declaration was compared" in outcome.evidence["note"]
@@ -672,7 +670,7 @@ def test_a_server_without_vector_search_is_said_to_have_none(database: Documents
         ({"nowhere": 512}, "nowhere is not an array of numbers in the schema"),
     ],
 )
-def test_without_vector_search_the_declaration_is_examined(
+def test_declaration_is_examined_without_vector_search(
     dimensions: dict[str, int], why: str, database: Documents, model: Model
 ) -> None:
     index = VectorIndex("vector_index", "cosine", dimensions)
@@ -682,7 +680,7 @@ def test_without_vector_search_the_declaration_is_examined(
     assert why in sample.why
 
 
-def test_any_other_refusal_of_the_server_is_no_pass(
+def test_other_error_of_the_server_is_raised(
     database: Documents, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -712,7 +710,7 @@ def test_any_other_refusal_of_the_server_is_no_pass(
         ((6, 0, 0), True, set()),
     ],
 )
-def test_server_versions(
+def test_unsupported_server_version_is_reported(
     version: tuple[int, ...], embedded: bool, fails: set[str], database: Documents, scratch: Documents, model: Model
 ) -> None:
     context = context_of(model, database, scratch, embedded=embedded)
@@ -728,7 +726,7 @@ def test_server_versions(
     assert ("streams._database.connector_version" in skips(outcomes)) == embedded
 
 
-def test_what_the_connector_would_like_is_a_warning(model: Model) -> None:
+def test_rules_on_connector_recommendations_are_warnings(model: Model) -> None:
     severities = {rule.id: rule.severity for rule in all_rules(model)}
     assert {name for name, severity in severities.items() if severity == "warning"} == {
         "streams._database.connector_version",
@@ -738,9 +736,7 @@ def test_what_the_connector_would_like_is_a_warning(model: Model) -> None:
     }
 
 
-def test_settings_that_the_user_may_not_read_are_skipped_and_a_young_oplog_is_no_finding(
-    tmp_path: Path, model: Model
-) -> None:
+def test_unreadable_settings_are_skipped_and_a_young_oplog_is_accepted(tmp_path: Path, model: Model) -> None:
     with EmbeddedServer(tmp_path, cache_gb=0.25, auth=True, linger=0.2) as server, MongoClient(server.uri) as client:
         client["shop"]["stores"].insert_one({"_id": 1})
         client["shop"].command("createUser", "reader", pwd="x", roles=["read"])
@@ -760,7 +756,7 @@ def test_settings_that_the_user_may_not_read_are_skipped_and_a_young_oplog_is_no
     )
 
 
-def test_a_standalone_server(tmp_path: Path, model: Model) -> None:
+def test_standalone_server_skips_change_stream_rules(tmp_path: Path, model: Model) -> None:
     with (
         EmbeddedServer(tmp_path, cache_gb=0.25, replica_set=False) as server,
         MongoClient(server.uri) as alone,
@@ -786,7 +782,7 @@ def trips(model: Model) -> list[str]:
     return [TRIPS.format(collection.name) for collection in model if collection.synced]
 
 
-def test_three_changes_arrive_and_nothing_is_left(database: Documents, scratch: Documents, model: Model) -> None:
+def test_three_changes_arrive_and_no_document_is_left(database: Documents, scratch: Documents, model: Model) -> None:
     before = {c.name: list(database[c.name].find()) for c in model}
     outcomes = judge(context_of(model, database, scratch))
     for name in trips(model):
@@ -796,14 +792,14 @@ def test_three_changes_arrive_and_nothing_is_left(database: Documents, scratch: 
     assert {c.name: list(database[c.name].find()) for c in model} == before
 
 
-def test_without_a_scratch_database_nothing_is_written(database: Documents, model: Model) -> None:
+def test_nothing_is_written_without_a_scratch_database(database: Documents, model: Model) -> None:
     reasons = skips(judge(context_of(model, database)))
     assert {reasons[name] for name in trips(model)} == {
         "the rule writes to a scratch database; pass --allow-writes to run it"
     }
 
 
-def test_an_empty_collection_is_skipped_and_the_others_are_tried(
+def test_empty_collection_is_skipped_and_others_are_tested(
     database: Documents, scratch: Documents, model: Model
 ) -> None:
     database.orders.delete_many({})
@@ -823,7 +819,7 @@ def test_an_empty_collection_is_skipped_and_the_others_are_tried(
     ids=["NaN", "no flag", "a flag that is no boolean", "odd names"],
 )
 @pytest.mark.parametrize("flag", ["deleted", None], ids=["soft delete", "no soft delete"])
-def test_a_document_that_is_wrong_in_itself_travels(
+def test_invalid_document_arrives(
     document: dict[str, Any], flag: str | None, database: Documents, scratch: Documents, model: Model
 ) -> None:
     database.orders.delete_many({})
@@ -834,10 +830,10 @@ def test_a_document_that_is_wrong_in_itself_travels(
     assert (outcome.examined, outcome.violations) == (3, 0), outcome.samples
 
 
-def test_images_that_do_not_come_are_found(
+def test_missing_images_are_reported(
     database: Documents, scratch: Documents, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scratch collections are made without images behind the rule's back."""
+    """The scratch collections are created without images, unnoticed by the rule."""
     create = scratch.create_collection
     monkeypatch.setattr(scratch, "create_collection", lambda name, **_: create(name))
     outcomes = judge(context_of(model, database, scratch))
@@ -850,7 +846,7 @@ def test_images_that_do_not_come_are_found(
     ]
 
 
-def test_what_else_happens_meanwhile_is_not_awaited(
+def test_unrelated_changes_are_ignored(
     database: Documents, scratch: Documents, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = scratch.watch
@@ -868,7 +864,7 @@ def test_what_else_happens_meanwhile_is_not_awaited(
     assert outcome.evidence == {"arrived": ["insert", "update", "delete"]}
 
 
-def test_events_that_do_not_come_in_time_are_found(database: Documents, scratch: Documents, model: Model) -> None:
+def test_late_events_are_reported(database: Documents, scratch: Documents, model: Model) -> None:
     outcome = round_trips(context_of(model, database, scratch), scratch, [model["orders"]], deadline=0)["orders"]
     assert (outcome.examined, outcome.violations) == (3, 3)
     assert {sample.why for sample in outcome.samples} == {"the event did not arrive in time"}
@@ -932,7 +928,7 @@ def test_events_are_compared_exactly(arrived: tuple[Event, ...], expected: list[
         ),
     ],
 )
-def test_a_level_and_an_action_are_explained_by_what_they_do(
+def test_validation_level_and_action_are_explained(
     model: Model, options: dict[str, str], level: str | None, action: str | None
 ) -> None:
     live = LiveCollection("orders", "collection", options)
