@@ -14,9 +14,14 @@ _DIVIDED: Final = "tests/faults/test_faults.py"
 _PARTS: Final = 6
 
 
+def part(name: str) -> int:
+    """Return the part of the fault catalogue to which a test of this name and parameters belongs."""
+    return zlib.crc32(name.encode()) % _PARTS
+
+
 class FileScheduling(LoadFileScheduling):
     """As `--dist loadfile`, but for the divided file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
-        return f"{file} {zlib.crc32(name.encode()) % _PARTS}" if file == _DIVIDED else file
+        return f"{file} {part(name)}" if file == _DIVIDED else file

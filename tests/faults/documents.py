@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import bson
@@ -26,10 +26,11 @@ _SECOND: Final = ("dele\uf8fe", b"deleted")
 
 
 class Touched:
-    """The documents that edits changed: ``before`` and ``after`` by collection."""
+    """The documents that edits changed: ``before`` and ``after`` by collection; those of ``others`` are left alone."""
 
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], others: Sequence[Touched] = ()) -> None:
         self._database = database
+        self._others = tuple(others)
         self.before: dict[str, list[Document]] = {}
         self.after: dict[str, list[Document]] = {}
 
@@ -42,6 +43,11 @@ class Touched:
         gone = [one["_id"] for one in old]
         self.after[name] = [one for one in self.after.get(name, ()) if one["_id"] not in gone] + new
         insert(self._database, name, new)
+
+    def elsewhere(self, name: str) -> list[Any]:
+        """Return the ids of a collection's documents that the edits of others changed, inserted or deleted."""
+        changed = (one.before.get(name, []) + one.after.get(name, []) for one in self._others)
+        return [document["_id"] for documents in changed for document in documents]
 
     def undo(self) -> None:
         """Put every document back as it was."""
@@ -65,9 +71,13 @@ def _broken(document: Document) -> Any:
     return document if other == written else RawBSONDocument(other)
 
 
-def chosen(database: Database[Document], edit: Mapping[str, Any], named: Mapping[str, Document]) -> list[Document]:
+def chosen(
+    database: Database[Document], edit: Mapping[str, Any], named: Mapping[str, Document], touched: Touched
+) -> list[Document]:
     """The documents an edit is about. AssertionError when there is none: the edit would change nothing."""
     where, name = made(edit.get("where", {}), named), edit["in"]
+    elsewhere = touched.elsewhere(name)
+    where = {"$and": [where, {"_id": {"$nin": elsewhere}}]} if elsewhere else where
     nth, number = edit.get("nth", 0 if "where" in edit else NTH), edit.get("take", 1)
     if number == "all":
         found = list(database[name].find(where).sort("_id", 1))
@@ -82,7 +92,7 @@ def edit_documents(
     database: Database[Document], touched: Touched, edit: Mapping[str, Any], named: dict[str, Document]
 ) -> None:
     """Carry out one edit; the first document, as it was, gets the edit's name."""
-    old = chosen(database, edit, named)
+    old = chosen(database, edit, named, touched)
     named[edit.get("as", "it")] = copy.deepcopy(old[0])
     if "delete" in edit:
         touched.replace(edit["in"], old, [])

@@ -1,14 +1,15 @@
-"""Judging: a fault is made, the rules it can touch are run, what they say is judged, and the fault is undone."""
+"""Make faults, run the rules that they can touch, compare the results with what is declared, undo the faults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from conformance.checks.base import Context, Rule
 from conformance.config.configuration import Configuration
@@ -16,7 +17,8 @@ from conformance.connection.client import OPTIONS
 from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
-from tests.faults.catalogue import Fault
+from tests.faults.batches import declared
+from tests.faults.catalogue import Edit, Fault
 from tests.faults.documents import Touched, edit_documents
 from tests.faults.expectations import Results, Verdict, verdict
 from tests.faults.place import Place, edited_files
@@ -38,6 +40,30 @@ _OF_FILES: Final = ("sync", "permissions", "security")
 
 
 @dataclass
+class _Made:
+    """A fault that is being made, what it changed, and the documents that its edits gave a name."""
+
+    fault: Fault
+    touched: Touched
+    named: dict[str, Document] = field(default_factory=dict)
+
+    def done(self, database: Database[Document], state: ServerState | None, *, alone: bool) -> bool:
+        """Carry out the edits; False where that is impossible beside other faults, and nothing of this one is left."""
+        try:
+            for edit in self.fault.edits:
+                if "in" in edit:
+                    edit_documents(database, self.touched, edit, self.named)
+                elif "command" in edit and state:
+                    state.run(made(edit["command"], self.named))
+        except (AssertionError, PyMongoError):
+            if alone:
+                raise
+            self.touched.undo()
+            return False
+        return True
+
+
+@dataclass
 class Judge:
     """Runs faults at one place, each once; ``elsewhere`` makes a directory for another server.
 
@@ -53,11 +79,19 @@ class Judge:
     _readers: Mapping[str, frozenset[str]] | None = None
     _verdicts: dict[tuple[str, bool], Verdict] = field(default_factory=dict)
 
-    def verdict(self, fault: Fault, *, everything: bool = False) -> Verdict:
-        """The fault's verdict, worked out once; ``everything`` runs all rules, not only those it can touch."""
+    def verdict(self, fault: Fault, *, everything: bool = False, together: Sequence[Fault] = ()) -> Verdict:
+        """Return the fault's verdict, worked out once; ``everything`` runs all rules, not only those it can touch.
+
+        ``together`` are faults that may be made at the same time, see batches.py: a verdict of these that is not as
+        declared is worked out again with its fault alone, so that no other fault can be the cause.
+        """
         key = (fault.id, everything)
+        if key not in self._verdicts and fault in together:
+            for verdict in self._judge(together, everything):
+                if not verdict.problems and verdict.caught:
+                    self._verdicts[verdict.fault.id, everything] = verdict
         if key not in self._verdicts:
-            self._verdicts[key] = self._judge(fault, everything)
+            self._verdicts[key] = self._judge([fault], everything)[0]
         return self._verdicts[key]
 
     def clean(self, base: str) -> Results:
@@ -68,41 +102,53 @@ class Judge:
             self._hashes[base] = hashes(context.database, context.model.collections)
         return self._clean[base]
 
-    def _judge(self, fault: Fault, everything: bool) -> Verdict:
-        clean = self.clean(fault.base)
-        named: dict[str, Document] = {}
-        with ExitStack() as stack:
-            database = stack.enter_context(self._database(fault))
-            stack.enter_context(edited_files(self.place, [edit for edit in fault.edits if "file" in edit]))
-            state = ServerState(database) if any("command" in edit for edit in fault.edits) else None
-            touched = Touched(database)
-            stack.callback(state.undo if state else lambda: None)
-            stack.callback(touched.undo)
-            for edit in fault.edits:
-                if "in" in edit:
-                    edit_documents(database, touched, edit, named)
-                elif "command" in edit and state:
-                    state.run(made(edit["command"], named))
-            context, rules = self._context(fault.base, database, fault)
-            for edit in fault.edits:
-                context = stack.enter_context(on_server(context, edit.get("server", {}), self.elsewhere))
-            chosen = self._choice(fault, rules, touched, everything)
-            found = _run(chosen, context)
-            judged = verdict(fault, chosen, found, clean, context.database, touched, named)
-        if fault.generate is not None:
-            return judged
-        return replace(judged, problems=(*judged.problems, *self._left(fault, judged.killed, state, touched)))
+    def _judge(self, faults: Sequence[Fault], everything: bool) -> list[Verdict]:
+        """Make faults of one base, run the rules that they can touch, and undo them.
 
-    def _left(self, fault: Fault, killed: Sequence[str], state: ServerState | None, touched: Touched) -> Iterator[str]:
-        """What undoing left over: another state, or a rule that named the fault and is not as it was before."""
-        context, rules = self._context(fault.base, self.place.database(fault.base))
-        names = context.model.collections if state else touched.after
-        was = self._hashes[fault.base]
+        A rule that one fault declares is not held against the others. Of several faults, one that cannot be made
+        beside the others has no verdict.
+        """
+        base, edits = faults[0].base, [edit for fault in faults for edit in fault.edits]
+        clean = self.clean(base)
+        places: list[_Made] = []
+        with ExitStack() as stack:
+            database = stack.enter_context(self._database(faults[0]))
+            stack.enter_context(edited_files(self.place, [edit for edit in edits if "file" in edit]))
+            state = ServerState(database) if any("command" in edit for edit in edits) else None
+            stack.callback(state.undo if state else lambda: None)
+            for fault in faults:
+                one = _Made(fault, Touched(database, [other.touched for other in places]))
+                stack.callback(one.touched.undo)
+                if one.done(database, state, alone=len(faults) == 1):
+                    places.append(one)
+            context, rules = self._context(base, database, edits)
+            for edit in edits:
+                context = stack.enter_context(on_server(context, edit.get("server", {}), self.elsewhere))
+            choices = [self._choice(one.fault, rules, one.touched, everything) for one in places]
+            ids = {rule.id for choice in choices for rule in choice}
+            chosen = [rule for rule in rules if rule.id in ids]
+            found = _run(chosen, context)
+            verdicts = []
+            for one, choice in zip(places, choices, strict=True):
+                others = {rule for other in places if other is not one for rule in declared(other.fault, rules)}
+                own = [rule for rule in choice if rule.id not in others]
+                verdicts.append(verdict(one.fault, own, found, clean, context.database, one.touched, one.named))
+        if faults[0].generate is not None:
+            return verdicts
+        killed = {rule for judged in verdicts for rule in judged.killed}
+        problems = tuple(self._left(base, killed, state, {name for one in places for name in one.touched.after}))
+        return [replace(judged, problems=(*judged.problems, *problems)) for judged in verdicts]
+
+    def _left(self, base: str, killed: Set[str], state: ServerState | None, touched: Set[str]) -> Iterator[str]:
+        """What undoing left over: another state, or a rule that named a fault and is not as it was before."""
+        context, rules = self._context(base, self.place.database(base))
+        names = context.model.collections if state else touched
+        was = self._hashes[base]
         if names and hashes(context.database, names) != {name: was[name] for name in names}:
             yield "the documents are not as they were before the fault"
         if state and not state.same_as(ServerState(context.database)):
             yield "collections, options or indexes are not as they were before the fault"
-        before = self.clean(fault.base)
+        before = self.clean(base)
         for rule, result in _run([rule for rule in rules if rule.id in killed], context).items():
             if (result.status, result.violations) != (before[rule].status, before[rule].violations):
                 yield f"{rule} is {result.status} after the fault was undone"
@@ -131,10 +177,9 @@ class Judge:
             self.place.client.drop_database(database.name)
 
     def _context(
-        self, base: str, database: Database[Document], fault: Fault | None = None
+        self, base: str, database: Database[Document], edits: Sequence[Edit] = ()
     ) -> tuple[Context, list[Rule]]:
-        """The context and the rules; both derived anew where the fault changes what they are derived from."""
-        edits = fault.edits if fault else ()
+        """The context and the rules; both derived anew where the edits change what they are derived from."""
         changed = {name: value for edit in edits for name, value in edit.get("settings", {}).items()}
         settings = self.place.settings(base, **changed)
         fresh = bool(changed) or any(_derived_from(edit.get("file", "")) for edit in edits)

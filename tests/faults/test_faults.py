@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from conformance.model.loading import load_model
 from conformance.rules.server import security
 from conformance.run.runner import Run
+from tests.faults.batches import batches
 from tests.faults.catalogue import Fault, load_catalogue
 from tests.faults.judgement import Judge
 from tests.faults.kill_matrix import COMMITTED, alive, excused, matrix, needless, row, stale, write
 from tests.faults.tally import count
 from tests.judging import ROOT
+from tests.schedule import part
 
 CATALOGUE: Final = load_catalogue(load_model(ROOT))
 #: Made at every commit; the others are like one of these, and wait for make soak.
@@ -30,6 +33,23 @@ MATRIX: Final[dict[str, list[str]]] = json.loads(COMMITTED.read_text(encoding="u
 REWRITE: Final = "REWRITE_KILL_MATRIX"
 
 
+#: The variable that asks for each fault to be made alone, not beside others that move other rules.
+ALONE: Final = "FAULTS_ALONE"
+
+
+@pytest.fixture(scope="module")
+def batch(judge: Judge, request: pytest.FixtureRequest) -> Mapping[str, Sequence[Fault]]:
+    """By fault, those that are made at the same time: of the tests that were selected and that one worker runs."""
+    parts: dict[int, list[Fault]] = {}
+    for item in request.session.items:
+        if getattr(item, "originalname", None) == test_the_named_rules_fail_and_no_other.__name__:
+            parts.setdefault(part(item.name), []).append(item.callspec.params["fault"])
+    if os.environ.get(ALONE) or os.environ.get(REWRITE):
+        return {}
+    _, rules = judge.context("small")
+    return {fault.id: batch for faults in parts.values() for batch in batches(faults, rules) for fault in batch}
+
+
 def by_id(fault: Fault) -> str:
     """The test's id."""
     return fault.id
@@ -38,8 +58,10 @@ def by_id(fault: Fault) -> str:
 @pytest.mark.parametrize(
     "fault", [pytest.param(one, marks=pytest.mark.soak if one.soak else ()) for one in CATALOGUE.faults], ids=by_id
 )
-def test_the_named_rules_fail_and_no_other(fault: Fault, judge: Judge, request: pytest.FixtureRequest) -> None:
-    verdict = judge.verdict(fault)
+def test_the_named_rules_fail_and_no_other(
+    fault: Fault, judge: Judge, batch: Mapping[str, Sequence[Fault]], request: pytest.FixtureRequest
+) -> None:
+    verdict = judge.verdict(fault, together=batch.get(fault.id, ()))
     count(request.config, verdict)
     assert list(verdict.problems) == []
     assert verdict.caught
