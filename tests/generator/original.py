@@ -1,4 +1,4 @@
-"""A stand-in for the original dataset's files, which are not shipped: of their shape, made from the own catalogue.
+"""Substitute for the original dataset's files, which are not shipped: of the same shape, made from the catalogue.
 
 PYTEST_DONT_REWRITE: test files import it.
 """
@@ -24,7 +24,7 @@ SEASONS = "washington_seasonal_multipliers"
 
 @dataclass
 class Original:
-    """Both files' content, to be edited before it is written."""
+    """Content of both files, which tests edit before writing it."""
 
     reference: dict[str, Any] = field(default_factory=dict)
     products: dict[str, Any] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Original:
 
 
 def original(products: int = 400, categories: int = 9, times: int = 1) -> Original:
-    """As many of the catalogue's products, each ``times`` over under another SKU."""
+    """Return this number of the catalogue's products, each repeated ``times`` with another SKU."""
     catalogue, figures = configured("catalogue"), configured("generation")["parameters"]
     made = Original()
     made.reference = {
@@ -74,7 +74,7 @@ def original(products: int = 400, categories: int = 9, times: int = 1) -> Origin
 
 @cache
 def configured(name: str) -> Any:
-    """A file of the project's config/."""
+    """Return a file of the project's config/."""
     return read_yaml(ROOT / "config" / f"{name}.yaml")
 
 
@@ -93,13 +93,13 @@ def _product(row: dict[str, Any], turn: int, number: int) -> dict[str, Any]:
 
 
 def _unit(vector: Any) -> list[float]:
-    """The vector with the length 1, as the models that make vectors give it."""
+    """Return the vector scaled to length 1, as embedding models return it."""
     numbers: list[float] = (vector / np.linalg.norm(vector)).round(6).tolist()
     return numbers
 
 
 def products_of(made: Original) -> Iterator[dict[str, Any]]:
-    """Every product, in the order of the file."""
+    """Yield every product, in the order of the file."""
     for category in made.products["main_categories"].values():
         for name, products in category.items():
             if name != SEASONS:

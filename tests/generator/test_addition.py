@@ -40,7 +40,7 @@ STOCK = {"store_seattle": {"stock_level": 12, "location": {"aisle": "A3", "shelf
 
 @pytest.fixture(scope="module")
 def shop(workplace: Workplace, generated: Done, mongo: Mongo) -> str:
-    """A generated database of a named server's, for all tests: what one adds another does not look at."""
+    """A generated database on a named server, for all tests: they do not read each other's products."""
     assert generated.code == 0
     for collection in MODEL:
         few = [{"$limit": 3}] if any(field.kind == "vector" for field in collection.fields) else []
@@ -65,7 +65,7 @@ def written(folder: Path, content: Any) -> str:
     return str(path)
 
 
-def test_a_product_comes_with_all_that_belongs_to_it(
+def test_product_is_added_with_embedding_and_stock(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, tmp_path: Path
 ) -> None:
     before = state(mongo)[shop]
@@ -105,7 +105,7 @@ def test_a_product_comes_with_all_that_belongs_to_it(
     assert re.search(r"there are 401 products now; zava validate wants 400", done.err)
 
 
-def test_options_say_the_same_as_a_file(workplace: Workplace, mongo: Mongo, uri: str, shop: str) -> None:
+def test_options_and_file_add_the_same_product(workplace: Workplace, mongo: Mongo, uri: str, shop: str) -> None:
     options = [
         "--sku",
         "Free sku 1",
@@ -169,7 +169,7 @@ def project() -> Project:
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_what_is_not_right_is_refused_in_one_line(project: Project, mongo: Mongo, shop: str, fault: str) -> None:
+def test_invalid_product_is_one_error(project: Project, mongo: Mongo, shop: str, fault: str) -> None:
     content, says = REFUSED[fault]
     with pytest.raises(ConfigurationError) as refused:
         made = compose(project, mongo[shop], "product.json", content, ELSEWHERE)
@@ -182,7 +182,7 @@ def test_what_is_not_right_is_refused_in_one_line(project: Project, mongo: Mongo
     ("content", "says"),
     [("{", "not valid JSON"), ("[]", "it is not an object"), (json.dumps({**DRILL, "cost": 1.005}), "whole cents")],
 )
-def test_what_is_refused_is_not_written(
+def test_rejected_product_is_not_written(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, tmp_path: Path, content: str, says: str
 ) -> None:
     before = state(mongo)[shop]
@@ -192,10 +192,10 @@ def test_what_is_refused_is_not_written(
     assert state(mongo)[shop] == before
 
 
-def test_a_product_that_is_there_is_not_added_again(
+def test_existing_product_is_not_added_again(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, tmp_path: Path
 ) -> None:
-    """By its id without any index, and by a unique field with it; what is written first of the rest is taken back."""
+    """It is found by its id, and by a unique field with an index; documents written before it are removed."""
     content = {**DRILL, "sku": "PT-DR-0997"}
     assert add(workplace, uri, shop, written(tmp_path, content)).code == 0
     before = state(mongo)[shop]
@@ -210,10 +210,10 @@ def test_a_product_that_is_there_is_not_added_again(
     assert state(mongo)[shop] == before
 
 
-def test_what_the_server_does_not_take_is_taken_back(
+def test_product_rejected_by_the_server_is_removed_again(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, tmp_path: Path
 ) -> None:
-    """A server with other validators than the schemas' refuses the last document; the first goes with it."""
+    """A server with other validators than the schemas rejects the last document; the earlier ones are removed too."""
     before = state(mongo)[shop]
     mongo[shop].command("collMod", "inventory", validator={"never": 1})
     done = add(workplace, uri, shop, written(tmp_path, {**DRILL, "sku": "PT-DR-0995"}))
@@ -223,7 +223,9 @@ def test_what_the_server_does_not_take_is_taken_back(
     assert state(mongo)[shop] == before
 
 
-def test_of_two_at_once_one_adds_it(workplace: Workplace, mongo: Mongo, uri: str, shop: str, tmp_path: Path) -> None:
+def test_concurrent_additions_add_one_product(
+    workplace: Workplace, mongo: Mongo, uri: str, shop: str, tmp_path: Path
+) -> None:
     path = written(tmp_path, {**DRILL, "sku": "PT-DR-0994"})
     command = ("zava", "add-product", path, "--uri", uri)
     both = [finish(p) for p in [workplace.start(*command, env={"MONGODB_DATABASE": shop}) for _ in range(2)]]
@@ -231,7 +233,7 @@ def test_of_two_at_once_one_adds_it(workplace: Workplace, mongo: Mongo, uri: str
     assert [mongo[shop][name].count_documents({"product_id": "prod_pt-dr-0994"}) for name in TOGETHER] == [1, 1, 8]
 
 
-def test_an_empty_or_foreign_database_is_left_alone(
+def test_empty_or_foreign_database_is_not_changed(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path, DRILL)
@@ -242,13 +244,13 @@ def test_an_empty_or_foreign_database_is_left_alone(
 
 
 @pytest.mark.parametrize("command", [["add-product", "--sku", "A"], ["import-source", "."]], ids=" ".join)
-def test_another_model_is_told_that_this_is_zava_s_own(workplace: Workplace, command: list[str]) -> None:
+def test_other_model_is_rejected(workplace: Workplace, command: list[str]) -> None:
     done = workplace.zava("--model", str(ROOT / "examples" / "greenhouse"), *command)
     assert done.code == 2
     assert f"zava {command[0]} is for Zava's own model" in done.line
 
 
 @pytest.mark.parametrize("arguments", [[], ["p.json", "--sku", "A"]], ids=" ".join)
-def test_either_a_file_or_options(workplace: Workplace, arguments: list[str]) -> None:
+def test_file_and_options_together_are_rejected(workplace: Workplace, arguments: list[str]) -> None:
     done = workplace.zava("add-product", *arguments)
     assert (done.code, "one of the two" in done.line) == (2, True)

@@ -1,4 +1,4 @@
-"""zava export and import: what comes back is what there was, to the byte, or nothing comes back at all."""
+"""zava export and import: imported data equals the exported data byte for byte, or nothing is imported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def raw(mongo: Mongo, name: str) -> dict[str, list[bytes]]:
-    """Every document of a database as its bytes, by collection."""
+    """Return the bytes of every document of a database, by collection."""
     database = mongo[name].with_options(codec_options=RAW)
     held = {c: [bytes(d.raw) for d in database[c].find().sort("_id", 1)] for c in database.list_collection_names()}
     return {collection: documents for collection, documents in held.items() if documents}
@@ -59,7 +59,7 @@ def raw(mongo: Mongo, name: str) -> dict[str, list[bytes]]:
 
 @pytest.fixture(scope="module")
 def small(generated: Done, mongo: Mongo) -> Iterator[str]:
-    """The name of a database with the generated dataset, but for most of the vectors, which take all the time."""
+    """Return the name of a database with the generated dataset, without most vectors, which take the most time."""
     assert generated.code == 0
     for collection in MODEL:
         few = [{"$limit": 5}] if any(field.kind == "vector" for field in collection.fields) else []
@@ -71,7 +71,7 @@ def small(generated: Done, mongo: Mongo) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def exported(workplace: Workplace, small: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """It as a folder."""
+    """Export this database into a folder."""
     folder = tmp_path_factory.mktemp("exports") / "small"
     with EmbeddedServer(workplace.directory, cache_gb=0.25) as server:
         done = run(workplace, server.uri, small, "export", str(folder))
@@ -81,7 +81,7 @@ def exported(workplace: Workplace, small: str, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def archive(exported: Path, tmp_path: Path) -> Path:
-    """A copy of the folder, to be damaged."""
+    """Return a copy of the folder, which tests damage."""
     return shutil.copytree(exported, tmp_path / "archive")
 
 
@@ -89,7 +89,7 @@ def archive(exported: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=" ".join)
-def test_a_dataset_comes_back_to_the_byte(
+def test_dataset_is_imported_byte_for_byte(
     workplace: Workplace, small: str, mongo: Mongo, uri: str, name: str, tmp_path: Path, layout: list[str]
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
@@ -108,7 +108,7 @@ def test_a_dataset_comes_back_to_the_byte(
     assert manifests[0] == manifests[1]
 
 
-def test_the_manifest_vouches_for_every_file(exported: Path, small: str, mongo: Mongo) -> None:
+def test_manifest_lists_count_and_hash_of_every_file(exported: Path, small: str, mongo: Mongo) -> None:
     manifest = json.loads((exported / MANIFEST).read_text(encoding="utf-8"))
     entries = {entry["collection"]: entry for entry in manifest["collections"]}
     assert {n: entry["documents"] for n, entry in entries.items()} == state(mongo)[small]
@@ -120,7 +120,7 @@ def test_the_manifest_vouches_for_every_file(exported: Path, small: str, mongo: 
         assert len(content.splitlines()) == entry["documents"]
 
 
-def test_a_bson_export_is_what_other_tools_read(
+def test_bson_export_is_readable_by_other_tools(
     workplace: Workplace, small: str, mongo: Mongo, uri: str, tmp_path: Path
 ) -> None:
     run(workplace, uri, small, "export", str(tmp_path / "out"), "--as", "bson")
@@ -157,7 +157,7 @@ KINDS: Mapping[str, Any] = {
 
 
 @pytest.mark.parametrize("layout", [[], ["--as", "bson"]], ids=" ".join)
-def test_every_type_comes_back(
+def test_every_bson_type_survives_export_and_import(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path, layout: list[str]
 ) -> None:
     mongo[name][FIRST].insert_many([{"_id": kind, "value": value} for kind, value in KINDS.items()])
@@ -188,7 +188,7 @@ LOSSY: Mapping[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", LOSSY)
-def test_what_json_cannot_say_is_refused_and_bson_takes_it(
+def test_value_without_a_json_form_is_rejected_in_json_and_accepted_in_bson(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path, kind: str
 ) -> None:
     mongo[name][FIRST].insert_one(LOSSY[kind])
@@ -204,8 +204,8 @@ def test_what_json_cannot_say_is_refused_and_bson_takes_it(
     assert raw(mongo, name) == before
 
 
-def test_an_export_shows_one_moment(mongo: Mongo, uri: str, name: str, tmp_path: Path) -> None:
-    """A child written while its parents have been exported already is not in it, nor is the parent."""
+def test_export_is_a_snapshot(mongo: Mongo, uri: str, name: str, tmp_path: Path) -> None:
+    """A child and its parent written after the export of parents started are not in it."""
     database = mongo[name]
     for collection in MODEL:
         database[collection.name].insert_one({"_id": 0})
@@ -220,7 +220,7 @@ def test_an_export_shows_one_moment(mongo: Mongo, uri: str, name: str, tmp_path:
     assert database[FIRST].count_documents({}) == 2
 
 
-def test_what_is_not_the_model_s_is_left_out_and_named(
+def test_foreign_collections_are_excluded_and_reported(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path
 ) -> None:
     mongo[name][FIRST].insert_one({"_id": 1})
@@ -234,7 +234,7 @@ def test_what_is_not_the_model_s_is_left_out_and_named(
 # Where an export cannot be written
 
 
-def test_a_folder_that_holds_anything_is_refused(workplace: Workplace, small: str, uri: str, tmp_path: Path) -> None:
+def test_non_empty_folder_is_rejected(workplace: Workplace, small: str, uri: str, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert run(workplace, uri, small, "export", str(tmp_path / "out")).code == 0  # an empty one will do
     before = files(tmp_path / "out")
@@ -246,14 +246,14 @@ def test_a_folder_that_holds_anything_is_refused(workplace: Workplace, small: st
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_an_empty_database_is_not_exported(workplace: Workplace, uri: str, name: str, tmp_path: Path) -> None:
+def test_empty_database_is_not_exported(workplace: Workplace, uri: str, name: str, tmp_path: Path) -> None:
     done = run(workplace, uri, name, "export", str(tmp_path / "out"))
     assert done.code == 3
     assert "is empty" in done.line
     assert list(tmp_path.iterdir()) == []
 
 
-def test_of_two_exports_into_one_folder_the_first_stays(tmp_path: Path) -> None:
+def test_second_export_into_the_same_folder_is_rejected(tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigurationError, match="cannot be written"),
         new_archive(tmp_path / "out", MODEL, "shop", "json", compressed=False) as writer,
@@ -266,7 +266,7 @@ def test_of_two_exports_into_one_folder_the_first_stays(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk that is soon full."""
+    """A small disk."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -279,7 +279,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=" ".join)
-def test_a_full_disk_leaves_nothing_behind(
+def test_full_disk_leaves_no_files(
     workplace: Workplace, small: str, uri: str, small_disk: Path, layout: list[str]
 ) -> None:
     done = run(workplace, uri, small, "export", str(small_disk / "out"), *layout)
@@ -289,7 +289,7 @@ def test_a_full_disk_leaves_nothing_behind(
 
 
 class Stop(CommandListener):
-    """Sends the process a signal when the server has been asked for a collection's documents."""
+    """Send the process a signal after the query for a collection's documents."""
 
     def __init__(self, collection: str, act: Callable[[], None]) -> None:
         self._collection = collection
@@ -304,7 +304,7 @@ class Stop(CommandListener):
     def failed(self, event: Any) -> None: ...
 
 
-def test_an_export_that_is_broken_off_leaves_nothing(uri: str, small: str, tmp_path: Path) -> None:
+def test_interrupted_export_leaves_no_files(uri: str, small: str, tmp_path: Path) -> None:
     seen: list[list[str]] = []
 
     def leave() -> None:
@@ -325,7 +325,7 @@ def test_an_export_that_is_broken_off_leaves_nothing(uri: str, small: str, tmp_p
 
 
 def rewritten(archive: Path, file: str, edit: Callable[[bytes], bytes]) -> None:
-    """Edit a file and let the manifest vouch for it all the same."""
+    """Return an edit of a file that also updates its hash in the manifest."""
     content = edit((archive / file).read_bytes())
     (archive / file).write_bytes(content)
     manifest = json.loads((archive / MANIFEST).read_text(encoding="utf-8"))
@@ -338,25 +338,25 @@ def changed(archive: Path, file: str, edit: Callable[[bytes], bytes]) -> None:
     (archive / file).write_bytes(edit((archive / file).read_bytes()))
 
 
-def told(archive: Path, **changes: Any) -> None:
-    """Edit the manifest."""
+def manifest_edited(archive: Path, **changes: Any) -> None:
+    """Return an edit of the manifest."""
     manifest = json.loads((archive / MANIFEST).read_text(encoding="utf-8"))
     (archive / MANIFEST).write_text(json.dumps({**manifest, **changes}), encoding="utf-8")
 
 
 def entries(archive: Path, **changes: Any) -> None:
-    """Edit the manifest's first entry."""
+    """Return an edit of the manifest's first entry."""
     manifest = json.loads((archive / MANIFEST).read_text(encoding="utf-8"))
     manifest["collections"][0] |= changes
-    told(archive, collections=manifest["collections"])
+    manifest_edited(archive, collections=manifest["collections"])
 
 
 ORDERS = "orders.jsonl"
 DAMAGE: Mapping[str, tuple[Callable[[Path], Any], str]] = {
     "no manifest": (lambda a: (a / MANIFEST).unlink(), "not a finished export"),
     "manifest cut short": (lambda a: changed(a, MANIFEST, lambda b: b[:-20]), "not valid JSON"),
-    "manifest of a later version": (lambda a: told(a, schema_version=2), "schema_version"),
-    "manifest with an unknown key": (lambda a: told(a, surplus=1), "surplus"),
+    "manifest of a later version": (lambda a: manifest_edited(a, schema_version=2), "schema_version"),
+    "manifest with an unknown key": (lambda a: manifest_edited(a, surplus=1), "surplus"),
     "collection the model has not": (lambda a: entries(a, collection="notes"), "no collection notes"),
     "a path in place of a name": (lambda a: entries(a, collection="../secrets"), "collection"),
     "a collection twice": (lambda a: entries(a, collection="orders"), "twice"),
@@ -392,8 +392,8 @@ DAMAGE: Mapping[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
-def refusal(mongo: Mongo, archive: Path, *, validate: bool = True) -> str:
-    """The line with which an archive is refused before anything is written."""
+def rejection(mongo: Mongo, archive: Path, *, validate: bool = True) -> str:
+    """Return the error line for an archive, and assert that nothing was written."""
     before = state(mongo)
     target = Target(mongo, mongo["nowhere"], TargetInfo("", "nowhere", "", False))
     with pytest.raises(ConfigurationError) as refused:
@@ -404,13 +404,13 @@ def refusal(mongo: Mongo, archive: Path, *, validate: bool = True) -> str:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_export_is_refused_before_anything_is_written(mongo: Mongo, archive: Path, damage: str) -> None:
+def test_damaged_export_is_rejected_before_writing(mongo: Mongo, archive: Path, damage: str) -> None:
     edit, says = DAMAGE[damage]
     edit(archive)
-    assert says in refusal(mongo, archive)
+    assert says in rejection(mongo, archive)
 
 
-def test_a_refusal_is_one_line_and_its_exit_code(
+def test_rejected_archive_is_one_error_with_its_exit_code(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, archive: Path
 ) -> None:
     changed(archive, ORDERS, lambda content: content.replace(b"a", b"b", 1))
@@ -435,18 +435,18 @@ DAMAGED_FILES: Sequence[tuple[str, bool, Callable[[bytes], bytes], str]] = [
 
 
 @pytest.mark.parametrize("number", range(len(DAMAGED_FILES)))
-def test_a_damaged_bson_or_gzip_file_is_refused(mongo: Mongo, tmp_path: Path, number: int) -> None:
+def test_damaged_bson_or_gzip_file_is_rejected(mongo: Mongo, tmp_path: Path, number: int) -> None:
     form, compressed, edit, says = DAMAGED_FILES[number]
     with new_archive(tmp_path / "out", MODEL, "shop", form, compressed=compressed) as writer:  # type: ignore[arg-type]
         writer.add("orders", [RawBSONDocument(bson.encode({"_id": position})) for position in range(3)])
     rewritten(tmp_path / "out", next(path.name for path in (tmp_path / "out").glob("orders.*")), edit)
-    line = refusal(mongo, tmp_path / "out", validate=False)
+    line = rejection(mongo, tmp_path / "out", validate=False)
     assert "orders." in line
     assert says in line
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_line_longer_than_any_document_is_refused_before_it_is_read(
+def test_line_longer_than_any_document_is_rejected_before_reading(
     mongo: Mongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compressed: bool
 ) -> None:
     """A gzip archive of 1.5 MB may hold a line of 1.5 GB. Here the limit, and the line, are a hundredth of that."""
@@ -463,7 +463,7 @@ def test_a_line_longer_than_any_document_is_refused_before_it_is_read(
     )
     tracemalloc.start()
     try:
-        assert "document 3 cannot be read: its line has more than 1,000,000 bytes" in refusal(
+        assert "document 3 cannot be read: its line has more than 1,000,000 bytes" in rejection(
             mongo, tmp_path / "out", validate=False
         )
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
@@ -471,21 +471,21 @@ def test_a_line_longer_than_any_document_is_refused_before_it_is_read(
         tracemalloc.stop()
 
 
-def test_documents_beyond_the_manifests_number_are_not_read(mongo: Mongo, tmp_path: Path) -> None:
-    """A small gzip file may hold millions: reading ends with the first that is too many."""
+def test_documents_beyond_the_count_of_the_manifest_are_not_read(mongo: Mongo, tmp_path: Path) -> None:
+    """A small gzip file may contain millions: reading stops at the first surplus document."""
     with new_archive(tmp_path / "out", MODEL, "shop", "bson", compressed=True) as writer:
         writer.add("orders", [RawBSONDocument(bson.encode({"_id": 1}))])
     many = gzip.compress(bson.encode({"_id": 1}) * 3 + b"\1")  # of which the fourth would be refused as broken
     rewritten(tmp_path / "out", "orders.bson.gz", lambda _: many)
-    assert "it has more than 1 documents; expected 1, as in the manifest" in refusal(
+    assert "it has more than 1 documents; expected 1, as in the manifest" in rejection(
         mongo, tmp_path / "out", validate=False
     )
 
 
-def test_an_export_of_other_schemas_is_named(workplace: Workplace, uri: str, name: str, archive: Path) -> None:
-    """The documents are checked against this model's; the manifest is only what somebody has written."""
+def test_export_with_other_schemas_is_reported(workplace: Workplace, uri: str, name: str, archive: Path) -> None:
+    """Documents are checked against the schemas of this model; the manifest is not trusted."""
     assert open_archive(archive, MODEL).differs_from(MODEL) is None
-    told(archive, model="0" * 64)
+    manifest_edited(archive, model="0" * 64)
     done = run(workplace, uri, name, "import", str(archive))
     assert done.code == 0
     assert f"{archive / MANIFEST}: it was written under other schemas than this model's (000000000000…" in done.err
@@ -495,8 +495,8 @@ def test_an_export_of_other_schemas_is_named(workplace: Workplace, uri: str, nam
     assert "documents are not checked against this model's" in again.err
 
 
-def test_a_document_of_another_schema_is_refused_by_the_server_s_own_judgement(mongo: Mongo, name: str) -> None:
-    """Also one that is too large to be asked about."""
+def test_document_of_another_schema_is_rejected_by_the_validator(mongo: Mongo, name: str) -> None:
+    """The cases include a document that is too large for a query."""
     good = {"_id": "cat_a", "category_id": "cat_a", "category_name": "A", "deleted": False}
     good["seasonal_multipliers"] = {month.name: 1.5 for month in MODEL[FIRST].field("seasonal_multipliers").children}
     large = {**good, "category_name": "x" * (16 * 1024 * 1024 - 1000)}
@@ -515,7 +515,7 @@ def test_a_document_of_another_schema_is_refused_by_the_server_s_own_judgement(m
 # Into a database that is not empty, and again
 
 
-def test_a_database_with_data_is_refused_unless_drop_is_confirmed(
+def test_database_with_data_is_rejected_unless_drop_is_confirmed(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, exported: Path
 ) -> None:
     mongo[name][FIRST].insert_one({"_id": "old"})
@@ -529,9 +529,7 @@ def test_a_database_with_data_is_refused_unless_drop_is_confirmed(
     assert raw(mongo, name) == raw(mongo, "small")
 
 
-def test_an_interrupted_import_is_gone_on_with(
-    workplace: Workplace, mongo: Mongo, uri: str, name: str, exported: Path
-) -> None:
+def test_interrupted_import_is_resumed(workplace: Workplace, mongo: Mongo, uri: str, name: str, exported: Path) -> None:
     assert run(workplace, uri, name, "import", str(exported)).code == 0
     whole = raw(mongo, name)
     mongo[name]["orders"].delete_many({"store_id": "store_online"})
@@ -579,10 +577,10 @@ main()
         (signal.SIGTERM, 143, ["--gzip"]),
     ],
 )
-def test_an_import_that_was_ended_is_finished_by_the_next(
+def test_killed_import_is_completed_by_the_next_run(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path, sent: int, code: int, layout: list[str]
 ) -> None:
-    """By whatever signal, while documents are being written; the next run leaves each of them once."""
+    """The signal arrives while documents are written; after the next run each document exists once."""
     documents = [{"_id": bson.ObjectId(), "n": number} for number in range(2_500)]
     mongo[name]["orders"].insert_many(documents)
     assert run(workplace, uri, name, "export", str(tmp_path / "out"), *layout).code == 0
@@ -602,10 +600,10 @@ def test_an_import_that_was_ended_is_finished_by_the_next(
     assert list(mongo[name]["orders"].find().sort("n", 1)) == documents
 
 
-def test_what_another_import_has_begun_meanwhile_is_gone_on_with(
+def test_import_started_concurrently_is_resumed(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may begin between any two looks at the database."""
+    """It may start between any two queries."""
     make_room = transfer.dataset.make_room
 
     def begun(*given: Any, **named: Any) -> None:
@@ -619,7 +617,7 @@ def test_what_another_import_has_begun_meanwhile_is_gone_on_with(
     assert raw(mongo, name) == raw(mongo, "small")
 
 
-def test_of_two_imports_at_once_no_document_is_there_twice(
+def test_concurrent_imports_write_no_duplicates(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, exported: Path
 ) -> None:
     command = ("zava", "import", str(exported), "--uri", uri)
@@ -633,7 +631,7 @@ def test_of_two_imports_at_once_no_document_is_there_twice(
     assert raw(mongo, name) == raw(mongo, "small")
 
 
-def test_what_was_imported_into_the_embedded_server_is_judged_as_it_is(
+def test_data_imported_into_the_embedded_server_is_validated_unchanged(
     workplace: Workplace, mongo: Mongo, exported: Path
 ) -> None:
     env = {"MONGODB_DATABASE": "imported"}

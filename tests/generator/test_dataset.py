@@ -1,4 +1,4 @@
-"""The generator: what it makes of settings and a seed, recomputed here from the documents alone."""
+"""The generator: documents for settings and a seed, with all derived values recomputed from the documents."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ Dataset = Mapping[str, list[Document]]
 
 
 def plan(**given: Any) -> Plan:
-    """A plan of the project's model under the settings given."""
+    """Return a plan of the project's model with these settings."""
     settings = load_settings(Path("none"), **given)
     return Plan(MODEL, load_configuration(MODEL, settings.constants()), settings)
 
 
 @cache
 def dataset(customers: int, orders: int, seed: int = 20240115, **given: Any) -> Dataset:
-    """All documents by collection."""
+    """Return all documents by collection."""
     made: dict[str, list[Document]] = defaultdict(list)
     for name, batch in plan(num_customers=customers, num_orders=orders, seed=seed, **given).documents():
         made[name] += batch
@@ -59,24 +59,24 @@ def dataset(customers: int, orders: int, seed: int = 20240115, **given: Any) -> 
 
 @cache
 def figures() -> Configuration:
-    """The project's configuration, for its figures only."""
+    """Return the project's configuration, used for its parameters only."""
     return load_configuration(MODEL, {})
 
 
 def by(made: Dataset, name: str, field: str) -> dict[Any, Document]:
-    """The documents of a collection by a unique field."""
+    """Return the documents of a collection by a unique field."""
     return {document[field]: document for document in made[name]}
 
 
 def cents(amount: float) -> int:
-    """Money as whole cents, from the digits that a reader sees."""
+    """Return money as whole cents, from its decimal digits."""
     exact = Decimal(repr(amount)) * 100
     assert exact == exact.to_integral_value()
     return int(exact)
 
 
 def half_up(amount: Decimal) -> int:
-    """To the cent, ties up (all amounts here are positive)."""
+    """Round to the cent, ties up (all amounts here are positive)."""
     assert amount >= 0
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
@@ -96,7 +96,7 @@ def test_counts_follow_the_settings(customers: int, orders: int) -> None:
 
 
 def test_items_per_order_follow_their_weights() -> None:
-    """2.1 on average, within six standard errors, and every number from one to five."""
+    """The average is 2.1 within six standard errors, and every number from one to five occurs."""
     made = dataset(50, 1000)
     per_order = Counter(Counter(item["order_id"] for item in made["order_items"]).values())
     assert set(per_order) == {1, 2, 3, 4, 5}
@@ -105,7 +105,7 @@ def test_items_per_order_follow_their_weights() -> None:
 
 
 def digest(**given: Any) -> str:
-    """A hash of every byte that would be stored, in order."""
+    """Return a hash of every byte that would be stored, in order."""
     total = hashlib.sha256()
     for name, batch in plan(num_customers=5, num_orders=40, **given).documents():
         total.update(name.encode())
@@ -114,8 +114,8 @@ def digest(**given: Any) -> str:
     return total.hexdigest()
 
 
-def test_same_seed_same_bytes() -> None:
-    """Also in another process, with another hash seed, on another processor's BLAS; another seed gives others."""
+def test_same_seed_gives_the_same_bytes() -> None:
+    """The bytes do not depend on the process, the hash seed or the processor's BLAS; another seed changes them."""
     here = digest(seed=1)
     assert digest(seed=1) == here
     assert digest(seed=2) != here
@@ -132,7 +132,7 @@ def test_same_seed_same_bytes() -> None:
     [("orders", "discount_total"), ("order_items", "discount_percent"), ("products", "gross_margin_percent")],
 )
 def test_whole_numbers_are_written_as_integers_and_as_doubles(name: str, field: str) -> None:
-    """Half of them each, in an order of its own for each field: rules meet both types side by side."""
+    """About half are of each type, in an independent order for each field, so that rules read both types."""
     values = [document[field] for document in dataset(50, 1000)[name] if field in document]
     integers = [value for value in values if type(value) is int]
     whole = [value for value in values if value == int(value)]
@@ -141,13 +141,13 @@ def test_whole_numbers_are_written_as_integers_and_as_doubles(name: str, field: 
 
 
 def test_vectors_are_doubles() -> None:
-    """No device writes them, and their elements are never whole numbers by intent."""
+    """Devices do not write vectors, and their elements are not intended to be whole numbers."""
     vectors = [document["description_embedding"] for document in dataset(3, 200)["product_embeddings"]]
     assert {type(element) for vector in vectors for element in vector} == {float}
 
 
 def test_another_seed_changes_every_drawn_collection() -> None:
-    """Fixed rows apart; their creation dates are drawn too."""
+    """Fixed rows do not change, except for their creation dates."""
     one, other = dataset(3, 200), dataset(3, 200, seed=7)
     for name in one:
         if name not in ("categories", "product_types"):
@@ -156,8 +156,8 @@ def test_another_seed_changes_every_drawn_collection() -> None:
 
 
 @pytest.mark.parametrize(("customers", "orders"), SIZES)
-def test_every_document_meets_its_schema(customers: int, orders: int) -> None:
-    """By the Python oracle; none is deleted, and _id equals the id field where the model says so."""
+def test_every_document_matches_its_schema(customers: int, orders: int) -> None:
+    """The Python oracle validates them; none is deleted, and _id equals the id field if the model requires it."""
     made = dataset(customers, orders)
     for collection in MODEL:
         documents = made[collection.name]
@@ -187,8 +187,8 @@ def test_references_resolve_and_keys_are_unique(customers: int, orders: int) -> 
 
 
 @pytest.mark.parametrize(("customers", "orders"), SIZES)
-def test_keys_kept_twice_and_snapshots(customers: int, orders: int) -> None:
-    """An item's store is its order's, a product's category its type's, and what is copied equals its source."""
+def test_duplicated_keys_and_snapshots_equal_their_source(customers: int, orders: int) -> None:
+    """An item has the store of its order, a product the category of its type, and copies equal their source."""
     made = dataset(customers, orders)
     stores, types = by(made, "stores", "store_id"), by(made, "product_types", "type_id")
     products, of_order = by(made, "products", "product_id"), by(made, "orders", "order_id")
@@ -208,7 +208,7 @@ def test_keys_kept_twice_and_snapshots(customers: int, orders: int) -> None:
 
 
 @pytest.mark.parametrize(("customers", "orders"), SIZES)
-def test_the_arithmetic_in_decimal(customers: int, orders: int) -> None:
+def test_amounts_equal_decimal_arithmetic(customers: int, orders: int) -> None:
     """Recomputed from the documents' own digits, without the library: lines, orders, tax half up, prices, margins."""
     made = dataset(customers, orders)
     rates = figures().table("tax_rate")
@@ -246,7 +246,7 @@ def test_the_arithmetic_in_decimal(customers: int, orders: int) -> None:
 
 
 def test_taxes_that_end_in_half_a_cent_are_rounded_up() -> None:
-    """Among a thousand orders there are such ties, and the books have the upper cent."""
+    """Among a thousand orders there are such ties, and the documents have the upper cent."""
     ties = 0
     for order in dataset(50, 1000)["orders"]:
         exact = Decimal(cents(order["subtotal"]) - cents(order["discount_total"]))
@@ -268,8 +268,8 @@ def test_taxes_that_end_in_half_a_cent_are_rounded_up() -> None:
         ("1969-12-31", "1970-01-01"),
     ],
 )
-def test_dates(start: str, end: str) -> None:
-    """From START_DATE to END_DATE, both included; ids carry the UTC day and the sequence within it, without a gap."""
+def test_dates_are_within_the_period(start: str, end: str) -> None:
+    """The period is START_DATE to END_DATE inclusive; ids have the UTC day and a sequence number without gaps."""
     first, last = dt.date.fromisoformat(start), dt.date.fromisoformat(end)
     made = dataset(5, 400, start_date=first, end_date=last)
     orders, people = made["orders"], by(made, "customers", "customer_id")
@@ -296,7 +296,7 @@ def test_dates(start: str, end: str) -> None:
 
 
 def test_inventory_has_each_pair_once() -> None:
-    """0.85 to 1.0 of stores x products, its optional fields present and absent."""
+    """There are 0.85 to 1.0 of stores x products; optional fields are present and absent."""
     inventory = dataset(3, 200)["inventory"]
     pairs = Counter((one["store_id"], one["product_id"]) for one in inventory)
     assert max(pairs.values()) == 1
@@ -307,7 +307,7 @@ def test_inventory_has_each_pair_once() -> None:
 
 
 def test_orders_go_to_the_customers_of_their_store() -> None:
-    """Any customer where the store has none yet."""
+    """An order of a store without customers has any customer."""
     made = dataset(50, 1000)
     homes = by(made, "customers", "customer_id")
     settled = {customer["primary_store_id"] for customer in made["customers"]}
@@ -317,8 +317,8 @@ def test_orders_go_to_the_customers_of_their_store() -> None:
     assert len({order["store_id"] for order in made["orders"]}) == 8
 
 
-def test_embeddings_are_of_their_product() -> None:
-    """One each, of unit length and the declared dimensions; equal words are near each other, others are not."""
+def test_embeddings_belong_to_their_product() -> None:
+    """Each product has one, of unit length and the declared dimensions; only similar texts have similar vectors."""
     made = dataset(1, 1)
     assert [e["product_id"] for e in made["product_embeddings"]] == [p["product_id"] for p in made["products"]]
     for embedding in made["product_embeddings"][::40]:
@@ -329,8 +329,8 @@ def test_embeddings_are_of_their_product() -> None:
     assert len({tuple(image) for image in images}) == 400
 
 
-def test_a_batch_boundary_keeps_numbering_and_uniqueness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many batches instead of one: sequences go on, ids stay unique, sums stay with their order."""
+def test_batch_boundary_keeps_numbering_and_uniqueness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In many batches instead of one, sequences continue, ids are unique, and sums match their orders."""
     monkeypatch.setattr("generator.columns.plan.BATCH", 70)
     made = dataset(200, 201, batch_size=999)  # a setting of its own, so that the cache does not hold it
     sequence: Counter[str] = Counter()
@@ -347,8 +347,8 @@ def test_a_batch_boundary_keeps_numbering_and_uniqueness(monkeypatch: pytest.Mon
     assert len(made["inventory"]) > 70 * 2
 
 
-def test_more_than_one_real_batch() -> None:
-    """Orders beyond BATCH, with their items, and customers beyond it."""
+def test_several_full_batches_are_generated() -> None:
+    """Orders with their items, and customers, exceed BATCH."""
     sizes: dict[str, list[int]] = defaultdict(list)
     ids: dict[str, set[str]] = defaultdict(set)
     for name, batch in plan(num_customers=BATCH + 1, num_orders=BATCH + 1).documents():
@@ -369,7 +369,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def test_memory_does_not_grow_with_the_orders() -> None:
-    """Six batches of orders need hardly more than one: what is made is handed on, not kept."""
+    """Six batches of orders need hardly more memory than one: generated documents are not kept."""
 
     def peak(orders: int) -> int:
         run = subprocess.run(
@@ -381,8 +381,8 @@ def test_memory_does_not_grow_with_the_orders() -> None:
     assert six - one < 25_000  # kilobytes; the documents of one batch and its items take about as much
 
 
-def test_what_is_loaded_is_what_was_made(database: Database[Document]) -> None:
-    """Counts, and every document of a collection to the byte."""
+def test_loaded_documents_equal_generated_ones(database: Database[Document]) -> None:
+    """Counts are compared, and every document of a collection byte for byte."""
     counts = load(plan(num_customers=5, num_orders=40).documents(), database, 7)
     made: dict[str, list[Document]] = defaultdict(list)
     for name, batch in plan(num_customers=5, num_orders=40).documents():
@@ -393,8 +393,8 @@ def test_what_is_loaded_is_what_was_made(database: Database[Document]) -> None:
         assert stored == {str(one["_id"]): one for one in documents}
 
 
-def test_loading_twice_is_one_line(database: Database[Document]) -> None:
-    """The server refuses the second _id; the error says which and asks whether the database is empty."""
+def test_second_load_is_one_error(database: Database[Document]) -> None:
+    """The server rejects the second _id; the error names it and suggests an empty database."""
     load(plan(num_customers=1, num_orders=1).documents(), database, 100)
     with pytest.raises(TargetError) as caught:
         load(plan(num_customers=1, num_orders=1).documents(), database, 100)
@@ -403,10 +403,10 @@ def test_loading_twice_is_one_line(database: Database[Document]) -> None:
 
 
 @pytest.mark.parametrize(("batches", "writers"), [(1, 1), (2, 2), (9, 2)])
-def test_a_signal_ends_loading_within_a_batch_and_leaves_nobody_writing(
+def test_signal_stops_loading_within_a_batch(
     database: Database[Document], monkeypatch: pytest.MonkeyPatch, batches: int, writers: int
 ) -> None:
-    """Whether more are being made or all of them wait to be written already."""
+    """The cases are a signal during generation, and one when all documents wait to be written."""
     sent = threading.Lock()
     come, left = threading.Event(), threading.Event()
     late: list[bool] = []
@@ -439,7 +439,7 @@ def test_a_signal_ends_loading_within_a_batch_and_leaves_nobody_writing(
 
 
 def generate(model: Model, **given: Any) -> Iterator[tuple[str, list[Document]]]:
-    """The documents of a made-up model."""
+    """Return the documents of a synthetic model."""
     settings = load_settings(Path("none"), **given)
     return Plan(model, load_configuration(model, settings.constants()), settings).documents()
 
@@ -460,8 +460,10 @@ REFERENCE = {"x-bson": "objectId", "x-reference": "parents._id"}
         ({"per": ["parents"], "between": [0, 0]}, 0, 0),
     ],
 )
-def test_every_cardinality_of_a_made_up_model(cardinality: dict[str, Any], low: int, high: int, tmp_path: Path) -> None:
-    """Within what the schema says, per parent too; documents conform and refer to what is there."""
+def test_every_cardinality_of_a_synthetic_model_is_satisfied(
+    cardinality: dict[str, Any], low: int, high: int, tmp_path: Path
+) -> None:
+    """Counts match the schema, per parent too; documents are valid and their references resolve."""
     schemas = {
         "parents": collection_of({"name": NAME}, cardinality={"exactly": 20}),
         "children": collection_of(
@@ -485,7 +487,7 @@ def test_every_cardinality_of_a_made_up_model(cardinality: dict[str, Any], low: 
 
 
 def _with_items(folder: Path, items: int) -> dict[str, list[Document]]:
-    """Twelve thousand parents, more than two batches, and so many children by a setting."""
+    """Generate twelve thousand parents, more than two batches, and this number of children by a setting."""
     child = {"parent": REFERENCE | {"x-sample": {"reference": {"parent": "each"}}}}
     cardinality = {"per": ["parents"], "between": [1, 5], "setting": "NUM_CHILDREN"}
     schemas = {
@@ -502,7 +504,7 @@ def _with_items(folder: Path, items: int) -> dict[str, list[Document]]:
 
 
 @pytest.mark.parametrize("items", [12_000, 25_147, 31_003, 60_000])
-def test_a_setting_says_the_exact_number_of_all_children(items: int, tmp_path: Path) -> None:
+def test_setting_gives_the_exact_number_of_children(items: int, tmp_path: Path) -> None:
     made = _with_items(tmp_path, items)
     assert len(made["children"]) == items
     per_parent = Counter(child["parent"] for child in made["children"])
@@ -510,7 +512,7 @@ def test_a_setting_says_the_exact_number_of_all_children(items: int, tmp_path: P
     assert set(per_parent.values()) <= {1, 2, 3, 4, 5}
 
 
-def test_a_number_of_children_that_the_parents_cannot_have_is_one_line(tmp_path: Path) -> None:
+def test_impossible_number_of_children_is_one_error(tmp_path: Path) -> None:
     says = (
         r"^NUM_CHILDREN: 60001 children for 12000 parents, but children.json says 1 to 5 for each; .* 12000 to 60000$"
     )
@@ -518,7 +520,7 @@ def test_a_number_of_children_that_the_parents_cannot_have_is_one_line(tmp_path:
         _with_items(tmp_path, 60_001)
 
 
-def test_a_calendar_at_midnight_gives_days(tmp_path: Path) -> None:
+def test_calendar_at_midnight_gives_dates(tmp_path: Path) -> None:
     day = {"type": "string", "x-timestamp": True, "x-sample": {"calendar": {"year_weights": "years", "midnight": True}}}
     model = model_of(tmp_path, {"visits": collection_of({"day": day}, cardinality={"exactly": 400})})
     (tmp_path / "config" / "generation.yaml").write_text("parameters: {years: {2024: 1}}\n", encoding="utf-8")
@@ -527,8 +529,8 @@ def test_a_calendar_at_midnight_gives_days(tmp_path: Path) -> None:
     assert len({visit["day"] for visit in made}) > 200
 
 
-def test_optional_snapshots_of_optional_fields_are_absent_alike(tmp_path: Path) -> None:
-    """A copy is there only where its source is."""
+def test_snapshot_of_an_absent_optional_field_is_absent(tmp_path: Path) -> None:
+    """A copy exists only if its source exists."""
     copy = {**NAME, "x-snapshot": {"through": "parent", "of": ["name"]}}
     schemas = {
         "parents": collection_of({"name": NAME}, optional=["name"]),
@@ -541,8 +543,8 @@ def test_optional_snapshots_of_optional_fields_are_absent_alike(tmp_path: Path) 
         assert child.get("name") == sources[child["parent"]].get("name")
 
 
-def test_a_reference_to_an_empty_collection_is_one_line(tmp_path: Path) -> None:
-    """There is nothing to refer to; said plainly, not by a traceback."""
+def test_reference_to_an_empty_collection_is_one_error(tmp_path: Path) -> None:
+    """The error is one line without a traceback."""
     schemas = {
         "parents": collection_of({"name": NAME}, cardinality={"exactly": 0}),
         "children": collection_of({"parent": REFERENCE}),
@@ -553,8 +555,8 @@ def test_a_reference_to_an_empty_collection_is_one_line(tmp_path: Path) -> None:
     assert "parents" in str(caught.value)
 
 
-def test_a_setting_without_a_value_is_one_line(tmp_path: Path) -> None:
-    """A model that counts by a setting which nothing gives."""
+def test_setting_without_a_value_is_one_error(tmp_path: Path) -> None:
+    """The model counts by a setting that has no value."""
     schemas = {"parents": collection_of({"name": NAME}, cardinality={"setting": "NUM_PARENTS"})}
     with pytest.raises(ConfigurationError, match="NUM_PARENTS"):
         list(generate(model_of(tmp_path, schemas)))

@@ -56,48 +56,48 @@ TEXTS = [
 # The shipped model
 
 
-def test_vectors_have_length_one_and_the_wanted_size() -> None:
+def test_vectors_have_length_1_and_the_requested_size() -> None:
     made = local_embedder().embed(TEXTS, 1536)
     assert made.shape == (len(TEXTS), 1536)
     assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-12)
 
 
-def test_the_size_does_not_change_a_cosine() -> None:
-    """256 numbers are what the model makes; more are zeros."""
+def test_size_does_not_change_a_cosine() -> None:
+    """The model returns 256 numbers; further ones are zeros."""
     made = {size: local_embedder().embed(TEXTS, size) for size in (256, 512, 1536)}
     for vectors in made.values():
         assert (vectors @ vectors.T).tolist() == (made[256] @ made[256].T).tolist()
     assert (made[1536][:, 256:] == 0).all()
 
 
-def test_likeness_is_of_meaning() -> None:
+def test_similar_meanings_have_similar_vectors() -> None:
     lawn, sprinkler, hammer = local_embedder().embed(TEXTS[:3], 256)
     assert lawn @ sprinkler > 2 * max(lawn @ hammer, sprinkler @ hammer, 0.1)
 
 
-def test_a_vector_does_not_depend_on_its_neighbours() -> None:
+def test_vector_does_not_depend_on_the_batch() -> None:
     alone = [local_embedder().embed([text], 512)[0].tolist() for text in TEXTS]
     assert local_embedder().embed(TEXTS, 512).tolist() == alone
 
 
-def test_the_same_bytes_everywhere() -> None:
-    """A change of this is a change of every dataset: the provider must then be another one too."""
+def test_vectors_are_identical_on_every_machine() -> None:
+    """A change of these bytes changes every dataset, and requires another provider name."""
     made = local_embedder().embed(TEXTS[:5], 512)
     assert local_embedder().provider == "wordllama-l2-supercat-256@64b47a2d"
     assert hashlib.sha256(made.tobytes()).hexdigest() == SHA
 
 
-def test_a_text_without_words_still_has_a_vector() -> None:
+def test_empty_text_has_a_vector() -> None:
     assert np.linalg.norm(local_embedder().embed([""], 512)) == pytest.approx(1)
 
 
-def test_too_few_numbers_are_refused() -> None:
+def test_too_small_size_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="makes 256 numbers, 255 are too few"):
         local_embedder().embed(["a"], 255)
 
 
-def test_no_network_is_touched_and_no_logger_set_up() -> None:
-    """In a process of its own, in which a socket cannot be made."""
+def test_model_uses_no_network_and_configures_no_logger() -> None:
+    """The test runs in a separate process in which sockets cannot be created."""
     code = """
 import logging, socket
 def refuse(*a, **k): raise AssertionError("a socket")
@@ -112,13 +112,13 @@ assert "wordllama" not in sys.modules and "requests" not in sys.modules and "ope
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_model_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipped, "_PACKAGE", "nosuchpackage")
     with pytest.raises(ConfigurationError, match="the embedding model nosuchpackage is not installed"):
         WordLlamaEmbedder().embed(["a"], 256)
 
 
-def test_the_fingerprint_of_a_dataset_holds_the_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprint_of_a_dataset_includes_the_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint(model, Settings(), configuration_for(model))
     monkeypatch.setattr(WordLlamaEmbedder, "provider", "another")
     assert fingerprint(model, Settings(), configuration_for(model)) != before
@@ -129,7 +129,7 @@ def test_the_fingerprint_of_a_dataset_holds_the_model(model: Model, monkeypatch:
 
 @dataclass
 class Service:
-    """What the stand-in was asked, and how it answers."""
+    """The requests that the stand-in received, and its behaviour."""
 
     endpoint: str = ""
     asked: list[tuple[str, str | None, Any]] = field(default_factory=list)
@@ -139,7 +139,7 @@ class Service:
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    """Speaks as much of Azure OpenAI's interface as the client needs; its vectors are not of length one."""
+    """Implement the part of Azure OpenAI's interface that the client needs; its vectors do not have length 1."""
     place = Service()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -183,7 +183,7 @@ def azure(service: Service) -> Iterator[AzureOpenAIEmbedder]:
     made.close()
 
 
-def test_azure_is_asked_by_its_own_client(service: Service, azure: AzureOpenAIEmbedder) -> None:
+def test_azure_is_called_by_its_own_client(service: Service, azure: AzureOpenAIEmbedder) -> None:
     made = azure.embed(["ab", "abcd"], 512)
     ((path, key, asked),) = service.asked
     assert path == "/openai/deployments/embedding-3/embeddings?api-version=2024-02-01"
@@ -194,19 +194,19 @@ def test_azure_is_asked_by_its_own_client(service: Service, azure: AzureOpenAIEm
     assert azure.provider == "azure-openai/embedding-3"
 
 
-def test_azure_is_asked_in_batches(service: Service, azure: AzureOpenAIEmbedder) -> None:
+def test_azure_is_called_in_batches(service: Service, azure: AzureOpenAIEmbedder) -> None:
     made = azure.embed([f"{'x' * (number % 7)}." for number in range(300)], 64)
     assert [len(asked["input"]) for _, _, asked in service.asked] == [256, 44]
     assert made[299].tolist() == azure.embed([f"{'x' * (299 % 7)}."], 64)[0].tolist()
 
 
-def test_azure_may_not_give_more_than_was_asked(service: Service, azure: AzureOpenAIEmbedder) -> None:
+def test_answer_of_azure_with_another_size_is_rejected(service: Service, azure: AzureOpenAIEmbedder) -> None:
     service.shortens = False
     with pytest.raises(ConfigurationError, match="gave 2000 numbers instead of 1536; deploy"):
         azure.embed(["a"], 1536)
 
 
-def test_a_refusal_of_azure_is_one_line(service: Service, azure: AzureOpenAIEmbedder) -> None:
+def test_rejection_by_azure_is_one_error(service: Service, azure: AzureOpenAIEmbedder) -> None:
     service.status = 401
     with pytest.raises(TargetError, match=r"azure-openai/embedding-3 made no embedding: .*401") as refused:
         azure.embed(["a"], 64)
@@ -214,7 +214,7 @@ def test_a_refusal_of_azure_is_one_line(service: Service, azure: AzureOpenAIEmbe
     assert "k3y" not in str(refused.value)
 
 
-def test_the_settings_choose_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_select_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("AZURE_"):
             monkeypatch.delenv(name)
@@ -234,7 +234,7 @@ def test_the_settings_choose_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     made.close()
 
 
-def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_client_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'zava-conformance\[azure\]'"):
         AzureOpenAIEmbedder("http://127.0.0.1:9/", "k", "d", "v")
@@ -244,14 +244,14 @@ def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 class Lengths:
-    """An embedder whose vectors tell what it was given."""
+    """An embedder whose vectors depend on the lengths of its texts."""
 
     def __init__(self, provider: str = "lengths") -> None:
         self.provider = provider
         self.given: list[str] = []
 
     def embed(self, texts: Any, dimensions: int) -> Any:
-        """One row per text, its first number the text's length."""
+        """Return one row per text; its first number is the text's length."""
         self.given += texts
         rows = np.zeros((len(texts), dimensions))
         rows[:, 0] = [len(text) for text in texts]
@@ -263,7 +263,7 @@ NAME = "product_embeddings"
 
 @pytest.fixture
 def filled(model: Model, database: Mongo) -> Mongo:
-    """Products with the vectors that generation makes."""
+    """Products with their generated vectors."""
     wanted = {"categories", "product_types", "products", NAME}
     for name, documents in Plan(model, configuration_for(model), Settings()).documents(wanted):
         database[name].insert_many(documents)
@@ -276,7 +276,7 @@ def vectors(database: Mongo) -> dict[str, Document]:
 
 
 def test_generated_vectors_are_fresh(model: Model, filled: Mongo) -> None:
-    """What generation writes and what a refresh would write are the same, byte for byte."""
+    """Generation and a refresh write the same bytes."""
     before = vectors(filled)
     assert refresh(model, filled, local_embedder()) == {NAME: Refreshed(0, 0, 400)}
     assert vectors(filled) == before
@@ -286,7 +286,7 @@ def test_generated_vectors_are_fresh(model: Model, filled: Mongo) -> None:
         assert {**after[key], "created_at": one["created_at"]} == one
 
 
-def test_only_what_changed_is_made_anew(model: Model, filled: Mongo) -> None:
+def test_only_changed_texts_are_embedded_again(model: Model, filled: Mongo) -> None:
     before = vectors(filled)
     name, text, price, gone = list(before)[:4]
     filled["products"].update_one({"_id": name}, {"$set": {"product_name": "Magic Wand"}})
@@ -307,8 +307,8 @@ def test_only_what_changed_is_made_anew(model: Model, filled: Mongo) -> None:
     assert refresh(model, filled, local_embedder()) == {NAME: Refreshed(0, 0, 400)}
 
 
-def test_vectors_live_as_long_as_what_they_describe(model: Model, filled: Mongo) -> None:
-    """A vector that was deleted by mistake comes back; one of a deleted product does not."""
+def test_vectors_are_added_and_removed_with_their_documents(model: Model, filled: Mongo) -> None:
+    """A vector that was deleted by mistake is restored; one of a deleted product is not."""
     back, gone, without = list(vectors(filled))[:3]
     filled["products"].update_many({"_id": {"$in": [gone, without]}}, {"$set": {"deleted": True}})
     filled[NAME].update_many({"_id": {"$in": [back, gone]}}, {"$set": {"deleted": True}})
@@ -319,7 +319,7 @@ def test_vectors_live_as_long_as_what_they_describe(model: Model, filled: Mongo)
     assert refresh(model, filled, local_embedder()) == {NAME: Refreshed(0, 0, 400)}
 
 
-def test_another_model_makes_all_anew(model: Model, filled: Mongo) -> None:
+def test_other_model_embeds_all_texts_again(model: Model, filled: Mongo) -> None:
     other = Lengths("another@1")
     assert refresh(model, filled, other) == {NAME: Refreshed(400, 0, 0)}
     assert {one["provider"] for one in vectors(filled).values()} == {"another@1"}
@@ -328,7 +328,7 @@ def test_another_model_makes_all_anew(model: Model, filled: Mongo) -> None:
     assert len(other.given) == 800
 
 
-def test_a_vector_that_the_server_refuses_is_one_line(model: Model, filled: Mongo) -> None:
+def test_vector_rejected_by_the_server_is_one_error(model: Model, filled: Mongo) -> None:
     with pytest.raises(
         TargetError,
         match=r"product_embeddings: the server rejected a vector: the validator refuses the document: provider: .*"
@@ -337,7 +337,7 @@ def test_a_vector_that_the_server_refuses_is_one_line(model: Model, filled: Mong
         refresh(model, filled, Lengths("no spaces allowed"))
 
 
-def test_what_is_embedded_is_said_by_the_schema(model: Model) -> None:
+def test_schema_defines_the_embedded_fields(model: Model) -> None:
     collection = model[NAME]
     assert embedded_paths(collection) == ["product_id.product_name", "product_id.product_description"]
     row = {"product_id.product_name": "Hammer", "product_id.product_description": "Hits nails."}
@@ -351,13 +351,13 @@ def test_what_is_embedded_is_said_by_the_schema(model: Model) -> None:
     assert joined(["Hammer", 25.0]) == joined(["Hammer", 25]) == "Hammer. 25"
 
 
-def test_a_model_without_vectors_is_told_so(tmp_path: Any, database: Mongo) -> None:
+def test_model_without_vectors_is_reported(tmp_path: Any, database: Mongo) -> None:
     model = model_of(tmp_path, {"things": collection_of({"name": {"type": "string"}})})
     with pytest.raises(ConfigurationError, match="no schema declares the source of a vector"):
         refresh(model, database, Lengths())
 
 
-def test_vectors_of_several_documents_cannot_be_kept_fresh(tmp_path: Any, database: Mongo) -> None:
+def test_vectors_of_several_documents_are_rejected(tmp_path: Any, database: Mongo) -> None:
     vector = {"type": "array", "minItems": 300, "maxItems": 300, "items": {"type": "number"}}
     own = {"name": {"type": "string"}, "likeness": {**vector, "x-sample": {"embedding": {"of": ["name"]}}}}
     model = model_of(tmp_path, {"things": collection_of(own)})
@@ -365,7 +365,7 @@ def test_vectors_of_several_documents_cannot_be_kept_fresh(tmp_path: Any, databa
         refresh(model, database, Lengths())
 
 
-def test_an_embedded_recipe_needs_an_embedding(tmp_path: Any) -> None:
+def test_embedded_recipe_requires_an_embedding(tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match="this collection has no embedding to tell of"):
         model_of(tmp_path, {"things": collection_of({"by": {"type": "string", "x-sample": {"embedded": "provider"}}})})
 
@@ -373,7 +373,7 @@ def test_an_embedded_recipe_needs_an_embedding(tmp_path: Any) -> None:
 # The command
 
 
-def test_the_command_says_how_many(
+def test_command_prints_counts(
     workplace: Workplace, generated: Done, mongo: MongoClient[Document], copied: str, uri: str
 ) -> None:
     env = {"MONGODB_DATABASE": copied}
@@ -390,7 +390,7 @@ def test_the_command_says_how_many(
     assert done.err == f"by {local_embedder().provider}\n"
 
 
-def test_the_command_names_an_empty_database(workplace: Workplace, uri: str) -> None:
+def test_command_reports_an_empty_database(workplace: Workplace, uri: str) -> None:
     done = workplace.zava("embed", "--uri", uri, env={"MONGODB_DATABASE": "nosuch"})
     assert done.code == 3
     assert "the database nosuch" in done.line

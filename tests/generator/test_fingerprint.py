@@ -47,7 +47,7 @@ def ours(name: str) -> bool:
 
 
 def parsed_imports(path: Path) -> set[str]:
-    """What a module imports of the project when it runs, by Python's own parser."""
+    """Return the modules of the project that a module imports, by Python's own parser."""
     found = set()
     tree = ast.parse(path.read_text(encoding="utf-8"))
     tree.body = [
@@ -61,7 +61,7 @@ def parsed_imports(path: Path) -> set[str]:
     return {name for name in found if ours(name)}
 
 
-def test_all_that_makers_import_is_found() -> None:
+def test_imports_of_generating_modules_are_found() -> None:
     for name, path in MADE_BY.items():
         assert parsed_imports(path) <= MADE_BY.keys(), name
     wanted = {
@@ -79,7 +79,7 @@ def test_module_without_a_source_file_is_an_error() -> None:
         imported_sources("generator.nosuch")
 
 
-def test_fingerprint_knows_every_package_of_the_project() -> None:
+def test_fingerprint_covers_every_package_of_the_project() -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
     assert {pattern.removesuffix("*") for pattern in packages["find"]["include"]} == PACKAGES
 
@@ -115,7 +115,7 @@ def fingerprints(folder: Path, changed: Sequence[str], program: str = PROGRAM) -
     return done.stdout.split()
 
 
-def test_fingerprint_changes_with_each_file_that_shapes_documents_and_with_no_other(tmp_path: Path) -> None:
+def test_fingerprint_changes_exactly_with_files_that_shape_documents(tmp_path: Path) -> None:
     before, *after = fingerprints(copied(tmp_path), [*CHANGED, *KEPT])
     changed, kept = after[: len(CHANGED)], after[len(CHANGED) :]
     assert len({before, *changed}) == 1 + len(CHANGED)
@@ -123,7 +123,7 @@ def test_fingerprint_changes_with_each_file_that_shapes_documents_and_with_no_ot
     assert len(before) == 64
 
 
-def test_fingerprint_changes_with_files_that_were_moved_into_sub_packages(tmp_path: Path) -> None:
+def test_fingerprint_changes_with_files_moved_into_sub_packages(tmp_path: Path) -> None:
     copied(tmp_path)
     names = {old.removesuffix(".py").replace("/", "."): new.removesuffix(".py").replace("/", ".")
              for old, new in MOVED.items()}  # fmt: skip
@@ -143,7 +143,7 @@ def test_fingerprint_changes_with_files_that_were_moved_into_sub_packages(tmp_pa
     assert len(set(found)) == len(found) - 1
 
 
-def test_relative_import_counts(tmp_path: Path) -> None:
+def test_relative_import_is_followed(tmp_path: Path) -> None:
     copied(tmp_path)
     recipes = tmp_path / "generator" / "columns" / "recipes.py"
     text = recipes.read_text(encoding="utf-8")
@@ -153,7 +153,7 @@ def test_relative_import_counts(tmp_path: Path) -> None:
     assert before != after
 
 
-def test_import_of_a_module_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_import_of_a_missing_module_is_an_error(tmp_path: Path) -> None:
     copied(tmp_path)
     loader = tmp_path / "generator" / "loader.py"
     gone = "\n\ndef late() -> None:\n    from generator.gone import nothing\n"

@@ -37,7 +37,7 @@ UNKNOWN = "the model of the vectors is not known"
 
 @pytest.fixture(scope="module")
 def made() -> Original:
-    """Few products of all nine categories."""
+    """Write a source of few products of all nine categories."""
     return original(products=20)
 
 
@@ -46,12 +46,12 @@ def imported(workplace: Workplace, folder: Path, out: Path, *flags: str) -> Done
 
 
 def read(folder: Path, name: str) -> list[dict[str, Any]]:
-    """The documents of an export in JSON."""
+    """Return the documents of a JSON export."""
     return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def plain(value: Any) -> Any:
-    """Extended JSON's numbers as numbers."""
+    """Return Extended JSON's numbers as numbers."""
     if not isinstance(value, dict):
         return value
     ((kind, number),) = value.items()
@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def written(workplace: Workplace, made: Original, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source as files."""
+    """Write the source as files."""
     folder = tmp_path_factory.mktemp("source")
     done = imported(workplace, made.write(folder / "original"), folder / "out", "--images-at", "https://x.test/p/")
     assert done.code == 0, done.err
@@ -71,7 +71,7 @@ def written(workplace: Workplace, made: Original, tmp_path_factory: pytest.TempP
     return folder / "out"
 
 
-def test_every_product_becomes_one_with_its_price(written: Path, made: Original) -> None:
+def test_every_product_is_imported_with_its_price(written: Path, made: Original) -> None:
     documents = {document["sku"]: document for document in read(written, "products")}
     assert len(documents) == len(list(products_of(made))) == 20
     for product in products_of(made):
@@ -87,7 +87,7 @@ def test_every_product_becomes_one_with_its_price(written: Path, made: Original)
         assert "specifications" not in document  # nothing is made up
 
 
-def test_vectors_stay_apart_and_as_they_were(written: Path, made: Original) -> None:
+def test_vectors_are_imported_unchanged_into_their_collection(written: Path, made: Original) -> None:
     documents = {document["product_id"]: document for document in read(written, "product_embeddings")}
     for product in products_of(made):
         document = documents[f"prod_{product['sku'].lower()}"]
@@ -97,7 +97,7 @@ def test_vectors_stay_apart_and_as_they_were(written: Path, made: Original) -> N
     assert not any("embedding" in key for document in read(written, "products") for key in document)
 
 
-def test_months_become_a_map_and_names_ids(written: Path, made: Original) -> None:
+def test_months_become_a_map_and_names_become_ids(written: Path, made: Original) -> None:
     categories = {document["_id"]: document for document in read(written, "categories")}
     months = [month.name for month in MODEL["categories"].field("seasonal_multipliers").children]
     for name, body in made.products["main_categories"].items():
@@ -111,7 +111,7 @@ def test_months_become_a_map_and_names_ids(written: Path, made: Original) -> Non
     assert {types[document["type_id"]]["category_id"] for document in by_sku.values()} == set(categories)
 
 
-def test_stores_are_those_of_the_catalogue_with_the_source_s_users(written: Path, made: Original) -> None:
+def test_stores_equal_the_catalogue_with_users_of_the_source(written: Path, made: Original) -> None:
     stores = {document["store_name"]: document for document in read(written, "stores")}
     assert stores.keys() == made.reference["stores"].keys()
     for name, said in made.reference["stores"].items():
@@ -120,7 +120,7 @@ def test_stores_are_those_of_the_catalogue_with_the_source_s_users(written: Path
     assert stores["Zava Retail Seattle"]["location"]["address"] == "1518 4th Ave"
 
 
-def test_the_files_are_an_export(workplace: Workplace, mongo: Mongo, uri: str, name: str, written: Path) -> None:
+def test_written_files_are_importable(workplace: Workplace, mongo: Mongo, uri: str, name: str, written: Path) -> None:
     done = workplace.zava("import", str(written), "--uri", uri, env={"MONGODB_DATABASE": name})
     assert done.code == 0, done.err
     held = {collection: size for collection, size in state(mongo)[name].items() if size}
@@ -133,7 +133,7 @@ def test_the_files_are_an_export(workplace: Workplace, mongo: Mongo, uri: str, n
 # What is told
 
 
-def test_a_store_of_its_own_is_taken_and_told_of(workplace: Workplace, tmp_path: Path) -> None:
+def test_unknown_store_of_the_source_is_imported_and_reported(workplace: Workplace, tmp_path: Path) -> None:
     source = original(products=2)
     source.reference["stores"]["Zava Retail Yakima"] = {
         **source.reference["stores"]["Zava Retail Seattle"],
@@ -158,7 +158,7 @@ def test_a_store_of_its_own_is_taken_and_told_of(workplace: Workplace, tmp_path:
     assert all("image_url" not in document for document in read(tmp_path / "out", "products"))
 
 
-def test_types_of_one_name_are_told_apart(workplace: Workplace, tmp_path: Path) -> None:
+def test_types_of_the_same_name_are_distinguished(workplace: Workplace, tmp_path: Path) -> None:
     source = original(products=40)
     categories = source.products["main_categories"]
     for name in ("PAINT & FINISHES", "PLUMBING"):
@@ -265,8 +265,8 @@ def project() -> Project:
     return load_project(ROOT)
 
 
-def refusal(project: Project, folder: Path) -> str:
-    """The line with which the files of a folder are refused; nothing is left of the attempt."""
+def rejection(project: Project, folder: Path) -> str:
+    """Return the error line for the files of a folder, and assert that no file is left."""
     with pytest.raises(ConfigurationError) as refused:
         source_archive(project, folder, folder.parent / "out", "json", False, None)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
@@ -275,17 +275,19 @@ def refusal(project: Project, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("fault", MALFORMED)
-def test_malformed_input_is_refused_with_file_path_and_reason(project: Project, tmp_path: Path, fault: str) -> None:
+def test_malformed_input_is_rejected_with_file_path_and_reason(project: Project, tmp_path: Path, fault: str) -> None:
     edit, place, reason = MALFORMED[fault]
     source = original(products=9)
     edit(source)
-    line = refusal(project, source.write(tmp_path / "original"))
+    line = rejection(project, source.write(tmp_path / "original"))
     assert place in line
     assert reason in line
     assert line.endswith("nothing was written")
 
 
-def test_a_refusal_is_one_line_and_its_exit_code(workplace: Workplace, mongo: Mongo, uri: str, tmp_path: Path) -> None:
+def test_rejected_source_is_one_error_with_its_exit_code(
+    workplace: Workplace, mongo: Mongo, uri: str, tmp_path: Path
+) -> None:
     source = original(products=2)
     list(products_of(source))[-1]["image_embedding"] = None
     folder = source.write(tmp_path / "original")
@@ -320,26 +322,26 @@ BYTES: Mapping[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("fault", BYTES)
-def test_what_is_not_json_is_refused(project: Project, tmp_path: Path, fault: str) -> None:
+def test_invalid_json_is_rejected(project: Project, tmp_path: Path, fault: str) -> None:
     content, reason = BYTES[fault]
     folder = original(products=1).write(tmp_path / "original")
     (folder / "product_data.json").write_bytes(content)
-    line = refusal(project, folder)
+    line = rejection(project, folder)
     assert "product_data.json" in line
     assert reason in line
 
 
 @pytest.mark.parametrize("file", ["product_data.json", "reference_data.json"])
-def test_a_file_that_is_not_there_is_named(project: Project, tmp_path: Path, file: str) -> None:
+def test_missing_file_is_reported(project: Project, tmp_path: Path, file: str) -> None:
     folder = original(products=1).write(tmp_path / "original")
     (folder / file).unlink()
-    assert f"{file}: cannot be read: No such file" in refusal(project, folder)
+    assert f"{file}: cannot be read: No such file" in rejection(project, folder)
 
 
 @pytest.mark.parametrize(
     "flags", [["--out", "x", "--embedded"], ["--out", "x", "--drop"], ["--gzip"], ["--as", "bson"]], ids=" ".join
 )
-def test_flags_that_exclude_each_other(workplace: Workplace, flags: list[str], tmp_path: Path) -> None:
+def test_mutually_exclusive_flags_are_rejected(workplace: Workplace, flags: list[str], tmp_path: Path) -> None:
     done = workplace.zava("import-source", str(tmp_path), *flags)
     assert done.code == 2
     assert "--out" in done.line
@@ -348,8 +350,8 @@ def test_flags_that_exclude_each_other(workplace: Workplace, flags: list[str], t
 # Into the target, and on from there
 
 
-def test_from_the_source_to_a_conformant_dataset(workplace: Workplace, mongo: Mongo, tmp_path: Path) -> None:
-    """The whole of it: 8 stores, 9 categories, 400 products; the generator makes the rest around them."""
+def test_dataset_generated_around_the_source_is_conformant(workplace: Workplace, mongo: Mongo, tmp_path: Path) -> None:
+    """The source has 8 stores, 9 categories and 400 products; the generator makes the other documents."""
     source = original()
     folder = source.write(tmp_path / "original")
     env = {"MONGODB_DATABASE": "source"}
@@ -375,7 +377,7 @@ def test_from_the_source_to_a_conformant_dataset(workplace: Workplace, mongo: Mo
     mongo.drop_database("source")
 
 
-def test_a_source_of_other_numbers_gives_the_findings_it_should(
+def test_source_with_other_counts_gives_findings(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, tmp_path: Path
 ) -> None:
     folder = original(products=30, categories=4).write(tmp_path / "original")
@@ -391,7 +393,7 @@ def test_a_source_of_other_numbers_gives_the_findings_it_should(
     assert mongo[name]["inventory"].count_documents({}) == round(8 * 30 * 0.925)
 
 
-def test_generate_asks_before_it_adds_to_a_named_server_s_catalogue(
+def test_generate_asks_before_adding_to_a_catalogue_on_a_named_server(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, made: Original, tmp_path: Path
 ) -> None:
     folder = made.write(tmp_path / "original")
@@ -412,7 +414,7 @@ def test_generate_asks_before_it_adds_to_a_named_server_s_catalogue(
     assert {n: size for n, size in state(mongo)[name].items() if size} == {n: s for n, s in before.items() if s}
 
 
-def test_what_was_deleted_softly_is_not_sold_again(
+def test_soft_deleted_products_are_not_sold_again(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, made: Original, tmp_path: Path
 ) -> None:
     env = {"MONGODB_DATABASE": name}
@@ -429,7 +431,7 @@ def test_what_was_deleted_softly_is_not_sold_again(
 
 
 def peak(*command: str, folder: Path) -> int:
-    """The most memory, in MB, that a program of its own has held."""
+    """Return the peak memory, in MB, of a separate process."""
     script = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=2); "
     script += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
     done = subprocess.run(
@@ -440,7 +442,7 @@ def peak(*command: str, folder: Path) -> int:
 
 
 def test_memory_does_not_grow_with_the_file(workplace: Workplace, tmp_path: Path) -> None:
-    """Eight times the products, eight times the file: at most a tenth more memory."""
+    """A file with eight times the products needs at most a tenth more memory."""
     used = {}
     for times in (1, 8):
         folder = original(products=30, times=times).write(tmp_path / str(times))
@@ -450,7 +452,7 @@ def test_memory_does_not_grow_with_the_file(workplace: Workplace, tmp_path: Path
     assert used[8] < 1.1 * used[1], used
 
 
-def test_a_stream_hands_out_what_it_comes_to(tmp_path: Path) -> None:
+def test_stream_yields_elements_before_the_end_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     path.write_text('{"a": [1, {"b": [2.5, null]}, "x"], "c": {}, "d": -0.0}', encoding="utf-8")
     stream, found = JsonStream(path), []

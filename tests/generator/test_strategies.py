@@ -1,4 +1,4 @@
-"""Strategy and sampler are two readings of one field: schema and server take what either makes, of one range."""
+"""Strategy and sampler implement the same field: schema and server accept the values of both, from the same range."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ RANGED = ("money", "integer", "number", "string", "dictionary", "vector", "times
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """One collection with every field above, each optional, and a MAP of a required and an optional key."""
+    """A collection with every field above, each optional, and a MAP with a required and an optional key."""
     properties: dict[str, Any] = {key.replace(" ", "_"): schema for key, schema in FIELDS.items()}
     properties["map"] = {
         "type": "object", "x-crdt": "map", "additionalProperties": False, "required": ["a"],
@@ -107,7 +107,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 def drawn(strategy: Any, number: int = 250) -> list[Any]:
-    """What a strategy yields."""
+    """Return values of a strategy."""
     found: list[Any] = []
 
     @examples(number)
@@ -120,21 +120,21 @@ def drawn(strategy: Any, number: int = 250) -> list[Any]:
 
 
 def sampled(field: Field) -> list[Any]:
-    """What the field's sampler yields, as documents hold it."""
+    """Return values of the field's sampler, as stored in documents."""
     return emit(field.kind, sample(field, N, np.random.default_rng(7), 0))
 
 
-def test_every_kind_has_both_readings() -> None:
-    """One dispatch each over the same kinds; a map is made of its fields."""
+def test_every_kind_has_a_strategy_and_a_sampler() -> None:
+    """Both dispatch over the same kinds; a map consists of its fields."""
     kinds = set(Kind.__args__)  # type: ignore[attr-defined]
     assert set(STRATEGIES) == set(SAMPLERS) == kinds - {"map"}
 
 
 @pytest.mark.parametrize("title", list(FIELDS))
-def test_both_readings_are_taken_by_schema_and_server(
+def test_generated_values_are_accepted_by_schema_and_server(
     title: str, made_up: Model, server: MongoClient[Document]
 ) -> None:
-    """Also the samplers', alone in a document each."""
+    """Values of samplers are tested alone, one per document."""
     collection = made_up["things"]
     field = collection.field(title.replace(" ", "_"))
     found = [*drawn(values(field), 60), *sampled(field)]
@@ -152,8 +152,8 @@ def test_both_readings_are_taken_by_schema_and_server(
         server.drop_database("strategies")
 
 
-def test_sampled_whole_numbers_have_both_types(made_up: Model) -> None:
-    """Beyond 2^53 - 1 a whole double stays one, for no device has it as an integer."""
+def test_sampled_whole_numbers_have_both_number_types(made_up: Model) -> None:
+    """Beyond 2^53 - 1 a whole double stays a double, because devices have no such integers."""
     field = made_up["things"].field("number")
     column = np.array([1.0, 2.0, 2.5, 3.0, -4.0, float(MAX_INTEGER + 1), 1e300, -0.0])
     found = emit("number", column)
@@ -168,7 +168,7 @@ def _numbers(found: list[Any]) -> list[float]:
 
 
 def ends(field: Field) -> tuple[float, float]:
-    """The range of a field, in the unit of `measure`."""
+    """Return the range of a field, in the unit of `measure`."""
     schema = field.schema
     by_kind: Mapping[Kind, Any] = {
         "money": lambda: tuple(cents / 100 for cents in cents_range(schema)),
@@ -184,7 +184,7 @@ def ends(field: Field) -> tuple[float, float]:
 
 
 def measure(field: Field, found: list[Any]) -> list[float]:
-    """What of a value has a range: itself, its length, its year, its elements."""
+    """Return the quantity of a value that has a range: itself, its length, its year, its elements."""
     if field.kind in ("string", "dictionary"):
         return [len(value) for value in found]
     if field.kind == "timestamp":
@@ -196,8 +196,8 @@ def measure(field: Field, found: list[Any]) -> list[float]:
 
 @pytest.mark.parametrize("title", [title for title in FIELDS if title.split()[0] in RANGED])
 @pytest.mark.parametrize("reading", ["strategy", "sampler"])
-def test_both_readings_reach_both_ends_and_nothing_beyond(title: str, reading: str, made_up: Model) -> None:
-    """Within a seventh of the width of each end; a strategy prefers what is simple, so it goes there seldom."""
+def test_generated_values_reach_both_bounds_and_stay_within(title: str, reading: str, made_up: Model) -> None:
+    """Values come within a seventh of the width of each bound; a strategy prefers simple values."""
     field = made_up["things"].field(title.replace(" ", "_"))
     found = measure(field, drawn(values(field)) if reading == "strategy" else sampled(field))
     low, high = ends(field)
@@ -211,23 +211,23 @@ def test_both_readings_reach_both_ends_and_nothing_beyond(title: str, reading: s
 
 
 @pytest.mark.parametrize("title", ["enum", "enum of integers", "boolean"])
-def test_both_readings_make_every_value(title: str, made_up: Model) -> None:
-    """Where there are few, all of them."""
+def test_strategy_and_sampler_generate_every_value(title: str, made_up: Model) -> None:
+    """The fields have few possible values."""
     field = made_up["things"].field(title.replace(" ", "_"))
     wanted = set(field.schema.get("enum", (True, False)))
     assert set(drawn(values(field))) == set(sampled(field)) == wanted
 
 
-def test_both_readings_of_a_scalar_make_every_type(made_up: Model) -> None:
-    """Text, integer, double and boolean."""
+def test_strategy_and_sampler_of_a_scalar_generate_every_type(made_up: Model) -> None:
+    """The types are string, integer, double and boolean."""
     field = made_up["things"].field("scalar")
     for found in (drawn(values(field)), sampled(field)):
         assert {int if type(value) is Int64 else type(value) for value in found} == {str, int, float, bool}
         assert max(len(value) for value in found if isinstance(value, str)) == 5
 
 
-def test_optional_fields_are_present_and_absent_in_both(made_up: Model) -> None:
-    """For each optional field and optional key of a map."""
+def test_optional_fields_are_present_and_absent(made_up: Model) -> None:
+    """The test covers each optional field and optional key of a map."""
     collection = made_up["things"]
     for made in (drawn(documents(collection), 60), generated(made_up, "things")):
         for field in collection.fields:
@@ -239,15 +239,15 @@ def test_optional_fields_are_present_and_absent_in_both(made_up: Model) -> None:
 
 
 def generated(model: Model, name: str, **settings: Any) -> list[Document]:
-    """The documents of one collection, by the generator."""
+    """Return the generated documents of one collection."""
     given_settings = load_settings(Path("none"), **settings)
     plan = Plan(model, load_configuration(model, given_settings.constants()), given_settings)
     return [document for made, batch in plan.documents() if made == name for document in batch]
 
 
 @pytest.mark.parametrize("share", [0, 0.2, 1])
-def test_present_is_the_share_of_documents_that_have_the_field(share: float, tmp_path: Path) -> None:
-    """`present` is the sampler's; strategies make both cases whatever it says."""
+def test_present_is_the_fraction_of_documents_with_the_field(share: float, tmp_path: Path) -> None:
+    """`present` applies to the sampler; strategies generate both cases."""
     schema = {"type": "integer", "minimum": 0, "x-sample": {"present": share}}
     things = collection_of({"n": schema}, optional=["n"], cardinality={"exactly": 1000})
     model = model_of(tmp_path, {"things": things})
@@ -269,7 +269,7 @@ UNIQUE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("title", list(UNIQUE))
 def test_unique_fields_are_unique_beyond_a_batch(title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches are made one after the other and still never repeat a value."""
+    """Batches are generated one after the other and do not repeat a value."""
     monkeypatch.setattr("generator.columns.plan.BATCH", 300)
     ignore_case = "case" in title
     schema = {**UNIQUE[title], "x-unique": "ignore-case" if ignore_case else True}
@@ -290,8 +290,8 @@ def test_unique_fields_are_unique_beyond_a_batch(title: str, tmp_path: Path, mon
         ({"type": "string", "pattern": "^[ab]{3}$", "maxLength": 2}, ("key", "pattern", "x-sample")),
     ],
 )
-def test_too_few_unique_values_are_one_line(schema: Mapping[str, Any], words: tuple[str, ...], tmp_path: Path) -> None:
-    """A range that has no hundred values cannot fill a hundred documents."""
+def test_too_few_unique_values_are_one_error(schema: Mapping[str, Any], words: tuple[str, ...], tmp_path: Path) -> None:
+    """A range with fewer than a hundred values cannot fill a hundred documents."""
     model = model_of(tmp_path, {"things": collection_of({"key": {**schema, "x-unique": True}})})
     with pytest.raises(ConfigurationError) as caught:
         generated(model, "things")
@@ -300,15 +300,15 @@ def test_too_few_unique_values_are_one_line(schema: Mapping[str, Any], words: tu
         assert word in str(caught.value)
 
 
-def test_id_equals_its_field_in_both(model: Model) -> None:
-    """x-id, for every collection that says it."""
+def test_id_equals_its_field(model: Model) -> None:
+    """The test covers every collection with x-id."""
     for collection in with_id_field(model):
         for document in drawn(documents(collection), 10):
             assert document["_id"] == document[collection.id_field or ""]
 
 
 def with_id_field(model: Model) -> Iterator[Collection]:
-    """The collections that say x-id."""
+    """Return the collections with x-id."""
     found = [collection for collection in model if collection.id_field]
     assert len(found) == 6
     return iter(found)
@@ -326,8 +326,8 @@ def with_id_field(model: Model) -> Iterator[Collection]:
         ({"minimum": 0, "exclusiveMinimum": 0, "maximum": 0.015}, 1, 1),
     ],
 )
-def test_cents_between_the_bounds(schema: Mapping[str, float], low: int, high: int) -> None:
-    """As documents hold them: 100 x 0.07 is 7.000000000000001, and 0.07 is allowed all the same."""
+def test_range_of_cents_is_within_the_bounds(schema: Mapping[str, float], low: int, high: int) -> None:
+    """The values are those of documents: 100 x 0.07 is 7.000000000000001, but 0.07 is allowed."""
     assert cents_range(schema) == (low, high)
 
 
@@ -341,7 +341,7 @@ def test_cents_between_the_bounds(schema: Mapping[str, float], low: int, high: i
         ({"minimum": -(2**60), "maximum": 2**60}, -MAX_INTEGER, MAX_INTEGER),
     ],
 )
-def test_integers_between_the_bounds(schema: Mapping[str, float], low: int, high: int) -> None:
+def test_range_of_integers_is_within_the_bounds(schema: Mapping[str, float], low: int, high: int) -> None:
     """Bounds need not be integers themselves."""
     assert integer_range(schema) == (low, high)
 
@@ -357,6 +357,6 @@ def test_integers_between_the_bounds(schema: Mapping[str, float], low: int, high
         ({"minimum": 0, "exclusiveMinimum": 0, "maximum": 1}, 5e-324, 1.0),
     ],
 )
-def test_doubles_between_the_bounds(schema: Mapping[str, float], low: float, high: float) -> None:
-    """Both ends are values that the schema takes."""
+def test_range_of_doubles_is_within_the_bounds(schema: Mapping[str, float], low: float, high: float) -> None:
+    """The schema accepts both bounds."""
     assert number_range(schema) == (low, high)

@@ -1,4 +1,4 @@
-"""A small shop in a database, and real clients of the servers that read it; a plugin of the files that need one.
+"""A small shop in a database, and real clients of the servers that read it; a plugin of the files that use them.
 
 PYTEST_DONT_REWRITE: the files import it before pytest could, which pytest would warn about.
 """
@@ -41,7 +41,7 @@ TOKEN: Final = "t" * 40
 
 @pytest.fixture(scope="session")
 def shop(model: Model, server: MongoClient[Document]) -> Iterator[Mongo]:
-    """Every collection, provisioned; a product, an order and a shelf are soft-deleted. Not to be written to."""
+    """Every collection, provisioned; a product, an order and a shelf are soft-deleted. Tests must not write to it."""
     database = server[f"shop_{uuid.uuid4().hex[:8]}"]
     settings = Settings(num_customers=60, num_orders=400)
     load(Plan(model, configuration_for(model), settings).documents(), database, 1_000)
@@ -54,13 +54,13 @@ def shop(model: Model, server: MongoClient[Document]) -> Iterator[Mongo]:
 
 @pytest.fixture(scope="session")
 def shop_uri(server: MongoClient[Document]) -> str:
-    """Where the shop's server is."""
+    """Return the connection string of the shop's server."""
     host, port = next(iter(server.nodes))
     return f"mongodb://{host}:{port}/?directConnection=true"
 
 
 def store_of(shop: Mongo, store_id: str) -> str:
-    """The id by which a store's user is known."""
+    """Return the user id of a store."""
     found = shop["stores"].find_one({"_id": store_id})
     assert found is not None
     return str(found["rls_user_id"])
@@ -68,16 +68,16 @@ def store_of(shop: Mongo, store_id: str) -> str:
 
 @dataclass(frozen=True)
 class Assistant:
-    """A client of a server; each call is a connection of its own."""
+    """A client of a server; each call uses a new connection."""
 
     connect: Callable[[], AbstractAsyncContextManager[Any]]
 
     def call(self, tool: str, **arguments: Any) -> CallToolResult:
-        """What the tool answered."""
+        """Return the answer of the tool."""
         return self.calls((tool, arguments))[0]
 
     def calls(self, *wanted: tuple[str, Mapping[str, Any]]) -> list[CallToolResult]:
-        """What the tools answered, one after the other in one connection."""
+        """Return the answers of the tools, called one after the other in one connection."""
 
         async def run() -> list[CallToolResult]:
             async with self.connect() as transport, Client(transport) as client:
@@ -86,19 +86,19 @@ class Assistant:
         return anyio.run(run)
 
     def answer(self, tool: str, **arguments: Any) -> Any:
-        """The structured content of an answer; fails when it is an error."""
+        """Return the structured content of an answer; fail if it is an error."""
         result = self.call(tool, **arguments)
         assert not result.is_error, result.content
         return result.structured_content
 
     def error(self, tool: str, **arguments: Any) -> str:
-        """The text of an answer that is an error."""
+        """Return the text of an answer that is an error."""
         result = self.call(tool, **arguments)
         assert result.is_error, result.structured_content
         return str(result.content[0].text)  # type: ignore[union-attr]
 
     def tools(self) -> list[Any]:
-        """What the server offers."""
+        """Return the tools of the server."""
 
         async def run() -> list[Any]:
             async with self.connect() as transport, Client(transport) as client:
@@ -108,13 +108,13 @@ class Assistant:
 
 
 def environment(shop: Mongo, **more: str) -> dict[str, str]:
-    """What a server process sees."""
+    """Return the environment of a server process."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {**kept, "MONGODB_DATABASE": shop.name} | more
 
 
 def by_stdio(kind: str, shop: Mongo, uri: str, **more: str) -> Assistant:
-    """A client that starts the server itself."""
+    """Return a client that starts the server itself."""
     arguments = ["mcp", kind, "--uri", uri]
     parameters = StdioServerParameters(
         command=str(BIN / "zava"), args=arguments, cwd=ROOT, env=environment(shop, **more)
@@ -123,7 +123,7 @@ def by_stdio(kind: str, shop: Mongo, uri: str, **more: str) -> Assistant:
 
 
 def by_http(url: str, *headers: tuple[str, str], token: str | None = TOKEN) -> Assistant:
-    """A client, behind a gateway that shows the token, of a server that runs."""
+    """Return a client of a running server, behind a gateway that sends the token."""
     shown = [] if token is None else [("authorization", f"Bearer {token}")]
 
     @asynccontextmanager
@@ -136,7 +136,7 @@ def by_http(url: str, *headers: tuple[str, str], token: str | None = TOKEN) -> A
 
 @contextmanager
 def serving(kind: str, shop: Mongo, uri: str, token: str | None = TOKEN, **more: str) -> Iterator[str]:
-    """A running server's URL, with a gateway that shows the token; it is gone afterwards, and told of no crash."""
+    """Yield the URL of a server behind a gateway that sends the token; stop it, and assert that it did not crash."""
     command = [str(BIN / "zava"), "mcp", kind, "--http", "--uri", uri]
     env = environment(shop, **({} if token is None else {"MCP_GATEWAY_TOKEN": token}), **more)
     process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

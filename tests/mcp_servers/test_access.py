@@ -1,4 +1,4 @@
-"""Who may see what, asked by real clients over both transports; and how the servers start, stop and fail."""
+"""Access by real clients over both transports, and how the servers start, stop and fail."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PRODUCT = "prod_pt-dr-0002"
 
 
 def counts(shop: Mongo, *stores: str) -> list[Document]:
-    """What `COUNT` must give whoever sees the stores."""
+    """Return the expected result of `COUNT` for a user of these stores."""
     names = stores or tuple(shop["orders"].distinct("store_id"))
     return [{"_id": name, "n": shop["orders"].count_documents({"store_id": name})} for name in sorted(names)]
 
@@ -71,7 +71,7 @@ def asked(kind: str) -> dict[str, dict[str, Any]]:
 
 
 def seen(assistant: Assistant, kind: str) -> dict[str, Any]:
-    """Return what every tool of a server shows, apart from the date."""
+    """Return the answers of every tool of a server, apart from the date."""
     wanted = asked(kind)
     found = assistant.calls(*wanted.items())
     assert not any(result.is_error for result in found), found
@@ -79,7 +79,7 @@ def seen(assistant: Assistant, kind: str) -> dict[str, Any]:
 
 
 def errors(assistant: Assistant, kind: str) -> list[str]:
-    """Return the errors of every tool of a server, each of which must be one."""
+    """Return the errors of every tool of a server, and assert that each answer is an error."""
     found = assistant.calls(*asked(kind).items())
     assert all(result.is_error and result.structured_content is None for result in found), found
     return [result.content[0].text for result in found]  # type: ignore[union-attr]
@@ -102,17 +102,17 @@ def errors(assistant: Assistant, kind: str) -> list[str]:
     ],
     ids=["none", "empty", "unknown", "malformed", "twice", "two in one", "elsewhere"],
 )
-def test_nobody_sees_nothing_over_http(
+def test_http_request_without_a_user_is_rejected(
     customer_sales: str, sales_analysis: str, kind: str, headers: tuple[tuple[str, str], ...]
 ) -> None:
-    """The server's own environment names the super manager, and the gateway's token is right."""
+    """The server's own environment names the super manager, and the gateway's token is correct."""
     url = {"customer-sales": customer_sales, "sales-analysis": sales_analysis}[kind]
     for said in errors(by_http(url, *headers), kind):
         assert "not signed in: the header x-rls-user-id" in said
         assert SUPER_MANAGER not in said
 
 
-def test_a_store_sees_itself_over_http(sales_analysis: str, customer_sales: str, shop: Mongo) -> None:
+def test_store_sees_only_its_own_data_over_http(sales_analysis: str, customer_sales: str, shop: Mongo) -> None:
     me = (HEADER, store_of(shop, STORE))
     shown = seen(by_http(sales_analysis, me), "sales-analysis")
     assert shown["run_aggregation"]["rows"] == counts(shop, STORE)
@@ -122,7 +122,7 @@ def test_a_store_sees_itself_over_http(sales_analysis: str, customer_sales: str,
     assert [place["store_id"] for place in places["stores"]] == [STORE]
 
 
-def test_another_stores_orders_are_not_shown(customer_sales: str, shop: Mongo) -> None:
+def test_orders_of_another_store_are_not_shown(customer_sales: str, shop: Mongo) -> None:
     order = shop["orders"].find_one({"store_id": {"$ne": STORE}, "deleted": False})
     assert order is not None
     ask = {"customer_id": order["customer_id"], "max_rows": 100}
@@ -134,19 +134,19 @@ def test_another_stores_orders_are_not_shown(customer_sales: str, shop: Mongo) -
     ]
 
 
-def test_a_store_asked_for_by_name_stays_hidden(sales_analysis: str, shop: Mongo) -> None:
+def test_store_requested_by_name_is_not_shown(sales_analysis: str, shop: Mongo) -> None:
     mine = by_http(sales_analysis, (HEADER, store_of(shop, STORE)))
     assert mine.answer("low_stock", store_id="store_seattle") == {"shelves": [], "truncated": False}
     assert mine.answer("sales_by_month", store_id="store_seattle") == {"months": []}
 
 
-def test_the_super_manager_sees_all_over_http(sales_analysis: str, shop: Mongo) -> None:
+def test_super_manager_sees_all_data_over_http(sales_analysis: str, shop: Mongo) -> None:
     everyone = by_http(sales_analysis, (HEADER, SUPER_MANAGER))
     assert everyone.answer("run_aggregation", **COUNT)["rows"] == counts(shop)
     assert len(everyone.answer("sales_by_store")["stores"]) == 8
 
 
-def test_callers_do_not_inherit_from_each_other(sales_analysis: str, shop: Mongo) -> None:
+def test_callers_are_isolated_from_each_other(sales_analysis: str, shop: Mongo) -> None:
     for user_id, stores in ((SUPER_MANAGER, ()), (UNKNOWN, None), (store_of(shop, STORE), (STORE,)), (None, None)):
         caller = by_http(sales_analysis, *(() if user_id is None else ((HEADER, user_id),)))
         if stores is None:
@@ -191,18 +191,18 @@ def status(url: str, *headers: tuple[str, str]) -> tuple[int, str]:
     ],
     ids=["missing", "wrong", "bare", "no token", "empty token", "another scheme", "twice", "longer", "not ASCII"],
 )
-def test_a_wrong_gateway_token_is_not_authorized(sales_analysis: str, shown: tuple[str, ...]) -> None:
+def test_wrong_gateway_token_is_rejected(sales_analysis: str, shown: tuple[str, ...]) -> None:
     code, said = status(sales_analysis, (HEADER, SUPER_MANAGER), *(("authorization", each) for each in shown))
     assert code == 401
     assert said == "authorization: the gateway's token is missing or wrong; send 'Bearer <MCP_GATEWAY_TOKEN>' once"
 
 
-def test_the_right_gateway_token_is_authorized(sales_analysis: str) -> None:
+def test_correct_gateway_token_is_accepted(sales_analysis: str) -> None:
     assert status(sales_analysis, ("authorization", f"Bearer {TOKEN}"))[0] != 401
 
 
-def test_without_a_gateway_the_super_manager_is_refused(shop: Mongo, shop_uri: str) -> None:
-    """His id is in the documentation, and anyone on this machine can send a header."""
+def test_super_manager_without_a_gateway_is_rejected(shop: Mongo, shop_uri: str) -> None:
+    """The super manager's id is in the documentation, and every user of the machine can send a header."""
     with serving("sales-analysis", shop, shop_uri, token=None) as url:
         for said in errors(by_http(url, (HEADER, SUPER_MANAGER), token=None), "sales-analysis"):
             assert "the super manager's id is believed from a gateway only; the server has no gateway token" in said
@@ -213,8 +213,8 @@ def test_without_a_gateway_the_super_manager_is_refused(shop: Mongo, shop_uri: s
 @pytest.mark.parametrize(
     ("header", "value", "code"), [("Host", "evil.example", 421), ("Origin", "http://evil.example", 403)]
 )
-def test_a_web_page_elsewhere_is_turned_away(sales_analysis: str, header: str, value: str, code: int) -> None:
-    """DNS rebinding: a browser on this machine must not be made to ask."""
+def test_request_of_a_foreign_web_page_is_rejected(sales_analysis: str, header: str, value: str, code: int) -> None:
+    """With DNS rebinding, a web page could make a browser on this machine send requests."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).encode()
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", header: value}
     headers["Authorization"] = f"Bearer {TOKEN}"
@@ -228,12 +228,12 @@ def test_a_web_page_elsewhere_is_turned_away(sales_analysis: str, header: str, v
 
 
 @pytest.mark.parametrize("kind", ["customer-sales", "sales-analysis"])
-def test_nobody_sees_nothing_over_stdio(kind: str, shop: Mongo, shop_uri: str) -> None:
+def test_stdio_session_without_a_user_is_rejected(kind: str, shop: Mongo, shop_uri: str) -> None:
     for said in errors(by_stdio(kind, shop, shop_uri), kind):
         assert "not signed in: RLS_USER_ID is missing" in said
 
 
-def test_a_store_sees_itself_over_stdio(shop: Mongo, shop_uri: str) -> None:
+def test_store_sees_only_its_own_data_over_stdio(shop: Mongo, shop_uri: str) -> None:
     me = by_stdio("sales-analysis", shop, shop_uri, RLS_USER_ID=store_of(shop, STORE))
     assert me.answer("run_aggregation", **COUNT)["rows"] == counts(shop, STORE)
 
@@ -242,8 +242,8 @@ def test_a_store_sees_itself_over_stdio(shop: Mongo, shop_uri: str) -> None:
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
-def test_a_signal_ends_the_server_while_a_query_runs(shop: Mongo, shop_uri: str, transport: str) -> None:
-    """The query, which would take minutes, ends on the database's server too."""
+def test_signal_stops_the_server_and_its_query(shop: Mongo, shop_uri: str, transport: str) -> None:
+    """The query, which would take minutes, is also stopped on the database server."""
     pipeline: list[Any] = [{"$lookup": {"from": "order_items", "pipeline": [], "as": "all"}}, {"$unwind": "$all"}] * 2
     call = {"name": "run_aggregation", "arguments": {
         "collection": "orders", "pipeline": [*pipeline, {"$group": {"_id": "$all._id"}}]}}  # fmt: skip
@@ -293,8 +293,8 @@ def started(*arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen([str(BIN / "zava"), "mcp", *arguments], cwd=ROOT, env=env, text=True, **pipes)
 
 
-def test_the_entry_for_assistants_in_the_documentation_works(shop: Mongo, shop_uri: str, tmp_path: Path) -> None:
-    """An assistant starts the server in a folder of its own, with the entry's environment."""
+def test_documented_client_entry_starts_the_server(shop: Mongo, shop_uri: str, tmp_path: Path) -> None:
+    """A client starts the server in another folder, with the entry's environment."""
     text = (ROOT / "docs" / "DEPLOYMENT.md").read_text(encoding="utf-8")
     (entry,) = json.loads(text.split("```json\n")[1].split("```")[0])["mcpServers"].values()
     command = entry["command"].replace("/srv/conformance/.venv/bin", str(BIN))
@@ -309,7 +309,7 @@ def test_the_entry_for_assistants_in_the_documentation_works(shop: Mongo, shop_u
     assert answer.stderr.endswith(f"for {STORE}\n")
 
 
-def test_closing_stdin_ends_the_server(shop: Mongo, shop_uri: str) -> None:
+def test_closed_stdin_stops_the_server(shop: Mongo, shop_uri: str) -> None:
     process = started("customer-sales", "--uri", shop_uri, env=environment(shop))
     out, err = process.communicate("", timeout=20)
     assert (process.returncode, out) == (0, "")
@@ -318,10 +318,10 @@ def test_closing_stdin_ends_the_server(shop: Mongo, shop_uri: str) -> None:
 
 @pytest.mark.parametrize("answered", [False, True])
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_server_while_stdin_is_open(
+def test_signal_stops_the_server_with_stdin_open(
     shop: Mongo, shop_uri: str, sent: int, code: int, answered: bool
 ) -> None:
-    """Also when it waits for a request: a thread of its library reads stdin, and nothing wakes that one."""
+    """The server waits for a request: a thread of its library reads stdin and is not woken by signals."""
     process = started("customer-sales", "--uri", shop_uri, env=environment(shop, RLS_USER_ID=UNKNOWN))
     assert process.stdin is not None
     assert process.stdout is not None
@@ -346,10 +346,8 @@ def test_a_signal_ends_the_server_while_stdin_is_open(
     ],
     ids=["listens", "sends less than announced"],
 )
-def test_a_signal_ends_the_server_while_somebody_is_connected(
-    shop: Mongo, shop_uri: str, begun: str, status: bytes
-) -> None:
-    """He is broken off, and that is no error."""
+def test_signal_stops_the_server_with_a_client_connected(shop: Mongo, shop_uri: str, begun: str, status: bytes) -> None:
+    """The client's connection is closed without an error."""
     process = started("sales-analysis", "--http", "--uri", shop_uri, env=environment(shop))
     assert process.stdout is not None
     url = urllib.parse.urlsplit(process.stdout.readline().strip())
@@ -362,7 +360,7 @@ def test_a_signal_ends_the_server_while_somebody_is_connected(
     assert (*process.communicate(), process.returncode) == ("", "", 143)
 
 
-def test_a_port_in_use_is_named(sales_analysis: str, shop: Mongo, shop_uri: str) -> None:
+def test_port_in_use_is_reported(sales_analysis: str, shop: Mongo, shop_uri: str) -> None:
     port = sales_analysis.split(":")[2].split("/")[0]
     process = started("sales-analysis", "--http", "--port", port, "--uri", shop_uri, env=environment(shop))
     out, err = process.communicate(timeout=20)
@@ -371,7 +369,7 @@ def test_a_port_in_use_is_named(sales_analysis: str, shop: Mongo, shop_uri: str)
     assert len(err.splitlines()) == 1
 
 
-def test_an_empty_database_is_named(shop: Mongo, shop_uri: str) -> None:
+def test_empty_database_is_reported(shop: Mongo, shop_uri: str) -> None:
     env = environment(shop) | {"MONGODB_DATABASE": "nosuch"}
     process = started("sales-analysis", "--uri", shop_uri, env=env)
     out, err = process.communicate("", timeout=20)
@@ -381,8 +379,8 @@ def test_an_empty_database_is_named(shop: Mongo, shop_uri: str) -> None:
 
 
 @pytest.mark.soak  # a server counts as lost after five seconds
-def test_a_lost_database_leaks_nothing(shop: Mongo, tmp_path: Path) -> None:
-    """The caller is told that it does not answer, not where it is."""
+def test_lost_database_is_reported_without_its_address(shop: Mongo, tmp_path: Path) -> None:
+    """The error states that it does not answer, but not its address."""
     with standalone(tmp_path / "server") as place:
         with client(place.uri) as other:
             for name in ("stores", "orders"):

@@ -1,4 +1,4 @@
-"""No pipeline keeps the server busy beyond its limits: what one document may cost, calls in flight, ends by force."""
+"""Limits on pipelines: the cost per document, concurrent calls, and queries stopped by force."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def manager(model: Model, shop: Mongo) -> Reader:
 
 
 def wide(levels: int) -> Any:
-    """A value that is doubled at each level by $let."""
+    """Return a value that is doubled at each level by $let."""
     part: Any = "$$v"
     for _ in range(levels):
         part = {"$let": {"vars": {"v": {"$concat": ["$$v", "$$v"]}}, "in": part}}
@@ -89,7 +89,7 @@ COSTLY: list[tuple[str, Any, str]] = [
 
 
 def places(expression: Any) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Every place of a pipeline that takes an expression."""
+    """Yield every position of a pipeline that accepts an expression."""
     inner = [{"$set": {"a": expression}}]
     return [
         ("$set", inner),
@@ -117,7 +117,9 @@ def places(expression: Any) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 @pytest.mark.parametrize(("expression", "said"), [case[1:] for case in COSTLY], ids=[case[0] for case in COSTLY])
-def test_an_expression_that_builds_much_is_refused_everywhere(manager: Reader, expression: Any, said: str) -> None:
+def test_expression_that_builds_large_values_is_rejected_everywhere(
+    manager: Reader, expression: Any, said: str
+) -> None:
     for _, pipeline in places(expression):
         with pytest.raises(ToolError, match=said.replace("$", r"\$")):
             manager.foreign_rows("orders", pipeline, 10)
@@ -149,14 +151,14 @@ USEFUL: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("expression", "answer"), [case[1:] for case in USEFUL], ids=[case[0] for case in USEFUL])
-def test_useful_expressions_run(manager: Reader, expression: Any, answer: Any) -> None:
+def test_useful_expression_is_accepted(manager: Reader, expression: Any, answer: Any) -> None:
     rows = manager.foreign_rows("orders", [{"$limit": 1}, {"$project": {"_id": 0, "a": expression}}], 10).documents
     if answer is not None:
         assert rows == [{"a": answer}]
 
 
-def test_useful_pipelines_run(manager: Reader, shop: Mongo) -> None:
-    """Windows, buckets, statistics, and a $lookup with variables and two levels."""
+def test_useful_pipelines_are_accepted(manager: Reader, shop: Mongo) -> None:
+    """The pipelines use windows, buckets, statistics, and a $lookup with variables and two levels."""
     pipelines: list[list[dict[str, Any]]] = [
         [{"$setWindowFields": {"partitionBy": "$store_id", "sortBy": {"order_date": 1}, "output": {
             "sum": {"$sum": "$total", "window": {"documents": ["unbounded", "current"]}}, "rank": {"$rank": {}},
@@ -187,8 +189,8 @@ def test_useful_pipelines_run(manager: Reader, shop: Mongo) -> None:
     assert len(products.documents) == 3
 
 
-def test_a_loop_reads_a_limited_number_of_elements(manager: Reader) -> None:
-    """The server counts them: how many a list has is not known before."""
+def test_loop_reads_a_limited_number_of_elements(manager: Reader) -> None:
+    """The server counts them, because the length of a list is not known before."""
     every = [{"$limit": 5}, {"$lookup": {"from": "products", "pipeline": [{"$project": {"_id": 1}}], "as": "p"}}]
     gathered = [*every, {"$unwind": "$p"}, {"$group": {"_id": None, "p": {"$push": "$p._id"}}}]
     for loop in (
@@ -203,7 +205,7 @@ def test_a_loop_reads_a_limited_number_of_elements(manager: Reader) -> None:
     assert 300 < manager.foreign_rows("orders", few, 10).documents[0]["n"] <= LOOP_ELEMENTS
 
 
-def test_a_stage_that_builds_reads_documents_of_a_limited_size(manager: Reader) -> None:
+def test_building_stage_reads_documents_of_a_limited_size(manager: Reader) -> None:
     gathered = [{"$limit": 1_000}, {"$group": {"_id": None, "all": {"$push": "$$ROOT"}}}]
     assert manager.foreign_rows("order_items", [*gathered, {"$project": {"n": {"$size": "$all"}}}], 1).documents
     for stage in (
@@ -219,8 +221,8 @@ def test_a_stage_that_builds_reads_documents_of_a_limited_size(manager: Reader) 
             manager.foreign_rows("order_items", [*gathered, stage], 1)
 
 
-def test_copies_of_copies_do_not_pile_up(manager: Reader) -> None:
-    """Twenty doublings of a document, each by another way, end at the limit of its size."""
+def test_repeated_doubling_of_a_document_is_limited(manager: Reader) -> None:
+    """Twenty doublings of a document, each by another operator, stop at the limit of its size."""
     ways: list[dict[str, Any]] = [
         {"$set": {"a": "$$ROOT", "b": "$$ROOT"}}, {"$set": {"o.a": "$o", "o.b": "$$ROOT"}},
         {"$addFields": {"status": ["$status", "$status"]}},
@@ -235,8 +237,8 @@ def test_copies_of_copies_do_not_pile_up(manager: Reader) -> None:
 
 
 @pytest.mark.parametrize("way", ["loops", "strings", "comparisons"])
-def test_the_most_costly_pipeline_ends_soon(manager: Reader, way: str) -> None:
-    """As much as the guard lets pass, within one document, which the server does not interrupt."""
+def test_most_expensive_pipeline_ends_within_10_seconds(manager: Reader, way: str) -> None:
+    """The pipeline uses all that the guard allows within one document, which the server does not interrupt."""
     gathered = [{"$limit": 300}, {"$group": {"_id": None, "all": {"$push": "$$ROOT"}}}]
     bodies: dict[str, Any] = {
         "loops": {"$size": {"$map": {"input": THOUSAND, "in": {"$eq": ["$all", {"$literal": 1}]}}}},
@@ -262,8 +264,8 @@ def running(shop: Mongo, comment: str) -> int:
     return len(list(shop.client.admin.aggregate(mine)))
 
 
-def test_a_query_is_ended_by_its_comment(shop: Mongo) -> None:
-    """Only that one: another with another comment goes on."""
+def test_query_is_stopped_by_its_comment(shop: Mongo) -> None:
+    """Another query with another comment continues."""
     ended: list[str] = []
 
     def ask(comment: str) -> None:
@@ -285,8 +287,8 @@ def test_a_query_is_ended_by_its_comment(shop: Mongo) -> None:
     assert len(ended) == 2
 
 
-def test_a_query_that_the_server_does_not_end_is_left(model: Model, shop: Mongo, shop_uri: str) -> None:
-    """As a loop in one document would be: the server looks at neither the time nor a kill there."""
+def test_query_that_the_server_does_not_stop_is_abandoned(model: Model, shop: Mongo, shop_uri: str) -> None:
+    """A loop in one document is such a query: the server does not check the time or a kill there."""
     limits = Limits(max_time_ms=300)
     options = limits.client_options() | {"socketTimeoutMS": 600}
     with MongoClient[Document](shop_uri, **options) as client:
@@ -314,7 +316,7 @@ def test_calls_in_flight_are_limited_per_caller(model: Model, shop: Mongo) -> No
 # What is added to a pipeline
 
 
-def test_the_size_check_stands_before_stages_that_build_from_gathered_documents(model: Model) -> None:
+def test_size_check_precedes_stages_that_build_from_collected_documents(model: Model) -> None:
     def stages(*pipeline: dict[str, Any]) -> list[str]:
         made = confined_foreign(list(pipeline), "orders", lambda _: View({}))
         return ["check" if stage == size_check() else next(iter(stage)) for stage in made[1:]]
@@ -327,5 +329,5 @@ def test_the_size_check_stands_before_stages_that_build_from_gathered_documents(
     assert stages(name, name) == ["$set", "check", "$set"]
 
 
-def test_operators_that_are_allowed_read_only() -> None:
+def test_allowed_operators_only_read() -> None:
     assert not OPERATORS & {"$function", "$accumulator", "$where", "$out", "$merge", "$replaceAll", "$encStrContains"}

@@ -1,4 +1,4 @@
-"""No pipeline that a caller writes shows him more than his own store's documents, writes, or runs a program."""
+"""No pipeline of a caller shows documents of other stores, writes, or runs code."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def reader_of(model: Model, shop: Mongo, user_id: str | None, **limits: int) -> 
 
 @pytest.fixture(scope="module")
 def mine(model: Model, shop: Mongo) -> Reader:
-    """What the user of one store may read."""
+    """The reader of the user of one store."""
     return reader_of(model, shop, store_of(shop, MINE))
 
 
 @pytest.fixture(scope="module")
 def foreign(shop: Mongo) -> set[Any]:
-    """Everything that tells of another store's document: the ids of all of them."""
+    """Return the ids of all documents of other stores."""
     hidden: set[Any] = set()
     for name, field in STORE_SCOPED.items():
         hidden |= {str(one["_id"]) for one in shop[name].find({field: {"$ne": MINE}}, {"_id": 1})}
@@ -49,7 +49,7 @@ def foreign(shop: Mongo) -> set[Any]:
 
 
 def values(part: Any) -> Iterator[Any]:
-    """Every value in a document, however deep."""
+    """Yield every value in a document, at any depth."""
     if isinstance(part, dict):
         for inner in part.values():
             yield from values(inner)
@@ -116,7 +116,7 @@ HOSTILE: list[tuple[str, str, list[dict[str, Any]]]] = [
 
 
 @pytest.mark.parametrize(("collection", "pipeline"), [case[1:] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
-def test_a_pipeline_shows_nothing_of_other_stores(
+def test_pipeline_shows_no_data_of_other_stores(
     mine: Reader,
     foreign: set[Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -132,8 +132,8 @@ def test_a_pipeline_shows_nothing_of_other_stores(
 
 
 @pytest.mark.parametrize(("collection", "field"), STORE_SCOPED.items())
-def test_a_pipeline_shows_all_of_the_own_store(mine: Reader, shop: Mongo, collection: str, field: str) -> None:
-    """So that the tests above do not pass because there is nothing to see."""
+def test_pipeline_shows_all_data_of_the_own_store(mine: Reader, shop: Mongo, collection: str, field: str) -> None:
+    """Otherwise the tests above would pass because nothing is visible."""
     found = mine.foreign_rows(collection, [{"$group": {"_id": f"${field}", "n": {"$sum": 1}}}], 100).documents
     number = shop[collection].count_documents({field: MINE})
     assert found == [{"_id": MINE, "n": number}]
@@ -161,12 +161,12 @@ TRAPS: list[tuple[str, str, list[dict[str, Any]]]] = [
 
 
 @pytest.mark.parametrize(("collection", "pipeline"), [case[1:] for case in TRAPS], ids=[case[0] for case in TRAPS])
-def test_no_error_tells_of_other_stores(mine: Reader, collection: str, pipeline: list[dict[str, Any]]) -> None:
+def test_errors_contain_no_data_of_other_stores(mine: Reader, collection: str, pipeline: list[dict[str, Any]]) -> None:
     assert mine.foreign_rows(collection, pipeline, 1_000).documents
 
 
-def test_the_traps_are_traps(model: Model, shop: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who may see the other stores falls into them; and without the barrier the server does move conditions."""
+def test_leaking_pipelines_leak_without_the_guard(model: Model, shop: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who may see other stores runs into their errors; without the barrier the server reorders conditions."""
     manager = reader_of(model, shop, SUPER_MANAGER)
     for _, collection, pipeline in TRAPS:
         with pytest.raises(ToolError, match="the server rejected the query"):
@@ -231,8 +231,8 @@ REFUSED: list[tuple[str, str, Any, str]] = [
 
 @pytest.mark.parametrize("case", REFUSED, ids=[case[0] for case in REFUSED])
 @pytest.mark.parametrize("who", ["mine", "manager"])
-def test_a_pipeline_is_refused(model: Model, shop: Mongo, case: tuple[str, str, Any, str], who: str) -> None:
-    """For everyone: the super manager may see everything, and write nothing either."""
+def test_disallowed_pipeline_is_rejected(model: Model, shop: Mongo, case: tuple[str, str, Any, str], who: str) -> None:
+    """The super manager may see everything, but write nothing either."""
     reader = reader_of(model, shop, SUPER_MANAGER if who == "manager" else store_of(shop, MINE))
     with pytest.raises(ToolError) as refused:
         reader.foreign_rows(case[1], case[2], 10)
@@ -279,17 +279,17 @@ ORACLES: list[tuple[str, str, list[dict[str, Any]]]] = [
 
 
 @pytest.mark.parametrize(("collection", "pipeline"), [case[1:] for case in ORACLES], ids=[case[0] for case in ORACLES])
-def test_users_ids_are_not_probed(mine: Reader, collection: str, pipeline: list[dict[str, Any]]) -> None:
+def test_user_ids_cannot_be_probed(mine: Reader, collection: str, pipeline: list[dict[str, Any]]) -> None:
     with pytest.raises(ToolError, match=f"the field {SECRET} is not visible"):
         mine.foreign_rows(collection, pipeline, 10)
 
 
-def test_a_graph_does_not_reach_users(mine: Reader) -> None:
+def test_graph_lookup_does_not_reach_users(mine: Reader) -> None:
     with pytest.raises(ToolError, match="cannot read stores"):
         mine.foreign_rows("orders", [{"$graphLookup": {"from": "stores", **GRAPH}}], 10)
 
 
-def test_the_super_manager_may_ask_for_users_ids(model: Model, shop: Mongo) -> None:
+def test_super_manager_may_query_user_ids(model: Model, shop: Mongo) -> None:
     manager = reader_of(model, shop, SUPER_MANAGER)
     assert len(manager.foreign_rows("stores", [{"$sortByCount": f"${SECRET}"}], 10).documents) == 8
 
@@ -328,18 +328,18 @@ UNKNOWN: list[tuple[str, list[dict[str, Any]], str]] = [
 
 
 @pytest.mark.parametrize(("pipeline", "said"), [case[1:] for case in UNKNOWN], ids=[case[0] for case in UNKNOWN])
-def test_what_is_not_understood_is_refused(mine: Reader, pipeline: list[dict[str, Any]], said: str) -> None:
+def test_unknown_construct_is_rejected(mine: Reader, pipeline: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(ToolError, match=said):
         mine.foreign_rows("orders", pipeline, 10)
 
 
-def test_what_is_deleted_is_not_shown(mine: Reader, shop: Mongo) -> None:
+def test_deleted_documents_are_not_shown(mine: Reader, shop: Mongo) -> None:
     found = mine.foreign_rows("products", [{"$match": {"deleted": {"$in": [True, False]}}}], 1_000).documents
     assert {row["deleted"] for row in found} == {False}
     assert len(found) == shop["products"].count_documents({}) - 1
 
 
-def test_depth_is_bounded(mine: Reader) -> None:
+def test_deeply_nested_condition_is_rejected(mine: Reader) -> None:
     condition: dict[str, Any] = {"a": 1}
     for _ in range(5_000):
         condition = {"$and": [condition]}
@@ -347,12 +347,12 @@ def test_depth_is_bounded(mine: Reader) -> None:
         mine.foreign_rows("orders", [{"$match": condition}], 10)
 
 
-def test_what_is_allowed_is_no_stage_that_writes_or_tells_of_the_server() -> None:
+def test_allowed_stages_do_not_write_or_expose_the_server() -> None:
     assert not STAGES & (FORBIDDEN | {"$collStats", "$indexStats", "$currentOp", "$listSessions", "$changeStream"})
 
 
-def test_nothing_is_written(model: Model, shop: Mongo) -> None:
-    """By hash, after every pipeline above was tried by the super manager."""
+def test_pipelines_write_nothing(model: Model, shop: Mongo) -> None:
+    """Hashes are compared after the super manager tried every pipeline above."""
     before = shop.command("dbHash")["md5"]
     manager = reader_of(model, shop, SUPER_MANAGER)
     for _, collection, pipeline in HOSTILE[:3]:
@@ -374,7 +374,7 @@ def test_rows_are_limited(mine: Reader) -> None:
 
 
 class Commands(CommandListener):
-    """Keeps what the server was asked."""
+    """Record the commands sent to the server."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -389,8 +389,8 @@ class Commands(CommandListener):
         pass
 
 
-def test_limits_are_the_servers_to_keep(model: Model, shop: Mongo, shop_uri: str) -> None:
-    """Rows beyond the limit are not even sent; and there is one client, whose pool is bounded."""
+def test_limits_are_enforced_by_the_server(model: Model, shop: Mongo, shop_uri: str) -> None:
+    """Rows beyond the limit are not sent; there is one client with a bounded pool."""
     heard = Commands()
     limits = Limits(pool_size=3, wait_ms=50, max_time_ms=1234)
     with MongoClient(shop_uri, event_listeners=[heard], **limits.client_options()) as client:
@@ -403,15 +403,15 @@ def test_limits_are_the_servers_to_keep(model: Model, shop: Mongo, shop_uri: str
     assert asked["maxTimeMS"] == 1234
 
 
-def test_a_large_answer_is_cut(mine: Reader) -> None:
+def test_large_answer_is_truncated(mine: Reader) -> None:
     pipeline = [{"$lookup": {"from": "products", "pipeline": [], "as": "all"}}]
     found = mine.foreign_rows("products", pipeline, 1_000)
     assert found.truncated
     assert 0 < len(found.documents) < 20
 
 
-def test_time_is_limited(model: Model, shop: Mongo) -> None:
-    """The server stops by itself; here after a millisecond."""
+def test_query_time_is_limited(model: Model, shop: Mongo) -> None:
+    """The server stops the query, here after a millisecond."""
     hasty = reader_of(model, shop, SUPER_MANAGER, max_time_ms=1)
     pipeline: list[Any] = [{"$lookup": {"from": "order_items", "pipeline": [], "as": "all"}}, {"$unwind": "$all"}] * 2
     pipeline += [{"$group": {"_id": "$all.product_id"}}]  # which needs them all, not the first ten
@@ -419,13 +419,13 @@ def test_time_is_limited(model: Model, shop: Mongo) -> None:
         hasty.foreign_rows("orders", pipeline, 10)
 
 
-def test_an_error_of_the_callers_own_is_told(mine: Reader) -> None:
+def test_error_in_the_query_of_the_caller_is_reported(mine: Reader) -> None:
     with pytest.raises(ToolError, match=r"the server rejected the query: .*\$divide"):
         mine.foreign_rows("orders", [{"$set": {"a": {"$divide": ["$total", 0]}}}], 10)
 
 
 def test_plain_conditions_use_indexes(mine: Reader, shop: Mongo) -> None:
-    """A condition that only compares is merged with the filter, so that the barrier costs no index."""
+    """A condition with comparisons only is merged with the filter, so that indexes are still used."""
     from mcp_servers.query_guard import confined_foreign
 
     customer = str(shop["customers"].find_one()["customer_id"])  # type: ignore[index]
@@ -447,7 +447,7 @@ NOBODY = [
 
 
 @pytest.mark.parametrize("user_id", NOBODY)
-def test_whoever_is_not_known_sees_nothing(model: Model, shop: Mongo, user_id: str | None) -> None:
+def test_unknown_user_sees_nothing(model: Model, shop: Mongo, user_id: str | None) -> None:
     reader = reader_of(model, shop, user_id)
     assert reader.user is None
     for collection in model:
@@ -457,11 +457,11 @@ def test_whoever_is_not_known_sees_nothing(model: Model, shop: Mongo, user_id: s
         assert reader.foreign_rows(collection_name, [*pipeline, {"$limit": 1}], 10).documents in ([], [{"a": []}])
 
 
-def test_a_stores_id_in_another_case_is_nobodys(model: Model, shop: Mongo) -> None:
+def test_user_id_in_another_case_is_unknown(model: Model, shop: Mongo) -> None:
     assert reader_of(model, shop, store_of(shop, MINE).upper()).user is None
 
 
-def test_a_deleted_stores_user_sees_nothing(model: Model, shop: Mongo) -> None:
+def test_user_of_a_deleted_store_sees_nothing(model: Model, shop: Mongo) -> None:
     user_id = store_of(shop, "store_kirkland")
     try:
         shop["stores"].update_one({"_id": "store_kirkland"}, {"$set": {"deleted": True}})
@@ -471,7 +471,7 @@ def test_a_deleted_stores_user_sees_nothing(model: Model, shop: Mongo) -> None:
     assert reader_of(model, shop, user_id).user == User(user_id, {"store_id": "store_kirkland"})
 
 
-def test_the_super_manager_sees_all_but_vectors(model: Model, shop: Mongo) -> None:
+def test_super_manager_sees_everything_except_vectors(model: Model, shop: Mongo) -> None:
     manager = reader_of(model, shop, SUPER_MANAGER)
     for collection in model:
         found = manager.foreign_rows(collection.name, [{"$count": "n"}], 10).documents

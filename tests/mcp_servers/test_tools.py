@@ -1,4 +1,4 @@
-"""What the tools answer a real client over HTTP, against the same computed in Python from the documents themselves."""
+"""Answers of the tools to a real client over HTTP, compared with results computed in Python from the documents."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ MANAGER = ("x-rls-user-id", SUPER_MANAGER)
 
 @pytest.fixture(scope="module")
 def clerk(customer_sales: str) -> Assistant:
-    """A client of customer-sales that may see everything."""
+    """Return a client of customer-sales that may see everything."""
     return by_http(customer_sales, MANAGER)
 
 
 @pytest.fixture(scope="module")
 def analyst(sales_analysis: str) -> Assistant:
-    """A client of sales-analysis that may see everything."""
+    """Return a client of sales-analysis that may see everything."""
     return by_http(sales_analysis, MANAGER)
 
 
 @pytest.fixture(scope="module")
 def all_of(shop: Mongo) -> Mapping[str, list[Document]]:
-    """Every live document, by collection; nothing below asks the database."""
+    """Return every live document, by collection; the tests below do not query the database."""
     return {name: list(shop[name].find({"deleted": False})) for name in shop.list_collection_names()}
 
 
 @pytest.fixture(scope="module")
 def sold(all_of: Mapping[str, list[Document]]) -> list[Document]:
-    """The orders that count."""
+    """Return the orders that count as sales."""
     orders = [order for order in all_of["orders"] if order["status"] != "cancelled"]
     assert 0 < len(orders) < len(all_of["orders"])
     return orders
 
 
 def total(documents: list[Document], field: str = "total") -> float:
-    """An exact sum of money."""
+    """Return an exact sum of money."""
     return float(sum(Decimal(str(document[field])) for document in documents))
 
 
@@ -70,7 +70,7 @@ def mean(documents: list[Document]) -> float:
 
 
 @pytest.mark.parametrize("kind", TOOLS)
-def test_tools_are_described_for_a_model(kind: str, clerk: Assistant, analyst: Assistant) -> None:
+def test_tools_have_descriptions_and_schemas(kind: str, clerk: Assistant, analyst: Assistant) -> None:
     offered = {tool.name: tool for tool in (clerk if kind == "customer-sales" else analyst).tools()}
     assert offered.keys() == TOOLS[kind]
     for tool in offered.values():
@@ -83,7 +83,7 @@ def test_tools_are_described_for_a_model(kind: str, clerk: Assistant, analyst: A
         assert tool.annotations.read_only_hint
 
 
-def test_answers_meet_their_output_schemas(clerk: Assistant, analyst: Assistant, all_of: Any) -> None:
+def test_answers_match_their_output_schemas(clerk: Assistant, analyst: Assistant, all_of: Any) -> None:
     order = all_of["orders"][0]
     year = {"start_date": "2025-01-01", "end_date": "2025-12-31"}
     calls: list[tuple[Assistant, str, dict[str, Any]]] = [
@@ -113,7 +113,7 @@ def test_answers_meet_their_output_schemas(clerk: Assistant, analyst: Assistant,
 
 
 @pytest.mark.parametrize("words", ["drill", "KIT cordless", "1/2 in.", "22-Piece", "(", ".*", "nosuchthing"])
-def test_products_by_name(clerk: Assistant, all_of: Any, words: str) -> None:
+def test_products_are_found_by_name(clerk: Assistant, all_of: Any, words: str) -> None:
     found = clerk.answer("get_products_by_name", product_name=words, max_rows=100)
     wanted = [
         product["product_id"]
@@ -125,12 +125,12 @@ def test_products_by_name(clerk: Assistant, all_of: Any, words: str) -> None:
     assert all("cost" not in product for product in found["products"])
 
 
-def test_rows_are_as_many_as_asked_for(clerk: Assistant) -> None:
+def test_number_of_rows_is_limited_as_requested(clerk: Assistant) -> None:
     assert len(clerk.answer("get_products_by_name", product_name="e")["products"]) == 20
     assert clerk.answer("get_products_by_name", product_name="e", max_rows=3)["truncated"]
 
 
-def test_semantic_search_finds_by_meaning(clerk: Assistant) -> None:
+def test_semantic_search_finds_products_by_meaning(clerk: Assistant) -> None:
     found = clerk.answer("semantic_search_products", query_description="something to water the lawn")["products"]
     assert len(found) == 10
     assert {"GO-WT-0007", "GO-WT-0012"} <= {product["sku"] for product in found}
@@ -140,7 +140,7 @@ def test_semantic_search_finds_by_meaning(clerk: Assistant) -> None:
 
 
 @pytest.mark.parametrize("threshold", [-1.0, 0.3, 0.5, 1.0])
-def test_semantic_search_keeps_to_its_threshold(clerk: Assistant, threshold: float) -> None:
+def test_semantic_search_respects_its_threshold(clerk: Assistant, threshold: float) -> None:
     ask = {"query_description": "hang a picture", "max_rows": 100}
     every = clerk.answer("semantic_search_products", **ask, similarity_threshold=-1.0)["products"]
     assert len(every) == 100
@@ -148,7 +148,7 @@ def test_semantic_search_keeps_to_its_threshold(clerk: Assistant, threshold: flo
     assert some == [product for product in every if product["similarity"] >= threshold]
 
 
-def test_availability_across_stores(clerk: Assistant, all_of: Any) -> None:
+def test_availability_lists_stock_of_all_stores(clerk: Assistant, all_of: Any) -> None:
     counts = Counter(shelf["product_id"] for shelf in all_of["inventory"])
     product_id = max(counts, key=lambda each: (counts[each], each))
     names = {store["store_id"]: store["store_name"] for store in all_of["stores"]}
@@ -171,7 +171,7 @@ def test_availability_across_stores(clerk: Assistant, all_of: Any) -> None:
     ]
 
 
-def test_orders_of_a_customer(clerk: Assistant, all_of: Any) -> None:
+def test_orders_of_a_customer_are_listed(clerk: Assistant, all_of: Any) -> None:
     counts = Counter(order["customer_id"] for order in all_of["orders"])
     customer_id, number = counts.most_common(1)[0]
     lines = defaultdict(list)
@@ -194,7 +194,7 @@ def test_orders_of_a_customer(clerk: Assistant, all_of: Any) -> None:
     assert clerk.answer("get_customer_orders", customer_id=customer_id, max_rows=2)["truncated"]
 
 
-def test_the_date_is_todays(clerk: Assistant) -> None:
+def test_date_is_today(clerk: Assistant) -> None:
     before = dt.datetime.now(dt.UTC)
     found = clerk.answer("get_current_utc_date")
     after = dt.datetime.now(dt.UTC)
@@ -227,7 +227,7 @@ def groups(orders: list[Document], key: Callable[[Document], str]) -> dict[str, 
 
 
 @pytest.mark.parametrize("days", RANGES, ids=str)
-def test_sales_by_store(analyst: Assistant, sold: list[Document], days: dict[str, str]) -> None:
+def test_sales_by_store_equal_python_totals(analyst: Assistant, sold: list[Document], days: dict[str, str]) -> None:
     by_store = groups(within(sold, days), lambda order: order["store_id"])
     found = analyst.answer("sales_by_store", **days)["stores"]
     assert {row["store_id"]: (row["orders"], row["sales"]) for row in found} == {
@@ -239,7 +239,9 @@ def test_sales_by_store(analyst: Assistant, sold: list[Document], days: dict[str
 
 @pytest.mark.parametrize("store_id", [None, "store_tacoma"])
 @pytest.mark.parametrize("days", RANGES[:4], ids=str)
-def test_sales_by_month(analyst: Assistant, sold: list[Document], days: dict[str, str], store_id: str | None) -> None:
+def test_sales_by_month_equal_python_totals(
+    analyst: Assistant, sold: list[Document], days: dict[str, str], store_id: str | None
+) -> None:
     of_store = [order for order in within(sold, days) if store_id in (None, order["store_id"])]
     by_month = groups(of_store, lambda order: order["order_date"][:7])
     found = analyst.answer("sales_by_month", **days, store_id=store_id)["months"]
@@ -249,7 +251,7 @@ def test_sales_by_month(analyst: Assistant, sold: list[Document], days: dict[str
 
 
 @pytest.mark.parametrize("category_id", [None, "cat_power_tools"])
-def test_top_products(
+def test_top_products_equal_python_totals(
     analyst: Assistant, shop: Mongo, all_of: Any, sold: list[Document], category_id: str | None
 ) -> None:
     days = {"start_date": "2024-01-01", "end_date": "2024-12-31"}
@@ -272,7 +274,7 @@ def test_top_products(
 
 
 @pytest.mark.parametrize("store_id", [None, "store_spokane"])
-def test_low_stock(analyst: Assistant, all_of: Any, store_id: str | None) -> None:
+def test_low_stock_equals_python_result(analyst: Assistant, all_of: Any, store_id: str | None) -> None:
     names = {product["product_id"]: product["product_name"] for product in all_of["products"]}
     low = sorted(
         (shelf["stock_level"], shelf["store_id"], shelf["product_id"])
@@ -287,7 +289,7 @@ def test_low_stock(analyst: Assistant, all_of: Any, store_id: str | None) -> Non
     assert all(row["product_name"] == names.get(row["product_id"], row["product_name"]) for row in found)
 
 
-def test_lifetime_value(analyst: Assistant, sold: list[Document]) -> None:
+def test_lifetime_value_equals_python_totals(analyst: Assistant, sold: list[Document]) -> None:
     by_customer = groups(sold, lambda order: order["customer_id"])
     best = sorted(by_customer, key=lambda one: (-total(by_customer[one]), one))
     found = analyst.answer("customer_lifetime_value", max_rows=7)["customers"]
@@ -301,7 +303,7 @@ def test_lifetime_value(analyst: Assistant, sold: list[Document]) -> None:
     ]
 
 
-def test_schemas_say_what_a_pipeline_needs(analyst: Assistant, model: Model) -> None:
+def test_collection_schemas_list_fields_and_references(analyst: Assistant, model: Model) -> None:
     short = analyst.answer("get_collection_schemas")["result"]
     assert [each["collection"] for each in short] == [each.name for each in model if each.synced]
     assert all(not each["fields"] and not each["queries"] for each in short)
@@ -315,7 +317,7 @@ def test_schemas_say_what_a_pipeline_needs(analyst: Assistant, model: Model) -> 
     assert "there is no collection 'nosuch'" in analyst.error("get_collection_schemas", collections=["nosuch"])
 
 
-def test_aggregations_run(analyst: Assistant, sold: list[Document]) -> None:
+def test_aggregation_is_run(analyst: Assistant, sold: list[Document]) -> None:
     pipeline = [
         {"$match": {"status": {"$ne": "cancelled"}, "deleted": False}},
         {"$group": {"_id": "$status", "orders": {"$sum": 1}}},
@@ -326,7 +328,7 @@ def test_aggregations_run(analyst: Assistant, sold: list[Document]) -> None:
     assert found == {"rows": [{"_id": name, "orders": counts[name]} for name in sorted(counts)], "truncated": False}
 
 
-def test_object_ids_are_given_as_text(analyst: Assistant, shop: Mongo) -> None:
+def test_object_ids_are_returned_as_text(analyst: Assistant, shop: Mongo) -> None:
     found = analyst.answer("run_aggregation", collection="customers", pipeline=[{"$sort": {"_id": 1}}, {"$limit": 1}])
     assert found["rows"][0]["_id"] == str(shop["customers"].find_one(sort=[("_id", 1)])["_id"])  # type: ignore[index]
 
@@ -365,7 +367,7 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("who", "tool", "arguments", "said"), WRONG, ids=[f"{w[1]}-{w[3]}" for w in WRONG])
-def test_wrong_arguments_are_explained(
+def test_invalid_arguments_are_one_error(
     clerk: Assistant, analyst: Assistant, who: str, tool: str, arguments: dict[str, Any], said: str
 ) -> None:
     text = {"clerk": clerk, "analyst": analyst}[who].error(tool, **arguments)

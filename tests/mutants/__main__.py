@@ -1,7 +1,7 @@
 """Mutation testing of the rules: `python -m tests.mutants [PATTERN] [--minutes 60] [--again]`.
 
 Each mutant of a module in subjects.yaml is asked what trial.py says. What survives must be listed, with the
-reason, in survivors.yaml; exit code 1 when one is not, or when fewer than 95 % are told from the original.
+reason, in survivors.yaml; exit code 1 when one is not, or when fewer than 95 % are killed.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ def _try(session: Session, pending: list, wanted: list[Subject], until: float) -
                 mutant = session.attempt(item, prepared)
             except DirtyGroundError:
                 mutant = session.attempt(item, _prepared(server.uri, folder, wanted))
-            told = mutant.told or "SURVIVED"
-            print(f"{number}/{len(pending)} {mutant.path} {mutant.change[:110]}: {told[:110]}", file=sys.stderr)
+            killed_by = mutant.killed_by or "SURVIVED"
+            print(f"{number}/{len(pending)} {mutant.path} {mutant.change[:110]}: {killed_by[:110]}", file=sys.stderr)
 
 
 def _prepared(uri: str, folder: Path, wanted: list[Subject]) -> Ready:
-    """Made in a process of its own: this one must not import what is mutated."""
+    """Prepare in a separate process: this one must not import mutated modules."""
     note = folder / "ground"
     work = get_context("spawn").Process(target=prepare, args=(uri, folder / "model", "mutants", note, wanted))
     work.start()
@@ -76,7 +76,7 @@ def _prepared(uri: str, folder: Path, wanted: list[Subject]) -> Ready:
 
 def _report(tried: list[Mutant], left: int) -> int:
     listed = {one.change for one in survivors()}
-    alive_ones = [mutant for mutant in tried if mutant.told is None]
+    alive_ones = [mutant for mutant in tried if mutant.killed_by is None]
     number, alive = Counter(mutant.path for mutant in tried), Counter(mutant.path for mutant in alive_ones)
     for path in sorted(number):
         print(f"{path}: {number[path] - alive[path]} of {number[path]} killed")

@@ -1,4 +1,4 @@
-"""Mutations that Cosmic Ray does not know: of pipelines and queries, which are data in Python's eyes.
+"""Mutations that Cosmic Ray does not have: of pipelines and queries, which are data in Python.
 
 An operator of MongoDB is exchanged for its nearest other, an entry of a document or a stage of a list is left out,
 and of two documents that are merged one is.

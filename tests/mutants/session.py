@@ -1,4 +1,4 @@
-"""Cosmic Ray's session: which mutants there are, which were tried, and what became of each."""
+"""Cosmic Ray's session: all mutants, those that were tried, and their results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 from tests.mutants.aggregation import Provider
-from tests.mutants.trial import DIRTY, ROOT, Ready, Subject, told
+from tests.mutants.trial import DIRTY, ROOT, Ready, Subject, killed_by
 
 #: Cosmic Ray exchanges each operator for every other; one, the nearest, says as much in a tenth of the time.
 _EXCHANGES: Final = frozenset(
@@ -51,17 +51,17 @@ PATIENCE: Final = 300
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mutation that was tried: the lines it changed, and what told it from the original (None: nothing did)."""
+    """A mutation that was tried: the changed lines, and the difference from the original (None: it survived)."""
 
     path: str
     definition: str
     removed: str
     added: str
-    told: str | None
+    killed_by: str | None
 
     @property
     def change(self) -> str:
-        """As the list of survivors has it."""
+        """Return the change in the form of the list of survivors."""
         return f"{self.removed} → {self.added}"
 
 
@@ -72,18 +72,18 @@ def forget_survivors(file: Path) -> None:
 
 
 def is_asked(mutation: MutationSpec, line: str) -> bool:
-    """Whether the mutation changes something that a rule judges, and is not one of many alike."""
+    """Return whether the mutation changes something that a rule evaluates, and is not one of many similar ones."""
     name = mutation.operator_name
     before = line[: mutation.start_pos[1]]
     if line.lstrip().startswith("@") or before.endswith(("allowDiskUse=", "strict=")):
-        return False  # how a class compares, what is remembered, where a sort has its room, what zip is told
+        return False  # comparisons of classes, caches, allowDiskUse of sorts, arguments of zip
     if name == _NUMBERS:
         return mutation.occurrence % 2 == 0 and not _NOT_JUDGED.search(before)
     return "Operator_" not in name or name in _EXCHANGES
 
 
 class Session:
-    """The mutants of some modules, kept in a file so that a run that was broken off can go on."""
+    """The mutants of some modules, kept in a file so that an interrupted run can be resumed."""
 
     def __init__(self, file: Path, subjects: list[Subject]) -> None:
         cosmic_ray.plugins.OPERATOR_PROVIDERS["aggregation"] = Provider()
@@ -103,7 +103,7 @@ class Session:
         return list(self._db.pending_work_items)
 
     def attempt(self, item: WorkItem, prepared: Ready) -> Mutant:
-        """Try one mutant in a process of its own, and keep the result."""
+        """Try one mutant in a separate process, and keep the result."""
         (mutation,) = item.mutations
         path = str(mutation.module_path)
         operator = cosmic_ray.plugins.get_operator(mutation.operator_name)(**mutation.operator_args)
@@ -129,11 +129,11 @@ class Session:
 
 
 class DirtyGroundError(Exception):
-    """The databases are not as they were: a trial before this one was stopped in the middle, or the server was."""
+    """The databases have changed: an earlier trial or the server was interrupted."""
 
 
 def _change(original: str, mutated: str) -> tuple[str, str]:
-    """The lines that are gone and those in their place, each as one line."""
+    """Return the removed and the added lines, each joined into one line."""
     removed, added = [], []
     for line in difflib.unified_diff(original.splitlines(), mutated.splitlines(), lineterm="", n=0):
         if line.startswith("-") and not line.startswith("---"):
@@ -144,7 +144,7 @@ def _change(original: str, mutated: str) -> tuple[str, str]:
 
 
 def _in_a_process(subject: Subject, source: str, prepared: Ready) -> str | None:
-    """See told(); a process that dies or never ends is told as well."""
+    """Run killed_by() in a process; a process that dies or does not end is a result too."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -153,7 +153,7 @@ def _in_a_process(subject: Subject, source: str, prepared: Ready) -> str | None:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nowhere, stream)
-        answer = told(subject, source, prepared)
+        answer = killed_by(subject, source, prepared)
         os.write(writing, b"-" if answer is None else b"+" + answer.encode(errors="replace")[:4000])
         os._exit(0)
     os.close(writing)

@@ -17,7 +17,7 @@ _LEAST_REASON: Final = 30
 
 @dataclass(frozen=True)
 class Survivor:
-    """A mutant that means the same as the original; lines are joined by a space, without their indentation."""
+    """A mutant equivalent to the original; lines are joined by a space, without their indentation."""
 
     module: str
     definition: str | None
@@ -27,11 +27,11 @@ class Survivor:
 
     @property
     def change(self) -> tuple[str, str]:
-        """What tells it from other mutants: its module and the changed lines."""
+        """Return the identity of the mutant: its module and the changed lines."""
         return self.module, f"{self.line} → {self.mutant}"
 
     def problem(self, root: Path = ROOT) -> str | None:
-        """Why the entry must go or change, in one line; None when it is as the module is."""
+        """Return in one line why the entry is outdated; None if it matches the module."""
         path = root / self.module
         if not path.is_file():
             return f"{self.module}: there is no such module; write where it is now"
@@ -47,7 +47,7 @@ class Survivor:
 
 
 def survivors(file: Path = FILE) -> list[Survivor]:
-    """Read the file; TypeError for what is not in its form."""
+    """Read the file; raise TypeError if its form is wrong."""
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     found = [Survivor(**mutant, reason=group["reason"]) for group in content for mutant in group["mutants"]]
     short = [one.reason for one in found if len(one.reason) < _LEAST_REASON]

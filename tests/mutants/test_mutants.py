@@ -1,4 +1,4 @@
-"""The mutants are what they say: pipelines changed in one place, and imported in the place of the original."""
+"""Mutants change a pipeline in one position, and are imported in place of the original."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES = [(name, example) for name in PROVIDER for example in PROVIDER[name].e
 
 
 def mutants_of(operator: Any, source: str) -> list[str]:
-    """Every mutant that the operator makes of the source."""
+    """Return every mutant that the operator makes of the source."""
     found = []
     while (mutant := mutate_code(source, operator(), len(found))) is not None:
         found.append(mutant)
@@ -34,28 +34,28 @@ def mutants_of(operator: Any, source: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[f"{name}-{n}" for n, (name, _) in enumerate(EXAMPLES)])
-def test_an_operator_does_what_its_examples_say(name: str, example: Any) -> None:
+def test_operator_matches_its_examples(name: str, example: Any) -> None:
     found = mutate_code(example.pre_mutation_code, PROVIDER[name](), example.occurrence)
     assert found == example.post_mutation_code
 
 
-def test_what_is_no_pipeline_is_left_alone() -> None:
+def test_code_that_is_not_a_pipeline_is_not_mutated() -> None:
     assert mutants_of(LeaveOutEntry, 'x = {"a": 1, "b": 2}\ny = [f for f in "$a"]\nf("$a", "$b")\nz = {"$a": 1}') == []
     assert mutants_of(LeaveOutMerged, "def f(a: int | None, *, b: X | Y = 1) -> int | None:\n    c: A | B = a") == []
 
 
-def test_what_is_merged_in_an_annotated_assignment_is_mutated() -> None:
+def test_merge_in_an_annotated_assignment_is_mutated() -> None:
     assert mutants_of(LeaveOutMerged, "c: A | B = a | b") == ["c: A | B = a"]
 
 
-def test_every_mutant_of_a_rule_module_is_a_program_and_another() -> None:
+def test_every_mutant_of_a_rule_module_is_valid_and_different() -> None:
     source = (ROOT / "conformance/rules/data/uniqueness.py").read_text(encoding="utf-8")
     found = list(chain.from_iterable(mutants_of(PROVIDER[name], source) for name in PROVIDER))
     assert len(set(found) - {source}) == len(found) > 50
     assert all(ast.parse(mutant) for mutant in found)
 
 
-def test_an_exchange_is_for_another_operator() -> None:
+def test_exchanged_operators_differ() -> None:
     assert all(old != new and old.startswith("$") and new.startswith("$") for old, new in EXCHANGED.items())
 
 
@@ -78,8 +78,8 @@ LINES = [
 
 
 @pytest.mark.parametrize(("line", "token", "operator", "asked"), LINES)
-def test_what_no_rule_judges_is_not_mutated(line: str, token: str, operator: str, asked: bool) -> None:
-    """How much is shown, how many are read at a time, how a class compares; and of many exchanges only the nearest."""
+def test_code_that_no_rule_evaluates_is_not_mutated(line: str, token: str, operator: str, asked: bool) -> None:
+    """Limits of output, batch sizes and comparisons of classes are not mutated, and only the nearest exchange is."""
     start = line.rindex(token)
     mutation = MutationSpec("any.py", operator, 0, (1, start), (1, start + len(token)))
     assert is_asked(mutation, line) is asked
@@ -94,6 +94,6 @@ print(conformance.language.calendar.days_of(2024), conformance.language.calendar
 """
 
 
-def test_a_mutant_is_imported_in_the_place_of_the_original() -> None:
+def test_mutant_is_imported_in_place_of_the_original() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["7", str(ROOT / "conformance/language/calendar.py")], done.stderr

@@ -1,4 +1,4 @@
-"""What is mutated is every rule module, and the list of survivors is of the modules as they are."""
+"""Every rule module is mutated, and the list of survivors matches the current modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LISTED = survivors()
 
 
 @pytest.mark.parametrize("module", sorted({one.module for one in LISTED}))
-def test_survivors_of_a_module_are_as_the_module_is(module: str) -> None:
+def test_survivors_match_their_module(module: str) -> None:
     assert [problem for one in LISTED if one.module == module and (problem := one.problem()) is not None] == []
 
 
@@ -32,7 +32,7 @@ def test_survivors_are_of_mutated_modules_and_listed_once() -> None:
         ({"mutant": LISTED[0].line}, "the mutant is the original"),
     ],
 )
-def test_entry_that_is_not_as_the_module_is_has_a_problem(changes: dict[str, str], problem: str) -> None:
+def test_outdated_entry_has_a_problem(changes: dict[str, str], problem: str) -> None:
     assert problem in str(replace(LISTED[0], **changes).problem())
 
 
@@ -43,7 +43,7 @@ def test_entry_that_is_not_as_the_module_is_has_a_problem(changes: dict[str, str
         f"- reason: {'x' * 30}\n  mutants:\n  - {{module: m, definition: d, line: a, other: b}}",
     ],
 )
-def test_file_in_another_form_is_refused(tmp_path: Path, text: str) -> None:
+def test_file_in_another_form_is_rejected(tmp_path: Path, text: str) -> None:
     file = tmp_path / "survivors.yaml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(TypeError):
@@ -57,12 +57,12 @@ def test_survivor_of_another_module_does_not_explain_a_mutant() -> None:
 
 
 @pytest.mark.parametrize("subject", subjects(), ids=lambda subject: subject.path)
-def test_subject_is_there_with_its_tests(subject: Subject) -> None:
+def test_subject_and_its_tests_exist(subject: Subject) -> None:
     assert all((ROOT / name).is_file() for name in (subject.path, *subject.tests))
 
 
 def test_all_rule_modules_are_subjects() -> None:
-    """Those of the rules, the formulas and the statistics; what only lists or imports has nothing to mutate."""
+    """These are the modules of rules, formulas and statistics; modules that only list or import are excluded."""
     known = {subject.path for subject in subjects()}
     packages = (ROOT / "conformance" / "rules", ROOT / "conformance" / "checks")
     there = {str(path.relative_to(ROOT)) for package in packages for path in package.rglob("*.py")}

@@ -1,4 +1,4 @@
-"""What a mutant is asked: the rules of its families on clean data, the faults that they must name, its own tests.
+"""Trial of a mutant: the rules of its families on clean data, the faults that they must report, its own tests.
 
 Everything is imported here and not at the top: a trial runs in a process that was forked before any of the modules
 that are mutated was imported, and imports the mutant in the place of the original.
@@ -39,7 +39,7 @@ DIRTY: Final = "the ground is not clean"
 
 @dataclass(frozen=True)
 class Subject:
-    """A module that is mutated, and what must tell its mutants from it."""
+    """A module that is mutated, with the families and tests that must detect its mutants."""
 
     path: str
     families: tuple[str, ...]
@@ -48,13 +48,13 @@ class Subject:
 
     @property
     def module(self) -> str:
-        """Its name for imports."""
+        """Return its name for imports."""
         return self.path.removesuffix(".py").replace("/", ".")
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What every trial finds ready: conformant databases, what all rules said of them, and the faults by subject."""
+    """Preparation for every trial: conformant databases, the results of all rules on them, the faults by subject."""
 
     root: Path
     uri: str
@@ -67,7 +67,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Ready:
-    """The ground with what was read from it before the first fork, for every trial alike."""
+    """The ground with the data read from it before the first fork, shared by every trial."""
 
     ground: Ground
     model: Model
@@ -75,7 +75,7 @@ class Ready:
 
 
 def ready(note: Path) -> Ready:
-    """Read the note, and import what is not mutated and takes long, so that no trial has to."""
+    """Read the note, and import slow modules that are not mutated, so that trials need not."""
     for name in ("numpy", "pymongo", "pytest", "scipy.special", "scipy.stats", "tests.faults.server_state"):
         import_module(name)
     from conformance.config.loading import load_configuration
@@ -88,7 +88,7 @@ def ready(note: Path) -> Ready:
 
 
 def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subject]) -> None:
-    """Make the databases anew; the first time also see which faults the original names on them, for ``note``."""
+    """Make the databases again; the first time, also record in ``note`` which faults the original reports on them."""
     from pymongo import MongoClient
 
     from conformance.model.loading import load_model
@@ -129,7 +129,7 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
 
 
 def _holds(judge: Judge, fault: Fault) -> bool:
-    """Whether the original names the fault as declared, here as well; what it is about may not be on a small base."""
+    """Return whether the original reports the fault as declared here too; a small base may lack its subject."""
     try:
         return not judge.verdict(fault).problems
     except AssertionError:
@@ -137,7 +137,7 @@ def _holds(judge: Judge, fault: Fault) -> bool:
 
 
 def _candidates(subject: Subject, catalogue: Catalogue) -> Iterator[Fault]:
-    """First the faults that the subject's families must name, then others, of which they must say nothing.
+    """Yield first the faults that the subject's families must report, then others, which they must not report.
 
     Few of a kind, and those that are single first: they say most. What is for the usual base is tried on a smaller one
     where the subject has one; whether it holds there is seen then.
@@ -162,7 +162,7 @@ def _candidates(subject: Subject, catalogue: Catalogue) -> Iterator[Fault]:
 
 
 def _expected(fault: Fault, families: Sequence[str]) -> bool:
-    """True when a rule of these families must name the fault."""
+    """Return whether a rule of these families must report the fault."""
     return any(rule.split(".")[0] in families for rule in (*fault.fails, *fault.warns))
 
 
@@ -171,7 +171,7 @@ def _kind(fault: Fault) -> str:
 
 
 def _limited(fault: Fault, subject: Subject) -> Fault:
-    """The fault as far as the subject's families go."""
+    """Return the fault limited to the subject's families."""
     own = {
         kind: {rule: wanted for rule, wanted in getattr(fault, kind).items() if rule.split(".")[0] in subject.families}
         for kind in ("fails", "warns")
@@ -182,14 +182,14 @@ def _limited(fault: Fault, subject: Subject) -> Fault:
 
 
 def _said(result: Any) -> dict[str, Any]:
-    """All that a report shows of a result but how long it took."""
+    """Return all that a report shows of a result, except its duration."""
     shown: dict[str, Any] = {**result.as_json(), "why": result.why, "fix": result.fix}
     del shown["duration_s"]
     return shown
 
 
-def told(subject: Subject, source: str, prepared: Ready) -> str | None:
-    """What told the mutant (``source`` in the place of the subject) from the original; None when nothing did."""
+def killed_by(subject: Subject, source: str, prepared: Ready) -> str | None:
+    """Return what killed the mutant (``source`` in place of the subject); None if it survived."""
     sys.meta_path.insert(0, _Mutant(subject.module, source))
     from pymongo.errors import ConnectionFailure
 
@@ -228,7 +228,7 @@ def _differences(subject: Subject, prepared: Ready) -> Iterator[str]:
 
 
 def _quick_judge(place: Place, **given: Any) -> Judge:
-    """One that does not look at what undoing left over: undoing is not mutated."""
+    """A judge that does not verify the undo, which is not mutated."""
     from tests.faults.judgement import Judge
 
     class Quick(Judge):
@@ -273,14 +273,14 @@ def _of_tests(files: Sequence[str], uri: str) -> Iterator[str]:
 
 
 class _Mutant(MetaPathFinder, SourceFileLoader):
-    """Imports one module from other source than its file's."""
+    """Import one module from other source than its file."""
 
     def __init__(self, module: str, source: str) -> None:
         super().__init__(module, str(ROOT / (module.replace(".", "/") + ".py")))
         self._source = source
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002
-        """Its own module only."""
+        """Find only its own module."""
         return spec_from_file_location(name, self.path, loader=self) if name == self.name else None
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""What both sides must hold in the end, from the documented rules alone; nothing of the bridge is used here.
+"""Content that both sides must have in the end, by the documented rules; no code of the bridge is used here.
 
 The rules (docs/CONFLICTS.md, docs/ARCHITECTURE.md, the connector's documentation):
 
@@ -99,13 +99,13 @@ class Journal:
 
     @property
     def acknowledged(self) -> int:
-        """How many writes to fields were acknowledged."""
+        """Return the number of acknowledged writes to fields."""
         return sum(write.acknowledged for history in self.fields.values() for write in history)
 
 
 @dataclass
 class Sides:
-    """What each side holds: chatter by place, strays by collection and identity as text, and the unsynced documents."""
+    """Content of each side: chatter by place, strays by collection and identity as text, and unsynced documents."""
 
     mongo: Mapping[Place, Document]
     stores: Mapping[str, Mapping[Place, Document]]

@@ -1,4 +1,4 @@
-"""What can happen to a running bridge, by name: each gives the process that runs afterwards."""
+"""Faults of a running bridge, by name: each returns the process that runs afterwards."""
 
 from __future__ import annotations
 

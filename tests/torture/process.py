@@ -1,4 +1,4 @@
-"""A running process of `tests.torture.actor`: what it is told, what its device did, how it ends."""
+"""A running process of `tests.torture.actor`: its commands, the writes of its device, and its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IN_STEP: Final = "in step; carrying changes both ways"
 
 @dataclass
 class Ended:
-    """How a process ended."""
+    """The exit code and the output of a process."""
 
     code: int
     out: str
@@ -37,7 +37,7 @@ class Ended:
 
     @property
     def clean(self) -> bool:
-        """Whether neither Python nor native code broke down."""
+        """Return whether the process ended without a traceback or a crash of native code."""
         return "Traceback" not in self.err and "panicked" not in self.err
 
 
@@ -72,7 +72,7 @@ class Process:
                         self._note(entry)
 
     def tell(self, do: str, **arguments: Any) -> None:
-        """Have the device do something, and wait until it has."""
+        """Send a command to the device, and wait until it is done."""
         assert self.process.stdin is not None
         self._sent += 1
         with suppress(OSError):  # it is gone, which is told below
@@ -82,16 +82,16 @@ class Process:
 
     @property
     def ended(self) -> bool:
-        """Whether the process is gone."""
+        """Return whether the process has ended."""
         return self.process.poll() is not None
 
     @property
     def said(self) -> str:
-        """What stands on stderr so far."""
+        """Return the content of stderr so far."""
         return self._err.read_text(encoding="utf-8", errors="replace")
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for something that a living process does soon."""
+        """Wait for a condition while the process runs."""
         held = eventually(lambda: self.ended or condition(), SOON) and not (self.ended and not condition())
         assert held, f"{what}: not within {SOON:.0f} s; exit code {self.process.poll()}; {self._where()}"
 
@@ -111,7 +111,7 @@ class Process:
         return Ended(self.process.returncode, self._out.read_text(encoding="utf-8"), self.said)
 
     def stop(self) -> Ended:
-        """End it by SIGTERM; it must end, with 0 and without a traceback, or be no `zava` yet."""
+        """Send SIGTERM; assert that it exits with 0 and without a traceback, unless `zava` has not started yet."""
         self.process.terminate()
         ended = self.ends(END)
         early = ended.code == -signal.SIGTERM and not ended.err
@@ -128,7 +128,7 @@ class Process:
         return ended
 
     def _where(self) -> str:
-        """Return the end of what it said; of a process that still runs, where its threads are in the project's code."""
+        """Return the end of its output; for a running process, also where its threads are in the project's code."""
         said = self.said
         if not self.ended:
             self.process.send_signal(signal.SIGUSR1)

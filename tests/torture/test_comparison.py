@@ -1,4 +1,4 @@
-"""The comparison of the bridge's torture tells every kind of loss, and nothing of sides that hold what they must."""
+"""The comparison of the torture tests reports every kind of loss, and nothing for correct sides."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNSYNCED = {"collection": "things", "key": "?", "direction": "to MongoDB", "path
 
 
 def journal() -> Journal:
-    """Documents a and b, one that was deleted, a field that each side writes, and one that both write."""
+    """Return documents a and b, a deleted one, a field that each side writes, and one that both write."""
     made = Journal()
     for place in (A, B, GONE):
         made.note("try", "mongo", place, MADE)
@@ -54,19 +54,19 @@ def write(made: Journal, writer: str, place: tuple[str, str], what: str, value: 
 
 
 def sides() -> Sides:
-    """What both sides hold when nothing went wrong."""
+    """Return the content of both sides without any loss."""
     a, b = {"_id": "a", "d": 2, "m": -1, "both": 3}, {"_id": "b"}
     store = {"a": {A: dict(a), B: dict(b)}}
     strays = {BYTES: {"_id": b"ab"}, SEVEN: {"_id": 7, "n": 1}}
     return Sides({A: a, B: b}, store, {SEVEN: {"_id": 7, "n": 1}}, {"a": strays}, [UNSYNCED])
 
 
-def test_nothing_is_told_of_sides_that_hold_what_they_must() -> None:
+def test_correct_sides_have_no_problem() -> None:
     assert problems(journal(), sides()) == []
 
 
 def both(change: Callable[[Any], None]) -> Callable[[Sides], None]:
-    """Make the change on both sides."""
+    """Return a change made on both sides."""
 
     def change_both(held: Sides) -> None:
         change(held.mongo)
@@ -101,14 +101,14 @@ DEFECTS: dict[str, tuple[Callable[[Sides], Any], str]] = {
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_each_defect_is_told(defect: str) -> None:
+def test_every_defect_is_reported(defect: str) -> None:
     held = copy.deepcopy(sides())
     break_it, expected = DEFECTS[defect]
     break_it(held)
     assert any(expected in line for line in problems(journal(), held)), problems(journal(), held)
 
 
-def test_a_write_that_was_reverted_under_way_is_told_although_the_end_is_right() -> None:
+def test_temporarily_reverted_write_is_reported() -> None:
     made = journal()
     write(made, "device", B, "d", 5, None)
     write(made, "device", B, "d", 6, 5)
@@ -118,7 +118,7 @@ def test_a_write_that_was_reverted_under_way_is_told_although_the_end_is_right()
     assert problems(made, held) == ["things b, d: device wrote 6 and then saw 5: it was reverted under way"]
 
 
-def test_a_write_that_was_not_acknowledged_may_be_there_or_not() -> None:
+def test_unacknowledged_write_may_be_present_or_absent() -> None:
     made = journal()
     made.note("try", "device", A, "d", 9, 2)
     for value in (2, 9):
@@ -127,7 +127,7 @@ def test_a_write_that_was_not_acknowledged_may_be_there_or_not() -> None:
         assert problems(made, held) == []
 
 
-def test_of_writes_that_have_not_seen_each_other_either_may_win() -> None:
+def test_either_of_two_concurrent_writes_may_win() -> None:
     made = journal()
     write(made, "mongo", A, "both", -5, -2)
     for value, expected in ((3, 0), (-5, 0), (-2, 1)):
@@ -136,7 +136,7 @@ def test_of_writes_that_have_not_seen_each_other_either_may_win() -> None:
         assert bool(problems(made, held)) == bool(expected)
 
 
-def test_values_as_devices_have_them() -> None:
+def test_values_are_converted_as_on_devices() -> None:
     identity = ObjectId()
     mongo = {"a": Int64(5), "b": [Decimal128("1.50"), identity], "c": dt.datetime(2026, 1, 2, 3, 4, 5, 6000)}
     assert as_device_has_it(mongo) == {"a": 5, "b": ["1.50", str(identity)], "c": "2026-01-02T03:04:05.006Z"}
@@ -145,11 +145,11 @@ def test_values_as_devices_have_them() -> None:
 
 
 @pytest.mark.parametrize(("left", "right"), [(1, 1.0), (1, True), ({"a": 1}, {"a": 1, "b": None}), ([1], [1, 1])])
-def test_values_that_are_not_alike(left: Any, right: Any) -> None:
+def test_values_of_different_types_are_different(left: Any, right: Any) -> None:
     assert not alike(left, right)
 
 
-def test_identities_have_one_text_each() -> None:
+def test_identities_have_distinct_texts() -> None:
     identities = [1, True, "1", b"1", 1.0, None, [1], {"a": 1}, {"a": True}]
     assert len(set(map(text_of, identities))) == len(identities)
     assert text_of({"b": 1, "a": Int64(2)}) == text_of({"a": 2, "b": 1})

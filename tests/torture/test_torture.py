@@ -1,4 +1,4 @@
-"""The bridge under torture: no loss, no reverted acknowledged write, no process that does not end (`make soak`).
+"""The bridge under faults: no loss, no reverted acknowledged write, no process that does not end (`make soak`).
 
 Each scenario prints its seed; TORTURE_SEED=… repeats the run with that seed. What both sides must hold in the end is
 decided in tests/torture/comparison.py, which knows nothing of the bridge.
@@ -33,7 +33,7 @@ _MIXES: Final = 4
 
 @pytest.fixture(scope="module")
 def tortured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server of this file's own, which may be killed and told to fail."""
+    """A server for this file only, which tests kill and make fail."""
     reason = unavailable()
     if reason is not None:
         pytest.skip(reason)
@@ -44,7 +44,7 @@ def tortured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
 
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """A library that steps the wall clock of the processes it is loaded into; None without a C compiler."""
+    """Return a library that steps the wall clock of processes that load it; None without a C compiler."""
     source = ROOT / "tests" / "torture" / "stepped_clock.c"
     library = tmp_path_factory.mktemp("clock") / "stepped_clock.so"
     if shutil.which("cc") is None:
@@ -55,7 +55,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> int:
-    """The seed of a run, printed so that it can be repeated."""
+    """Return the seed of a run, printed so that the run can be repeated."""
     chosen = int(os.environ.get("TORTURE_SEED") or random.SystemRandom().randrange(2**31))
     with capsys.disabled():
         print(f"\n{request.node.name}: TORTURE_SEED={chosen}")
@@ -87,7 +87,9 @@ def run(arena: Arena, names: Sequence[str], *, live: bool = True) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault(tortured: EmbeddedServer, clock: Path | None, tmp_path: Path, seed: int, name: str) -> None:
+def test_bridge_survives_a_fault(
+    tortured: EmbeddedServer, clock: Path | None, tmp_path: Path, seed: int, name: str
+) -> None:
     if name in _CLOCKS and clock is None:
         pytest.skip("a C compiler is needed to step the clock: apt-get install gcc")
     if name == "state_disk_full" and os.geteuid() != 0:
@@ -98,7 +100,9 @@ def test_fault(tortured: EmbeddedServer, clock: Path | None, tmp_path: Path, see
 
 @pytest.mark.soak
 @pytest.mark.parametrize("number", range(_MIXES))
-def test_mix(tortured: EmbeddedServer, clock: Path | None, tmp_path: Path, seed: int, number: int) -> None:
+def test_bridge_survives_a_mix_of_faults(
+    tortured: EmbeddedServer, clock: Path | None, tmp_path: Path, seed: int, number: int
+) -> None:
     names = [name for name in MIXED if clock is not None or name not in _CLOCKS]
     with arena_of(tmp_path, tortured, seed + number, clock) as arena:
         run(arena, arena.chance.choices(names, k=4))
@@ -116,8 +120,8 @@ SABOTAGE: Final = {
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", SABOTAGE)
-def test_a_wrong_bridge_is_told(tortured: EmbeddedServer, tmp_path: Path, seed: int, name: str) -> None:
-    """The torture itself can fail."""
+def test_faulty_bridge_is_detected(tortured: EmbeddedServer, tmp_path: Path, seed: int, name: str) -> None:
+    """Otherwise the torture tests could not fail."""
     with (
         arena_of(tmp_path, tortured, seed, sabotage=(name,)) as arena,
         pytest.raises(AssertionError, match=SABOTAGE[name]),
@@ -125,7 +129,9 @@ def test_a_wrong_bridge_is_told(tortured: EmbeddedServer, tmp_path: Path, seed: 
         run(arena, ["calm"], live=False)
 
 
-def test_a_short_torture(tortured: EmbeddedServer, clock: Path | None, tmp_path: Path, seed: int) -> None:
-    """What a commit waits for: a few strays, and the clock's step back."""
+def test_bridge_survives_a_short_mix_of_faults(
+    tortured: EmbeddedServer, clock: Path | None, tmp_path: Path, seed: int
+) -> None:
+    """The short version runs before each commit: a few stray documents, and a clock that steps back."""
     with arena_of(tmp_path, tortured, seed, clock) as arena:
         run(arena, ["few_strays", *(["clock_back"] if clock else [])])
