@@ -21,6 +21,7 @@ from conformance.config.configuration import Bound, Configuration
 from conformance.errors import ConfigurationError
 from conformance.language.expressions import absent, cents, is_time_stamp
 from conformance.language.formula import Formula
+from conformance.language.parents import parent_name
 from conformance.model.collection import Field, Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
@@ -102,7 +103,7 @@ class Bounds:
         """Return what to add to the pass over the reference; None for formulas that need more than parents."""
         if self._own_operands() or self.since:
             return None
-        parent, number = f"_{self.reference.field}", f"_number{position}"
+        parent, number = self._parent, f"_number{position}"
         low, high = f"_least{position}", f"_most{position}"
         sides = {low: "$min"} if self.at_least else {}
         sides |= {high: "$max"} if self.at_most else {}
@@ -122,6 +123,11 @@ class Bounds:
             merged={name: {side: f"${name}"} for name, side in sides.items()}
             | {parent: {"$max": f"${parent}"}, number: {"$sum": f"${number}"}},
         )
+
+    @property
+    def _parent(self) -> str:
+        """The name of the referenced document in pipelines."""
+        return parent_name(self.model[self.reference.collection], self.reference)
 
     @property
     def _usable(self) -> Expression:
@@ -173,7 +179,7 @@ class Bounds:
         """
         own = self._own_operands()
         kept = {name: f"${name}" for name in ("low", "high", "n")}
-        parent = f"_{self.reference.field}"
+        parent = self._parent
         suspect = {"$or": [*self._tests("$low", "$high"), wrapped("$_id")]}
         older = self.since.is_older("$earliest") if self.since else {"$literal": False}
         earliest = {"$min": self.since.time} if self.since else {"$first": {"$literal": None}}
@@ -257,7 +263,7 @@ class Bounds:
 
     def _with_parent(self) -> list[dict[str, Any]]:
         """Return stages that add the referenced document, if there is a reference, under the formulas' name of it."""
-        key, name = f"${self.reference.field}", f"_{self.reference.field}"
+        key, name = f"${self.reference.field}", self._parent
         found = {"from": self.reference.target, "foreignField": self.reference.target_field, "as": name}
         referred = {"$cond": [{"$not": [absent(key)]}, {"$first": f"${name}"}, None]}
         return [{"$lookup": {**found, "localField": self.reference.field}}, {"$addFields": {name: referred}}]

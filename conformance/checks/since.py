@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from conformance.errors import ConfigurationError
 from conformance.language.expressions import Expression, typed
+from conformance.language.parents import parent_name
 from conformance.model.collection import Model, Reference
 from conformance.text.suggestion import did_you_mean
 
@@ -17,6 +18,7 @@ class Since:
     changed: str
     made: str
     reference: Reference
+    parent: str
 
     @classmethod
     def parse(cls, model: Model, reference: Reference, text: str, where: str) -> Since:
@@ -31,7 +33,7 @@ class Since:
                 f"{where}: since: {reference.field} does not say when a document of {reference.collection} was made;"
                 " add x-history to it, or remove since"
             )
-        return cls(changed, reference.history, reference)
+        return cls(changed, reference.history, reference, parent_name(model[reference.collection], reference))
 
     @property
     def time(self) -> Expression:
@@ -40,5 +42,5 @@ class Since:
 
     def is_older(self, time: Expression) -> Expression:
         """Return whether a time is before the parent's last change."""
-        changed = f"$_{self.reference.field}.{self.changed}"
+        changed = f"${self.parent}.{self.changed}"
         return {"$and": [typed(changed, "timestamp"), {"$gt": [time, None]}, {"$lt": [time, changed]}]}

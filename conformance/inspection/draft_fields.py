@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,11 +10,10 @@ from conformance.inspection.profile import VALUES, Profile
 from conformance.inspection.samples import shown_path
 from conformance.model.field_checks import UNIQUE_KINDS
 from conformance.model.kinds import kind_of
+from conformance.model.names import unfit_field
 
 Schema = dict[str, Any]
 
-#: Names that a schema can define; documents with others are left open.
-NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 #: Types that a schema can name.
 _TYPES: Final = frozenset(
     {"null", "bool", "int", "long", "double", "decimal", "string", "objectId"}
@@ -44,7 +42,7 @@ def draft_object(profile: Profile, objects: int, notes: Notes) -> Schema:
     if is_open:
         notes.questions.append(f"The names in {shown_path(profile.path)} are data; it is left open.")
     for name, below in profile.fields.items():
-        drafted = _draft_field(below, notes) if NAME.fullmatch(name) or below.path == (("_id",),) else None
+        drafted = _draft_field(below, notes) if unfit_field(name) is None else None
         if drafted is None:
             is_open = True
             notes.questions.append(
@@ -72,9 +70,7 @@ def draft_id(drafted: Schema, profile: Profile) -> Schema:
 
 
 def _reason(name: str, profile: Profile) -> str:
-    if not NAME.fullmatch(name):
-        return "its name is not letters, digits and _"
-    return f"it has values of type {', '.join(sorted(set(profile.types) - _TYPES))}"
+    return unfit_field(name) or f"it has values of type {', '.join(sorted(set(profile.types) - _TYPES))}"
 
 
 def _counts(types: Mapping[str, int]) -> str:
@@ -136,7 +132,7 @@ def _exact(profile: Profile) -> bool:
 
 
 def _describes_map(profile: Profile, types: set[str]) -> bool:
-    names = any(NAME.fullmatch(name) for name in profile.fields) and len(profile.path) <= _DEEPEST
+    names = any(unfit_field(name) is None for name in profile.fields) and len(profile.path) <= _DEEPEST
     return types == {"object"} and profile.values is None and VALUES not in profile.path and names
 
 

@@ -4,7 +4,8 @@ The generator evaluates a formula on NumPy columns to make a value; the rules co
 check the value. Both use IEEE doubles and the same order of operations, so they agree to the bit. Money is in whole
 cents on both sides.
 
-    field                        of the collection; an optional one makes the formula apply where it is present
+    field                        of the collection; an optional one makes the formula apply where it is present; a name
+                                 that is not a plain word stands in back quotes: `Unit Price`
     reference_field.field        of the document that the reference field refers to
     table[field]                 a table of config/generation.yaml
     START_DATE, END_DATE         settings, as YYYY-MM-DD
@@ -33,6 +34,8 @@ from conformance.errors import ConfigurationError
 from conformance.language.expressions import FUNCTIONS, Expression, absent, is_time_stamp, read, typed
 from conformance.language.lookups import Lookup
 from conformance.language.operators import ARITHMETIC, COMPARISON, ROUNDING
+from conformance.language.parents import parent_name
+from conformance.language.quoted_names import parse_formula
 from conformance.language.ties import readings
 from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.model.kinds import MAX_INTEGER
@@ -65,10 +68,11 @@ class Formula:
     parents: dict[str, tuple[Reference, Field]] = field(default_factory=dict)
     totals: list[Total] = field(default_factory=list)
     lookups: dict[str, Lookup] = field(default_factory=dict)
+    tree: ast.expr | None = None
 
     def __post_init__(self) -> None:
         try:
-            self._tree = ast.parse(self.text.strip(), mode="eval").body
+            self._tree = self.tree or parse_formula(self.text)
             self.mongo()  # compiling finds every name, and refuses what the language does not have
         except SyntaxError as error:
             raise self._wrong(f"not a formula: {error.msg}") from None
@@ -83,7 +87,7 @@ class Formula:
     # -- MongoDB ---------------------------------------------------------------------------------------------------
 
     def mongo(self) -> Expression:
-        """Return the aggregation expression. Parents stand at ``$_<reference field>``, totals at ``$_total<n>``."""
+        """Return the aggregation expression. Parents stand at their `parent_name`, totals at ``$_total<n>``."""
         return self._compile(self._tree)
 
     def readings(self) -> list[Expression]:
@@ -94,7 +98,7 @@ class Formula:
         """Expressions that are all true where the formula can be evaluated: operands present and of their type."""
         tests: list[Expression] = [typed(f"${path}", field.kind) for path, field in self.operands.items()]
         tests += [{"$or": [{"$isNumber": f"${path}"}, absent(f"${path}")]} for path in sorted(self.optional)]
-        tests += [typed(f"$_{path}", field.kind) for path, (_, field) in self.parents.items()]
+        tests += [typed(self._parent(path), field.kind) for path, (_, field) in self.parents.items()]
         return tests
 
     def unlisted(self) -> list[Expression]:
@@ -111,7 +115,7 @@ class Formula:
         A malformed time stamp is a finding of its own; comparing it would only say so twice.
         """
         paths = [f"${path}" for path, field in self.operands.items() if field.kind == "timestamp"]
-        paths += [f"$_{path}" for path, (_, field) in self.parents.items() if field.kind == "timestamp"]
+        paths += [self._parent(path) for path, (_, field) in self.parents.items() if field.kind == "timestamp"]
         return [is_time_stamp(path) for path in paths]
 
     def _compile(self, node: ast.expr) -> Expression:
@@ -143,7 +147,12 @@ class Formula:
         except KeyError:
             raise self._wrong(f"{path!r} is neither a field nor a field of a referenced document") from None
         self.parents[path] = (reference, parent_field)
-        return read(f"$_{path}", parent_field.kind)
+        return read(self._parent(path), parent_field.kind)
+
+    def _parent(self, path: str) -> str:
+        """Return where the pipelines have a value of a referenced document."""
+        reference, found = self.parents[path]
+        return f"${parent_name(self.collection, reference)}.{found.path}"
 
     def _constant(self, node: ast.Constant) -> Expression:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float | str):
@@ -219,7 +228,12 @@ class Formula:
         formula = None
         if name == "total":
             formula = Formula(
-                ast.unparse(node.args[1]), self.model, self.model[children], self.configuration, self.where
+                ast.unparse(node.args[1]),
+                self.model,
+                self.model[children],
+                self.configuration,
+                self.where,
+                tree=node.args[1],
             )
             if formula.totals or formula.parents:
                 raise self._wrong("a total needs a formula over the children's own fields")

@@ -24,7 +24,12 @@ def check_model(model: Model) -> None:
     for collection in model:
         for check in _CHECKS:
             for where, what in check(model, collection):
-                raise ConfigurationError(f"{located(collection.path, where.split('/'))}: at /{where}: {what}")
+                raise ConfigurationError(f"{located(collection.path, pointed(where))}: at /{where}: {what}")
+
+
+def pointed(pointer: str) -> list[str]:
+    """Return the parts of a JSON pointer without its first slash."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")]
 
 
 def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:

@@ -61,7 +61,7 @@ _PAIRS: Final = (
 
 def pointer(field: Field) -> str:
     """Return where a field stands in its schema, as a JSON pointer without its first slash."""
-    return "properties/" + field.path.replace(".", "/properties/")
+    return "properties/" + field.path.replace("~", "~0").replace("/", "~1").replace(".", "/properties/")
 
 
 def check_values(_: Model, collection: Collection) -> Iterator[Problem]:

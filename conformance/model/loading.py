@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located, read_json
-from conformance.model.checks import check_model
+from conformance.model.checks import check_model, pointed
 from conformance.model.collection import Collection, Copy, Field, IdMapping, Index, Model, Reference, VectorIndex
 from conformance.model.kinds import kind_of
 from conformance.model.names import split_place, unfit_collection
@@ -56,7 +56,7 @@ def _load_collection(path: Path, names: Sequence[str]) -> Collection:
     remember_secrets(schema)
     wrong = misuse(schema)
     if wrong is not None:
-        place = wrong.removeprefix("at /").partition(":")[0].split("/")
+        place = pointed(wrong.removeprefix("at /").partition(": ")[0])
         raise ConfigurationError(f"{located(path, place)}: {wrong}")
     fields = tuple(_fields(schema, ""))
     references = tuple(_reference(name, field, names) for field in fields if "x-reference" in field.schema)

@@ -1,4 +1,4 @@
-"""Names of collections that a model takes: those that MongoDB, a file's name and a rule's id can all hold."""
+"""Names that a model takes: of collections, those that MongoDB, a file and a rule's id can hold; of fields, others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from conformance.text.rendering import named
 MAX_COLLECTION_BYTES: Final = 200
 #: Collections that a rule's id names without being one.
 _PSEUDO: Final = frozenset({"_database", "_config"})
+_MAX_FIELD: Final = 256
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 #: Characters with a meaning in shell patterns, lists of names, addresses, folders or aggregation expressions.
 _RESERVED: Final = re.compile(r"""[$%/\\*?\[\],"'`|<>]""")
 
@@ -30,6 +32,19 @@ def unfit_collection(name: str) -> str | None:
     if len(name.encode()) > MAX_COLLECTION_BYTES:
         return f"it is longer than {MAX_COLLECTION_BYTES} bytes"
     return None
+
+
+def unfit_field(name: str) -> str | None:
+    """Return why a schema cannot define a field of this name; None if it can (see ``name`` in vocabulary.json)."""
+    if not name:
+        return "its name is empty"
+    if "." in name:
+        return "its name has a dot, which MongoDB reads as a path"
+    if name.startswith("$"):
+        return "its name begins with $, which MongoDB reads as an operator"
+    if _CONTROL.search(name):
+        return "its name has a control character"
+    return "its name is too long" if len(name) > _MAX_FIELD else None
 
 
 def split_place(place: str, collections: Iterable[str]) -> tuple[str, str]:

@@ -46,7 +46,7 @@ def misuse(schema: Any) -> str | None:
     if not errors:
         return None
     error = _closest(min(errors, key=lambda each: (str(each.validator) in _WEAK, len(each.path))))
-    where = "/" + "/".join(str(part) for part in error.absolute_path)
+    where = "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
     return f"at {where}: {_message(error)}"
 
 

@@ -17,6 +17,8 @@ from conformance.checks.base import Context
 
 Row = dict[str, Any]
 
+#: A field of the pipelines' own, which no application has.
+_KEY: Final = "__zava_key"
 #: Keys of one `$in`: large enough that few are sent, small enough for one command.
 _KEYS: Final = 1000
 #: MongoDB 6.0 has two query engines. What the faster one hands to the other as a key of these types arrives as an
@@ -86,7 +88,7 @@ def ordered(field: str) -> list[Row]:
 
     A plain `$sort` takes a list by its least element.
     """
-    return [{"$addFields": {"_key": {"key": f"${field}"}}}, {"$sort": {"_key": 1, "_id": 1}}, {"$unset": "_key"}]
+    return [{"$addFields": {_KEY: {"key": f"${field}"}}}, {"$sort": {_KEY: 1, "_id": 1}}, {"$unset": _KEY}]
 
 
 def those(

@@ -23,7 +23,7 @@ from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.model.server_validator import validator
 from conformance.results import Outcome, Sample
-from conformance.rules.ditto.crdt_names import collection_name, unfit_names
+from conformance.rules.ditto.crdt_names import collection_name, unfit_name, unfit_names
 from conformance.rules.ditto.ejson_queries import collections_in_ejson, without_form
 from conformance.text.paths import value_at
 from conformance.text.rendering import MISSING, shorten
@@ -53,7 +53,7 @@ def _structure(collection: Collection, *, ejson: bool) -> Iterator[Rule]:
         maps = [field for field in collection.walk() if field.kind in ("map", "dictionary")]
         if subject == "maps" and not maps:
             continue
-        loose = _loose(collection, _SUSPECT.get(subject, frozenset()))
+        loose = _loose(collection, subject)
         screen = {"$or": [unfit, *loose]} if loose else unfit
         every = partial(without_form if ejson and subject == "types" else find, collection)
         yield Rule(
@@ -65,12 +65,15 @@ def _structure(collection: Collection, *, ejson: bool) -> Iterator[Rule]:
         )
 
 
-def _loose(collection: Collection, suspect: frozenset[str]) -> list[dict[str, Any]]:
-    """Return queries for valid documents that may hold one of the ``suspect`` BSON types, or anything."""
+def _loose(collection: Collection, subject: str) -> list[dict[str, Any]]:
+    """Return queries for valid documents that may hold a name or a BSON type of the subject, or anything."""
     if collection.open or any(field.schema.get("additionalProperties") for field in collection.walk()):
         return [{}]
     queries: list[dict[str, Any]] = []
+    suspect = _SUSPECT.get(subject, frozenset())
     for field in collection.walk():
+        if subject == "names" and unfit_name(field.name, field.path):
+            queries.append({field.path: {"$exists": True}})
         if field.kind == "list":
             queries.append({field.path: {"$type": "array"}})
         declared = field.schema.get("x-bson", ())

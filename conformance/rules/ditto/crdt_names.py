@@ -30,9 +30,14 @@ def collection_name(collection: Collection) -> Iterator[Rule]:
         )
 
 
+def unfit_name(name: str, path: str) -> bool:
+    """Return True for a field's name that devices or updates of MongoDB do not take; ``path`` is where it is."""
+    hidden = name.startswith("_") and path != "_id"
+    return hidden or not name or "$" in name or "." in name
+
+
 def unfit_names(_: Collection, document: Document) -> Iterator[str]:
     """Yield the fields of a document whose names do not sync both ways."""
     for one in walk(document):
-        hidden = one.name.startswith("_") and one.path != "_id"
-        if hidden or not one.name or "$" in one.name or "." in one.name:
+        if unfit_name(one.name, one.path):
             yield f"{one.path}: {shorten(one.name)} is not a name that syncs both ways"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,22 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
+from conformance.config.configuration import Assertion, Bound, Equation
 from conformance.config.settings import Settings
+from conformance.errors import ConfigurationError
 from conformance.inspection.draft import draft
 from conformance.inspection.draft_files import write_model
 from conformance.inspection.inspection import inspect
-from conformance.model.names import split_place, unfit_collection
+from conformance.model.document_validator import conforms
+from conformance.model.names import split_place, unfit_collection, unfit_field
 from conformance.results import Result
+from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
 from conformance.run.session import Project, assemble
 from conformance.server.provision import apply, plan
+from generator.columns.plan import Plan
 from tests.judging import context_for
+from tests.models import collection_of, model_of
 
 pytestmark = pytest.mark.server
 
@@ -93,6 +100,112 @@ def test_collections_with_dots_hyphens_and_blanks_are_drafted_synced_and_validat
     }
     assert found["documents.fs.files.length"].collection == "fs.files"
     assert found["documents.fs.files.length"].subject == "length"
+
+
+def listings() -> Documents:
+    """Fields with blanks, hyphens, slashes and letters, of Mongoose, Spring Data and JSON-LD, at the top and nested."""
+    return {
+        "owners": [
+            {"_id": f"o{n}", "Owner ID": f"own-{n}", "@type": "Person", "deleted": False, "__v": 0} for n in range(12)
+        ],
+        "listings": [
+            {"_id": f"l{n}", "Restaurant ID": f"r-{n}", "Owner ID": f"own-{n % 12}", "_class": "com.example.Listing",
+             "price/night": n + 0.5, "größe": n, "deleted": False, "0": "zero",
+             "address": {"House No": n, "_geo": {"Lat (N)": n + 0.25}, "zip-code": f"{10000 + n}"}}
+            for n in range(24)
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def listed(database: Database[dict[str, Any]], tmp_path: Path) -> Project:
+    for name, documents in listings().items():
+        database[name].insert_many(documents)
+    database["owners"].create_index("Owner ID", unique=True)
+    database["listings"].create_index("Owner ID")
+    database["listings"].create_index("address._geo.Lat (N)")
+    return drafted_project(database, tmp_path / "model")
+
+
+def test_fields_of_any_name_are_drafted_and_validated(listed: Project, database: Database[dict[str, Any]]) -> None:
+    model = listed.model
+    assert {field.path for field in model["listings"].fields} == set(listings()["listings"][0])
+    assert model["listings"].has("address._geo.Lat (N)")
+    assert [(r.field, r.target, r.target_field) for r in model["listings"].references] == [
+        ("Owner ID", "owners", "Owner ID")
+    ]
+    assert not any(collection.open for collection in model)
+    assert set(broken(listed, database, *DATA)) == set()
+    listings_, owners = database["listings"], database["owners"]
+    owners.delete_one({"_id": "o3"})
+    listings_.update_one({"_id": "l4"}, {"$set": {"address._geo.Lat (N)": "north"}})
+    listings_.update_one({"_id": "l5"}, {"$set": {"_class": 5, "price/night": None}})
+    listings_.update_one({"_id": "l6"}, {"$unset": {"größe": 1}})
+    owners.update_one({"_id": "o7"}, {"$set": {"@type": "Person\u200b"}})
+    listings_.drop_index("address._geo.Lat (N)_1")
+    numbers = {name: result.violations for name, result in broken(listed, database, *DATA).items()}
+    assert numbers == {
+        "references.listings.owner-id": 2,
+        "documents.listings.address": 1,
+        "documents.listings._class": 1,
+        "documents.listings.price-night": 1,
+        "documents.listings.größe": 1,
+        "documents.owners.-type-characters": 1,
+        "indexes.listings.address-_geo-lat--n-": 1,
+    }
+
+
+def test_documents_with_such_names_are_generated(listed: Project) -> None:
+    made = dict(Plan(listed.model, listed.configuration, listed.settings).documents())
+    assert all(conforms(listed.model[name], document) for name, rows in made.items() for document in rows)
+    assert {len(rows) for rows in made.values()} == {100}
+
+
+def test_a_declared_name_with_an_underscore_in_front_is_a_finding_of_a_synced_collection(
+    database: Database[dict[str, Any]], tmp_path: Path
+) -> None:
+    database["users"].insert_many([{"_id": f"u{n}", "__v": 0, "deleted": False} for n in range(9)])
+    project = drafted_project(database, tmp_path / "model", ("users",))
+    found = broken(project, database, *DATA)
+    assert {name: result.violations for name, result in found.items()} == {"crdt.users.names": 9}
+
+
+def test_formulas_take_names_in_back_quotes(listed: Project, database: Database[dict[str, Any]]) -> None:
+    """Also of a referenced document, and where the collection has the name that the pipeline would use."""
+    model, configuration = listed.model, listed.configuration
+    about = {"family": "business", "title": "t", "why": "w", "fix": "m"}
+    file = configuration.rules.model_copy(
+        update={
+            "assertions": (
+                Assertion(**about, collection="listings", subject="night", holds="`price/night` == `größe` + 0.5"),
+                Assertion(**about, collection="listings", subject="north", holds="address._geo.`Lat (N)` <= 20"),
+            ),
+            "equations": (Equation(**about, field="listings.price/night", equals="`größe` + 0.5"),),
+            "bounds": (Bound(**about, field="listings.größe", at_least="`Owner ID`.__v"),),
+        }
+    )
+    configured = replace(configuration, rules=file)
+    rules = [rule for rule in all_rules(model, configured) if rule.family == "business"]
+    context = replace(context_for(model, database), configuration=configured)
+    database["listings"].update_one({"_id": "l3"}, {"$set": {"price/night": 9.5}})
+    database["owners"].update_one({"_id": "o1"}, {"$set": {"__v": 2}})
+    with Run(rules, context) as run:
+        numbers = {result.id: result.violations for result in run.results()}
+    assert numbers == {
+        "business.listings.night": 1,
+        "business.listings.north": 4,
+        "business.listings.price-night": 1,
+        "business.listings.größe+owner-id": 1,
+    }
+
+
+def test_names_that_mongodb_reads_otherwise_are_refused(tmp_path: Path) -> None:
+    for number, name in enumerate(("a.b", "$a", "", "a\nb")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with pytest.raises(ConfigurationError, match="MongoDB reads a dot as a path"):
+            model_of(folder, {"things": collection_of({name: {"type": "string"}})})
+        assert unfit_field(name) is not None
 
 
 def test_a_name_that_ditto_reserves_is_a_finding_of_a_synced_collection(

@@ -125,7 +125,7 @@ MISUSES: list[tuple[str, Edit, tuple[str, ...]]] = [
     ("_id that is a boolean", ("inventory", "/properties/_id", {"type": "boolean"}), ("/properties/_id", "boolean")),
     ("no _id", ("stores", "/properties/_id", ABSENT), ("/properties", "'_id'")),
     ("optional _id", ("stores", "/required/0", ABSENT), ("/required", "'_id'")),
-    ("field name with a hyphen", ("stores", "/properties/a-b", NAME), ("/properties", "'a-b'")),
+    ("field name with a dot", ("stores", "/properties/a.b", NAME), ("/properties", "'a.b'")),
     ("required field that is none", ("stores", "/required/8", "owner"), ("/required", "'owner'")),
     ("mapping mode", ("stores", "/x-sync/id_mapping/mode", "single"), ("/x-sync/id_mapping", "'single'", "single_field")),
     ("mapping without fields", ("stores", "/x-sync/id_mapping/fields", ABSENT), ("/x-sync/id_mapping", "'fields'")),
