@@ -59,10 +59,10 @@ def context_for(model: Model, database: Database[Document]) -> Context:
 
 
 def judge(rules: Iterable[Rule], context: Context) -> dict[str, Outcome]:
-    """Every rule's outcome; rules that share a check are answered together, as the runner does."""
-    groups: dict[int, list[Rule]] = {}
+    """Every rule's outcome; rules of one group are answered together, as the runner does."""
+    groups: dict[object, list[Rule]] = {}
     for rule in rules:
-        groups.setdefault(id(rule.check), []).append(rule)
+        groups.setdefault(rule.group, []).append(rule)
     outcomes: dict[str, Outcome] = {}
     for group in groups.values():
         outcomes |= group[0].check(context, group)

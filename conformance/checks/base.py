@@ -104,7 +104,7 @@ class Rule:
     """One statement about the data that is true or has violations.
 
     ``why`` says what a broken rule means for people and devices, ``fix`` what to do, ``note`` why its severity is
-    not the rule's own. ``thresholds`` and ``waivers`` say what a team accepts. Rules that share a check are answered
+    not the rule's own. ``thresholds`` and ``waivers`` say what a team accepts. Rules of one ``group`` are answered
     together, in one pass over the data.
     """
 
@@ -131,6 +131,11 @@ class Rule:
     def collection(self) -> str:
         """Second part of the id: a collection, or _database or _config."""
         return id_parts(self.id)[1]
+
+    @property
+    def group(self) -> object:
+        """What rules have in common that are answered together, in one pass; the check decides, else its identity."""
+        return getattr(self.check, "group", id(self.check))
 
     @property
     def subject(self) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.checks.base import Context, Rule, skipped
-from conformance.checks.joins.join import Part
+from conformance.checks.joins.join import Column, Part
 from conformance.checks.joins.keys import IN_ONE_ENGINE, Row, among, in_parts, is_wrapped, matching, ordered, wrapped
 from conformance.checks.joins.sums import readable
 from conformance.checks.key_range import Range
@@ -118,10 +118,11 @@ class Bounds:
             outcome,
             examined={"$cond": [{"$and": [{"$gt": ["$_parents", 0]}, self._computable]}, f"${number}", 0]},
             lacking=self._lacking,
-            group={name: {side: self._usable} for name, side in sides.items()} | {number: {"$sum": self._counted}},
-            parent={parent: {name: f"${name}" for name in fields}},
-            merged={name: {side: f"${name}"} for name, side in sides.items()}
-            | {parent: {"$max": f"${parent}"}, number: {"$sum": f"${number}"}},
+            columns={name: Column(side, children=self._usable) for name, side in sides.items()}
+            | {
+                parent: Column("$max", parents={name: f"${name}" for name in fields}),
+                number: Column("$sum", children=self._counted),
+            },
         )
 
     @property

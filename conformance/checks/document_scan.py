@@ -45,6 +45,11 @@ class DocumentTest:
     field: str | None = None
     every: Callable[[Document], Iterator[str]] | None = None
 
+    @property
+    def group(self) -> str:
+        """See Rule.group: one scan answers all tests of a collection."""
+        return self.collection
+
     def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         """See Check."""
         return screen(context, rules)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.checks.base import Rule
+from conformance.checks.joins.join import JoinTest
 from conformance.report.find_query import method_call
 from conformance.rules.families import Family, family
 from conformance.run.query_recorder import Record, record
@@ -56,11 +57,16 @@ class Explanation:
 
 def explain(project: Project, rule: Rule) -> Explanation:
     """Return the explanation of one of the project's rules; needs no server."""
-    rules = [each for each in project.rules if each.family == rule.family or each.check is rule.check]
+    rules = project.rules  # made anew each time
     same = next(each for each in rules if each.id == rule.id)
-    sharing = sum(each.check is same.check for each in rules) - 1
+    sharing = sum(_asks_the_same(each, same) for each in rules) - 1
     asked = record(same, project.model, project.configuration, project.settings)
     return Explanation(rule, family(rule.family), asked, sharing)
+
+
+def _asks_the_same(rule: Rule, other: Rule) -> bool:
+    """Return whether the queries of one rule answer the other; tests of documents share a scan, but not their query."""
+    return rule.check is other.check or (isinstance(rule.check, JoinTest) and rule.group == other.group)
 
 
 def accepted(rule: Rule) -> Iterator[str]:

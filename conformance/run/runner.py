@@ -14,7 +14,7 @@ from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError, Server
 from conformance.checks.base import Context, Rule, skipped
 from conformance.checks.bounds import Bounds
 from conformance.checks.document_scan import DocumentTest, screen
-from conformance.checks.joins.join import Join
+from conformance.checks.joins.join import JoinTest
 from conformance.checks.key_range import Partition
 from conformance.connection.client import in_words
 from conformance.errors import HarnessError, TargetError
@@ -28,7 +28,7 @@ WORKERS: Final = 2
 #: The server's code for a query whose collation is not that of the view it asks.
 _COLLATION_OF_A_VIEW: Final = 167
 #: Checks that judge a range of keys when they are given one; others need all documents.
-BY_RANGE: Final = (DocumentTest, Join, Bounds)
+BY_RANGE: Final = (DocumentTest, JoinTest, Bounds)
 
 
 class Run:
@@ -85,11 +85,10 @@ class Run:
 
 
 def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
-    """Rules that are answered together: those of one check, and all tests of single documents of one collection."""
+    """Return the rules that are answered together: those of one group."""
     groups: dict[object, list[Rule]] = {}
     for rule in rules:
-        key = rule.check.collection if isinstance(rule.check, DocumentTest) else id(rule.check)
-        groups.setdefault(key, []).append(rule)
+        groups.setdefault(rule.group, []).append(rule)
     return list(groups.values())
 
 

@@ -40,7 +40,7 @@ def readers(rules: Sequence[Rule], context: Context) -> Mapping[str, frozenset[s
     assert address is not None
     groups: dict[object, list[Rule]] = {}
     for rule in rules:
-        groups.setdefault(getattr(rule.check, "collection", id(rule.check)), []).append(rule)
+        groups.setdefault(rule.group, []).append(rule)
     found: dict[str, frozenset[str]] = {}
     client: MongoClient[dict[str, Any]]
     with MongoClient(*address, directConnection=True, event_listeners=[listener]) as client:

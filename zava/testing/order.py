@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from conformance.checks.base import Rule
-from conformance.checks.joins.join import Join
+from conformance.checks.joins.join import JoinTest
 
 
 def rule_of(item: pytest.Item) -> str | None:
@@ -21,5 +21,5 @@ def in_order(items: Iterable[pytest.Item], rules: Mapping[str, Rule]) -> list[py
     The rules are started with the first test. Tests without a rule run while the server is busy with them; then come
     the tests of rules in the order of the rules, the joins of large collections last.
     """
-    order = {rule.id: (isinstance(rule.check, Join), number) for number, rule in enumerate(rules.values())}
+    order = {rule.id: (isinstance(rule.check, JoinTest), number) for number, rule in enumerate(rules.values())}
     return sorted(items, key=lambda item: order.get(rule_of(item) or "", (False, -1)))

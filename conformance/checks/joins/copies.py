@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.checks.base import Context
-from conformance.checks.joins.join import Expression, Part
+from conformance.checks.joins.join import Column, Deletions, Expression, Part
 from conformance.checks.joins.keys import Row, among, identity, in_parts, sorted_by_key
-from conformance.model.collection import Copy
+from conformance.model.collection import Collection, Copy, Reference
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import compared
 
 
-def differing_copy(position: int, copy: Copy) -> Part:
+def copies_through(collection: Collection, reference: Reference) -> Iterator[tuple[int, Copy]]:
+    """Yield the copies that come through a reference, each with its position, which makes its columns unique."""
+    return enumerate(copy for copy in collection.copies if copy.through == reference)
+
+
+def differing_copy(position: int, copy: Copy) -> Callable[[Deletions], Part]:
     """Children whose copy of the parent's fields differs; those without copy or parent are not examined."""
     low, high, copies, sources = (f"_{word}{position}" for word in ("low", "high", "copies", "sources"))
     value, source = f"${copy.field}", _source(copy, "$")
@@ -23,22 +29,21 @@ def differing_copy(position: int, copy: Copy) -> Part:
         return Outcome(examined, violations, samples)
 
     # Parent and children all hold one value exactly when the lowest and the highest are the same.
-    return Part(
+    part = Part(
         f"_differs{position}",
         {"$and": [{"$gt": ["$_parents", 0]}, {"$gt": ["$_n", 0]}, {"$ne": [f"${low}", f"${high}"]}]},
         outcome,
         examined={"$cond": [{"$gt": [f"${sources}", 0]}, f"${copies}", 0]},
         lacking=f"no document of {name.collection} has {copy.field} and refers to an existing document of"
         f" {name.target}",
-        group={low: {"$min": value}, high: {"$max": value}, copies: {"$sum": _given(value)}},
-        parent={low: source, high: source, sources: _given(source)},
-        merged={
-            low: {"$min": f"${low}"},
-            high: {"$max": f"${high}"},
-            copies: {"$sum": f"${copies}"},
-            sources: {"$sum": f"${sources}"},
+        columns={
+            low: Column("$min", children=value, parents=source),
+            high: Column("$max", children=value, parents=source),
+            copies: Column("$sum", children=_given(value)),
+            sources: Column("$sum", parents=_given(source)),
         },
     )
+    return lambda _: part
 
 
 def _given(value: Expression) -> Expression:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from conformance.checks.base import LISTED_IN_EVIDENCE, Context
-from conformance.checks.joins.join import Part
+from conformance.checks.joins.join import Column, Deletions, Expression, Part
 from conformance.checks.joins.keys import Row, among, identity, in_parts, ordered, those
 from conformance.model.collection import Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
 
-#: Groups whose parents are all marked as deleted.
-_DELETED: Final = ({"$gt": ["$_parents", 0]}, {"$eq": ["$_kept", 0]})
 
-
-def missing_parent(reference: Reference) -> Part:
+def missing_parent(reference: Reference) -> Callable[[Deletions], Part]:
     """Children whose reference is to no document."""
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
@@ -26,38 +23,46 @@ def missing_parent(reference: Reference) -> Part:
             children(context, reference, rows, {}, f"no document of {reference.target} has this key"),
         )
 
-    return Part(
+    part = Part(
         "_missing",
         {"$and": [{"$eq": ["$_parents", 0]}, {"$gt": ["$_n", 0]}]},
         outcome,
         examined="$_n",
         lacking=f"no document of {reference.collection} has {reference.field}",
     )
+    return lambda _: part
 
 
-def deleted_parent(model: Model, reference: Reference) -> Part:
+def deleted_parent(model: Model, reference: Reference) -> Callable[[Deletions], Part]:
     """Live children of documents that are all marked as deleted; of history, those that came after the deletion."""
-    return _after_deletion(model, reference) if reference.history else _in_use(model, reference)
+    kind = _after_deletion if reference.history else _in_use
+    return lambda deletions: kind(model, reference, deletions)
 
 
-def _in_use(model: Model, reference: Reference) -> Part:
+def _live_below_deleted(deletions: Deletions) -> list[Expression]:
+    """Return the conditions of groups whose parents are all marked as deleted, and that have a live child."""
+    live_parents, live_children = f"${deletions.live_parents}", f"${deletions.live_children}"
+    return [{"$gt": ["$_parents", 0]}, {"$eq": [live_parents, 0]}, {"$gt": [live_children, 0]}]
+
+
+def _in_use(model: Model, reference: Reference, deletions: Deletions) -> Part:
     """Live children that devices still follow to a deleted document."""
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         live = _live(model, reference)
         samples = children(context, reference, rows, live, f"that document of {reference.target} is deleted")
-        return Outcome(examined, sum(row["_live" if "_live" in row else "_n"] for row in rows), samples)
+        return Outcome(examined, sum(row[deletions.live_children] for row in rows), samples)
 
     return Part(
         "_orphaned",
-        {"$and": [*_DELETED, {"$gt": ["$_live", 0]}]},
+        {"$and": _live_below_deleted(deletions)},
         outcome,
         examined={"$cond": [{"$gt": ["$_parents", 0]}, "$_n", 0]},
         lacking=f"no document of {reference.collection} refers to a document of {reference.target}",
     )
 
 
-def _after_deletion(model: Model, reference: Reference) -> Part:
+def _after_deletion(model: Model, reference: Reference, deletions: Deletions) -> Part:
     """Live children that came to be after the document was deleted.
 
     A deletion sets the time stamp that the schema names, and a later change moves it: the document was deleted then or
@@ -69,6 +74,7 @@ def _after_deletion(model: Model, reference: Reference) -> Part:
     alive = [{"$ne": [f"${flag}", True]} for flag in live]
     latest = {"$cond": [{"$and": [*alive, {"$eq": [{"$type": created}, "string"]}]}, created, None]}
     unknown = {"$not": [{"$gt": ["$_died", None]}]}
+    alive_or_dated = [{"$gt": [f"${deletions.live_parents}", 0]}, {"$not": [unknown]}]
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         dated = [row["_id"] for row in rows if row.get("_died") is not None]
@@ -95,20 +101,15 @@ def _after_deletion(model: Model, reference: Reference) -> Part:
 
     return Part(
         "_orphaned",
-        {"$and": [*_DELETED, {"$gt": ["$_live", 0]}, {"$or": [unknown, {"$gt": ["$_latest", "$_died"]}]}]},
+        {"$and": [*_live_below_deleted(deletions), {"$or": [unknown, {"$gt": ["$_latest", "$_died"]}]}]},
         outcome,
-        examined={
-            "$cond": [
-                {"$and": [{"$gt": ["$_parents", 0]}, {"$or": [{"$gt": ["$_kept", 0]}, {"$not": [unknown]}]}]},
-                "$_n",
-                0,
-            ]
-        },
+        examined={"$cond": [{"$and": [{"$gt": ["$_parents", 0]}, {"$or": alive_or_dated}]}, "$_n", 0]},
         lacking=f"no document of {reference.collection} refers to a document of {reference.target} that is known to be"
         " live",
-        group={"_latest": {"$max": latest}},
-        parent={"_died": f"${died}" if died else {"$literal": None}},
-        merged={"_latest": {"$max": "$_latest"}, "_died": {"$max": "$_died"}},
+        columns={
+            "_latest": Column("$max", children=latest),
+            "_died": Column("$max", parents=f"${died}" if died else {"$literal": None}),
+        },
     )
 
 

@@ -11,7 +11,7 @@ from conformance.checks.bounds import Bounds
 from conformance.checks.distribution import DistributionTest
 from conformance.checks.document_scan import DocumentTest
 from conformance.checks.expected_value import expected_value
-from conformance.checks.joins.join import Join, join
+from conformance.checks.joins.join import JoinTest
 from conformance.checks.joins.sums import Sum, parse_equation, wrong_total
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Assertion, Bound, Configuration, Count, Equation
@@ -20,7 +20,7 @@ from conformance.errors import ConfigurationError
 from conformance.language.expressions import cents, typed
 from conformance.language.formula import Formula
 from conformance.language.ties import differs
-from conformance.model.collection import Model
+from conformance.model.collection import Model, Reference
 from conformance.model.server_validator import field_query
 from conformance.results import Outcome, Sample
 from conformance.rules.data.counts import expected
@@ -100,19 +100,18 @@ def _equation(
             f"{model.config('rules.yaml')}: equation of {equation.field}: a formula over children has no tolerance;"
             " remove it"
         )
-    check = join(model, formula.totals[0].reference)
-    rule = _rule(rule_id(equation.field), equation, check)
-    sums = list(_sums(model, configuration, check))
-    check.parts[rule.id] = wrong_total(sums, next(one for one in sums if one.position == position))
-    return rule
+    reference = formula.totals[0].reference
+    sums = list(_sums(model, configuration, reference))
+    part = wrong_total(sums, next(one for one in sums if one.position == position))
+    return _rule(rule_id(equation.field), equation, JoinTest(model, reference, part))
 
 
-def _sums(model: Model, configuration: Configuration, check: Join) -> Iterator[Sum]:
+def _sums(model: Model, configuration: Configuration, reference: Reference) -> Iterator[Sum]:
     """Yield every total over the reference, whatever its family: a parent has one view for all of them."""
     for position, equation in enumerate(configuration.rules.equations):
         _place(model, f"equation of {equation.field}", equation.field)
         formula = parse_equation(model, configuration, equation)
-        if formula.totals and formula.totals[0].reference == check.reference:
+        if formula.totals and formula.totals[0].reference == reference:
             yield Sum.parse(model, position, equation, formula)
 
 
@@ -122,12 +121,7 @@ def _bound(
     bounds = Bounds.parse(model, configuration, bound)
     subject = rule_id(bound.field, bounds.reference.field)
     part = bounds.part(position)
-    if part is None:
-        return _rule(subject, bound, bounds)
-    check = join(model, bounds.reference)
-    rule = _rule(subject, bound, check)
-    check.parts[rule.id] = part
-    return rule
+    return _rule(subject, bound, bounds if part is None else JoinTest(model, bounds.reference, lambda _: part))
 
 
 def _own_equation(model: Model, equation: Equation, formula: Formula) -> DocumentTest:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.checks.base import Rule, answer
 from conformance.checks.joins.circles import circles
-from conformance.checks.joins.copies import differing_copy
-from conformance.checks.joins.join import Part, join
+from conformance.checks.joins.copies import copies_through, differing_copy
+from conformance.checks.joins.join import Deletions, JoinTest, Part
 from conformance.checks.joins.parents import deleted_parent, missing_parent
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
@@ -31,20 +31,20 @@ def _about_deletion(collection: Collection, reference: Reference) -> dict[str, s
     }
 
 
+def _rule(model: Model, reference: Reference, subject: str, part: Callable[[Deletions], Part], **about: Any) -> Rule:
+    name = f"references.{reference.collection}.{subject}"
+    return Rule(id=name, check=JoinTest(model, reference, part), **about)
+
+
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """Per reference: no missing parent, no circle, no live child of a deleted one; per key kept twice: equal."""
     for collection in model:
         subjects = Subjects()
         for reference in collection.references:
             field = collection.field(reference.field)
-            check = join(model, reference)
-
-            def rule(subject: str, part: Part, **about: Any) -> Rule:
-                rule = Rule(id=f"references.{collection.name}.{subject}", check=check, **about)  # noqa: B023
-                check.parts[rule.id] = part  # noqa: B023 - used before the loop goes on
-                return rule
-
-            yield rule(
+            yield _rule(
+                model,
+                reference,
                 subjects.of(field.path),
                 missing_parent(reference),
                 title=f"{collection.title}: every {field.name} exists in {reference.target}",
@@ -52,7 +52,9 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 fix=f"Restore the document of {reference.target}, or correct {field.name}.",
             )
             if model[reference.target].soft_delete:
-                yield rule(
+                yield _rule(
+                    model,
+                    reference,
                     subjects.of(field.path, suffix="-deleted"),
                     deleted_parent(model, reference),
                     severity="warning",
@@ -66,9 +68,11 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     why="An app that follows the reference upwards never stops.",
                     fix=f"Correct or remove {field.path} in one document of the circle.",
                 )
-            for position, copy in enumerate(check.copies):
+            for position, copy in copies_through(collection, reference):
                 if copy.key:
-                    yield rule(
+                    yield _rule(
+                        model,
+                        reference,
                         subjects.of(copy.field, copy.through.field),
                         differing_copy(position, copy),
                         title=f"{collection.title}: {copy.field} equals {copy.of[0]} of the document in"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.checks.base import Rule
-from conformance.checks.joins.copies import differing_copy
-from conformance.checks.joins.join import join
+from conformance.checks.joins.copies import copies_through, differing_copy
+from conformance.checks.joins.join import JoinTest
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Model
@@ -17,17 +17,14 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     for collection in model:
         subjects = Subjects()
         for reference in collection.references:
-            check = join(model, reference)
-            for position, copy in enumerate(check.copies):
+            for position, copy in copies_through(collection, reference):
                 if copy.key:
                     continue
                 source = f" {copy.separator or '+'} ".join(copy.of) if len(copy.of) > 1 else copy.of[0]
-                rule = Rule(
+                yield Rule(
                     id=f"snapshots.{collection.name}.{subjects.of(copy.field)}",
                     title=f"{collection.title}: {copy.field} equals {source} of the document in {reference.target}",
-                    check=check,
+                    check=JoinTest(model, reference, differing_copy(position, copy)),
                     why="Devices show the copy while offline, so a receipt differs from the books.",
                     fix=f"Copy the value from {reference.target} again.",
                 )
-                check.parts[rule.id] = differing_copy(position, copy)
-                yield rule

@@ -30,7 +30,7 @@ RECORDS: Mapping[str, Record] = {
     rule.id: record(rule, PROJECT.model, PROJECT.configuration, PROJECT.settings) for rule in PROJECT.rules
 }
 #: One rule of each check that does more than to select documents.
-FIRST = {id(rule.check): rule for rule in reversed(PROJECT.rules) if not isinstance(rule.check, DocumentTest)}.values()
+FIRST = {rule.group: rule for rule in reversed(PROJECT.rules) if not isinstance(rule.check, DocumentTest)}.values()
 #: Families whose rules look at files and settings, or at metadata that has no collection's name.
 UNASKED = {"sync", "permissions", "security", "streams"}
 

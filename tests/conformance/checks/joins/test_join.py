@@ -17,7 +17,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from conformance.checks.bounds import Bounds
-from conformance.checks.joins.join import Join
+from conformance.checks.joins.join import Pass
 from conformance.checks.key_range import Partition
 from conformance.config.configuration import Bound
 from conformance.connection.client import OPTIONS
@@ -415,15 +415,15 @@ def test_what_was_written_while_the_pass_went_on_is_looked_at_again(
     """The pass saw the order's total before a line was added, and the line: both in one transaction."""
     database["orders"].insert_one(order("a", item_count=1) | {"_id": 1})
     database["order_items"].insert_many(numbered(line("a"), line("a")))
-    once = Join._rows
+    once = Pass.rows
 
-    def rows(self: Join, *arguments: Any) -> list[Any]:
+    def rows(self: Pass, *arguments: Any) -> list[Any]:
         found = once(self, *arguments)
         if mended:
             database["orders"].update_one({"_id": 1}, {"$set": {"item_count": 2}})
         return found
 
-    monkeypatch.setattr(Join, "_rows", rows)
+    monkeypatch.setattr(Pass, "rows", rows)
     context = context_for(model, database)
     every = {rule.id: rule for rule in all_rules(model, context.configuration)}
     outcomes = judge([every[ORDER], every[COUNT]], context)

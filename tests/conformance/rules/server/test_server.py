@@ -90,10 +90,10 @@ def all_rules(model: Model) -> list[Rule]:
 
 
 def judge(context: Context, rules: Iterable[Rule] | None = None) -> dict[str, Outcome]:
-    """Return every rule's outcome; rules that share a check run together."""
-    groups: dict[int, list[Rule]] = {}
+    """Return every rule's outcome; rules of one group run together."""
+    groups: dict[object, list[Rule]] = {}
     for rule in all_rules(context.model) if rules is None else rules:
-        groups.setdefault(id(rule.check), []).append(rule)
+        groups.setdefault(rule.group, []).append(rule)
     outcomes: dict[str, Outcome] = {}
     for group in groups.values():
         outcomes |= group[0].check(context, group)
