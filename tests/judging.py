@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import pytest
 from pymongo import MongoClient
@@ -18,13 +19,26 @@ from conformance.embedded.server import EmbeddedServer
 from conformance.model.collection import Model
 from conformance.model.loading import load_model
 from conformance.results import Outcome
+from conformance.run.session import Project, load_project
 from tests.root import ROOT
+
+
+@cache
+def shipped_model() -> Model:
+    """Return the project's own model, read once in a process."""
+    return load_model(ROOT)
+
+
+@cache
+def shipped_project() -> Project:
+    """Return the project's own model with its configuration and settings, read once in a process."""
+    return load_project(ROOT)
 
 
 @pytest.fixture(scope="session")
 def model() -> Model:
     """The project's own model."""
-    return load_model(ROOT)
+    return shipped_model()
 
 
 @pytest.fixture(scope="session")

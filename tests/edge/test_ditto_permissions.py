@@ -33,9 +33,8 @@ from conformance.errors import ConfigurationError
 from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import Always, Comparison, Some
 from conformance.model.collection import IdMapping, Model
-from conformance.model.loading import load_model
 from edge.ditto_permissions import compiled, subscription
-from tests.judging import ROOT
+from tests.judging import ROOT, shipped_model
 from tests.profiles import examples
 
 SHIPPED = (ROOT / "config" / PERMISSIONS_FILE).read_text(encoding="utf-8")
@@ -54,7 +53,7 @@ STORES = [store("store_seattle", SEATTLE), store("store_tacoma", TACOMA)]
 @pytest.fixture(scope="module")
 def permissions() -> Permissions:
     """The shipped ones."""
-    return load_permissions(load_model(ROOT))
+    return load_permissions(shipped_model())
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------

@@ -12,12 +12,11 @@ from pymongo.database import Database
 
 from conformance.model.collection import Collection, Model, ValidatorProfile
 from conformance.model.document_validator import conforms
-from conformance.model.loading import load_model
 from conformance.model.validator_profiles import profile_of, provisioned_validator
 from edge.bridge.synced_collection import Synced
 from generator.fuzzing.strategies import documents
 from tests.edge.bridge.pair import Document, Pair, edge, mapping_of, pair, synced
-from tests.judging import ROOT
+from tests.judging import shipped_model
 from tests.models import collection_of, model_of
 from tests.profiles import examples
 
@@ -122,7 +121,7 @@ def test_updates_of_devices_cross_or_are_recorded(pair: Pair, things: Collection
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("name", [collection.name for collection in load_model(ROOT)])
+@pytest.mark.parametrize("name", [collection.name for collection in shipped_model()])
 def test_what_meets_the_schema_meets_both_profiles(name: str, model: Model, database: Database[Document]) -> None:
     collection = model[name]
     place = database.create_collection(name, validator=provisioned_validator(collection, "connector"))

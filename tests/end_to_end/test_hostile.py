@@ -28,16 +28,16 @@ from pymongo.errors import PyMongoError
 
 from conformance.embedded.locks import dataset_lock
 from conformance.embedded.server import EmbeddedServer
-from conformance.model.loading import load_model
 from tests.commands import Done, Workplace, copy_of_the_model, finish, left, state
 from tests.conformance.embedded.processes import ROOT, Process, eventually, running
+from tests.judging import shipped_model
 
 pytestmark = pytest.mark.server
 
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 FIRST = next(iter(MODEL)).name
 #: Enough that there is time to interfere, little enough to be made in a few seconds.
 LARGER = {"NUM_ORDERS": "20000", "NUM_CUSTOMERS": "500"}

@@ -15,7 +15,6 @@ import yaml
 from mcp.server.mcpserver.exceptions import ToolError
 from pymongo import MongoClient
 
-from conformance.model.loading import load_model
 from conformance.server import provision, roles
 from conformance.server.provision_script import as_mongosh
 from conformance.text import masking
@@ -24,6 +23,7 @@ from mcp_servers.schema_description import describe
 from mcp_servers.transport import server
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model
 
 pytestmark = pytest.mark.slow
 
@@ -278,7 +278,7 @@ def test_secret_appears_in_no_answer_of_the_mcp_server() -> None:
 
 
 def test_secret_of_a_schema_appears_in_no_description_of_the_mcp_server() -> None:
-    model = load_model(ROOT)
+    model = shipped_model()
     query = {"title": f"as https://shop:{SECRET}@cloud.example/", "find": {"url": "postgres://shop:" + SECRET + "@x"}}
     (described,) = describe(model, {"stores": [query]}, ["stores"])
     assert leaks(described.model_dump_json()) == []

@@ -29,14 +29,14 @@ from edge.ditto_permissions import KINDS, compiled, permitted
 from generator.columns.plan import Plan
 from generator.loader import load
 from suites.edge_dataset import Edge, edge_of, ordered
-from tests.judging import ROOT
+from tests.judging import ROOT, shipped_model
 
 pytestmark = pytest.mark.ditto
 
 EXAMPLE = ROOT / "examples" / "store_scoped_ids"
 #: Collections whose documents belong to a store.
 SCOPED = ("customers", "inventory", "orders", "order_items")
-NAMES = [*load_model(ROOT).collections]
+NAMES = [*shipped_model().collections]
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -88,7 +88,7 @@ def test_the_model_is_clean_by_its_own_rules(model: Model, database: Database[An
 
 def test_it_says_the_same_rules_as_the_shipped_file(model: Model) -> None:
     """Only who enforces them is another."""
-    shipped, own = (load_permissions(one).rules for one in (load_model(ROOT), model))
+    shipped, own = (load_permissions(one).rules for one in (shipped_model(), model))
     assert [(r.collection, r.operations, r.condition) for r in own] == [
         (r.collection, r.operations, r.condition) for r in shipped
     ]

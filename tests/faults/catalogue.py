@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from jsonschema.exceptions import best_match
 
 from conformance.model.collection import Model
 from tests.faults.expansion import expand
+from tests.judging import shipped_model
 
 HERE: Final = Path(__file__).parent
 Edit = Mapping[str, Any]
@@ -53,6 +55,12 @@ class Catalogue:
     faults: tuple[Fault, ...]
     harmless: tuple[Fault, ...]
     unkillable: Mapping[str, str]
+
+
+@cache
+def shipped_catalogue() -> Catalogue:
+    """Return the catalogue beside this module for the project's own model, read once in a process."""
+    return load_catalogue(shipped_model())
 
 
 def load_catalogue(model: Model, folder: Path = HERE) -> Catalogue:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance.model.loading import load_model
 from tests.faults.catalogue import Fault, load_catalogue
 from tests.faults.documents import Touched
 from tests.faults.expectations import Verdict
@@ -18,9 +17,9 @@ from tests.faults.judgement import Judge
 from tests.faults.kill_matrix import COMMITTED, alive, matrix, needless, stale, write
 from tests.faults.server_state import ServerState, hashes
 from tests.faults.tally import count, in_words
-from tests.judging import ROOT
+from tests.judging import shipped_model
 
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 NULL_TOTAL = {"id": "x", "title": "A total is null", "edits": [{"in": "orders", "set": {"total": None}}]}
 RIGHT = {"documents.orders.total": 1, "crdt.orders.nulls": 1}
 UNSEEN = {"in": "orders", "set": {"updated_at": "2026-06-30T12:00:00Z"}}

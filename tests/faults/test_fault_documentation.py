@@ -12,17 +12,16 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from conformance.model.kinds import Kind
-from conformance.model.loading import load_model
-from tests.faults.catalogue import HERE, load_catalogue
+from tests.faults.catalogue import HERE, shipped_catalogue
 from tests.faults.documents import _CASTS, _VERBS
 from tests.faults.expansion import _BEYOND, _SUBJECTS
 from tests.faults.values import _EXTENDED, _MAKERS
-from tests.judging import ROOT
+from tests.judging import ROOT, shipped_model
 
 TEXT: Final = (ROOT / "docs" / "FAULTS.md").read_text(encoding="utf-8")
 SCHEMA: Final[dict[str, Any]] = json.loads((HERE / "fault.schema.json").read_text(encoding="utf-8"))
 SUBJECTS: Final = {
-    each: [subject for event in ("", "changed") for subject in make(load_model(ROOT), event)]
+    each: [subject for event in ("", "changed") for subject in make(shipped_model(), event)]
     for each, make in _SUBJECTS.items()
 }
 
@@ -111,5 +110,5 @@ def test_examples_are_of_the_catalogue() -> None:
     assert [list(example) for example in examples] == [["faults"], ["patterns"]]
     for example in examples:
         Draft202012Validator(SCHEMA).validate(example)
-    ids = {fault.id for fault in load_catalogue(load_model(ROOT)).faults}
+    ids = {fault.id for fault in shipped_catalogue().faults}
     assert {"orders.subtotal.cent-off", "orders.total.missing"} <= ids

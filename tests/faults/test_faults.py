@@ -9,18 +9,16 @@ from typing import Final
 
 import pytest
 
-from conformance.model.loading import load_model
 from conformance.rules.server import security
 from conformance.run.runner import Run
 from tests.faults.batches import batches
-from tests.faults.catalogue import Fault, load_catalogue
+from tests.faults.catalogue import Fault, shipped_catalogue
 from tests.faults.judgement import Judge
 from tests.faults.kill_matrix import COMMITTED, alive, excused, matrix, needless, row, stale, write
 from tests.faults.tally import count
-from tests.judging import ROOT
 from tests.schedule import part
 
-CATALOGUE: Final = load_catalogue(load_model(ROOT))
+CATALOGUE: Final = shipped_catalogue()
 #: Made at every commit; the others are like one of these, and wait for make soak.
 FAULTS: Final = [fault for fault in CATALOGUE.faults if not fault.soak]
 #: Of these faults all rules are run, not only those that the edit can touch: every twenty-fifth, whatever it is; of

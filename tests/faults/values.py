@@ -11,9 +11,8 @@ from typing import Any, Final
 from bson import json_util
 
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
 from conformance.model.validator_profiles import provisioned_validator
-from tests.root import ROOT
+from tests.judging import shipped_model
 
 _NAME: Final = re.compile(r"^\$\$([a-z]+)\.([A-Za-z0-9_.]+)$")
 #: Made here, because written out they would be too long, or look like a credential to a scanner.
@@ -30,7 +29,7 @@ _MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
 
 @cache
 def _model() -> Model:
-    return load_model(ROOT)
+    return shipped_model()
 
 
 def _nested(levels: int) -> Any:

@@ -13,12 +13,12 @@ from pymongo import MongoClient
 
 from conformance.errors import ConfigurationError
 from conformance.model.document_validator import breaches
-from conformance.model.loading import load_model
 from conformance.run.session import Project, load_project
 from generator import addition
 from generator.embeddings.embedder import local_embedder
 from tests.commands import Done, Workplace, finish, state
 from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model
 from zava.data.product import compose
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 TOGETHER = ("products", "product_embeddings", "inventory")
 DRILL: Mapping[str, Any] = {
     "sku": "PT-DR-0999",

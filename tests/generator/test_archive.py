@@ -22,7 +22,6 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent, CommandSucc
 
 from conformance.embedded.server import EmbeddedServer
 from conformance.errors import ConfigurationError
-from conformance.model.loading import load_model
 from conformance.results import TargetInfo
 from conformance.server.dry_run import misfit
 from conformance.server.provision import plan
@@ -30,14 +29,14 @@ from conformance.server.target import Target
 from generator.archive import transfer
 from generator.archive.archive import MANIFEST, RAW, new_archive, open_archive
 from tests.commands import Done, Workplace, finish, state
-from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model
 
 pytestmark = pytest.mark.server
 
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 FIRST = next(iter(MODEL)).name
 LAYOUTS = [[], ["--gzip"], ["--as", "bson"], ["--as", "bson", "--gzip"]]
 
@@ -552,6 +551,7 @@ SIGNALLED = """
 import os, signal, sys, time
 from zava.terminal import console
 from zava.main import main
+from tests.judging import shipped_model
 
 written = 0
 

@@ -27,17 +27,16 @@ from conformance.config.settings import load_settings
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Model
 from conformance.model.document_validator import breaches
-from conformance.model.loading import load_model
 from generator import loader
 from generator.columns.plan import BATCH, Plan
 from generator.loader import load
 from tests.conformance.embedded.processes import eventually
-from tests.judging import ROOT
+from tests.judging import ROOT, shipped_model
 from tests.models import collection_of, model_of
 
 pytestmark = pytest.mark.slow
 
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 SIZES = [(1, 1), (1, 5), (3, 200), (50, 1000)]
 Dataset = Mapping[str, list[Document]]
 

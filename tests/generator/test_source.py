@@ -16,12 +16,12 @@ from pymongo import MongoClient
 
 from conformance.errors import ConfigurationError
 from conformance.model.document_validator import breaches
-from conformance.model.loading import load_model
 from conformance.run.session import Project, load_project
 from generator.archive.json_stream import JsonStream
 from tests.commands import Done, Workplace, state
 from tests.conformance.embedded.processes import ROOT
 from tests.generator.original import SEASONS, Original, original, products_of
+from tests.judging import shipped_model
 from zava.data.source import source_archive
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 NAMES = ["categories", "product_embeddings", "product_types", "products", "stores"]
 UNPLACED = "image_path is omitted"
 UNKNOWN = "the model of the vectors is not known"

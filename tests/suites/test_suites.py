@@ -16,18 +16,16 @@ from jsonschema import Draft202012Validator
 from pymongo import MongoClient
 
 from conformance.checks.base import Rule
-from conformance.model.loading import load_model
 from conformance.report import json_file
-from conformance.run.session import load_project
 from tests.commands import Done, Workplace
-from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model, shipped_project
 from zava.testing.leaving import uninterruptible
 
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
-MODEL = load_model(ROOT)
-RULES: Mapping[str, Rule] = {rule.id: rule for rule in load_project(ROOT).rules}
+MODEL = shipped_model()
+RULES: Mapping[str, Rule] = {rule.id: rule for rule in shipped_project().rules}
 #: A collection with references, and one of them.
 CHILD = next(c for c in MODEL if c.cardinality.get("setting") == "NUM_ORDERS")
 REFERENCE = CHILD.references[0]
@@ -262,6 +260,7 @@ pytest_keyboard_interrupt = pytest_runtest_teardown
 def test_signal_waits_for_a_callback_of_the_garbage_collector(workplace: Workplace, tmp_path: Path) -> None:
     collecting = """
 import gc, os, pathlib, signal
+from tests.judging import shipped_model, shipped_project
 def collected(*_):
     os.kill(os.getpid(), signal.SIGTERM)
     pathlib.Path(__file__ + ".done").touch()

@@ -10,17 +10,16 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
-from conformance.model.loading import load_model
 from conformance.server.metadata import live_indexes
 from conformance.server.provision import apply, plan
 from tests.commands import Done, Workplace, state
-from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model
 from zava.data import clear as clearing
 
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 FIRST = next(iter(MODEL)).name
 INDEXES = sum(len(collection.indexes) for collection in MODEL)
 

@@ -18,10 +18,10 @@ from pymongo import MongoClient
 from pymongo.errors import WriteError
 from typer.testing import CliRunner
 
-from conformance.model.loading import load_model
 from conformance.report import json_file
 from tests.commands import BIN, SIZES, Done, Workplace, state
 from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model
 from zava import commands
 from zava.main import app
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 pytest_plugins = ["tests.commands"]
 
 COMMANDS = sorted(commands.COMMANDS)
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 #: A collection with unique documents, and one of its documents' fields that another rule than its type guards.
 FIRST = next(iter(MODEL)).name
 Mongo = MongoClient[dict[str, Any]]

@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from conformance.model.loading import load_model
 from tests.commands import Done, Workplace
-from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model
 
 pytest_plugins = ["tests.commands"]
 pytestmark = pytest.mark.server
 
 Mongo = MongoClient[dict[str, Any]]
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 FIRST, *OTHERS = MODEL.collections
 
 

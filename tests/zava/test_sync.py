@@ -14,19 +14,18 @@ from pymongo import MongoClient
 
 from conformance.ditto.connector import CONNECTOR_FILE, load_connector
 from conformance.embedded.server import EmbeddedServer
-from conformance.model.loading import load_model
 from conformance.server.provision import apply, plan
 from edge.store.sdk import unavailable
 from edge.store.store import Store
 from tests.commands import Done, Workplace, copy_of_the_model
-from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model
 
 pytestmark = [pytest.mark.server, pytest.mark.ditto]
 
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 #: In the order in which they are copied.
 SYNCED = [each.name for each in MODEL if each.name in load_connector(MODEL).mappings]
 EXCLUDED = next(each.name for each in MODEL if not each.synced)

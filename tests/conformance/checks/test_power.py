@@ -14,13 +14,13 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
 from conformance.language.calendar import day_weight, days_by_year
 from conformance.language.g_test import POWER, g_test
-from conformance.model.loading import load_model
+from tests.judging import shipped_model
 from tests.root import ROOT
 
 pytestmark = pytest.mark.slow
 
 TEXT: Final = (ROOT / "docs" / "TESTING.md").read_text(encoding="utf-8")
-MODEL: Final = load_model(ROOT)
+MODEL: Final = shipped_model()
 SETTINGS: Final = Settings()
 CONFIGURATION: Final = load_configuration(MODEL, SETTINGS.constants())
 SHARES: Final = {share.subject: share for share in CONFIGURATION.rules.distributions}

@@ -10,8 +10,8 @@ import pytest
 
 from conformance.checks.base import Rule
 from conformance.run.query_recorder import record
-from conformance.run.session import load_project
 from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_project
 
 #: Every aggregation stage of MongoDB 8.0's manual.
 EVERY = """
@@ -31,7 +31,7 @@ STAGES, ALLOWED = frozenset(EVERY.split()), frozenset(NEEDED.split())
 NAMING = {"conformance/run/query_recorder.py": {"$graphLookup"}}
 #: Operators that run JavaScript, which a cluster of somebody else may have switched off.
 SCRIPTS = frozenset({"$where", "$function", "$accumulator"})
-PROJECT = load_project(ROOT)
+PROJECT = shipped_project()
 MODULES = sorted([*(ROOT / "conformance").rglob("*.py"), *(ROOT / "edge").rglob("*.py")])
 
 

@@ -14,10 +14,9 @@ import pytest
 from conformance.config.configuration import Configuration
 from conformance.config.loading import load_configuration
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
 from conformance.rules.catalogue import all_rules
 from tests.conformance.rules.finding import Finding
-from tests.judging import ROOT, configuration_for
+from tests.judging import configuration_for, shipped_model
 
 #: A field of a collection, or a day that the settings give.
 Place = tuple[str, str]
@@ -64,7 +63,7 @@ def reached(start: Place, graph: Mapping[Place, set[Place]]) -> set[Place]:
     return found
 
 
-MODEL: Final = load_model(ROOT)
+MODEL: Final = shipped_model()
 
 
 @pytest.fixture(scope="module")

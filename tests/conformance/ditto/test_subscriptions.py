@@ -26,9 +26,8 @@ from conformance.errors import ConfigurationError
 from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import Always, Comparison, Every, Parameter, is_computed
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
 from edge.store.store import Store
-from tests.judging import ROOT
+from tests.judging import ROOT, shipped_model
 
 SHIPPED = (ROOT / "config" / SUBSCRIPTIONS_FILE).read_text(encoding="utf-8")
 OWN = Comparison("store_id", "=", Parameter("store_id"))
@@ -37,7 +36,7 @@ OWN = Comparison("store_id", "=", Parameter("store_id"))
 @pytest.fixture(scope="module")
 def shipped() -> Subscriptions:
     """The shipped ones."""
-    return load_subscriptions(load_model(ROOT))
+    return load_subscriptions(shipped_model())
 
 
 TAKEN = [

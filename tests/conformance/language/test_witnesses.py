@@ -14,12 +14,12 @@ from conformance.language.witnesses import can_be, impossible, representatives, 
 from conformance.model.collection import Collection
 from conformance.model.loading import load_model
 from conformance.text.rendering import render
-from tests.judging import ROOT
+from tests.judging import ROOT, shipped_model
 from tests.profiles import examples
 
 pytestmark = pytest.mark.slow
 
-MODEL: Final = load_model(ROOT)
+MODEL: Final = shipped_model()
 ORDERS, PRODUCTS, STORES = MODEL["orders"], MODEL["products"], MODEL["stores"]
 
 #: A path, a value, and whether a document can have what DQL finds equal to it.

@@ -13,7 +13,7 @@ import pytest
 from conformance.errors import ConfigurationError
 from conformance.model.loading import find_model, load_model
 from conformance.patterns.portability import unportable
-from tests.judging import ROOT
+from tests.judging import shipped_model
 from tests.models import ABSENT, Edit, collection_of, edited_model, model_of, write_model
 
 NAME = {"type": "string", "minLength": 1, "maxLength": 10}
@@ -21,7 +21,7 @@ NAME = {"type": "string", "minLength": 1, "maxLength": 10}
 
 def test_the_projects_own_model() -> None:
     """Nine collections, parents first, and 44 indexes with the nine on _id."""
-    model = load_model(ROOT)
+    model = shipped_model()
     assert len(model.collections) == 9
     assert sum(len(collection.indexes) + 1 for collection in model) == 44
     order = list(model.collections)

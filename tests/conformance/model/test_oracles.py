@@ -20,16 +20,15 @@ from pymongo.errors import BulkWriteError
 from conformance.checks.base import Document
 from conformance.model.collection import Collection
 from conformance.model.document_validator import Breach, breaches, conforms
-from conformance.model.loading import load_model
 from conformance.model.server_validator import closed_query, field_query, validator
 from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import documents, invalid_documents
-from tests.judging import ROOT
+from tests.judging import shipped_model
 from tests.profiles import examples
 
 pytestmark = pytest.mark.slow
 
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 NAMES = list(MODEL.collections)
 
 VALIDATION_FAILED = 121

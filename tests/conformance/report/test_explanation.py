@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,21 +19,24 @@ from conformance.report.explanation import explain, lines
 from conformance.report.find_query import method_call
 from conformance.rules.families import FAMILIES
 from conformance.run.query_recorder import Record, record
-from conformance.run.session import Project, load_project
+from conformance.run.session import Project
 from tests.commands import Done, Workplace
-from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_project
 
 pytest_plugins = ["tests.commands"]
 
-PROJECT: Project = load_project(ROOT)
+PROJECT: Project = shipped_project()
 RULES: Mapping[str, Rule] = {rule.id: rule for rule in PROJECT.rules}
-RECORDS: Mapping[str, Record] = {
-    rule.id: record(rule, PROJECT.model, PROJECT.configuration, PROJECT.settings) for rule in PROJECT.rules
-}
 #: One rule of each check that does more than to select documents.
 FIRST = {rule.group: rule for rule in reversed(PROJECT.rules) if not isinstance(rule.check, DocumentTest)}.values()
 #: Families whose rules look at files and settings, or at metadata that has no collection's name.
 UNASKED = {"sync", "permissions", "security", "streams"}
+
+
+@cache
+def recorded(rule: str) -> Record:
+    """Return what a rule asks, without a server."""
+    return record(RULES[rule], PROJECT.model, PROJECT.configuration, PROJECT.settings)
 
 
 class Listener(CommandListener):
@@ -81,11 +85,11 @@ def plain(part: Any) -> str:
 @pytest.mark.parametrize("rule", FIRST, ids=lambda rule: rule.id)
 def test_recorded_pipelines_equal_the_commands_sent_to_a_server(rule: Rule, asked: Mapping[str, list[Any]]) -> None:
     sent = {(each.get("aggregate"), plain(each["pipeline"])) for each in asked[rule.id] if "aggregate" in each}
-    recorded = {(q.collection, plain(q.argument)) for q in RECORDS[rule.id].questions if q.method == "aggregate"}
-    assert recorded <= sent
-    if RECORDS[rule.id].touches and not any("explain" in each for each in asked[rule.id]):
+    queries = {(q.collection, plain(q.argument)) for q in recorded(rule.id).questions if q.method == "aggregate"}
+    assert queries <= sent
+    if recorded(rule.id).touches and not any("explain" in each for each in asked[rule.id]):
         named = {name for each in asked[rule.id] for name in _named(each)} & set(PROJECT.model.collections)
-        assert named <= RECORDS[rule.id].touches
+        assert named <= recorded(rule.id).touches
 
 
 def _named(command: Mapping[str, Any]) -> list[str]:
@@ -96,14 +100,14 @@ def _named(command: Mapping[str, Any]) -> list[str]:
 
 def test_query_of_a_document_rule_names_its_field() -> None:
     rule = RULES["business.inventory.stock_level"]
-    (question,) = RECORDS[rule.id].questions
+    (question,) = recorded(rule.id).questions
     assert (question.collection, question.method) == ("inventory", "find")
     assert "$stock_level" in plain(question.argument)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_rule_of_a_server_family_has_a_query(family: str) -> None:
-    silent = [rule for rule in RULES if rule.startswith(f"{family}.") and not RECORDS[rule].questions]
+    silent = [rule for rule in RULES if rule.startswith(f"{family}.") and not recorded(rule).questions]
     assert family in UNASKED or silent == []
 
 
@@ -119,13 +123,13 @@ def test_every_rule_of_a_server_family_has_a_query(family: str) -> None:
     ],
 )
 def test_rule_lists_the_collections_that_it_reads(rule: str, touches: set[str]) -> None:
-    assert RECORDS[rule].touches == touches
+    assert recorded(rule).touches == touches
 
 
 def test_rules_about_existing_collections_list_collections() -> None:
-    assert RECORDS["counts._database.unknown-collections"].lists
-    assert RECORDS["validators.orders.level"].lists
-    assert not RECORDS["documents.orders.total"].lists
+    assert recorded("counts._database.unknown-collections").lists
+    assert recorded("validators.orders.level").lists
+    assert not recorded("documents.orders.total").lists
 
 
 def test_named_query_is_shown_with_its_parameter_names() -> None:

@@ -17,16 +17,14 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from conformance.checks.base import Context
-from conformance.model.loading import load_model
 from conformance.results import Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
-from tests.faults.catalogue import Fault, load_catalogue
+from tests.faults.catalogue import Fault, shipped_catalogue
 from tests.faults.judgement import Judge
 from tests.faults.place import Place
-from tests.judging import ROOT
 
-HARMLESS = load_catalogue(load_model(ROOT)).harmless
+HARMLESS = shipped_catalogue().harmless
 
 
 @dataclass(frozen=True)

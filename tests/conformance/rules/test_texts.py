@@ -10,10 +10,11 @@ import pytest
 
 from conformance.checks.base import Rule
 from conformance.run.session import load_project
+from tests.judging import shipped_project
 from tests.root import ROOT
 
 MODELS: Final = {"zava": ROOT, **{name: ROOT / "examples" / name for name in ("greenhouse", "zava_joins")}}
-RULES: Final = {rule.id: rule for rule in load_project(ROOT).rules}
+RULES: Final = {rule.id: rule for rule in shipped_project().rules}
 
 #: A title has one of these, which makes it a sentence.
 VERB: Final = re.compile(

@@ -15,19 +15,18 @@ from conformance.checks.base import Context, Document
 from conformance.config.settings import Settings
 from conformance.connection.client import OPTIONS
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
 from conformance.results import Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
 from generator.columns.plan import Plan
 from generator.loader import load
-from tests.judging import ROOT, configuration_for
+from tests.judging import configuration_for, shipped_model
 
 FAMILIES: Final = ("documents", "references", "snapshots", "totals", "business", "uniqueness", "crdt", "embeddings")
 #: Stands in a document for bytes that are no UTF-8: as Latin-1 has them, and one that only goes on with a character.
 MARK: Final = "?unreadable?"
 BYTES: Final = b"\xe9\x80 caf\xe9\xff"
-COLLECTIONS: Final = sorted(load_model(ROOT).collections)
+COLLECTIONS: Final = sorted(shipped_model().collections)
 
 
 def raw(document: Document) -> RawBSONDocument:

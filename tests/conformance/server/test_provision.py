@@ -20,12 +20,11 @@ from pymongo.errors import OperationFailure
 from conformance.embedded.server import EmbeddedServer
 from conformance.errors import TargetError
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
 from conformance.model.validator_profiles import provisioned_validator
 from conformance.server.metadata import live_collections, live_indexes
 from conformance.server.provision import PARTS, Change, _creating, apply, plan, require_images, wish
 from conformance.server.provision_script import as_mongosh
-from tests.root import ROOT
+from tests.judging import shipped_model
 
 pytestmark = pytest.mark.server
 
@@ -510,7 +509,7 @@ def test_rejected_command_stops_the_script(empty: Documents, model: Model, tmp_p
 def test_script_is_deterministic_and_contains_every_command(model: Model) -> None:
     changes = wish(model)
     script = as_mongosh(changes, "shop")
-    assert script == as_mongosh(wish(load_model(ROOT)), "shop")
+    assert script == as_mongosh(wish(shipped_model()), "shop")
     assert 'db.getSiblingDB("shop")' in script
     for change in changes:
         options = {name: value for name, value in change.command.items() if name not in ("create", "createIndexes")}

@@ -24,6 +24,7 @@ from conformance.server import roles
 from conformance.server.provision import apply, plan
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
+from tests.judging import shipped_model
 from tests.models import write_model
 
 pytestmark = pytest.mark.server
@@ -32,7 +33,7 @@ pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
 Documents = Database[dict[str, Any]]
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 ROLES = roles.load_roles(MODEL)
 SYNCED = [collection.name for collection in MODEL if collection.synced]
 APART = [collection.name for collection in MODEL if not collection.synced]

@@ -12,11 +12,10 @@ from pymongo.database import Database
 
 from conformance.connection.client import OPTIONS
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
 from conformance.rules.catalogue import all_rules
 from conformance.rules.data import documents
 from tests.conformance.rules.finding import Finding
-from tests.judging import ROOT, context_for, judge
+from tests.judging import context_for, judge, shipped_model
 
 Document = dict[str, Any]
 NAME: Final = "documents.categories.category_name-characters"
@@ -183,7 +182,7 @@ def test_names_with_invalid_utf_8_are_examined(database: Database[Document], mod
     assert (outcome.examined, outcome.violations) == (2, 0)
 
 
-WHOLE: Final = {field.name: 1 for field in load_model(ROOT)["stores"].fields}
+WHOLE: Final = {field.name: 1 for field in shipped_model()["stores"].fields}
 
 
 def twice(document: Document, key: bytes, other: bytes) -> RawBSONDocument:

@@ -20,11 +20,11 @@ from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto import device_queries
 from edge.store.store import Store
-from tests.judging import ROOT, context_for, judge
+from tests.judging import ROOT, context_for, judge, shipped_model
 
 pytestmark = pytest.mark.ditto
 
-SHIPPED = load_subscriptions(load_model(ROOT))
+SHIPPED = load_subscriptions(shipped_model())
 INDEXES: Final = [(name, position) for name, indexes in SHIPPED.indexes.items() for position in range(len(indexes))]
 ENGINE: Final = "sync._config.subscriptions-engine"
 Edit = Callable[[dict[str, Any]], object]

@@ -16,7 +16,7 @@ from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto import crdt, ejson_queries, subscriptions
 from conformance.rules.ditto.ejson_queries import is_object
-from tests.judging import ROOT, context_for, judge
+from tests.judging import ROOT, context_for, judge, shipped_model
 
 pytestmark = pytest.mark.server
 RULE = "sync._config.ejson-queries"
@@ -67,7 +67,7 @@ def test_query_without_a_cast_is_reported_with_a_fix(database: Database[Any], tm
 
 
 def test_objects_are_numbers_ids_and_bson_types_not_text(database: Database[Any]) -> None:
-    model = context_for(load_model(ROOT), database).model
+    model = context_for(shipped_model(), database).model
     orders = model["orders"]
     assert {field.path for field in orders.fields if is_object(field)} == {
         "item_count",

@@ -16,14 +16,14 @@ from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.server.roles import rules
 from conformance.server.roles import load_roles, privileges
-from tests.judging import ROOT, configuration_for, judge
+from tests.judging import ROOT, configuration_for, judge, shipped_model
 
 FILE = "config/users.yaml"
 SHIPPED = (ROOT / FILE).read_text(encoding="utf-8")
 CONNECTORS = "{where: synced, actions: [find, insert, update, remove, changeStream, collStats]}"
 READERS = "{where: model, actions: [find, listIndexes, collStats, indexStats]}"
 APPLICATIONS = "{where: model, actions: [find, insert, update]}"
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 
 
 def verdict(folder: Path, text: str | None, own: Path = ROOT) -> Outcome:

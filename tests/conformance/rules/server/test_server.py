@@ -25,12 +25,11 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
 from conformance.embedded.server import EmbeddedServer
 from conformance.model.collection import Index, Model, VectorIndex
-from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.server import indexes, streams, validators
 from conformance.server.metadata import LiveCollection
 from conformance.server.provision import apply, plan
-from tests.root import ROOT
+from tests.judging import shipped_model
 
 pytestmark = pytest.mark.server
 
@@ -81,7 +80,7 @@ def context_of(
 @cache
 def configuration() -> Configuration:
     """The project's configuration; read once, because reading takes longer than these families."""
-    return load_configuration(load_model(ROOT), Settings().constants())
+    return load_configuration(shipped_model(), Settings().constants())
 
 
 def all_rules(model: Model) -> list[Rule]:
