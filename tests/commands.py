@@ -177,8 +177,11 @@ def copied(workplace: Workplace, generated: Done, mongo: MongoClient[dict[str, A
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """Every process that a test started is gone at its end."""
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every process that a test started is gone at its end; a quick test starts none."""
+    if request.node.get_closest_marker("quick"):
+        yield
+        return
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
     kept = [] if eventually(lambda: not left(before), 15) else left(before)
