@@ -1,4 +1,4 @@
-"""Fixtures that the tests of rules share, and the last word on the fault catalogue."""
+"""Fixtures shared by the tests of rules, and the summary of the fault catalogue."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what the test needs, before pytest selects by markers and xdist by groups."""
+    """Mark the needs of the test, before pytest selects by markers and xdist by groups."""
     mark(item)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Divide the fault catalogue among the workers; every other file is one worker's."""
+    """Divide the fault catalogue among the workers; every other file runs on one worker."""
     from tests.schedule import FileScheduling
 
     return FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
@@ -45,7 +45,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory, server: MongoClient[dict[str, Any]]) -> Iterator[Place]:
-    """A copy of the project's model, and databases of conformant data that faults are made in."""
+    """A copy of the project's model, and databases of conformant data for faults."""
     found = Place.copied(ROOT, tmp_path_factory.mktemp("model"), server, f"faults_{uuid.uuid4().hex[:8]}")
     yield found
     found.clear()
@@ -53,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, server: MongoClient[dict[str
 
 @pytest.fixture(scope="session")
 def judge(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Judge:
-    """Makes faults, each once in a session."""
+    """The judge that makes each fault once per session."""
 
     def directory() -> Path:
         return tmp_path_factory.mktemp("server")
@@ -62,7 +62,7 @@ def judge(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Judge:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how many faults were made and caught."""
+    """Print the numbers of faults made and caught."""
     line = in_words(config)
     if line:
         terminalreporter.write_line(line)

@@ -1,4 +1,4 @@
-"""How tests of single families run rules: a server, a database of their own, and the outcomes by rule id."""
+"""Running rules in tests of single families: a server, a separate database, and the outcomes by rule id."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def model() -> Model:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Document]]:
-    """The server that ZAVA_TEST_URI names, else one of its own, as small as it can be."""
+    """The server of ZAVA_TEST_URI, else a new one that is as small as possible."""
     uri = os.environ.get("ZAVA_TEST_URI")
     if uri:
         with MongoClient(uri) as client:
@@ -63,12 +63,12 @@ def database(server: MongoClient[Document]) -> Iterator[Database[Document]]:
 
 
 def configuration_for(model: Model) -> Configuration:
-    """The model's own configuration, under the default settings."""
+    """Return the model's own configuration with the default settings."""
     return load_configuration(model, Settings().constants())
 
 
 def context_for(model: Model, database: Database[Document]) -> Context:
-    """What rules need to judge the database by the model."""
+    """Return the context that rules need to validate the database."""
     return Context(model, configuration_for(model), Settings(), database, embedded=True, scratch=None)
 
 
@@ -84,5 +84,5 @@ def judge(rules: Iterable[Rule], context: Context) -> dict[str, Outcome]:
 
 
 def failed(outcomes: dict[str, Outcome]) -> set[str]:
-    """Ids of the rules that found something."""
+    """Return the ids of the failed rules."""
     return {name for name, outcome in outcomes.items() if outcome.violations}

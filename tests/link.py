@@ -1,4 +1,4 @@
-"""A TCP port that leads to a server until it is cut."""
+"""A TCP port that forwards to a server until it is cut."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 
 class Link:
-    """A port that leads to another one, until it is cut."""
+    """A port that forwards to another one until it is cut."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -25,12 +25,12 @@ class Link:
             self._drop(each)
 
     def restore(self, port: int | None = None) -> None:
-        """Lead to a port again."""
+        """Forward to a port again."""
         self.port = port or self.port
         self._open = True
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self.cut()
         self._listener.close()
 

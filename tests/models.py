@@ -1,4 +1,4 @@
-"""Models made up by tests: the project's own with edits, or a few fields in a collection of their own."""
+"""Models for tests: the project's own with edits, or new collections of a few fields."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _own() -> Mapping[str, Any]:
 
 
 def edited_model(folder: Path, edits: Sequence[Edit]) -> Path:
-    """A folder with the project's schemas, edited, and an empty config/.
+    """Write a folder with the project's schemas, edited, and an empty config/.
 
     Of the schemas only those edited, and what they refer to before or after; all when there are no edits.
     """
@@ -49,7 +49,7 @@ def _targets(schema: Any) -> set[str]:
 
 
 def write_model(folder: Path, schemas: Mapping[str, Any]) -> Path:
-    """A folder with the schemas given and an empty config/."""
+    """Write a folder with these schemas and an empty config/."""
     (folder / "schemas").mkdir()
     (folder / "config").mkdir()
     for name, schema in schemas.items():
@@ -72,7 +72,7 @@ def _edit(document: Any, pointer: str, value: Any) -> None:
 def collection_of(
     properties: Mapping[str, Any], *, optional: Sequence[str] = (), cardinality: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """A schema of one collection that is not synced; _id is an ObjectId unless given, and there are 100 documents."""
+    """Return the schema of a collection that is not synced; by default with an ObjectId as _id, and 100 documents."""
     fields = {"_id": {"x-bson": "objectId"}, **properties}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -87,5 +87,5 @@ def collection_of(
 
 
 def model_of(folder: Path, schemas: Mapping[str, Any]) -> Model:
-    """The loaded model of the schemas given."""
+    """Return the loaded model of these schemas."""
     return load_model(write_model(folder, schemas))

@@ -1,4 +1,4 @@
-"""What a test needs beside Python, as markers: `server`, `ditto`, `browser`, `node`, `slow`.
+"""Needs of a test beside Python, as markers: `server`, `ditto`, `browser`, `node`, `slow`.
 
 A test has a marker where its module says so (``pytestmark``), or where it uses a fixture that starts something. A test
 without the marker that starts a server or a store all the same fails, so that `make check` (`-m quick`) needs neither.
@@ -20,7 +20,7 @@ NEEDS: Final = ("server", "ditto", "browser", "node", "slow", "soak")
 
 
 def mark(item: pytest.Item) -> None:
-    """Add the markers that follow from fixtures, and `quick` where a test needs nothing."""
+    """Add the markers that follow from fixtures, and `quick` if a test needs nothing."""
     for name in STARTING.keys() & set(getattr(item, "fixturenames", ())):
         item.add_marker(STARTING[name])
     if not any(item.get_closest_marker(need) for need in NEEDS):
@@ -29,7 +29,7 @@ def mark(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def starts_nothing_unmarked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail a test that starts what its markers do not name."""
+    """Fail a test that starts something without its marker."""
     for need, kind, method in (("server", EmbeddedServer, "start"), ("ditto", Store, "__init__")):
         if request.node.get_closest_marker(need) is None:
 

@@ -1,4 +1,4 @@
-"""How many examples a test of ours draws: a number of its own in the fast profile, more in the deep one.
+"""Numbers of generated examples: set by each test in the fast profile, more in the deep one.
 
 The profiles are those of the project's conftest.py; `pytest --hypothesis-profile=deep` is for a night.
 """
@@ -17,5 +17,5 @@ FACTOR: Final = max(1, settings.default.max_examples // _FAST) if settings.defau
 
 
 def examples(number: int) -> settings:
-    """Settings for a test that wants so many examples in the fast profile."""
+    """Return settings for a test with this number of examples in the fast profile."""
     return settings(max_examples=number * FACTOR, deadline=None, suppress_health_check=_SUPPRESSED)

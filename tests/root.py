@@ -1,4 +1,4 @@
-"""Where the project is, from whatever folder a test stands in."""
+"""The root of the project, independent of the current folder."""
 
 from __future__ import annotations
 

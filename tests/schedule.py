@@ -1,4 +1,4 @@
-"""Which tests one worker of pytest-xdist runs one after the other: those of a file, because they share a server.
+"""Division of tests among workers of pytest-xdist: by file, because tests of a file share a server.
 
 The fault catalogue is one file and a third of the time, so it is divided: each part makes databases of its own.
 """
@@ -20,7 +20,7 @@ def part(name: str) -> int:
 
 
 class FileScheduling(LoadFileScheduling):
-    """As `--dist loadfile`, but for the divided file."""
+    """`--dist loadfile`, except for the divided file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")

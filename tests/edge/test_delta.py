@@ -1,4 +1,4 @@
-"""What changed in a document: pure, against MongoDB's own descriptions, and against the real store."""
+"""Deltas of documents: on values, compared with MongoDB's own descriptions, and on the real store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ documents = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), values, max_s
 
 @examples(300)
 @given(documents, documents, st.booleans())
-def test_a_delta_makes_the_new_of_the_old(old: Document, new: Document, maps: bool) -> None:
+def test_delta_changes_the_old_into_the_new_document(old: Document, new: Document, maps: bool) -> None:
     delta = diff(old, new, maps=maps)
     assert same(patched(old, delta), new)
     assert bool(delta) == (not same(old, new))
@@ -46,7 +46,7 @@ def test_a_delta_makes_the_new_of_the_old(old: Document, new: Document, maps: bo
 
 @examples(100)
 @given(documents, documents)
-def test_nothing_is_changed_in_place(old: Document, new: Document) -> None:
+def test_inputs_are_not_modified(old: Document, new: Document) -> None:
     before = copy.deepcopy((old, new))
     patched(old, diff(old, new))
     described(old, {"updatedFields": {"a.b": 1, "c": 2}, "removedFields": ["b.a", "d"]})
@@ -65,7 +65,7 @@ def test_nothing_is_changed_in_place(old: Document, new: Document) -> None:
         ({"a": 1}, {"a": 1, "b": None}, False),
     ],
 )
-def test_values_are_alike_in_type_too(left: Any, right: Any, alike: bool) -> None:
+def test_values_of_different_types_are_different(left: Any, right: Any, alike: bool) -> None:
     assert same(left, right) is alike
 
 
@@ -90,12 +90,12 @@ def test_numbers_are_equivalent_by_value(left: Any, right: Any, alike: bool) -> 
     assert equivalent(left, right) is equivalent(right, left) is alike
 
 
-def test_the_id_is_no_field_that_changes() -> None:
+def test_id_is_not_part_of_a_delta() -> None:
     assert not diff({"_id": 1, "a": 1}, {"_id": 2, "a": 1})
     assert diff({"m": {"_id": 1}}, {"m": {"_id": 2}}).set == {("m", "_id"): 2}
 
 
-def test_statements() -> None:
+def test_delta_is_written_as_statements() -> None:
     delta = Delta({("a",): 1, ("m", "x y"): {"k": 2}}, (("b",), ("m", "`")))
     assert as_dql("things", "i", delta) == (
         "UPDATE `things` SET `a` = :v0, `m`.`x y` = :v1 UNSET `b`, `m`.```` WHERE _id = :id",
@@ -105,7 +105,7 @@ def test_statements() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.b", "$a", ""])
-def test_names_that_mongo_takes_for_something_else(name: str) -> None:
+def test_names_with_a_special_meaning_in_mongodb_are_rejected(name: str) -> None:
     with pytest.raises(Unsyncable) as refused:
         as_mongo(Delta({("m", name): 1}))
     assert refused.value.path == f"m.{name}"
@@ -136,8 +136,8 @@ def watched(database: Database[Document]) -> Collection[Document]:
 
 
 @pytest.mark.parametrize("update", UPDATES, ids=str)
-def test_a_description_tells_the_document_or_nothing(watched: Collection[Document], update: Any) -> None:
-    """Never another document than the one that MongoDB holds."""
+def test_update_description_gives_the_exact_document_or_none(watched: Collection[Document], update: Any) -> None:
+    """The result is never another document than the one in MongoDB."""
     before = {"_id": 1, "n": 1, "m": {"x": 1, "y": {"z": 1}}, "l": [1, 2, {"a": 1}]}
     watched.insert_one(before)
     with watched.watch() as stream:
@@ -175,7 +175,7 @@ steps = st.lists(st.tuples(documents, st.lists(operations, max_size=4)), min_siz
 
 
 def bring_each(store: Store, steps: list[tuple[Document, list[Operation]]]) -> None:
-    """MongoDB's documents come to the store one after the other; in between a device edits, and both agree on that.
+    """Apply MongoDB's documents to the store one after the other; in between a device edits, and both sides agree.
 
     So values of other kinds lie under those that show, and none of them may come up again.
     """
@@ -194,16 +194,14 @@ def bring_each(store: Store, steps: list[tuple[Document, list[Operation]]]) -> N
 @examples(60)
 @given(steps)
 @example([({"a": 1}, [Increment(("a",), 1), Set(("a",), {"b": 1})]), ({}, [])])
-def test_the_store_gets_from_one_document_to_the_next(
-    store: Store, steps: list[tuple[Document, list[Operation]]]
-) -> None:
+def test_store_follows_a_sequence_of_documents(store: Store, steps: list[tuple[Document, list[Operation]]]) -> None:
     bring_each(store, steps)
 
 
 @pytest.mark.soak
 @examples(3_000)
 @given(steps)
-def test_the_store_gets_from_one_document_to_the_next_for_a_long_time(
+def test_store_follows_a_long_sequence_of_documents(
     store: Store, steps: list[tuple[Document, list[Operation]]]
 ) -> None:
     bring_each(store, steps)
@@ -222,8 +220,8 @@ BATCHES: dict[str, tuple[list[Document], int, list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("case", BATCHES)
-def test_a_batch_goes_around_what_is_there_or_refused(store: Store, case: str) -> None:
-    """And a change beside it arrives too; what only the device has is kept, and told as differing."""
+def test_batch_skips_existing_and_rejected_documents(store: Store, case: str) -> None:
+    """Other changes of the batch are applied; values that only the device has are kept, and reported as different."""
     documents, written, differing = BATCHES[case]
     store.execute("EVICT FROM batches")
     store.insert("batches", [{"_id": "there", "n": 0, "mine": 2}, {"_id": "old", "n": 0}])

@@ -1,4 +1,4 @@
-"""The permissions' file, who is known, what each may do, and Ditto's own format."""
+"""The permissions file: users, their permissions, and Ditto's own format."""
 
 # ruff: noqa: E501 - tables of cases, one a line
 
@@ -43,7 +43,7 @@ NIL = "00000000-0000-0000-0000-000000000000"
 
 
 def store(name: str, user: Any, **more: Any) -> dict[str, Any]:
-    """A document of the users' collection."""
+    """Return a document of the users' collection."""
     return {"_id": name, "store_id": name, "rls_user_id": user, "deleted": False, **more}
 
 
@@ -52,15 +52,15 @@ STORES = [store("store_seattle", SEATTLE), store("store_tacoma", TACOMA)]
 
 @pytest.fixture(scope="module")
 def permissions() -> Permissions:
-    """The shipped ones."""
+    """The shipped permissions."""
     return load_permissions(shipped_model())
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_shipped_file_is_the_architecture_s(permissions: Permissions) -> None:
-    """But for the subquery, for which items carry the store."""
+def test_shipped_file_equals_the_architecture(permissions: Permissions) -> None:
+    """The exception is the subquery, which items with their own store replace."""
     assert [(rule.collection, rule.operations, rule.condition) for rule in permissions.rules] == [
         ("inventory", ("read", "update"), "store_id = $user.store_id"),
         ("orders", ("read", "write"), "store_id = $user.store_id"),
@@ -73,7 +73,7 @@ def test_the_shipped_file_is_the_architecture_s(permissions: Permissions) -> Non
 
 
 def edited(change: Callable[[Any], object]) -> str:
-    """The shipped file with a change, an entry a line as it was."""
+    """Return the shipped file with a change, with one entry per line as before."""
     content = json.loads(SHIPPED)
     change(content)
     return json.dumps(content, indent=2)
@@ -102,7 +102,7 @@ WRONG: list[tuple[str, Callable[[Any], object], str]] = [
 
 
 @pytest.mark.parametrize(("change", "says"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_a_wrong_file_is_one_line(tmp_path: Path, change: Callable[[Any], object], says: str) -> None:
+def test_invalid_file_is_one_error(tmp_path: Path, change: Callable[[Any], object], says: str) -> None:
     (tmp_path / "config").mkdir()
     path = tmp_path / "config" / PERMISSIONS_FILE
     path.write_text(edited(change), encoding="utf-8")
@@ -127,7 +127,7 @@ STRANGE = [
 
 @pytest.mark.parametrize("strange", STRANGE, ids=repr)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_stranger_may_do_nothing(model: Model, permissions: Permissions, strange: Any, operation: Operation) -> None:
+def test_stranger_may_do_nothing(model: Model, permissions: Permissions, strange: Any, operation: Operation) -> None:
     user = user_of(permissions, model, STORES, strange)
     assert user is None
     assert {allowed(permissions, collection, user, operation) for collection in model} == {Always(False)}
@@ -135,7 +135,7 @@ def test_a_stranger_may_do_nothing(model: Model, permissions: Permissions, stran
 
 @examples(100)
 @given(strange=st.none() | st.text() | st.uuids().map(str) | st.integers() | st.dictionaries(st.text(), st.text()))
-def test_no_other_id_is_anybody_s(model: Model, permissions: Permissions, strange: Any) -> None:
+def test_unknown_id_is_not_a_user(model: Model, permissions: Permissions, strange: Any) -> None:
     assert user_of(permissions, model, STORES, strange) is None
 
 
@@ -155,16 +155,16 @@ UNSURE = {
 
 
 @pytest.mark.parametrize("documents", UNSURE.values(), ids=UNSURE)
-def test_who_cannot_be_told_is_nobody(model: Model, permissions: Permissions, documents: list[dict[str, Any]]) -> None:
+def test_ambiguous_id_is_not_a_user(model: Model, permissions: Permissions, documents: list[dict[str, Any]]) -> None:
     assert user_of(permissions, model, documents, SEATTLE) is None
 
 
-def test_an_absent_id_does_not_find_a_document_without_one(model: Model, permissions: Permissions) -> None:
-    """As a filter {id: None} would."""
+def test_absent_id_does_not_match_a_document_without_an_id(model: Model, permissions: Permissions) -> None:
+    """A filter {id: None} would match it."""
     assert user_of(permissions, model, [store("store_seattle", None), {"_id": 1, "deleted": False}], None) is None
 
 
-def test_who_is_known(model: Model, permissions: Permissions) -> None:
+def test_known_ids_are_users(model: Model, permissions: Permissions) -> None:
     assert user_of(permissions, model, STORES, TACOMA) == User(TACOMA, {"store_id": "store_tacoma"})
     assert known_users(permissions, model, [*STORES, store("store_online", NIL), store("store_x", "?")]) == [
         User(SEATTLE, {"store_id": "store_seattle"}),
@@ -191,20 +191,20 @@ MAY = {
 
 
 @pytest.mark.parametrize("name", MAY)
-def test_what_a_store_s_user_may_do(model: Model, permissions: Permissions, name: str) -> None:
+def test_user_of_a_store_has_the_configured_permissions(model: Model, permissions: Permissions, name: str) -> None:
     user = user_of(permissions, model, STORES, TACOMA)
     assert tuple(allowed(permissions, model[name], user, operation) for operation in OPERATIONS) == MAY[name]
 
 
 @pytest.mark.parametrize("name", MAY)
-def test_what_the_super_manager_may_do(model: Model, permissions: Permissions, name: str) -> None:
-    """Everything that syncs."""
+def test_super_manager_may_do_everything_that_syncs(model: Model, permissions: Permissions, name: str) -> None:
+    """The permission covers everything that syncs."""
     user = user_of(permissions, model, STORES, NIL)
     may = {allowed(permissions, model[name], user, operation) for operation in OPERATIONS}
     assert may == {Always(name != "product_embeddings")}
 
 
-def test_two_rules_of_a_collection_add_up(model: Model, permissions: Permissions) -> None:
+def test_two_rules_of_a_collection_are_combined(model: Model, permissions: Permissions) -> None:
     pending = Grant(collection="orders", operations=("read",), condition="status = 'pending'")
     more = permissions.model_copy(update={"rules": (*permissions.rules, pending)})
     user = user_of(permissions, model, STORES, TACOMA)
@@ -227,17 +227,17 @@ SCOPED = IdMapping("multiple_fields", ("store_id", "order_id"))
         (SCOPED, {"store_id": "_id.store_id", "order_id": "_id.order_id"}),
     ],
 )
-def test_what_ditto_can_test(model: Model, mapping: IdMapping, held: dict[str, str]) -> None:
-    """Its _id, and so the fields that make it; match_ids holds the id field, which equals _id."""
+def test_fields_in_ditto_id_depend_on_the_mapping(model: Model, mapping: IdMapping, held: dict[str, str]) -> None:
+    """It tests the _id, and so the fields that form it; match_ids has the id field, which equals _id."""
     assert in_ditto_id(model["orders"], mapping) == held
 
 
 def grant(condition: str, *operations: Operation) -> Grant:
-    """A rule for orders."""
+    """Return a rule for orders."""
     return Grant(collection="orders", operations=operations or ("read",), condition=condition)
 
 
-def test_a_rule_that_ditto_cannot_enforce_says_why(model: Model) -> None:
+def test_unenforceable_rule_is_reported_with_its_reason(model: Model) -> None:
     rule = grant("store_id = $user.store_id AND status != 'cancelled' AND store_id != 'x'")
     why = "is not part of Ditto's _id, and Ditto's permissions test nothing else"
     assert list(beyond_ditto(rule, model["orders"], SCOPED)) == [f"status {why}"]
@@ -254,13 +254,15 @@ def test_a_rule_that_ditto_cannot_enforce_says_why(model: Model) -> None:
         (("delete",), "who may delete could write and update as well"),
     ],
 )
-def test_kinds_of_changes_that_ditto_does_not_tell_apart(operations: tuple[Operation, ...], more: str | None) -> None:
+def test_operations_that_ditto_does_not_distinguish_are_reported(
+    operations: tuple[Operation, ...], more: str | None
+) -> None:
     found = indistinct(grant("true", *operations))
     assert found == (None if more is None else f"Ditto knows read and write only: {more}")
 
 
-def test_what_the_webhook_answers_for_the_shipped_configuration(model: Model, permissions: Permissions) -> None:
-    """Nothing that Ditto can test keeps the stores apart, and a finding says so of each collection."""
+def test_webhook_answers_for_the_shipped_configuration(model: Model, permissions: Permissions) -> None:
+    """Ditto cannot test anything that separates the stores, and a finding for each collection states it."""
     given = compiled(permissions, model, load_connector(model).mappings, user_of(permissions, model, STORES, TACOMA))
     open_to_all = {name: ["true"] for name in MAY if name != "product_embeddings"}
     changed = {name: ["true"] for name in ("inventory", "orders", "order_items", "customers")}
@@ -274,7 +276,7 @@ def test_what_the_webhook_answers_for_the_shipped_configuration(model: Model, pe
     }  # fmt: skip
 
 
-def test_what_the_webhook_answers_for_ids_that_carry_the_store(model: Model, permissions: Permissions) -> None:
+def test_webhook_answers_for_ids_with_the_store(model: Model, permissions: Permissions) -> None:
     user = user_of(permissions, model, STORES, TACOMA)
     given = compiled(permissions, model, {"orders": SCOPED}, user)
     own = {"everything": False, "queriesByCollection": {"orders": ["_id.store_id == 'store_tacoma'"]}}
@@ -283,7 +285,9 @@ def test_what_the_webhook_answers_for_ids_that_carry_the_store(model: Model, per
 
 
 @pytest.mark.parametrize(("user_id", "everything"), [(NIL, True), (None, False), ("nobody", False)])
-def test_everything_or_nothing(model: Model, permissions: Permissions, user_id: Any, everything: bool) -> None:
+def test_permission_on_everything_or_nothing_has_no_condition(
+    model: Model, permissions: Permissions, user_id: Any, everything: bool
+) -> None:
     user = user_of(permissions, model, STORES, user_id)
     given = compiled(permissions, model, load_connector(model).mappings, user)
     part = {"everything": everything, "queriesByCollection": {}}
@@ -307,17 +311,17 @@ SAID = [
 
 
 @pytest.mark.parametrize(("condition", "queries"), SAID, ids=[row[0] for row in SAID])
-def test_a_condition_in_ditto_s_words(
+def test_condition_is_translated_to_ditto(
     model: Model, permissions: Permissions, condition: str, queries: list[str]
 ) -> None:
-    """Never narrower than the rule: what the id cannot say is left out of AND, and opens OR."""
+    """It is never narrower than the rule: parts outside of the id are left out of AND, and make OR true."""
     only = permissions.model_copy(update={"rules": (grant(condition),)})
     given = compiled(only, model, {"orders": SCOPED}, user_of(permissions, model, STORES, TACOMA))
     assert given.document["read"]["queriesByCollection"] == {"orders": queries}
     assert bool(given.findings) == ("status" in condition)
 
 
-def test_a_subscription_for_what_may_be_read(model: Model, permissions: Permissions) -> None:
+def test_subscription_selects_the_readable_documents(model: Model, permissions: Permissions) -> None:
     user = user_of(permissions, model, STORES, TACOMA)
     asked = [subscription(permissions, model[name], user) for name in ("orders", "stores", "product_embeddings")]
     assert asked == [

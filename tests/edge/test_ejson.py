@@ -1,4 +1,4 @@
-"""Canonical Extended JSON both ways: every BSON value comes back the same, and no other spelling is taken."""
+"""Canonical Extended JSON in both directions: every BSON value is restored, and no other form is accepted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ FORMS: Mapping[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize("case", FORMS)
-def test_each_type_has_its_canonical_form_and_comes_back(things: Collection, case: str) -> None:
+def test_every_type_has_its_canonical_form_and_is_restored(things: Collection, case: str) -> None:
     value, form = FORMS[case]
     made = to_ditto({"_id": "a", "n": value}, MATCH)
     assert made == {"_id": "a", "n": form}
@@ -103,7 +103,7 @@ def _values() -> st.SearchStrategy[Any]:
 
 @given(value=_values())
 @examples(200)
-def test_any_document_comes_back_the_same_bytes(things: Collection, value: Any) -> None:
+def test_any_document_is_restored_byte_for_byte(things: Collection, value: Any) -> None:
     stored = bson.encode({"_id": "a", "n": value})
     read = bson.decode(stored, OPTIONS)
     assert bson.encode(to_mongo(to_ditto(read, MATCH), things, MATCH)) == stored
@@ -142,7 +142,7 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_canonical_is_refused_with_what_was_expected(things: Collection, case: str) -> None:
+def test_non_canonical_form_is_rejected_with_the_expected_form(things: Collection, case: str) -> None:
     value, says = REFUSED[case]
     with pytest.raises(Unsyncable) as refusal:
         to_mongo({"_id": "a", "n": value}, things, MATCH)
@@ -158,13 +158,13 @@ def test_what_is_not_canonical_is_refused_with_what_was_expected(things: Collect
         ("\ud800", "n: text that is not UTF-8 (half a character, for instance)"),
     ],
 )
-def test_what_has_no_form_does_not_reach_devices(value: Any, says: str) -> None:
+def test_value_without_a_form_is_rejected(value: Any, says: str) -> None:
     with pytest.raises(Unsyncable) as refusal:
         to_ditto({"_id": "a", "n": value}, MATCH)
     assert str(refusal.value) == says
 
 
-def test_nesting_is_bounded_both_ways(things: Collection) -> None:
+def test_nesting_is_bounded_in_both_directions(things: Collection) -> None:
     deepest: Any = {}
     for _ in range(MAX_DEPTH - 1):
         deepest = {"a": deepest}
@@ -186,9 +186,7 @@ def test_nesting_is_bounded_both_ways(things: Collection) -> None:
         (SEVERAL, {"_id": "a", "code": "c", "place": 1}, {"code": "c", "place": {"$numberInt": "1"}}),
     ],
 )
-def test_the_id_is_made_of_the_same_forms(
-    things: Collection, mapping: IdMapping, document: dict[str, Any], identity: Any
-) -> None:
+def test_id_has_the_same_forms(things: Collection, mapping: IdMapping, document: dict[str, Any], identity: Any) -> None:
     made = to_ditto(document, mapping)
     assert made["_id"] == identity
     back = to_mongo(made, things, mapping)
@@ -204,7 +202,7 @@ def test_the_id_is_made_of_the_same_forms(
         ({"_id": {"$numberDouble": "2.5"}, "code": {"$numberDouble": "2.5"}}, "code: a float makes no _id"),
     ],
 )
-def test_an_id_that_its_fields_do_not_make_is_refused(things: Collection, document: dict[str, Any], says: str) -> None:
+def test_id_that_differs_from_its_fields_is_rejected(things: Collection, document: dict[str, Any], says: str) -> None:
     with pytest.raises(Unsyncable) as refusal:
         to_mongo(document, things, SINGLE)
     assert str(refusal.value) == says

@@ -1,4 +1,4 @@
-"""Sales of a till written in JavaScript, which has one type of number: they reach MongoDB and conform."""
+"""Sales of a till written in JavaScript, which has one type of number: they reach MongoDB and are conformant."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PAGE: Final = 200
 
 
 def as_javascript(value: Any) -> Any:
-    """The value as npm's @dittolive/ditto encodes it: every v with Math.floor(v) === v is an integer."""
+    """Return the value as npm's @dittolive/ditto encodes it: every v with Math.floor(v) === v is an integer."""
     if isinstance(value, Mapping):
         return {name: as_javascript(inner) for name, inner in value.items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -41,7 +41,7 @@ def as_javascript(value: Any) -> Any:
 
 @pytest.fixture
 def shop(server: MongoClient[Document], edge: Path, tmp_path: Path, model: Model) -> Iterator[tuple[Pair, Context]]:
-    """A provisioned shop without sales, and what rules need to run on it."""
+    """A provisioned shop without sales, and the context of rules on it."""
     configuration = configuration_for(model)
     synced = synced_collections(model, load_connector(model))
     with paired(server, tmp_path, synced) as pair:
@@ -50,7 +50,7 @@ def shop(server: MongoClient[Document], edge: Path, tmp_path: Path, model: Model
         yield pair, Context(model, configuration, SETTINGS, pair.database, embedded=True, scratch=None)
 
 
-def test_sales_of_a_javascript_till_reach_mongodb_and_conform(shop: tuple[Pair, Context]) -> None:
+def test_sales_of_a_javascript_till_reach_mongodb_and_are_conformant(shop: tuple[Pair, Context]) -> None:
     pair, context = shop
     whole = 0
     for name, documents in Plan(context.model, context.configuration, SETTINGS).documents(SOLD):

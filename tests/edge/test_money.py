@@ -40,7 +40,7 @@ def test_generated_whole_dollars_are_integers_and_doubles_in_turn() -> None:
     assert [type(value) for value in made] == [int, float, float, int, float, int]
 
 
-def test_devices_write_money_as_integers_and_the_documents_cross(pair: Pair, tmp_path: Path) -> None:
+def test_documents_with_money_as_integers_sync(pair: Pair, tmp_path: Path) -> None:
     model = model_of(tmp_path, {"things": collection_of({"_id": {"type": "string"}, **PRICED})})
     options = {"changeStreamPreAndPostImages": {"enabled": True}, "validator": validator(model["things"])}
     pair.database.create_collection("things", **options)

@@ -1,4 +1,4 @@
-"""Objects as _id: a small model that is generated, provisioned, validated and synced, and what is refused."""
+"""Objects as _id: a small model that is generated, provisioned, validated and synced, and rejected schemas."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def results(context: Context) -> dict[str, Result]:
 
 
 def findings(context: Context, families: tuple[str, ...]) -> dict[str, list[str]]:
-    """Samples of the rules that found something."""
+    """Return the samples of the failed rules."""
     found = results(context)
     return {
         name: [sample.why for sample in one.samples]
@@ -211,8 +211,8 @@ def test_object_ids_are_generated_provisioned_validated_and_synced(shop: tuple[P
         ("checks", {"_id": {"day": "day 1", "n": True}, "deleted": False}),
     ],
 )
-def test_an_object_id_comes_back_in_both_modes(name: str, document: Document, model: Model) -> None:
-    """Ditto gives the names in another order; in mode ejson a number in an _id is an object of its own."""
+def test_object_as_id_is_restored_in_both_modes(name: str, document: Document, model: Model) -> None:
+    """Ditto returns the names in another order; in mode ejson a number in an _id is a nested object."""
     collection = model[name]
     for mode in ("native", "ejson"):
         both = Synced(collection, mapping_of(collection), mode=mode)
@@ -225,7 +225,7 @@ def test_an_object_id_comes_back_in_both_modes(name: str, document: Document, mo
 
 
 @pytest.mark.ditto
-def test_an_id_with_its_names_in_another_order_is_reported_and_does_not_sync(shop: tuple[Pair, Context]) -> None:
+def test_id_with_names_in_another_order_is_reported_and_does_not_sync(shop: tuple[Pair, Context]) -> None:
     pair, context = shop
     stock = pair.database["stock"].find_one({}) or {}
     turned = {"sku": stock["sku"], "shop_id": stock["shop_id"]}
@@ -241,7 +241,7 @@ def test_an_id_with_its_names_in_another_order_is_reported_and_does_not_sync(sho
 
 
 @pytest.mark.ditto
-def test_a_part_that_differs_from_its_field_is_reported(shop: tuple[Pair, Context]) -> None:
+def test_part_of_an_id_that_differs_from_its_field_is_reported(shop: tuple[Pair, Context]) -> None:
     pair, context = shop
     pair.database["stock"].update_one({"_id.sku": "sku 1"}, {"$set": {"sku": "sku 1a"}})
     assert findings(context, ("uniqueness",)) == {
@@ -250,7 +250,7 @@ def test_a_part_that_differs_from_its_field_is_reported(shop: tuple[Pair, Contex
 
 
 @pytest.mark.server
-def test_an_id_beyond_256_bytes_is_reported(database: Database[Document], tmp_path: Path) -> None:
+def test_id_beyond_256_bytes_is_reported(database: Database[Document], tmp_path: Path) -> None:
     part = {"type": "string", "maxLength": 300}
     long = model_of(tmp_path, {"things": synced_schema({"_id": object_id(a=part, b=part)}, {"mode": "match_ids"})})
     context = Context(long, load_configuration(long, {}), SETTINGS, database, embedded=True, scratch=None)
@@ -318,7 +318,7 @@ def mapping_of(collection: Collection) -> IdMapping:
         (object_id(a=object_id(b=SKU)), "at /properties/_id/properties/a: a map cannot be part of an _id"),
     ],
 )
-def test_what_is_no_id_is_refused(identity: Mapping[str, Any], says: str, tmp_path: Path) -> None:
+def test_invalid_id_schema_is_rejected(identity: Mapping[str, Any], says: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=says):
         model_of(tmp_path, {"things": collection_of({"_id": identity})})
 
@@ -331,7 +331,7 @@ def test_what_is_no_id_is_refused(identity: Mapping[str, Any], says: str, tmp_pa
         ({"parts": ["a"]}, {"a": SKU, "_id": SKU}, "at /x-id/parts: _id is not an object"),
     ],
 )
-def test_parts_that_equal_no_field_are_refused(
+def test_id_parts_without_an_equal_field_are_rejected(
     x_id: Mapping[str, Any], properties: Mapping[str, Any], says: str, tmp_path: Path
 ) -> None:
     schema = collection_of({"_id": object_id(a=SKU), **properties}) | {"x-id": x_id}
@@ -339,7 +339,7 @@ def test_parts_that_equal_no_field_are_refused(
         model_of(tmp_path, {"things": schema})
 
 
-def test_an_object_is_not_referred_to(tmp_path: Path) -> None:
+def test_reference_to_an_object_id_is_rejected(tmp_path: Path) -> None:
     things = collection_of({"_id": object_id(a=SKU)})
     others = collection_of({"thing": {**object_id(a=SKU), "x-reference": "things._id"}})
     with pytest.raises(ConfigurationError, match=r"things\._id is an object; refer to a unique field"):

@@ -1,4 +1,4 @@
-"""What devices write, under both profiles of the server's validators: real writes through the bridge."""
+"""Writes of devices under both profiles of the server's validators: real writes through the bridge."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 
 @pytest.mark.parametrize("profile", ["strict", "connector"])
-def test_what_devices_write_crosses_or_is_recorded(pair: Pair, things: Collection, profile: ValidatorProfile) -> None:
+def test_inserts_of_devices_sync_or_are_recorded(pair: Pair, things: Collection, profile: ValidatorProfile) -> None:
     pair.synced = {"things": Synced(things, mapping_of("things"))}
     options = {"changeStreamPreAndPostImages": {"enabled": True}}
     pair.database.create_collection("things", validator=provisioned_validator(things, profile), **options)
@@ -104,7 +104,7 @@ def test_what_devices_write_crosses_or_is_recorded(pair: Pair, things: Collectio
 
 
 @pytest.mark.parametrize("profile", ["strict", "connector"])
-def test_updates_of_devices_cross_or_are_recorded(pair: Pair, things: Collection, profile: ValidatorProfile) -> None:
+def test_updates_of_devices_sync_or_are_recorded(pair: Pair, things: Collection, profile: ValidatorProfile) -> None:
     pair.synced = {"things": Synced(things, mapping_of("things"))}
     options = {"changeStreamPreAndPostImages": {"enabled": True}}
     pair.database.create_collection("things", validator=provisioned_validator(things, profile), **options)
@@ -122,7 +122,7 @@ def test_updates_of_devices_cross_or_are_recorded(pair: Pair, things: Collection
 
 @pytest.mark.server
 @pytest.mark.parametrize("name", [collection.name for collection in shipped_model()])
-def test_what_meets_the_schema_meets_both_profiles(name: str, model: Model, database: Database[Document]) -> None:
+def test_valid_documents_satisfy_both_profiles(name: str, model: Model, database: Database[Document]) -> None:
     collection = model[name]
     place = database.create_collection(name, validator=provisioned_validator(collection, "connector"))
 
@@ -135,7 +135,7 @@ def test_what_meets_the_schema_meets_both_profiles(name: str, model: Model, data
     holds()
 
 
-def test_a_profile_is_recognised(model: Model) -> None:
+def test_profile_is_recognised(model: Model) -> None:
     for collection in model:
         assert profile_of(collection, provisioned_validator(collection, "strict")) == "strict"
         found = profile_of(collection, provisioned_validator(collection, "connector"))
@@ -144,11 +144,11 @@ def test_a_profile_is_recognised(model: Model) -> None:
 
 
 def provisioned_profile(collection: Collection) -> str:
-    """No device writes a collection that is not synced."""
+    """Return the validator; devices do not write collections that are not synced."""
     return "connector" if collection.synced else "strict"
 
 
-def test_the_schema_may_ask_for_the_strict_profile(tmp_path: Path, things: Collection) -> None:
+def test_schema_may_require_the_strict_profile(tmp_path: Path, things: Collection) -> None:
     schema = dict(things.schema)
     schema["x-sync"] = {**schema["x-sync"], "validator": "strict"}
     strict = model_of(tmp_path, {"things": schema})["things"]

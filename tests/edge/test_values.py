@@ -1,4 +1,4 @@
-"""Every BSON type crosses without loss, as the text that is documented, or is refused by name: on the real store."""
+"""Every BSON type syncs without loss, as documented text, or is rejected by name: on the real store."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 
 def exact(value: Any) -> Any:
-    """A value that equals another's only where both have the same types, order of arrays, and bits of doubles."""
+    """Return a value that equals another only if types, order of arrays, and bits of doubles are equal."""
     if isinstance(value, dict):
         return {name: exact(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -88,7 +88,7 @@ def exact(value: Any) -> Any:
 
 
 def through(store: Store, document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document as the store gives it back."""
+    """Return the document as read back from the store."""
     store.insert("things", [document])
     rows = store.execute("SELECT * FROM things WHERE _id = :id", {"id": document["_id"]})
     assert len(rows) == 1
@@ -122,7 +122,7 @@ WIRE: dict[int, tuple[bytes, Any]] = {
 }
 
 
-def test_there_is_an_entry_for_every_type_of_bson() -> None:
+def test_every_bson_type_has_an_entry() -> None:
     assert sorted(WIRE) == [*range(0x01, 0x14), 0x7F, 0xFF]
     undefined = b"\x14v\0"
     with pytest.raises(bson.errors.InvalidBSON):
@@ -130,7 +130,7 @@ def test_there_is_an_entry_for_every_type_of_bson() -> None:
 
 
 @pytest.mark.parametrize("number", WIRE, ids=hex)
-def test_a_type_on_the_wire(store: Store, things: Collection, number: int) -> None:
+def test_type_on_the_wire_is_converted_or_rejected(store: Store, things: Collection, number: int) -> None:
     content, expected = WIRE[number]
     field = bytes([number]) + b"v\0" + content
     document = bson.decode(struct.pack("<i", 5 + len(field)) + field + b"\0", OPTIONS)
@@ -163,7 +163,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("value", "reason"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_by_name_and_path(things: Collection, value: Any, reason: str) -> None:
+def test_unsupported_type_is_rejected_with_its_path(things: Collection, value: Any, reason: str) -> None:
     for document, path in (({"v": value}, "v"), ({"m": {"k": [0, value]}}, r"m\.k\.1")):
         with pytest.raises(Unsyncable, match=f"^{path}: {reason}$"):
             to_ditto({"_id": "x", **document}, things, MATCH)
@@ -184,7 +184,7 @@ SAID = {
 
 
 @pytest.mark.parametrize(("value", "expected"), SAID.values(), ids=SAID)
-def test_what_crosses(store: Store, things: Collection, value: Any, expected: Any) -> None:
+def test_supported_value_is_converted(store: Store, things: Collection, value: Any, expected: Any) -> None:
     made = to_ditto({"_id": f"said {next(numbers)}", "v": value}, things, MATCH)
     assert exact(through(store, made)["v"]) == exact(expected)
 
@@ -212,7 +212,7 @@ refused = st.one_of(
 
 
 def documents(*leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Documents of the values given, without an _id."""
+    """Generate documents of these values, without an _id."""
     nested = st.recursive(
         st.one_of(*leaves), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3)
     )
@@ -220,7 +220,7 @@ def documents(*leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
 
 
 def canonical(value: Any) -> Any:
-    """What should arrive, by a reading of the documentation that shares nothing with the one under test."""
+    """Return the expected document, by an independent implementation of the documentation."""
     if isinstance(value, dict):
         return {name: canonical(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -232,7 +232,7 @@ def canonical(value: Any) -> Any:
 
 @examples(120)
 @given(document=documents(whole, as_text))
-def test_documents_arrive_and_come_back(store: Store, things: Collection, document: dict[str, Any]) -> None:
+def test_documents_arrive_and_are_restored(store: Store, things: Collection, document: dict[str, Any]) -> None:
     document = {"_id": f"document {next(numbers)}", **document}
     made = to_ditto(bson.decode(bson.encode(document), OPTIONS), things, MATCH)
     arrived = through(store, made)
@@ -243,13 +243,13 @@ def test_documents_arrive_and_come_back(store: Store, things: Collection, docume
 
 @examples(120)
 @given(document=documents(whole))
-def test_plain_documents_come_back_as_they_were(store: Store, things: Collection, document: dict[str, Any]) -> None:
+def test_plain_documents_are_restored_unchanged(store: Store, things: Collection, document: dict[str, Any]) -> None:
     document = {"_id": f"plain {next(numbers)}", **document}
     assert exact(to_mongo(through(store, to_ditto(document, things, MATCH)), things, MATCH)) == exact(document)
 
 
 def offenders(value: Any, path: Sequence[str] = ()) -> list[str]:
-    """The paths of all values that must not cross."""
+    """Return the paths of all values that must not sync."""
     if isinstance(value, dict | list):
         inner = value.items() if isinstance(value, dict) else enumerate(value)
         return [found for name, one in inner for found in offenders(one, [*path, str(name)])]
@@ -260,7 +260,7 @@ def offenders(value: Any, path: Sequence[str] = ()) -> list[str]:
 
 @examples(200)
 @given(document=documents(whole, as_text, refused))
-def test_what_is_refused_is_what_must_not_cross(things: Collection, document: dict[str, Any]) -> None:
+def test_exactly_the_unsupported_documents_are_rejected(things: Collection, document: dict[str, Any]) -> None:
     wrong = offenders(document)
     try:
         to_ditto({"_id": "x", **document}, things, MATCH)
@@ -281,7 +281,7 @@ def nested(levels: int, *, array: bool) -> Any:
 
 
 @pytest.mark.parametrize("array", [False, True], ids=["objects", "arrays"])
-def test_depth(store: Store, things: Collection, array: bool) -> None:
+def test_nesting_beyond_the_limit_is_rejected(store: Store, things: Collection, array: bool) -> None:
     deepest = {"_id": f"deep {array}", "v": nested(MAX_DEPTH, array=array)}
     assert through(store, to_ditto(deepest, things, MATCH)) == deepest
     with pytest.raises(Unsyncable, match=f"^v.*: nested more than {MAX_DEPTH} levels deep$") as verdict:
@@ -290,12 +290,12 @@ def test_depth(store: Store, things: Collection, array: bool) -> None:
 
 
 def filled(fields: int, text: int) -> dict[str, Any]:
-    """A document of so many small fields in an object, and one long text."""
+    """Return a document with this number of small fields in an object, and one long text."""
     return {"_id": f"filled {next(numbers)}", "m": {f"k{number}": 1 for number in range(fields)}, "t": "x" * text}
 
 
 @pytest.mark.parametrize("fields", [0, 5_000])
-def test_size(store: Store, things: Collection, fields: int) -> None:
+def test_document_beyond_the_size_limit_is_rejected(store: Store, things: Collection, fields: int) -> None:
     room = MAX_DOCUMENT - stored_size(filled(fields, 0)) - 4  # the head of a long text is longer
     largest = to_ditto(filled(fields, room), things, MATCH)
     assert through(store, largest) == largest
@@ -308,7 +308,7 @@ def test_size(store: Store, things: Collection, fields: int) -> None:
 
 @pytest.fixture(scope="module")
 def scales(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A store that refuses every document, and says how large it is."""
+    """A store that rejects every document, with an error that states its size."""
     with Store.open(tmp_path_factory.mktemp("scales") / "store") as opened:
         for limit in ("soft", "hard"):  # the hard one is not looked at below the soft one
             opened.mutate(f"ALTER SYSTEM SET document_size_{limit}_limit_bytes = 1")
@@ -317,7 +317,7 @@ def scales(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @examples(60)
 @given(document=documents(whole))
-def test_size_as_ditto_counts_it(scales: Store, document: dict[str, Any]) -> None:
+def test_computed_size_is_close_to_the_size_of_ditto(scales: Store, document: dict[str, Any]) -> None:
     with pytest.raises(StatementError, match=r"size is [0-9]+ bytes") as refusal:
         scales.insert("things", [{"_id": "sized", **document}])
     size = int(re.findall("size is ([0-9]+) bytes", str(refusal.value))[0])
@@ -325,7 +325,7 @@ def test_size_as_ditto_counts_it(scales: Store, document: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(("spare", "mapping"), [(2, SINGLE), (3 + 5 + 6 + 2, SEVERAL)], ids=["single", "several"])
-def test_size_of_an_id(store: Store, things: Collection, spare: int, mapping: IdMapping) -> None:
+def test_id_beyond_the_size_limit_is_rejected(store: Store, things: Collection, spare: int, mapping: IdMapping) -> None:
     longest = {"_id": "x", "code": "c" * (MAX_ID - spare), "place": "p"}
     assert through(store, to_ditto(longest, things, mapping))["code"] == longest["code"]
     longer = {**longest, "code": longest["code"] + "c"}
@@ -349,7 +349,7 @@ IDS = {
 
 
 @pytest.mark.parametrize(("mapping", "document", "expected"), IDS.values(), ids=IDS)
-def test_the_id_in_ditto(
+def test_ditto_id_is_built_by_the_mapping(
     store: Store, things: Collection, mapping: IdMapping, document: dict[str, Any], expected: Any
 ) -> None:
     made = to_ditto(document, things, mapping)
@@ -380,12 +380,14 @@ NO_IDS = {
 
 
 @pytest.mark.parametrize(("mapping", "document", "reason"), NO_IDS.values(), ids=NO_IDS)
-def test_what_makes_no_id(things: Collection, mapping: IdMapping, document: dict[str, Any], reason: str) -> None:
+def test_unsuitable_id_is_rejected(
+    things: Collection, mapping: IdMapping, document: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(Unsyncable, match=reason):
         to_ditto(document, things, mapping)
 
 
-def test_object_ids_come_back_where_the_schema_has_them(store: Store, things: Collection, hexed: Collection) -> None:
+def test_object_ids_are_restored_by_the_schema(store: Store, things: Collection, hexed: Collection) -> None:
     document = {"_id": ObjectId(HEX), "code": HEX}
     arrived = through(store, to_ditto(document, hexed, MATCH))
     assert arrived == {"_id": HEX, "code": HEX}
@@ -394,7 +396,7 @@ def test_object_ids_come_back_where_the_schema_has_them(store: Store, things: Co
     assert exact(to_mongo(through(store, to_ditto(inner, things, MATCH)), things, MATCH)) == exact(inner)
 
 
-def test_text_where_the_schema_has_an_object_id(hexed: Collection, things: Collection) -> None:
+def test_text_in_an_object_id_field_is_rejected(hexed: Collection, things: Collection) -> None:
     with pytest.raises(Unsyncable, match=r"^_id: a str is not what the schema has"):
         to_ditto({"_id": HEX, "code": "b"}, hexed, MATCH)
     with pytest.raises(Unsyncable, match=r"^_id: 'made on a device' is not an ObjectId"):
@@ -407,7 +409,7 @@ def test_text_where_the_schema_has_an_object_id(hexed: Collection, things: Colle
 @pytest.mark.parametrize(
     ("mapping", "_id"), [(SINGLE, "b"), (SEVERAL, {"place": "c", "code": "b"})], ids=["single", "several"]
 )
-def test_the_id_in_mongodb(coded: Collection, mapping: IdMapping, _id: Any) -> None:
+def test_mongodb_id_is_built_by_the_mapping(coded: Collection, mapping: IdMapping, _id: Any) -> None:
     arrived = {"_id": _id, "code": "b", "place": "c"}
     assert to_mongo(arrived, coded, mapping) == {"_id": "b", "code": "b", "place": "c"}
     for field in ({"code": "other"}, {"code": True}):
@@ -417,7 +419,7 @@ def test_the_id_in_mongodb(coded: Collection, mapping: IdMapping, _id: Any) -> N
         to_mongo({"_id": _id, "place": "c"}, coded, mapping)
 
 
-def test_true_is_not_one(coded: Collection) -> None:
+def test_true_differs_from_one(coded: Collection) -> None:
     with pytest.raises(Unsyncable, match=r"^code: it differs from the _id"):
         to_mongo({"_id": 1, "code": True}, coded, SINGLE)
 
@@ -431,7 +433,7 @@ NOT_BACK = {
 
 
 @pytest.mark.parametrize(("fields", "reason"), NOT_BACK.values(), ids=NOT_BACK)
-def test_what_a_device_can_write_and_mongodb_cannot_take(
+def test_device_value_unsupported_by_mongodb_is_rejected(
     store: Store, things: Collection, fields: dict[str, Any], reason: str
 ) -> None:
     arrived = through(store, {"_id": f"device {next(numbers)}", **fields})
@@ -439,11 +441,11 @@ def test_what_a_device_can_write_and_mongodb_cannot_take(
         to_mongo(arrived, things, MATCH)
 
 
-def test_a_projection_is_no_document(things: Collection) -> None:
+def test_projection_without_an_id_is_rejected(things: Collection) -> None:
     with pytest.raises(Unsyncable, match=r"^_id: it is missing; select the whole document$"):
         to_mongo({"code": "b"}, things, MATCH)
 
 
-def test_a_verdict_can_be_sent_between_processes() -> None:
+def test_unsyncable_error_is_picklable() -> None:
     verdict = pickle.loads(pickle.dumps(Unsyncable("a.b", "why")))  # noqa: S301
     assert (verdict.path, verdict.reason, str(verdict), str(Unsyncable("", "why"))) == ("a.b", "why", "a.b: why", "why")

@@ -1,4 +1,4 @@
-"""Every query and program in examples/ is run, and what it finds is held against the same computed in Python."""
+"""Run every query and program in examples/, and compare its results with the same computed in Python."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ PINNED: Final = ROOT / "tests" / "npm"
 
 @pytest.fixture(scope="module")
 def every(shop: Mongo) -> Mapping[str, Rows]:
-    """Every document of the shop, by collection; what is computed below is computed from these."""
+    """Return every document of the shop, by collection; the expected results below are computed from them."""
     return {name: list(shop[name].find().sort("_id", 1)) for name in shop.list_collection_names()}
 
 
 def live(documents: Rows, **wanted: Any) -> Rows:
-    """Those that are not deleted, with these values."""
+    """Return the documents that are not deleted and have these values."""
     return [one for one in documents if not one["deleted"] and all(one.get(k) == v for k, v in wanted.items())]
 
 
@@ -107,7 +107,7 @@ def mongosh() -> str:
 
 
 def shell(mongosh: str, uri: str, database: str, *arguments: str) -> str:
-    """What mongosh prints; fails when it says anything of an error."""
+    """Return the output of mongosh; fail if it prints an error."""
     env = {**os.environ, "MONGODB_DATABASE": database, "MONGOSH_FORCE_DISABLE_TELEMETRY_FOR_TESTING": "1"}
     command = [mongosh, uri, "--quiet", "--norc", *arguments]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -125,7 +125,7 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def shown(mongosh: str, shop: Mongo, shop_uri: str) -> Mapping[str, Shown]:
-    """What every query of the script found."""
+    """Return the results of every query of the script."""
     out = shell(mongosh, shop_uri, shop.name, "--file", str(EXAMPLES / "mongodb_queries.js"))
     lines = [json_util.loads(line) for line in out.splitlines()]
     return {line["query"]: Shown(line["values"], line["found"]) for line in lines}
@@ -176,7 +176,7 @@ def _aisle(every: Mapping[str, Rows], store_id: str, aisle: str) -> Rows:
 
 
 def _text_search(every: Mapping[str, Rows], words: str) -> Rows:
-    """Those with one of the words: here, which of them are found at all is known, and their order is by score."""
+    """Return documents with one of the words: only the set of results is known, since their order is by score."""
     stems = [word[:4] for word in words.split()]
     return [
         one
@@ -249,12 +249,12 @@ UNORDERED: Final = {"aisleLookup": None, "textSearch": None, "lowStock": "stock_
 
 
 def keyed(rows: Rows) -> list[str]:
-    """Rows in an order of their own, as text: numbers that are equal look alike."""
+    """Return rows as sorted text in which equal numbers are equal."""
     return sorted(json_util.dumps(plain(row), sort_keys=True) for row in rows)
 
 
 def plain(value: Any) -> Any:
-    """The lists of a document, which have no order, in one; whole doubles as JSON shows them."""
+    """Return a document with its unordered lists sorted, and whole doubles as in JSON."""
     if isinstance(value, Mapping):
         return {key: plain(inner) for key, inner in value.items() if key != "score"}
     if isinstance(value, list):
@@ -263,7 +263,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_in_mongosh_finds_what_there_is(
+def test_mongosh_query_equals_the_python_result(
     shown: Mapping[str, Shown], every: Mapping[str, Rows], name: str
 ) -> None:
     wanted = QUERIES[name][1](every, *shown[name].values)
@@ -277,7 +277,7 @@ def test_a_query_in_mongosh_finds_what_there_is(
         assert found == wanted
 
 
-def test_the_best_match_of_words_comes_first(shown: Mapping[str, Shown]) -> None:
+def test_text_search_is_ordered_by_score(shown: Mapping[str, Shown]) -> None:
     found = shown["textSearch"].found
     scores = [one["score"] for one in found]
     assert scores == sorted(scores, reverse=True)
@@ -285,8 +285,8 @@ def test_the_best_match_of_words_comes_first(shown: Mapping[str, Shown]) -> None
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_in_mongosh_is_the_named_one(shown: Mapping[str, Shown], shop: Mongo, model: Model, name: str) -> None:
-    """The same from the driver: it is the plan of this query that the rules check."""
+def test_mongosh_query_equals_the_named_query(shown: Mapping[str, Shown], shop: Mongo, model: Model, name: str) -> None:
+    """The driver returns the same; rules check the plan of this query."""
     (query,) = [one for one in configuration_for(model).queries if one.name == QUERIES[name][0]]
     values = dict(zip(query.parameters, shown[name].values, strict=True))
     assert keyed(run(shop, query, values)) == keyed(shown[name].found)
@@ -311,7 +311,7 @@ def test_every_query_of_the_script_is_shown(shown: Mapping[str, Shown]) -> None:
 
 
 def state(database: Mongo) -> list[Any]:
-    """Collections with their options, and their indexes."""
+    """Return collections with their options and indexes."""
     options = sorted(database.list_collections(), key=lambda one: one["name"])
     return [
         (one["name"], one.get("options"), sorted(json_util.dumps(i) for i in database[one["name"]].list_indexes()))
@@ -319,7 +319,7 @@ def state(database: Mongo) -> list[Any]:
     ]
 
 
-def test_the_provisioning_script_does_what_provision_does(
+def test_provisioning_script_equals_provision(
     mongosh: str, tmp_path: Path, workplace: Workplace, mongo: MongoClient[Document], name: str, uri: str
 ) -> None:
     env = {"MONGODB_DATABASE": name}
@@ -339,7 +339,7 @@ def test_the_provisioning_script_does_what_provision_does(
 
 @pytest.fixture(scope="module")
 def client_module() -> ModuleType:
-    """The example as a module."""
+    """Return the example as a module."""
     spec = importlib.util.spec_from_file_location("mongodb_client", EXAMPLES / "mongodb_client.py")
     assert spec is not None
     assert spec.loader is not None
@@ -349,7 +349,7 @@ def client_module() -> ModuleType:
 
 
 def program(folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the example beside a copy of the model, whose .env it reads, from another folder."""
+    """Run the example beside a copy of the model and its .env, from another folder."""
     copy_of_the_model(folder)
     copy, elsewhere = folder / "examples" / "mongodb_client.py", folder / "elsewhere"
     copy.parent.mkdir()
@@ -362,11 +362,11 @@ def program(folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess
 
 @pytest.fixture(scope="module")
 def bare(shop: Mongo) -> Mapping[str, str]:
-    """An environment that names no database."""
+    """Return an environment that names no database."""
     return {name: value for name, value in environment(shop).items() if name != "MONGODB_DATABASE"}
 
 
-def test_the_client_connects_by_env_and_shows_every_step(
+def test_client_connects_by_env_and_prints_every_step(
     tmp_path: Path, shop: Mongo, shop_uri: str, bare: Mapping[str, str], every: Mapping[str, Rows]
 ) -> None:
     env_file = f"MONGODB_CONNECTION_STRING={shop_uri}\nMONGODB_DATABASE={shop.name}\n"
@@ -400,9 +400,7 @@ def test_the_client_connects_by_env_and_shows_every_step(
         ("MONGODB_CONNECTION_STRING=mongodb://u:secret@", "ConfigurationError: "),
     ],
 )
-def test_the_client_says_what_is_wrong_in_one_line(
-    tmp_path: Path, bare: Mapping[str, str], env_file: str, said: str
-) -> None:
+def test_client_reports_errors_in_one_line(tmp_path: Path, bare: Mapping[str, str], env_file: str, said: str) -> None:
     (tmp_path / ".env").write_text(env_file, encoding="utf-8")
     done = program(tmp_path, bare)
     assert (done.returncode, done.stdout) == (1, "")
@@ -411,7 +409,7 @@ def test_the_client_says_what_is_wrong_in_one_line(
     assert "secret" not in done.stderr
 
 
-def test_the_client_tries_again_and_gives_up(client_module: ModuleType) -> None:
+def test_client_retries_a_limited_number_of_times(client_module: ModuleType) -> None:
     waited: list[float] = []
     failures = iter([AutoReconnect("gone"), AutoReconnect("gone"), None])
 
@@ -433,7 +431,7 @@ def test_the_client_tries_again_and_gives_up(client_module: ModuleType) -> None:
     assert waited == [0.1, 0.2]
 
 
-def test_what_cannot_be_done_twice_is_not_tried_again(client_module: ModuleType) -> None:
+def test_client_does_not_retry_a_duplicate_key(client_module: ModuleType) -> None:
     calls = []
 
     def work() -> None:
@@ -445,7 +443,7 @@ def test_what_cannot_be_done_twice_is_not_tried_again(client_module: ModuleType)
     assert len(calls) == 1
 
 
-def test_two_tills_do_not_sell_the_last_piece_twice(client_module: ModuleType, database: Mongo) -> None:
+def test_two_tills_sell_the_last_piece_once(client_module: ModuleType, database: Mongo) -> None:
     shelf_id = client_module.create_shelf(database["inventory"], "store_seattle", "prod_ht-ha-0001", 1)
     sold_by = [client_module.sell(database["inventory"], shelf_id, 1) for _ in range(2)]
     assert [each is not None for each in sold_by] == [True, False]
@@ -456,7 +454,7 @@ def test_two_tills_do_not_sell_the_last_piece_twice(client_module: ModuleType, d
 
 @dataclass
 class Block:
-    """A query of the document, with its arguments."""
+    """A query of the document with its arguments."""
 
     heading: str
     dql: str
@@ -464,7 +462,7 @@ class Block:
 
 
 def blocks() -> Iterator[Block]:
-    """Every fenced query, in order; the JSON fence after one is its arguments."""
+    """Return every fenced query in order, with the arguments from the JSON fence after it."""
     text = (EXAMPLES / "ditto_queries.md").read_text(encoding="utf-8")
     heading = ""
     last: Block | None = None
@@ -488,7 +486,7 @@ BLOCKS: Final = list(blocks())
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory, model: Model, every: Mapping[str, Rows]) -> Iterator[Store]:
-    """A store with the shop's documents as the bridge would bring them."""
+    """A store with the shop's documents as the bridge copies them."""
     mappings = load_connector(model).mappings
     with Store.open(tmp_path_factory.mktemp("examples") / "store") as store:
         for statement in load_subscriptions(model).index_statements:
@@ -500,7 +498,7 @@ def device(tmp_path_factory: pytest.TempPathFactory, model: Model, every: Mappin
 
 @pytest.fixture(scope="module")
 def answers(device: Store, every: Mapping[str, Rows]) -> Mapping[str, list[tuple[dict[str, Any], Rows]]]:
-    """Arguments and rows of every query, by heading. Where the document can only guess a key, it is one of the data."""
+    """Return arguments and rows of every query, by heading; placeholder keys are replaced by existing ones."""
     order = next(one for one in live(every["orders"]) if one["store_id"] == "store_seattle")
     known = {"order_id": order["order_id"], "customer_id": order["customer_id"], "product_id": shelf_of(every)}
     found: dict[str, list[tuple[dict[str, Any], Rows]]] = defaultdict(list)
@@ -518,7 +516,7 @@ def answers(device: Store, every: Mapping[str, Rows]) -> Mapping[str, list[tuple
 
 
 def shelf_of(every: Mapping[str, Rows]) -> str:
-    """A product that the store has, as the document's own need not be."""
+    """Return a product that the store has; the one in the document may not exist."""
     return str(live(every["inventory"], store_id="store_seattle")[0]["product_id"])
 
 
@@ -531,7 +529,7 @@ def ids(rows: Rows, key: str) -> list[Any]:
     return [row[key] for row in rows]
 
 
-def test_order_with_items_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+def test_order_with_items_is_read_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     (asked, order), (_, items) = answers["An order with its items"]
     (wanted,) = _order_with_items(every, asked["order_id"])
     assert [(one["order_id"], one["total"]) for one in order] == [(wanted["order_id"], wanted["total"])]
@@ -542,7 +540,7 @@ def test_order_with_items_on_a_device(answers: Any, every: Mapping[str, Rows]) -
     assert items
 
 
-def test_order_with_items_in_one_query_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+def test_order_with_items_is_read_in_one_query_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     ((asked, rows),) = answers["An order with its items in one query"]
     (wanted,) = _order_with_items(every, asked["order_id"])
     lines = sorted(wanted["items"], key=lambda one: one["product_id"])
@@ -554,7 +552,7 @@ def test_order_with_items_in_one_query_on_a_device(answers: Any, every: Mapping[
     assert rows
 
 
-def test_customers_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+def test_customer_history_is_read_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     ((asked, rows),) = answers["A customer's history"]
     wanted = [one for one in _customer_history(every, asked["customer_id"]) if one["store_id"] == asked["store_id"]]
     assert ids(rows, "order_id") == ids(wanted, "order_id")
@@ -565,7 +563,7 @@ def test_customers_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     assert orders
 
 
-def test_inventory_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+def test_inventory_is_read_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     (asked, rows), (_, (figures,)), (_, (empty,)) = answers["A store's inventory"]
     wanted = _store_inventory(every, asked["store_id"])
     assert ids(rows, "product_id") == ids(wanted, "product_id")
@@ -578,7 +576,7 @@ def test_inventory_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     assert rows
 
 
-def test_places_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+def test_products_in_an_aisle_are_read_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     ((asked, rows),) = answers["In an aisle"]
     assert sorted(ids(rows, "_id")) == sorted(ids(_aisle(every, asked["store_id"], asked["aisle"]), "_id"))
     assert rows
@@ -587,7 +585,7 @@ def test_places_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     assert [(one["_id"], one["location"]) for one in rows] == [(wanted["_id"], wanted["location"])]
 
 
-def test_products_by_name_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+def test_products_by_name_are_read_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     (asked, rows), (label, found) = answers["Products by name"]
     part = asked["words"].strip("%")
     wanted = sorted(one["product_name"] for one in live(every["products"]) if part in one["product_name"].lower())
@@ -596,7 +594,7 @@ def test_products_by_name_on_a_device(answers: Any, every: Mapping[str, Rows]) -
     assert ids(found, "sku") == [label["sku"]]
 
 
-def test_sales_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+def test_sales_by_date_are_read_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     ((asked, rows),) = answers["Sales by date"]
     days = grouped(
         sold(every, asked["from"], asked["to"], store_id=asked["store_id"]), lambda one: one["order_date"][:10]
@@ -607,7 +605,7 @@ def test_sales_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     assert rows
 
 
-def test_top_products_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
+def test_top_products_are_read_on_a_device(answers: Any, every: Mapping[str, Rows]) -> None:
     (category, products), (asked, orders), (_, rows) = answers["Top products of a category"]
     assert sorted(ids(products, "product_id")) == sorted(
         one["product_id"] for one in every["products"] if one["category_id"] == category["category_id"]
@@ -626,14 +624,14 @@ def test_top_products_on_a_device(answers: Any, every: Mapping[str, Rows]) -> No
     assert [one["sales"] for one in rows] == pytest.approx([one["sales"] for one in best])
 
 
-def test_every_heading_with_a_query_is_tested(answers: Any) -> None:
-    """Each is named by a test above, so that a query that is added is one that is checked."""
+def test_every_query_of_the_document_is_tested(answers: Any) -> None:
+    """A test above names each, so that an added query is tested too."""
     text = Path(__file__).read_text(encoding="utf-8")
     assert len(answers) == 11
     assert all(f'answers["{heading}"]' in text for heading in answers)
 
 
-def test_selling_sets_the_level(device: Store, every: Mapping[str, Rows], answers: Any) -> None:
+def test_selling_updates_the_stock_level(device: Store, every: Mapping[str, Rows], answers: Any) -> None:
     (block,) = [one for one in BLOCKS if one.heading == "Selling"]
     where = {"store_id": block.arguments["store_id"], "product_id": shelf_of(every)}
     (shelf,) = live(every["inventory"], **where)
@@ -643,8 +641,8 @@ def test_selling_sets_the_level(device: Store, every: Mapping[str, Rows], answer
     assert now["stock_level"] == block.arguments["stock_level"] != shelf["stock_level"]
 
 
-def test_what_is_said_of_the_engine_holds(device: Store, every: Mapping[str, Rows]) -> None:
-    """So that the warning goes when the engine is mended."""
+def test_documented_limit_of_the_engine_still_exists(device: Store, every: Mapping[str, Rows]) -> None:
+    """A failure shows that the engine is fixed and the warning can be removed."""
     lists = {"stores": ids(every["stores"], "store_id"), "products": ids(every["products"], "product_id")[:50]}
     number = sum(one["product_id"] in lists["products"] for one in every["inventory"])
 
@@ -663,7 +661,7 @@ SUBSCRIPTIONS: Final = [block for block in BLOCKS if block.heading == "Subscript
 
 
 @pytest.mark.parametrize("block", SUBSCRIPTIONS, ids=[block.dql for block in SUBSCRIPTIONS])
-def test_a_subscription_is_taken_by_the_engine(device: Store, block: Block) -> None:
+def test_subscription_is_accepted_by_the_engine(device: Store, block: Block) -> None:
     device.validate_subscription(block.dql, block.arguments)
     file = yaml.safe_load((ROOT / "config" / "ditto_subscriptions.yaml").read_text(encoding="utf-8"))
     (manager,) = [one for one in file["devices"] if one["name"] == "store_manager"]

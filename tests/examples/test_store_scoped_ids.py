@@ -1,4 +1,4 @@
-"""The alternative of examples/store_scoped_ids: ids that carry the store, with which Ditto can keep the stores apart.
+"""The example store_scoped_ids: ids that contain the store, so that Ditto can separate the stores.
 
 Tested as the shipped configuration is: the model is clean by its own rules, and on the real store, for every store and
 every collection, Ditto's own queries let through exactly what each user should see.
@@ -40,7 +40,7 @@ NAMES = [*shipped_model().collections]
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """The target with a JSON merge patch (RFC 7396)."""
+    """Return the target with a JSON merge patch applied (RFC 7396)."""
     if not isinstance(patch, Mapping):
         return patch
     base = dict(target) if isinstance(target, Mapping) else {}
@@ -49,7 +49,7 @@ def merged(target: Any, patch: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """The shipped model with what the example changes."""
+    """Return the shipped model with the changes of the example."""
     root = tmp_path_factory.mktemp("store_scoped")
     for name in ("schemas", "config"):
         shutil.copytree(ROOT / name, root / name)
@@ -64,13 +64,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture(scope="module")
 def edge(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """The real store with the model's documents, under ids that carry the store."""
+    """The real store with the model's documents, with ids that contain the store."""
     with edge_of(load_project(model.root), tmp_path_factory.mktemp("store")) as edge:
         yield edge
 
 
-def test_the_model_is_clean_by_its_own_rules(model: Model, database: Database[Any]) -> None:
-    """Configuration and schemas agree, its documents are conformant, and nothing is claimed that cannot be."""
+def test_model_has_no_finding(model: Model, database: Database[Any]) -> None:
+    """Configuration and schemas agree, its documents are conformant, and no rule claims unavailable enforcement."""
     settings = load_settings(Path("none"), num_customers=60, num_orders=200)
     configuration = load_configuration(model, settings.constants())
     load(Plan(model, configuration, settings).documents(), database, 1_000)
@@ -86,8 +86,8 @@ def test_the_model_is_clean_by_its_own_rules(model: Model, database: Database[An
         assert said.startswith("ditto: Ditto keeps each store to its own")
 
 
-def test_it_says_the_same_rules_as_the_shipped_file(model: Model) -> None:
-    """Only who enforces them is another."""
+def test_rules_equal_those_of_the_shipped_file(model: Model) -> None:
+    """Only their enforcement differs."""
     shipped, own = (load_permissions(one).rules for one in (shipped_model(), model))
     assert [(r.collection, r.operations, r.condition) for r in own] == [
         (r.collection, r.operations, r.condition) for r in shipped
@@ -97,8 +97,8 @@ def test_it_says_the_same_rules_as_the_shipped_file(model: Model) -> None:
 
 @pytest.mark.parametrize("name", SCOPED)
 @pytest.mark.parametrize("kind", KINDS)
-def test_ditto_lets_through_a_store_s_own_documents_and_no_other(edge: Edge, name: str, kind: str) -> None:
-    """Its queries, as the webhook would answer them, run word for word by the real engine."""
+def test_ditto_queries_select_exactly_the_documents_of_a_store(edge: Edge, name: str, kind: str) -> None:
+    """The real engine runs the queries of the webhook unchanged."""
     collection, total = edge.model[name], 0
     for user in edge.people:
         given = compiled(edge.permissions, edge.model, edge.mappings, user)
@@ -114,8 +114,8 @@ def test_ditto_lets_through_a_store_s_own_documents_and_no_other(edge: Edge, nam
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "product_embeddings"])
-def test_each_user_may_do_what_they_should_and_nothing_else(edge: Edge, name: str, operation: Operation) -> None:
-    """The rules themselves, as the shipped ones are tested."""
+def test_every_user_has_exactly_their_permissions(edge: Edge, name: str, operation: Operation) -> None:
+    """The rules are tested like the shipped ones."""
     collection = edge.model[name]
     for user in edge.people:
         may = permitted(edge.store, edge.permissions, collection, user, operation)
@@ -124,8 +124,8 @@ def test_each_user_may_do_what_they_should_and_nothing_else(edge: Edge, name: st
 
 
 @pytest.mark.parametrize("name", ["products", "stores", "categories", "product_types"])
-def test_what_nobody_may_change_ditto_refuses(edge: Edge, name: str) -> None:
-    """And what is everybody's is read by whoever is known, and by nobody else."""
+def test_ditto_rejects_changes_that_no_rule_grants(edge: Edge, name: str) -> None:
+    """Shared documents are readable by every known user, and by no other."""
     for user in (*edge.people, None):
         given = compiled(edge.permissions, edge.model, edge.mappings, user)
         assert edge.store.execute(given.select("write", name)) == []
@@ -133,8 +133,8 @@ def test_what_nobody_may_change_ditto_refuses(edge: Edge, name: str) -> None:
         assert seen == (0 if user is None else len(edge.documents[name]))
 
 
-def test_what_ditto_still_cannot_do_is_said(edge: Edge) -> None:
-    """Of each user's permissions: kinds of changes, and a flag that no id can carry."""
+def test_limits_of_ditto_are_reported(edge: Edge) -> None:
+    """For each user, Ditto cannot test kinds of changes, or a flag outside of the id."""
     for user in edge.people:
         given = compiled(edge.permissions, edge.model, edge.mappings, user)
         assert {finding.split(":")[0] for finding in given.findings} == {
@@ -143,7 +143,7 @@ def test_what_ditto_still_cannot_do_is_said(edge: Edge) -> None:
         assert "read products: open beyond the rules, since deleted is not part of Ditto's _id" in given.findings
 
 
-def test_ids_are_objects_that_hold_what_the_connector_is_told(edge: Edge) -> None:
+def test_ids_are_objects_of_the_configured_fields(edge: Edge) -> None:
     for name in SCOPED:
         fields = set(edge.mappings[name].fields)
         for row in edge.store.execute(edge_query(edge.model[name])):
@@ -152,5 +152,5 @@ def test_ids_are_objects_that_hold_what_the_connector_is_told(edge: Edge) -> Non
 
 
 def edge_query(collection: Collection) -> str:
-    """All of a collection."""
+    """Return all documents of a collection."""
     return f"SELECT * FROM {collection.name}"  # noqa: S608 - a name of the model's

@@ -58,7 +58,7 @@ def project() -> Project:
 
 @pytest.fixture(scope="module")
 def made(project: Project) -> Mapping[str, Sequence[Document]]:
-    """All documents, by collection."""
+    """Return all documents by collection."""
     documents: dict[str, list[Document]] = {}
     for name, batch in Plan(project.model, project.configuration, project.settings).documents():
         documents.setdefault(name, []).extend(batch)
@@ -73,7 +73,7 @@ def pair(
     made: Mapping[str, Sequence[Document]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Pair]:
-    """Both sides, in step: MongoDB provisioned with the documents, and a store with the devices' indexes."""
+    """Both sides in sync: MongoDB provisioned with the documents, and a store with the devices' indexes."""
     model = project.model
     with paired(server, tmp_path_factory.mktemp("joins"), synced_collections(model, load_connector(model))) as both:
         apply(plan(model, both.database), both.database)
@@ -123,7 +123,7 @@ def test_totals_are_those_of_python_s_round(made: Mapping[str, Sequence[Document
         assert order["order_date"].endswith("T00:00:00Z")
 
 
-def test_the_example_is_conformant(pair: Pair, project: Project) -> None:
+def test_example_is_conformant(pair: Pair, project: Project) -> None:
     found = results(project, pair.database)
     assert {name: one.samples for name, one in found.items() if one.status not in ("passed", "skipped")} == {}
     assert found["counts.inventory.documents"].evidence["expected"] == "3,392 (1 per stores x products)"
@@ -135,7 +135,7 @@ def test_the_example_is_conformant(pair: Pair, project: Project) -> None:
     }  # fmt: skip
 
 
-def test_a_total_that_is_one_cent_off_is_reported_but_not_a_tie(pair: Pair, project: Project) -> None:
+def test_total_off_by_one_cent_is_reported_unless_it_is_a_tie(pair: Pair, project: Project) -> None:
     orders = pair.database["orders"]
     kept = list(orders.find().sort("_id", 1).limit(4))
     try:
@@ -149,7 +149,7 @@ def test_a_total_that_is_one_cent_off_is_reported_but_not_a_tie(pair: Pair, proj
     assert total_findings(project, pair.database) == []
 
 
-def test_every_document_crosses_the_bridge(pair: Pair, made: Mapping[str, Sequence[Document]]) -> None:
+def test_every_document_syncs(pair: Pair, made: Mapping[str, Sequence[Document]]) -> None:
     assert pair.unsynced == {}
     assert {name: pair.store.count(name) for name in made} == {name: len(documents) for name, documents in made.items()}
 
@@ -159,7 +159,7 @@ def people(project: Project, made: Mapping[str, Sequence[Document]]) -> Sequence
 
 
 def rows_of(pair: Pair, query: DeviceQuery, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return what the store and what MongoDB answer, each in one order."""
+    """Return the results of the store and of MongoDB, each in the same order."""
     there = pair.store.execute(query.query, values)
     here = pair.database[query.collection].aggregate(filled(list(query.pipeline or ()), values))
     expected = [{key: value for key, value in row.items() if key != "_id"} for row in here]
@@ -167,7 +167,7 @@ def rows_of(pair: Pair, query: DeviceQuery, values: Mapping[str, Any]) -> tuple[
 
 
 @pytest.mark.parametrize("query", load_subscriptions(load_project(EXAMPLE).model).queries, ids=lambda one: one.name)
-def test_a_join_on_a_device_returns_what_its_pipeline_returns(
+def test_join_on_a_device_equals_its_pipeline(
     query: DeviceQuery, pair: Pair, project: Project, made: Mapping[str, Sequence[Document]]
 ) -> None:
     assert " JOIN " in query.query
@@ -181,7 +181,7 @@ def test_a_join_on_a_device_returns_what_its_pipeline_returns(
     assert any(sizes)
 
 
-def test_every_subscription_selects_what_its_find_selects(
+def test_every_subscription_equals_its_filter(
     pair: Pair, project: Project, made: Mapping[str, Sequence[Document]]
 ) -> None:
     subscriptions = load_subscriptions(project.model)
@@ -194,8 +194,8 @@ def test_every_subscription_selects_what_its_find_selects(
             assert len(held) == len(list(found))
 
 
-def test_the_small_dataset_of_the_suites_has_both_sides_of_a_join(tmp_path: Path) -> None:
-    """And an object as _id is the same on both sides, although Ditto gives its names in another order."""
+def test_small_dataset_of_the_suites_has_both_sides_of_a_join(tmp_path: Path) -> None:
+    """An object as _id is equal on both sides, although Ditto returns its names in another order."""
     with edge_of(load_project(EXAMPLE), tmp_path) as small:
         for reference in (one for collection in small.model for one in collection.references):
             there = {one[reference.target_field] for one in small.documents[reference.target]}
@@ -204,8 +204,8 @@ def test_the_small_dataset_of_the_suites_has_both_sides_of_a_join(tmp_path: Path
         assert held == small.ids(small.model["inventory"], small.documents["inventory"])
 
 
-def test_a_sale_of_a_device_reaches_mongodb_and_is_conformant(pair: Pair, project: Project) -> None:
-    """With whole numbers as JavaScript devices write them."""
+def test_sale_of_a_device_reaches_mongodb_and_is_conformant(pair: Pair, project: Project) -> None:
+    """Whole numbers are written as JavaScript devices write them."""
     customer = pair.database["customers"].find_one() or {}
     order = {
         "_id": "order_301", "order_id": "order_301", "customer_id": customer["_id"], "store_id": "store_tacoma",

@@ -24,7 +24,7 @@ Expectations = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """An edit to a conformant database or to a copy of its configuration, and the rules that must say so.
+    """An edit to a conformant database or to a copy of its configuration, and the rules that must report it.
 
     ``soak`` marks what others like it stand for, when there is no time; ``reasons`` is what rules say of it.
     """
@@ -43,14 +43,14 @@ class Fault:
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Fault:
-        """From one entry of a file, or of an expanded pattern."""
+        """Return the fault of one entry of a file, or of an expanded pattern."""
         lists = {name: tuple(data[name]) for name in ("edits", "families", "skips") if name in data}
         return cls(**{**data, **lists})
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All faults in the order of the files, edits that are none, and why some rules have no fault."""
+    """All faults in the order of the files, harmless edits, and reasons why some rules have no fault."""
 
     faults: tuple[Fault, ...]
     harmless: tuple[Fault, ...]
@@ -64,7 +64,7 @@ def shipped_catalogue() -> Catalogue:
 
 
 def load_catalogue(model: Model, folder: Path = HERE) -> Catalogue:
-    """Read every file; AssertionError names the file and place that breaks fault.schema.json, or the id used twice."""
+    """Read every file; AssertionError names the file and path that violates fault.schema.json, or a duplicate id."""
     faults: list[Fault] = []
     harmless: list[Fault] = []
     unkillable: dict[str, str] = {}
@@ -86,7 +86,7 @@ def load_catalogue(model: Model, folder: Path = HERE) -> Catalogue:
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Safe, with merge keys (<<), and without keys given twice, of which YAML would let the later win."""
+    """A safe loader with merge keys (<<) that rejects duplicate keys, of which YAML would use the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -96,7 +96,7 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
 
 
 def _files(folder: Path) -> Iterator[Mapping[str, Any]]:
-    """The files' contents; the effects of all are known to all."""
+    """Return the contents of the files; effects are shared by all files."""
     validator = Draft202012Validator(json.loads((HERE / "fault.schema.json").read_text(encoding="utf-8")))
     contents = []
     for path in sorted(folder.glob("*.yaml")):

@@ -1,4 +1,4 @@
-"""Edits of documents: read, changed here, put back past the validator; what was there before is kept for undoing."""
+"""Edits of documents: read, changed here, and written past the validator; earlier contents are kept for the undo."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Touched:
         self.after: dict[str, list[Document]] = {}
 
     def replace(self, name: str, old: list[Document], new: list[Document]) -> None:
-        """Take ``old`` out and put ``new`` in, past the validator."""
+        """Replace ``old`` by ``new``, past the validator."""
         if old:
             self._database[name].delete_many({"_id": {"$in": [one["_id"] for one in old]}})
         known = [one["_id"] for one in self.after.get(name, ())]
@@ -50,7 +50,7 @@ class Touched:
         return [document["_id"] for documents in changed for document in documents]
 
     def undo(self) -> None:
-        """Put every document back as it was."""
+        """Restore every document."""
         for name, new in self.after.items():
             if new:
                 self._database[name].delete_many({"_id": {"$in": [one["_id"] for one in new]}})
@@ -58,14 +58,14 @@ class Touched:
 
 
 def insert(database: Database[Document], name: str, documents: list[Document]) -> None:
-    """Insert what the validator would refuse; a thousand at a time."""
+    """Insert documents that the validator would reject; a thousand at a time."""
     for start in range(0, len(documents), 1000):
         part = documents[start : start + 1000]
         database[name].insert_many([_broken(one) for one in part], bypass_document_validation=True)
 
 
 def _broken(document: Document) -> Any:
-    """The document with the stand-ins made into halves of surrogate pairs, and into a key that stands twice."""
+    """Return the document with placeholders replaced by halves of surrogate pairs, and by a duplicate key."""
     written = bson.encode(document)
     other = written.replace(_STAND_IN.encode(), _HALVES).replace(_SECOND[0].encode(), _SECOND[1])
     return document if other == written else RawBSONDocument(other)
@@ -74,7 +74,7 @@ def _broken(document: Document) -> Any:
 def chosen(
     database: Database[Document], edit: Mapping[str, Any], named: Mapping[str, Document], touched: Touched
 ) -> list[Document]:
-    """The documents an edit is about. AssertionError when there is none: the edit would change nothing."""
+    """Return the documents of an edit. AssertionError if there is none: the edit would change nothing."""
     where, name = made(edit.get("where", {}), named), edit["in"]
     elsewhere = touched.elsewhere(name)
     where = {"$and": [where, {"_id": {"$nin": elsewhere}}]} if elsewhere else where
@@ -91,7 +91,7 @@ def chosen(
 def edit_documents(
     database: Database[Document], touched: Touched, edit: Mapping[str, Any], named: dict[str, Document]
 ) -> None:
-    """Carry out one edit; the first document, as it was, gets the edit's name."""
+    """Apply one edit; its first document, in its old state, gets the edit's name."""
     old = chosen(database, edit, named, touched)
     named[edit.get("as", "it")] = copy.deepcopy(old[0])
     if "delete" in edit:

@@ -19,7 +19,7 @@ _IT: Final = "$$it."
 
 @dataclass(frozen=True)
 class Subject:
-    """What one fault of a pattern is about: names for the texts, traits for the choices."""
+    """Subject of one fault of a pattern: names for the texts, traits for the choices."""
 
     id: str
     names: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Subject:
 
 
 def expand(model: Model, pattern: Mapping[str, Any], effects: Mapping[str, Any]) -> Iterator[Data]:
-    """The faults of one pattern, as entries of a file would have them. AssertionError when there is none."""
+    """Yield the faults of one pattern in the form of entries of a file. AssertionError if there is none."""
     used: set[str] = set()
     seen: set[str] = set()
     for subject in _SUBJECTS[pattern["each"]](model, pattern.get("event", "")):
@@ -76,7 +76,7 @@ def _fault(pattern: Mapping[str, Any], subject: Subject, effects: Mapping[str, A
 
 
 def _filled(data: Any, names: Mapping[str, Any], where: Mapping[str, Any] | None) -> Any:
-    """The data with {name} replaced in texts and keys, "{}" by the subject's value, and the documents chosen."""
+    """Return the data with {name} replaced in texts and keys, "{}" by the subject's value, and documents selected."""
     if isinstance(data, Mapping):
         filled = {_text(key, names): _filled(value, names, where) for key, value in data.items()}
         if where is not None and "in" in filled and filled["in"] == names.get("collection") and _is_edit(filled):
@@ -172,7 +172,7 @@ def _of_field(model: Model, collection: Collection, one: Field, event: str) -> S
 
 
 def _followers(model: Model, collection: Collection, one: Field, event: str) -> Iterator[tuple[str, Any]]:
-    """Whoever refers to the field finds nothing when it is gone or another; whoever copied it is stale."""
+    """Return rules that fail too: references to the changed field are broken, and copies of it are stale."""
     for child in model:
         for reference in child.references:
             if event and (reference.target, reference.target_field) == (collection.name, one.path):
@@ -193,7 +193,7 @@ def _followers(model: Model, collection: Collection, one: Field, event: str) -> 
 
 
 def _bounds(model: Model, event: str) -> Iterator[Subject]:
-    """Every bound of every field, crossed by one; of keys with the same bounds in one MAP the first."""
+    """Yield every bound of every field, exceeded by one; of keys with equal bounds in one MAP only the first."""
     for subject in _fields(model, event):
         one = subject.about
         assert one is not None

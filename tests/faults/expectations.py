@@ -1,4 +1,4 @@
-"""What a fault declares, held against what the rules said."""
+"""Comparison of a fault's declaration with the results of the rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one fault did: the rules that named it, and everything that was not as declared (empty: caught)."""
+    """Result of one fault: the rules that reported it, and every difference from its declaration (empty: caught)."""
 
     fault: Fault
     killed: tuple[str, ...]
@@ -32,13 +32,13 @@ class Verdict:
 
     @property
     def caught(self) -> bool:
-        """True when every rule that should have named the fault did."""
+        """Return whether every declared rule reported the fault."""
         return bool(self.killed) and not self.missed
 
 
 @dataclass(frozen=True)
 class _Broken:
-    """One rule's expectation, worked out: how many violations, found in which documents or refs."""
+    """One rule's evaluated expectation: the number of violations, and their documents or refs."""
 
     status: str
     violations: int
@@ -55,7 +55,7 @@ def verdict(
     touched: Touched,
     named: Mapping[str, Document],
 ) -> Verdict:
-    """Hold the results of a fault against what it declares and against those of the clean base."""
+    """Compare the results of a fault with its declaration and with those of the clean base."""
     expected, problems = _expected(fault, rules, database, touched, named)
     killed: list[str] = []
     missed: list[str] = []
@@ -85,7 +85,7 @@ def verdict(
 
 
 def _says(result: Result, reason: str) -> bool:
-    """True when the first sample gives this reason."""
+    """Return whether the first sample has this reason."""
     pattern = ".*".join(re.escape(part) for part in reason.split("*"))
     return bool(result.samples) and re.fullmatch(pattern, result.samples[0].why, re.DOTALL) is not None
 

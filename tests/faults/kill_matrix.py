@@ -1,4 +1,4 @@
-"""Which faults make which rule fail, and what is wrong with that: a stale line, a rule that nothing kills."""
+"""The faults that each rule reports, and problems of this matrix: stale lines, and rules that no fault kills."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMITTED: Final = Path(__file__).parent / "kill_matrix.json"
 
 
 def matrix(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
-    """The matrix of these verdicts."""
+    """Return the matrix of these verdicts."""
     found: dict[str, list[str]] = {}
     for verdict in verdicts:
         for rule in verdict.killed:
@@ -26,17 +26,17 @@ def matrix(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
 
 
 def row(whole: Matrix, fault: str) -> dict[str, list[str]]:
-    """The part of a matrix that is about one fault."""
+    """Return the part of a matrix for one fault."""
     return {rule: [fault] for rule, faults in whole.items() if fault in faults}
 
 
 def write(found: Matrix, path: Path = COMMITTED) -> None:
-    """Make ``found`` the committed matrix."""
+    """Write ``found`` as the committed matrix."""
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def stale(found: Matrix, committed: Matrix) -> Iterator[str]:
-    """What the committed matrix says and the runs do not, or the other way round, a line each."""
+    """Yield the differences between the committed matrix and the runs, one line each."""
     for rule in sorted({*found, *committed}):
         new, old = set(found.get(rule, ())), set(committed.get(rule, ()))
         yield from (f"{rule} is killed by {fault}, which the matrix does not say" for fault in sorted(new - old))
@@ -44,17 +44,17 @@ def stale(found: Matrix, committed: Matrix) -> Iterator[str]:
 
 
 def alive(rules: Iterable[str], found: Matrix, unkillable: Iterable[str]) -> list[str]:
-    """The rules that no fault makes fail and no reason excuses."""
+    """Return the rules that no fault makes fail and no reason excuses."""
     return [rule for rule in rules if not found.get(rule) and not excused(rule, unkillable)]
 
 
 def excused(rule: str, unkillable: Iterable[str]) -> bool:
-    """True when the catalogue says why no edit can break the rule."""
+    """Return whether the catalogue has a reason why no edit can break the rule."""
     return any(fnmatchcase(rule, pattern) for pattern in unkillable)
 
 
 def needless(rules: Iterable[str], found: Matrix, unkillable: Iterable[str]) -> list[str]:
-    """The excuses of the catalogue that excuse no rule, or one that is killed all the same."""
+    """Return the excuses of the catalogue that match no rule, or a rule that is killed nevertheless."""
     known = list(rules)
     return [
         pattern

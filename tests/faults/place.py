@@ -1,4 +1,4 @@
-"""Where a fault is made: a copy of the model's folder, and databases of a conformant dataset on one server."""
+"""Environment of faults: a copy of the model's folder, and databases of a conformant dataset on one server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SEED: Final = 7
 
 @dataclass
 class Place:
-    """The copy of the folder at ``root``, and the databases that were made so far."""
+    """The copy of the folder at ``root``, and the databases created so far."""
 
     root: Path
     client: MongoClient[Document]
@@ -47,7 +47,7 @@ class Place:
 
     @classmethod
     def copied(cls, project: Path, root: Path, client: MongoClient[Document], prefix: str) -> Place:
-        """A place with a copy of the project's model below ``root``, tracked by a git of its own where there is one."""
+        """Return a place with a copy of the project's model below ``root``, in a new git repository if git exists."""
         for name in _COPIED:
             if (project / name).is_dir():
                 shutil.copytree(project / name, root / name)
@@ -58,32 +58,32 @@ class Place:
         return place
 
     def track(self) -> None:
-        """Tell git, if there is one, of every file in the copy."""
+        """Add every file of the copy to git, if it exists."""
         for command in (["init", "-q"], ["add", "-A"]):
             subprocess.run(["git", *command], cwd=self.root, capture_output=True, check=False)
 
     def settings(self, base: str, **changed: Any) -> Settings:
-        """The settings that a base was made with, some of them changed."""
+        """Return the settings of a base, with some changes."""
         customers, orders = SIZES[base]
         given = {"num_customers": customers, "num_orders": orders, "seed": SEED}
         return load_settings(self.root / ".env", **(given | changed))
 
     def model(self) -> Model:
-        """The model as the copy has it now."""
+        """Return the current model of the copy."""
         return load_model(self.root)
 
     def configuration(self, model: Model, settings: Settings) -> Configuration:
-        """The configuration as the copy has it now."""
+        """Return the current configuration of the copy."""
         return load_configuration(model, settings.constants())
 
     def database(self, base: str) -> Database[Document]:
-        """The conformant database of a base; made once."""
+        """Return the conformant database of a base; created once."""
         if base not in self._databases:
             self._databases[base] = self.generated(base, {})
         return self._databases[base]
 
     def generated(self, base: str, figures: Mapping[str, Any]) -> Database[Document]:
-        """A database of its own, made with other figures."""
+        """Return a separate database, generated with other parameters."""
         model, settings = self.model(), self.settings(base)
         configuration = self.configuration(model, settings)
         if figures:
@@ -100,7 +100,7 @@ class Place:
 
     @contextmanager
     def conformant(self, settings: Settings) -> Iterator[Context]:
-        """A context with a database of its own, made with these settings and dropped afterwards."""
+        """Yield a context with a separate database, generated with these settings and dropped afterwards."""
         model = self.model()
         configuration = self.configuration(model, settings)
         database = self.client[f"{self.prefix}_clean"]
@@ -119,7 +119,7 @@ class Place:
 
 @contextmanager
 def edited_files(place: Place, edits: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-    """The copy's files with the edits made; back as they were afterwards."""
+    """Apply edits to the copy's files, and restore them afterwards."""
     before = {edit["file"]: _content(place.root / edit["file"]) for edit in edits}
     try:
         for edit in edits:

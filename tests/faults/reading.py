@@ -1,4 +1,4 @@
-"""Which collections each rule reads, learnt from the commands that its check sends on a conformant database."""
+"""The collections that each rule reads, derived from the commands that its check sends on a conformant database."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class _Listener(monitoring.CommandListener):
             self.read.update(_names(event.command_name, event.command))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Not needed: what was asked is enough."""
+        """Not needed: the sent command is enough."""
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         """Not needed."""
 
 
 def readers(rules: Sequence[Rule], context: Context) -> Mapping[str, frozenset[str]]:
-    """By rule id, the collections that its check reads, and METADATA if it reads indexes or options."""
+    """Return by rule id the collections that its check reads, and METADATA if it reads indexes or options."""
     listener = _Listener()
     address = context.database.client.address
     assert address is not None

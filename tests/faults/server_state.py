@@ -1,4 +1,4 @@
-"""What a database is, beside its documents: collections, options, indexes; put back after an edit by raw command."""
+"""The state of a database beside its documents: collections, options, indexes; restored after raw commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DESTROYING: Final = ("drop", "convertToCapped")
 
 
 class ServerState:
-    """A database's collections with their options and indexes, as they were when this was made."""
+    """A snapshot of a database's collections with their options and indexes."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
@@ -27,18 +27,18 @@ class ServerState:
         self._documents: dict[str, list[Document]] = {}
 
     def same_as(self, other: ServerState) -> bool:
-        """The same collections with the same options and indexes."""
+        """Return whether collections, options and indexes are equal."""
         return (self.options, self.indexes) == (other.options, other.indexes)
 
     def run(self, command: Mapping[str, Any]) -> None:
-        """Run one command; the documents of a collection that it takes away are kept."""
+        """Run one command; keep the documents of a collection that it drops."""
         verb, name = next(iter(command.items()))
         if verb in _DESTROYING:
             self._documents.setdefault(name, list(self._database[name].find()))
         self._database.command(dict(command))
 
     def undo(self) -> None:
-        """Put collections, options and indexes back, and the documents that were taken away."""
+        """Restore collections, options and indexes, and the dropped documents."""
         now = _options(self._database)
         added = now.keys() - self.options.keys()
         for name in added:
@@ -73,7 +73,7 @@ class ServerState:
 
 
 def hashes(database: Database[Document], names: Iterable[str]) -> Mapping[str, str]:
-    """What the documents of each collection have in common with others if and only if they are the same."""
+    """Return a hash of the documents of each collection."""
     found: Mapping[str, str] = database.command({"dbHash": 1, "collections": sorted(names)})["collections"]
     return found
 

@@ -1,4 +1,4 @@
-"""Other servers than the one the tests run on, or what passes for them."""
+"""Other servers than the one of the tests, or simulations of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGE_DOCUMENTS: Final = 36
 
 @contextmanager
 def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[], Path]) -> Iterator[Context]:
-    """The context as it would be on the server that an edit describes."""
+    """Yield the context on the server that an edit describes."""
     if wanted.get("images") is False:
         assert context.scratch is not None
         context = replace(context, scratch=_WithoutImages(context.scratch.client, context.scratch.name))
@@ -56,7 +56,7 @@ def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[
 
 @contextmanager
 def _images_expire(client: Any, seconds: int) -> Iterator[None]:
-    """The server's own setting, put back afterwards."""
+    """Change the server's own setting, and restore it afterwards."""
 
     def setting(value: int | str) -> None:
         options = {"preAndPostImages": {"expireAfterSeconds": value}}
@@ -70,7 +70,7 @@ def _images_expire(client: Any, seconds: int) -> Iterator[None]:
 
 
 class _WithoutImages(Database[Document]):
-    """A server that takes the option for images and keeps none."""
+    """A server that accepts the option for images and keeps none."""
 
     def create_collection(self, name: str, *arguments: Any, **options: Any) -> Any:
         options.pop("changeStreamPreAndPostImages", None)

@@ -1,4 +1,4 @@
-"""What the terminal says at the end of the catalogue; a module of its own, for pytest loads conftest.py twice."""
+"""The summary of the catalogue in the terminal; a separate module, because pytest loads conftest.py twice."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _VERDICTS: Final = pytest.StashKey[dict[str, tuple[bool, bool]]]()
 
 
 def count(config: pytest.Config, verdict: Verdict) -> None:
-    """Remember a verdict for the summary."""
+    """Record a verdict for the summary."""
     config.stash.setdefault(_VERDICTS, {})[verdict.fault.id] = (verdict.caught, bool(verdict.wrong))
 
 
 def in_words(config: pytest.Config) -> str | None:
-    """``969 faults, 969 caught, 0 by the wrong rule``; None when no fault was made."""
+    """Return such as ``969 faults, 969 caught, 0 by the wrong rule``; None if no fault was made."""
     verdicts = config.stash.get(_VERDICTS, {}).values()
     caught = sum(was_caught for was_caught, _ in verdicts)
     wrong = sum(by_another for _, by_another in verdicts)

@@ -1,4 +1,4 @@
-"""The fault engine tested: on faults that must pass, on wrong ones it must tell, on files it must refuse."""
+"""The fault engine: correct declarations, wrong ones that it must report, and files that it must reject."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REASONS = {
 # -- what must pass ----------------------------------------------------------------------------------------------------
 
 
-def test_a_right_declaration_is_caught(judge: Judge) -> None:
+def test_correct_declaration_is_caught(judge: Judge) -> None:
     verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": "engine.right", "fails": RIGHT, "reasons": REASONS}))
     assert (verdict.problems, verdict.wrong, verdict.missed) == ((), (), ())
     assert set(verdict.killed) == set(RIGHT)
@@ -80,7 +80,7 @@ def test_a_right_declaration_is_caught(judge: Judge) -> None:
         "reason",
     ],
 )
-def test_a_wrong_declaration_is_a_problem(declared: dict[str, object], problem: str, judge: Judge) -> None:
+def test_wrong_declaration_is_a_problem(declared: dict[str, object], problem: str, judge: Judge) -> None:
     verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": f"engine.{problem}", **declared}))
     assert [one for one in verdict.problems if problem in one]
 
@@ -90,15 +90,15 @@ def test_a_wrong_declaration_is_a_problem(declared: dict[str, object], problem: 
     [({}, ()), ({"totals.orders.tax": 1}, ("totals.orders.tax",))],
     ids=["nothing-said", "another-said"],
 )
-def test_a_fault_that_no_rule_sees_is_not_caught(fails: dict[str, int], missed: Sequence[str], judge: Judge) -> None:
-    """When in the year an order changed is nobody's business: whoever declares a fault of it has one that is missed."""
+def test_fault_that_no_rule_reports_is_missed(fails: dict[str, int], missed: Sequence[str], judge: Judge) -> None:
+    """No rule reads the time of year in which an order changed: a fault of it is missed."""
     fault = {"id": f"engine.unseen-{len(fails)}", "title": "Unseen", "edits": [UNSEEN], "fails": fails}
     verdict = judge.verdict(Fault.parse(fault))
     assert (verdict.caught, verdict.killed, verdict.missed) == (False, (), tuple(missed))
     assert verdict.wrong == ()
 
 
-def test_one_rule_of_several_that_is_silent_makes_the_fault_missed(judge: Judge) -> None:
+def test_fault_that_one_declared_rule_does_not_report_is_missed(judge: Judge) -> None:
     fails = {**RIGHT, "totals.orders.item_count": 1}
     verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": "engine.half", "fails": fails}))
     assert (verdict.caught, verdict.missed) == (False, ("totals.orders.item_count",))
@@ -112,7 +112,7 @@ def test_one_rule_of_several_that_is_silent_makes_the_fault_missed(judge: Judge)
     ],
     ids=["no-document", "no-change"],
 )
-def test_an_edit_that_changes_nothing_is_refused(edit: dict[str, object], judge: Judge) -> None:
+def test_edit_without_an_effect_is_rejected(edit: dict[str, object], judge: Judge) -> None:
     fault = Fault.parse({"id": f"engine.{edit}", "title": "Nothing is changed", "edits": [edit]})
     with pytest.raises(AssertionError, match=r"no document of orders|the edit changes nothing"):
         judge.verdict(fault)
@@ -120,7 +120,7 @@ def test_an_edit_that_changes_nothing_is_refused(edit: dict[str, object], judge:
 
 @pytest.fixture
 def undone_late(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """Undoing is put off until the test is over."""
+    """Postpone the undo until the end of the test."""
     waiting: list[Any] = []
     real = {kind: kind.undo for kind in (Touched, ServerState)}
     for kind in real:
@@ -161,7 +161,7 @@ EXTRA = {"createIndexes": "orders", "indexes": [{"name": "extra", "key": {"colou
     ],
     ids=["documents", "unseen", "index"],
 )
-def test_an_undo_that_leaves_something_is_told(
+def test_incomplete_undo_is_reported(
     edit: dict[str, Any], fails: dict[str, Any], left: set[str], judge: Judge, undone_late: list[Any]
 ) -> None:
     fault = Fault.parse({"id": f"engine.undo-{edit}", "title": "Not undone", "edits": [edit], "fails": fails})
@@ -182,7 +182,7 @@ def test_an_undo_that_leaves_something_is_told(
     ],
     ids=["dropped", "time-series", "view", "capped", "unknown", "options", "indexes"],
 )
-def test_whatever_a_command_did_is_undone(commands: list[dict[str, Any]], judge: Judge) -> None:
+def test_every_command_is_undone(commands: list[dict[str, Any]], judge: Judge) -> None:
     database = judge.place.database("small")
     state, before = ServerState(database), hashes(database, MODEL.collections)
     for command in commands:
@@ -238,19 +238,19 @@ PATTERN = {
         ("faults: [{id: a.b, id: a.c, title: Something is broken}]", "a key stands twice"),
     ],
 )
-def test_a_file_that_does_not_meet_its_schema_is_refused(content: Any, place: str, tmp_path: Path) -> None:
+def test_invalid_file_is_rejected(content: Any, place: str, tmp_path: Path) -> None:
     text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
     (tmp_path / "broken.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(AssertionError, match=place):
         load_catalogue(MODEL, tmp_path)
 
 
-def test_a_file_that_does_is_read(tmp_path: Path) -> None:
+def test_valid_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "right.yaml").write_text(yaml.safe_dump({"faults": [ENTRY]}), encoding="utf-8")
     assert [fault.id for fault in load_catalogue(MODEL, tmp_path).faults] == ["a.b"]
 
 
-def test_no_catalogue_at_all_is_refused(tmp_path: Path) -> None:
+def test_missing_catalogue_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="holds no catalogue"):
         load_catalogue(MODEL, tmp_path)
 
@@ -264,7 +264,7 @@ def verdict_of(
     return Verdict(Fault(fault, fault), tuple(killed), tuple(missed), tuple(wrong), ())
 
 
-def test_the_matrix_is_that_of_the_verdicts(tmp_path: Path) -> None:
+def test_matrix_is_built_from_the_verdicts(tmp_path: Path) -> None:
     found = matrix([verdict_of("late", "ba"), verdict_of("early", "b"), verdict_of("unseen")])
     assert found == {"a": ["late"], "b": ["early", "late"]}
     write(found, tmp_path / "matrix.json")
@@ -281,11 +281,11 @@ def test_the_matrix_is_that_of_the_verdicts(tmp_path: Path) -> None:
         ({"a": ["x"], "b": ["x", "y"], "c": ["x"]}, ["c is not killed by x, as the matrix says"]),
     ],
 )
-def test_a_stale_matrix_is_told(committed: dict[str, list[str]], said: list[str]) -> None:
+def test_stale_matrix_is_reported(committed: dict[str, list[str]], said: list[str]) -> None:
     assert list(stale({"a": ["x"], "b": ["x", "y"]}, committed)) == said
 
 
-def test_a_rule_that_no_fault_kills_is_told(judge: Judge) -> None:
+def test_rule_without_a_fault_is_reported(judge: Judge) -> None:
     rules, unkillable = list(judge.clean("small")), load_catalogue(MODEL).unkillable
     committed = json.loads(COMMITTED.read_text(encoding="utf-8"))
     without = {rule: faults for rule, faults in committed.items() if rule != "totals.orders.tax"}
@@ -294,7 +294,7 @@ def test_a_rule_that_no_fault_kills_is_told(judge: Judge) -> None:
     assert alive(rules, without, {**unkillable, "totals.orders.t?x": "an excuse"}) == []
 
 
-def test_an_excuse_that_excuses_nothing_is_told() -> None:
+def test_unused_excuse_is_reported() -> None:
     rules, found = ["a.b.c", "a.b.d"], {"a.b.c": ["x"]}
     assert needless(rules, found, {"a.b.d": ""}) == []
     assert needless(rules, found, {"a.b.*": "", "a.b.e": ""}) == ["a.b.*", "a.b.e"]
@@ -303,7 +303,7 @@ def test_an_excuse_that_excuses_nothing_is_told() -> None:
 # -- the last word -----------------------------------------------------------------------------------------------------
 
 
-def test_the_summary_counts_what_was_caught_missed_and_wrong() -> None:
+def test_summary_counts_caught_missed_and_wrong_faults() -> None:
     class Config:
         stash = pytest.Stash()
 

@@ -1,4 +1,4 @@
-"""docs/FAULTS.md names every key, cast, maker, trait and placeholder that the fault engine knows, and no other."""
+"""docs/FAULTS.md lists exactly the keys, casts, makers, traits and placeholders of the fault engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SUBJECTS: Final = {
 
 
 def table(heading: str) -> list[tuple[set[str], str]]:
-    """The rows of a table by its first heading: what the first cell names, and the rest of the row."""
+    """Return the rows of a table by its first heading: the names in the first cell, and the rest of the row."""
     (found,) = re.findall(rf"^\| {re.escape(heading)} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
     rows = [row.strip("|").split(" | ", 1) for row in found.splitlines()]
     return [(set(re.findall(r"`([^`]+)`", first)), rest) for first, rest in rows]
@@ -38,7 +38,7 @@ def named(heading: str) -> set[str]:
 
 
 def keys(part: Mapping[str, Any]) -> Iterator[str]:
-    """Every property that a part of the schema, and what it is made of, allows."""
+    """Return every property that a part of the schema and its components allow."""
     if "$ref" in part:
         yield from keys(SCHEMA["$defs"][part["$ref"].rpartition("/")[2]])
     yield from part.get("properties", {})
@@ -62,11 +62,11 @@ def of_schema(name: str) -> set[str]:
         ("value", set(_MAKERS)),
     ],
 )
-def test_table_names_what_the_engine_knows_and_nothing_else(heading: str, known: set[str]) -> None:
+def test_table_lists_exactly_the_names_of_the_engine(heading: str, known: set[str]) -> None:
     assert named(heading) == known
 
 
-def test_expectations_servers_and_overrides_are_those_of_the_schema() -> None:
+def test_expectations_servers_and_overrides_match_the_schema() -> None:
     assert named("key of an expectation") == set(keys(SCHEMA["$defs"]["expectations"]["additionalProperties"]))
     (server,) = (one for one in SCHEMA["$defs"]["edit"]["oneOf"] if "server" in one.get("properties", {}))
     assert named("`server`") == set(server["properties"]["server"]["properties"])
@@ -74,7 +74,7 @@ def test_expectations_servers_and_overrides_are_those_of_the_schema() -> None:
     assert set(re.findall(r"`([^`]+)`", also)) == of_schema("override")
 
 
-def test_verbs_casts_and_events_of_the_schema_are_those_of_the_engine() -> None:
+def test_verbs_casts_and_events_of_the_schema_match_the_engine() -> None:
     documents = SCHEMA["$defs"]["documents"]["properties"]
     assert set(documents["cast"]["additionalProperties"]["enum"]) == set(_CASTS)
     assert set(_VERBS) | {"insert", "derive", "delete", "in", "where", "nth", "take", "as"} == set(documents)
@@ -88,7 +88,7 @@ def test_extended_json_and_bounds_are_listed() -> None:
     assert words >= set(_BEYOND)
 
 
-def test_every_trait_is_documented_and_every_documented_one_exists() -> None:
+def test_documented_traits_match_the_engine() -> None:
     modes = {str(subject.traits["mode"]) for subject in SUBJECTS["collection"]}
     known = {trait for found in SUBJECTS.values() for subject in found for trait in subject.traits}
     assert named("trait") == known - modes - set(get_args(Kind))
@@ -104,7 +104,7 @@ def test_every_placeholder_is_documented(each: str) -> None:
     assert listed == {name for subject in SUBJECTS[each] for name in subject.names}
 
 
-def test_examples_are_of_the_catalogue() -> None:
+def test_examples_are_from_the_catalogue() -> None:
     blocks = re.findall(r"(?ms)^```yaml\n(.*?)^```$", TEXT)
     examples = [yaml.safe_load(block) for block in blocks]
     assert [list(example) for example in examples] == [["faults"], ["patterns"]]

@@ -1,4 +1,4 @@
-"""The fault catalogue: each fault makes exactly the rules fail that it names, and no rule is without a fault."""
+"""The fault catalogue: each fault fails exactly its declared rules, and every rule has a fault."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ ALONE: Final = "FAULTS_ALONE"
 
 @pytest.fixture(scope="module")
 def batch(judge: Judge, request: pytest.FixtureRequest) -> Mapping[str, Sequence[Fault]]:
-    """By fault, those that are made at the same time: of the tests that were selected and that one worker runs."""
+    """Return by fault the faults made at the same time, among the selected tests of one worker."""
     parts: dict[int, list[Fault]] = {}
     for item in request.session.items:
-        if getattr(item, "originalname", None) == test_the_named_rules_fail_and_no_other.__name__:
+        if getattr(item, "originalname", None) == test_fault_fails_exactly_its_declared_rules.__name__:
             parts.setdefault(part(item.name), []).append(item.callspec.params["fault"])
     if os.environ.get(ALONE) or os.environ.get(REWRITE):
         return {}
@@ -49,14 +49,14 @@ def batch(judge: Judge, request: pytest.FixtureRequest) -> Mapping[str, Sequence
 
 
 def by_id(fault: Fault) -> str:
-    """The test's id."""
+    """Return the test's id."""
     return fault.id
 
 
 @pytest.mark.parametrize(
     "fault", [pytest.param(one, marks=pytest.mark.soak if one.soak else ()) for one in CATALOGUE.faults], ids=by_id
 )
-def test_the_named_rules_fail_and_no_other(
+def test_fault_fails_exactly_its_declared_rules(
     fault: Fault, judge: Judge, batch: Mapping[str, Sequence[Fault]], request: pytest.FixtureRequest
 ) -> None:
     verdict = judge.verdict(fault, together=batch.get(fault.id, ()))
@@ -70,17 +70,17 @@ def test_the_named_rules_fail_and_no_other(
 @pytest.mark.parametrize(
     "fault", [pytest.param(one, marks=pytest.mark.soak if n % 3 else ()) for n, one in enumerate(SWEPT)], ids=by_id
 )
-def test_no_rule_elsewhere_is_moved(fault: Fault, judge: Judge) -> None:
+def test_no_other_rule_changes(fault: Fault, judge: Judge) -> None:
     assert list(judge.verdict(fault, everything=True).problems) == []
 
 
 @pytest.mark.skipif(not os.environ.get(REWRITE), reason=f"{REWRITE}=1 computes the kill matrix and writes it")
-def test_the_matrix_is_written(judge: Judge) -> None:
+def test_matrix_is_written(judge: Judge) -> None:
     write(matrix(judge.verdict(fault) for fault in FAULTS))
 
 
-def test_every_rule_has_a_fault_or_a_reason_why_not(judge: Judge) -> None:
-    """By the committed matrix, of which each fault's test above compares its own part."""
+def test_every_rule_has_a_fault_or_an_excuse(judge: Judge) -> None:
+    """The committed matrix is used; each fault's test above compares its own part."""
     rules = list(judge.clean("small"))
     assert alive(rules, MATRIX, CATALOGUE.unkillable) == []
     assert needless(rules, MATRIX, CATALOGUE.unkillable) == []
@@ -93,7 +93,7 @@ def test_all_faults_were_undone(base: str, judge: Judge) -> None:
     assert judge.left(base) == []
 
 
-def test_there_are_faults_of_every_family_and_collection(judge: Judge) -> None:
+def test_every_family_and_collection_has_faults(judge: Judge) -> None:
     named = {tuple(rule.split(".")[:2]) for fault in FAULTS for rule in (*fault.fails, *fault.warns)}
     known = {tuple(rule.split(".")[:2]) for rule in judge.clean("small") if not excused(rule, CATALOGUE.unkillable)}
     assert {family for family, _ in known} <= {family for family, _ in named}
@@ -101,7 +101,7 @@ def test_there_are_faults_of_every_family_and_collection(judge: Judge) -> None:
     assert len(FAULTS) >= 200
 
 
-def test_a_rule_that_passes_because_nothing_is_masked_would_fail(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masking_rule_fails_without_a_mask(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(security, "mask", lambda text: text)
     context, rules = judge.context("small")
     with Run([rule for rule in rules if rule.id == "security._database.masked_uri"], context) as run:

@@ -1,4 +1,4 @@
-"""Values of an edit: extended JSON for what YAML has no word for, a few makers, and $$name.path for a document's."""
+"""Values of an edit: Extended JSON for types that YAML lacks, a few makers, and $$name.path for a document's value."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _nested(levels: int) -> Any:
 
 
 def made(data: Any, named: Mapping[str, Mapping[str, Any]]) -> Any:
-    """The data with every maker, every extended JSON value and every $$name.path replaced by the value it means.
+    """Return the data with every maker, every Extended JSON value and every $$name.path replaced by its value.
 
     A $$name that is not among ``named`` stays as it is: it is MongoDB's (as in $$ROOT).
     """
@@ -59,7 +59,7 @@ def made(data: Any, named: Mapping[str, Mapping[str, Any]]) -> Any:
 
 
 def _extended(data: dict[str, Any]) -> Any:
-    """{"$numberDecimal": "1.5"} as the BSON value; any other operator as it is."""
+    """{"$numberDecimal": "1.5"} as the BSON value; other operators unchanged."""
     if len(data) > 2 or not data.keys() <= _EXTENDED:
         return data
     return json_util.loads(json.dumps(data), json_options=json_util.CANONICAL_JSON_OPTIONS)
@@ -72,7 +72,7 @@ _EXTENDED: Final = {
 
 
 def at(document: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path; KeyError names the part that is not there."""
+    """Return the value at a dotted path; KeyError names the missing part."""
     value: Any = document
     for part in path.split("."):
         value = value[_place(value, part)]
@@ -80,7 +80,7 @@ def at(document: Mapping[str, Any], path: str) -> Any:
 
 
 def put(document: Any, path: str, value: Any) -> None:
-    """Set the value at a dotted path in place; in a list a part is a position, or name=stores for an entry."""
+    """Set the value at a dotted path in place; in a list a part is an index, or name=stores for an entry."""
     *parents, last = path.split(".")
     for part in parents:
         document = document.setdefault(part, {}) if isinstance(document, dict) else document[_place(document, part)]
@@ -88,7 +88,7 @@ def put(document: Any, path: str, value: Any) -> None:
 
 
 def take(document: Any, path: str) -> Any:
-    """Remove the value at a dotted path in place and return it; KeyError when it is not there."""
+    """Remove the value at a dotted path in place and return it; KeyError if it does not exist."""
     *parents, last = path.split(".")
     for part in parents:
         document = document[_place(document, part)]

@@ -1,4 +1,4 @@
-"""Shares: what is counted, with which figures it is compared, and what the report shows of it."""
+"""Distributions: the counted documents, the expected values, and their evidence in the report."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def by_weight(n: int) -> dict[str, int]:
     return {store: round(n * weight / sum(WEIGHTS.values())) for store, weight in WEIGHTS.items()}
 
 
-def test_orders_by_store_as_configured(found: Finding) -> None:
-    """The test is that of the counts against the weights, the alternative all alike; the evidence shows it."""
+def test_orders_as_configured_pass_with_evidence(found: Finding) -> None:
+    """Counts are tested against the weights, with equal weights as the alternative; the evidence shows both."""
     counts = by_weight(1_000)
     outcome = found(STORES, orders=[*orders(counts, "store_id"), *({"store_id": one} for one in STRANGE), {}])
     test = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
@@ -67,8 +67,8 @@ def test_orders_by_store_as_configured(found: Finding) -> None:
     }  # fmt: skip
 
 
-def test_orders_that_are_spread_otherwise(found: Finding) -> None:
-    """What is furthest off stands first, by its own standard deviation."""
+def test_orders_with_another_distribution_are_reported(found: Finding) -> None:
+    """The largest deviation comes first, in units of its own standard deviation."""
     counts = by_weight(1_000) | {"store_kirkland": 70, "store_online": 214}
     outcome = found(STORES, orders=orders(counts, "store_id"))
     test = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
@@ -86,14 +86,14 @@ def test_orders_that_are_spread_otherwise(found: Finding) -> None:
     assert sample.why.count(" found, ") == 3
 
 
-def test_what_is_furthest_off_is_not_what_is_most_times_off(found: Finding) -> None:
-    """A few more of a few are to be expected sooner than many fewer of many."""
+def test_deviations_are_ordered_by_standard_deviations(found: Finding) -> None:
+    """A small excess of a small count is more likely than a large deficit of a large one."""
     counts = by_weight(1_000) | {"store_kirkland": 28, "store_online": 190}
     largest = found(STORES, orders=orders(counts, "store_id")).evidence["largest_deviations"]
     assert [one.partition(" found")[0] for one in largest[:2]] == ["store_online: 190", "store_kirkland: 28"]
 
 
-def test_a_store_without_orders_is_counted_as_none(found: Finding) -> None:
+def test_store_without_orders_counts_as_zero(found: Finding) -> None:
     counts = by_weight(1_000) | {"store_kirkland": 0}
     outcome = found(STORES, orders=orders(counts, "store_id"))
     assert outcome.evidence["table"][""]["store_kirkland"][0] == 0
@@ -101,8 +101,8 @@ def test_a_store_without_orders_is_counted_as_none(found: Finding) -> None:
     assert outcome.evidence["p_value"] == pytest.approx(test.p_value)
 
 
-def test_too_few_are_not_judged(found: Finding) -> None:
-    """Whatever their shares are; how many would do is said."""
+def test_too_few_orders_are_skipped(found: Finding) -> None:
+    """Their distribution does not matter; the reason states how many are needed."""
     counts = dict.fromkeys(WEIGHTS, 4)
     test = g_test([[4.0] * 8], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE)
     assert found(STORES, orders=orders(counts, "store_id")).skipped == (
@@ -111,14 +111,14 @@ def test_too_few_are_not_judged(found: Finding) -> None:
     )
 
 
-def test_so_few_that_no_two_shares_can_be_told_apart(found: Finding) -> None:
-    """Fewer than five are expected anywhere."""
+def test_too_few_orders_for_any_test_are_skipped(found: Finding) -> None:
+    """No cell has an expected count of five."""
     assert found(STORES, orders=orders({"store_seattle": 2}, "store_id")).skipped == (
         "too few documents: 2 detect a deviation with power 0.00; many more are needed"
     )
 
 
-def test_none_that_the_figures_know(found: Finding) -> None:
+def test_orders_of_unknown_stores_only_are_skipped(found: Finding) -> None:
     assert found(STORES, orders=[{"store_id": one} for one in STRANGE]).violations == 2
     assert found(STORES, orders=[{"store_id": one} for one in STRANGE if not isinstance(one, str)]).skipped == (
         "no document of orders has a store_id that is listed in store_order_share"
@@ -126,8 +126,8 @@ def test_none_that_the_figures_know(found: Finding) -> None:
     assert found(STORES).skipped == "orders is empty"
 
 
-def test_orders_by_year(found: Finding) -> None:
-    """A year weighs by its days; the alternative is as many a day in each year. A date of another type is no year."""
+def test_orders_by_year_are_compared_with_days_and_weights(found: Finding) -> None:
+    """A year weighs by its days; the alternative is the same number per day. A date of another type is ignored."""
     days = days_by_year(dt.date(2020, 1, 1), dt.date(2026, 12, 31))
     weights = [day_weight(YEAR_WEIGHTS, year) * number for year, number in days.items()]
     counts = {f"{year}-05-05T00:00:00Z": round(9_000 * w / sum(weights)) for year, w in zip(days, weights, strict=True)}
@@ -149,10 +149,10 @@ def test_orders_by_year(found: Finding) -> None:
 @pytest.mark.parametrize(
     ("of_2020", "broken"), [(92 / 366 / 1.1, False), (1 / 1.1, False), (0.5, True)], ids=["days", "whole", "neither"]
 )
-def test_of_a_year_that_is_not_whole_its_days_count_or_all_of_it(
+def test_partial_year_may_weigh_by_its_days_or_fully(
     of_2020: float, broken: bool, model: Model, database: Database[Document]
 ) -> None:
-    """From October 2020 to the end of 2021: whoever draws the year first, then the day, makes a year's orders."""
+    """The period starts in October 2020: a generator that draws the year first makes a full year's orders."""
     counts = {"2020-11-05T00:00:00Z": round(4_000 * of_2020), "2021-05-05T00:00:00Z": 4_000}
     database["orders"].insert_many(orders(counts, "order_date"))
     context = context_for(model, database)
@@ -168,7 +168,7 @@ NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "
 
 
 def seasonal(months: dict[str, dict[str, int]], **multipliers: Any) -> dict[str, list[Document]]:
-    """Lines of one product per category, so many of each in each month."""
+    """Return lines of one product per category, with these numbers in each month."""
     return {
         "categories": [
             {"category_id": key, "seasonal_multipliers": multipliers.get(key, dict(zip(NAMES, values, strict=True)))}
@@ -185,7 +185,7 @@ def seasonal(months: dict[str, dict[str, int]], **multipliers: Any) -> dict[str,
 
 
 def as_configured(n: int) -> dict[str, dict[str, int]]:
-    """About n lines a month."""
+    """Return about n lines per month."""
     return {
         f"{month + 1:02}": {
             key: round(n * values[month] / sum(one[month] for one in SEASONS.values()))
@@ -203,8 +203,8 @@ def expected(months: dict[str, dict[str, int]]) -> Any:
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_lines_by_month(swapped: bool, found: Finding) -> None:
-    """Each month against its own multipliers; the alternative has each category's average share all year."""
+def test_lines_by_month_are_compared_with_the_multipliers(swapped: bool, found: Finding) -> None:
+    """Each month has its own multipliers; the alternative has each category's average all year."""
     months = as_configured(300)
     if swapped:
         months["03"], months["04"] = months["04"], months["03"]
@@ -236,12 +236,12 @@ def test_lines_by_month(swapped: bool, found: Finding) -> None:
     ["none", [1.0] * 12, dict.fromkeys(NAMES[1:], 1.0), dict.fromkeys(NAMES, 0.0), dict.fromkeys(NAMES, float("inf")),
      dict.fromkeys(NAMES, "1"), None],
 )  # fmt: skip
-def test_a_category_whose_multipliers_cannot_be_used_is_left_out(multipliers: Any, found: Finding) -> None:
+def test_category_without_usable_multipliers_is_left_out(multipliers: Any, found: Finding) -> None:
     outcome = found(MONTHS, **seasonal(as_configured(600), b=multipliers))
     assert outcome.evidence["table"]["01"].keys() == {"a", "c"}
 
 
-def test_one_category_alone_has_no_share(found: Finding) -> None:
+def test_single_category_is_skipped(found: Finding) -> None:
     documents = seasonal(as_configured(300), a=None, b=None)
     assert found(MONTHS, **documents).skipped == "there is only one group, so nothing can be compared"
 
@@ -249,16 +249,16 @@ def test_one_category_alone_has_no_share(found: Finding) -> None:
 FLAT = dict.fromkeys(SEASONS, dict.fromkeys(NAMES, 1.0))
 
 
-def test_what_cannot_deviate_is_not_judged(found: Finding) -> None:
-    """Categories that are the same all year: no number of lines would show that they have no seasons."""
+def test_distribution_equal_to_its_alternative_is_skipped(found: Finding) -> None:
+    """The categories are the same all year: no number of lines can show that they have no seasons."""
     flat = {f"{month:02d}": dict.fromkeys(SEASONS, 100) for month in range(1, 13)}
     assert found(MONTHS, **seasonal(flat, **FLAT)).skipped == (
         "the expected distribution equals the alternative, so nothing can be compared"
     )
 
 
-def test_a_deviation_is_one_whatever_the_power(found: Finding) -> None:
-    """The same multipliers and lines that have seasons: power is a matter of what was not found."""
+def test_deviation_is_reported_at_any_power(found: Finding) -> None:
+    """The multipliers are equal and the lines have seasons: power matters only without a finding."""
     outcome = found(MONTHS, **seasonal(as_configured(300), **FLAT))
     assert (outcome.skipped, outcome.violations) == (None, 1)
     assert outcome.evidence["power"] < 0.01
@@ -266,8 +266,8 @@ def test_a_deviation_is_one_whatever_the_power(found: Finding) -> None:
 
 
 @pytest.mark.parametrize("given_up", [False, True])
-def test_a_category_without_products_has_a_share(given_up: bool, found: Finding) -> None:
-    """As all but one have when a migration puts every product into it; not one that was given up."""
+def test_category_without_products_is_included(given_up: bool, found: Finding) -> None:
+    """A migration may put every product into one category; a deleted category is excluded."""
     documents = seasonal({month: {"a": 300} for month in as_configured(1)})
     documents["categories"] = [
         {**one, "category_id": f"cat_{one['category_id']}", "deleted": given_up} for one in documents["categories"]
@@ -284,7 +284,7 @@ def test_a_category_without_products_has_a_share(given_up: bool, found: Finding)
 def judged(
     model: Model, database: Database[Document], figures: dict[str, float] | None = None, number: int = 0, **changes: Any
 ) -> Outcome:
-    """What a share, first of all that of orders by store, says when it or its figures are written otherwise."""
+    """Return the outcome of a distribution, by default orders by store, with changes of it or its parameters."""
     context = context_for(model, database)
     share = context.configuration.rules.distributions[number].model_copy(update=changes)
     generation = context.configuration.generation
@@ -294,7 +294,7 @@ def judged(
     return check(context, [Rule(STORES, "Shares", check)])[STORES]
 
 
-def test_a_small_weight_is_one_and_none_is_none(model: Model, database: Database[Document]) -> None:
+def test_small_weight_counts_and_zero_weight_does_not(model: Model, database: Database[Document]) -> None:
     database["orders"].insert_many(orders({"a": 400, "b": 100, "c": 3}, "store_id"))
     outcome = judged(model, database, {"a": 1.2, "b": 0.3, "c": 0.0})
     assert outcome.evidence["table"] == {"": {"a": (400, 400.0), "b": (100, 100.0)}}
@@ -304,9 +304,7 @@ def test_a_small_weight_is_one_and_none_is_none(model: Model, database: Database
     ]
 
 
-def test_a_chance_below_the_significance_is_a_finding_and_one_that_equals_it_is_none(
-    model: Model, database: Database[Document]
-) -> None:
+def test_only_a_p_value_below_the_significance_is_a_finding(model: Model, database: Database[Document]) -> None:
     database["orders"].insert_many(orders(by_weight(3_000) | {"store_kirkland": 84}, "store_id"))
     chance = judged(model, database).evidence["p_value"]
     assert 1e-6 < chance < 0.01
@@ -314,7 +312,7 @@ def test_a_chance_below_the_significance_is_a_finding_and_one_that_equals_it_is_
     assert judged(model, database, significance=math.nextafter(chance, 1)).violations == 1
 
 
-def test_the_power_that_is_wanted_is_enough(
+def test_configured_power_is_sufficient(
     model: Model, database: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = by_weight(60)
@@ -327,8 +325,8 @@ def test_the_power_that_is_wanted_is_enough(
     assert judged(model, database).examined == sum(counts.values())
 
 
-def test_every_field_of_a_share_must_be_what_it_is_in_the_model(model: Model, database: Database[Document]) -> None:
-    """One that is fit does not stand for another."""
+def test_fields_of_another_type_are_not_counted(model: Model, database: Database[Document]) -> None:
+    """A valid field does not replace an invalid one."""
     counts = by_weight(1_000)
     database["orders"].insert_many({**one, "status": "x"} for one in orders(counts, "store_id"))
     database["orders"].insert_many({"store_id": "store_seattle", "status": one} for one in (7, None, ["x"]))
@@ -337,7 +335,7 @@ def test_every_field_of_a_share_must_be_what_it_is_in_the_model(model: Model, da
     assert outcome.evidence["table"][""]["store_seattle"][0] == counts["store_seattle"]
 
 
-def test_every_field_of_a_month_must_be_what_it_is_in_the_model(model: Model, database: Database[Document]) -> None:
+def test_fields_of_another_type_are_not_counted_by_month(model: Model, database: Database[Document]) -> None:
     documents = seasonal(as_configured(100))
     lines = len(documents["order_items"])
     documents["order_items"] += [{"order_id": "order_20240101_1", "product_id": one} for one in (7, None, ["p_a"])]
@@ -353,7 +351,7 @@ def test_every_field_of_a_month_must_be_what_it_is_in_the_model(model: Model, da
      "product_id.category_id", "product_id", "product_id.category_id.seasonal_multipliers.jan",
      "product_id.category_id.category_name"],
 )  # fmt: skip
-def test_a_share_by_no_reference_is_refused(by: str, model: Model) -> None:
+def test_distribution_without_a_reference_is_rejected(by: str, model: Model) -> None:
     configuration = configuration_for(model)
     share = configuration.rules.distributions[2].model_copy(update={"by": by})
     with pytest.raises(ConfigurationError, match=rf"order_items by {by}: '{by}' must be reference\.reference"):

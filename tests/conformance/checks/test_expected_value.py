@@ -57,7 +57,7 @@ def rules(model: Model) -> dict[str, Rule]:
          " expected present(discount_percent) == present(discount_amount)"),
     ],
 )  # fmt: skip
-def test_what_was_expected_is_told(rules: dict[str, Rule], rule: str, document: dict[str, Any], why: str) -> None:
+def test_expected_value_is_explained(rules: dict[str, Rule], rule: str, document: dict[str, Any], why: str) -> None:
     check = rules[rule].check
     assert isinstance(check, DocumentTest)
     assert check.why(document) == why

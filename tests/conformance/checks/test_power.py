@@ -1,4 +1,4 @@
-"""What each statistical rule catches, by size: computed with the configured figures, as docs/TESTING.md says."""
+"""Sizes of the deviations that each statistical rule detects, computed as documented in docs/TESTING.md."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ Rows = list[list[float]]
 
 
 def stores() -> tuple[Rows, Rows]:
-    """Shares as configured, and those of stores that are all alike."""
+    """Return the configured distribution, and that of equal stores."""
     weights = list(CONFIGURATION.table(SHARES["store_id"].expected).values())
     return [weights], [[1.0] * len(weights)]
 
 
 def years() -> tuple[Rows, Rows]:
-    """Shares as configured over the default period, and those of years that are all alike."""
+    """Return the configured distribution over the default period, and that of equal years."""
     figures = CONFIGURATION.table(SHARES["order_date"].expected)
     days = days_by_year(SETTINGS.start_date, SETTINGS.end_date)
     return [[day_weight(figures, year) * number for year, number in days.items()]], [[*map(float, days.values())]]
 
 
 def seasons() -> tuple[Rows, Rows]:
-    """Each month's shares of the categories, and those of a year without seasons."""
+    """Return each month's distribution of categories, and that of a year without seasons."""
     curves = [list(one["seasonal_multipliers"].values()) for one in CONFIGURATION.catalogue["categories"]]
     table = np.array(curves).T
     months = table / table.sum(axis=1, keepdims=True)
@@ -60,7 +60,7 @@ RULES: Final[Mapping[str, tuple[Callable[[], tuple[Rows, Rows]], float]]] = {
 
 
 def power(rule: str, orders: float, part: float = 1.0) -> float:
-    """The chance of catching so much of the deviation (1: all of it) in so many orders."""
+    """Return the probability of detecting this part of the deviation (1: all of it) in this number of orders."""
     table, per_order = RULES[rule]
     truth, deviation = (np.array(rows) / np.sum(rows, axis=1, keepdims=True) for rows in table())
     mixed = (1 - part) * truth + part * deviation
@@ -69,7 +69,7 @@ def power(rule: str, orders: float, part: float = 1.0) -> float:
 
 
 def least_orders(rule: str) -> int:
-    """The number of orders from which the rule runs."""
+    """Return the number of orders from which the rule runs."""
     low, high = 1, 1_000_000
     while low < high:
         middle = (low + high) // 2
@@ -78,18 +78,18 @@ def least_orders(rule: str) -> int:
 
 
 def least_part(rule: str, orders: int) -> float:
-    """The smallest part of the deviation that is caught with the wanted power; in hundredths, rounded up."""
+    """Return the smallest part of the deviation detected with the required power; in hundredths, rounded up."""
     return next((part / 100 for part in range(1, 101) if power(rule, orders, part / 100) >= POWER), float("inf"))
 
 
 def rows() -> dict[str, list[str]]:
-    """The table of docs/TESTING.md by deviation."""
+    """Return the table of docs/TESTING.md by deviation."""
     lines = re.findall(r"^\| (.+?) \|(.*)\|$", TEXT, re.MULTILINE)
     return {name: [cell.strip() for cell in cells.split("|")] for name, cells in lines if name in RULES}
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_table_says_what_the_code_computes(rule: str) -> None:
+def test_documented_table_equals_the_computation(rule: str) -> None:
     least, *cells = rows()[rule]
     orders = int(re.sub(r"\D", "", least))
     assert abs(orders - least_orders(rule)) <= 0.01 * orders
@@ -100,13 +100,13 @@ def test_the_table_says_what_the_code_computes(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_more_orders_catch_more(rule: str) -> None:
+def test_power_grows_with_the_number_of_orders(rule: str) -> None:
     assert all(power(rule, few) <= power(rule, many) for few, many in pairwise((100, 1_000, 10_000, 100_000)))
     assert power(rule, 200_000, 0.0) < 1e-5
 
 
-def test_the_whole_set_is_expected_to_be_quiet() -> None:
-    """The arithmetic of docs/TESTING.md: rules, datasets, significance, false alarms expected."""
+def test_expected_false_alarms_of_all_rules_are_documented() -> None:
+    """The numbers of docs/TESTING.md are rules, datasets, significance and expected false alarms."""
     (significance,) = {share.significance for share in CONFIGURATION.rules.distributions}
     assert significance == 1e-6
     expected = len(RULES) * DATASETS * significance

@@ -1,4 +1,4 @@
-"""Samples cost few queries: a baseline asks for thousands of them, which must not be a scan each."""
+"""Samples need few queries: a baseline reads thousands of them, which must not cause one scan each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANY, ALLOWED = 1200, 6
 
 
 class Counter(CommandListener):
-    """Counts the commands that read."""
+    """Count the commands that read."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -41,7 +41,7 @@ class Counter(CommandListener):
 
 @pytest.fixture
 def counter(database: Any) -> Iterator[tuple[Counter, MongoClient[Document]]]:
-    """A client of the same server that counts, and a database of which every document is broken in many ways."""
+    """A counting client of the same server, and a database in which every document is invalid in many ways."""
     pairs = [(number, f"dup{number // 2}", f"none{number}") for number in range(MANY)]
     wrong = {"total": 1.0, "subtotal": 3.0, "discount_total": 0, "tax": 0, "item_count": 9}
     made = {

@@ -1,4 +1,4 @@
-"""No pipeline of the library uses what a sharded collection does not take; see docs/SCALE.md."""
+"""No pipeline of the library uses stages that sharded collections do not support; see docs/SCALE.md."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODULES = sorted([*(ROOT / "conformance").rglob("*.py"), *(ROOT / "edge").rglob(
 
 
 def used(source: str) -> set[str]:
-    """Stages and scripts that stand as keys in the source's dict displays."""
+    """Return stages and scripts that are keys of dict displays in the source."""
     keys = {
         key.value
         for node in ast.walk(ast.parse(source))
@@ -48,17 +48,17 @@ def used(source: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_keeps_to_stages_that_sharded_collections_take(path: Any) -> None:
+def test_module_uses_only_stages_allowed_on_sharded_collections(path: Any) -> None:
     named = NAMING.get(path.relative_to(ROOT).as_posix(), set())
     assert used(path.read_text(encoding="utf-8")) - named <= ALLOWED
 
 
-def test_a_stage_that_is_not_allowed_is_found() -> None:
+def test_disallowed_stage_is_found() -> None:
     assert used("stages = [{'$facet': {}}, {'$match': {'$where': 'x'}}]") == {"$facet", "$match", "$where"}
 
 
 def stages(part: Any) -> Iterator[tuple[str, Any]]:
-    """Every operator of a pipeline with its argument, however deep."""
+    """Yield every operator of a pipeline with its argument, at any depth."""
     if isinstance(part, Mapping):
         for key, inner in part.items():
             yield key, inner
@@ -69,7 +69,7 @@ def stages(part: Any) -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("rule", PROJECT.rules, ids=lambda rule: rule.id)
-def test_a_rule_keeps_to_the_forms_that_sharded_collections_take(rule: Rule) -> None:
+def test_rule_uses_only_forms_allowed_on_sharded_collections(rule: Rule) -> None:
     questions = record(rule, PROJECT.model, PROJECT.configuration, PROJECT.settings).questions
     for question in questions:
         if question.method != "aggregate":

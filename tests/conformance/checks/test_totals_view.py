@@ -1,4 +1,4 @@
-"""One view per parent: all of its totals are over all children, or all are over the live ones."""
+"""One view per parent: all of its totals count all children, or all count live children only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIVE: Final = {"pieces": 2, "weight": 3, "value": 7.0}
 
 @pytest.fixture
 def carts(tmp_path: Path) -> Model:
-    """A model that has nothing of the shop's: carts with totals of two families over their lines."""
+    """A model without names of the project's: carts with totals of two families over their lines."""
     key = {"type": "string", "maxLength": 9}
     cart = {"key": key | {"x-unique": True}, "pieces": {"type": "integer"}, "weight": {"type": "integer"}}
     line = {"cart": key | {"x-reference": "carts.key"}, "weight": {"type": "integer"}}
@@ -54,7 +54,7 @@ def outcomes(model: Model, database: Database[Document], *only: str, **cart: Any
 
 
 @pytest.mark.parametrize("cart", [ALL, LIVE], ids=["all lines", "live lines"])
-def test_totals_in_one_view_are_consistent(cart: Document, carts: Model, database: Database[Document]) -> None:
+def test_totals_in_one_view_pass(cart: Document, carts: Model, database: Database[Document]) -> None:
     assert [one.violations for one in outcomes(carts, database, **cart).values()] == [0, 0, 0]
 
 
@@ -80,7 +80,7 @@ def test_totals_in_one_view_are_consistent(cart: Document, carts: Model, databas
         ),
     ],
 )
-def test_a_total_that_leaves_the_view_of_the_others_is_reported(
+def test_total_in_another_view_is_reported(
     cart: Document, wrong: str, why: str, carts: Model, database: Database[Document]
 ) -> None:
     found = outcomes(carts, database, **cart)
@@ -90,13 +90,13 @@ def test_a_total_that_leaves_the_view_of_the_others_is_reported(
     assert {outcome.examined for outcome in found.values()} == {1}
 
 
-def test_the_view_does_not_depend_on_the_rules_that_are_selected(carts: Model, database: Database[Document]) -> None:
+def test_view_does_not_depend_on_the_selected_rules(carts: Model, database: Database[Document]) -> None:
     (alone,) = outcomes(carts, database, "pieces", **(ALL | {"pieces": 2})).values()
     assert [one.why.partition(",")[0] for one in alone.samples] == ["pieces is 2; expected 3"]
 
 
-def test_all_lines_are_the_view_where_the_totals_are_divided(carts: Model, database: Database[Document]) -> None:
-    """One total of each view, and one of neither: the books keep what was deleted."""
+def test_view_of_all_lines_is_used_for_divided_totals(carts: Model, database: Database[Document]) -> None:
+    """There is one total of each view, and one of neither: the total over all lines is expected."""
     found = outcomes(carts, database, pieces=3, weight=3, value=1.0)
     assert {name for name, outcome in found.items() if outcome.violations} == {
         "business.carts.weight",
@@ -104,7 +104,7 @@ def test_all_lines_are_the_view_where_the_totals_are_divided(carts: Model, datab
     }
 
 
-def test_a_total_that_cannot_be_added_up_is_not_examined(carts: Model, database: Database[Document]) -> None:
+def test_total_that_cannot_be_computed_is_not_examined(carts: Model, database: Database[Document]) -> None:
     database["lines"].insert_one({"cart": "a", "weight": "4", "price": 0.0, "gone": False})
     found = outcomes(carts, database, **(ALL | {"pieces": 4}))
     assert found["totals.carts.pieces"].examined == found["totals.carts.value"].examined == 1

@@ -1,4 +1,4 @@
-"""Random models within the vocabulary: the proof that the library is about no model in particular."""
+"""Random models within the vocabulary: they prove that the library depends on no particular model."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _KINDS: dict[str, st.SearchStrategy[Schema]] = {
 
 @st.composite
 def packs(draw: st.DrawFn) -> Pack:
-    """One to four collections; a later one may refer to earlier ones, copy from them, and be made per one of them."""
+    """Generate one to four collections; a later one may refer to and copy from earlier ones, and count per parent."""
     pack: Pack = {}
     for name in NAMES[: draw(st.integers(1, 4))]:
         pack[name] = draw(_collection(name, pack))
@@ -154,7 +154,7 @@ SPOILERS: dict[str, Any] = {
 
 
 def write(pack: Pack, root: Path) -> Path:
-    """Write a pack as a model below ``root``; what was there before of schemas is replaced."""
+    """Write a pack as a model below ``root``; replace existing schemas."""
     (root / "schemas").mkdir(parents=True, exist_ok=True)
     (root / "config").mkdir(exist_ok=True)
     for old in (root / "schemas").glob("*.json"):

@@ -1,4 +1,4 @@
-"""Definitions that do not fit are refused at load, in one line that names file, place and fix."""
+"""Invalid definitions are rejected on loading, with one line that has file, position and fix."""
 
 # ruff: noqa: E501 - tables of cases, one a line
 
@@ -19,8 +19,8 @@ from tests.models import ABSENT, Edit, collection_of, edited_model, model_of, wr
 NAME = {"type": "string", "minLength": 1, "maxLength": 10}
 
 
-def test_the_projects_own_model() -> None:
-    """Nine collections, parents first, and 44 indexes with the nine on _id."""
+def test_project_model_has_the_expected_collections_and_indexes() -> None:
+    """There are nine collections, parents first, and 44 indexes including the nine on _id."""
     model = shipped_model()
     assert len(model.collections) == 9
     assert sum(len(collection.indexes) + 1 for collection in model) == 44
@@ -162,8 +162,8 @@ MISUSES: list[tuple[str, Edit, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("edit", "words"), [pytest.param(edit, words, id=title) for title, edit, words in MISUSES])
-def test_misuse_is_refused(edit: Edit, words: tuple[str, ...], tmp_path: Path) -> None:
-    """One line, with the file and the place in it, and nothing of jsonschema's own wording."""
+def test_invalid_definition_is_one_error(edit: Edit, words: tuple[str, ...], tmp_path: Path) -> None:
+    """The error is one line with the file and the position, without jsonschema's own wording."""
     with pytest.raises(ConfigurationError) as caught:
         load_model(edited_model(tmp_path, [edit]))
     line = str(caught.value)
@@ -175,8 +175,8 @@ def test_misuse_is_refused(edit: Edit, words: tuple[str, ...], tmp_path: Path) -
     assert "given schemas" not in line
 
 
-def test_every_misuse_is_another_one() -> None:
-    """The table above is what it says."""
+def test_invalid_definitions_are_distinct() -> None:
+    """The table above has no duplicates."""
     assert len({title for title, _, _ in MISUSES}) == len(MISUSES) >= 40
 
 
@@ -229,7 +229,7 @@ OPTIONAL_PARENTS: list[tuple[str, dict[str, Any], list[str], dict[str, Any], lis
     ("parent", "optional_there", "child", "optional_here", "words"),
     [pytest.param(*case[1:], id=case[0]) for case in OPTIONAL_PARENTS],
 )
-def test_required_fields_made_from_optional_ones(
+def test_required_copy_of_an_optional_field_is_rejected(
     parent: dict[str, Any],
     optional_there: list[str],
     child: dict[str, Any],
@@ -237,7 +237,7 @@ def test_required_fields_made_from_optional_ones(
     words: tuple[str, ...],
     tmp_path: Path,
 ) -> None:
-    """A required field cannot be a copy of what may be absent."""
+    """A required field cannot be a copy of an optional one."""
     reference = {"parent": {"x-bson": "objectId", "x-reference": "parents._id"}}
     schemas = {
         "parents": collection_of(parent, optional=optional_there),
@@ -264,8 +264,10 @@ def test_required_fields_made_from_optional_ones(
         ("system.stores.json", b"{}", ("system.stores.json", "rename")),
     ],
 )
-def test_files_that_are_no_schema(name: str, content: bytes, words: tuple[str, ...], tmp_path: Path) -> None:
-    """Not JSON, or JSON that two readers would read differently."""
+def test_file_that_is_not_a_schema_is_rejected(
+    name: str, content: bytes, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The file is not JSON, or JSON that parsers read differently."""
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / name).write_bytes(content)
     with pytest.raises(ConfigurationError) as caught:
@@ -275,16 +277,16 @@ def test_files_that_are_no_schema(name: str, content: bytes, words: tuple[str, .
         assert word in str(caught.value)
 
 
-def test_no_schema_at_all(tmp_path: Path) -> None:
-    """An empty model is a mistake, not a model without rules."""
+def test_empty_model_is_rejected(tmp_path: Path) -> None:
+    """An empty model is an error, not a model without rules."""
     (tmp_path / "schemas").mkdir()
     (tmp_path / "config").mkdir()
     with pytest.raises(ConfigurationError, match="no schema found"):
         load_model(tmp_path)
 
 
-def test_the_model_is_found_from_below(tmp_path: Path) -> None:
-    """The nearest folder at or above with both folders; none is one line."""
+def test_nearest_model_at_or_above_a_folder_is_found(tmp_path: Path) -> None:
+    """The nearest folder with both folders is used; without one the error is one line."""
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     with pytest.raises(ConfigurationError, match="--model"):
@@ -294,8 +296,8 @@ def test_the_model_is_found_from_below(tmp_path: Path) -> None:
     assert find_model(below) == tmp_path
 
 
-def test_an_unedited_copy_loads(tmp_path: Path) -> None:
-    """So that what is refused above is refused for its edit."""
+def test_unedited_copy_is_valid(tmp_path: Path) -> None:
+    """The definitions above are therefore rejected because of their edits."""
     assert len(load_model(edited_model(tmp_path, [])).collections) == 9
 
 
@@ -314,8 +316,8 @@ def test_an_unedited_copy_loads(tmp_path: Path) -> None:
         "^é$",
     ],
 )
-def test_patterns_that_all_engines_read_alike(pattern: str) -> None:
-    """They stay allowed."""
+def test_portable_pattern_is_accepted(pattern: str) -> None:
+    """Such patterns are allowed."""
     assert unportable(pattern) is None
 
 
@@ -327,13 +329,13 @@ def test_patterns_that_all_engines_read_alike(pattern: str) -> None:
         "^[a--b]$", "^[a&&b]$", "^a}$", "^{$", "^a]$", "^a**$", "^^a$", "^a$$", "^\\-$",
     ],
 )  # fmt: skip
-def test_patterns_that_are_read_differently(pattern: str) -> None:
-    """Each is read differently by ECMA, Python or PCRE, or by none."""
+def test_unportable_pattern_is_rejected(pattern: str) -> None:
+    """ECMA, Python and PCRE read each of them differently, or reject it."""
     assert unportable(pattern)
 
 
-def test_the_vocabulary_is_no_collection(tmp_path: Path) -> None:
-    """A model may hold a copy of the meta-schema."""
+def test_meta_schema_is_not_a_collection(tmp_path: Path) -> None:
+    """A model may contain a copy of the meta-schema."""
     folder = write_model(tmp_path, {"things": collection_of({"name": NAME})})
     (folder / "schemas" / "vocabulary.json").write_text(json.dumps({}), encoding="utf-8")
     assert list(load_model(folder).collections) == ["things"]

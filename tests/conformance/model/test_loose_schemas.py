@@ -43,7 +43,7 @@ VALUES: dict[str, Any] = {
 @pytest.mark.parametrize(
     "types", [["date", "null"], ["array"], ["object", "string"], ["int", "long"], ["decimal", "double"]]
 )
-def test_server_and_jsonschema_take_the_same_types(
+def test_server_and_jsonschema_accept_the_same_types(
     types: list[str], database: Database[dict[str, Any]], tmp_path: Path
 ) -> None:
     (collection,) = model_of(tmp_path, {"things": collection_of({"value": {"x-bson": types}})})
@@ -68,7 +68,7 @@ def test_server_and_jsonschema_take_the_same_types(
         ({"type": "number", "minimum": 0}, [[1, 0.5, Int64(2)]], [[-1], [float("nan")], ["1"]]),
     ],
 )
-def test_server_and_jsonschema_take_the_same_arrays(
+def test_server_and_jsonschema_accept_the_same_arrays(
     items: Any, right: list[Any], wrong: list[Any], database: Database[dict[str, Any]], tmp_path: Path
 ) -> None:
     schema = {"type": "array", "items": items, "maxItems": 3}
@@ -97,10 +97,10 @@ def test_open_document_may_have_further_fields(database: Database[dict[str, Any]
     assert {outcome.violations for outcome in outcomes.values()} == {0}
 
 
-def test_what_devices_do_not_take_is_a_finding_of_a_synced_collection(
+def test_values_unsupported_on_devices_are_findings_of_a_synced_collection(
     database: Database[dict[str, Any]], tmp_path: Path
 ) -> None:
-    """Each subject counts the documents that break it, though they all meet the schema."""
+    """Each subject counts the documents that break it, although all satisfy the schema."""
     place = {
         "type": "object", "x-crdt": "map", "additionalProperties": True, "properties": {"city": {"type": "string"}},
     }  # fmt: skip

@@ -42,7 +42,7 @@ DIFFERENCES = {
 
 
 def raw(value: Document) -> RawBSONDocument:
-    """The document as bytes, so that the driver adds no _id."""
+    """Return the document as bytes, so that the driver adds no _id."""
     return RawBSONDocument(bson.encode(value))
 
 
@@ -59,7 +59,7 @@ def validated(server: MongoClient[Document]) -> Iterator[Database[Document]]:
 
 
 def refused(mongo: MongoCollection[Document], batch: list[Document]) -> set[int]:
-    """Insert each document by itself, whatever becomes of the others; the positions of those refused.
+    """Insert each document by itself and return the positions of the rejected ones.
 
     What was taken is taken out again. (A taken document that has the _id of another would show as a wrong code.)
     """
@@ -74,8 +74,8 @@ def refused(mongo: MongoCollection[Document], batch: list[Document]) -> set[int]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_valid_documents_are_valid_to_all_three(name: str, validated: Database[Document]) -> None:
-    """What the strategy makes, `jsonschema` takes, the server stores, and gives back to the byte."""
+def test_valid_documents_are_accepted_by_all_oracles(name: str, validated: Database[Document]) -> None:
+    """`jsonschema` accepts generated documents, and the server stores and returns them byte for byte."""
     collection = MODEL[name]
     as_bytes = validated[name].with_options(CodecOptions(document_class=RawBSONDocument))
 
@@ -94,8 +94,8 @@ def test_valid_documents_are_valid_to_all_three(name: str, validated: Database[D
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_broken_documents_are_broken_to_all_three(name: str, validated: Database[Document]) -> None:
-    """Each breaks one rule, the one its strategy says, and the server refuses it."""
+def test_invalid_documents_are_rejected_by_all_oracles(name: str, validated: Database[Document]) -> None:
+    """Each breaks only the keyword stated by its strategy, and the server rejects it."""
     collection = MODEL[name]
 
     @examples(100)
@@ -112,8 +112,8 @@ def test_broken_documents_are_broken_to_all_three(name: str, validated: Database
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_mutation_of_some_documents(name: str, validated: Database[Document]) -> None:
-    """Not a sample but all of them, for documents with every optional field and with none."""
+def test_every_invalid_variant_of_some_documents_is_rejected(name: str, validated: Database[Document]) -> None:
+    """All variants are tested, for documents with every optional field and with none."""
     collection = MODEL[name]
     for document in fullest_and_barest(collection):
         cases = [
@@ -130,7 +130,7 @@ def test_every_mutation_of_some_documents(name: str, validated: Database[Documen
 
 @cache
 def fullest_and_barest(collection: Collection) -> tuple[Document, ...]:
-    """Of some dozen documents, the one with the most fields (nested ones count) and the one with the fewest."""
+    """Return from some dozen documents the one with the most fields (nested ones count) and the one with the fewest."""
     found: list[Document] = []
 
     @examples(40)
@@ -149,8 +149,8 @@ def _size(value: Any) -> int:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_stated_rule_is_broken_by_some_mutation(name: str) -> None:
-    """A keyword of a field that no mutation breaks would be a rule that the oracles were never asked about."""
+def test_every_keyword_is_broken_by_an_invalid_document(name: str) -> None:
+    """Otherwise a keyword of a field would never be tested on the oracles."""
     collection = MODEL[name]
     broken = {
         (case.breach.path, case.breach.keyword)
@@ -176,7 +176,7 @@ STATED = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_field_queries_select_the_documents_broken_there(name: str, database: Database[Document]) -> None:
-    """The rules of family documents ask field by field: each must select what the Python oracle says of the field."""
+    """The documents rules query each field: the query must select the documents that the Python oracle rejects."""
     collection = MODEL[name]
     stored: dict[bytes, Document] = {}
     for document in fullest_and_barest(collection):
@@ -209,7 +209,7 @@ def test_field_queries_select_the_documents_broken_there(name: str, database: Da
 
 
 def _key(document: Document) -> bytes:
-    """The _id as the server tells them apart: numbers by value, whatever their type."""
+    """Return the _id in the form that the server compares: numbers by value, whatever their type."""
     value = document["_id"]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return bson.encode({"": float(value) if is_number else value})
@@ -221,7 +221,7 @@ def _nested(collection: Collection, breach: Breach) -> bool:
 
 
 def _other_id(document: Document, number: int) -> Any:
-    """Another _id that is as valid: an ObjectId, a UUID, or the text with its end counted on."""
+    """Return another valid _id: an ObjectId, a UUID, or the text with its last number incremented."""
     old = document["_id"]
     if isinstance(old, bson.ObjectId):
         return bson.ObjectId(f"{number:024x}")
@@ -334,8 +334,10 @@ TRAPS: list[tuple[str, str, Any, bool]] = [
 
 
 @pytest.mark.parametrize(("name", "field", "value", "fits"), TRAPS)
-def test_traps(name: str, field: str, value: Any, fits: bool, validated: Database[Document]) -> None:
-    """Values on which oracles are known to differ, each judged by hand."""
+def test_known_differences_of_oracles_are_handled(
+    name: str, field: str, value: Any, fits: bool, validated: Database[Document]
+) -> None:
+    """The oracles are known to differ on these values; each expectation is set by hand."""
     collection = MODEL[name]
     document = {**fullest_and_barest(collection)[0], field: value}
     assert conforms(collection, document) is fits
@@ -350,22 +352,22 @@ def test_traps(name: str, field: str, value: Any, fits: bool, validated: Databas
         ({"stock_level": 2**63}, "BSON's largest integer is 2^63 - 1"),
     ],
 )
-def test_what_bson_cannot_hold_never_reaches_an_oracle(value: Document, why: str) -> None:
-    """No validator is needed against these, and no strategy makes them."""
+def test_value_without_a_bson_form_is_rejected_by_the_driver(value: Document, why: str) -> None:
+    """Validators need not reject such values, and strategies do not generate them."""
     with pytest.raises((bson.errors.InvalidBSON, bson.errors.InvalidDocument, OverflowError, UnicodeEncodeError)):
         bson.encode(value)
     assert why
 
 
-def test_the_python_oracle_takes_integers_of_any_size() -> None:
-    """An int beyond every double is refused, not crashed upon."""
+def test_python_oracle_accepts_integers_of_any_size() -> None:
+    """An int beyond the range of doubles is rejected without a crash."""
     collection = MODEL["inventory"]
     document = {**fullest_and_barest(collection)[0], "stock_level": 10**400}
     assert [(b.path, b.keyword) for b in breaches(collection, document)] == [("stock_level", "type")]
 
 
-def test_a_missing_object_id_is_given_by_the_server(validated: Database[Document]) -> None:
-    """The one difference of the table above, so that it is taken out when the server changes its mind."""
+def test_missing_object_id_is_added_by_the_server(validated: Database[Document]) -> None:
+    """It is the only difference in the table above; remove it when the server changes."""
     document = dict(fullest_and_barest(MODEL["customers"])[0])
     del document["_id"]
     assert [(b.path, b.keyword) for b in breaches(MODEL["customers"], document)] == [("_id", "required")]

@@ -1,4 +1,4 @@
-"""Random models generate, provision and validate clean; random invalid ones are refused in one line."""
+"""Random models are generated, provisioned and validated without findings; invalid ones are one error line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @examples(12)
 @given(pack=packs(), seed=st.integers(0, 2**32))
-def test_a_random_model_is_made_and_judged_clean(server: MongoClient[Any], folder: Path, pack: Pack, seed: int) -> None:
+def test_random_model_is_generated_without_a_finding(
+    server: MongoClient[Any], folder: Path, pack: Pack, seed: int
+) -> None:
     model = load_model(write(pack, folder))
     settings = load_settings(folder / "none.env", seed=seed)
     configuration = load_configuration(model, settings.constants())
@@ -73,7 +75,7 @@ def test_a_random_model_is_made_and_judged_clean(server: MongoClient[Any], folde
 @pytest.mark.parametrize("spoiler", SPOILERS, ids=str)
 @examples(5)
 @given(pack=packs())
-def test_a_random_invalid_model_is_refused_in_one_line(folder: Path, spoiler: str, pack: Pack) -> None:
+def test_random_invalid_model_is_one_error(folder: Path, spoiler: str, pack: Pack) -> None:
     spoilt = copy.deepcopy(pack)
     name = next(iter(spoilt))
     SPOILERS[spoiler](spoilt[name])

@@ -1,4 +1,4 @@
-"""A process with a store, the bridge, and a device that writes into the store: to be killed.
+"""A process with a store, the bridge, and a device that writes into the store; tests kill it.
 
     python -m tests.edge.bridge.bridge_process
         '{"folder": …, "uri": …, "database": …, "writes": 1, "seed": 1, "copy": true}'
@@ -42,12 +42,12 @@ _PAUSE: Final = 0.005
 
 
 def original(number: int) -> str:
-    """The name of one of the documents from the beginning."""
+    """Return the name of one of the initial documents."""
     return f"old {number:04}"
 
 
 def device(store: Store, note: Callable[..., None], seed: int, first: int) -> None:
-    """Write for ever: mostly edits, some new documents, and deletions of those; values only grow."""
+    """Write without end: mostly edits, some new documents, and deletions of those; values only grow."""
     chance, number = random.Random(seed), first
     made: list[tuple[str, str]] = []
     while True:
@@ -72,7 +72,7 @@ def device(store: Store, note: Callable[..., None], seed: int, first: int) -> No
 
 
 def main(order: dict[str, Any]) -> None:
-    """Run until killed; or, without a device, until both sides are in step, and write the store's documents down."""
+    """Run until killed; without a device, until both sides are in sync, and write the store's documents to a file."""
     folder = Path(order["folder"])
     model = load_model(folder)
     synced = {name: Synced(model[name], mapping_of(name)) for name in NAMES}

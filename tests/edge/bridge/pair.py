@@ -1,4 +1,4 @@
-"""A database, a store and the bridge between them, for tests; a plugin of the files that need one.
+"""A database, a store and the bridge between them, for tests; a plugin of the files that use them.
 
 PYTEST_DONT_REWRITE: the files import it before pytest could, which pytest would warn about.
 """
@@ -67,7 +67,7 @@ def edge_model(folder: Path) -> Model:
 
 
 def mapping_of(name: str) -> IdMapping:
-    """How the collection's documents get their _ids in Ditto."""
+    """Return how the collection's documents get their _ids in Ditto."""
     fields = MAPPINGS[name]
     return IdMapping(("match_ids", "single_field", "multiple_fields")[len(fields)], fields)
 
@@ -89,7 +89,7 @@ class Pair:
 
     @contextmanager
     def bridge(self, source: str | None = None, **hooks: Callable[..., None]) -> Iterator[Bridge]:
-        """A bridge that goes on from where the last one stopped; afterwards its counts and unsynced documents."""
+        """Yield a bridge that resumes where the last one stopped; then record its counts and unsynced documents."""
         heard = Hooks(**{"notice": self.notices.append, **hooks})  # type: ignore[arg-type]
         with State.open(self.folder / "state") as state:
             parts = self.database, self.store, state, self.synced, self.settings
@@ -100,13 +100,13 @@ class Pair:
             self.unsynced = {(each.collection, each.key): each for each in state.unsynced}
 
     def meet(self) -> None:
-        """Run until both sides are in step."""
+        """Run until both sides are in sync."""
         with self.bridge() as bridge:
             assert bridge.run(once=True)
 
     @contextmanager
     def live(self, **hooks: Callable[..., None]) -> Iterator[Bridge]:
-        """Run meanwhile, from when changes are carried both ways."""
+        """Run in the background, after changes sync both ways."""
         ready, failures = Event(), []
 
         def notice(line: str) -> None:
@@ -139,16 +139,16 @@ class Pair:
         assert eventually(condition, SOON)
 
     def device(self, dql: str, **arguments: Any) -> None:
-        """A device's program writes."""
+        """Write as a device's program."""
         self.store.mutate(dql, arguments)
 
     def in_store(self, collection: str, identity: Any) -> Document | None:
-        """A document of the store, without its _id; None when there is none."""
+        """Return a document of the store without its _id; None if it does not exist."""
         dql = f"SELECT * FROM {identifier(collection)} WHERE _id = :id"  # noqa: S608
         return _bare(self.store.execute(dql, {"id": identity}))
 
     def in_mongo(self, collection: str, **query: Any) -> Document | None:
-        """A document of MongoDB, without its _id; None when there is none."""
+        """Return a document of MongoDB without its _id; None if it does not exist."""
         return _bare(list(self.database[collection].find(query)))
 
 
@@ -170,7 +170,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def synced(edge: Path) -> Mapping[str, Synced]:
-    """The collections that cross."""
+    """Return the collections that sync."""
     model = edge_model(edge)
     return {name: Synced(model[name], mapping_of(name)) for name in MAPPINGS}
 
@@ -179,7 +179,7 @@ def synced(edge: Path) -> Mapping[str, Synced]:
 def paired(
     server: MongoClient[Document], folder: Path, synced: Mapping[str, Synced], **settings: Any
 ) -> Iterator[Pair]:
-    """A database of its own and a store of its own."""
+    """Yield a new database and a new store."""
     host, port = server.address or ("", 0)
 
     def link() -> MongoClient[Document]:
@@ -203,7 +203,7 @@ def pair(server: MongoClient[Document], tmp_path: Path, synced: Mapping[str, Syn
 
 @pytest.fixture(scope="module")
 def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Document]]:
-    """A server that can be told to fail."""
+    """A server that fails on command."""
     told = ["--setParameter", "enableTestCommands=1"]
     with (
         EmbeddedServer(tmp_path_factory.mktemp("telling"), cache_gb=0.25, extra_args=told) as server,
@@ -214,7 +214,7 @@ def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Do
 
 @pytest.fixture
 def failing(telling: MongoClient[Document], tmp_path: Path, synced: Mapping[str, Synced]) -> Iterator[Pair]:
-    """Both sides, of which MongoDB's fails when it is told to."""
+    """Both sides, with a MongoDB server that fails on command."""
     with paired(telling, tmp_path, synced) as both:
         yield both
         telling.admin.command({"configureFailPoint": "failCommand", "mode": "off"})

@@ -1,4 +1,4 @@
-"""What the bridge makes of edits on either side, and of edits on both: each on a document of its own, in one run."""
+"""Results of edits on either side and on both, each on a separate document, in one run of the bridge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST = {"n": 1, "text": "a", "m": {"x": 1, "y": {"z": 1}}, "l": [1, {"a": 2}], 
 
 
 def first(**changes: Any) -> Document:
-    """The document that every case begins with, after changes."""
+    """Return the initial document of every case, with changes."""
     return {**FIRST, **changes}
 
 
@@ -127,12 +127,12 @@ MADE_BY_MONGO, MADE_BY_DEVICE, TOUCHED = "made by mongo", "made by device", "tou
 
 
 def identify(name: str, word: str) -> Document:
-    """The fields that make the _id, for a document that goes by a word."""
+    """Return the fields that form the _id of a document with this name."""
     return {field: f"{field} {word}" for field in MAPPINGS[name]}
 
 
 def ditto_id(pair: Pair, name: str, word: str) -> Any:
-    """Ditto's _id of that document."""
+    """Return Ditto's _id of this document."""
     fields = identify(name, word)
     if not fields:
         found = pair.database[name].find_one({"word": word})
@@ -142,7 +142,7 @@ def ditto_id(pair: Pair, name: str, word: str) -> Any:
 
 @pytest.fixture(scope="module")
 def settled(server: MongoClient[Document], edge: Path, synced: Mapping[str, Synced]) -> Iterator[Pair]:
-    """Both sides after the first meeting, the edits of all cases, and a second meeting."""
+    """Both sides after a first sync, the edits of all cases, and a second sync."""
     with paired(server, edge / "both", synced) as pair:
         things = pair.database["things"]
         things.insert_many([{"_id": case.name, **FIRST} for case in CASES])
@@ -183,7 +183,7 @@ def _edit(pair: Pair, name: str, edit: Any) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_both_sides_hold_what_both_wrote(settled: Pair, case: Case) -> None:
+def test_both_sides_have_the_edits_of_both(settled: Pair, case: Case) -> None:
     def exactly(document: Document | None) -> str:
         return repr(sorted(document.items()) if document else document).replace(f"Int64({2**40})", str(2**40))
 
@@ -192,7 +192,7 @@ def test_both_sides_hold_what_both_wrote(settled: Pair, case: Case) -> None:
 
 
 def _sorted(value: Any) -> Any:
-    """Ditto gives the names of objects in their order."""
+    """Return the document with the names of objects in Ditto's order."""
     if isinstance(value, dict):
         return {name: _sorted(inner) for name, inner in sorted(value.items())}
     return value
@@ -204,7 +204,7 @@ def test_conflicts_are_counted(settled: Pair) -> None:
 
 
 @pytest.mark.parametrize("name", MAPPINGS)
-def test_each_mapping_carries_new_documents_and_edits_of_both_sides(settled: Pair, name: str) -> None:
+def test_every_mapping_syncs_inserts_and_edits_of_both_sides(settled: Pair, name: str) -> None:
     expected = {"word": TOUCHED, **identify(name, TOUCHED), "n": 1, "mongo": 1, "device": 1}
     assert settled.in_mongo(name, word=TOUCHED) == expected
     assert settled.in_store(name, ditto_id(settled, name, TOUCHED)) == expected
@@ -214,13 +214,13 @@ def test_each_mapping_carries_new_documents_and_edits_of_both_sides(settled: Pai
         assert settled.in_store(name, ditto_id(settled, name, word)) == expected
 
 
-def test_a_collection_that_is_not_enabled_never_gets_there(settled: Pair) -> None:
+def test_excluded_collection_is_not_synced(settled: Pair) -> None:
     assert settled.store.count(SECRET) == 0
     assert settled.in_mongo(SECRET, _id="s") == {"n": 2}
 
 
-def test_nothing_comes_back_as_news(settled: Pair) -> None:
-    """Meeting again writes on neither side: MongoDB has no new event, and the store no newly written document."""
+def test_second_run_writes_nothing(settled: Pair) -> None:
+    """A second sync writes on neither side: MongoDB has no new event, and the store no newly written document."""
     woken = Event()
     feed = Feed(settled.store, dict.fromkeys(MAPPINGS, 0), woken.set)
     try:

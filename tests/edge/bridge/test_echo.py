@@ -1,4 +1,4 @@
-"""The bridge takes nobody else's writes for its own, whoever shares a client of MongoDB with it."""
+"""The bridge does not mistake foreign writes for its own, even through a shared client of MongoDB."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["edge", "pair", "synced"]
 
 
 def transaction(pair: Pair, number: int) -> None:
-    """Somebody's transaction through the client that the bridge was given."""
+    """Run a foreign transaction through the client of the bridge."""
     with pair.database.client.start_session() as session, session.start_transaction():
         pair.database["things"].update_one({"_id": "a"}, {"$set": {"n": number}}, session=session)
 
@@ -27,8 +27,8 @@ def both(pair: Pair) -> Document | None:
     return ours
 
 
-def test_a_transaction_of_somebody_else(pair: Pair) -> None:
-    """Before the bridge ever ran, and when it has just written itself."""
+def test_foreign_transaction_is_synced(pair: Pair) -> None:
+    """The transaction runs before the first run of the bridge, and just after its own write."""
     pair.database["things"].insert_many([{"_id": "a", "n": 0}, {"_id": "b", "n": 0}])
     for number in (1, 2, 3):
         transaction(pair, number)
@@ -42,14 +42,14 @@ def test_a_transaction_of_somebody_else(pair: Pair) -> None:
 
 @pytest.fixture
 def other(server: MongoClient[Document], tmp_path: Path, pair: Pair, synced: Mapping[str, Synced]) -> Iterator[Pair]:
-    """Another store that meets the same database through the same client."""
+    """Another store that syncs with the same database through the same client."""
     with paired(server, tmp_path / "other", synced) as both:
         both.database = pair.database
         yield both
 
 
-def test_two_bridges_through_one_client(pair: Pair, other: Pair) -> None:
-    """What one carries to MongoDB is news to the other, whichever ran last, and at the same time."""
+def test_two_bridges_with_one_client_sync_the_writes_of_each_other(pair: Pair, other: Pair) -> None:
+    """Writes of one bridge reach the other, one after the other and concurrently."""
     pair.database["things"].insert_one({"_id": "a", "n": 0})
     pair.meet()
     other.meet()

@@ -70,7 +70,7 @@ def test_documents_reach_devices_as_extended_json_and_come_back_unchanged(pair: 
     assert pair.unsynced == {}
 
 
-def test_a_document_of_a_device_has_bson_types_in_mongodb(pair: Pair) -> None:
+def test_document_of_a_device_has_bson_types_in_mongodb(pair: Pair) -> None:
     pair.meet()
     pair.store.insert("things", [{"_id": "a", **HELD}])
     pair.store.insert("keyed", [{"_id": {"$oid": HEX}, **HELD}])
@@ -91,7 +91,7 @@ EDITS: Mapping[str, tuple[str, Document]] = {
 
 
 @pytest.mark.parametrize("case", EDITS)
-def test_an_edit_of_a_device_changes_that_value_only(pair: Pair, case: str) -> None:
+def test_edit_of_a_device_changes_only_its_value(pair: Pair, case: str) -> None:
     clause, changed = EDITS[case]
     pair.database["things"].insert_one({"_id": "a", **STORED})
     pair.meet()
@@ -108,7 +108,7 @@ def test_an_edit_of_a_device_changes_that_value_only(pair: Pair, case: str) -> N
 @pytest.mark.parametrize(
     "value", [6, 6.5, Int64(6), Decimal128("6"), DAY, ObjectId(HEX), "six", None, True, {"n": 6}, [6]], ids=repr
 )
-def test_an_edit_in_mongodb_reaches_devices_whatever_type_it_has(pair: Pair, value: Any) -> None:
+def test_edit_in_mongodb_of_any_type_reaches_devices(pair: Pair, value: Any) -> None:
     pair.database["things"].insert_one({"_id": "a", **STORED})
     pair.meet()
     pair.database["things"].update_one({"_id": "a"}, {"$set": {"whole": value}})
@@ -119,7 +119,7 @@ def test_an_edit_in_mongodb_reaches_devices_whatever_type_it_has(pair: Pair, val
     assert pair.unsynced == {}
 
 
-def test_a_plain_number_of_a_device_is_recorded_as_unsynced_and_nothing_is_lost(pair: Pair) -> None:
+def test_plain_number_of_a_device_is_recorded_as_unsynced(pair: Pair) -> None:
     pair.database["things"].insert_one({"_id": "a", **STORED})
     pair.meet()
     pair.store.execute("UPDATE things SET whole = 6 WHERE _id = 'a'")
@@ -133,7 +133,7 @@ def test_a_plain_number_of_a_device_is_recorded_as_unsynced_and_nothing_is_lost(
     assert pair.unsynced == {}
 
 
-def test_of_two_edits_of_one_value_mongodb_s_stands(pair: Pair) -> None:
+def test_edit_in_mongodb_wins_a_conflict(pair: Pair) -> None:
     pair.database["things"].insert_one({"_id": "a", **STORED})
     pair.meet()
     pair.database["things"].update_one({"_id": "a"}, {"$set": {"whole": 7.5}})

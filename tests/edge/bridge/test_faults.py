@@ -1,4 +1,4 @@
-"""The bridge while things fail around it: links, servers, positions, collections, disks."""
+"""The bridge during failures of connections, servers, resume positions, collections and disks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["edge", "failing", "pair", "synced", "telling"]
 
 @pytest.fixture
 def breakable(tmp_path: Path, synced: Mapping[str, Synced]) -> Iterator[tuple[Pair, EmbeddedServer, Link]]:
-    """A server of its own that the bridge reaches by a link."""
+    """A separate server that the bridge reaches through a link."""
     with EmbeddedServer(tmp_path / "server", cache_gb=0.25, linger=0.2) as server:
         link = Link(int(server.uri.split(":")[-1].split("/")[0]))
         with MongoClient(link.uri, serverSelectionTimeoutMS=500) as client, paired(client, tmp_path, synced) as both:
@@ -42,8 +42,8 @@ def breakable(tmp_path: Path, synced: Mapping[str, Synced]) -> Iterator[tuple[Pa
         link.close()
 
 
-def test_a_lost_link_is_picked_up(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
-    """What both sides wrote meanwhile crosses, and it is said that the link was lost and is back."""
+def test_sync_resumes_after_a_lost_connection(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
+    """Writes made meanwhile sync, and notices report the loss and the return of the connection."""
     pair, server, link = breakable
     with pair.live(), MongoClient(server.uri) as direct:
         link.cut()
@@ -56,7 +56,7 @@ def test_a_lost_link_is_picked_up(breakable: tuple[Pair, EmbeddedServer, Link]) 
         pair.eventually(lambda: "the link to MongoDB is back" in pair.notices)
 
 
-def test_a_killed_server_comes_back(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
+def test_sync_resumes_after_a_killed_server(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
     pair, server, link = breakable
     with pair.live():
         os.kill(server.pid, signal.SIGKILL)
@@ -71,7 +71,7 @@ def test_a_killed_server_comes_back(breakable: tuple[Pair, EmbeddedServer, Link]
             pair.eventually(lambda: things.find_one({"_id": "b"}) == {"_id": "b", "n": 2})
 
 
-def test_a_step_down(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
+def test_sync_continues_through_a_step_down(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
     """The primary steps down while both sides write, and is elected again."""
     pair, server, _ = breakable
     with pair.live(), MongoClient(server.uri) as direct:
@@ -86,7 +86,7 @@ def test_a_step_down(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
 
 
 @pytest.mark.soak
-def test_stopping_while_the_link_is_lost(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
+def test_bridge_stops_while_the_connection_is_lost(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
     pair, _, link = breakable
     with pair.live():
         link.cut()
@@ -105,8 +105,8 @@ TOKENS: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("token", TOKENS)
-def test_a_lost_position_ends_in_a_comparison(pair: Pair, token: str) -> None:
-    """It is said, and nothing that happened meanwhile is missed: edits, new documents and deletions of both sides."""
+def test_lost_position_triggers_a_comparison(pair: Pair, token: str) -> None:
+    """A notice reports it, and no edit, insert or deletion of either side is missed."""
     edit_both(pair)
     with State.open(pair.folder / "state") as state, state.transaction():
         state.put("token", TOKENS[token])
@@ -136,7 +136,7 @@ FAILURES: Mapping[str, Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("failure", FAILURES)
-def test_what_the_server_may_answer(failing: Pair, failure: str, times: int) -> None:
+def test_server_error_is_handled(failing: Pair, failure: str, times: int) -> None:
     if times > 1 and "expire" in failure:
         pytest.skip("a position that is the server's present does not expire")
     edit_both(failing)
@@ -147,7 +147,7 @@ def test_what_the_server_may_answer(failing: Pair, failure: str, times: int) -> 
 
 
 def edit_both(pair: Pair) -> None:
-    """Both sides agree, and then edit, make and delete documents while the bridge is away."""
+    """Sync both sides, and then edit, insert and delete documents without the bridge."""
     things = pair.database["things"]
     things.insert_many([{"_id": each, "n": 1} for each in "abcdef"])
     pair.meet()
@@ -160,7 +160,7 @@ def edit_both(pair: Pair) -> None:
 
 
 def expect_both(pair: Pair, *, compared: bool = True) -> None:
-    """Both sides hold what both wrote, and the bridge has said so if it compared all documents."""
+    """Assert that both sides have all writes, and that a comparison of all documents was reported."""
     expected = {"a": {"n": 2, "d": 4}, "c": {"n": 5}, "e": {"n": 1}, "f": {"n": 1}, "new": {"n": 3}}
     things = pair.database["things"]
     assert {key: pair.in_mongo("things", _id=key) for key in sorted(things.distinct("_id"))} == expected
@@ -174,7 +174,7 @@ def expect_both(pair: Pair, *, compared: bool = True) -> None:
 
 
 @pytest.mark.parametrize("end", ["collection", "database", "renamed"])
-def test_what_is_dropped_goes_from_the_store(pair: Pair, end: str) -> None:
+def test_accepted_drop_removes_documents_from_the_store(pair: Pair, end: str) -> None:
     pair.accept_drop = True
     pair.database["things"].insert_many([{"_id": "a"}, {"_id": "b"}])
     pair.database["people"].insert_one({"code": "p"})
@@ -191,8 +191,8 @@ def test_what_is_dropped_goes_from_the_store(pair: Pair, end: str) -> None:
         pair.eventually(lambda: pair.store.count("people") == (end != "database"))
 
 
-def test_deletions_on_a_device_are_noticed_live(pair: Pair) -> None:
-    """Observers do not tell of them; the number of documents does."""
+def test_deletions_on_a_device_are_detected_live(pair: Pair) -> None:
+    """Observers do not report them; the number of documents does."""
     pair.database["things"].insert_many([{"_id": f"{each}"} for each in range(20)])
     with pair.live():
         pair.store.delete("things", ["3", "4"])
@@ -202,7 +202,7 @@ def test_deletions_on_a_device_are_noticed_live(pair: Pair) -> None:
         )
 
 
-def test_a_device_that_writes_without_pause_loses_nothing(pair: Pair) -> None:
+def test_continuous_writes_of_a_device_are_not_lost(pair: Pair) -> None:
     pair.database["things"].insert_many([{"_id": f"{each}", "n": 0} for each in range(300)])
     with pair.live():
         for number in range(300):
@@ -213,8 +213,8 @@ def test_a_device_that_writes_without_pause_loses_nothing(pair: Pair) -> None:
 # Disks
 
 
-def test_a_store_without_room_is_not_written(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a full disk the SDK would end the process; the bridge says so before, and goes on when there is room."""
+def test_full_disk_of_the_store_is_reported(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk the SDK would end the process; the bridge reports it before, and continues when there is space."""
     pair.database["things"].insert_one({"_id": "a"})
     with monkeypatch.context() as full:
         full.setattr(store_writer, "ROOM", 2**62)
@@ -245,8 +245,8 @@ with State.open(Path(sys.argv[1])) as state:
 """
 
 
-def test_a_state_that_cannot_be_written_stays_what_it_was(tmp_path: Path) -> None:
-    """A disk that takes no more than 500 kB: one line, and every transaction that was committed is there, whole."""
+def test_full_disk_of_the_state_keeps_committed_transactions(tmp_path: Path) -> None:
+    """The disk has 500 kB: the error is one line, and every committed transaction is complete."""
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""Many documents that are gone on one side: they stay on the other until somebody accepts it."""
+"""Mass deletions on one side: documents stay on the other side until a user accepts the deletion."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ DROPS: Mapping[str, Callable[[Pair], object]] = {
 
 
 def begin(pair: Pair) -> None:
-    """Both sides agree on documents."""
+    """Sync documents to both sides."""
     pair.database["things"].insert_many([{"_id": f"{each}", "n": 0} for each in range(NUMBER)])
     pair.meet()
 
 
 def meet(pair: Pair, *, accept: bool = False) -> Bridge:
-    """Run until both sides are in step, or hold something."""
+    """Run until both sides are in sync, or deletions are held."""
     pair.notices.clear()
     pair.accept_drop = accept
     with pair.bridge() as bridge:
@@ -43,8 +43,8 @@ def said(pair: Pair, words: str) -> list[str]:
 
 @LIVE
 @pytest.mark.parametrize("what", DROPS)
-def test_a_drop_is_announced_and_held(pair: Pair, what: str, live: bool) -> None:
-    """The store keeps all, at every start, until it is accepted; what is made in MongoDB meanwhile crosses."""
+def test_dropped_collection_is_reported_and_kept_on_devices(pair: Pair, what: str, live: bool) -> None:
+    """The store keeps all documents at every start until the drop is accepted; new documents of MongoDB sync."""
     begin(pair)
     if live:
         with pair.live():
@@ -67,7 +67,7 @@ def test_a_drop_is_announced_and_held(pair: Pair, what: str, live: bool) -> None
     assert meet(pair).holds.as_json() == []
 
 
-def test_a_collection_that_comes_back_is_not_held_any_more(pair: Pair) -> None:
+def test_recreated_collection_syncs_again(pair: Pair) -> None:
     begin(pair)
     pair.database["things"].rename("elsewhere")
     assert meet(pair).holds.as_json()
@@ -79,7 +79,7 @@ def test_a_collection_that_comes_back_is_not_held_any_more(pair: Pair) -> None:
     assert pair.database["things"].count_documents({"n": 1}) == NUMBER
 
 
-def test_an_edit_of_a_held_document_is_recorded(pair: Pair) -> None:
+def test_edit_of_a_held_document_is_recorded(pair: Pair) -> None:
     begin(pair)
     pair.database["things"].drop()
     meet(pair)
@@ -91,8 +91,8 @@ def test_an_edit_of_a_held_document_is_recorded(pair: Pair) -> None:
     assert pair.in_store("things", "7") == {"n": 1}
 
 
-def test_a_few_that_are_gone_after_a_drop_go(pair: Pair) -> None:
-    """A collection that is replaced by almost the same."""
+def test_few_deletions_after_a_drop_are_synced(pair: Pair) -> None:
+    """The collection is replaced by almost the same one."""
     begin(pair)
     pair.database["copy"].insert_many([{"_id": f"{each}", "n": 1} for each in range(4, NUMBER)])
     pair.database["copy"].rename("things", dropTarget=True)
@@ -101,7 +101,7 @@ def test_a_few_that_are_gone_after_a_drop_go(pair: Pair) -> None:
     assert pair.in_store("things", "7") == {"n": 1}
 
 
-def test_deletions_that_users_make_are_not_held(pair: Pair) -> None:
+def test_deletions_by_users_are_synced(pair: Pair) -> None:
     begin(pair)
     pair.database["things"].delete_many({"_id": {"$lt": "3"}})
     assert meet(pair).holds.as_json() == []
@@ -114,8 +114,8 @@ def test_deletions_that_users_make_are_not_held(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["one statement", "one by one"])
-def test_what_devices_delete_within_a_minute_is_held_where_it_is_much(pair: Pair, at_once: bool) -> None:
-    """What went before stays gone; what else devices write is carried."""
+def test_mass_deletion_by_devices_is_held(pair: Pair, at_once: bool) -> None:
+    """Earlier deletions stay deleted; other writes of devices sync."""
     begin(pair)
     pair.notices.clear()
     with pair.live() as bridge:
@@ -138,7 +138,7 @@ def test_what_devices_delete_within_a_minute_is_held_where_it_is_much(pair: Pair
     assert pair.database["things"].count_documents({}) == pair.store.count("things") == 10
 
 
-def test_what_is_gone_when_the_position_is_lost_is_held(pair: Pair) -> None:
+def test_mass_deletion_before_a_lost_position_is_held(pair: Pair) -> None:
     begin(pair)
     pair.database["things"].delete_many({"_id": {"$gt": "2"}})
     with State.open(pair.folder / "state") as state, state.transaction():
@@ -153,7 +153,7 @@ def test_what_is_gone_when_the_position_is_lost_is_held(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("how", ["delete", "evict"])
-def test_what_is_gone_in_the_store_after_a_restart_is_held(pair: Pair, how: str) -> None:
+def test_mass_deletion_in_the_store_before_a_restart_is_held(pair: Pair, how: str) -> None:
     begin(pair)
     getattr(pair.store, how)("things", [f"{each}" for each in range(20)])
     for _ in range(2):
@@ -172,7 +172,7 @@ def test_what_is_gone_in_the_store_after_a_restart_is_held(pair: Pair, how: str)
     assert pair.database["things"].count_documents({}) == pair.store.count("things") == NUMBER - 20
 
 
-def test_a_few_that_are_gone_in_the_store_after_a_restart_go(pair: Pair) -> None:
+def test_few_deletions_in_the_store_before_a_restart_are_synced(pair: Pair) -> None:
     begin(pair)
     pair.store.delete("things", [f"{each}" for each in range(10)])
     assert meet(pair).holds.as_json() == []
@@ -192,7 +192,7 @@ def test_a_few_that_are_gone_in_the_store_after_a_restart_go(pair: Pair) -> None
         (12, 119, False, True),
     ],
 )
-def test_what_is_many(gone: int, live: int, dropped: bool, held: bool) -> None:
+def test_threshold_of_a_mass_deletion_is_exact(gone: int, live: int, dropped: bool, held: bool) -> None:
     lines: list[str] = []
     assert Holds(lines.append, accept=False).keeps_in_store("c", gone, live, dropped=dropped) == held
     assert len(lines) == held

@@ -1,4 +1,4 @@
-"""Copying: resumable, limited in its rate, of every kind of _id, and of nothing that is not to cross."""
+"""The initial copy: resumable, with a limited rate, for every type of _id, and without excluded collections."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def numbered(number: int) -> list[Document]:
     return [{"_id": f"{each:04}", "n": each} for each in range(number)]
 
 
-def test_a_copy_that_was_stopped_goes_on_where_it_was(pair: Pair) -> None:
+def test_stopped_copy_resumes(pair: Pair) -> None:
     pair.database["things"].insert_many(numbered(210))
     heard: Counter[str] = Counter()
     with pair.bridge(progress=lambda name, number: heard.update({name: number})) as bridge:
@@ -50,8 +50,8 @@ def test_a_copy_that_was_stopped_goes_on_where_it_was(pair: Pair) -> None:
     assert pair.store.count("things") == 210
 
 
-def test_the_rate_is_limited(pair: Pair) -> None:
-    """100 documents at 200 a second, in pages of 50: the second page waits for a quarter of a second at least."""
+def test_copy_rate_is_limited(pair: Pair) -> None:
+    """With 100 documents at 200 a second, in pages of 50, the second page waits at least a quarter of a second."""
     pair.settings = pair.settings.model_copy(update={"rate_limit_per_second": 200})
     pair.database["things"].insert_many(numbered(100))
     times: list[float] = []
@@ -62,7 +62,7 @@ def test_the_rate_is_limited(pair: Pair) -> None:
 
 
 def test_ids_of_all_types_are_copied(pair: Pair) -> None:
-    """More than a page of each, in the order of MongoDB's types; $gt alone would end with the first type."""
+    """There is more than a page of each, in the order of BSON types; $gt alone would stop after the first type."""
     ids: list[Any] = [*range(60), *(f"t{number}" for number in range(60)), True, False]
     pair.database["things"].insert_many([{"_id": each, "n": 1} for each in ids])
     pair.database["keyed"].insert_many([{"n": 1} for _ in range(120)])
@@ -74,8 +74,8 @@ def test_ids_of_all_types_are_copied(pair: Pair) -> None:
     assert {each["_id"] for each in pair.store.execute("SELECT _id FROM keyed")} == expected
 
 
-def test_documents_with_ids_that_no_device_has_are_recorded_on_every_page(pair: Pair) -> None:
-    """MaxKey, the very last _id, included."""
+def test_documents_with_unsuitable_ids_are_recorded_on_every_page(pair: Pair) -> None:
+    """The last possible _id, MaxKey, is included."""
     odd = [MinKey(), None, 2.5, {"a": 1}, b"x", Timestamp(1, 1), Code("1"), MaxKey()]
     pair.database["things"].insert_many([{"_id": f"{each:03}"} for each in range(120)])
     pair.database["things"].insert_many([{"_id": each} for each in odd])
@@ -85,8 +85,8 @@ def test_documents_with_ids_that_no_device_has_are_recorded_on_every_page(pair: 
     assert all(each.reason for each in pair.unsynced.values())
 
 
-def test_a_page_may_end_at_any_id(pair: Pair) -> None:
-    """A date that Python has not, for instance, from where the copy then goes on."""
+def test_page_may_end_at_any_id(pair: Pair) -> None:
+    """An example is a date outside of Python's range; the copy continues from there."""
     pair.settings = pair.settings.model_copy(update={"batch_size": 2})
     odd = [DatetimeMS(569_000_000_000_000), Timestamp(7, 1), Timestamp(8, 1), MaxKey()]
     pair.database["things"].insert_many([{"_id": each} for each in ["a", *odd]])
@@ -95,7 +95,7 @@ def test_a_page_may_end_at_any_id(pair: Pair) -> None:
     assert pair.in_store("things", "a") == {}
 
 
-def test_without_an_initial_sync_only_changes_cross(pair: Pair) -> None:
+def test_collection_without_an_initial_sync_syncs_changes_only(pair: Pair) -> None:
     pair.settings = pair.settings.model_copy(update={"initial_sync": False})
     pair.database["things"].insert_many(numbered(3))
     pair.meet()
@@ -121,8 +121,8 @@ def test_initial_sync_of_one_collection_overrides_the_settings(
         assert pair.store.count("things") == copied
 
 
-def test_what_both_sides_held_before_they_met(pair: Pair) -> None:
-    """MongoDB's values stand, what only the device has goes to MongoDB."""
+def test_documents_existing_on_both_sides_are_merged(pair: Pair) -> None:
+    """MongoDB's values win; values that only the device has are written to MongoDB."""
     pair.database["things"].insert_one({"_id": "both", "n": 1, "m": {"x": 1}})
     pair.store.insert("things", [{"_id": "both", "n": 2, "m": {"x": 2, "y": 3}}, {"_id": "device", "n": 4}])
     pair.meet()
@@ -131,7 +131,7 @@ def test_what_both_sides_held_before_they_met(pair: Pair) -> None:
     assert pair.in_mongo("things", _id="device") == {"n": 4}
 
 
-def test_in_strict_mode_objects_are_replaced_whole(
+def test_objects_in_strict_mode_are_replaced(
     server: MongoClient[Document], tmp_path: Path, synced: Mapping[str, Synced]
 ) -> None:
     with paired(server, tmp_path, synced, strict_mode=True) as pair:
@@ -147,8 +147,8 @@ def test_in_strict_mode_objects_are_replaced_whole(
         assert pair.counts["conflicts"] == 1
 
 
-def test_comparing_again_passes_over_what_is_the_same(pair: Pair) -> None:
-    """And finds what was lost on the way; nothing is written that need not be."""
+def test_repeated_comparison_writes_differences_only(pair: Pair) -> None:
+    """It finds lost documents, and writes nothing else."""
     pair.database["things"].insert_many(numbered(120))
     pair.meet()
     pair.device("UPDATE things SET n = -1 WHERE _id = '0007'")
@@ -159,8 +159,8 @@ def test_comparing_again_passes_over_what_is_the_same(pair: Pair) -> None:
     assert pair.in_mongo("things", _id="0007") == {"n": -1}
 
 
-def test_what_is_not_enabled_is_never_read(pair: Pair) -> None:
-    """The server's profiler saw every operation of the bridge, and none on the collection that does not sync."""
+def test_excluded_collection_is_not_read(pair: Pair) -> None:
+    """The server's profiler records every operation of the bridge, and none is on the excluded collection."""
     pair.database[SECRET].insert_one({"_id": "s"})
     pair.database["things"].insert_many(numbered(60))
     pair.database.command("profile", 2)
@@ -180,7 +180,7 @@ def test_what_is_not_enabled_is_never_read(pair: Pair) -> None:
 # Which state belongs to which store and database
 
 
-def test_a_state_is_of_one_database(pair: Pair) -> None:
+def test_state_of_another_database_is_rejected(pair: Pair) -> None:
     pair.meet()
     with (
         pytest.raises(ConfigurationError, match=r"belongs to bridge_[0-9a-f]+, not to elsewhere"),
@@ -189,13 +189,13 @@ def test_a_state_is_of_one_database(pair: Pair) -> None:
         pass
 
 
-def test_one_bridge_at_a_time(pair: Pair) -> None:
+def test_second_bridge_with_the_same_state_is_rejected(pair: Pair) -> None:
     with State.open(pair.folder / "state"), pytest.raises(ConfigurationError, match="another bridge is running"):
         pair.meet()
 
 
-def test_an_emptied_store_is_filled_again(pair: Pair) -> None:
-    """With another store beside its state, nothing is taken for deleted."""
+def test_emptied_store_is_filled_again(pair: Pair) -> None:
+    """A state with another store does not mark documents as deleted."""
     pair.database["things"].insert_many(numbered(3))
     pair.meet()
     with Store.open(pair.folder / "other") as other:
@@ -207,7 +207,7 @@ def test_an_emptied_store_is_filled_again(pair: Pair) -> None:
     assert any("do not belong together" in line for line in pair.notices)
 
 
-def test_a_lost_state_is_made_again(pair: Pair) -> None:
+def test_lost_state_is_rebuilt(pair: Pair) -> None:
     pair.database["things"].insert_many(numbered(3))
     pair.meet()
     pair.device("UPDATE things SET d = 1 WHERE _id = '0001'")
@@ -218,7 +218,7 @@ def test_a_lost_state_is_made_again(pair: Pair) -> None:
 
 
 def test_keyed_documents_keep_their_object_ids(pair: Pair) -> None:
-    """A device's edit finds MongoDB's document by its ObjectId."""
+    """A device's edit is applied to the MongoDB document with its ObjectId."""
     identity = pair.database["keyed"].insert_one({"n": 1}).inserted_id
     pair.meet()
     pair.device("UPDATE keyed SET n = 2 WHERE _id = :id", id=str(identity))

@@ -1,4 +1,4 @@
-"""kill -9 while both sides write: every acknowledged write is on both sides in the end, and nothing is there twice.
+"""kill -9 while both sides write: every acknowledged write is on both sides in the end, without duplicates.
 
 The ledger: MongoDB's clients are this process, so what was acknowledged is known. The device is in the process that is
 killed and notes each write before and after; one that was tried and not acknowledged may have happened or not.
@@ -40,7 +40,7 @@ Place = tuple[str, str]
 
 @dataclass
 class Ledger:
-    """What each side was told that it has: last values by document and field, documents made and deleted."""
+    """Acknowledged writes of each side: last values by document and field, documents inserted and deleted."""
 
     values: dict[tuple[str, str, str], int] = field(default_factory=dict)
     tried: dict[tuple[str, str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -50,7 +50,7 @@ class Ledger:
     maybe_deleted: set[Place] = field(default_factory=set)
 
     def note(self, kind: str, name: str, key: str, what: str, number: int) -> None:
-        """One line of the log."""
+        """Record one line of the log."""
         sets = {"new": (self.maybe, self.made), "deleted": (self.maybe_deleted, self.deleted)}
         if what in sets:
             tried, done = sets[what]
@@ -61,7 +61,7 @@ class Ledger:
             self.values[name, key, what] = number
 
     def wrong(self, held: Mapping[Place, Document]) -> Iterator[str]:
-        """What one side lost, has too much, or has back."""
+        """Return the documents and values that one side lost, has in excess, or has again."""
         for name, key, what in self.values.keys() | self.tried.keys():
             acknowledged = self.values.get((name, key, what), 0)
             found = _value(held.get((name, key), {}), what)
@@ -83,7 +83,7 @@ def _value(document: Document, path: str) -> Any:
 
 @dataclass
 class Arena:
-    """A database that clients write to, and a folder with everything that the killed processes share."""
+    """A database that clients write to, and a folder with the files that the killed processes share."""
 
     database: Database[Document]
     uri: str
@@ -92,7 +92,7 @@ class Arena:
     deaths: Counter[str] = field(default_factory=Counter)
 
     def run(self, **order: Any) -> subprocess.Popen[str]:
-        """Start a process; what it is told: writes (the first number of its device), seed, copy."""
+        """Start a process with these arguments: writes (the first number of its device), seed, copy."""
         told = {"folder": str(self.folder), "uri": self.uri, "database": self.database.name, **order}
         command = [sys.executable, "-m", "tests.edge.bridge.bridge_process", json.dumps(told)]
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -145,7 +145,7 @@ class Arena:
         assert process.returncode == -9, error
 
     def settle(self) -> Mapping[str, Any]:
-        """Let a process bring both sides in step; what the store holds then."""
+        """Let a process sync both sides; return the content of the store."""
         process = self.run(writes=0, seed=0, copy=False)
         error = process.communicate()[1]
         assert process.returncode == 0, error
@@ -153,7 +153,7 @@ class Arena:
         return held
 
     def device(self) -> Ledger:
-        """What the devices noted."""
+        """Return the records of the devices."""
         ledger = Ledger()
         for line in (self.folder / "device.log").read_text(encoding="utf-8").splitlines():
             ledger.note(*json.loads(line))
@@ -179,7 +179,9 @@ def arena(server: MongoClient[Document], tmp_path: Path) -> Iterator[Arena]:
 
 
 @pytest.mark.parametrize("each", [1, pytest.param(34, marks=pytest.mark.soak)])
-def test_killed_at_random_instants(arena: Arena, each: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_acknowledged_writes_survive_kills_at_random_instants(
+    arena: Arena, each: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     chance, wanted, numbers = random.Random(each), each // 3, itertools.count(1)
     with arena.clients(each):
         for phase in PHASES[1:] * each:

@@ -13,8 +13,8 @@ __all__ = ["edge", "pair", "synced"]
 
 
 @pytest.mark.parametrize("step", [-3600.0, -2.0, 3600.0])
-def test_writes_are_carried_after_the_clock_was_set(pair: Pair, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
-    """At once, whichever way it was set; that it was set back is said, and the store is compared once."""
+def test_writes_sync_after_a_step_of_the_clock(pair: Pair, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    """They sync at once after a step in either direction; a step back is reported, and the store compared once."""
     things = pair.database["things"]
     things.insert_many([{"_id": f"{each}", "n": 0} for each in range(20)])
     original = time.time
@@ -34,7 +34,7 @@ def test_writes_are_carried_after_the_clock_was_set(pair: Pair, monkeypatch: pyt
         assert [line for line in pair.notices if "clock" in line] == ([said] if step < 0 else [])
 
 
-def test_steps_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_step_of_the_clock_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, original = WallClock(), time.time
     assert clock.set_back() == 0.0
     monkeypatch.setattr(time, "time", lambda: original() - 60)

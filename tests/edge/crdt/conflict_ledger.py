@@ -1,4 +1,4 @@
-"""A second opinion on what devices converge to: every operation is kept, and a document is read off all of them.
+"""An independent model of convergence: every operation is kept, and documents are derived from all of them.
 
 No merging and no state: what an operation had seen is a set of numbers, and each reading starts from nothing.
 """
@@ -19,7 +19,7 @@ Reading = tuple[Stamp, str, Any]
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that an operation did: wrote a REGISTER, added to a COUNTER, touched a MAP, or removed ``kinds``."""
+    """One effect of an operation: it wrote a REGISTER, added to a COUNTER, touched a MAP, or removed ``kinds``."""
 
     what: str
     path: Path
@@ -30,7 +30,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Entry:
-    """An acknowledged operation, with the numbers of those that its device had seen."""
+    """An acknowledged operation, with the numbers of the operations that its device had seen."""
 
     number: int
     _id: str
@@ -47,13 +47,13 @@ class Ledger:
     entries: list[Entry] = field(default_factory=list)
 
     def record(self, _id: str, operation: Operation, stamp: Stamp, seen: Collection[int]) -> Entry:
-        """Add an operation; Refused when its device had seen a document that it conflicts with."""
+        """Add an operation; raise Refused if its device had seen a conflicting document."""
         events = tuple(_events(operation, self.reader(_id, seen), stamp))
         self.entries.append(Entry(len(self.entries), _id, operation, stamp, frozenset(seen), events))
         return self.entries[-1]
 
     def carried(self, entry: Entry) -> frozenset[int]:
-        """What a message about an operation tells: it, and what its site has added to the same COUNTER before."""
+        """Return the operations in a message: this one, and earlier additions of its site to the same COUNTER."""
         adds = {(event.path, event.epoch) for event in entry.events if event.what == "COUNTER"}
         earlier = {
             other.number
@@ -64,18 +64,18 @@ class Ledger:
         return frozenset({entry.number, *earlier})
 
     def reader(self, _id: str, seen: Collection[int]) -> Reader:
-        """The document as it is read where these operations have arrived."""
+        """Return the document after these operations have arrived."""
         entries = [entry for entry in self.entries if entry._id == _id]
         return Reader([entry for entry in entries if entry.number in seen], entries)
 
     def everything(self, _id: str) -> Reader:
-        """The document as it is read where all operations have arrived."""
+        """Return the document after all operations have arrived."""
         return self.reader(_id, range(len(self.entries)))
 
 
 @dataclass
 class Reader:
-    """A document, read off the operations that have ``arrived``, of all its ``entries``."""
+    """A document derived from the operations that have ``arrived``, of all its ``entries``."""
 
     arrived: list[Entry]
     entries: list[Entry]
@@ -89,17 +89,17 @@ class Reader:
         self.deleted = max((e.stamp for e, event in self.removals if event.path == ()), default=NEVER)
 
     def document(self) -> dict[str, Any] | None:
-        """What a query reads."""
+        """Return the result of a query."""
         root = self._map(())
         return root[2] if root else None
 
     def at(self, path: Path) -> Reading | None:
-        """What is read at a path: the kind that was written last."""
+        """Return the value at a path: the kind that was written last."""
         readings = [self.register(path), self._counter(path), self._map(path)]
         return max((reading for reading in readings if reading), key=lambda each: each[0], default=None)
 
     def register(self, path: Path) -> Reading | None:
-        """The last write, unless a removal had seen it; null when a DELETE is later."""
+        """Return the last write, unless a removal had seen it; null if a DELETE is later."""
         written = self._events("REGISTER", path)
         last, event = max(written, key=lambda each: each[0].stamp, default=(None, None))
         if last is None or event is None or self.removed(last, event):
@@ -107,7 +107,7 @@ class Reader:
         return last.stamp, "REGISTER", None if last.stamp < self.deleted else event.value
 
     def removed(self, entry: Entry, event: Event) -> tuple[Entry, Event] | None:
-        """A removal that had seen what an operation did."""
+        """Return a removal that had seen the effect of an operation."""
         for removal, gone in self.removals:
             here = gone.path == event.path and event.what in gone.kinds
             above = gone.path == event.path[: len(gone.path)] != event.path and "MAP" in gone.kinds
@@ -116,7 +116,7 @@ class Reader:
         return None
 
     def epoch(self, path: Path) -> Stamp:
-        """The last RESTART of a COUNTER."""
+        """Return the last RESTART of a COUNTER."""
         return max((event.epoch for _, event in self._events("COUNTER", path)), default=NEVER)
 
     def _counter(self, path: Path) -> Reading | None:

@@ -1,4 +1,4 @@
-"""The model made wrong in one way each, which the devices, or the real store, must notice."""
+"""Mutations of the model, each of which the devices or the real store must detect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model of how Ditto merges: its laws, its convergence, and what becomes of each write.
+"""The model of how Ditto merges: its laws, its convergence, and the fate of each write.
 
 Each property is shown able to fail: a model that is wrong in one named way (crdt_mutations.py) is noticed.
 """
@@ -29,7 +29,7 @@ from tests.profiles import examples
 pytestmark = pytest.mark.slow
 
 
-def test_devices_converge_and_no_acknowledged_write_is_lost_but_by_a_named_rule() -> None:
+def test_devices_converge_and_writes_are_lost_only_by_named_rules() -> None:
     run_devices(150, 25)
 
 
@@ -39,7 +39,7 @@ def test_devices_converge_for_a_long_time() -> None:
 
 
 @pytest.mark.parametrize("name", BY_DEVICES)
-def test_devices_that_are_wrong_in_one_way_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mutated_device_is_detected(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BY_DEVICES[name](monkeypatch)
     with pytest.raises(NOTICED):
         run_devices(1_000, 25, **FIND)  # ends at the first that is noticed
@@ -60,7 +60,7 @@ histories = st.lists(
 
 
 def played(history: list[Step]) -> tuple[dict[str, Replica], list[Message]]:
-    """The devices after a history of writes and of devices that hear from another; the messages of the writes."""
+    """Return the devices after a history of writes and of syncs between devices, and the messages of the writes."""
     devices = {site: Replica(Clock(site)) for site in SITES}
     messages = []
     for site, _id, operation, now in history:
@@ -91,7 +91,7 @@ def test_merging_is_commutative_associative_and_idempotent(history: list[Step]) 
 
 @examples(300)
 @given(histories, st.randoms(use_true_random=False))
-def test_changes_arrive_in_any_order_any_number_of_times(history: list[Step], random: Any) -> None:
+def test_changes_may_arrive_in_any_order_and_repeatedly(history: list[Step], random: Any) -> None:
     devices, messages = played(history)
     everything = Replica(Clock("listener"))
     for device in devices.values():
@@ -111,7 +111,7 @@ def test_changes_arrive_in_any_order_any_number_of_times(history: list[Step], ra
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.none() | st.builds(Stamp, st.integers(0, 9), st.integers(0, 2), names)))
 )
-def test_a_write_is_later_than_all_that_its_device_has_seen(times: list[tuple[int, Stamp | None]]) -> None:
+def test_write_is_later_than_all_operations_seen_by_its_device(times: list[tuple[int, Stamp | None]]) -> None:
     clock, seen = Clock("a"), {BEGINNING}
     for now, arrived in times:
         if arrived is not None:
@@ -124,13 +124,13 @@ def test_a_write_is_later_than_all_that_its_device_has_seen(times: list[tuple[in
         seen.add(clock.last)
 
 
-def test_a_clock_an_hour_behind_still_supersedes_what_it_has_seen() -> None:
+def test_write_with_a_slow_clock_supersedes_seen_writes() -> None:
     ahead, said = Replica(Clock("ahead")).write("x", Insert({"price": 1}), 3_600_000)
     behind, answer = Replica(Clock("behind")).receive(said).write("x", Set(("price",), 2), 0)
     assert ahead.receive(answer).document("x").view() == behind.document("x").view() == {"price": 2}
 
 
-def test_a_clock_an_hour_ahead_supersedes_a_later_write_that_has_not_seen_it() -> None:
+def test_write_with_a_fast_clock_supersedes_later_unseen_writes() -> None:
     _, base = Replica(Clock("a")).write("x", Insert({"price": 1}), 0)
     _, wrong = Replica(Clock("fast")).receive(base).write("x", Set(("price",), 2), 3_600_000)
     slow, right = Replica(Clock("slow")).receive(base).write("x", Set(("price",), 3), 60_000)
@@ -140,7 +140,7 @@ def test_a_clock_an_hour_ahead_supersedes_a_later_write_that_has_not_seen_it() -
     assert superseded_by(merged, lost) == Superseded("later write", wrong.latest)
 
 
-def test_of_two_writes_at_the_same_instant_the_site_decides() -> None:
+def test_simultaneous_writes_are_ordered_by_site() -> None:
     assert Stamp(5, 0, "a") < Stamp(5, 0, "b") < Stamp(5, 1, "a") < Stamp(6, 0, "a")
     assert NEVER < BEGINNING < Clock("").tick(0).last
 
@@ -168,7 +168,7 @@ OFFLINE: Final[tuple[tuple[str, Any, list[tuple[str, Operation]], Any, str | Non
 
 
 def offline(base: dict[str, Any], done: list[tuple[str, Operation]]) -> tuple[Document, list[Document]]:
-    """What two devices that were offline hold afterwards, and what each operation changed."""
+    """Return the merged document of two offline devices, and the changes of each operation."""
     _, start = Replica(Clock("base")).write("x", Insert(base), 0)
     devices = {site: Replica(Clock(site)).receive(start) for site in ("a", "b")}
     changes = []
@@ -183,7 +183,7 @@ def offline(base: dict[str, Any], done: list[tuple[str, Operation]]) -> tuple[Do
 @pytest.mark.parametrize(
     ("base", "done", "read", "became"), [case[1:] for case in OFFLINE], ids=[c[0] for c in OFFLINE]
 )
-def test_what_is_read_and_what_became_of_the_first_devices_write(
+def test_offline_writes_merge_as_documented(
     base: dict[str, Any], done: list[tuple[str, Operation]], read: dict[str, Any], became: str | None
 ) -> None:
     document, changes = offline(base, done)
@@ -197,7 +197,7 @@ def test_every_rule_has_an_example() -> None:
     assert {case[4] for case in OFFLINE} - {None} | {"removed"} == set(RULES)
 
 
-def test_a_removal_that_had_seen_the_write_is_named() -> None:
+def test_removal_that_had_seen_the_write_is_reported() -> None:
     device, said = Replica(Clock("a")).write("x", Insert({"k": 1, "l": 1}), 0)
     device, _ = device.write("x", Unset(("k",)), 1)
     after, _ = device.write("x", Delete(), 2)
@@ -208,7 +208,7 @@ def test_a_removal_that_had_seen_the_write_is_named() -> None:
 
 
 @pytest.mark.parametrize("operation", [Set(("k",), 1), Increment(("k",), 1)])
-def test_a_write_that_has_not_arrived_is_neither_read_nor_superseded(operation: Operation) -> None:
+def test_write_that_has_not_arrived_is_neither_read_nor_superseded(operation: Operation) -> None:
     device, _ = Replica(Clock("a")).write("x", Insert({}), 0)
     _, later = device.write("x", operation, 1)
     (write,) = writes(later.documents["x"])
@@ -220,7 +220,7 @@ def test_a_write_that_has_not_arrived_is_neither_read_nor_superseded(operation: 
 
 
 def rows_of(document: str, header: str) -> list[str]:
-    """The rows of the table below this header line."""
+    """Return the rows of the table below this header line."""
     lines = iter(document.splitlines())
     assert header in lines, header
     return list(itertools.takewhile(lambda line: line.startswith("|"), itertools.islice(lines, 1, None)))
@@ -232,11 +232,11 @@ def conflicts() -> str:
     return (ROOT / "docs" / "CONFLICTS.md").read_text(encoding="utf-8")
 
 
-def test_the_documented_rules_are_those_of_the_code(conflicts: str) -> None:
+def test_documented_rules_equal_the_code(conflicts: str) -> None:
     assert rows_of(conflicts, "| rule | what it says |") == [f"| {rule} | {says} |" for rule, says in RULES.items()]
 
 
-def test_the_documented_scenarios_are_those_of_the_suite(conflicts: str) -> None:
+def test_documented_scenarios_equal_the_suite(conflicts: str) -> None:
     assert rows_of(conflicts, "| scenario | all read | not read | one store |") == [
         f"| {each.title} | `{json.dumps(each.merged)[1:-1]}`"
         f" | {', '.join(f'{path} of {site}: {by}' for site, path, by in sorted(each.lost)) or 'nothing'}"
@@ -245,7 +245,7 @@ def test_the_documented_scenarios_are_those_of_the_suite(conflicts: str) -> None
     ]
 
 
-def test_a_register_loses_sales_and_a_counter_does_not(conflicts: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_register_loses_sales_and_counter_does_not(conflicts: str, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(ROOT / "examples" / "stock_conflict.py"), run_name="__main__")
     printed = capsys.readouterr().out
     assert re.findall(r"(\w+): 100 in the morning, (\d+) sold", printed) == [("REGISTER", "28"), ("COUNTER", "28")]

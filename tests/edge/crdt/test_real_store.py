@@ -1,4 +1,4 @@
-"""The model of merging and the real Ditto store do the same to a document, whatever is done to it."""
+"""The model of merging and the real Ditto store have the same results for any operations on a document."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ numbers = itertools.count()
 
 
 def agree(store: Store, sequence: list[Operation]) -> None:
-    """One store and the model do the same, and read the same after every step; at the end in strict mode too."""
+    """Run a sequence on one store and the model, and compare after every step; at the end also in strict mode."""
     _id, device = f"document {next(numbers)}", Replica(Clock("a"))
     for now, operation in enumerate(sequence):
         dql, arguments = statement(operation, "conflicts", _id)
@@ -57,7 +57,7 @@ def agree(store: Store, sequence: list[Operation]) -> None:
 
 
 def read(store: Store, _id: str) -> dict[str, Any] | None:
-    """What a query reads of a document, without its _id."""
+    """Return the result of a query on a document, without its _id."""
     rows = store.execute("SELECT * FROM conflicts WHERE _id = :id", {"id": _id})
     return {name: value for name, value in rows[0].items() if name != "_id"} if rows else None
 
@@ -67,21 +67,19 @@ sequences = st.lists(some_operations, max_size=12).map(lambda rest: [Insert({"k"
 
 @examples(150)
 @given(sequence=sequences)
-def test_the_real_store_agrees(store: Store, sequence: list[Operation]) -> None:
+def test_model_and_real_store_agree(store: Store, sequence: list[Operation]) -> None:
     agree(store, sequence)
 
 
 @pytest.mark.soak
 @examples(3_000)
 @given(sequence=sequences)
-def test_the_real_store_agrees_for_a_long_time(store: Store, sequence: list[Operation]) -> None:
+def test_model_and_real_store_agree_for_a_long_time(store: Store, sequence: list[Operation]) -> None:
     agree(store, sequence)
 
 
 @pytest.mark.parametrize("name", BY_THE_REAL_STORE)
-def test_a_model_that_is_wrong_in_one_way_differs_from_the_real_store(
-    name: str, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mutated_model_differs_from_the_real_store(name: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     BY_THE_REAL_STORE[name](monkeypatch)
 
     @settings(examples(150), **FIND)

@@ -1,4 +1,4 @@
-"""What the reader of the store's file tells (commits.py), also when it is killed or the file's log is emptied."""
+"""The reader of the store's file (commits.py), also if it is killed or the file's log is emptied."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(edge: Path, tmp_path: Path) -> Iterator[Store]:
 
 
 def readers() -> list[int]:
-    """The readers that this process has started."""
+    """Return the readers that this process has started."""
     found = psutil.Process().children()
     return [each.pid for each in found if "commit_reader.py" in " ".join(each.cmdline())]
 
@@ -44,14 +44,14 @@ def kill_readers() -> None:
 
 
 def empty_the_log(store: Store) -> None:
-    """Bring everything from the log to the file, in a process of its own as the reader is one."""
+    """Write the log back to the file, in a separate process like the reader."""
     code = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)'))"
     done = subprocess.run([sys.executable, "-c", code, store.commits.path], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("(0, "), done.stdout
 
 
 def test_each_collection_has_its_own_position(store: Store) -> None:
-    """What was written, deletions included, is told once; a collection that was never written to has nothing."""
+    """Writes, including deletions, are reported once; a collection that was never written to has none."""
     at = store.commits.present(_NAMES)
     assert store.commits.written(at) == {}
     store.insert("things", [{"_id": "a"}, {"_id": "b"}])
@@ -63,7 +63,7 @@ def test_each_collection_has_its_own_position(store: Store) -> None:
 
 
 @pytest.mark.parametrize("disturb", [lambda _: kill_readers(), empty_the_log], ids=["reader killed", "log emptied"])
-def test_nothing_escapes_a_disturbed_reader(store: Store, disturb: object) -> None:
+def test_disturbed_reader_misses_no_commit(store: Store, disturb: object) -> None:
     assert callable(disturb)
     at = store.commits.present(_NAMES)
     for number in range(5):
@@ -76,8 +76,8 @@ def test_nothing_escapes_a_disturbed_reader(store: Store, disturb: object) -> No
 
 
 @pytest.mark.parametrize("disturb", [lambda _: kill_readers(), empty_the_log], ids=["reader killed", "log emptied"])
-def test_a_bridge_goes_on_after_its_reader(pair: Pair, disturb: object) -> None:
-    """Edits, new documents and deletions of devices in two collections cross, whenever the reader is killed."""
+def test_bridge_continues_after_its_reader_is_killed(pair: Pair, disturb: object) -> None:
+    """Edits, inserts and deletions of devices in two collections sync, whenever the reader is killed."""
     assert callable(disturb)
     pair.database["things"].insert_many([{"_id": f"{number}", "n": 0} for number in range(5)])
     with pair.live():
@@ -93,7 +93,7 @@ def test_a_bridge_goes_on_after_its_reader(pair: Pair, disturb: object) -> None:
     assert pair.unsynced == {}
 
 
-def test_own_commits_do_not_grow_without_end() -> None:
+def test_list_of_own_commits_is_bounded() -> None:
     own: set[int] = set()
     database = sqlite3.connect(":memory:", isolation_level=None)
     for start in range(0, 100_000, 1_000):
@@ -103,8 +103,8 @@ def test_own_commits_do_not_grow_without_end() -> None:
         assert start + 999 in own
 
 
-def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
-    """One line, and no reader is left."""
+def test_file_of_another_format_is_rejected(tmp_path: Path) -> None:
+    """The error is one line, and no reader is left."""
     (tmp_path / "ditto_store").mkdir()
     with sqlite3.connect(tmp_path / "ditto_store" / "db.sql") as database:
         database.execute("CREATE TABLE __meta (k BLOB, v BLOB)")

@@ -1,4 +1,4 @@
-"""The statements about Ditto that this project relies on, asked of the SDK: a change of an answer fails here first."""
+"""The facts about Ditto that this project relies on, verified on the SDK: a changed answer fails here first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.mark.ditto
 @pytest.mark.parametrize("fact", FACTS["facts"], ids=lambda fact: fact["fact"][:60])
-def test_the_sdk_answers_as_the_fact_says(fact: Mapping[str, Any], store: Store) -> None:
+def test_sdk_answers_as_documented(fact: Mapping[str, Any], store: Store) -> None:
     for statement in fact["statements"]:
         if "refused" in statement:
             with pytest.raises(StatementError) as refusal:
@@ -43,7 +43,7 @@ def test_the_sdk_answers_as_the_fact_says(fact: Mapping[str, Any], store: Store)
 
 
 def run(store: Store, statement: Mapping[str, Any]) -> list[Any]:
-    """The rows of a statement; none of a subscription."""
+    """Return the rows of a statement; none for a subscription."""
     arguments = made(statement.get("arguments", {}), {})
     if statement.get("subscription"):
         store.validate_subscription(statement["dql"], arguments)
@@ -52,12 +52,12 @@ def run(store: Store, statement: Mapping[str, Any]) -> list[Any]:
 
 
 @pytest.mark.ditto
-def test_the_facts_are_of_the_sdk_that_is_installed() -> None:
-    """With another version every answer is to be checked anew; then this file gets its version and the day."""
+def test_facts_match_the_installed_sdk_version() -> None:
+    """After a change of version, check every answer again; then update the version and the day in this file."""
     assert importlib.metadata.version("dittolive-ditto") == FACTS["sdk"]
 
 
-def test_the_page_lists_each_fact_with_version_and_day() -> None:
+def test_page_lists_each_fact_with_version_and_day() -> None:
     assert f"SDK {FACTS['sdk']}" in PAGE
     assert str(FACTS["checked"]) in PAGE
     lines = [line.removeprefix("- ") for line in PAGE.replace("\n  ", " ").splitlines()]

@@ -1,4 +1,4 @@
-"""Directories that are removed, or made again, under a running bridge."""
+"""Directories that are removed or recreated while the bridge runs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def remove(pair: Pair, which: str) -> None:
 
 
 @pytest.mark.parametrize("which", ["state", "store", "state again", "store again"])
-def test_a_bridge_whose_directory_is_gone_stops(pair: Pair, which: str) -> None:
-    """Nothing that is written on either side afterwards is reverted or deleted."""
+def test_bridge_stops_if_its_directory_is_removed(pair: Pair, which: str) -> None:
+    """Later writes on either side are not reverted or deleted."""
     things = pair.database["things"]
     things.insert_many([{"_id": f"{each}", "n": 0} for each in range(20)])
     place = pair.folder / which.split()[0]
@@ -43,8 +43,8 @@ def test_a_bridge_whose_directory_is_gone_stops(pair: Pair, which: str) -> None:
     assert things.count_documents({"n": 7}) == 20
 
 
-def test_an_edit_of_another_device_is_not_reverted(pair: Pair, server: MongoClient[Document], tmp_path: Path) -> None:
-    """The directory is made again, and a second bridge goes on in it while the first one still runs."""
+def test_edit_of_another_device_is_not_reverted(pair: Pair, server: MongoClient[Document], tmp_path: Path) -> None:
+    """The directory is recreated, and a second bridge runs in it while the first one still runs."""
     things = pair.database["things"]
     things.insert_many([{"_id": f"{each}", "n": 0} for each in range(20)])
     with pytest.raises(TargetError, match="was removed or replaced"), pair.live():

@@ -1,4 +1,4 @@
-"""The store does what edge/store/store.py says: on the real SDK, in this process."""
+"""The store behaves as documented in edge/store/store.py: on the real SDK, in this process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def strict(directory: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def things() -> str:
-    """The name of a collection that nothing was written to."""
+    """The name of an empty collection."""
     return f"things {next(numbers)}"
 
 
@@ -81,12 +81,12 @@ DONE: dict[str, tuple[Sequence[Step], dict[str, Any]]] = {
 
 
 def on(things: str, dql: str) -> str:
-    """The statement, with the collection's quoted name for THINGS."""
+    """Return the statement with the collection's quoted name in place of THINGS."""
     return dql.replace("THINGS", identifier(things))
 
 
 def after(first: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The first document with fields changed; None takes one out."""
+    """Return the first document with fields changed; None removes a field."""
     return {name: value for name, value in {**first, **changes}.items() if value is not None}
 
 
@@ -98,11 +98,11 @@ def changed(store: Store, things: str, steps: Sequence[Step]) -> list[Document]:
 
 
 @pytest.mark.parametrize(("steps", "changes"), DONE.values(), ids=DONE)
-def test_updates(store: Store, things: str, steps: Sequence[Step], changes: dict[str, Any]) -> None:
+def test_update_changes_the_document(store: Store, things: str, steps: Sequence[Step], changes: dict[str, Any]) -> None:
     assert changed(store, things, steps) == [after(FIRST, changes)]
 
 
-def test_null_is_a_value(store: Store, things: str) -> None:
+def test_null_is_stored_as_a_value(store: Store, things: str) -> None:
     assert changed(store, things, [("SET n = NULL, m.x = NULL", {})]) == [
         {**FIRST, "n": None, "m": {"x": None, "y": {"z": 1}}}
     ]
@@ -116,12 +116,14 @@ STRICT: dict[str, tuple[Step, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("step", "changes"), STRICT.values(), ids=STRICT)
-def test_updates_in_strict_mode(strict: Store, things: str, step: Step, changes: dict[str, Any]) -> None:
+def test_update_in_strict_mode_changes_the_document(
+    strict: Store, things: str, step: Step, changes: dict[str, Any]
+) -> None:
     assert changed(strict, things, [step]) == [after(FIRST, changes)]
 
 
 @pytest.mark.parametrize("clause", ["SET m.x = 2", "UNSET m.x", "SET n.deep = 1"])
-def test_no_path_into_an_object_in_strict_mode(strict: Store, things: str, clause: str) -> None:
+def test_path_into_an_object_is_rejected_in_strict_mode(strict: Store, things: str, clause: str) -> None:
     with pytest.raises(StatementError, match="Unsupported DML operation on REGISTER field"):
         changed(strict, things, [(clause, {})])
 
@@ -136,7 +138,7 @@ CONFLICTS: dict[OnConflict, tuple[dict[str, Any], list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("policy", CONFLICTS)
-def test_conflicts(store: Store, things: str, policy: OnConflict) -> None:
+def test_insert_follows_the_conflict_policy(store: Store, things: str, policy: OnConflict) -> None:
     expected, first, again = CONFLICTS[policy]
     dql = on(things, f"INSERT INTO THINGS DOCUMENTS (:document) ON ID CONFLICT {policy}")
     store.insert(things, [FIRST])
@@ -152,7 +154,7 @@ def test_every_conflict_policy_is_tested() -> None:
 
 @pytest.mark.parametrize("gone", ["delete", "evict"])
 @pytest.mark.parametrize("policy", get_args(OnConflict))
-def test_what_is_gone_is_no_conflict(store: Store, things: str, gone: str, policy: OnConflict) -> None:
+def test_deleted_document_is_not_a_conflict(store: Store, things: str, gone: str, policy: OnConflict) -> None:
     store.insert(things, [FIRST, {"_id": "b"}])
     remove = getattr(store, gone)
     assert (remove(things, ["a", "nobody"]), remove(things, ["a"]), store.count(things)) == (["a"], [], 1)
@@ -163,7 +165,7 @@ def test_what_is_gone_is_no_conflict(store: Store, things: str, gone: str, polic
 # Many at once, and all or nothing
 
 
-def test_a_thousand_to_a_statement(store: Store, things: str) -> None:
+def test_insert_writes_1000_documents_per_statement(store: Store, things: str) -> None:
     counted = []
 
     def rows() -> Iterator[Document]:
@@ -181,7 +183,7 @@ def test_a_thousand_to_a_statement(store: Store, things: str) -> None:
     assert (store.count(things), store.insert(things, [])) == (BATCH, 0)
 
 
-def test_a_statement_is_all_or_nothing(store: Store, things: str) -> None:
+def test_failed_statement_writes_nothing(store: Store, things: str) -> None:
     rows: list[Document] = [{"_id": number} for number in range(BATCH + 10)]
     with pytest.raises(StatementError, match="Document id 1003 is a duplicate"):
         store.insert(things, [*rows, {"_id": 1_003, "again": True}])
@@ -191,7 +193,7 @@ def test_a_statement_is_all_or_nothing(store: Store, things: str) -> None:
     assert store.count(things) == BATCH
 
 
-def test_a_write_is_all_or_nothing(store: Store, things: str) -> None:
+def test_failed_transaction_writes_nothing(store: Store, things: str) -> None:
     insert = (on(things, "INSERT INTO THINGS DOCUMENTS (:d)"), {"d": FIRST})
     unset, evict = on(things, "UPDATE THINGS UNSET m WHERE _id = 'a'"), on(things, "EVICT FROM THINGS")
     assert store.write([insert, (unset, {}), (evict, {})]) == [["a"], ["a"], ["a"]]
@@ -200,7 +202,7 @@ def test_a_write_is_all_or_nothing(store: Store, things: str) -> None:
     assert (store.count(things), store.write([])) == (0, [])
 
 
-def test_readers_do_not_wait_for_writers(store: Store, things: str) -> None:
+def test_readers_are_not_blocked_by_writers(store: Store, things: str) -> None:
     def add(some: int) -> int:
         return store.insert(things, [{"_id": [some, number]} for number in range(300)])
 
@@ -244,7 +246,7 @@ def test_names_are_quoted(store: Store, name: str, inner: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["n" * MAX_NAME, "é" * (MAX_NAME // 2)])
-def test_a_long_name_of_a_collection(store: Store, name: str) -> None:
+def test_too_long_collection_name_is_rejected(store: Store, name: str) -> None:
     assert (store.insert(name, [{"_id": "x" * 250}]), store.count(name)) == (1, 1)
     for use in (store.count, lambda longer: store.insert(longer, [{}]), lambda longer: store.delete(longer, [1])):
         with pytest.raises(StatementError, match="a collection's name has 1 to 255 bytes; shorten it"):
@@ -252,12 +254,12 @@ def test_a_long_name_of_a_collection(store: Store, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["\0", "a\0b"])
-def test_nul_stands_in_no_statement(name: str) -> None:
+def test_nul_in_a_name_is_rejected(name: str) -> None:
     with pytest.raises(StatementError, match="a name with NUL is not allowed in DQL; rename the field"):
         identifier(name)
 
 
-def test_what_is_not_there(store: Store) -> None:
+def test_missing_documents_and_collections_give_empty_results(store: Store) -> None:
     assert (store.count("nowhere"), store.execute("SELECT * FROM nowhere"), store.delete("nowhere", [1])) == (0, [], [])
 
 
@@ -276,7 +278,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("dql", "arguments", "reason"), REFUSED.values(), ids=REFUSED)
-def test_refused_statements_have_one_line(store: Store, dql: str, arguments: dict[str, Any], reason: str) -> None:
+def test_rejected_statement_is_one_error(store: Store, dql: str, arguments: dict[str, Any], reason: str) -> None:
     store.insert("c", [{"_id": "a"}], "do nothing")
     with pytest.raises(StatementError) as refusal:
         store.mutate(dql, arguments)
@@ -287,7 +289,7 @@ def test_refused_statements_have_one_line(store: Store, dql: str, arguments: dic
     assert "ditto.com" not in said
 
 
-def test_subscriptions(store: Store) -> None:
+def test_invalid_subscriptions_are_rejected(store: Store) -> None:
     store.validate_subscription("SELECT * FROM c WHERE a = :b AND x IN :list", {"b": 1, "list": [1, 2]})
     assert store._peer.sync.subscriptions == ()
     for dql in (
@@ -303,7 +305,7 @@ def test_subscriptions(store: Store) -> None:
 # Observation
 
 
-def test_an_observer_sees_all_rows_at_once_and_after_changes(store: Store, things: str) -> None:
+def test_observer_receives_all_rows_at_once_and_after_changes(store: Store, things: str) -> None:
     results: Queue[list[Document]] = Queue()
     observer = store.observe(on(things, "SELECT * FROM THINGS WHERE n > :n"), results.put, {"n": 5})
     assert results.get(timeout=SOON) == []
@@ -319,7 +321,7 @@ def test_an_observer_sees_all_rows_at_once_and_after_changes(store: Store, thing
     assert (observer.ended, observer.failure, results.empty()) == (True, None, True)
 
 
-def test_while_the_callback_runs_changes_gather(store: Store, things: str) -> None:
+def test_changes_during_a_callback_are_collected(store: Store, things: str) -> None:
     results: Queue[list[Document]] = Queue()
     called, go_on = threading.Event(), threading.Event()
 
@@ -344,7 +346,7 @@ def test_while_the_callback_runs_changes_gather(store: Store, things: str) -> No
     assert seen in ([0, 6], [0, 1, 6])
 
 
-def test_a_callback_may_use_the_store_and_end_itself(store: Store, things: str) -> None:
+def test_callback_may_use_the_store_and_cancel_its_observer(store: Store, things: str) -> None:
     counted: Queue[tuple[int, str]] = Queue()
 
     def count_them(rows: list[Document]) -> None:
@@ -359,7 +361,7 @@ def test_a_callback_may_use_the_store_and_end_itself(store: Store, things: str) 
     assert (observer.ended, observer.failure) == (True, None)
 
 
-def test_a_callback_that_fails_ends_the_observation(store: Store, things: str) -> None:
+def test_failing_callback_ends_the_observer(store: Store, things: str) -> None:
     calls: Queue[int] = Queue()
 
     def fail(rows: list[Document]) -> None:
@@ -377,7 +379,7 @@ def test_a_callback_that_fails_ends_the_observation(store: Store, things: str) -
 
 
 @pytest.mark.parametrize("dql", ["SELECT * FRM c", "INSERT INTO c DOCUMENTS ({'_id': 1})"])
-def test_what_cannot_be_observed(store: Store, dql: str) -> None:
+def test_invalid_query_is_not_observed(store: Store, dql: str) -> None:
     before = threading.active_count()
     with pytest.raises(StatementError, match="Ditto rejects"):
         store.observe(dql, list)
@@ -387,7 +389,7 @@ def test_what_cannot_be_observed(store: Store, dql: str) -> None:
 # The end
 
 
-def test_closing(directory: Path) -> None:
+def test_closed_store_rejects_statements(directory: Path) -> None:
     place = directory / "closing"
     with Store.open(place) as first:
         first.insert("c", [{"_id": 1}])
@@ -407,7 +409,7 @@ def test_closing(directory: Path) -> None:
         assert second.execute("SELECT * FROM c") == [{"_id": 1}]
 
 
-def test_closing_cancels_what_runs(directory: Path) -> None:
+def test_close_cancels_running_statements(directory: Path) -> None:
     store = Store.open(directory / "cancelled")
     store.insert("c", [{"_id": number, "g": 1} for number in range(2_000)])
     store.mutate("CREATE INDEX g ON c (g)")
@@ -424,11 +426,11 @@ def test_closing_cancels_what_runs(directory: Path) -> None:
 
 
 def loops() -> int:
-    """How many stores run a thread."""
+    """Return the number of stores with a running thread."""
     return sum(thread.name == "ditto" for thread in threading.enumerate())
 
 
-def test_closing_does_not_wait_for_a_callback(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_close_does_not_wait_for_a_callback(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = loops()
     store = Store.open(directory / "stuck")
     called, go_on = threading.Event(), threading.Event()
@@ -444,7 +446,7 @@ def test_closing_does_not_wait_for_a_callback(directory: Path, caplog: pytest.Lo
     go_on.set()
 
 
-def test_closing_has_an_end(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_close_times_out(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(directory / "held")
     held = store._peer._native_handle
     monkeypatch.setattr(store_module, "PATIENCE", 0.1)

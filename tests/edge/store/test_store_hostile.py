@@ -1,4 +1,4 @@
-"""The store where things go wrong: one line that says what to do, nothing lost that was committed, and no hanging.
+"""The store during failures: one error line with the fix, no loss of committed documents, and no hanging.
 
 Everything here runs in processes of its own: native code may end them.
 """
@@ -62,7 +62,7 @@ def started(script: str, *paths: Path, **environment: str) -> subprocess.Popen[s
 
 
 def said(script: str, *paths: Path, **environment: str) -> list[str]:
-    """The lines that a script prints; it must end well, and native code must not have written to stderr."""
+    """Return the lines that a script prints; assert that it succeeds and that native code writes nothing to stderr."""
     process = started(script, *paths, **environment)
     out, err = read(process)
     assert (process.returncode, err) == (0, "")
@@ -70,7 +70,7 @@ def said(script: str, *paths: Path, **environment: str) -> list[str]:
 
 
 def read(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What a process prints until its end, which must come."""
+    """Return the output of a process, and assert that it ends."""
     assert process.stdout is not None
     assert process.stderr is not None
     alarm = threading.Timer(PATIENCE, process.kill)
@@ -85,7 +85,7 @@ def read(process: subprocess.Popen[str]) -> tuple[str, str]:
 # The machine
 
 
-def test_without_the_sdk() -> None:
+def test_missing_sdk_is_one_error() -> None:
     script = "sys.modules['ditto'] = None\nfrom edge.store.sdk import unavailable\nprint(unavailable())"
     (line,) = said(script)
     assert line.startswith("the Ditto SDK is not installed (")
@@ -97,7 +97,7 @@ def test_without_the_sdk() -> None:
 
 @pytest.fixture
 def bare_sdk(tmp_path: Path) -> Path:
-    """A folder with a copy of the SDK that lacks its native library."""
+    """A folder with a copy of the SDK without its native library."""
     shutil.copytree(PACKAGES / "ditto", tmp_path / "packages" / "ditto", ignore=shutil.ignore_patterns("_native"))
     return tmp_path / "packages"
 
@@ -105,15 +105,15 @@ def bare_sdk(tmp_path: Path) -> Path:
 OPEN = "told(lambda: Store.open(paths[0]))"
 
 
-def test_without_the_native_library(bare_sdk: Path, tmp_path: Path) -> None:
+def test_missing_native_library_is_one_error(bare_sdk: Path, tmp_path: Path) -> None:
     (line,) = said(OPEN, tmp_path / "store", PYTHONPATH=str(bare_sdk))
     assert line.startswith("TargetError the Ditto SDK cannot be loaded (Could not load libdittoffi.")
     assert "install it again; it runs on Linux with glibc 2.35" in line
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no glibc")
-def test_with_an_old_c_library(bare_sdk: Path, tmp_path: Path) -> None:
-    """A library that wants a newer glibc than there is: made of another one, by changing what it asks for."""
+def test_old_c_library_is_one_error(bare_sdk: Path, tmp_path: Path) -> None:
+    """The library requires a newer glibc than installed: its copy has another version requirement."""
     (some, *_) = PACKAGES.glob("_cbor2*.so")
     library = tmp_path / "libdittoffi.so"
     library.write_bytes(some.read_bytes().replace(b"GLIBC_2.14\0", b"GLIBC_9.14\0"))
@@ -123,8 +123,8 @@ def test_with_an_old_c_library(bare_sdk: Path, tmp_path: Path) -> None:
     )
 
 
-def test_a_signal_while_the_sdk_is_imported(tmp_path: Path) -> None:
-    """Which takes a moment: zava sync had failed with UnboundLocalError."""
+def test_signal_during_the_import_of_the_sdk_ends_the_command(tmp_path: Path) -> None:
+    """The import takes a moment: zava sync had failed with UnboundLocalError."""
     (tmp_path / "ditto.py").write_text("import os\nos.kill(os.getpid(), 2)\n", encoding="utf-8")
     script = "try:\n    Store.open(paths[0])\nexcept KeyboardInterrupt:\n    print('interrupted')"
     assert said(script, tmp_path / "store", PYTHONPATH=str(tmp_path)) == ["interrupted"]
@@ -140,7 +140,7 @@ def test_stderr_stays_quiet_and_may_be_closed(tmp_path: Path) -> None:
 # The directory
 
 
-def test_in_use_by_another_process(tmp_path: Path) -> None:
+def test_store_in_use_by_another_process_is_rejected(tmp_path: Path) -> None:
     holder = started("with Store.open(paths[0]):\n    print('open', flush=True); threading.Event().wait()", tmp_path)
     assert holder.stdout is not None
     try:
@@ -153,7 +153,7 @@ def test_in_use_by_another_process(tmp_path: Path) -> None:
     assert said("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path) == ["0"]
 
 
-def test_in_use_by_this_process(tmp_path: Path) -> None:
+def test_store_in_use_by_this_process_is_rejected(tmp_path: Path) -> None:
     lines = said(
         "with Store.open(paths[0]) as store: told(lambda: Store.open(paths[0])); print(store.count('c'))", tmp_path
     )
@@ -161,7 +161,7 @@ def test_in_use_by_this_process(tmp_path: Path) -> None:
     assert lines[1:] == ["0"]
 
 
-def test_no_place_for_a_directory(tmp_path: Path) -> None:
+def test_path_that_cannot_be_a_directory_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     script = "told(lambda: Store.open(paths[0])); told(lambda: Store.open(paths[1]))"
     first, second = said(script, tmp_path / "file", tmp_path / "file" / "below")
@@ -169,8 +169,8 @@ def test_no_place_for_a_directory(tmp_path: Path) -> None:
     assert second == f"TargetError {tmp_path}/file/below: cannot be made: Not a directory; use another directory"
 
 
-def test_a_directory_that_cannot_be_written() -> None:
-    """Asked for by someone else than root, who may write everywhere; so outside of what pytest keeps for itself."""
+def test_unwritable_directory_is_rejected() -> None:
+    """The user is not root, who may write everywhere; the directory is therefore outside of pytest's private ones."""
     script = """
 import edge.store.sdk; edge.store.sdk.load()
 if os.getuid() == 0:
@@ -186,7 +186,7 @@ told(lambda: Store.open(paths[0])); told(lambda: Store.open(paths[0] / "below"))
     assert second == f"TargetError {place}/below: cannot be made: Permission denied; use another directory"
 
 
-def test_a_damaged_store(tmp_path: Path) -> None:
+def test_damaged_store_is_reported(tmp_path: Path) -> None:
     said(ROWS + "with Store.open(paths[0]) as store: store.insert('c', rows)", tmp_path)
     with (tmp_path / "ditto_store" / "db.sql").open("r+b") as database:
         database.write(b"garbage!" * 400)
@@ -198,15 +198,15 @@ def test_a_damaged_store(tmp_path: Path) -> None:
 # The disk
 
 
-def test_no_room_to_begin_with(tmp_path: Path) -> None:
+def test_full_disk_is_reported_at_the_start(tmp_path: Path) -> None:
     script = "import edge.store.store; edge.store.store.ROOM = 2**60\n" + OPEN
     (line,) = said(script, tmp_path)
     assert line.startswith(f"TargetError {tmp_path}: ")
     assert line.endswith(f"bytes are free there; a store needs {2**60:,}: make room")
 
 
-def test_a_disk_that_fills_up(tmp_path: Path) -> None:
-    """No file may grow beyond 2 MB, as if the disk were full; later it may again."""
+def test_disk_that_fills_up_loses_no_committed_document(tmp_path: Path) -> None:
+    """Files are limited to 2 MB, as on a full disk; later the limit is removed."""
     script = (
         ROWS
         + """
@@ -237,7 +237,7 @@ with Store.open(paths[0]) as store:
 # The process
 
 
-def test_after_a_fork(tmp_path: Path) -> None:
+def test_store_is_unusable_after_a_fork(tmp_path: Path) -> None:
     script = """
 with Store.open(paths[0]) as store:
     child = os.fork()
@@ -255,7 +255,7 @@ with Store.open(paths[0]) as store:
     assert rest == "0 1"
 
 
-def test_a_store_that_nobody_closes(tmp_path: Path) -> None:
+def test_unclosed_store_is_closed_at_exit(tmp_path: Path) -> None:
     script = """
 store = Store.open(paths[0])
 called = threading.Event()
@@ -280,8 +280,8 @@ with Store.open(paths[0]) as store:
 
 
 @pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGKILL, -signal.SIGKILL)])
-def test_ended_in_the_middle(tmp_path: Path, number: signal.Signals, ending: int) -> None:
-    """What a load acknowledged is there afterwards, whole thousands of it."""
+def test_killed_load_keeps_acknowledged_documents(tmp_path: Path, number: signal.Signals, ending: int) -> None:
+    """Acknowledged documents of the load exist afterwards, in whole thousands."""
     process = started(LOAD, tmp_path)
     assert process.stdout is not None
     acknowledged = [int(process.stdout.readline()) for _ in range(3)]

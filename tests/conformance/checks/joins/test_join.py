@@ -1,4 +1,4 @@
-"""What one pass over children and parents says, on documents made for it: references, copies, totals and bounds.
+"""Results of one pass over children and parents, on constructed documents: references, copies, totals and bounds.
 
 Documents hold only what the rule looks at; what they lack or hold in a wrong type is for other families to name.
 """
@@ -55,8 +55,8 @@ def said(outcome: Outcome) -> list[tuple[Any, str]]:
 # -- references -------------------------------------------------------------------------------------------------------
 
 
-def test_a_child_without_its_parent_is_counted_and_one_without_a_reference_is_not(found: Finding) -> None:
-    """Only documents with a reference are examined; the parent may lack its key too."""
+def test_child_without_its_parent_is_counted_and_without_a_reference_ignored(found: Finding) -> None:
+    """Only documents with a reference are examined; a parent may lack its key too."""
     items = [{"order_id": "b"}, {"order_id": "a"}, {"order_id": None}, {}, {"order_id": "o"}, {"order_id": "a"}]
     outcome = found(ORDER, order_items=numbered(*items), orders=numbered({"order_id": "o"}, {}, {"order_id": None}))
     assert (outcome.examined, outcome.violations) == (4, 3)
@@ -72,7 +72,7 @@ UNUSUAL_KEYS = [MinKey(), MaxKey(), {"": MinKey()}, {"": MaxKey()}]
 
 
 @pytest.mark.parametrize("key", [7, 2.5, True, {"a": 1}, [1, 2], [], Decimal128("1.5"), "x", *UNUSUAL_KEYS])
-def test_a_key_of_any_kind_finds_its_own_child(key: Any, found: Finding) -> None:
+def test_key_of_any_type_matches_its_own_child(key: Any, found: Finding) -> None:
     others = ["order", 8, 2.6, {"a": 2}, [2, 1], [[1, 2]], None]
     items = [{"order_id": key}, *({"order_id": other} for other in others)]
     outcome = found(ORDER, order_items=numbered(*items), orders=numbered(*items[1:]))
@@ -82,34 +82,32 @@ def test_a_key_of_any_kind_finds_its_own_child(key: Any, found: Finding) -> None
 
 @pytest.mark.parametrize("key", UNUSUAL_KEYS)
 @pytest.mark.parametrize("other", UNUSUAL_KEYS)
-def test_a_child_with_an_unusual_key_is_dangling_exactly_when_no_parent_has_it(
-    key: Any, other: Any, found: Finding
-) -> None:
+def test_unusual_key_is_dangling_exactly_if_no_parent_has_it(key: Any, other: Any, found: Finding) -> None:
     outcome = found(ORDER, order_items=numbered({"order_id": key}), orders=numbered({"order_id": other}))
     assert (outcome.examined, outcome.violations) == (1, int(key != other))
 
 
 @pytest.mark.parametrize("key", UNUSUAL_KEYS)
-def test_a_price_below_a_parent_with_an_unusual_key_is_compared(key: Any, found: Finding) -> None:
+def test_price_of_a_child_with_an_unusual_key_is_compared(key: Any, found: Finding) -> None:
     line = {"product_id": key, "store_id": "store_spokane", "unit_price": 1000.0}
     outcome = found(PRICE, order_items=numbered(line), products=numbered({"product_id": key, "base_price": 10.0}))
     assert (outcome.examined, outcome.violations) == (1, 1)
 
 
-def test_samples_come_in_the_order_of_keys_in_which_a_list_is_one_value(found: Finding) -> None:
+def test_samples_are_ordered_by_key_with_lists_as_one_value(found: Finding) -> None:
     items = [{"order_id": [1, 2]}, {"order_id": "a"}, {"order_id": 2.5}, {"order_id": ["a"]}]
     outcome = found(ORDER, order_items=numbered(*items), orders=[{"_id": 1}])
     assert [sample.id for sample in outcome.samples] == [2, 1, 0, 3]
 
 
-def test_more_are_counted_than_are_shown(found: Finding) -> None:
+def test_dangling_children_are_counted_beyond_the_samples(found: Finding) -> None:
     outcome = found(ORDER, order_items=numbered(*({"order_id": f"o{n % 7}"} for n in range(21))), orders=[{"_id": 1}])
     assert outcome.violations == 21
     assert [sample.id for sample in outcome.samples] == [0, 7, 14, 1, 8]
 
 
-def test_a_key_that_is_no_text_finds_its_own_child(database: Database[Document], model: Model) -> None:
-    """Bytes that are not UTF-8 cannot be asked for as they are read."""
+def test_key_with_invalid_utf_8_matches_its_own_child(database: Database[Document], model: Model) -> None:
+    """A decoded string cannot query bytes that are not UTF-8."""
     broken = bson.encode({"_id": 9, "order_id": "?1"}).replace(b"?1", b"\xff1")
     items = [{"order_id": "o"}, {"order_id": "gone"}, {"order_id": "o"}, {"order_id": 7}]
     database["orders"].insert_many([{"order_id": "o"}, {"order_id": 7}])
@@ -120,15 +118,15 @@ def test_a_key_that_is_no_text_finds_its_own_child(database: Database[Document],
     assert [sample.id for sample in outcome.samples] == [1, 9]
 
 
-def test_a_list_with_the_key_in_it_is_another_key(found: Finding) -> None:
-    """However many there are."""
+def test_list_that_contains_the_key_is_another_key(found: Finding) -> None:
+    """The number of such lists does not matter."""
     items = [*({"order_id": ["gone", number]} for number in range(9)), {"order_id": "gone"}]
     outcome = found(ORDER, order_items=numbered(*items), orders=numbered(*items[:-1]))
     assert (outcome.violations, [sample.id for sample in outcome.samples]) == (1, [9])
 
 
-def test_of_keys_that_are_no_text_one_is_not_another(database: Database[Document], model: Model) -> None:
-    """Neither among the samples nor among the totals."""
+def test_keys_with_different_invalid_utf_8_differ(database: Database[Document], model: Model) -> None:
+    """They differ in samples and in totals."""
     orders, items = (
         [
             RawBSONDocument(
@@ -149,8 +147,8 @@ def test_of_keys_that_are_no_text_one_is_not_another(database: Database[Document
     }
 
 
-def test_live_children_of_deleted_parents(found: Finding) -> None:
-    """One live parent of two is enough; a flag that is not a boolean deletes nothing."""
+def test_live_child_of_a_deleted_parent_is_reported(found: Finding) -> None:
+    """One live parent of two suffices; a flag that is not a boolean does not count as deleted."""
     orders = [
         {"order_id": "gone", "deleted": True}, {"order_id": "half", "deleted": True}, {"order_id": "half"},
         {"order_id": "odd", "deleted": 1}, {"order_id": "live", "deleted": False},
@@ -163,7 +161,7 @@ def test_live_children_of_deleted_parents(found: Finding) -> None:
     assert said(outcome) == [(1, 'order_id is "gone"; that document of orders is deleted')]
 
 
-def test_deleted_children_of_deleted_parents_hide_no_live_one(found: Finding) -> None:
+def test_deleted_children_do_not_hide_live_ones(found: Finding) -> None:
     keys = [f"o{number}" for number in range(9)]
     orders = numbered(*({"order_id": key, "deleted": True} for key in keys))
     items = numbered(*({"order_id": key, "deleted": key != "o8"} for key in keys))
@@ -171,16 +169,16 @@ def test_deleted_children_of_deleted_parents_hide_no_live_one(found: Finding) ->
     assert (outcome.violations, [sample.id for sample in outcome.samples]) == (1, [8])
 
 
-def test_what_is_empty_is_not_examined(found: Finding) -> None:
+def test_empty_collection_is_skipped(found: Finding) -> None:
     assert found(ORDER, orders=[{"_id": 1}]).skipped == "order_items is empty"
 
 
-def test_totals_of_no_parents_are_not_examined(found: Finding) -> None:
+def test_totals_without_parents_are_skipped(found: Finding) -> None:
     assert found(COUNT, order_items=[{"_id": 1}]).skipped == "orders is empty"
 
 
 @pytest.mark.parametrize(("held", "expected"), [([None, ABSENT], None), ([None, ABSENT, "x", "o"], (2, 1))])
-def test_an_optional_reference_is_examined_where_it_is(
+def test_optional_reference_is_examined_where_present(
     held: list[Any], expected: tuple[int, int] | None, tmp_path: Path, database: Database[Document]
 ) -> None:
     fields = {"parent": {"type": "string", "maxLength": 9, "x-reference": "parents.key"}}
@@ -201,8 +199,8 @@ def test_an_optional_reference_is_examined_where_it_is(
 # -- copies -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_key_that_differs_from_the_parents(found: Finding) -> None:
-    """The same in every child is no excuse; where there are two parents, either will do."""
+def test_copied_key_that_differs_from_the_parent_is_reported(found: Finding) -> None:
+    """Equal values in all children are still wrong; with two parents, either value is accepted."""
     orders = [
         {"order_id": "a", "store_id": "s"},
         {"order_id": "b", "store_id": "s"},
@@ -219,15 +217,15 @@ def test_a_key_that_differs_from_the_parents(found: Finding) -> None:
 
 
 @pytest.mark.parametrize("other", ["r", "t"])
-def test_one_copy_of_many_is_enough(other: str, found: Finding) -> None:
-    """Whether it stands below the right ones or above."""
+def test_single_wrong_copy_is_reported(other: str, found: Finding) -> None:
+    """Its value is less or greater than the correct ones."""
     items = [{"order_id": "a", "store_id": store} for store in ("s", other, "s")]
     outcome = found(SAME_STORE, orders=numbered({"order_id": "a", "store_id": "s"}), order_items=numbered(*items))
     assert said(outcome) == [(1, f'store_id is "{other}"; expected "s", as in orders')]
 
 
-def test_keys_and_other_copies_come_through_one_reference(tmp_path: Path) -> None:
-    """Each in its family, whichever stands first."""
+def test_keys_and_snapshots_share_one_reference(tmp_path: Path) -> None:
+    """Each is in its family, in any order."""
     text = {"type": "string", "maxLength": 99}
     name = text | {"maxLength": 40}
     parents = {"key": text | {"x-unique": True}, "region": text, "first": name, "last": name}
@@ -249,8 +247,8 @@ def test_keys_and_other_copies_come_through_one_reference(tmp_path: Path) -> Non
     }  # fmt: skip
 
 
-def test_a_joined_copy(found: Finding) -> None:
-    """Both names make it; of a customer a part of whose name is no text nothing can be said."""
+def test_snapshot_of_two_fields_is_compared(found: Finding) -> None:
+    """It consists of both names; a customer without two string names is not compared."""
     customers = [
         {"customer_id": "a", "first_name": "Ann", "last_name": "Lee"}, {"customer_id": "b", "first_name": "Bo"},
         {"customer_id": "c", "first_name": 7, "last_name": "Lee"},
@@ -263,7 +261,7 @@ def test_a_joined_copy(found: Finding) -> None:
     assert outcome.samples[0].why == 'customer_name is "Ann  Lee"; expected "Ann Lee", as in customers'
 
 
-def test_more_copies_are_counted_than_are_shown(found: Finding) -> None:
+def test_wrong_copies_are_counted_beyond_the_samples(found: Finding) -> None:
     orders = [{"customer_id": f"c{n % 2}", "customer_email": f"{n}@x"} for n in range(8)]
     customers = [{"customer_id": "c1", "email": "0@x"}, {"customer_id": "c0", "email": "0@x"}]
     outcome = found(EMAIL, customers=numbered(*customers), orders=numbered(*orders))
@@ -281,8 +279,8 @@ def line(key: str, quantity: Any = 1, unit_price: Any = 1.1, **fields: Any) -> D
     return {"order_id": key, "quantity": quantity, "unit_price": unit_price, **fields}
 
 
-def test_a_total_is_that_of_all_children_or_of_the_live_ones(found: Finding) -> None:
-    """A deleted line may have been taken out of the order or kept; a sum of neither is wrong."""
+def test_total_over_all_or_over_live_children_is_accepted(found: Finding) -> None:
+    """Deleted lines may count or not; any other sum is wrong."""
     lines = [*(line(one) for one in "abc"), *(line(one, 2, deleted=True) for one in "abc"), line("d", deleted=True)]
     orders = [order("a", subtotal=3.3), order("b", subtotal=1.1), order("c", subtotal=2.2), order("d", subtotal=0)]
     outcome = found(SUBTOTAL, orders=numbered(*orders), order_items=numbered(*lines))
@@ -296,7 +294,7 @@ def test_a_total_is_that_of_all_children_or_of_the_live_ones(found: Finding) -> 
     ]
 
 
-def test_a_count_of_lines(found: Finding) -> None:
+def test_wrong_count_of_children_is_reported(found: Finding) -> None:
     orders = [order("a", item_count=2), order("b", item_count=1), order("c", item_count=3), order("none", item_count=0)]
     lines = [line(one) for one in "aabbcc"]
     outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
@@ -309,14 +307,14 @@ def test_a_count_of_lines(found: Finding) -> None:
 @pytest.mark.parametrize(
     ("subtotal", "wrong"), [(10.0, False), (10.01, True), (9.99, True), (10.001, False), (10, False)]
 )
-def test_a_total_is_right_to_the_cent(subtotal: float, wrong: bool, found: Finding) -> None:
+def test_total_off_by_one_cent_is_reported(subtotal: float, wrong: bool, found: Finding) -> None:
     lines = [line("a", 3, 3.0), line("a", 2, 0.5)]
     outcome = found(SUBTOTAL, orders=numbered(order("a", subtotal=subtotal)), order_items=numbered(*lines))
     assert outcome.violations == int(wrong)
 
 
 @pytest.mark.parametrize(("more", "wrong"), [(1e-6, False), (1.0000001e-6, True)])
-def test_the_last_bits_of_a_sum_may_differ(more: float, wrong: bool, found: Finding) -> None:
+def test_rounding_error_of_a_sum_is_accepted(more: float, wrong: bool, found: Finding) -> None:
     outcome = found(COUNT, orders=numbered(order("a", item_count=more)), order_items=numbered(line("b")))
     assert outcome.violations == int(wrong)
 
@@ -333,27 +331,27 @@ def test_the_last_bits_of_a_sum_may_differ(more: float, wrong: bool, found: Find
     ],
     ids=["text for a number", "null for a price", "a total that is text", "no total", "two parents", "no parent"],
 )
-def test_what_cannot_be_added_up_is_for_other_rules(
+def test_values_that_are_not_numbers_are_ignored_in_totals(
     orders: list[Document], lines: list[Document], found: Finding
 ) -> None:
     assert found(SUBTOTAL, orders=numbered(*orders), order_items=numbered(*lines)).violations == 0
 
 
-def test_a_decimal_among_the_prices_is_added_up(found: Finding) -> None:
+def test_decimal_price_is_added_up(found: Finding) -> None:
     lines = [line("a", 1, Decimal128("1.10")), line("a", 1, 2.0)]
     outcome = found(SUBTOTAL, orders=numbered(order("a", subtotal=3.2)), order_items=numbered(*lines))
     assert said(outcome) == [(0, "subtotal is 3.2; expected 3.1, the total of its order_items (0.1 too high)")]
 
 
 @pytest.mark.parametrize(("own", "other"), [("x", ["x"]), (7, [7]), (["x"], "x")])
-def test_a_list_with_the_key_in_it_has_a_total_of_its_own(own: Any, other: Any, found: Finding) -> None:
+def test_list_that_contains_the_key_has_a_separate_total(own: Any, other: Any, found: Finding) -> None:
     orders, lines = [order(other, item_count=1), order(own, item_count=3)], [line(own), line(other)]
     outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
     assert said(outcome) == [(1, "item_count is 3; expected 1, the number of its order_items (2 too high)")]
 
 
 @pytest.mark.parametrize("keys", [(7, 7.0), (7.0, 7), (Int64(7), 7), (Decimal128("7"), 7)])
-def test_numbers_are_one_key_whatever_their_type(keys: tuple[Any, Any], found: Finding) -> None:
+def test_equal_numbers_of_different_types_are_one_key(keys: tuple[Any, Any], found: Finding) -> None:
     parent, child = keys
     outcome = found(COUNT, orders=[order(parent, item_count=3)], order_items=[line(child)])
     assert [sample.why for sample in outcome.samples] == [
@@ -366,8 +364,8 @@ def test_numbers_are_one_key_whatever_their_type(keys: tuple[Any, Any], found: F
     ]
 
 
-def test_more_totals_are_counted_than_are_shown(found: Finding) -> None:
-    """In the order of the key."""
+def test_wrong_totals_are_counted_beyond_the_samples(found: Finding) -> None:
+    """Samples are in the order of the key."""
     outcome = found(
         COUNT, orders=numbered(*(order(f"o{9 - n}", item_count=1) for n in range(7))), order_items=[line("x")]
     )
@@ -375,7 +373,7 @@ def test_more_totals_are_counted_than_are_shown(found: Finding) -> None:
 
 
 @pytest.mark.parametrize("rule", ["discount_amount", "discount_amount+unit_price"])
-def test_a_statement_on_what_no_document_has_is_not_examined(rule: str, found: Finding) -> None:
+def test_rule_on_an_absent_field_is_skipped(rule: str, found: Finding) -> None:
     priced = line("a", 2, 1.0, discount_percent=10)
     outcome = found(f"totals.order_items.{rule}", order_items=numbered(priced))
     assert outcome.skipped is not None
@@ -400,7 +398,7 @@ def test_a_statement_on_what_no_document_has_is_not_examined(rule: str, found: F
         (3.75, 9.1, 0.35, True),
     ],
 )
-def test_a_tie_that_doubles_hide_may_go_either_way(
+def test_tie_hidden_by_doubles_may_be_rounded_either_way(
     price: float, percent: float, discount: float, wrong: bool, found: Finding
 ) -> None:
     item = line("o", 1, price, discount_percent=percent, discount_amount=discount)
@@ -409,10 +407,10 @@ def test_a_tie_that_doubles_hide_may_go_either_way(
 
 
 @pytest.mark.parametrize("mended", [True, False])
-def test_what_was_written_while_the_pass_went_on_is_looked_at_again(
+def test_documents_written_during_the_pass_are_examined_again(
     mended: bool, model: Model, database: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pass saw the order's total before a line was added, and the line: both in one transaction."""
+    """The pass read the order's total before a transaction that added a line, and the line after it."""
     database["orders"].insert_one(order("a", item_count=1) | {"_id": 1})
     database["order_items"].insert_many(numbered(line("a"), line("a")))
     once = Pass.rows
@@ -435,8 +433,8 @@ def test_what_was_written_while_the_pass_went_on_is_looked_at_again(
 DAY = "2024-05-0{}T00:00:00Z"
 
 
-def test_nothing_precedes_its_cause(found: Finding) -> None:
-    """The same moment will do; what is no date, or has no parent, is for other rules."""
+def test_child_created_before_its_parent_is_reported(found: Finding) -> None:
+    """The same time is accepted; invalid dates and missing parents are reported by other rules."""
     customers = [("a", DAY.format(3)), ("b", "yesterday"), ("c", None), ("d", DAY.format(9))]
     days = [("a", 2), ("a", 3), ("a", 4), ("b", 1), ("c", 1), ("none", 1), ("d", 8)]
     orders = [*((one, DAY.format(day)) for one, day in days), ("a", 7), ("a", "2024")]
@@ -466,7 +464,7 @@ def test_nothing_precedes_its_cause(found: Finding) -> None:
         ("store_spokane", None, None),
     ],
 )
-def test_a_price_stays_near_the_list(store: str, price: Any, limits: str | None, found: Finding) -> None:
+def test_price_outside_of_the_limits_is_reported(store: str, price: Any, limits: str | None, found: Finding) -> None:
     items = [{"product_id": "p", "store_id": store, "unit_price": price}, {"product_id": "none", "unit_price": 1.0},
              {"product_id": "q", "store_id": store, "unit_price": 1.0}, {"product_id": "q"},
              {"product_id": None, "store_id": store, "unit_price": 99.0}]  # fmt: skip
@@ -477,8 +475,8 @@ def test_a_price_stays_near_the_list(store: str, price: Any, limits: str | None,
     assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}; expected {limits}")])
 
 
-def test_a_price_is_judged_by_its_own_stores_figure(found: Finding) -> None:
-    """The lowest of one store and the highest of another are two groups."""
+def test_price_is_compared_with_the_parameter_of_its_store(found: Finding) -> None:
+    """The lowest price of one store and the highest of another are two groups."""
     items = [("store_spokane", 9.0), ("store_spokane", 14.0), ("store_seattle", 14.0), ("store_seattle", 9.0)] * 2
     documents = [{"product_id": "p", "store_id": store, "unit_price": price} for store, price in items]
     outcome = found(PRICE, order_items=numbered(*documents), products=numbered({"product_id": "p", "base_price": 10.0}))
@@ -486,14 +484,14 @@ def test_a_price_is_judged_by_its_own_stores_figure(found: Finding) -> None:
 
 
 @pytest.mark.parametrize(("prices", "broken"), [((9.0, 8.0), [1]), ((12.0, 10.0), [0]), ((8.0, 10.0, 12.0), [0, 2])])
-def test_one_price_of_many_is_enough(prices: tuple[float, ...], broken: list[int], found: Finding) -> None:
+def test_single_wrong_price_is_reported(prices: tuple[float, ...], broken: list[int], found: Finding) -> None:
     items = [{"product_id": "p", "store_id": "store_spokane", "unit_price": price} for price in prices]
     outcome = found(PRICE, order_items=numbered(*items), products=numbered({"product_id": "p", "base_price": 10.0}))
     assert [sample.id for sample in outcome.samples] == broken
 
 
-def test_prices_are_named_in_the_order_of_their_key(found: Finding) -> None:
-    """However many products have one that is wrong; each is counted once, also where a product's are in two groups."""
+def test_wrong_prices_are_ordered_by_key(found: Finding) -> None:
+    """Each of many wrong prices is counted once, also if the prices of a product are in two groups."""
     keys = [f"p{number:04}" for number in range(2_000)]
     items = [{"_id": key, "product_id": key, "store_id": "store_spokane", "unit_price": 1.0} for key in reversed(keys)]
     items.append({"_id": "more", "product_id": keys[999], "store_id": "store_seattle", "unit_price": 1.0})
@@ -504,8 +502,10 @@ def test_prices_are_named_in_the_order_of_their_key(found: Finding) -> None:
 
 
 @pytest.mark.parametrize(("order", "violations"), [((1, 0), 1), ((0, 1), 0)])
-def test_of_two_parents_with_one_key_the_first_decides(order: tuple[int, int], violations: int, found: Finding) -> None:
-    """That there are two is for another rule."""
+def test_first_of_two_parents_with_the_same_key_decides(
+    order: tuple[int, int], violations: int, found: Finding
+) -> None:
+    """Another rule reports the duplicate."""
     customers = numbered(*({"customer_id": "a", "created_at": DAY.format((1, 9)[one])} for one in order))
     orders = numbered({"customer_id": "a", "order_date": DAY.format(5)})
     assert found(DATE, customers=customers, orders=orders).violations == violations
@@ -521,7 +521,7 @@ bounds:
 
 
 def bounded(folder: Path, limits: str) -> Model:
-    """Of children whose n has limits."""
+    """Return a model of children whose n has limits."""
     key, number = {"type": "string", "maxLength": 9}, {"type": "integer"}
     parents = {"key": key | {"x-unique": True}, "least": number, "most": number}
     children = {"parent": key | {"x-reference": "parents.key"}, "n": number, "own": number}
@@ -538,7 +538,7 @@ def bounded(folder: Path, limits: str) -> Model:
         ("at_least: parent.least, at_most: parent.most", dict.fromkeys((1, 2, 4, 5), "at least 1 and at most 5")),
     ],
 )
-def test_limits_that_the_parent_alone_gives(
+def test_limits_from_the_parent_only_are_applied(
     limits: str, expected: dict[int, str], tmp_path: Path, database: Database[Document]
 ) -> None:
     context = context_for(bounded(tmp_path, limits), database)
@@ -550,8 +550,8 @@ def test_limits_that_the_parent_alone_gives(
     assert said(outcome) == [(one, f"n is {values[one][1]}; expected {limit}") for one, limit in expected.items()]
 
 
-def test_limits_of_its_own_and_of_the_parent(tmp_path: Path, database: Database[Document]) -> None:
-    """Each child is judged in one part of a run that is shared; one without a parent has its own limit."""
+def test_limits_from_the_child_and_the_parent_are_applied(tmp_path: Path, database: Database[Document]) -> None:
+    """Each child is examined in one part of a partitioned run; one without a parent has its own limit."""
     context = context_for(bounded(tmp_path, "at_least: own, at_most: parent.most"), database)
     database["parents"].insert_many({"key": one, "most": 5} for one in "abcd")
     values = [(one, n) for one in ("a", "b", "c", "d", "none") for n in (3, 4, 6)]
@@ -566,8 +566,8 @@ def test_limits_of_its_own_and_of_the_parent(tmp_path: Path, database: Database[
     assert (second.examined, second.violations) == (9, 5)
 
 
-def test_a_limit_that_is_a_number_is_for_children_with_a_parent(tmp_path: Path, database: Database[Document]) -> None:
-    """Where the other limit is the parent's; what has no parent is for another rule."""
+def test_constant_limit_applies_to_children_with_a_parent(tmp_path: Path, database: Database[Document]) -> None:
+    """The other limit comes from the parent; another rule reports a missing parent."""
     context = context_for(bounded(tmp_path, "at_least: '2', at_most: parent.most"), database)
     database["parents"].insert_one({"key": "a", "most": 5})
     values = [("none", 1), ("a", 1), ("a", 2), ("a", 6), ("none", 6)]
@@ -576,8 +576,8 @@ def test_a_limit_that_is_a_number_is_for_children_with_a_parent(tmp_path: Path, 
     assert (outcome.examined, outcome.violations, [sample.id for sample in outcome.samples]) == (3, 2, [1, 3])
 
 
-def test_a_limit_that_cannot_be_computed_is_none(tmp_path: Path, database: Database[Document]) -> None:
-    """It is for the family of documents to say so; the other limit still holds."""
+def test_limit_that_cannot_be_computed_is_ignored(tmp_path: Path, database: Database[Document]) -> None:
+    """The documents family reports it; the other limit still applies."""
     context = context_for(bounded(tmp_path, "at_least: parent.least * 2, at_most: parent.most * 2 - own"), database)
     database["parents"].insert_many([{"key": "a", "least": 2, "most": "5"}, {"key": "b", "least": Decimal128("1")}])
     values = [("a", 3, 1), ("a", 99, 1), ("b", 1, 1), ("b", 2, "x")]
@@ -587,8 +587,8 @@ def test_a_limit_that_cannot_be_computed_is_none(tmp_path: Path, database: Datab
     assert said(outcome) == [(0, "n is 3; expected at least 4"), (2, "n is 1; expected at least 2")]
 
 
-def test_what_refers_to_nothing_has_no_parent(tmp_path: Path, database: Database[Document]) -> None:
-    """Not even one that lacks its key, or whose key is null."""
+def test_child_without_a_reference_has_no_parent(tmp_path: Path, database: Database[Document]) -> None:
+    """A parent without a key, or with a null key, is not its parent."""
     context = context_for(bounded(tmp_path, "at_least: own, at_most: parent.most"), database)
     database["parents"].insert_many([{"most": 5}, {"key": None, "most": 5}])
     children = [{"n": 6, "own": 7}, {"parent": None, "n": 6, "own": 7}, {"n": 6, "own": 1}, {"parent": None, "n": 6}]
@@ -612,7 +612,7 @@ CHANGED = "2024-05-01T00:00:00Z"
         (7, 1, 1),
     ],
 )
-def test_a_price_is_compared_with_the_base_price_since_the_product_changed(
+def test_price_is_compared_with_the_base_price_after_the_last_change(
     created_at: Any, examined: int, violations: int, found: Finding
 ) -> None:
     product = {"product_id": "p", "base_price": 20.0, "updated_at": CHANGED}
@@ -624,14 +624,14 @@ def test_a_price_is_compared_with_the_base_price_since_the_product_changed(
 
 
 @pytest.mark.parametrize("updated_at", [None, 7])
-def test_a_price_is_compared_if_the_time_of_the_products_change_is_unknown(updated_at: Any, found: Finding) -> None:
+def test_price_is_compared_if_the_time_of_the_change_is_unknown(updated_at: Any, found: Finding) -> None:
     product = {"product_id": "p", "base_price": 20.0, "updated_at": updated_at}
     sold = {"product_id": "p", "store_id": "store_spokane", "unit_price": 10.0, "created_at": CHANGED}
     outcome = found(PRICE, products=[product], order_items=numbered(sold))
     assert (outcome.examined, outcome.violations) == (1, 1)
 
 
-def test_lines_of_every_store_are_counted_if_one_is_older(found: Finding) -> None:
+def test_lines_of_every_store_are_counted_if_one_line_is_older(found: Finding) -> None:
     product = {"product_id": "p", "base_price": 20.0, "updated_at": CHANGED}
     late, early = (
         {"product_id": "p", "unit_price": 20.0, "created_at": f"202{year}-01-01T00:00:00Z"} for year in (5, 3)
@@ -642,7 +642,7 @@ def test_lines_of_every_store_are_counted_if_one_is_older(found: Finding) -> Non
     assert outcome.examined == 4
 
 
-def test_a_bound_that_compares_older_lines_only_is_skipped(found: Finding) -> None:
+def test_bound_with_older_lines_only_is_skipped(found: Finding) -> None:
     product = {"product_id": "p", "base_price": 20.0, "updated_at": CHANGED}
     sold = {"product_id": "p", "store_id": "store_spokane", "unit_price": 1.0, "created_at": "2023-01-01T00:00:00Z"}
     outcome = found(PRICE, products=[product], order_items=numbered(sold))
@@ -658,15 +658,13 @@ def test_a_bound_that_compares_older_lines_only_is_skipped(found: Finding) -> No
         ("order_items.unit_price", "product_id.base_price", "is not a time stamp of products"),
     ],
 )
-def test_since_that_names_no_time_stamp_of_the_parent_is_refused(
-    field: str, since: str, why: str, model: Model
-) -> None:
+def test_since_without_a_time_stamp_of_the_parent_is_rejected(field: str, since: str, why: str, model: Model) -> None:
     bound = Bound(family="business", title="t", field=field, at_least="product_id.base_price", since=since)
     with pytest.raises(ConfigurationError, match=re.escape(why)):
         Bounds.parse(model, configuration_for(model), bound)
 
 
-def test_since_needs_a_reference_to_history(model: Model) -> None:
+def test_since_requires_a_reference_to_history(model: Model) -> None:
     bound = Bound(
         family="business", title="t", field="inventory.stock_level", at_least="product_id.base_price",
         since="product_id.updated_at",

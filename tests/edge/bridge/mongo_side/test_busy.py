@@ -7,8 +7,8 @@ from tests.edge.bridge.pair import Pair, edge, pair, synced
 __all__ = ["edge", "pair", "synced"]
 
 
-def test_a_document_that_is_held_holds_up_no_other(pair: Pair) -> None:
-    """A transaction in MongoDB holds one of 60 documents: the others cross, both ways; it does afterwards."""
+def test_locked_document_does_not_block_others(pair: Pair) -> None:
+    """A transaction in MongoDB locks one of 60 documents: the others sync both ways; it syncs afterwards."""
     things = pair.database["things"]
     things.insert_many([{"_id": f"{number:02}", "n": 0} for number in range(60)])
     pair.meet()

@@ -1,4 +1,4 @@
-"""What devices wrote reaches MongoDB before the bridge has heard of what happened there earlier: nothing is undone."""
+"""Edits of devices reach MongoDB before the bridge receives earlier events from there: nothing is undone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INSERT = "INSERT INTO things DOCUMENTS ({'_id': 'a', 'n': 2})"
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
-    """While it is not set, no bridge hears of what happens in MongoDB."""
+    """While it is not set, no bridge receives events from MongoDB."""
     gate, take = Event(), ChangeStream.take
     gate.set()
 
@@ -86,8 +86,10 @@ CASES = [
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["live", "stopped"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_what_a_device_wrote_stays(pair: Pair, gate: Event, case: Case, *, stopped: bool) -> None:
-    """Both sides hold what the device wrote last, whether the bridge then goes on or is started again."""
+def test_edit_of_a_device_is_not_undone_by_earlier_events(
+    pair: Pair, gate: Event, case: Case, *, stopped: bool
+) -> None:
+    """Both sides have the last edit of the device, whether the bridge then continues or is restarted."""
     things: Collection[Any] = pair.database["things"]
     things.insert_one({"_id": "z"})
     if case.begun:

@@ -1,4 +1,4 @@
-"""Text of MongoDB that is not UTF-8: servers take it, devices have none; it is recorded and never altered."""
+"""Strings in MongoDB that are not UTF-8: servers accept them, devices do not; they are recorded and never changed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_text_that_is_not_utf8_is_recorded(pair: Pair, kind: str, live: bool) ->
     assert pair.unsynced == {}
 
 
-def test_text_that_was_repaired_crosses(pair: Pair) -> None:
+def test_repaired_text_syncs(pair: Pair) -> None:
     pair.database["things"].insert_one(broken(DOCUMENTS["value"]))
     pair.meet()
     assert pair.store.count("things") == 0
@@ -72,7 +72,7 @@ def test_text_that_was_repaired_crosses(pair: Pair) -> None:
     assert (pair.in_store("things", "a"), pair.unsynced) == ({"v": "12"}, {})
 
 
-def test_ids_that_are_not_utf8_do_not_hold_up_the_copy(pair: Pair) -> None:
+def test_ids_that_are_not_utf8_do_not_block_the_copy(pair: Pair) -> None:
     """Several pages of them, at the end of pages and of the collection."""
     pair.settings = pair.settings.model_copy(update={"batch_size": 2})
     names = [f"{letter}{number}" for letter in "aXbX" for number in range(5)]

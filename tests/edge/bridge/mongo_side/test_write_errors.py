@@ -1,4 +1,4 @@
-"""What MongoDB refuses of devices: one document, or all of them; and transactions that are tried again."""
+"""Writes of devices that MongoDB rejects, one document or all of them; and transactions that are retried."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ CONFLICT: Final = {"failCommands": ["update"], "errorCode": 112, "errorLabels": 
 
 
 @pytest.mark.parametrize("times", [0, 2], ids=["at once", "after two attempts"])
-def test_a_conflict_is_counted_once(failing: Pair, times: int) -> None:
-    """MongoDB changes a field just before a device's edit of it is carried, with another edit that is retried."""
+def test_conflict_is_counted_once(failing: Pair, times: int) -> None:
+    """MongoDB changes a field just before a device's edit of it is applied, with another edit that is retried."""
     things = failing.database["things"]
     things.insert_many([{"_id": "a", "n": 0}, {"_id": "b", "n": 0}])
     failing.meet()
@@ -52,10 +52,8 @@ def test_a_conflict_is_counted_once(failing: Pair, times: int) -> None:
     "error",
     [OverflowError("int"), InvalidDocument("no"), WriteError("no", 2), OperationFailure("no", 2), ValueError("?")],
 )
-def test_whatever_a_document_raises_it_is_recorded(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """The documents beside it cross, and it does when it can be written."""
+def test_any_error_of_a_document_is_recorded(pair: Pair, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Other documents sync, and this one syncs when it can be written."""
     original = Collection.bulk_write
 
     def bulk_write(self: Collection[Document], operations: list[Any], **options: Any) -> Any:
@@ -76,7 +74,7 @@ def test_whatever_a_document_raises_it_is_recorded(
     assert pair.unsynced == {}
 
 
-def test_a_server_that_lets_nothing_be_written_is_no_documents_fault(failing: Pair) -> None:
+def test_server_that_rejects_all_writes_records_no_document(failing: Pair) -> None:
     failing.store.insert("things", [{"_id": "a"}])
     data = {"failCommands": ["insert"], "errorCode": 13}
     failing.database.client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": data})

@@ -1,4 +1,4 @@
-"""What happens between two steps of the bridge, killed there or not, is neither lost nor undone.
+"""Changes between two steps of the bridge, killed there or not, are neither lost nor undone.
 
 A kill is an exception here, raised between the steps: nothing after it is written. test_bridge_kill.py kills for real.
 """
@@ -28,7 +28,7 @@ class Killed(Exception):  # noqa: N818 - it stands for a signal
 
 @contextmanager
 def killed(patch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool) -> Iterator[None]:
-    """The bridge dies before or after its next call of the function; at the end the function is itself again."""
+    """Stop the bridge before or after its next call of the function; restore the function at the end."""
     original = getattr(owner, name)
 
     def dying(*arguments: Any, **options: Any) -> Any:
@@ -44,14 +44,14 @@ def killed(patch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool) -> 
 
 @pytest.fixture
 def agreed(pair: Pair) -> Pair:
-    """Both sides agree on one document."""
+    """Both sides with one equal document."""
     pair.database["things"].insert_one({"_id": "a", "n": 1, "m": {"x": 1}})
     pair.meet()
     return pair
 
 
 def both(pair: Pair) -> Document | None:
-    """The document, which is the same on both sides."""
+    """Return the document, and assert that it is equal on both sides."""
     ours = pair.in_mongo("things", _id="a")
     assert pair.in_store("things", "a") == ours
     return ours
@@ -93,7 +93,9 @@ TO_STORE: dict[str, tuple[Any, bool, Meanwhile | None, Document | None]] = {
 
 
 @pytest.mark.parametrize("case", TO_STORE)
-def test_killed_on_the_way_to_the_store(agreed: Pair, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+def test_bridge_killed_before_or_after_writing_the_store_loses_nothing(
+    agreed: Pair, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
     update, after, meanwhile, expected = TO_STORE[case]
     mongo(update)(agreed)
     with killed(monkeypatch, Arrival, "bring", after=after):
@@ -124,7 +126,9 @@ TO_MONGO: dict[str, tuple[str, Meanwhile | None, Document | None]] = {
 
 
 @pytest.mark.parametrize("case", TO_MONGO)
-def test_killed_on_the_way_to_mongo(agreed: Pair, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+def test_bridge_killed_before_or_after_writing_mongodb_loses_nothing(
+    agreed: Pair, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
     dql, meanwhile, expected = TO_MONGO[case]
     device(dql)(agreed)
     with killed(monkeypatch, outbound, "time_of", after=False):
@@ -136,8 +140,10 @@ def test_killed_on_the_way_to_mongo(agreed: Pair, monkeypatch: pytest.MonkeyPatc
     assert agreed.counts["conflicts"] == 0
 
 
-def test_killed_after_making_a_document_in_mongo(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is there once, although MongoDB gave it an _id that the store does not know."""
+def test_bridge_killed_after_an_insert_in_mongodb_makes_no_duplicate(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It exists once, although the store does not know its _id in MongoDB."""
     pair.meet()
     pair.store.insert("people", [{"_id": "p", "code": "p", "n": 1}])
     with killed(monkeypatch, outbound, "time_of", after=False):
@@ -149,8 +155,8 @@ def test_killed_after_making_a_document_in_mongo(pair: Pair, monkeypatch: pytest
     assert pair.unsynced == {}
 
 
-def test_killed_while_a_page_is_copied(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device edits a document of the page before the bridge has noted that the page arrived."""
+def test_bridge_killed_while_copying_a_page_keeps_device_edits(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device edits a document of the page before the bridge has recorded the page as copied."""
     pair.database["things"].insert_many([{"_id": f"{number:03}", "n": number} for number in range(120)])
     with killed(monkeypatch, Ledger, "settle", after=False):
         pair.meet()
@@ -167,8 +173,8 @@ def test_killed_while_a_page_is_copied(pair: Pair, monkeypatch: pytest.MonkeyPat
     assert not {"005", "006"} & ours.keys()
 
 
-def test_an_edit_in_mongo_that_the_bridge_has_not_heard_of(agreed: Pair) -> None:
-    """A device's change of the same field is not written over it, and one of another field is written."""
+def test_edit_in_mongodb_without_an_event_is_not_overwritten(agreed: Pair) -> None:
+    """A device's change of the same field does not overwrite it; one of another field is written."""
     with agreed.bridge() as bridge:
         mongo({"n": 7})(agreed)
         device("UPDATE things SET n = 2, m.y = 3")(agreed)
@@ -179,8 +185,8 @@ def test_an_edit_in_mongo_that_the_bridge_has_not_heard_of(agreed: Pair) -> None
     assert both(agreed) == {"n": 7, "m": {"x": 1, "y": 3}}
 
 
-def test_a_device_that_writes_one_field_again_and_again(agreed: Pair) -> None:
-    """Its own earlier values come back as events while it goes on, and none of them undoes a later one."""
+def test_repeated_edits_of_one_field_are_not_undone(agreed: Pair) -> None:
+    """Events with its earlier values arrive while it continues, and none of them undoes a later edit."""
     with agreed.live():
         for number in range(2, 200):
             agreed.device("UPDATE things SET n = :n WHERE _id = 'a'", n=number)
@@ -189,8 +195,8 @@ def test_a_device_that_writes_one_field_again_and_again(agreed: Pair) -> None:
     assert agreed.counts["conflicts"] == 0
 
 
-def test_an_own_write_that_comes_back_late(agreed: Pair) -> None:
-    """Two writes of a device are carried before the event of the first comes back; then the device writes once more."""
+def test_late_event_of_an_own_write_undoes_nothing(agreed: Pair) -> None:
+    """Two writes of a device are applied before the event of the first arrives; then the device writes once more."""
     with agreed.bridge() as bridge, agreed.database.watch() as stream:
         for number in (2, 3):
             agreed.device("UPDATE things SET n = :n WHERE _id = 'a'", n=number)
@@ -204,8 +210,8 @@ def test_an_own_write_that_comes_back_late(agreed: Pair) -> None:
     assert both(agreed) == {"n": 4, "m": {"x": 1}}
 
 
-def test_a_transaction_that_a_killed_run_left_open(agreed: Pair) -> None:
-    """It would hold its documents, and MongoDB's catalogue, for a minute."""
+def test_open_transaction_of_a_killed_run_is_aborted(agreed: Pair) -> None:
+    """It would lock its documents, and MongoDB's catalogue, for a minute."""
     address = agreed.database.client.address
     assert address is not None
     with MongoClient[Document](*address, directConnection=True) as killed, killed.start_session() as session:
@@ -221,8 +227,8 @@ def test_a_transaction_that_a_killed_run_left_open(agreed: Pair) -> None:
     assert both(agreed) == {"n": 2, "m": {"x": 1}}
 
 
-def test_a_document_that_somebody_holds(agreed: Pair) -> None:
-    """For longer than a batch is tried again: the bridge waits, and the device's change is carried in the end."""
+def test_edit_of_a_locked_document_is_applied_after_the_lock(agreed: Pair) -> None:
+    """The lock outlasts the retries of a batch: the bridge waits, and then applies the device's change."""
     with agreed.database.client.start_session() as session, agreed.bridge() as bridge:
         session.start_transaction()
         agreed.database["things"].update_one({"_id": "a"}, {"$set": {"m.x": 7}}, session=session)

@@ -1,4 +1,4 @@
-"""What the bridge remembers, and how fast it goes on."""
+"""The state of the bridge, and its retry delays."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def reopened(state: State) -> State:
 
 
 @pytest.mark.parametrize(("identity", "mongo_id"), IDS, ids=lambda value: repr(value))
-def test_a_row_is_found_from_both_sides(state: State, identity: Any, mongo_id: Any) -> None:
+def test_row_is_found_by_the_ids_of_both_sides(state: State, identity: Any, mongo_id: Any) -> None:
     base = {"_id": identity, "n": 1, "long": 2**40, "none": None, "m": {"x": [1.5, {}]}}
     with state.transaction():
         state.ledger.save([Row("things", key_of(identity), mongo_id, base, seen=5, copied=2)])
@@ -58,14 +58,14 @@ def test_a_row_is_found_from_both_sides(state: State, identity: Any, mongo_id: A
         assert again.ledger.rows_by_mongo_id("things", ["no such"]) == []
 
 
-def test_keys_tell_ids_apart() -> None:
+def test_keys_of_different_ids_differ() -> None:
     ids = ["1", 1, True, "true", {"a": 1}, '{"a":1}', {"a": "1"}, "é", "e"]
     assert len({key_of(each) for each in ids}) == len(ids)
     assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1})
     assert name_of(ObjectId("0" * 24)) != name_of("0" * 24)
 
 
-def test_announced_rows_are_found_until_they_are_settled(state: State) -> None:
+def test_write_ahead_rows_are_found_until_they_are_committed(state: State) -> None:
     old, new = {"_id": "a", "n": 1}, {"_id": "a", "n": 2}
     rows = [
         Row("things", '"a"', "a", new, origin=old),
@@ -91,7 +91,7 @@ def test_announced_rows_are_found_until_they_are_settled(state: State) -> None:
         assert again.ledger.rows("things", ['"c"'])['"c"'].base is None
 
 
-def test_pages_have_every_row_once(state: State) -> None:
+def test_pages_contain_every_row_once(state: State) -> None:
     with state.transaction():
         state.ledger.save([Row("things", key_of(f"{n:02}"), f"{n:02}", {"n": n}, copied=n % 2) for n in range(25)])
     pages, last = [], ""
@@ -103,7 +103,7 @@ def test_pages_have_every_row_once(state: State) -> None:
     assert len(state.ledger.not_met("things", 1, 100)) == 13
 
 
-def test_a_transaction_is_all_or_nothing(state: State) -> None:
+def test_failed_transaction_writes_nothing(state: State) -> None:
     with pytest.raises(ZeroDivisionError), state.transaction():
         state.put("a", 1)
         state.ledger.save([Row("things", '"a"', "a", {})])
@@ -112,7 +112,7 @@ def test_a_transaction_is_all_or_nothing(state: State) -> None:
     assert state.ledger.rows("things", ['"a"']) == {}
 
 
-def test_values_are_remembered_and_forgotten(state: State) -> None:
+def test_values_are_stored_and_removed(state: State) -> None:
     values = {"time": Timestamp(5, 6), "long": Int64(2**60), "token": {"_data": "82"}, "text": "x"}
     with state.transaction():
         for name, value in values.items():
@@ -131,7 +131,7 @@ def test_values_are_remembered_and_forgotten(state: State) -> None:
         assert again.sessions() == set()
 
 
-def test_unsynced_documents_are_kept_until_they_cross(state: State) -> None:
+def test_unsynced_documents_are_kept_until_they_sync(state: State) -> None:
     first = Unsynced("things", "a", "to Ditto", "m.x", "a Binary does not cross", content=b"1")
     with state.transaction():
         state.unsynced.park(first)
@@ -157,12 +157,12 @@ def test_unsynced_documents_are_kept_until_they_cross(state: State) -> None:
         assert [each.direction for each in again.unsynced] == ["to MongoDB"]
 
 
-def test_one_process_at_a_time(state: State) -> None:
+def test_second_process_with_the_same_state_is_rejected(state: State) -> None:
     with pytest.raises(ConfigurationError, match="another bridge is running with this state"):
         State.open(state.directory)
 
 
-def test_a_damaged_file_and_a_place_that_is_none(tmp_path: Path) -> None:
+def test_damaged_file_and_invalid_directory_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "bridge.sqlite3").write_bytes(b"no database" * 100)
     with pytest.raises(TargetError, match="file is not a database"):
@@ -175,17 +175,17 @@ def test_a_damaged_file_and_a_place_that_is_none(tmp_path: Path) -> None:
 # Pace
 
 
-def test_a_lost_link_is_tried_at_once_and_then_less_often() -> None:
+def test_lost_connection_is_retried_at_once_and_then_with_growing_delays() -> None:
     for jitter in (0.0, 0.25):
         for expected, delay in zip((0.0, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0), link_delays(jitter), strict=False):
             assert expected <= delay <= expected * (1 + jitter)
 
 
-def test_many_bridges_do_not_come_back_at_the_same_instant() -> None:
+def test_bridges_reconnect_with_different_delays() -> None:
     assert len({tuple(islice(link_delays(0.5), 2)) for _ in range(20)}) > 15
 
 
-def test_a_batch_is_tried_so_many_times() -> None:
+def test_batch_is_retried_as_configured() -> None:
     waits = list(batch_delays(RetryStrategy(max_retries=3, backoff_multiplier=2, jitter=0)))
     assert len(waits) == 3
     assert waits[1] == 2 * waits[0]
@@ -193,11 +193,11 @@ def test_a_batch_is_tried_so_many_times() -> None:
 
 
 @pytest.mark.parametrize(("number", "rate", "seconds"), [(1000, 100, 10.0), (5, 100, 0.05), (1000, 0, 0.0)])
-def test_copying_pauses_for_what_the_rate_allows(number: int, rate: int, seconds: float) -> None:
+def test_copying_pauses_according_to_the_rate(number: int, rate: int, seconds: float) -> None:
     assert copying_pause(number, rate) == seconds
 
 
-def test_recent_changes_are_known_from_a_mark_on() -> None:
+def test_recent_changes_since_a_marker_are_known() -> None:
     recent = Recent()
     recent.note("things", "before anybody asked")
     first = recent.mark()
@@ -213,8 +213,8 @@ def test_recent_changes_are_known_from_a_mark_on() -> None:
     assert not recent.since("things", "b", first)
 
 
-def test_a_resume_token_begins_with_its_time(server: MongoClient[Document]) -> None:
-    """As the server makes them today; one of another form counts as the present."""
+def test_time_of_a_resume_token_is_read(server: MongoClient[Document]) -> None:
+    """The form is that of current servers; a token of another form counts as the present."""
     with server["tokens"]["things"].watch() as stream:
         server["tokens"]["things"].insert_one({})
         event = stream.next()
@@ -231,7 +231,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_state_is_named_and_made_anew(tmp_path: Path, damage: str) -> None:
+def test_damaged_state_is_reported_and_rebuilt(tmp_path: Path, damage: str) -> None:
     with State.open(tmp_path) as state, state.transaction():
         state.ledger.save([Row("things", f'"{each}"', f"{each}", {"_id": f"{each}"}) for each in range(1000)])
     DAMAGES[damage](tmp_path / "bridge.sqlite3")

@@ -1,4 +1,4 @@
-"""Documents that cannot cross: kept with the reason, never dropped, and carried when they are mended."""
+"""Documents that cannot sync: recorded with the reason, never dropped, and synced when they are fixed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Edit = Callable[[Pair], object]
 
 
 def mongo(update: Document) -> Callable[[str, str], Edit]:
-    """An update of the document in MongoDB."""
+    """Return an update of the document in MongoDB."""
     return lambda name, key: lambda pair: pair.database[name].update_one({"word": key}, update)
 
 
 def device(dql: str, **arguments: Any) -> Callable[[str, str], Edit]:
-    """A statement of a device about the document."""
+    """Return a statement of a device that changes the document."""
 
     def edit(name: str, key: str) -> Edit:
         statement = dql.replace("THINGS", name)
@@ -40,7 +40,7 @@ SET = "UPDATE THINGS SET {} WHERE _id = :id"
 
 @dataclass(frozen=True)
 class Case:
-    """What breaks a document, the reason that is kept, and what mends it; other edits meanwhile cross afterwards."""
+    """An edit that breaks a document, the recorded reason, and the edit that fixes it; other edits sync afterwards."""
 
     name: str
     breaks: Any
@@ -117,14 +117,14 @@ def broken(server: MongoClient[Document], edge: Path, synced: Mapping[str, Synce
 
 @pytest.fixture(scope="module")
 def found(broken: Pair) -> Mapping[str, tuple[str, str]]:
-    """Path and reason of what was unsynced while it was broken, by case."""
+    """Return path and reason of each broken document, by case."""
     words = {repr(each["_id"]): each["word"] for each in broken.database["people"].find()}
     return {words.get(key, key.strip('"')): (each.path, each.reason) for (_, key), each in broken.unsynced.items()}
 
 
 @pytest.fixture(scope="module")
-def mended(broken: Pair, found: object) -> Pair:
-    """Both sides after another edit of each document in MongoDB, and then each one's mending."""
+def fixed(broken: Pair, found: object) -> Pair:
+    """Both sides after another edit of each document in MongoDB, and then its fix."""
     for case in CASES:
         mongo({"$set": {KEPT: "in mongo"}})(case.collection, case.name)(broken)
     broken.meet()
@@ -136,30 +136,30 @@ def mended(broken: Pair, found: object) -> Pair:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_reason_is_kept(found: Mapping[str, tuple[str, str]], case: Case) -> None:
+def test_reason_is_stored(found: Mapping[str, tuple[str, str]], case: Case) -> None:
     path, reason = found[case.name]
     assert path == case.path
     assert case.reason in reason
 
 
-def test_nothing_else_is_unsynced(found: Mapping[str, tuple[str, str]]) -> None:
+def test_other_documents_are_not_unsynced(found: Mapping[str, tuple[str, str]]) -> None:
     assert set(found) == {case.name for case in CASES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_mended_document_crosses_with_all_that_happened_meanwhile(mended: Pair, case: Case) -> None:
-    ours = mended.in_mongo(case.collection, word=case.name)
+def test_fixed_document_syncs_with_all_later_edits(fixed: Pair, case: Case) -> None:
+    ours = fixed.in_mongo(case.collection, word=case.name)
     assert ours is not None
     assert ours[KEPT] == "in mongo"
-    assert mended.in_store(case.collection, case.name) == ours
+    assert fixed.in_store(case.collection, case.name) == ours
 
 
-def test_nothing_is_unsynced_in_the_end(mended: Pair) -> None:
-    assert mended.unsynced == {}
+def test_no_document_is_unsynced_in_the_end(fixed: Pair) -> None:
+    assert fixed.unsynced == {}
 
 
-def test_a_deletion_in_mongo_is_final(pair: Pair) -> None:
-    """What a device makes again under the same _id stays with the device, until MongoDB makes it again."""
+def test_deletion_in_mongodb_is_final(pair: Pair) -> None:
+    """A document that a device inserts again with the same _id stays on the device, until MongoDB inserts it again."""
     pair.database["things"].insert_one({"_id": "a", "n": 1})
     pair.meet()
     pair.database["things"].delete_one({"_id": "a"})
@@ -174,7 +174,7 @@ def test_a_deletion_in_mongo_is_final(pair: Pair) -> None:
     assert pair.unsynced == {}
 
 
-def test_what_a_device_deleted_it_may_make_again(pair: Pair) -> None:
+def test_device_may_insert_a_document_again_that_it_deleted(pair: Pair) -> None:
     pair.database["things"].insert_one({"_id": "a", "n": 1})
     pair.meet()
     pair.store.delete("things", ["a"])
@@ -185,8 +185,8 @@ def test_what_a_device_deleted_it_may_make_again(pair: Pair) -> None:
     assert pair.in_mongo("things", _id="a") == {"n": 2}
 
 
-def test_two_documents_of_one_id_in_ditto(pair: Pair) -> None:
-    """The second waits until the first is gone."""
+def test_second_document_with_the_same_ditto_id_waits(pair: Pair) -> None:
+    """The second one syncs when the first is deleted."""
     for number in (1, 2):
         pair.database["people"].insert_one({"_id": number, "code": "same", "n": number})
         pair.meet()
@@ -200,8 +200,8 @@ def test_two_documents_of_one_id_in_ditto(pair: Pair) -> None:
     assert pair.unsynced == {}
 
 
-def test_unsynced_documents_that_are_gone_after_a_lost_position_are_forgotten(pair: Pair) -> None:
-    """No event tells of their deletion: the comparison of all documents has to."""
+def test_deleted_unsynced_documents_are_removed_after_a_lost_position(pair: Pair) -> None:
+    """No event reports their deletion: only the comparison of all documents finds it."""
     things = pair.database["things"]
     things.insert_many([{"_id": "gone", "v": Binary(b"x")}, {"_id": "stays", "v": Binary(b"x")}, {"_id": "a"}])
     pair.meet()

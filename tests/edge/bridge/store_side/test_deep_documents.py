@@ -22,7 +22,7 @@ LIVE = pytest.mark.parametrize("live", [False, True], ids=["between runs", "live
 
 
 def objects(depth: int) -> Any:
-    """Objects in objects."""
+    """Return nested objects."""
     value: Any = 1
     for _ in range(depth):
         value = {"a": value}
@@ -30,7 +30,7 @@ def objects(depth: int) -> Any:
 
 
 def arrays(depth: int) -> Any:
-    """Arrays in arrays."""
+    """Return nested arrays."""
     value: Any = 1
     for _ in range(depth):
         value = [value]
@@ -38,7 +38,7 @@ def arrays(depth: int) -> Any:
 
 
 def mixed(depth: int) -> Any:
-    """Objects, and in the last of them arrays of objects."""
+    """Return nested objects, the innermost with arrays of objects."""
     value = arrays(depth // 2)
     for _ in range(depth // 4):
         value = {"a": value}
@@ -57,8 +57,8 @@ DEEP = {
 
 @pytest.mark.parametrize("value", DEEP.values(), ids=DEEP)
 @LIVE
-def test_a_deep_document_is_recorded_and_the_others_cross(pair: Pair, value: Any, live: bool) -> None:
-    """New, then at every start, and when MongoDB and the device go on with the other documents."""
+def test_deep_document_is_recorded_and_others_sync(pair: Pair, value: Any, live: bool) -> None:
+    """It is recorded when it is new and at every start, while MongoDB and the device edit the other documents."""
     things = pair.database["things"]
     things.insert_many([{"_id": each, "n": 0} for each in "abc"])
     pair.meet()
@@ -85,8 +85,8 @@ def test_a_deep_document_is_recorded_and_the_others_cross(pair: Pair, value: Any
 
 
 @LIVE
-def test_a_document_that_both_sides_know_is_nested_too_deep(pair: Pair, live: bool) -> None:
-    """What MongoDB changes in it, or deletes, is recorded: the engine cannot write to it. Nothing is deleted."""
+def test_synced_document_that_becomes_too_deep_is_recorded(pair: Pair, live: bool) -> None:
+    """Changes and deletions in MongoDB are recorded, because the engine cannot write to it. Nothing is deleted."""
     things = pair.database["things"]
     things.insert_many([{"_id": each, "n": 0} for each in "abc"])
     pair.meet()
@@ -116,7 +116,7 @@ def test_a_document_that_both_sides_know_is_nested_too_deep(pair: Pair, live: bo
         assert set(pair.unsynced) == {("things", '"a"'), ("things", '"b"')}
 
 
-def test_a_deep_document_is_there_before_mongo_makes_one_of_its_id(pair: Pair) -> None:
+def test_deep_document_with_the_id_of_a_later_mongodb_document_is_recorded(pair: Pair) -> None:
     pair.store.insert("things", [{"_id": "a", "m": objects(40)}])
     pair.database["things"].insert_many([{"_id": "a", "n": 1}, {"_id": "b", "n": 1}])
     pair.meet()
@@ -127,7 +127,7 @@ def test_a_deep_document_is_there_before_mongo_makes_one_of_its_id(pair: Pair) -
 
 
 @LIVE
-def test_a_deep_document_that_is_forgotten_and_written_flatter_crosses(pair: Pair, live: bool) -> None:
+def test_deep_document_replaced_by_a_flat_one_syncs(pair: Pair, live: bool) -> None:
     pair.store.insert("things", [{"_id": "a", "m": objects(40)}])
     pair.meet()
     assert len(pair.unsynced) == 1
@@ -147,7 +147,7 @@ def test_a_deep_document_that_is_forgotten_and_written_flatter_crosses(pair: Pai
     assert pair.unsynced == {}
 
 
-def test_the_deepest_that_cross_still_do(pair: Pair) -> None:
+def test_deepest_allowed_documents_sync(pair: Pair) -> None:
     deepest = {"_id": "a", "o": objects(MAX_DEPTH), "l": arrays(MAX_DEPTH)}
     pair.store.insert("things", [deepest])
     pair.meet()
@@ -157,10 +157,10 @@ def test_the_deepest_that_cross_still_do(pair: Pair) -> None:
 
 @pytest.mark.parametrize("shape", [objects, arrays], ids=["objects", "arrays"])
 @pytest.mark.parametrize("strict_mode", [False, True], ids=["maps", "strict"])
-def test_every_depth_is_read_or_known_to_be_unreadable(
+def test_documents_of_every_depth_are_read_or_marked_as_unreadable(
     edge: Path, tmp_path: Path, shape: Callable[[int], Any], strict_mode: bool
 ) -> None:
-    """Documents of every depth that the engine takes: reading them by look_up does not end the process."""
+    """For documents of every depth that the engine accepts, look_up does not end the process."""
     with Store.open(tmp_path / "store", strict_mode=strict_mode) as store:
         documents = [{"_id": f"{depth}", "m": shape(depth)} for depth in range(1, 120)]
         store.insert("c", documents)
@@ -172,8 +172,8 @@ def test_every_depth_is_read_or_known_to_be_unreadable(
         assert all(found[f'"{each}"'] == documents[int(each) - 1] for each in readable)
 
 
-def test_what_was_examined_is_remembered(pair: Pair) -> None:
-    """The next run does not examine all documents again, and still knows the deep one."""
+def test_examined_documents_are_not_examined_again(pair: Pair) -> None:
+    """The next run does not examine all documents again, and still excludes the deep one."""
     pair.store.insert("things", [{"_id": "deep", "m": objects(40)}, {"_id": "a"}])
     pair.meet()
     known = pair.store.commits.remember(["things"])

@@ -1,4 +1,4 @@
-"""Fields that change their kind again and again, on both sides: both hold the same, and nothing comes back."""
+"""Fields whose types change repeatedly on both sides: both sides are equal, and no value reappears."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ EDITED_BY: Final = {f"{who} {number}": who for number in range(20) for who in ("
 
 
 def value(chance: random.Random, depth: int = 0) -> Any:
-    """Something that a field may hold, an object as likely as not."""
+    """Return a random value of a field, with even odds an object."""
     if depth < 3 and chance.random() < 0.5:
         return {name: value(chance, depth + 1) for name in chance.sample(NAMES, chance.randrange(3))}
     return chance.choice(SCALARS)
 
 
 def path(chance: random.Random) -> tuple[str, ...]:
-    """Where an edit is made."""
+    """Return the path of an edit."""
     return tuple(chance.choices(NAMES, k=chance.choice((1, 1, 2, 3))))
 
 
 def operation(chance: random.Random) -> Operation:
-    """What a device does to a document."""
+    """Return an edit of a document by a device."""
     where = path(chance)
     return chance.choice(
         (
@@ -47,7 +47,7 @@ def operation(chance: random.Random) -> Operation:
 
 
 def replaced(document: Document, chance: random.Random) -> Document:
-    """The document after an edit in MongoDB of one of its fields, or of one below it."""
+    """Return the document after an edit in MongoDB of one of its fields, or of a nested one."""
     made, inner = document, document
     *above, last = path(chance)
     for name in above:
@@ -60,12 +60,12 @@ def replaced(document: Document, chance: random.Random) -> Document:
 
 
 def exactly(document: Document) -> str:
-    """The document as text, in which 1, 1.0 and true are not the same."""
+    """Return the document as text, in which 1, 1.0 and true differ."""
     return json.dumps(document, sort_keys=True)
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(each, marks=pytest.mark.soak) for each in range(2, 40))])
-def test_both_sides_hold_the_same_whatever_kinds_fields_had(pair: Pair, seed: int) -> None:
+def test_both_sides_are_equal_after_changes_of_types(pair: Pair, seed: int) -> None:
     chance, things = random.Random(seed), pair.database["things"]
     things.insert_many([{"_id": key, "a": 1} for key in EDITED_BY])
     pair.meet()

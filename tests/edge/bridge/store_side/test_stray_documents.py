@@ -1,4 +1,4 @@
-"""Documents that no schema foresees, written by devices: ids of every type, values too deep or too large."""
+"""Documents of devices that no schema allows: ids of every type, values too deep or too large."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FOREIGN: dict[str, Any] = {
 
 
 def edited(pair: Pair, number: int = 150) -> None:
-    """Both sides agree on documents."""
+    """Sync documents, and edit them on the device."""
     pair.database["things"].insert_many([{"_id": f"{each:03}", "n": 0} for each in range(number)])
     pair.meet()
 
@@ -57,8 +57,8 @@ def reasons(pair: Pair) -> list[str]:
 
 
 @pytest.mark.parametrize("name", [*STRAY, *HIDDEN, *FOREIGN])
-def test_a_stray_id_costs_no_other_document(pair: Pair, name: str) -> None:
-    """It comes in one batch with the edit of another document; the edit crosses, and nothing is deleted."""
+def test_stray_id_does_not_affect_other_documents(pair: Pair, name: str) -> None:
+    """It is in one batch with the edit of another document; the edit syncs, and nothing is deleted."""
     edited(pair, 3)
     stray = {**STRAY, **HIDDEN, **FOREIGN}[name]
     edit(pair, 1)
@@ -100,7 +100,7 @@ def test_strays_are_recorded_across_restarts(strays: Pair) -> None:
     assert len(set(strays.unsynced)) == len(STRAY)
 
 
-def test_edits_beside_unsynced_strays_are_carried_after_a_restart(strays: Pair) -> None:
+def test_edits_beside_unsynced_strays_sync_after_a_restart(strays: Pair) -> None:
     """A recorded unsynced edit and stray ids are looked up together with ordinary ones."""
     strays.meet()
     strays.device("UPDATE things SET big = :big WHERE _id = '000'", big=2**63)
@@ -115,8 +115,8 @@ def test_edits_beside_unsynced_strays_are_carried_after_a_restart(strays: Pair) 
 
 
 @pytest.mark.parametrize("live", [False, True], ids=["between runs", "live"])
-def test_strays_may_change_go_and_come_again(strays: Pair, live: bool) -> None:
-    """They are kept with their reasons as long as they are there, and forgotten when they are deleted."""
+def test_strays_may_change_and_be_deleted_and_inserted_again(strays: Pair, live: bool) -> None:
+    """They are recorded with their reasons while they exist, and removed when they are deleted."""
     strays.meet()
 
     def change() -> None:
@@ -142,8 +142,8 @@ def test_strays_may_change_go_and_come_again(strays: Pair, live: bool) -> None:
         expect_strays(strays, number=number)
 
 
-def test_mongo_edits_beside_strays_cross(strays: Pair) -> None:
-    """What MongoDB changes is looked up among the ids of the store, too."""
+def test_mongodb_edits_beside_strays_sync(strays: Pair) -> None:
+    """Documents changed in MongoDB are looked up among the ids of the store, too."""
     strays.meet()
     ids: list[Any] = ["000", *FOREIGN.values()]
     strays.database["things"].update_many({"_id": {"$in": ids}}, {"$set": {"mongo": 1}})
@@ -153,7 +153,7 @@ def test_mongo_edits_beside_strays_cross(strays: Pair) -> None:
     expect_strays(strays)
 
 
-def test_ids_of_other_collections_that_cannot_come_back(pair: Pair) -> None:
+def test_ids_without_a_form_in_mongodb_are_recorded(pair: Pair) -> None:
     """ObjectIds, a field and two fields make the _ids of these collections."""
     strays: list[tuple[str, Document]] = [
         ("keyed", {"_id": 7}),
@@ -181,8 +181,8 @@ def test_ids_of_other_collections_that_cannot_come_back(pair: Pair) -> None:
     assert pair.in_mongo("people", code="a") == {"code": "a", "n": 1}
 
 
-def test_a_new_document_is_found_where_another_one_is_gone(pair: Pair) -> None:
-    """The store holds as many documents as before."""
+def test_new_document_is_found_beside_a_deleted_one(pair: Pair) -> None:
+    """The number of documents in the store is unchanged."""
     edited(pair, 3)
     pair.store.delete("things", ["000"])
     pair.store.insert("things", [{"_id": "new"}])
@@ -201,8 +201,8 @@ LARGE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_what_cannot_be_written_is_recorded_and_the_rest_goes_on(pair: Pair, name: str) -> None:
-    """As a new document, and as an edit of one that both sides have; at every start, and live."""
+def test_unwritable_document_is_recorded_and_others_sync(pair: Pair, name: str) -> None:
+    """It is a new document, and an edit of an existing one; at every start, and live."""
     edited(pair, 3)
     content = LARGE[name]
     pair.store.insert("things", [{"_id": "stray", **content}])
