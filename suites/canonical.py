@@ -1,4 +1,4 @@
-"""A second opinion on what a MongoDB document is in Ditto; it shares nothing with what it judges (edge/)."""
+"""Independent conversion of MongoDB documents to Ditto; it shares no code with the tested one (edge/)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Document = dict[str, Any]
 
 
 def canonical(document: Mapping[str, Any], id_fields: Sequence[str]) -> Document:
-    """Return the document as devices should hold it; its _id is MongoDB's when no fields make it."""
+    """Return the document in the form of devices; its _id is MongoDB's if no fields form it."""
     if not id_fields:
         identity = plain(document["_id"])
     elif len(id_fields) == 1:
@@ -24,7 +24,7 @@ def canonical(document: Mapping[str, Any], id_fields: Sequence[str]) -> Document
 
 
 def plain(value: Any) -> Any:
-    """ObjectId, Decimal128 and Date as their texts; the rest as it is."""
+    """Return ObjectId, Decimal128 and Date as strings, and other values unchanged."""
     match value:
         case ObjectId() | Decimal128():
             return str(value)
@@ -38,7 +38,7 @@ def plain(value: Any) -> Any:
 
 
 def text(document: Mapping[str, Any]) -> str:
-    """One text for documents that are alike: names in any order, 1 and 1.0 told apart."""
+    """Return one text for equal documents: names in any order, 1 and 1.0 different."""
     return json.dumps(document, sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""Stories of the sales rep app: what somebody who sells does with it, on and off line.
+"""Scenarios of the sales rep app, online and offline.
 
 Each story ends with the same data on MongoDB's side and on all devices, and meeting every rule. docs/DEMO_SCENARIOS.md
 tells them in words, and what keeps an app from selling what is not there.
@@ -39,7 +39,7 @@ def opened(
 
 @pytest.fixture
 def shop(opened: Shop) -> Iterator[Shop]:
-    """Yield the shop, all in step before and after."""
+    """Yield the shop, in sync before and after."""
     yield opened
     opened.close_of_day()
 
@@ -58,7 +58,7 @@ def here(shop: Shop) -> Device:
 
 @pytest.fixture
 def there(shop: Shop) -> Device:
-    """Somebody else's device."""
+    """Return the second device."""
     return shop.devices["there"]
 
 
@@ -70,7 +70,7 @@ def rep(shop: Shop) -> SalesRep:
 
 @pytest.fixture
 def colleague(shop: Shop) -> SalesRep:
-    """Another one in Seattle, with a device of their own."""
+    """Return another sales rep in Seattle, with the second device."""
     return shop.sales_rep("there", SEATTLE, tablet=2)
 
 
@@ -83,7 +83,7 @@ def customer(shop: Shop) -> Document:
 
 
 def stocked(shop: Shop, number: int, pieces: int) -> list[str]:
-    """Products of which Seattle has just so many pieces: what is counted before the story."""
+    """Return products of which Seattle has this number of pieces."""
     chosen = [line["product_id"] for line in shop.all("inventory", store_id=SEATTLE)][:number]
     assert len(chosen) == number
     wanted = {"store_id": SEATTLE, "product_id": {"$in": chosen}}
@@ -93,22 +93,22 @@ def stocked(shop: Shop, number: int, pieces: int) -> list[str]:
 
 
 def levels(shop: Shop, products: list[str]) -> list[int]:
-    """Return what MongoDB says that Seattle has of the products."""
+    """Return Seattle's stock of the products in MongoDB."""
     return [shop.one("inventory", store_id=SEATTLE, product_id=one)["stock_level"] for one in products]
 
 
 def seen(rep: SalesRep, products: list[str]) -> list[int]:
-    """Return what a device says that Seattle has of the products."""
+    """Return Seattle's stock of the products on a device."""
     return [rep.line(one)["stock_level"] for one in products]
 
 
 def statuses(shop: Shop, *orders: str | None) -> list[str]:
-    """Return how far the orders are, in MongoDB."""
+    """Return the statuses of the orders in MongoDB."""
     return [shop.one("orders", _id=one)["status"] for one in orders]
 
 
-def test_browse_the_catalogue_offline(shop: Shop, here: Device, rep: SalesRep) -> None:
-    """As of the last time the app was online; a product that is withdrawn meanwhile goes when it is again."""
+def test_catalogue_is_browsed_offline(shop: Shop, here: Device, rep: SalesRep) -> None:
+    """The app shows the state of its last sync; a product withdrawn meanwhile disappears with the next one."""
     products = shop.all("products", deleted=False)
     categories = shop.all("categories")
 
@@ -132,7 +132,7 @@ def test_browse_the_catalogue_offline(shop: Shop, here: Device, rep: SalesRep) -
     assert shown() == expected()
 
 
-def test_availability_across_stores(shop: Shop, here: Device, rep: SalesRep) -> None:
+def test_availability_is_shown_across_stores(shop: Shop, here: Device, rep: SalesRep) -> None:
     """An app lists the stores with a product: offline from its own store, online with the changes."""
     (product_id,) = stocked(shop, 1, pieces=30)
 
@@ -155,8 +155,8 @@ def test_availability_across_stores(shop: Shop, here: Device, rep: SalesRep) -> 
     assert SEATTLE not in dict(shown())
 
 
-def test_look_up_and_edit_a_customer(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
-    """The phone on the device, the address for receipts in the office, both meanwhile: both stand."""
+def test_customer_is_looked_up_and_edited(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
+    """The device edits the phone, and the office the address for receipts: both edits are kept."""
     customer_id = customer["customer_id"]
     found = rep.ask("customers_by_name", customer_last_name=customer["last_name"])
     namesakes = shop.all("customers", last_name=customer["last_name"], primary_store_id=SEATTLE, deleted=False)
@@ -172,8 +172,8 @@ def test_look_up_and_edit_a_customer(shop: Shop, here: Device, rep: SalesRep, cu
     assert after["updated_at"] > customer["updated_at"]
 
 
-def test_rename_a_customer(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
-    """Offline, with the copies of the name in all orders that the device has."""
+def test_customer_is_renamed(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
+    """The edit is offline, and includes the copies of the name in all orders on the device."""
     customer_id = customer["customer_id"]
     rep.edit(customer_id, last_name="Lindqvist-Berg")
     name = f"{customer['first_name']} Lindqvist-Berg"
@@ -184,8 +184,8 @@ def test_rename_a_customer(shop: Shop, here: Device, rep: SalesRep, customer: Do
     assert {one["customer_name"] for one in shop.all("orders", customer_id=customer_id)} == {name}
 
 
-def test_order_history(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
-    """The last orders first, an order of just now above all others, its lines a query away."""
+def test_order_history_is_shown(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
+    """The latest orders come first, including a new one; a query returns its lines."""
     products = stocked(shop, 2, pieces=9)
 
     def history() -> list[str]:
@@ -208,8 +208,8 @@ def test_order_history(shop: Shop, here: Device, rep: SalesRep, customer: Docume
     assert history()[0] == made
 
 
-def test_create_an_order(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
-    """Offline: the stock goes down at once, the sums are right to the cent, and MongoDB gets all of it."""
+def test_order_is_created(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
+    """The app is offline: stock is reduced at once, sums are correct to the cent, and MongoDB receives everything."""
     products = stocked(shop, 3, pieces=6)
     basket = dict(zip(products, (1, 2, 6), strict=True))
     order_id = rep.order(customer["customer_id"], basket)
@@ -233,8 +233,8 @@ def test_create_an_order(shop: Shop, here: Device, rep: SalesRep, customer: Docu
     assert {one["product_id"]: one["quantity"] for one in shop.all("order_items", order_id=order_id)} == basket
 
 
-def test_an_order_of_more_than_there_is_is_refused(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
-    """As a whole: what was taken for its other lines is put back, and nothing of it reaches MongoDB."""
+def test_order_beyond_the_stock_is_rejected(shop: Shop, here: Device, rep: SalesRep, customer: Document) -> None:
+    """The whole order is rejected: stock of its other lines is restored, and nothing reaches MongoDB."""
     products = stocked(shop, 2, pieces=4)
     orders, lines = len(shop.all("orders")), len(shop.all("order_items"))
     assert rep.order(customer["customer_id"], dict(zip(products, (3, 5), strict=True))) is None
@@ -244,10 +244,10 @@ def test_an_order_of_more_than_there_is_is_refused(shop: Shop, here: Device, rep
     assert (len(shop.all("orders")), len(shop.all("order_items"))) == (orders, lines)
 
 
-def test_two_reps_at_one_store_sell_the_last_pieces(
+def test_two_reps_with_one_store_sell_the_last_pieces_once(
     shop: Shop, here: Device, rep: SalesRep, customer: Document
 ) -> None:
-    """At the same time, on devices that hold one state: never more than there is, and no piece is lost."""
+    """Both sell at the same time on one shared state: never more than the stock, and no piece is lost."""
     (product_id,) = stocked(shop, 1, pieces=15)
     other, sold = shop.sales_rep("here", SEATTLE, tablet=3), list[str | None]()
 
@@ -266,10 +266,10 @@ def test_two_reps_at_one_store_sell_the_last_pieces(
     )
 
 
-def test_real_time_stock_keeps_from_overselling(
+def test_online_stock_prevents_overselling(
     shop: Shop, here: Device, there: Device, rep: SalesRep, colleague: SalesRep, customer: Document
 ) -> None:
-    """Online, what one sells the other's screen takes away."""
+    """While both are online, a sale of one reduces the stock on the other's screen."""
     (product_id,) = stocked(shop, 1, pieces=3)
     with here.online(), there.online():
         assert colleague.order(customer["customer_id"], {product_id: 3})
@@ -278,10 +278,10 @@ def test_real_time_stock_keeps_from_overselling(
         until(lambda: levels(shop, [product_id]) == [0], "the same in MongoDB")
 
 
-def test_two_reps_apart_sell_more_than_there_is(
+def test_offline_overselling_is_resolved_by_the_office(
     shop: Shop, here: Device, there: Device, rep: SalesRep, colleague: SalesRep, customer: Document
 ) -> None:
-    """Offline no device can know; the lines of the orders tell, and the office confirms no more than there was."""
+    """Offline devices cannot prevent it; the office confirms orders only up to the stock."""
     products = stocked(shop, 2, pieces=5)
     scarce, plenty = products
     since, customer_id = shop.now(), customer["customer_id"]
@@ -316,8 +316,8 @@ CASES: Final = [
 
 
 @pytest.mark.parametrize(("opening", "orders", "confirmed", "left"), CASES)
-def test_the_office_confirms_what_the_stock_lasts_for(
+def test_office_confirms_orders_within_the_stock(
     opening: dict[str, int], orders: list[tuple[str, dict[str, int]]], confirmed: list[str], left: dict[str, int]
 ) -> None:
-    """Orders as a whole, in their sequence; what one does not get is there for the next."""
+    """Orders are confirmed as a whole, in sequence; stock of a rejected one is available to the next."""
     assert settled(opening, orders) == (confirmed, left)

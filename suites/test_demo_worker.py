@@ -1,4 +1,4 @@
-"""Stories of the worker app: what somebody who works in a store does with it, on and off line.
+"""Scenarios of the worker app, online and offline.
 
 Each story ends with the same data on MongoDB's side and on all devices, and meeting every rule. docs/DEMO_SCENARIOS.md
 tells them in words.
@@ -41,7 +41,7 @@ def opened(
 
 @pytest.fixture
 def shop(opened: Shop) -> Iterator[Shop]:
-    """Yield the shop, all in step before and after."""
+    """Yield the shop, in sync before and after."""
     yield opened
     opened.close_of_day()
 
@@ -60,7 +60,7 @@ def here(shop: Shop) -> Device:
 
 @pytest.fixture
 def there(shop: Shop) -> Device:
-    """Somebody else's device."""
+    """Return the second device."""
     return shop.devices["there"]
 
 
@@ -72,12 +72,12 @@ def worker(shop: Shop) -> Worker:
 
 @pytest.fixture
 def colleague(shop: Shop) -> Worker:
-    """Another worker in Seattle, with a device of their own."""
+    """Return another worker in Seattle, with the second device."""
     return shop.worker("there", SEATTLE)
 
 
 def lines(shop: Shop, number: int, *others: str) -> list[Document]:
-    """Lines of Seattle's stock: enough pieces, a threshold below it, all of a place, nothing noted.
+    """Return lines of Seattle's stock with enough pieces, a lower threshold, a full location, and no notes.
 
     The ``others`` are stores that have enough of the same products.
     """
@@ -99,7 +99,7 @@ def update(shop: Shop, line: Document, **fields: Any) -> None:
 
 
 def pieces(shop: Shop, product_id: str, *stores: str) -> int:
-    """Return how many pieces there are in the stores by MongoDB's lines."""
+    """Return the number of pieces in the stores in MongoDB."""
     return sum(
         line["stock_level"] for line in shop.all("inventory", product_id=product_id) if line["store_id"] in stores
     )
@@ -111,8 +111,8 @@ def count(worker: Worker, counted: list[tuple[str, int]]) -> None:
         worker.count(product_id, number)
 
 
-def test_find_a_product_by_its_label_and_move_it(shop: Shop, here: Device, worker: Worker) -> None:
-    """Offline; the office changes the same document meanwhile, and neither loses anything."""
+def test_product_is_found_by_its_label_and_moved(shop: Shop, here: Device, worker: Worker) -> None:
+    """The worker is offline, and the office changes the same document: both changes are kept."""
     (line,) = lines(shop, 1)
     sku = shop.one("products", _id=line["product_id"])["sku"]
     assert worker.find(sku) == line["location"]
@@ -132,8 +132,8 @@ def test_find_a_product_by_its_label_and_move_it(shop: Shop, here: Device, worke
     assert worker.line(line["product_id"])["reorder_threshold"] == 3
 
 
-def test_low_stock_alerts(shop: Shop, here: Device, worker: Worker) -> None:
-    """An alert comes while the app is open: for what a till sold, and offline for what the worker counted."""
+def test_low_stock_is_alerted(shop: Shop, here: Device, worker: Worker) -> None:
+    """An open app alerts after a sale of a till, and offline after a count of the worker."""
     sold, counted = lines(shop, 2)
     alerts: list[set[str]] = []
 
@@ -163,8 +163,8 @@ def test_low_stock_alerts(shop: Shop, here: Device, worker: Worker) -> None:
         observer.cancel()
 
 
-def test_receive_a_shipment(shop: Shop, here: Device, worker: Worker) -> None:
-    """Offline at the ramp; MongoDB knows when the app is back."""
+def test_shipment_is_received(shop: Shop, here: Device, worker: Worker) -> None:
+    """The worker is offline at the ramp; MongoDB receives the changes when the app is online again."""
     before = lines(shop, 3)
     delivered = {line["product_id"]: 12 * number for number, line in enumerate(before, 1)}
     for product_id, number in delivered.items():
@@ -178,8 +178,8 @@ def test_receive_a_shipment(shop: Shop, here: Device, worker: Worker) -> None:
     assert all(new["last_updated"] > old["last_updated"] for new, old in zip(after, before, strict=True))
 
 
-def test_count_an_aisle(shop: Shop, here: Device, worker: Worker) -> None:
-    """Offline, shelf by shelf; what was counted replaces what was thought."""
+def test_aisle_is_counted(shop: Shop, here: Device, worker: Worker) -> None:
+    """The worker counts offline, shelf by shelf; the counts replace the recorded stock."""
     aisle = lines(shop, 1)[0]["location"]["aisle"]
     before = [line for line in shop.all("inventory", store_id=SEATTLE) if line["location"]["aisle"] == aisle]
     counted = {line["_id"]: line["stock_level"] // 2 for line in before}
@@ -194,8 +194,8 @@ def test_count_an_aisle(shop: Shop, here: Device, worker: Worker) -> None:
         assert after["location"] == line["location"] | {"bin": "B99"}
 
 
-def test_transfer_between_stores(shop: Shop, here: Device, there: Device, worker: Worker) -> None:
-    """Each store books its own part, offline; what is on the way is in neither, and nothing is made up."""
+def test_stock_is_transferred_between_stores(shop: Shop, here: Device, there: Device, worker: Worker) -> None:
+    """Each store records its own part offline; pieces in transit are in neither stock, and the sum is kept."""
     (line,) = lines(shop, 1, TACOMA)
     product_id = line["product_id"]
     in_tacoma = shop.worker("there", TACOMA)
@@ -211,8 +211,8 @@ def test_transfer_between_stores(shop: Shop, here: Device, there: Device, worker
     assert pieces(shop, product_id, TACOMA) == before[TACOMA] + 7
 
 
-def test_order_from_the_warehouse(shop: Shop, here: Device, there: Device, worker: Worker) -> None:
-    """Asked for offline, sent when the warehouse hears of it, which sends no more than it has."""
+def test_stock_is_ordered_from_the_warehouse(shop: Shop, here: Device, there: Device, worker: Worker) -> None:
+    """The worker orders offline; the warehouse sends after the sync, and not more than it has."""
     wanted, too_many = lines(shop, 2, WAREHOUSE)
     warehouse = shop.worker("there", WAREHOUSE)
     both = (SEATTLE, WAREHOUSE)
@@ -235,8 +235,8 @@ def test_order_from_the_warehouse(shop: Shop, here: Device, there: Device, worke
     assert shop.one("inventory", _id=too_many["_id"])["notes"] == "10000 pieces ordered from the warehouse"
 
 
-def test_stock_after_an_order(shop: Shop, here: Device, there: Device) -> None:
-    """A sales rep sells; the worker's screen follows without anybody asking."""
+def test_stock_follows_an_order(shop: Shop, here: Device, there: Device) -> None:
+    """A sales rep sells; the worker's screen is updated automatically."""
     (line,) = lines(shop, 1)
     customer = shop.all("customers", primary_store_id=SEATTLE)[0]["customer_id"]
     rep = shop.sales_rep("there", SEATTLE, tablet=41)
@@ -258,10 +258,10 @@ def test_stock_after_an_order(shop: Shop, here: Device, there: Device) -> None:
         observer.cancel()
 
 
-def test_two_workers_change_different_products(
+def test_two_workers_change_different_products_without_conflict(
     shop: Shop, here: Device, there: Device, worker: Worker, colleague: Worker
 ) -> None:
-    """At the same time, on two devices, both offline."""
+    """They work at the same time on two offline devices."""
     half, conflicts = lines(shop, 6), here.conflicts + there.conflicts
     at_once(
         lambda: count(worker, [(line["product_id"], 11) for line in half[:3]]),
@@ -272,8 +272,8 @@ def test_two_workers_change_different_products(
     assert here.conflicts + there.conflicts == conflicts
 
 
-def test_a_count_while_the_item_is_moved(shop: Shop, worker: Worker, colleague: Worker) -> None:
-    """The same item, different fields: both stand."""
+def test_count_and_move_of_one_item_are_both_kept(shop: Shop, worker: Worker, colleague: Worker) -> None:
+    """The edits are of different fields of one item: both are kept."""
     (line,) = lines(shop, 1)
     at_once(
         lambda: worker.count(line["product_id"], 17),
@@ -285,8 +285,8 @@ def test_a_count_while_the_item_is_moved(shop: Shop, worker: Worker, colleague: 
     assert after["location"] == {"aisle": "Y8", "shelf": "S6", "bin": line["location"]["bin"]}
 
 
-def test_two_workers_count_the_same_item_at_one_store(shop: Shop, here: Device, worker: Worker) -> None:
-    """Devices that sync with each other hold one value, the last written, and that one reaches MongoDB."""
+def test_two_counts_on_one_store_keep_the_last(shop: Shop, here: Device, worker: Worker) -> None:
+    """Devices that sync with each other keep the last value, and it reaches MongoDB."""
     (line,) = lines(shop, 1)
     other = shop.worker("here", SEATTLE)
     product_id = line["product_id"]
@@ -300,10 +300,10 @@ def test_two_workers_count_the_same_item_at_one_store(shop: Shop, here: Device, 
     assert pieces(shop, product_id, SEATTLE) == worker.line(product_id)["stock_level"] == 33
 
 
-def test_two_workers_count_the_same_item_apart(
+def test_two_counts_on_separate_stores_are_a_conflict(
     shop: Shop, here: Device, there: Device, worker: Worker, colleague: Worker
 ) -> None:
-    """Devices that meet in MongoDB only: what is there first stands, and the other count is told of as a conflict."""
+    """For devices that sync through MongoDB only, the first count is kept, and the other one is a conflict."""
     (line,) = lines(shop, 1)
     worker.count(line["product_id"], 44)
     colleague.count(line["product_id"], 55)

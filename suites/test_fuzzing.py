@@ -45,7 +45,7 @@ def guarded(scratch: Database[Any], collection: Collection) -> MongoCollection[A
 
 
 def accepts(guarded: MongoCollection[Any], document: dict[str, Any]) -> bool:
-    """Return whether the server takes the document; it is removed again."""
+    """Return whether the server accepts the document, and remove it again."""
     try:
         guarded.insert_one(document)
         guarded.delete_one({"_id": document["_id"]})
@@ -62,7 +62,7 @@ def accepts(guarded: MongoCollection[Any], document: dict[str, Any]) -> bool:
 def test_valid_documents_are_accepted_by_all(
     guarded: MongoCollection[Any], collection: Collection, data: st.DataObject
 ) -> None:
-    """Generated documents are valid, are accepted by the server, and are unchanged after a round trip through BSON."""
+    """Generated documents are valid, accepted by the server, and unchanged after a round trip through BSON."""
     document = data.draw(documents(collection))
     assert breaches(collection, document) == []
     assert accepts(guarded, document)
@@ -71,10 +71,10 @@ def test_valid_documents_are_accepted_by_all(
 
 @fuzzed
 @given(data=st.data())
-def test_invalid_documents_are_refused_by_all(
+def test_invalid_documents_are_rejected_by_all(
     guarded: MongoCollection[Any], collection: Collection, data: st.DataObject
 ) -> None:
-    """A document that breaks one rule breaks that one for `jsonschema`, and is refused by the server."""
+    """A document that breaks one keyword breaks the same one for `jsonschema`, and is rejected by the server."""
     document, stated = data.draw(invalid_documents(collection))
     found = {(breach.path, breach.keyword) for breach in breaches(collection, document)}
     assert (stated.path, stated.keyword) in found

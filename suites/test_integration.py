@@ -1,4 +1,4 @@
-"""The model at work on a real server, in a scratch database: documents through the validators, joins, plans.
+"""The model on a real server, in a scratch database: documents through the validators, joins, plans.
 
 A small generated dataset is loaded into a provisioned database; what the tests change they put back.
 """
@@ -66,14 +66,16 @@ def some(database: Database[Document], collection: str, number: int) -> list[Doc
 
 @pytest.fixture
 def document(filled: Database[Document], collection: Collection) -> Iterator[Document]:
-    """Yield a generated document; afterwards it is in the database again as it was."""
+    """Yield a generated document, and restore it afterwards."""
     (found,) = some(filled, collection.name, 1)
     yield dict(found)
     filled[collection.name].replace_one({"_id": found["_id"]}, found, upsert=True)
 
 
-def test_create_read_update_delete(filled: Database[Document], collection: Collection, document: Document) -> None:
-    """A document passes the validator, comes back as it was written, changes as told, and goes."""
+def test_document_is_created_read_updated_and_deleted(
+    filled: Database[Document], collection: Collection, document: Document
+) -> None:
+    """A document passes the validator, is read unchanged, is updated, and is deleted."""
     documents, key = filled[collection.name], {"_id": document["_id"]}
     assert documents.delete_one(key).deleted_count == 1
     assert documents.find_one(key) is None
@@ -85,10 +87,10 @@ def test_create_read_update_delete(filled: Database[Document], collection: Colle
         assert documents.find_one(key) == {**document, flag: True}
 
 
-def test_an_update_that_breaks_the_schema_is_refused(
+def test_update_that_breaks_the_schema_is_rejected(
     filled: Database[Document], collection: Collection, document: Document
 ) -> None:
-    """The server's validator guards updates too, and the document stays as it was."""
+    """The server's validator rejects the update, and the document is unchanged."""
     required = next((field.name for field in collection.fields if field.required and field.name != "_id"), None)
     if required is None:
         pytest.skip("the schema requires nothing but _id")
@@ -99,10 +101,8 @@ def test_an_update_that_breaks_the_schema_is_refused(
     assert documents.find_one(key) == document
 
 
-def test_a_second_document_with_a_unique_value_is_refused(
-    filled: Database[Document], unique: tuple[Collection, Index]
-) -> None:
-    """The unique index refuses it, and names itself."""
+def test_duplicate_of_a_unique_value_is_rejected(filled: Database[Document], unique: tuple[Collection, Index]) -> None:
+    """The error of the unique index names the index."""
     collection, index = unique
     first, second = some(filled, collection.name, 2)
     fields = [path for path, _ in index.keys]
@@ -114,8 +114,8 @@ def test_a_second_document_with_a_unique_value_is_refused(
     assert documents.find_one(key) == second
 
 
-def test_a_unique_value_is_found_by_its_index(filled: Database[Document], unique: tuple[Collection, Index]) -> None:
-    """A look-up by what identifies a document reads one document, by way of an index."""
+def test_unique_value_is_found_by_its_index(filled: Database[Document], unique: tuple[Collection, Index]) -> None:
+    """A query by a unique value reads one document with an index."""
     collection, index = unique
     (first,) = some(filled, collection.name, 1)
     wanted = {path: value_at(first, path) for path, _ in index.keys}
@@ -126,8 +126,8 @@ def test_a_unique_value_is_found_by_its_index(filled: Database[Document], unique
     assert (plan.documents, plan.returned) == (1, 1)
 
 
-def test_a_lookup_joins_every_child_to_its_parent(filled: Database[Document], reference: Reference) -> None:
-    """The join of the server has as many rows as Python counts."""
+def test_lookup_joins_every_child_to_its_parent(filled: Database[Document], reference: Reference) -> None:
+    """The server's join has the number of rows that Python counts."""
     children = Counter(value_at(child, reference.field) for child in filled[reference.collection].find())
     parents = [value_at(parent, reference.target_field) for parent in filled[reference.target].find()]
     joined = filled[reference.target].aggregate(

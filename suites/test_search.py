@@ -1,4 +1,4 @@
-"""Search by meaning finds what shoppers ask for, and more of it than a search for their words."""
+"""Semantic search finds relevant products, and more of them than text search."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from suites.relevance import estimate, load_relevance, recalls
 SHOWN: Final = 10
 
 
-def test_meaning_beats_words(
+def test_semantic_search_has_higher_recall_than_text_search(
     project: Project, target: Target, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    """recall@10 by the vectors against MongoDB's $text, question by question; the figures are in the report.
+    """Compare recall@10 of the vectors with MongoDB's $text for each question; the numbers are in the report.
 
     The server's own search answers the first question; the others are answered here from the same vectors, for which
     the server would take its time, and the two must agree.
@@ -81,7 +81,7 @@ def test_meaning_beats_words(
 
 
 def sound(vector: Any, size: int) -> bool:
-    """Return True for a list of that many finite numbers, not all of them zero."""
+    """Return whether a value is a list of this number of finite numbers, not all zero."""
     return (
         isinstance(vector, list)
         and len(vector) == size

@@ -1,4 +1,4 @@
-"""The bridge between a scratch database and the real store: each collection, each way to make Ditto's _ids.
+"""The bridge between a scratch database and the real store: each collection, each way to form Ditto's _ids.
 
 A small dataset goes into a provisioned database, so that MongoDB's validators judge what devices write. Both sides are
 edited while no bridge runs, then meet. What each should hold is said by suites/canonical.py.
@@ -43,7 +43,7 @@ ROLES: Final = (
 
 
 def mapping(collection: Collection, mode: str) -> IdMapping | None:
-    """Return the first way of the mode in which the collection's fields make an _id; None when there is none."""
+    """Return the first mapping of the mode that suits the collection's fields; None if there is none."""
     names = [each.name for each in collection.fields if each.name != "_id"]
     choices: Mapping[str, Sequence[tuple[str, ...]]] = {
         "match_ids": [()],
@@ -57,7 +57,7 @@ def mapping(collection: Collection, mode: str) -> IdMapping | None:
 
 @dataclass
 class Meeting:
-    """Both sides after what ROLES says happened to them; ``expected`` by collection and role, as devices hold it."""
+    """Both sides after the edits of ROLES; ``expected`` by collection and role, in the form of devices."""
 
     database: Database[Document]
     store: Store
@@ -71,7 +71,7 @@ class Meeting:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each mode, with each collection that has fields for it."""
+    """Generate one case per mode and collection with suitable fields."""
     if "crossing" in metafunc.fixturenames:
         model = load_project(metafunc.config.getoption("--model")).model
         cases = [(mode, each.name) for mode in MODES for each in model if each.synced and mapping(each, mode)]
@@ -82,14 +82,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def mode(request: pytest.FixtureRequest) -> str:
-    """Return how Ditto's _ids are made."""
+    """Return how Ditto's _ids are formed."""
     found: str = request.param
     return found
 
 
 @pytest.fixture
 def crossing(request: pytest.FixtureRequest, meeting: Meeting) -> Synced:
-    """Return the collection that a test is about."""
+    """Return the collection of a test."""
     allure.dynamic.story(request.param)
     return meeting.synced[request.param]
 
@@ -121,7 +121,7 @@ def meeting(
 
 
 def _filled(project: Project, scratch: Database[Document]) -> tuple[Database[Document], dict[str, list[Document]]]:
-    """Return the scratch database without the documents that are to be added later, and those."""
+    """Return the scratch database without the documents to be added later, and these documents."""
     later: dict[str, list[Document]] = {}
     try:
         provision.apply(provision.plan(project.model, scratch), scratch)
@@ -144,7 +144,7 @@ def _met(
     folder: Path,
     settings: ConnectorSettings,
 ) -> Meeting:
-    """Both sides after a first meeting, what ROLES says, and a second meeting."""
+    """Return both sides after a first sync, the edits of ROLES, and a second sync."""
     meeting = Meeting(database, store, synced)
     fast = settings.model_copy(update={"rate_limit_per_second": 0, "initial_sync": True, "strict_mode": False})
 
@@ -165,7 +165,7 @@ def _met(
 
 
 def _edit(meeting: Meeting, synced: Synced, later: Sequence[Document]) -> None:
-    """Do to the first documents of a collection what ROLES says, and note what they should be then."""
+    """Edit the first documents of a collection as in ROLES, and record the expected results."""
     name, fields = synced.name, synced.mapping.fields
     documents = list(meeting.database[name].find().sort("_id", 1))
     paths = list(_paths(synced, documents))
@@ -205,14 +205,14 @@ def _edit(meeting: Meeting, synced: Synced, later: Sequence[Document]) -> None:
 
 
 def _gets_an_id(synced: Synced) -> bool:
-    """Return True when a document that a device makes gets an _id in MongoDB that the schema takes."""
+    """Return whether a document inserted by a device gets a valid _id in MongoDB."""
     collection, mapping = synced.collection, synced.mapping
     given = not collection.has("_id") or collection.field("_id").kind == "objectid"
     return mapping.mode == "match_ids" or collection.id_field in mapping.fields or given
 
 
 def _paths(synced: Synced, documents: Sequence[Document]) -> Iterator[str]:
-    """Yield what may be edited: keys of MAPs first, then fields; nothing that has to be unique or never changes."""
+    """Yield editable paths: keys of MAPs first, then fields; no unique or immutable ones."""
     collection = synced.collection
     keys = {name for group in collection.unique for name in group}
     free = [each for each in collection.fields if each.name not in keys and not _fixed(each, collection)]
@@ -228,7 +228,7 @@ def _fixed(each: Field, collection: Collection) -> bool:
 
 
 def _another(documents: Sequence[Document], document: Document, path: str) -> Any:
-    """Return what another document has at the path, and this one has not; None when all have the same."""
+    """Return a value of another document at the path that differs from this one's; None if all are equal."""
     values = [_value(each, path) for each in documents]
     return next((value for value in values if value not in (None, _value(document, path))), None)
 
@@ -254,8 +254,8 @@ def labelled() -> None:
     allure.dynamic.feature("Bridge: both ways")
 
 
-def test_both_sides_hold_what_both_wrote(meeting: Meeting, crossing: Synced) -> None:
-    """Edits of a field, of two fields or keys by both sides, soft deletions, new documents, by MongoDB and devices."""
+def test_both_sides_have_the_edits_of_both(meeting: Meeting, crossing: Synced) -> None:
+    """Edits of one field, of two fields or keys by both sides, soft deletions and inserts, by MongoDB and devices."""
     name, fields = crossing.name, crossing.mapping.fields
     held = {text({"": each["_id"]}): each for each in meeting.held(name)}
     rows = [canonical(row, fields) for row in meeting.database[name].find()]
@@ -269,21 +269,21 @@ def test_both_sides_hold_what_both_wrote(meeting: Meeting, crossing: Synced) -> 
         assert (role, there.get(key)) == (role, document)
 
 
-def test_no_document_is_missing_or_left_over(meeting: Meeting, crossing: Synced) -> None:
-    """Those that nobody touched are the same too."""
+def test_no_document_is_missing_or_extra(meeting: Meeting, crossing: Synced) -> None:
+    """Documents without edits are equal too."""
     rows = [canonical(row, crossing.mapping.fields) for row in meeting.database[crossing.name].find()]
     assert texts(meeting.held(crossing.name)) == texts(rows)
 
 
 @pytest.mark.usefixtures("mode")
-def test_every_document_could_cross(meeting: Meeting) -> None:
-    """MongoDB's validators took what the devices wrote."""
+def test_every_document_syncs(meeting: Meeting) -> None:
+    """MongoDB's validators accept the writes of devices."""
     assert meeting.unsynced == []
 
 
 @pytest.mark.usefixtures("mode")
-def test_what_is_not_enabled_never_gets_there(project: Project, meeting: Meeting) -> None:
-    """No change in MongoDB brings it there."""
+def test_excluded_collections_are_not_synced(project: Project, meeting: Meeting) -> None:
+    """Changes in MongoDB do not sync them either."""
     others = [each.name for each in project.model if each.name not in meeting.synced]
     if not others:
         pytest.skip("every collection of the model syncs")

@@ -45,7 +45,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> Store:
-    """Return the real store, where it can run."""
+    """Return the real store, if it can run."""
     reason = unavailable()
     if reason is not None:
         pytest.skip(reason)
@@ -55,7 +55,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture(scope="module")
 def licensed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Peer]]:
-    """Three real devices, of which the last hears of the first by way of the second."""
+    """Three real devices, of which the last syncs with the first through the second."""
     assert project.settings.ditto_license_token is not None
     token = project.settings.ditto_license_token.get_secret_value()
     try:
@@ -70,7 +70,7 @@ def licensed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def peers(project: Project, request: pytest.FixtureRequest) -> Mapping[str, Peer]:
-    """Return the real devices, where there is a license for them to sync."""
+    """Return the real devices, if a license allows them to sync."""
     if project.settings.ditto_license_token is None:
         pytest.skip("sync between real peers needs a license: set DITTO_LICENSE_TOKEN")
     reason = unavailable()
@@ -81,12 +81,12 @@ def peers(project: Project, request: pytest.FixtureRequest) -> Mapping[str, Peer
 
 
 def execute(store: Store, scenario: Scenario, _id: str, operation: Operation) -> None:
-    """Run an operation on a real store, whose documents are told apart by the scenario."""
+    """Run an operation on a real store, in which the scenario identifies the documents."""
     store.mutate(*statement(operation, COLLECTION, f"{scenario.title}: {_id}"))
 
 
 def read(rows: list[dict[str, Any]], scenario: Scenario) -> Views:
-    """Return the scenario's documents among a real store's rows, without their _ids."""
+    """Return the scenario's documents from a real store's rows, without their _ids."""
     found = {row["_id"]: {name: value for name, value in row.items() if name != "_id"} for row in rows}
     return {_id: found.get(f"{scenario.title}: {_id}") for _id in scenario.merged}
 
@@ -97,7 +97,7 @@ def titled(scenarios: list[Scenario]) -> list[Any]:
 
 
 @pytest.mark.parametrize("scenario", titled([*SCENARIOS]))
-def test_on_the_model(scenario: Scenario) -> None:
+def test_scenario_on_the_model_merges_as_documented(scenario: Scenario) -> None:
     outcome = on_the_model(scenario)
     for device in outcome.devices.values():
         assert views(device, scenario) == scenario.merged
@@ -105,14 +105,14 @@ def test_on_the_model(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize("scenario", titled([scenario for scenario in SCENARIOS if one_store_shows(scenario)]))
-def test_on_one_real_store(store: Store, scenario: Scenario) -> None:
+def test_scenario_on_one_real_store_merges_as_documented(store: Store, scenario: Scenario) -> None:
     for _id, operation in (*scenario.base, *((_id, operation) for _, _id, operation in scenario.offline)):
         execute(store, scenario, _id, operation)
     assert read(store.execute("SELECT * FROM conflicts"), scenario) == scenario.merged
 
 
 @pytest.mark.parametrize("scenario", titled([*SCENARIOS]))
-def test_on_real_peers(peers: Mapping[str, Peer], scenario: Scenario) -> None:
+def test_scenario_on_real_peers_merges_as_documented(peers: Mapping[str, Peer], scenario: Scenario) -> None:
     for _id, operation in scenario.base:
         execute(peers["a"].store, scenario, _id, operation)
     base = read(peers["a"].store.execute("SELECT * FROM conflicts"), scenario)
@@ -130,7 +130,7 @@ def test_on_real_peers(peers: Mapping[str, Peer], scenario: Scenario) -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_a_license_is_what_real_peers_lack(tmp_path: Path) -> None:
+def test_real_peers_require_a_license(tmp_path: Path) -> None:
     refused = pytest.raises(
         ConfigurationError, match="DITTO_LICENSE_TOKEN is rejected: The license failed verification"
     )
@@ -140,8 +140,8 @@ def test_a_license_is_what_real_peers_lack(tmp_path: Path) -> None:
         Peer(alone).online()
 
 
-def test_a_write_older_than_a_delete_leaves_a_husk(store: Store) -> None:
-    """INITIAL DOCUMENTS are written at the beginning of time, so that one store shows what arrives after a DELETE."""
+def test_write_older_than_a_delete_leaves_an_empty_document(store: Store) -> None:
+    """INITIAL DOCUMENTS have the earliest time, so that one store shows a write that arrives after a DELETE."""
     late = {"notes": "from the beginning", "location": {"aisle": "A1"}}
     store.mutate(*statement(Insert({"stock_level": 45}), COLLECTION, "husk"))
     store.mutate(*statement(Delete(), COLLECTION, "husk"))

@@ -1,4 +1,4 @@
-"""The initial copy of the judged database: the store holds what MongoDB holds, document for document.
+"""The initial copy of the validated database: the store equals MongoDB, document by document.
 
 Only reads from the database. What a document should be on devices is said by suites/canonical.py.
 """
@@ -34,7 +34,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """The database, and the store that it was copied into; ``unsynced`` is what could not cross."""
+    """The database, and the store with its copy; ``unsynced`` are documents that could not sync."""
 
     database: Database[Document]
     store: Store
@@ -64,8 +64,8 @@ def copy(project: Project, target: Target, tmp_path_factory: pytest.TempPathFact
         yield Copy(target.database, store, dict(synced), [each.as_json() for each in state.unsynced])
 
 
-def test_the_store_equals_mongo(copy: Copy, collection: Collection) -> None:
-    """Every document, and none besides; of a collection that is not enabled, none at all."""
+def test_store_equals_mongodb(copy: Copy, collection: Collection) -> None:
+    """The store has every document and no other; an excluded collection has none."""
     allure.dynamic.feature("Bridge: initial copy")
     allure.dynamic.story(collection.name)
     name = collection.name

@@ -1,4 +1,4 @@
-"""Permissions on the real Ditto store: what each user may do is what they should, by a computation of its own.
+"""Permissions on the real Ditto store, compared for each user with an independent computation.
 
 What they should comes from the documents as they were generated, compared one by one in Python: it shares neither the
 conditions of config/ditto_permissions.json nor the store with what it is held against.
@@ -22,18 +22,16 @@ def labelled() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_user_may_do_what_they_should_and_nothing_else(
-    edge: Edge, collection: Collection, operation: Operation
-) -> None:
-    """For every user; what does not sync is nobody's."""
+def test_every_user_has_exactly_their_permissions(edge: Edge, collection: Collection, operation: Operation) -> None:
+    """The test covers every user; no user has permissions on excluded collections."""
     for user in edge.people:
         may = permitted(edge.store, edge.permissions, collection, user, operation)
         synced_and_done = collection.name in edge.mappings and edge.done(collection, operation)
         assert ordered(may) == (edge.ids(collection, edge.theirs(collection, user)) if synced_and_done else [])
 
 
-def test_each_user_sees_more_than_nothing_and_less_than_everything(edge: Edge, collection: Collection) -> None:
-    """The collection's documents belong to users."""
+def test_every_user_sees_a_part_of_the_documents(edge: Edge, collection: Collection) -> None:
+    """The documents of these collections belong to users."""
     if edge.permissions.users.collection not in {reference.target for reference in collection.references}:
         pytest.skip("its documents belong to everybody")
     seen = [len(permitted(edge.store, edge.permissions, collection, user, "read")) for user in edge.people]
@@ -41,7 +39,7 @@ def test_each_user_sees_more_than_nothing_and_less_than_everything(edge: Edge, c
     assert sum(seen) == len(edge.documents[collection.name])
 
 
-def test_strangers_see_nothing(edge: Edge, collection: Collection) -> None:
+def test_strangers_see_no_document(edge: Edge, collection: Collection) -> None:
     """The id is missing, empty, malformed, unknown, or similar to that of a user."""
     users = edge.documents[edge.permissions.users.collection]
     known = edge.people[0].id
@@ -54,7 +52,7 @@ def test_strangers_see_nothing(edge: Edge, collection: Collection) -> None:
         assert all(edge.store.execute(given.select(kind, collection.name)) == [] for kind in KINDS)
 
 
-def test_the_super_manager_sees_everything(edge: Edge, collection: Collection) -> None:
+def test_super_manager_sees_every_document(edge: Edge, collection: Collection) -> None:
     """The store has synced collections only."""
     everything = edge.ids(collection, edge.documents[collection.name]) if collection.name in edge.mappings else []
     for operation in OPERATIONS:
@@ -65,8 +63,8 @@ def test_the_super_manager_sees_everything(edge: Edge, collection: Collection) -
         assert ordered(row["_id"] for row in edge.store.execute(given.select(kind, collection.name))) == everything
 
 
-def test_ditto_lets_through_what_is_allowed_and_more_only_where_it_says_so(edge: Edge, collection: Collection) -> None:
-    """Ditto's own format, its queries run word for word by the real engine."""
+def test_ditto_queries_select_the_allowed_documents_or_state_more(edge: Edge, collection: Collection) -> None:
+    """The real engine runs the queries of Ditto's own format unchanged."""
     if collection.name not in edge.mappings:
         pytest.skip("it does not sync")
     for user in edge.people:
@@ -79,8 +77,8 @@ def test_ditto_lets_through_what_is_allowed_and_more_only_where_it_says_so(edge:
             assert told or all(ids == through for ids in may)
 
 
-def test_a_subscription_can_hold_what_may_be_read(edge: Edge, collection: Collection) -> None:
-    """The filter is one that the real engine takes, and selects exactly that."""
+def test_subscription_selects_the_readable_documents(edge: Edge, collection: Collection) -> None:
+    """The real engine accepts the filter, which selects exactly these documents."""
     for user in (*edge.people, edge.super_manager, None):
         dql, arguments = subscription(edge.permissions, collection, user)
         edge.store.validate_subscription(dql, arguments)
@@ -88,7 +86,7 @@ def test_a_subscription_can_hold_what_may_be_read(edge: Edge, collection: Collec
         assert held == ordered(permitted(edge.store, edge.permissions, collection, user, "read"))
 
 
-def test_what_nobody_may_change_ditto_refuses(edge: Edge) -> None:
+def test_ditto_rejects_changes_that_no_rule_grants(edge: Edge) -> None:
     """Ditto rejects a change that is not granted, whatever its fields are."""
     for user in edge.people:
         written = compiled(edge.permissions, edge.model, edge.mappings, user).document["write"]["queriesByCollection"]

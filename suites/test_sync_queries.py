@@ -34,12 +34,12 @@ class Both:
     database: Database[Document]
 
     def values(self, names: Iterable[str], user: User) -> Values | None:
-        """Return what an app would give for the parameters; None where the documents hold no such value."""
+        """Return values for the parameters as an app would; None if the documents have no such value."""
         values = values_for(self.edge.subscriptions, names, user, self.database)
         return None if None in values.values() else values
 
     def ids(self, collection: Collection, documents: Sequence[Document]) -> set[str]:
-        """Ditto's _ids of MongoDB's documents; as text, since some are objects."""
+        """Return Ditto's _ids of MongoDB's documents as text, because some are objects."""
         return {text_of(one) for one in self.edge.ids(collection, documents)}
 
 
@@ -60,8 +60,8 @@ def both(edge: Edge, scratch: Database[Document]) -> Iterator[Both]:
         scratch[name].drop()
 
 
-def test_every_subscription_is_one_and_selects_what_its_find_selects(both: Both, collection: Collection) -> None:
-    """For every user who signs in on the device, and not nothing for all of them."""
+def test_every_subscription_is_valid_and_equals_its_filter(both: Both, collection: Collection) -> None:
+    """The test covers every user of the device, and requires documents for at least one."""
     entries = both.edge.subscriptions.of(collection.name)
     if not entries:
         pytest.skip("no device subscribes to it")
@@ -79,8 +79,8 @@ def test_every_subscription_is_one_and_selects_what_its_find_selects(both: Both,
         assert any(sizes), f"{place} selects nothing for anybody"
 
 
-def test_every_query_finds_what_its_find_finds(both: Both, collection: Collection) -> None:
-    """In the same order; among documents alike to the order, and cut off by a limit, any will do."""
+def test_every_query_equals_its_filter(both: Both, collection: Collection) -> None:
+    """The order is compared too; at a limit, documents with equal sort keys are interchangeable."""
     queries = [query for query in both.edge.subscriptions.queries if query.collection == collection.name]
     if not queries:
         pytest.skip("no app asks for it")
@@ -102,7 +102,7 @@ def test_every_query_finds_what_its_find_finds(both: Both, collection: Collectio
 def compare_documents(
     both: Both, collection: Collection, query: DeviceQuery, values: Values, rows: Sequence[Document]
 ) -> None:
-    """Compare documents that a query found with those that its find finds."""
+    """Compare the documents of a query with those of its filter."""
     cursor = both.database[collection.name].find(filled(query.find, values))
     everything = list(cursor.sort([*query.sort.items()]) if query.sort else cursor)
     expected = everything[: query.limit or None]
@@ -113,7 +113,7 @@ def compare_documents(
 
 
 def compare_rows(both: Both, query: DeviceQuery, values: Values, rows: Sequence[Document]) -> None:
-    """Compare rows with those that a pipeline gives; MongoDB's own _id, which no row selects, is left out."""
+    """Compare rows with those of a pipeline, without MongoDB's own _id, which rows do not select."""
     made = both.database[query.collection].aggregate(filled(list(query.pipeline or ()), values))
     expected = [{key: value for key, value in row.items() if key != "_id"} for row in made]
     found = [row for row in rows if row]  # of nothing, GROUP BY makes one row without a field (SDK 5.2.0.dev0)
@@ -126,7 +126,7 @@ def in_order(row: Document) -> str:
 
 
 def test_every_query_has_the_plan_that_it_declares(both: Both, collection: Collection) -> None:
-    """With the devices' indexes, the documents and every user's values; the rules plan on an empty store."""
+    """Plans use the devices' indexes, the documents and every user's values; the rules use an empty store."""
     queries = [one for one in both.edge.subscriptions.queries if one.collection == collection.name and one.plan]
     if not queries:
         pytest.skip("no query declares a plan")

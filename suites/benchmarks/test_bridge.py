@@ -1,4 +1,4 @@
-"""The bridge's figures: copying against plain loading, how soon a change is on the other side, and memory.
+"""Benchmarks of the bridge: copying compared with plain loading, sync latency, and memory.
 
 Everything runs on the judged server: the initial copy reads its whole dataset, the changes are made in a scratch
 database.
@@ -52,19 +52,19 @@ pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailabl
 
 @pytest.fixture(scope="module")
 def settings(project: Project) -> ConnectorSettings:
-    """Return the configuration's, without a limit of the rate."""
+    """Return the settings of the configuration, without a rate limit."""
     return load_connector(project.model).settings.model_copy(update={"rate_limit_per_second": 0, "initial_sync": True})
 
 
 def megabytes() -> float:
-    """Return what the process holds in memory now."""
+    """Return the current memory of the process."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096 / 1e6
 
 
-def test_initial_copy(
+def test_initial_copy_is_as_fast_as_plain_loading(
     project: Project, target: Target, settings: ConnectorSettings, tables: Tables, tmp_path: Path
 ) -> None:
-    """All synced collections, against loading the same documents when they are converted already; memory meanwhile."""
+    """Copy all synced collections, compared with loading the same converted documents; measure memory."""
     try:
         target.require_replica_set()
     except TargetError as error:
@@ -128,7 +128,7 @@ def live(
 
 
 class Stopwatch:
-    """Times from a write to when the other side shows it."""
+    """Times from a write until the other side shows it."""
 
     def __init__(self, visible: Callable[[Mapping[str, int]], list[str]]) -> None:
         self._visible = visible
@@ -163,12 +163,12 @@ class Stopwatch:
             time.sleep(_LOOK)
 
     def percentile(self, share: float) -> float:
-        """Milliseconds within which this share was visible."""
+        """Return the milliseconds within which this fraction was visible."""
         return sorted(self.times)[int(share * (len(self.times) - 1))] * 1000
 
 
 class Observed:
-    """The changes that an observer of a few documents received: the device's own writes, without a bridge."""
+    """Changes that an observer of a few documents receives: the device's own writes, without a bridge."""
 
     def __init__(self, store: Store, name: str, ids: list[str]) -> None:
         self._numbers: dict[str, int] = {}
@@ -179,12 +179,12 @@ class Observed:
         self._numbers = {row["_id"]: row["number"] for row in rows}
 
     def visible(self, asked: Mapping[str, int]) -> list[str]:
-        """Those of the documents that were delivered with their numbers."""
+        """Return the delivered documents with their numbers."""
         return [name for name, number in asked.items() if self._numbers.get(name) == number]
 
 
 def _changed(folder: Path, name: str) -> Synced:
-    """Return a collection of no model, whose _ids are text on both sides."""
+    """Return a collection without a model, whose _ids are strings on both sides."""
     (folder / "schemas").mkdir()
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -200,10 +200,10 @@ def _changed(folder: Path, name: str) -> Synced:
     return Synced(load_model(folder)[name], IdMapping("match_ids", ()))
 
 
-def test_changes_are_soon_on_the_other_side(
+def test_changes_sync_with_low_latency(
     target: Target, scratch: Database[Document], settings: ConnectorSettings, tables: Tables, tmp_path: Path
 ) -> None:
-    """100 changes a second, first MongoDB's, then a device's; memory between the two and at the end."""
+    """Write 100 changes per second in MongoDB, then on a device; measure memory between and at the end."""
     name = "changes"
     each = _changed(tmp_path, name)
     ids = [f"document {number:06}" for number in range(DOCUMENTS)]

@@ -189,7 +189,7 @@ def test_run_without_a_selection_collects_every_rule(workplace: Workplace) -> No
     found = selected(workplace.suites("--embedded", "--collect-only"))
     assert found > set(RULES)
     others = {name.partition("[")[0] for name in found - set(RULES)}
-    assert "test_create_read_update_delete" in others
+    assert "test_document_is_created_read_updated_and_deleted" in others
     assert not any("ratio" in name or "memory" in name for name in others)  # benchmarks run when named
 
 
