@@ -40,7 +40,7 @@ class Row:
 def check_rows(collection: Collection, rows: Sequence[Row]) -> None:
     """Raise ConfigurationError, with its place, for the first value that breaks the schema or that two rows share."""
     for row in rows:
-        wrong = [breach for breach in breaches(collection, row.values) if breach.path.split(".")[0] in row.values]
+        wrong = [breach for breach in breaches(collection, row.values) if breach.field in row.values]
         if wrong:
             raise refused(row.at(wrong[0].path), wrong[0].message)
     for paths in collection.unique:

@@ -13,5 +13,5 @@ SUBJECTS: Final[Mapping[str, Callable[[Model], Iterable[tuple[str, Any]]]]] = {
     "unique": lambda model: [
         (f"{each.name}.{index.subject}", (each, index)) for each in model for index in each.indexes if index.unique
     ],
-    "reference": lambda model: [(f"{each.name}.{r.field}", r) for each in model for r in each.references],
+    "reference": lambda model: [(f"{each.name}.{r.field}", r) for each in model for r in each.references if not r.many],
 }

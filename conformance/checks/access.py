@@ -240,7 +240,7 @@ class Access:
         return [
             (reference.field, reference.target_field)
             for reference in self.collection.references
-            if reference.target == self.permissions.users.collection
+            if reference.target == self.permissions.users.collection and not reference.many
         ]
 
     @cached_property

@@ -23,9 +23,10 @@ def walk(document: Mapping[str, Any]) -> Iterator[Walked]:
     while stack:
         one = stack.pop()
         yield one
-        inner: list[tuple[str, Any]] = []
+        inner: list[Walked] = []
         if isinstance(one.value, Mapping):
-            inner = list(one.value.items())
+            inner = [Walked(f"{one.path}.{name}", name, one.depth + 1, each) for name, each in one.value.items()]
         elif isinstance(one.value, list):
-            inner = [(str(position), value) for position, value in enumerate(one.value)]
-        stack += [Walked(f"{one.path}.{name}", name, one.depth + 1, value) for name, value in reversed(inner)]
+            places = enumerate(one.value)
+            inner = [Walked(f"{one.path}[{n}]", str(n), one.depth + 1, each) for n, each in places]
+        stack += reversed(inner)

@@ -59,7 +59,7 @@ def _inner(reply: Reply, path: str) -> Iterator[tuple[str, Reply]]:
             if "propertyName" in part:
                 yield from ((_join(path, part["propertyName"]), each) for each in part.get("details", ()))
             else:
-                place = _join(path, str(reply["itemIndex"])) if "itemIndex" in reply else path
+                place = f"{path}[{reply['itemIndex']}]" if "itemIndex" in reply else path
                 yield place, part
     for part in reply.get("propertiesNotSatisfied", ()):
         place = _join(path, part["propertyName"])

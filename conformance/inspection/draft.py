@@ -14,6 +14,7 @@ from conformance.inspection.draft_fields import Notes, Schema, draft_id, draft_o
 from conformance.inspection.inspection import Inspection, deletion_flags
 from conformance.inspection.key_findings import key_candidates, unique_fields
 from conformance.inspection.names import is_own_identity, reads_as_unique
+from conformance.inspection.profile import ELEMENTS, Path
 from conformance.inspection.references import ReferenceCandidate
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
@@ -140,8 +141,14 @@ def _add_unique(scanned: Scanned, schema: Schema, properties: Mapping[str, Schem
     groups = [
         list(each["keys"]) for each in schema.get("x-indexes", ()) if each.get("unique") and len(each["keys"]) > 1
     ]
+    groups = [group for group in groups if all(_one_value(properties, path) is not None for path in group)]
     if groups:
         schema["x-unique"] = groups
+    for path in indexed:
+        nested = _one_value(properties, path) if "." in path else None
+        if nested is not None and kind_of(nested) in UNIQUE_KINDS:
+            nested["x-unique"] = True
+            notes.evidence[f"{path} unique"] = "a unique index"
     for name in unique_fields(scanned):
         if name == "_id" or name not in properties or kind_of(properties[name]) not in UNIQUE_KINDS:
             continue
@@ -152,6 +159,12 @@ def _add_unique(scanned: Scanned, schema: Schema, properties: Mapping[str, Schem
             properties[name]["x-unique"] = True
             why = "a unique index" if name in indexed else f"{scanned.documents:,} different values, and by its name"
             notes.evidence[f"{name} unique"] = why
+
+
+def _one_value(properties: Mapping[str, Schema], path: str) -> Schema | None:
+    """Return the schema of what an index names; None where it is in an array, or not described."""
+    names = path.split(".")
+    return _schema_at({"properties": properties}, tuple((name,) for name in names))
 
 
 def _indexes(
@@ -184,6 +197,8 @@ def _undeclarable(index: LiveIndex, drafted: Schema) -> str | None:
 
 
 def _defines(schema: Schema, names: Sequence[str]) -> bool:
+    while "items" in schema:
+        schema = schema["items"]
     below = schema.get("properties", {}).get(names[0])
     return below is not None and (len(names) == 1 or _defines(below, names[1:]))
 
@@ -199,7 +214,8 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate) -> None:
     if why is not None:
         notes.questions.append(f"Does `{path}` refer to {place}? {found}; it is not in the schema: {why}.")
         return
-    own = drafted.schemas[each.collection]["properties"][each.path[0][0]]
+    own = _schema_at(drafted.schemas[each.collection], each.path)
+    assert own is not None  # noqa: S101 - _not_a_reference looked
     own["x-reference"] = place
     if "x-unique" in own and each.collection != each.target:
         _make_one_each(drafted, each, own, notes)
@@ -213,7 +229,7 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate) -> None:
 
 def _make_one_each(drafted: Draft, each: ReferenceCandidate, own: Schema, notes: Notes) -> None:
     """Return a unique reference if the data has one document per parent, else one that is not unique."""
-    if drafted.documents[each.collection] == drafted.documents[each.target]:
+    if len(each.path) == 1 and drafted.documents[each.collection] == drafted.documents[each.target]:
         own["x-sample"] = {"reference": {"each": True}}
         drafted.schemas[each.collection]["x-cardinality"] = {"per": [each.target], "between": [1, 1]}
         notes.evidence[f"one per {each.target}"] = f"both collections have {drafted.documents[each.target]:,} documents"
@@ -222,13 +238,28 @@ def _make_one_each(drafted: Draft, each: ReferenceCandidate, own: Schema, notes:
     notes.questions.append(f"Is `{own['x-reference']}` referred to at most once? It is so today; x-unique is left out.")
 
 
+def _schema_at(schema: Schema, path: Path) -> Schema | None:
+    """Return the part of a schema that describes the values at a path; None where it does not describe them."""
+    for step in path:
+        if isinstance(step, tuple):
+            found = schema.get("properties", {}).get(step[0])
+        else:
+            found = schema.get("items") if step == ELEMENTS else _only(schema)
+        if found is None:
+            return None
+        schema = found
+    return schema
+
+
+def _only(schema: Schema) -> Schema | None:
+    return next(iter(schema.get("patternProperties", {}).values()), None)
+
+
 def _not_a_reference(drafted: Draft, each: ReferenceCandidate) -> str | None:
     target = drafted.schemas.get(each.target)
-    if len(each.path) != 1:
-        return "only top-level fields can refer"
     if target is None:
         return f"{each.target} is not in the model"
-    own = drafted.schemas[each.collection]["properties"].get(each.path[0][0])
+    own = _schema_at(drafted.schemas[each.collection], each.path)
     source = target["properties"].get(each.field)
     if own is None or source is None:
         return "one of the two is not described"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from conformance.inspection.profile import VALUES, Profile
+from conformance.inspection.profile import ELEMENTS, Profile
 from conformance.inspection.samples import shown_path
 from conformance.model.field_checks import UNIQUE_KINDS
 from conformance.model.kinds import kind_of
@@ -85,23 +85,42 @@ def _draft_field(profile: Profile, notes: Notes) -> Schema | None:
     for fits, draft in _DRAFTS:
         if fits(profile, types):
             return draft(profile, notes)
-    if types == {"array"} and (items := _items(profile)) is not None:
+    if types == {"array"} and (items := _items(profile, notes)) is not None:
         return {"type": "array", "items": items}
+    if types == {"object"} and (values := _values(profile, notes)) is not None:
+        return values
     if "array" in types or (types & {"object"} and profile.fields):
         notes.questions.append(f"What is below `{shown_path(profile.path)}` is not checked.")
     return {"x-bson": [*_generous(types)]}
 
 
-def _items(profile: Profile) -> Schema | None:
+def _items(profile: Profile, notes: Notes) -> Schema | None:
     """Return the schema of an array's elements; None where there are none, or some that no schema can name."""
     elements = profile.elements
-    if elements is None or not elements.count or not set(elements.types) <= _TYPES:
+    if elements is None or not elements.count or len(elements.path) > _DEEPEST:
         return None
-    types = set(elements.types)
-    for fits, draft in _SCALARS:
-        if fits(elements, types):
-            return draft(elements, Notes())
-    return {"x-bson": [*_generous(types)]}
+    return _draft_field(elements, notes)
+
+
+def _values(profile: Profile, notes: Notes) -> Schema | None:
+    """Return the schema of a map whose keys are data; None where it is none, or no schema can name its values."""
+    values = profile.values
+    if values is None or not values.count or len(values.path) > _DEEPEST:
+        return None
+    drafted = _draft_field(values, notes)
+    if drafted is None:
+        return None
+    pattern = values.name_forms.pattern()
+    notes.evidence[shown_path(profile.path)] = (
+        f"a map in {profile.count:,}: {values.count:,} values by keys like {pattern}; {_counts(values.types)}"
+    )
+    closed = {"additionalProperties": False, "patternProperties": {pattern: drafted}}
+    return {"type": "object", **_merges(profile), **closed}
+
+
+def _merges(profile: Profile) -> Schema:
+    """Return how devices merge an object: by key, unless it is in an array, which is replaced whole."""
+    return {} if ELEMENTS in profile.path else {"x-crdt": "map"}
 
 
 def _generous(types: set[str]) -> Iterator[str]:
@@ -124,7 +143,7 @@ def _map(profile: Profile, notes: Notes) -> Schema:
     drafted = draft_object(profile, profile.types["object"], notes)
     if not drafted["required"]:
         del drafted["required"]
-    return {"type": "object", "x-crdt": "map", **drafted}
+    return {"type": "object", **_merges(profile), **drafted}
 
 
 def _exact(profile: Profile) -> bool:
@@ -133,7 +152,7 @@ def _exact(profile: Profile) -> bool:
 
 def _describes_map(profile: Profile, types: set[str]) -> bool:
     names = any(unfit_field(name) is None for name in profile.fields) and len(profile.path) <= _DEEPEST
-    return types == {"object"} and profile.values is None and VALUES not in profile.path and names
+    return types == {"object"} and profile.values is None and names
 
 
 _Drafts = tuple[tuple[Callable[[Profile, set[str]], bool], Callable[[Profile, Notes], Schema]], ...]

@@ -9,12 +9,13 @@ import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final
 
 from bson import Binary, DBRef, Int64, ObjectId
 
 from conformance.inspection.key_values import KeyValues
+from conformance.inspection.name_forms import NameForms
 from conformance.inspection.names import is_refused
 from conformance.inspection.text_forms import TextForms
 from conformance.model.kinds import MAX_INTEGER
@@ -57,7 +58,7 @@ class Profile:
         self.greatest: float = -math.inf
         self.empty = 0
         self.refused_names = 0
-        self.example_names: set[str] = set()
+        self.name_forms = NameForms()
 
     @property
     def count(self) -> int:
@@ -130,7 +131,7 @@ class Profile:
     def count_names(self, counted: Mapping[str, int]) -> None:
         """Count, at the values of a map, the names that they have there."""
         self.refused_names += sum(number for name, number in counted.items() if is_refused(name))
-        self.example_names.update(islice(counted, max(0, MAX_NAMES - len(self.example_names))))
+        self.name_forms.add(counted)
 
     def merge(self, other: Profile) -> None:
         """Add the counts of another path."""
@@ -144,7 +145,7 @@ class Profile:
             self.keys.merge(other.keys)
         else:
             self.keys = None
-        self.example_names.update(other.example_names)
+        self.name_forms.merge(other.name_forms)
         for below in other.below():
             self._own(below.path[-1]).merge(below)
 

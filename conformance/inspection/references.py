@@ -20,10 +20,11 @@ from conformance.inspection.names import (
     stem,
     words,
 )
-from conformance.inspection.profile import ELEMENTS, VALUES, Path, Profile
+from conformance.inspection.profile import ELEMENTS, Path, Profile
 from conformance.inspection.results import finding, holds, result_id
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
+from conformance.model.paths import all_values, dotted
 from conformance.results import Result, Sample
 from conformance.server.metadata import live_indexes
 from conformance.text.rendering import shorten
@@ -81,13 +82,14 @@ def reference_findings(
     by_name = {scan.name: scan for scan in scans}
     for each in candidates:
         yield _judged(database, by_name[each.collection], each)
-        yield _indexed(database, each)
+        if dotted(_as_text(each.path)) is not None:
+            yield _indexed(database, each)
 
 
 def _may_be_child(scan: Scanned, profile: Profile) -> bool:
     names = [step[0] for step in profile.path if isinstance(step, tuple)]
     keys = profile.keys
-    if not names or VALUES in profile.path or keys is None or keys.overflown or not keys.distinct:
+    if not names or keys is None or keys.overflown or not keys.distinct:
         return False
     if profile.path[0] == ("_id",) and len(profile.path) == 1:
         return False
@@ -186,6 +188,11 @@ def _judged(database: Database[dict[str, Any]], scan: Scanned, each: ReferenceCa
     )
 
 
+def _as_text(path: Path) -> str:
+    """Return the path as a model writes it."""
+    return ".".join(step[0] if isinstance(step, tuple) else step for step in path).replace(f".{ELEMENTS}", ELEMENTS)
+
+
 def _indexed(database: Database[dict[str, Any]], each: ReferenceCandidate) -> Result:
     """Return whether an index begins with the field: otherwise every look-up of the children reads all of them."""
     names = ".".join(step[0] for step in each.path if isinstance(step, tuple))
@@ -210,19 +217,13 @@ def _indexed(database: Database[dict[str, Any]], each: ReferenceCandidate) -> Re
 def _dangling(database: Database[dict[str, Any]], each: ReferenceCandidate) -> tuple[int, list[Any]]:
     """Return how often values occur that the target does not have, and some of them: an anti-join by the server."""
     names = [step[0] for step in each.path if isinstance(step, tuple)]
-    if any(not name or "." in name or "$" in name for name in [*names, each.field]):
+    if any(not name or set(name) & set(".$[]*") for name in [*names, each.field]):
         return each.dangling, []
-    dotted, stages, sofar = ".".join(names), [], ""
-    for step in each.path:
-        if isinstance(step, tuple):
-            sofar = f"{sofar}.{step[0]}".lstrip(".")
-        else:
-            stages.append({"$unwind": f"${sofar}"})
     groups = database[each.collection].aggregate(
         [
-            *stages,
-            {"$match": {dotted: {"$ne": None}}},
-            {"$group": {"_id": f"${dotted}", "children": {"$sum": 1}}},
+            {"$project": {"value": all_values(_as_text(each.path))}},
+            {"$unwind": "$value"},
+            {"$group": {"_id": "$value", "children": {"$sum": 1}}},
             {
                 "$unionWith": {
                     "coll": each.target,

@@ -221,7 +221,7 @@ class Formula:
         references = [
             reference
             for reference in (self.model[children].references if children in self.model.collections else ())
-            if reference.target == self.collection.name
+            if reference.target == self.collection.name and not reference.many
         ]
         if len(references) != 1 or len(node.args) != (2 if name == "total" else 1):
             raise self._wrong(f"{ast.unparse(node)!r}: name a collection with one reference to {self.collection.name}")

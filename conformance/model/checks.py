@@ -9,6 +9,7 @@ from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located
 from conformance.model.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer, unlike
 from conformance.model.kinds import MAX_NUMBER
+from conformance.model.paths import is_single
 from conformance.model.sample_checks import check_samples
 
 if TYPE_CHECKING:
@@ -32,20 +33,25 @@ def pointed(pointer: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")]
 
 
+def escaped(name: str) -> str:
+    """Return a name as a part of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
 def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
     schema = collection.schema
     names = {field.name for field in collection.fields}
     for name in schema["required"]:
         if name not in names:
             yield "required", f"{name!r} is not a property; define it or remove it here"
-    for field in collection.walk():
+    for field in collection.everywhere():
         for name in field.schema.get("required", ()) if field.kind == "map" else ():
             if name not in {child.name for child in field.children}:
                 yield pointer(field) + "/required", f"{name!r} is not a property; define it or remove it here"
     for position, group in enumerate(schema.get("x-unique", ())):
         for name in group:
-            if name not in names:
-                yield f"x-unique/{position}", f"there is no field {name!r}; name top-level fields"
+            if not collection.has(name) or not is_single(name):
+                yield f"x-unique/{position}", f"there is no field {name!r} with one value per document; name one"
     if collection.soft_delete is not None:
         flag = collection.soft_delete
         if not collection.has(flag) or collection.field(flag).kind != "boolean":
@@ -56,9 +62,11 @@ def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
         if collection.soft_delete is None:
             yield "x-deleted-at", "documents are never marked as deleted; give the collection x-soft-delete"
         yield from _time_stamp(collection, "x-deleted-at", collection.deleted_at)
-    for field in collection.fields:
+    for field in collection.everywhere():
         if "x-history" in field.schema:
-            if "x-reference" not in field.schema:
+            if not is_single(field.path):
+                yield pointer(field) + "/x-history", "a document refers to several here, at one time each; remove it"
+            elif "x-reference" not in field.schema:
                 yield pointer(field) + "/x-history", "the field refers to nothing; give it x-reference"
             yield from _time_stamp(collection, pointer(field) + "/x-history", field.schema["x-history"])
 
@@ -116,7 +124,7 @@ def _object_id(collection: Collection, identity: Field) -> Iterator[Problem]:
 
 def _references(model: Model, collection: Collection) -> Iterator[Problem]:
     for reference in collection.references:
-        where = f"properties/{reference.field}/x-reference"
+        where = f"{pointer(collection.field(reference.field))}/x-reference"
         target = model.collections.get(reference.target)
         if target is None:
             yield where, f"there is no collection {reference.target!r}; the schemas are {', '.join(model.collections)}"
@@ -167,14 +175,15 @@ def _copies(model: Model, collection: Collection) -> Iterator[Problem]:
 
 def _cardinality(model: Model, collection: Collection) -> Iterator[Problem]:
     declared = collection.cardinality
+    names = {field.name for field in collection.fields}
     low, high = declared.get("between", (0, 0))
     if low > high:
         yield "x-cardinality/between", f"{low} is above {high}; no number of documents fits"
     for name in declared.get("per", ()):
         if name not in model.collections:
             yield "x-cardinality/per", f"there is no collection {name!r}"
-        elif name not in {reference.target for reference in collection.references}:
-            yield "x-cardinality/per", f"no field refers to {name!r}; give one x-reference"
+        elif name not in {one.target for one in collection.references if one.field in names}:
+            yield "x-cardinality/per", f"no top-level field refers to {name!r}; give one x-reference"
         elif name == collection.name:
             yield "x-cardinality/per", "a collection cannot be counted per document of its own; remove per"
     if {"per", "setting"} <= declared.keys():
@@ -198,7 +207,7 @@ def _indexes(_: Model, collection: Collection) -> Iterator[Problem]:
         if names.count(index.name) > 1:
             yield where, f"the index {index.name} is declared twice; remove one"
         for path, _direction in index.keys:
-            if not collection.has(path):
+            if not collection.can_index(path):
                 yield where, f"there is no field {path!r}; an index on it would be empty"
         for path in index.weights:
             if path not in dict(index.keys):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from conformance.model.kinds import Kind
 from conformance.model.names import split_place
+from conformance.model.paths import dotted, is_single
 from conformance.text.paths import as_subject
 
 #: Documents that a collection's validator accepts besides valid ones (validator_profiles.py).
@@ -18,14 +19,19 @@ ValidatorProfile = Literal["strict", "connector"]
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a collection, or one key of a map inside it. ``path`` is dotted from the document's root."""
+    """One field of a collection, or one key of a map inside it; also the elements of an array or of a free map.
+
+    ``path`` begins at the document's root (conformance/model/paths.py), ``pointer`` at that of the schema.
+    """
 
     name: str
     path: str
     kind: Kind
     schema: Mapping[str, Any]
     required: bool
+    pointer: str
     children: tuple[Field, ...] = ()
+    element: Field | None = None
 
     @property
     def subject(self) -> str:
@@ -39,15 +45,21 @@ class Field:
         return recipe
 
     def walk(self) -> Iterator[Field]:
-        """Yield the field itself, then every field below it."""
+        """Yield the field itself, then every field below it of which a document has one value."""
         yield self
         for child in self.children:
             yield from child.walk()
 
+    def everywhere(self) -> Iterator[Field]:
+        """Yield the field itself, then every field below it, in arrays and free maps, too."""
+        yield self
+        for below in (*self.children, *([self.element] if self.element else ())):
+            yield from below.everywhere()
+
 
 @dataclass(frozen=True)
 class Reference:
-    """``collection.field`` holds a value of ``target.target_field``.
+    """``collection.field`` holds a value of ``target.target_field``; ``field`` is a path, of several values perhaps.
 
     ``history`` names the time stamp that says when a document came to be, where the reference records the past and may
     outlive a soft-deleted target; None where it is in use, and a deleted target is a finding.
@@ -58,6 +70,11 @@ class Reference:
     target: str
     target_field: str
     history: str | None = None
+
+    @property
+    def many(self) -> bool:
+        """True where a document may refer to several others: the reference is in an array or a free map."""
+        return not is_single(self.field)
 
 
 @dataclass(frozen=True)
@@ -176,8 +193,8 @@ class Collection:
 
     @property
     def unique(self) -> tuple[tuple[str, ...], ...]:
-        """Every field and combination of fields that no two documents share (_id apart)."""
-        single = tuple((field.name,) for field in self.fields if "x-unique" in field.schema)
+        """Every field and combination of fields, by path, that no two documents share (_id apart)."""
+        single = tuple((field.path,) for field in self.walk() if "x-unique" in field.schema)
         return single + tuple(tuple(group) for group in self.schema.get("x-unique", ()))
 
     @property
@@ -186,17 +203,26 @@ class Collection:
         return bool(self.schema["additionalProperties"])
 
     def walk(self) -> Iterator[Field]:
-        """Every field, nested ones included."""
+        """Every field of which a document has one value, nested ones included."""
         for field in self.fields:
             yield from field.walk()
 
+    def everywhere(self) -> Iterator[Field]:
+        """Every field, in arrays and free maps, too."""
+        for field in self.fields:
+            yield from field.everywhere()
+
     def field(self, path: str) -> Field:
-        """Return the field at a dotted path; KeyError when there is none."""
+        """Return the field at a path; KeyError when there is none."""
         return _by_path(self)[path]
 
     def has(self, path: str) -> bool:
-        """Return True when there is a field at the dotted path."""
+        """Return True when there is a field at the path."""
         return path in _by_path(self)
+
+    def can_index(self, name: str) -> bool:
+        """Return True when there is a field that an index names so, in an array perhaps."""
+        return any(dotted(path) == name for path in _by_path(self))
 
     def reference(self, field: str) -> Reference:
         """Return the reference that a field holds; KeyError when it holds none."""
@@ -212,7 +238,7 @@ class Collection:
 
 @cache
 def _by_path(collection: Collection) -> dict[str, Field]:
-    return {field.path: field for field in collection.walk()}
+    return {field.path: field for field in collection.everywhere()}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from conformance.model.kinds import (
     is_uuid4,
     portable_pattern,
 )
+from conformance.model.paths import shown, steps
 from conformance.text.rendering import bson_type, named, shorten
 
 if TYPE_CHECKING:
@@ -31,11 +32,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Breach:
-    """One broken rule of a schema: the dotted path, the keyword that broke, and the value in short."""
+    """One broken rule of a schema: the place, the keyword that broke, and the value in short.
+
+    ``field`` is the top-level field; ``path`` shows the place for people, such as ``items[3].qty``.
+    """
 
     path: str
     keyword: str
     message: str
+
+    @property
+    def field(self) -> str:
+        """The top-level field that the place is in."""
+        return steps(self.path)[0] if self.path else ""
 
 
 def breaches(collection: Collection, document: Mapping[str, Any]) -> list[Breach]:
@@ -60,8 +69,8 @@ def fits(schema: Mapping[str, Any], value: object) -> bool:
 
 
 def _breach(error: ValidationError) -> Breach:
-    parts = [str(part) for part in error.absolute_path]
-    path, keyword = ".".join(parts), str(error.validator)
+    parts = list(error.absolute_path)
+    path, keyword = shown(parts), str(error.validator)
     if keyword == "required":
         return Breach(path, keyword, "is missing")
     if keyword == "additionalProperties":
@@ -71,7 +80,7 @@ def _breach(error: ValidationError) -> Breach:
         patterns = [re.compile(portable_pattern(p)) for p in schema.get("patternProperties", ())]
         extra = sorted(k for k in instance if k not in known and not any(p.search(k) for p in patterns))
         return Breach(
-            ".".join([*parts, extra[0]]),
+            shown([*parts, extra[0]]),
             keyword,
             f"is not defined in the schema (extra: {', '.join(map(named, extra))})",
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from conformance.model.kinds import Kind, bson_types, kind_of
+from conformance.model.paths import ELEMENTS, is_single
 from conformance.model.ranges import cents_range, integer_range, number_range
 from conformance.patterns.backtracking import slow
 
@@ -41,10 +42,12 @@ _SAYS: Final[Mapping[Kind, frozenset[str]]] = {
     "number": _BOUNDS,
     "boolean": frozenset(),
 }
-_IN_DICTIONARY: Final[tuple[Kind, ...]] = (
-    "string", "integer", "number", "boolean", "scalar", "enum", "uuid", "timestamp",
-)  # fmt: skip
-_IN_LIST: Final[tuple[Kind, ...]] = (*_IN_DICTIONARY, "objectid", "bson")
+#: Keywords of fields with one value per document, and why.
+_ONE_VALUE: Final[Mapping[str, str]] = {
+    "x-unique": "which documents share or not as a whole",
+    "x-immutable": "which change as a whole",
+    "x-sample": "and they are made by their schema alone",
+}
 _CONSTRAINTS: Final = frozenset[str]().union(*_SAYS.values())
 _MARKS: Final = ("x-bson", "x-uuid", "x-timestamp", "x-money", "enum")
 _RANGES: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[float, float]]]] = {
@@ -61,41 +64,50 @@ _PAIRS: Final = (
 
 def pointer(field: Field) -> str:
     """Return where a field stands in its schema, as a JSON pointer without its first slash."""
-    return "properties/" + field.path.replace("~", "~0").replace("/", "~1").replace(".", "/properties/")
+    return field.pointer
 
 
 def check_values(_: Model, collection: Collection) -> Iterator[Problem]:
     """Every field of a collection, each for itself."""
-    for field in collection.walk():
+    for field in collection.everywhere():
         schema, where = field.schema, pointer(field)
         yield from _definition(field.kind, schema, where)
         if field.kind == "vector":
-            yield from _inner(schema["items"], f"{where}/items", ("number",))
-        if field.kind == "list":
-            yield from _inner(schema["items"], f"{where}/items", _IN_LIST)
+            yield from _numbers(schema["items"], f"{where}/items")
         if "x-unit-length" in schema and field.kind != "vector":
             yield f"{where}/x-unit-length", "only an array of numbers with minItems and maxItems has a length; add them"
         if field.kind == "dictionary":
-            for pattern, inner in schema["patternProperties"].items():
-                if reason := slow(pattern, None):
-                    yield f"{where}/patternProperties/{pattern}", reason
-                yield from _inner(inner, f"{where}/patternProperties/{pattern}", _IN_DICTIONARY)
+            (pattern,) = schema["patternProperties"]
+            if reason := slow(pattern, None):
+                yield f"{where}/patternProperties/{pattern}", reason
         if field.kind == "vector" and collection.synced:
             yield where, "a vector is too large for devices; leave the collection unsynced"
         if "x-unique" in schema and field.kind not in UNIQUE_KINDS:
             yield f"{where}/x-unique", f"a {field.kind} cannot be unique; use a string, integer or UUID"
-        if "." in field.path and "x-unique" in schema:
-            yield f"{where}/x-unique", "only a top-level field can be unique; move it up"
-        if "." in field.path and {"x-reference", "x-agrees", "x-snapshot"} & schema.keys():
-            yield where, "only a top-level field can refer to or copy another collection; move it up"
+        if field.path != field.name and {"x-agrees", "x-snapshot"} & schema.keys():
+            yield where, "only a top-level field can copy another collection; move it up"
         if schema.get("x-crdt") == "counter" and field.kind not in ("integer", "number"):
             yield f"{where}/x-crdt", "only a number can be a counter"
+        if field.kind in ("map", "dictionary") and "x-crdt" not in schema and ELEMENTS not in field.path:
+            yield (
+                where,
+                "the keyword 'x-crdt' is missing; add map, or register for an object that is replaced whole",
+            )
+        if not is_single(field.path):
+            yield from _of_several(schema, where)
 
 
-def _inner(schema: Mapping[str, Any], where: str, wanted: tuple[Kind, ...]) -> Iterator[Problem]:
+def _of_several(schema: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """Check a field of which a document may have several values."""
+    for keyword, why in _ONE_VALUE.items():
+        if keyword in schema:
+            yield f"{where}/{keyword}", f"a document may have several values here, {why}; remove it"
+
+
+def _numbers(schema: Mapping[str, Any], where: str) -> Iterator[Problem]:
     kind = kind_of(schema)
-    if kind not in wanted:
-        yield where, f"a {kind} is not supported here; declare it in properties of its own"
+    if kind != "number":
+        yield where, f"a {kind} is not supported here; a vector has numbers"
     else:
         yield from _definition(kind, schema, where)
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located, read_json
-from conformance.model.checks import check_model, pointed
+from conformance.model.checks import check_model, escaped, pointed
 from conformance.model.collection import Collection, Copy, Field, IdMapping, Index, Model, Reference, VectorIndex
 from conformance.model.kinds import kind_of
 from conformance.model.names import split_place, unfit_collection
 from conformance.model.order import parents_first
+from conformance.model.paths import ELEMENTS, VALUES
 from conformance.model.vocabulary import VOCABULARY, misuse
 from conformance.text.masking import remember_secrets
 
@@ -58,8 +59,11 @@ def _load_collection(path: Path, names: Sequence[str]) -> Collection:
     if wrong is not None:
         place = pointed(wrong.removeprefix("at /").partition(": ")[0])
         raise ConfigurationError(f"{located(path, place)}: {wrong}")
-    fields = tuple(_fields(schema, ""))
-    references = tuple(_reference(name, field, names) for field in fields if "x-reference" in field.schema)
+    fields = tuple(_fields(schema, "", ""))
+    referring = [field for top in fields for field in top.everywhere() if "x-reference" in field.schema]
+    # Those with one value at the top first: they are what a collection is counted per, and made with.
+    referring.sort(key=lambda field: field.path != field.name)
+    references = tuple(_reference(name, field, names) for field in referring)
     return Collection(
         name=name,
         path=path,
@@ -76,12 +80,25 @@ def _load_collection(path: Path, names: Sequence[str]) -> Collection:
     )
 
 
-def _fields(schema: Mapping[str, Any], prefix: str) -> Iterator[Field]:
+def _fields(schema: Mapping[str, Any], prefix: str, place: str) -> Iterator[Field]:
     required = schema.get("required", ())
     for name, field_schema in schema.get("properties", {}).items():
-        path = prefix + name
-        children = tuple(_fields(field_schema, path + ".")) if field_schema.get("type") == "object" else ()
-        yield Field(name, path, kind_of(field_schema), field_schema, name in required, children)
+        where = f"{place}properties/{escaped(name)}"
+        yield _field(name, prefix + name, where, field_schema, required=name in required)
+
+
+def _field(name: str, path: str, place: str, schema: Mapping[str, Any], *, required: bool) -> Field:
+    kind, children, element = kind_of(schema), tuple[Field, ...](), None
+    if kind == "map":
+        children = tuple(_fields(schema, f"{path}.", f"{place}/"))
+    elif kind == "list":
+        element = _field(ELEMENTS, path + ELEMENTS, f"{place}/items", schema["items"], required=True)
+    elif kind == "dictionary":
+        ((pattern, inner),) = schema["patternProperties"].items()
+        element = _field(
+            VALUES, f"{path}.{VALUES}", f"{place}/patternProperties/{escaped(pattern)}", inner, required=True
+        )
+    return Field(name, path, kind, schema, required, place, children, element)
 
 
 def _reference(name: str, field: Field, names: Sequence[str]) -> Reference:

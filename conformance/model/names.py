@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from conformance.model.paths import VALUES
 from conformance.text.rendering import named
 
 #: Bytes of a collection's name: with the database's name MongoDB takes 255, and so does the name of a file.
@@ -44,6 +45,8 @@ def unfit_field(name: str) -> str | None:
         return "its name begins with $, which MongoDB reads as an operator"
     if _CONTROL.search(name):
         return "its name has a control character"
+    if "[" in name or name == VALUES:
+        return "its name has a bracket, or is *, which paths of a model reserve for arrays and maps"
     return "its name is too long" if len(name) > _MAX_FIELD else None
 
 

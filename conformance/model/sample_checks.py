@@ -44,8 +44,8 @@ def _distinct(collection: Collection, field: Field, where: str, recipes: list[st
     for name in recipes:
         if name not in _DISTINCT:
             yield f"{where}/{name}", f"{name} repeats values, and {field.name} is unique; use sequence or template"
-    own = field.schema.get("x-reference", "").startswith(f"{collection.name}.")
-    if "x-reference" in field.schema and not own and "each" not in field.sample.get("reference", {}):
+    own = {one.field for one in collection.references if one.target == collection.name}
+    if "x-reference" in field.schema and field.path not in own and "each" not in field.sample.get("reference", {}):
         yield where, f"{field.name} is unique, but its parents are drawn more than once; use reference with each: true"
 
 
@@ -196,7 +196,7 @@ def _reference(model: Model, collection: Collection, field: Field, how: Mapping[
     if "x-reference" not in field.schema:
         yield f"{field.name} refers to nothing; give it x-reference"
         return
-    target = model[collection.reference(field.name).target]
+    target = model[collection.reference(field.path).target]
     if target is collection and how:
         yield "a document refers to one that was made before it in its own collection; remove the choice"
     for theirs, ours in how.get("matching", {}).items():

@@ -20,6 +20,7 @@ from conformance.model.kinds import (
     UUID4_PATTERN,
     portable_pattern,
 )
+from conformance.model.paths import all_values, is_single
 from conformance.text.rendering import shorten
 
 Query = dict[str, Any]
@@ -36,7 +37,9 @@ _COPIED: Final = ("minLength", "maxLength", "minItems", "maxItems", "minProperti
 @cache
 def validator(collection: Collection) -> Query:
     """Return the strict validator: every document of the collection meets its schema, and only those."""
-    return _with_money(_object(collection.schema), [field for field in collection.walk() if field.kind == "money"])
+    return _with_money(
+        _object(collection.schema), [field for field in collection.everywhere() if field.kind == "money"]
+    )
 
 
 def field_query(collection: Collection, name: str) -> Query:
@@ -45,7 +48,7 @@ def field_query(collection: Collection, name: str) -> Query:
     schema: Query = {"properties": {name: _value(field.schema)}}
     if field.required:
         schema["required"] = [name]
-    return _with_money(schema, [inner for inner in field.walk() if inner.kind == "money"])
+    return _with_money(schema, [inner for inner in field.everywhere() if inner.kind == "money"])
 
 
 def closed_query(collection: Collection) -> Query:
@@ -102,9 +105,15 @@ def _with_money(schema: Query, money: list[Field]) -> Query:
 
 def _whole_cents(path: str) -> Query:
     """|100x - round(100x)| < 1e-6 where x is a number; anything else is for the type to refuse."""
-    cents = {"$multiply": [f"${path}", 100]}
+    if not is_single(path):
+        return {"$allElementsTrue": {"$map": {"input": all_values(path), "in": _is_whole("$$this")}}}
+    return _is_whole(f"${path}")
+
+
+def _is_whole(value: str) -> Query:
+    cents = {"$multiply": [value, 100]}
     off = {"$abs": {"$subtract": [cents, {"$round": [cents, 0]}]}}
-    return {"$cond": [{"$isNumber": f"${path}"}, {"$lt": [off, 1e-6]}, True]}
+    return {"$cond": [{"$isNumber": value}, {"$lt": [off, 1e-6]}, True]}
 
 
 def _object(schema: Mapping[str, Any]) -> Query:

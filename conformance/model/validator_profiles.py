@@ -62,6 +62,8 @@ def _relaxed(schema: Query) -> Query:
         relaxed["additionalProperties"] = False
     if "anyOf" in schema:
         relaxed["anyOf"] = [_relaxed(value) for value in schema["anyOf"]]
+    if "items" in schema:
+        relaxed["items"] = _relaxed(schema["items"])
     if schema.get("bsonType") == INTEGER_TYPES:
         relaxed |= {"bsonType": [*INTEGER_TYPES, "double"], "multipleOf": 1}
     return relaxed
@@ -80,4 +82,4 @@ def _or_null(schema: Query) -> Query:
     return nullable
 
 
-_REBUILT: Final = frozenset({"properties", "patternProperties", "additionalProperties", "anyOf"})
+_REBUILT: Final = frozenset({"properties", "patternProperties", "additionalProperties", "anyOf", "items"})

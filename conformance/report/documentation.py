@@ -92,7 +92,7 @@ def _anchor(title: str) -> str:
 def _section(collection: Collection) -> list[str]:
     lines = [f"## {collection.name}", "", collection.schema.get("description", ""), ""]
     lines += ["| field | value | about |", "|---|---|---|"]
-    for field in collection.walk():
+    for field in collection.everywhere():
         lines.append(f"| {_cell(field.path)} | {_cell(describe(field))} | {_cell(_about(collection, field))} |")
     unique = [" + ".join(group) for group in collection.unique if len(group) > 1]
     if unique:

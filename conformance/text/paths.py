@@ -20,8 +20,12 @@ def value_at(document: Mapping[str, Any], path: str) -> Any:
 
 
 def as_subject(*paths: str) -> str:
-    """Return field names as the subject of a rule's id: lower case, with a hyphen for every other character."""
-    return "+".join(_NOT_IN_IDS.sub("-", path.lower()) for path in paths)
+    """Return field names as the subject of a rule's id: lower case, with a hyphen for every other character.
+
+    Arrays and maps on the way have no name.
+    """
+    names = (path.replace("[]", "").replace(".*", "") for path in paths)
+    return "+".join(_NOT_IN_IDS.sub("-", name.lower()) for name in names)
 
 
 def id_parts(rule_id: str) -> tuple[str, str, str]:

@@ -11,9 +11,10 @@ import numpy as np
 from conformance.errors import ConfigurationError
 from conformance.language.formula import Column, Total
 from conformance.model.collection import Collection, Copy, Field, Reference
+from generator.columns.nested import Nested
 from generator.columns.protocols import Plan
-from generator.columns.recipes import RECIPES, objects
-from generator.columns.samplers import emit, sample
+from generator.columns.recipes import RECIPES
+from generator.columns.samplers import emit, objects, sample
 
 Array = np.ndarray[Any, Any]
 Document = dict[str, Any]
@@ -140,9 +141,21 @@ class Batch:
             recipe, parameter = "reference", self._default_reference(field)
         elif recipe is not None:
             parameter = field.sample[recipe]
+        if recipe is None and field.kind in ("list", "dictionary"):
+            return Nested(self.rng(field), self._keys).column(field, self.size)
         if recipe is None:
             return sample(field, self.size, self.rng(field), self.first)
         return RECIPES[recipe](self, field, parameter)
+
+    def _keys(self, field: Field) -> Array:
+        reference = self.collection.reference(field.path)
+        keys = self.parents(reference)[reference.target_field]
+        if not len(keys):
+            raise ConfigurationError(
+                f"{self.collection.path}: {field.path} refers to {reference.target}, which has no documents;"
+                " change one x-cardinality"
+            )
+        return keys
 
     def _default_reference(self, field: Field) -> Mapping[str, Any]:
         if self.parent is not None and self.collection.reference(field.path).target == self.parent.collection.name:

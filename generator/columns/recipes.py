@@ -19,19 +19,13 @@ from conformance.model.kinds import bson_types
 from conformance.text.rendering import shorten
 from generator.columns.pools import pool
 from generator.columns.protocols import Batch
+from generator.columns.samplers import objects
 from generator.embeddings.embedded_text import joined
 
 Array = np.ndarray[Any, Any]
 Recipe = Callable[[Batch, Field, Any], Array]
 _DAY: Final = 86_400
 _VALUE_TYPES: Final = {"number": np.float64, "integer": np.int64}
-
-
-def objects(values: list[Any]) -> Array:
-    """Return a column of Python objects, one per value, whatever their type."""
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return column
 
 
 def _constant(batch: Batch, field: Field, value: Any) -> Array:
@@ -165,7 +159,7 @@ def _scaled(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
 
 def _reference(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Array:
     """Choose the rows of the referenced collection first; the value is theirs."""
-    reference = batch.collection.reference(field.name)
+    reference = batch.collection.reference(field.path)
     parents = batch.parents(reference)
     if batch.size and not len(parents[reference.target_field]):
         raise ConfigurationError(
@@ -176,7 +170,7 @@ def _reference(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Arr
         return _own_key(batch, field, parents[reference.target_field])
     how, parameter = next(iter(parameters.items())) if parameters else ("any", None)
     rows = _ROWS[how](batch, field, parameter)
-    batch.rows[field.name] = rows
+    batch.rows[field.path] = rows
     return parents[reference.target_field][rows]
 
 
@@ -189,7 +183,7 @@ def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
     rows = before if "x-unique" in field.schema else (batch.rng(field).random(batch.size) * (before + 1)).astype(int)
     nullable = "null" in bson_types(field.schema)
     rows[:1] = 0 if field.required and not nullable else -1
-    batch.rows[field.name] = rows
+    batch.rows[field.path] = rows
     values = objects(keys[rows].tolist()) if nullable else keys[rows]
     if nullable:
         values[:1] = None
@@ -197,11 +191,11 @@ def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
 
 
 def _any_row(batch: Batch, field: Field, _: Any) -> Array:
-    return batch.rng(field).integers(0, batch.parent_size(field.name), batch.size)
+    return batch.rng(field).integers(0, batch.parent_size(field.path), batch.size)
 
 
 def _weighted_row(batch: Batch, field: Field, figure: str) -> Array:
-    reference = batch.collection.reference(field.name)
+    reference = batch.collection.reference(field.path)
     keys = batch.parents(reference)[reference.target_field]
     weights = np.array(batch.plan.configuration.look_up(figure, keys), dtype=np.float64)
     return batch.rng(field).choice(len(keys), batch.size, p=weights / weights.sum())
@@ -210,7 +204,7 @@ def _weighted_row(batch: Batch, field: Field, figure: str) -> Array:
 def _matching_row(batch: Batch, field: Field, pair: Mapping[str, str]) -> Array:
     """Uniform among the parents whose field equals ours; among all where none does."""
     ((theirs, ours),) = pair.items()
-    parents = batch.parents(batch.collection.reference(field.name))[theirs]
+    parents = batch.parents(batch.collection.reference(field.path))[theirs]
     keys, codes = np.unique(parents.astype(str), return_inverse=True)
     by_key = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes, minlength=len(keys))
@@ -224,16 +218,16 @@ def _matching_row(batch: Batch, field: Field, pair: Mapping[str, str]) -> Array:
 
 
 def _each_row(batch: Batch, field: Field, _: bool) -> Array:
-    return batch.plan.pairs(batch.collection)[field.name][batch.first : batch.first + batch.size]
+    return batch.plan.pairs(batch.collection)[field.path][batch.first : batch.first + batch.size]
 
 
 def _parent_row(batch: Batch, field: Field, _: str) -> Array:
-    return batch.parent_rows(field.name)
+    return batch.parent_rows(field.path)
 
 
 def _seasonal_row(batch: Batch, field: Field, parameters: Mapping[str, str]) -> Array:
     """Return the group by the month's multipliers, then uniform within it: a season moves the mix, not the volume."""
-    reference = batch.collection.reference(field.name)
+    reference = batch.collection.reference(field.path)
     through = batch.plan.model[reference.target].reference(parameters["through"])
     groups = batch.plan.retained(through.target)
     of_parent = batch.parents(reference)[parameters["through"]]

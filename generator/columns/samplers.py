@@ -17,17 +17,15 @@ from bson import Decimal128, Int64, ObjectId, Regex, Timestamp
 
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Field
-from conformance.model.kinds import MAX_INTEGER, Kind, kind_of
+from conformance.model.kinds import MAX_INTEGER, Kind
 from conformance.model.ranges import (
     FIRST_SECOND,
     LAST_SECOND,
     cents_range,
     element_range,
     integer_range,
-    items_range,
     length_range,
     number_range,
-    size_range,
 )
 
 Array = np.ndarray[Any, Any]
@@ -55,21 +53,21 @@ def _unique(field: Field, n: int, first: int) -> Array:
         return numbers + low
     if "pattern" in field.schema:
         # Each block of documents draws from its own stretch of one seeded sequence, so that blocks never collide.
-        make = _texts(field.path)
+        make = text_maker(field.path)
         seen: dict[str, str] = {}
         for _ in range(50 * (first + n)):
             text = make.xeger(field.schema["pattern"][1:-1])
             if _fits(field.schema, text):
                 seen.setdefault(text.lower() if field.schema.get("x-unique") == "ignore-case" else text, text)
             if len(seen) == first + n:
-                return _objects(list(seen.values())[first:])
+                return objects(list(seen.values())[first:])
         raise ConfigurationError(f"{field.path}: its pattern gives too few unique values; add x-sample with a sequence")
     shortest, longest = length_range(field.schema)
     width = max(shortest, 1)
     texts = [np.base_repr(int(number), 36).lower().rjust(width, "0") for number in numbers]
     if texts and len(texts[-1]) > longest:
         raise ConfigurationError(f"{field.path}: maxLength {longest} is too short for {first + n} unique values")
-    return _objects(texts)
+    return objects(texts)
 
 
 def _fits(schema: Mapping[str, Any], text: str) -> bool:
@@ -77,7 +75,8 @@ def _fits(schema: Mapping[str, Any], text: str) -> bool:
     return bool(schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text)))
 
 
-def _objects(values: list[Any]) -> Array:
+def objects(values: list[Any]) -> Array:
+    """Return a column of Python objects, one per value, whatever their type."""
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
@@ -85,7 +84,7 @@ def _objects(values: list[Any]) -> Array:
 
 def _objectids(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
     raw = rng.bytes(12 * n)
-    return _objects([ObjectId(raw[start : start + 12]) for start in range(0, 12 * n, 12)])
+    return objects([ObjectId(raw[start : start + 12]) for start in range(0, 12 * n, 12)])
 
 
 def _uuids(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
@@ -94,7 +93,7 @@ def _uuids(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
     raw[:, 8] = raw[:, 8] & 0x3F | 0x80
     text = raw.tobytes().hex()
     parts = (text[start : start + 32] for start in range(0, 32 * n, 32))
-    return _objects([f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}" for h in parts])
+    return objects([f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}" for h in parts])
 
 
 def _timestamps(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
@@ -106,7 +105,7 @@ def _money(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
 
 
 def _enums(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
-    return _objects(schema["enum"])[rng.integers(0, len(schema["enum"]), n)]
+    return objects(schema["enum"])[rng.integers(0, len(schema["enum"]), n)]
 
 
 def _integers(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
@@ -126,7 +125,7 @@ def _bson(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     """Values of the types, each as often as the others."""
     types = schema["x-bson"]
     chosen, numbers = rng.integers(0, len(types), n).tolist(), rng.integers(0, 2**31, n).tolist()
-    return _objects([_OF_TYPE[types[which]](number) for which, number in zip(chosen, numbers, strict=True)])
+    return objects([_OF_TYPE[types[which]](number) for which, number in zip(chosen, numbers, strict=True)])
 
 
 #: A value of each BSON type, made of a number.
@@ -152,66 +151,42 @@ def _booleans(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
     return rng.random(n) < 0.5
 
 
-def _texts(seed: str | int) -> Any:
+def text_maker(seed: str | int) -> Any:
     """Return what makes texts that match a pattern."""
     from rstr import Rstr
 
     return Rstr(random.Random(seed))  # noqa: S311 - test data, not secrets
 
 
-def _strings(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+def strings(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    """Return n strings, by the pattern if there is one, else letters."""
     shortest, longest = length_range(schema)
     if "pattern" in schema:
-        make = _texts(int(rng.integers(2**32)))
+        make = text_maker(int(rng.integers(2**32)))
         texts: list[str] = []
         for _ in range(100 * _PATTERN_POOL):
             text = make.xeger(schema["pattern"][1:-1])
             if _fits(schema, text):
                 texts.append(text)
             if len(texts) == min(n, _PATTERN_POOL):
-                return _objects(texts)[rng.integers(0, len(texts), n)]
+                return objects(texts)[rng.integers(0, len(texts), n)]
         raise ConfigurationError(f"the pattern {schema['pattern']} seldom fits the length bounds; add x-sample")
     lengths = rng.integers(shortest, longest, n, endpoint=True)
     letters = _LETTERS[rng.integers(0, 26, int(lengths.sum()))]
     ends = np.cumsum(lengths)
-    return _objects(["".join(letters[end - length : end]) for end, length in zip(ends, lengths, strict=True)])
+    return objects(["".join(letters[end - length : end]) for end, length in zip(ends, lengths, strict=True)])
 
 
 def _scalars(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     kinds = rng.integers(0, len(schema["type"]), n)
     columns = [SAMPLERS[kind](schema, n, rng).tolist() for kind in schema["type"]]
-    return _objects([columns[kind][row] for row, kind in enumerate(kinds)])
-
-
-def _dictionaries(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
-    ((pattern, values),) = schema["patternProperties"].items()
-    smallest, largest = size_range(schema)
-    sizes = rng.integers(smallest, largest, n, endpoint=True)
-    keys = _strings({"pattern": pattern}, max(int(sizes.sum()), 1), rng).tolist()
-    kind = kind_of(values)
-    scalars = emit(kind, SAMPLERS[kind](values, len(keys), rng))
-    maps = []
-    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
-        chosen = dict(zip(keys[end - size : end], scalars[end - size : end], strict=True))
-        spare = _texts(int(rng.integers(2**32)))
-        while len(chosen) < smallest:
-            chosen.setdefault(spare.xeger(pattern[1:-1]), scalars[0])
-        maps.append(chosen)
-    return _objects(maps)
-
-
-def _lists(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
-    inner = schema["items"]
-    sizes = rng.integers(*items_range(schema), n, endpoint=True)
-    kind = kind_of(inner)
-    elements = emit(kind, SAMPLERS[kind](inner, max(int(sizes.sum()), 1), rng))
-    return _objects([elements[end - size : end] for end, size in zip(np.cumsum(sizes), sizes, strict=True)])
+    return objects([columns[kind][row] for row, kind in enumerate(kinds)])
 
 
 def _vectors(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
     low, high = element_range(schema)
     sizes = rng.integers(schema["minItems"], schema["maxItems"], n, endpoint=True)
-    return _objects([uniform(low, high, size, rng).tolist() for size in sizes])
+    return objects([uniform(low, high, size, rng).tolist() for size in sizes])
 
 
 SAMPLERS: Final[Mapping[Kind, Sampler]] = {
@@ -222,10 +197,8 @@ SAMPLERS: Final[Mapping[Kind, Sampler]] = {
     "money": _money,
     "enum": _enums,
     "scalar": _scalars,
-    "dictionary": _dictionaries,
     "vector": _vectors,
-    "list": _lists,
-    "string": _strings,
+    "string": strings,
     "integer": _integers,
     "number": _numbers,
     "boolean": _booleans,

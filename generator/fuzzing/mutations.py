@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
-from conformance.model.collection import Collection, Field
+from conformance.model.collection import Collection
 from conformance.model.document_validator import Breach
 from conformance.model.kinds import MAX_INTEGER, Kind, bson_types, kind_of
+from conformance.model.paths import shown
 from conformance.text.rendering import bson_type, shorten
 from generator.fuzzing.edits import constant, replaced, with_field, without_field
 from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS
@@ -26,7 +27,7 @@ from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS
 Document = dict[str, Any]
 Schema = Mapping[str, Any]
 #: Place below the value (empty: itself), keyword, description, and the whole broken value.
-Broken = tuple[tuple[str, ...], str, str, Callable[[], Any]]
+Broken = tuple[tuple[str | int, ...], str, str, Callable[[], Any]]
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Mutation:
 
 def mutations(collection: Collection, document: Document) -> Iterator[Mutation]:
     """Every mutation of a valid document, which itself stays as it is."""
-    for parts, keyword, message, make in _object(collection.schema, collection.fields, document):
-        yield Mutation(Breach(".".join(parts), keyword, message), make)
+    for parts, keyword, message, make in _object(collection.schema, document):
+        yield Mutation(Breach(shown(parts), keyword, message), make)
 
 
 # -- objects ----------------------------------------------------------------------------------------------------------
@@ -49,22 +50,16 @@ def mutations(collection: Collection, document: Document) -> Iterator[Mutation]:
 _EXTRA: Final = ("zz_extra", "zz.extra", "$zz", "", "$where", "zz\n", "_zz", "zž")
 
 
-def _object(schema: Schema, fields: Iterable[Field], old: Document) -> Iterator[Broken]:
+def _object(schema: Schema, old: Document) -> Iterator[Broken]:
     """Yield a document or a MAP with fixed keys: one missing, one too many, or one of them broken."""
     for name in schema.get("required", ()):
         yield (name,), "required", "is missing", without_field(old, name)
     for name in () if schema["additionalProperties"] else _EXTRA:
         yield (name,), "additionalProperties", "is not in the schema", with_field(old, name, lambda: 1)
-    for field in fields:
-        if field.name in old:
-            for parts, keyword, message, make in _value(field, old[field.name]):
-                yield (field.name, *parts), keyword, message, with_field(old, field.name, make)
-
-
-def _value(field: Field, old: Any) -> Iterator[Broken]:
-    if field.kind == "map":
-        return chain(_wrong_types(field.schema), _object(field.schema, field.children, old))
-    return _broken(field.kind, field.schema, old)
+    for field, inner in schema["properties"].items():
+        if field in old:
+            for parts, keyword, message, make in _broken(kind_of(inner), inner, old[field]):
+                yield (field, *parts), keyword, message, with_field(old, field, make)
 
 
 def _broken(kind: Kind, schema: Schema, old: Any) -> Iterator[Broken]:
@@ -104,7 +99,7 @@ def _array(schema: Schema, old: list[Any]) -> Iterator[Broken]:
         yield _itself("maxItems", (old * (most // len(old) + 1))[: most + 1])
     for at in sorted({0, len(old) - 1}) if old else ():
         for parts, keyword, message, make in _broken(kind_of(inner), inner, old[at]):
-            yield (str(at), *parts), keyword, message, replaced(old, at, make)
+            yield (at, *parts), keyword, message, replaced(old, at, make)
 
 
 # -- types ------------------------------------------------------------------------------------------------------------
@@ -272,6 +267,7 @@ _BREAKERS: Final[Mapping[Kind, Callable[[Schema, Any], Iterator[Broken]]]] = {
     "money": _money,
     "enum": _enum,
     "scalar": _scalar,
+    "map": _object,
     "dictionary": _dictionary,
     "vector": _array,
     "list": _array,

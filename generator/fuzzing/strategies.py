@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -47,13 +47,15 @@ def documents(collection: Collection) -> SearchStrategy[Document]:
     """
     source, parts = collection.id_field, collection.id_parts
     if parts:
-        return _object(collection.fields).map(
+        return _maps(collection.schema).map(
             lambda document: {**document, "_id": {**document["_id"], **{name: document[name] for name in parts}}}
         )
     if source is None:
-        return _object(collection.fields)
-    others = _object(field for field in collection.fields if field.path != "_id")
-    return others.map(lambda document: {"_id": document[source], **document})
+        return _maps(collection.schema)
+    others = {name: schema for name, schema in collection.schema["properties"].items() if name != "_id"}
+    return _maps({**collection.schema, "properties": others}).map(
+        lambda document: {"_id": document[source], **document}
+    )
 
 
 @cache
@@ -74,14 +76,19 @@ def invalid_documents(collection: Collection) -> SearchStrategy[tuple[Document, 
 
 def values(field: Field) -> Strategy:
     """Return the values that a field takes where it is present."""
-    return _object(field.children) if field.kind == "map" else STRATEGIES[field.kind](field.schema)
+    return _of(field.schema)
 
 
-def _object(fields: Iterable[Field]) -> SearchStrategy[Document]:
+def _of(schema: Mapping[str, Any]) -> Strategy:
+    return STRATEGIES[kind_of(schema)](schema)
+
+
+def _maps(schema: Mapping[str, Any]) -> SearchStrategy[Document]:
+    """Documents, and objects with the keys of the schema."""
     required: dict[str, Strategy] = {}
     optional: dict[str, Strategy] = {}
-    for field in fields:
-        (required if field.required else optional)[field.name] = values(field)
+    for name, inner in schema["properties"].items():
+        (required if name in schema.get("required", ()) else optional)[name] = _of(inner)
     return st.fixed_dictionaries(required, optional=optional)
 
 
@@ -178,15 +185,12 @@ def _scalars(schema: Mapping[str, Any]) -> Strategy:
 def _dictionaries(schema: Mapping[str, Any]) -> Strategy:
     ((pattern, inner),) = schema["patternProperties"].items()
     fewest, most = size_range(schema)
-    return st.dictionaries(
-        _strings({"pattern": pattern}), STRATEGIES[kind_of(inner)](inner), min_size=fewest, max_size=most
-    )
+    return st.dictionaries(_strings({"pattern": pattern}), _of(inner), min_size=fewest, max_size=most)
 
 
 def _lists(schema: Mapping[str, Any]) -> Strategy:
-    inner = schema["items"]
     fewest, most = items_range(schema)
-    return st.lists(STRATEGIES[kind_of(inner)](inner), min_size=fewest, max_size=most)
+    return st.lists(_of(schema["items"]), min_size=fewest, max_size=most)
 
 
 def _vectors(schema: Mapping[str, Any]) -> Strategy:
@@ -207,6 +211,7 @@ STRATEGIES: Final[Mapping[Kind, Callable[[Mapping[str, Any]], Strategy]]] = {
     "money": _money,
     "enum": _enums,
     "scalar": _scalars,
+    "map": _maps,
     "dictionary": _dictionaries,
     "vector": _vectors,
     "list": _lists,

@@ -32,6 +32,7 @@ from conformance.model.ranges import (
     size_range,
 )
 from conformance.model.server_validator import validator
+from generator.columns.nested import Nested
 from generator.columns.plan import Plan
 from generator.columns.samplers import SAMPLERS, emit, sample
 from generator.fuzzing.strategies import STRATEGIES, documents, values
@@ -50,6 +51,25 @@ FIELDS: dict[str, dict[str, Any]] = {
     "list of anything": {"type": "array", "items": {"x-bson": ["object", "null"]}, "minItems": 1},
     "list of numbers": {"type": "array", "items": {"type": "number", "minimum": 0}},
     "bson or null": {"x-bson": ["string", "null"]},
+    "list of objects": {
+        "type": "array", "minItems": 1, "maxItems": 3,
+        "items": {
+            "type": "object", "additionalProperties": False, "required": ["sku", "qty"],
+            "properties": {
+                "sku": {"type": "string", "enum": ["a", "b"]}, "qty": {"type": "integer", "minimum": 1, "maximum": 9},
+                "price": {"type": "number", "x-money": True, "minimum": 0, "maximum": 5},
+                "tags": {"type": "array", "items": {"type": "string", "maxLength": 3}, "maxItems": 2},
+            },
+        },
+    },
+    "list of lists": {"type": "array", "items": {"type": "array", "items": {"type": "integer"}, "minItems": 1}},
+    "dictionary of objects": {
+        "type": "object", "x-crdt": "map", "additionalProperties": False, "minProperties": 1, "maxProperties": 3,
+        "patternProperties": {"^[0-9]{1,3}$": {
+            "type": "object", "x-crdt": "map", "additionalProperties": False, "required": ["tier"],
+            "properties": {"tier": {"type": "string", "enum": ["b", "s"]}, "cost": {"type": "number", "x-money": True}},
+        }},
+    },
     "uuid": {"type": "string", "x-uuid": 4},
     "timestamp": {"type": "string", "x-timestamp": True},
     "money": {"type": "number", "x-money": True},
@@ -121,13 +141,17 @@ def drawn(strategy: Any, number: int = 250) -> list[Any]:
 
 def sampled(field: Field) -> list[Any]:
     """Return values of the field's sampler, as stored in documents."""
-    return emit(field.kind, sample(field, N, np.random.default_rng(7), 0))
+    rng = np.random.default_rng(7)
+    if field.element is not None:
+        return list(Nested(rng, lambda _: np.empty(0)).column(field, N).tolist())
+    return emit(field.kind, sample(field, N, rng, 0))
 
 
 def test_every_kind_has_a_strategy_and_a_sampler() -> None:
-    """Both dispatch over the same kinds; a map consists of its fields."""
+    """Both dispatch over the same kinds; a column of what holds others is made of theirs (nested.py)."""
     kinds = set(Kind.__args__)  # type: ignore[attr-defined]
-    assert set(STRATEGIES) == set(SAMPLERS) == kinds - {"map"}
+    assert set(STRATEGIES) == kinds
+    assert set(SAMPLERS) == kinds - {"map", "list", "dictionary"}
 
 
 @pytest.mark.parametrize("title", list(FIELDS))

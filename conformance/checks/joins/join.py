@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from conformance.checks.base import Context, Rule, skipped
 from conformance.checks.joins.keys import IN_ONE_ENGINE, Row, among, askable, is_wrapped, matching, wrapped
+from conformance.checks.joins.several import key_of, number_referring, referring, spread
 from conformance.model.collection import Model, Reference
 from conformance.results import Outcome
 
@@ -133,6 +134,9 @@ class Pass:
         """Return the outcome of each rule."""
         rows = self.rows()
         examined = {rule_id: sum(row[part.counter] for row in rows) for rule_id, part in self.parts.items()}
+        if self.reference.many:  # the rows count keys, of which a document may have several
+            documents = number_referring(self.context, self.reference)
+            examined = {rule_id: documents if number else 0 for rule_id, number in examined.items()}
         keys = [row["_id"] for row in rows if any(row[part.flag] for part in self.parts.values())]
         if keys and askable(keys):  # the shop may have been writing while the pass went on
             rows = self.rows(keys)
@@ -164,19 +168,20 @@ class Pass:
 
     def _pipeline(self, only: list[Any] | None) -> list[Row]:
         columns = self._columns()
-        child_key, parent_key = self.reference.field, self.reference.target_field
+        child_key, parent_key = key_of(self.reference), self.reference.target_field
         grouped = {n: {c.accumulator: c.children} for n, c in columns.items() if c.children is not None}
         contributed = {n: c.parents for n, c in columns.items() if c.parents is not None}
         united = {n: {c.accumulator: f"${n}"} for n, c in columns.items()}
-        parents = [*self._chosen(parent_key, only), {"$project": {"_id": f"${parent_key}"} | contributed}]
+        children, parents = self._chosen(only)
+        parents += [{"$project": {"_id": f"${parent_key}"} | contributed}]
         # Documents without the reference (their key is null) are left out here and not by a $match of its own: that
         # would be moved before the group, and turn a scan into a much slower walk of an index.
         has_key = {"$ne": ["$_id", None]}
         flags = {part.flag: {"$and": [has_key, part.broken]} for part in self.parts.values()}
         counters = {part.counter: {"$cond": [has_key, part.examined, 0]} for part in self.parts.values()}
         return [
-            *self._chosen(child_key, only),
-            {"$group": {"_id": f"${child_key}"} | grouped},
+            *children,
+            {"$group": {"_id": child_key} | grouped},
             {"$unionWith": {"coll": self.reference.target, "pipeline": parents}},
             {"$group": {"_id": "$_id"} | united},
             {"$addFields": flags},
@@ -199,10 +204,21 @@ class Pass:
     def _one_if_live(self, name: str) -> Expression:
         return {"$cond": [{"$eq": [f"${self.model[name].soft_delete}", True]}, 0, 1]}
 
-    def _chosen(self, path: str, only: list[Any] | None) -> list[Row]:
-        """Return the stages that keep the keys that are validated here, of children and parents alike."""
-        keys = self.context.range(self.reference.target, self.reference.target_field)
-        return [*matching(keys.of(path)), *([] if only is None else matching(among(path, only)))]
+    def _chosen(self, only: list[Any] | None) -> tuple[list[Row], list[Row]]:
+        """Return the stages that keep the children and the parents that are validated here, and the children's keys.
+
+        A part of a run has a range of keys; but a document with several keys is in one part, and so are all parents.
+        """
+        reference = self.reference
+        if reference.many:
+            children, parents = matching(self.context.range(reference.collection).of("_id")), list[Row]()
+        else:
+            keys = self.context.range(reference.target, reference.target_field)
+            children, parents = matching(keys.of(reference.field)), matching(keys.of(reference.target_field))
+        if only is not None:
+            children += matching(referring(reference, only))
+            parents += matching(among(reference.target_field, only))
+        return [*children, *spread(reference, only)], parents
 
     def _clean_in_one_row(self, kept: list[str], flags: list[str], counters: Row) -> Row:
         """Return the stage that unites all groups that break nothing; their numbers of examined documents add up."""

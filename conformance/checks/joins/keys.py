@@ -14,6 +14,7 @@ from typing import Any, Final
 from bson import Decimal128, MaxKey, MinKey, ObjectId
 
 from conformance.checks.base import Context
+from conformance.text.paths import value_at
 
 Row = dict[str, Any]
 
@@ -42,20 +43,22 @@ def among(field: str, keys: list[Any]) -> Row:
     """
     one_of = {"$in": keys, "$not": {"$type": "array"}}  # which would be found by what is in it
     value = {"$ifNull": [f"${field}", None]}
-    query: Row = {field: one_of} if _plain(keys) else {"$expr": {"$in": [value, {"$literal": keys}]}}
-    return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if _unreadable(keys) else query
+    query: Row = {field: one_of} if plain(keys) else {"$expr": {"$in": [value, {"$literal": keys}]}}
+    return {"$or": [query, {field: {"$type": "string", "$not": {"$regex": "^"}}}]} if unreadable(keys) else query
 
 
 def askable(keys: list[Any]) -> bool:
     """Return whether one query for the keys, as Python read them, finds exactly their documents."""
-    return len(keys) <= _KEYS and _plain(keys) and not _unreadable(keys)
+    return len(keys) <= _KEYS and plain(keys) and not unreadable(keys)
 
 
-def _plain(keys: list[Any]) -> bool:
+def plain(keys: list[Any]) -> bool:
+    """Return whether a query for each of the keys finds that key and nothing else."""
     return all(isinstance(key, str | int | ObjectId) for key in keys)
 
 
-def _unreadable(keys: list[Any]) -> bool:
+def unreadable(keys: list[Any]) -> bool:
+    """Return whether a key holds bytes that are no text, for which Python cannot ask."""
     return any(isinstance(key, str) and _UNREADABLE in key for key in keys)
 
 
@@ -97,10 +100,10 @@ def those(
     """Return the first documents whose field is one of the keys, in its order, with the fields that are to be shown."""
     query = {"$and": [among(field, keys), also]}
     limit = context.sample_size if limit is None else limit
-    limit = 0 if _unreadable(keys) else limit
+    limit = 0 if unreadable(keys) else limit
     wanted = {identity(key) for key in keys}
     found = sorted_by_key(context, name, field, keys, query, [field, *shown], limit)
-    return (one for one in found if identity(one.get(field)) in wanted)
+    return (one for one in found if identity(value_at(one, field)) in wanted)
 
 
 def sorted_by_key(

@@ -7,7 +7,8 @@ from typing import Any
 
 from conformance.checks.base import LISTED_IN_EVIDENCE, Context
 from conformance.checks.joins.join import Column, Deletions, Expression, Part
-from conformance.checks.joins.keys import Row, among, identity, in_parts, ordered, those
+from conformance.checks.joins.keys import Row, among, identity, in_parts, ordered
+from conformance.checks.joins.several import children_of, number_of_children
 from conformance.model.collection import Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
@@ -19,7 +20,7 @@ def missing_parent(reference: Reference) -> Callable[[Deletions], Part]:
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         return Outcome(
             examined,
-            sum(row["_n"] for row in rows),
+            number_of_children(context, reference, rows, "_n", {}),
             children(context, reference, rows, {}, f"no document of {reference.target} has this key"),
         )
 
@@ -51,7 +52,8 @@ def _in_use(model: Model, reference: Reference, deletions: Deletions) -> Part:
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         live = _live(model, reference)
         samples = children(context, reference, rows, live, f"that document of {reference.target} is deleted")
-        return Outcome(examined, sum(row[deletions.live_children] for row in rows), samples)
+        number = number_of_children(context, reference, rows, deletions.live_children, live)
+        return Outcome(examined, number, samples)
 
     return Part(
         "_orphaned",
@@ -144,7 +146,5 @@ def _live(model: Model, reference: Reference) -> Row:
 def children(context: Context, reference: Reference, rows: list[Row], also: Row, why: str) -> tuple[Sample, ...]:
     """Return samples of the children of these groups."""
     keys = [row["_id"] for row in rows[: context.sample_size]]
-    return context.samples(
-        Sample(f"{reference.field} is {shorten(one.get(reference.field))}; {why}", one["_id"])
-        for one in those(context, reference.collection, reference.field, keys, also)
-    )
+    found = children_of(context, reference, keys, also, why)
+    return context.samples(Sample(told, identity) for told, identity in found)

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from conformance.report.pictures.picture import Picture
 from conformance.report.pictures.svg import WIDTH, element, picture, text
 from conformance.results import Report, Result, Status
+from conformance.text.paths import as_subject
 from conformance.text.plural import numbered
 
 Edge = Mapping[str, str]
@@ -95,7 +96,7 @@ def _about(report: Report, edge: Edge) -> Iterator[Result]:
     for result in report.results:
         if result.family == "references" and result.collection == edge["collection"]:
             parts = result.subject.removesuffix("-deleted").split("+")
-            if edge["field"].lower() in parts or result.evidence.get("path") == edge["field"]:
+            if as_subject(edge["field"]) in parts or result.evidence.get("path") == edge["field"]:
                 yield result
 
 

@@ -85,14 +85,14 @@ _NAMES = {
     "money": "a number of whole cents",
     "scalar": "a string, a number or a boolean",
     "map": "an object (MAP) with its declared keys",
-    "dictionary": "an object (MAP) of scalars",
+    "dictionary": "an object (MAP) with free keys",
     "string": "a string",
     "integer": "an integer (int or long)",
     "number": "a finite number",
     "boolean": "a boolean",
     "enum": "",
     "vector": "",
-    "list": "an array whose elements are as the schema says",
+    "list": "an array",
     "bson": "",
 }
 _LIMITS = {
@@ -105,7 +105,7 @@ _LIMITS = {
 
 def _why(collection: Collection, name: str) -> Callable[[Document], str | None]:
     def why(document: Document) -> str | None:
-        found = [breach for breach in breaches(collection, document) if breach.path.split(".")[0] == name]
+        found = [breach for breach in breaches(collection, document) if breach.field == name]
         return "; ".join(f"{breach.path} {breach.message}" for breach in found[:3]) or None
 
     return why

@@ -13,6 +13,7 @@ from conformance.language.expressions import Expression, typed
 from conformance.language.twins import as_seen
 from conformance.model.collection import Collection, Field
 from conformance.results import Outcome, Sample
+from conformance.text.paths import value_at
 from conformance.text.rendering import compared
 
 #: Equal are texts that Unicode calls the same (NFC and NFD), whatever ignorable characters are in them; neither case
@@ -25,10 +26,10 @@ def looking_alike(collection: Collection, field: Field, subject: str) -> Rule:
     seen = as_seen(f"${field.path}")
     return Rule(
         id=f"uniqueness.{collection.name}.{subject}",
-        title=f"{collection.title}: no two values of {field.name} look alike",
+        title=f"{collection.title}: no two values of {field.path} look alike",
         check=answer(_alike(collection, field, seen, "{} looks like {}", _SAME_TO_READERS)),
         why="People see the same name twice, and a search finds only one of the two documents.",
-        fix=f"Write {field.name} again in both documents (composed letters of one script, single spaces, no invisible"
+        fix=f"Write {field.path} again in both documents (composed letters of one script, single spaces, no invisible"
         " characters), or merge the documents.",
     )
 
@@ -37,7 +38,7 @@ def ignoring_case(collection: Collection, field: Field, subject: str) -> Rule:
     """No two documents have texts in a unique field that are equal but for case."""
     return Rule(
         id=f"uniqueness.{collection.name}.{subject}",
-        title=f"{collection.title}: no two values of {field.name} differ only in case",
+        title=f"{collection.title}: no two values of {field.path} differ only in case",
         check=answer(
             _alike(collection, field, {"$toLower": f"${field.path}"}, "{} differs from {} only in case", SIMPLE)
         ),
@@ -83,6 +84,6 @@ def _alike(
 
 def _why(field: Field, document: Mapping[str, Any], alike: list[dict[str, Any]], why: str) -> str:
     """Name the text beside another that looks like it, with what differs."""
-    text = document[field.path]
+    text = value_at(document, field.path)
     other = next((one["text"] for one in alike if one["text"] != text), text)
     return f"{field.path} {why.format(*compared(text, other))}"

@@ -47,9 +47,9 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 reference,
                 subjects.of(field.path),
                 missing_parent(reference),
-                title=f"{collection.title}: every {field.name} exists in {reference.target}",
+                title=f"{collection.title}: every {field.path} exists in {reference.target}",
                 why="An app that follows the reference finds nothing, and an offline device cannot ask the server.",
-                fix=f"Restore the document of {reference.target}, or correct {field.name}.",
+                fix=f"Restore the document of {reference.target}, or correct {field.path}.",
             )
             if model[reference.target].soft_delete:
                 yield _rule(
@@ -60,7 +60,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                     severity="warning",
                     **_about_deletion(collection, reference),
                 )
-            if reference.target == collection.name:
+            if reference.target == collection.name and not reference.many:
                 yield Rule(
                     id=f"references.{collection.name}.{subjects.of(field.path, suffix='-circle')}",
                     title=f"{collection.title}: {field.path}, followed from document to document, comes to an end",

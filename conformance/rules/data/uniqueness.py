@@ -31,7 +31,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 why="Two documents with the same key become one document on devices, or the connector stops.",
                 fix="Merge the documents, or give one of them another value.",
             )
-        for field in collection.fields:
+        for field in collection.walk():
             if field.schema.get("x-unique") == "ignore-case":
                 yield ignoring_case(collection, field, subjects.of(field.path, suffix="-ignoring-case"))
             if "x-unique" in field.schema and field.kind == "string" and "pattern" not in field.schema:
@@ -47,8 +47,8 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
 def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Context], Outcome]:
     name = collection.name
     held = {field: {"$exists": True, "$ne": None} for field in group}
-    keys = {field: _identified_by(collection.field(field)) for field in group}
-    key = keys[group[0]] if len(group) == 1 else keys
+    keys = [_identified_by(collection.field(field)) for field in group]
+    key = keys[0] if len(group) == 1 else {f"k{place}": each for place, each in enumerate(keys)}
 
     def check(context: Context) -> Outcome:
         if group == (collection.id_field,) and context.counts[name]:
@@ -61,7 +61,7 @@ def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Con
             {"$match": {"n": {"$gt": 1}}},
             {"$sort": {"_id": 1}},
         ]
-        return _shared(context, name, keys, held, pipeline)
+        return _shared(context, name, group, held, pipeline)
 
     return check
 
@@ -75,7 +75,7 @@ def _identified_by(field: Field) -> Any:
 
 
 def _shared(
-    context: Context, name: str, keys: Mapping[str, Any], held: Mapping[str, Any], pipeline: list[dict[str, Any]]
+    context: Context, name: str, group: tuple[str, ...], held: Mapping[str, Any], pipeline: list[dict[str, Any]]
 ) -> Outcome:
     """Count the documents that share a value; ``pipeline`` yields each shared value with their number n.
 
@@ -86,19 +86,22 @@ def _shared(
         return skipped(f"{name} is empty")
     examined = collection.count_documents(held)
     if not examined:
-        return skipped(f"no document of {name} has {' and '.join(keys)}")
+        return skipped(f"no document of {name} has {' and '.join(group)}")
     violations = sum(row["n"] for row in collection.aggregate(pipeline, allowDiskUse=True))
-    return Outcome(examined, violations, context.samples(_sharing(context, name, keys, pipeline)) if violations else ())
+    return Outcome(
+        examined, violations, context.samples(_sharing(context, name, group, pipeline)) if violations else ()
+    )
 
 
-def _sharing(context: Context, name: str, keys: Mapping[str, Any], pipeline: list[dict[str, Any]]) -> Iterator[Sample]:
+def _sharing(context: Context, name: str, group: tuple[str, ...], pipeline: list[dict[str, Any]]) -> Iterator[Sample]:
     """Yield the documents that share a value, by value and _id; one pass, however many values are shared."""
     ids = {"$topN": {"n": context.sample_size, "sortBy": {"_id": 1}, "output": "$_id"}}
     stages = [{"$group": {**stage["$group"], "ids": ids}} if "$group" in stage else stage for stage in pipeline]
     with context.collection(name).aggregate(stages, allowDiskUse=True) as rows:
         for row in rows:
-            shared = row["_id"] if len(keys) > 1 else dict.fromkeys(keys, row["_id"])
-            why = f"another document has the same {', '.join(f'{field} {shorten(shared[field])}' for field in keys)}"
+            values = row["_id"].values() if len(group) > 1 else [row["_id"]]
+            told = ", ".join(f"{field} {shorten(value)}" for field, value in zip(group, values, strict=True))
+            why = f"another document has the same {told}"
             yield from (Sample(why, identity) for identity in row["ids"])
 
 
@@ -107,12 +110,12 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
     other = {"$not": {"$regex": UUID4_PATTERN}}  # not $regexMatch, which is an error on text that is no UTF-8
     return Rule(
         id=f"uniqueness.{collection.name}.{subjects.of(field.path, suffix='-version')}",
-        title=f"{collection.title}: every {field.name} is a UUID of version 4",
+        title=f"{collection.title}: every {field.path} is a UUID of version 4",
         check=DocumentTest(
             collection.name,
             screen={"$nor": [validator(collection)]},
             violating={"$expr": text, field.path: other},
-            why=lambda document: f"{field.path} is {shorten(document.get(field.path, MISSING))}",
+            why=lambda document: f"{field.path} is {shorten(value_at(document, field.path))}",
             guards=(text,),
             needs=field.path,
         ),

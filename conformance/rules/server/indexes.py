@@ -13,6 +13,7 @@ from conformance.checks.base import Context, Rule, answer, listed, skipped
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Model, VectorIndex
+from conformance.model.paths import dotted
 from conformance.results import Outcome, Sample
 from conformance.server.metadata import (
     LiveCollection,
@@ -71,8 +72,9 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
             why="A redundant index slows every write and helps no query.",
             fix="Drop the shorter index, and remove it from x-indexes if the schema declares it.",
         )
-        if collection.references:
-            fields = ", ".join(reference.field for reference in collection.references)
+        indexed = [name for reference in collection.references if (name := dotted(reference.field))]
+        if indexed:
+            fields = ", ".join(indexed)
             yield Rule(
                 id=f"indexes.{collection.name}.foreign-keys",
                 title=f"{collection.title}: every reference ({fields}) is the first field of an index",
@@ -186,14 +188,15 @@ def _covers(other: LiveIndex, index: LiveIndex, *, first: bool) -> bool:
 
 def _foreign_keys(context: Context, collection: Collection, live: Sequence[LiveIndex], _: Pairs) -> Outcome:
     problems, leading = [], {}
-    for reference in collection.references:
-        index = next((index for index in live if index.leads(reference.field)), None)
+    indexed = {name: each.target for each in collection.references if (name := dotted(each.field))}
+    for name, target in indexed.items():
+        index = next((index for index in live if index.leads(name)), None)
         if index is None:
-            why = f"no index starts with {reference.field}, which refers to {reference.target}"
-            problems.append(Sample(why, ref=f"{collection.name}.{reference.field}"))
+            why = f"no index starts with {name}, which refers to {target}"
+            problems.append(Sample(why, ref=f"{collection.name}.{name}"))
         else:
-            leading[reference.field] = index.name
-    return listed(context, len(collection.references), problems, led_by=leading)
+            leading[name] = index.name
+    return listed(context, len(indexed), problems, led_by=leading)
 
 
 _OTHERS: Final = {"extra": _extra, "redundant": _redundant, "foreign-keys": _foreign_keys}

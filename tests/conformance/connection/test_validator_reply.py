@@ -175,7 +175,7 @@ FOREIGN: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
     ({"$jsonSchema": {"not": {"required": ["a"]}}}, {"a": 3}, "the value has a form that is not allowed"),
     ({"$jsonSchema": {"dependencies": {"a": ["b"]}}}, {"a": 3}, "b: is missing beside a"),
     ({"$jsonSchema": {"properties": {"a": {"items": {"bsonType": "int"}}}}}, {"a": [1, "x"]},
-     'a.1: "x" is of type string, not int'),
+     'a[1]: "x" is of type string, not int'),
     ({"$jsonSchema": {"properties": {"a": {"uniqueItems": True, "bsonType": "array"}}}}, {"a": [1, 1]},
      "a: [1, 1] contains an item twice"),
 ]  # fmt: skip

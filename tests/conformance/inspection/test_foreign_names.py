@@ -200,7 +200,7 @@ def test_formulas_take_names_in_back_quotes(listed: Project, database: Database[
 
 
 def test_names_that_mongodb_reads_otherwise_are_refused(tmp_path: Path) -> None:
-    for number, name in enumerate(("a.b", "$a", "", "a\nb")):
+    for number, name in enumerate(("a.b", "$a", "", "a\nb", "a[]", "*")):
         folder = tmp_path / str(number)
         folder.mkdir()
         with pytest.raises(ConfigurationError, match="MongoDB reads a dot as a path"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import Decimal128, Int64, ObjectId
 from pymongo.database import Database
 
 from conformance.config.settings import Settings
@@ -26,7 +28,42 @@ FAMILIES = ("counts", "documents", "references", "uniqueness", "crdt")
 
 
 def market(database: Data) -> None:
-    """A marketplace: a tree of categories."""
+    """A marketplace: a tree of categories, shops with a nested key and city, products, orders with items inside."""
+    oids = [ObjectId(f"{n:024x}") for n in range(1, 41)]
+    database["cities"].insert_many({"_id": oid, "name": f"City {n}"} for n, oid in enumerate(oids[:6]))
+    database["shops"].insert_many(
+        {
+            "_id": n,
+            "address": {"city_id": oids[n % 6], "street": f"{n} Main St"},
+            "account": {"number": f"DE{n:04}", "limit": Decimal128("10.5")},
+            "category_ids": [f"c{n % 20}", f"c{n % 7}"][: n % 3],
+        }
+        for n in range(12)
+    )
+    database["shops"].create_index([("account.number", 1)], unique=True)
+    database["products"].insert_many({"_id": oid, "sku": f"p{n}"} for n, oid in enumerate(oids))
+    database["orders"].insert_many(
+        {
+            "_id": f"o{n}",
+            "placed": dt.datetime(2025, 1, 1 + n % 28),
+            "items": [
+                {
+                    "product_id": oids[(n + k) % 40],
+                    "qty": 1 + k,
+                    "price": Decimal128("1.5"),
+                    "options": {"gift": k == 1} | ({"note": "x"} if k else {}),
+                    "tags": ["new"],
+                }
+                for k in range(1 + n % 3)
+            ],
+            "scans": {f"{n}{k}": {"shop_id": (n + k) % 12, "at": dt.datetime(2025, 1, 1), "codes": [1, 2]}
+                      for k in range(1, 4)},
+            "ratings": {f"2025-01-{k:02}": k for k in range(1, 1 + n % 4)},
+            "payload": b"\x00" if n % 2 else None,
+            "serial": Int64(2**60 + n),
+        }
+        for n in range(60)
+    )  # fmt: skip
     database["categories"].insert_many(
         {"_id": f"c{n}", "name": f"Category {n}", "parent_id": f"c{(n - 1) // 2}" if n else None} for n in range(20)
     )
@@ -69,3 +106,32 @@ def test_broken_tree(database: Data, drafted: Callable[[], dict[str, Result]]) -
     assert (circle.violations, [sample.id for sample in circle.samples]) == (2, ["c1", "c3"])
     (named,) = [one for one in inspect(database).results if one.id == "references.categories.circle:parent_id"]
     assert (named.violations, named.examined) == (2, 20)
+
+
+def test_broken_references_at_every_depth(database: Data, drafted: Callable[[], dict[str, Result]]) -> None:
+    gone = ObjectId("f" * 24)
+    database["shops"].update_one({"_id": 3}, {"$set": {"address.city_id": gone}})
+    database["shops"].update_many({"_id": {"$in": [5, 8]}}, {"$push": {"category_ids": {"$each": ["c77", "c78"]}}})
+    database["orders"].update_one({"_id": "o2"}, {"$set": {"items.2.product_id": gone}})
+    database["orders"].update_one({"_id": "o7"}, {"$set": {"scans.72.shop_id": 99}})
+    found = drafted()
+    assert {name: (one.violations, why(one)) for name, one in found.items()} == {
+        "references.shops.address-city_id": (
+            1, [f'address.city_id is {gone} (objectId); no document of cities has this key']
+        ),
+        "references.shops.category_ids": (2, [
+            'category_ids[2] is "c77", category_ids[3] is "c78"; no document of categories has this key',
+            'category_ids[2] is "c77", category_ids[3] is "c78"; no document of categories has this key',
+        ]),
+        "references.orders.items-product_id": (
+            1, [f'items[2].product_id is {gone} (objectId); no document of products has this key']
+        ),
+        "references.orders.scans-shop_id": (1, ["scans.72.shop_id is 99; no document of shops has this key"]),
+    }  # fmt: skip
+
+
+def test_nested_key_that_occurs_twice(database: Data, drafted: Callable[[], dict[str, Result]]) -> None:
+    database["shops"].drop_index("account.number_1")
+    database["shops"].update_one({"_id": 3}, {"$set": {"account.number": "DE0004"}})
+    found = drafted()["uniqueness.shops.account-number"]
+    assert (found.violations, [one.id for one in found.samples]) == (2, [3, 4])

@@ -54,7 +54,7 @@ WALKED = [
     ("arrays", {"a": {"b": 1}, "c": [{"d": [1]}]}, "c is an array of 1"),
     ("arrays", {"a": {"0": 1}}, None),
     ("nulls", {"a": None}, "a is null"),
-    ("nulls", {"a": {"b": [1, None]}}, "a.b.1 is null"),
+    ("nulls", {"a": {"b": [1, None]}}, "a.b[1] is null"),
     ("nulls", {"a": 0, "b": "", "c": {}}, None),
     ("names", {"a": {"_b": 1}}, 'a._b: "_b" is not a name that syncs both ways'),
     ("names", {"_b": 1}, '_b: "_b" is not a name that syncs both ways'),
@@ -70,7 +70,7 @@ WALKED = [
     ("types", {"a": b"x"}, "a is 0x78 (binData, subtype 0)"),
     ("types", {"a": Regex("x")}, "a is /x/ (regex)"),
     ("types", {"a": {"b": float("inf")}}, "a.b is Infinity"),
-    ("types", {"a": [float("-inf")]}, "a.0 is -Infinity"),
+    ("types", {"a": [float("-inf")]}, "a[0] is -Infinity"),
     ("types", {"a": float("nan")}, "a is NaN"),
     (
         "types",

@@ -1,0 +1,75 @@
+"""Values that hold others: arrays, objects, and maps with free keys, many at once.
+
+The elements of all arrays of a column are made as one column, then dealt out; so are the values of maps. An object in
+an array is made by its schema alone: recipes are for what a document has once. References are followed everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from conformance.model.collection import Field
+from conformance.model.ranges import items_range, size_range
+from generator.columns.samplers import SAMPLERS, emit, objects, strings, text_maker
+
+Array = np.ndarray[Any, Any]
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Makes the values of fields in arrays and maps; ``keys`` returns those that a reference may have."""
+
+    rng: Rng
+    keys: Callable[[Field], Array]
+
+    def column(self, field: Field, n: int) -> Array:
+        """Return n values of an array or a map with free keys."""
+        return objects(self._values(field, n))
+
+    def _values(self, field: Field, n: int) -> list[Any]:
+        if "x-reference" in field.schema:
+            keys = self.keys(field)
+            return list(keys[self.rng.integers(0, len(keys), n)].tolist()) if len(keys) else []
+        if field.kind == "list":
+            return self._lists(field, n)
+        if field.kind == "dictionary":
+            return self._dictionaries(field, n)
+        if field.kind == "map":
+            return list(self._maps(field, n))
+        return emit(field.kind, SAMPLERS[field.kind](field.schema, n, self.rng))
+
+    def _maps(self, field: Field, n: int) -> Iterator[dict[str, Any]]:
+        columns = [(child.name, self._values(child, n), self._present(child, n)) for child in field.children]
+        for row in range(n):
+            yield {name: values[row] for name, values, present in columns if present[row]}
+
+    def _present(self, child: Field, n: int) -> Array:
+        return np.ones(n, dtype=bool) if child.required else self.rng.random(n) < 0.5
+
+    def _lists(self, field: Field, n: int) -> list[Any]:
+        assert field.element is not None  # noqa: S101 - every list has elements
+        sizes = self.rng.integers(*items_range(field.schema), n, endpoint=True)
+        elements = self._values(field.element, max(int(sizes.sum()), 1))
+        ends = np.cumsum(sizes)
+        return [elements[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+
+    def _dictionaries(self, field: Field, n: int) -> list[Any]:
+        assert field.element is not None  # noqa: S101 - every free map has values
+        (pattern,) = field.schema["patternProperties"]
+        smallest, largest = size_range(field.schema)
+        sizes = self.rng.integers(smallest, largest, n, endpoint=True)
+        keys = strings({"pattern": pattern}, max(int(sizes.sum()), 1), self.rng).tolist()
+        values = self._values(field.element, len(keys))
+        maps = []
+        for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+            chosen = dict(zip(keys[end - size : end], values[end - size : end], strict=True))
+            spare = text_maker(int(self.rng.integers(2**32)))
+            while len(chosen) < smallest:
+                chosen.setdefault(spare.xeger(pattern[1:-1]), values[0])
+            maps.append(chosen)
+        return maps
