@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -178,18 +178,12 @@ class NamedQuery(Strict):
 
 def filled(part: Any, values: Mapping[str, Any]) -> Any:
     """Return the part of a query with every ``$$name`` replaced by the value of that name."""
-    return rewritten(part, lambda one: values.get(one[2:], one) if isinstance(one, str) and one[:2] == "$$" else one)
-
-
-def rewritten(part: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the part of a query after ``change`` of its values; unchanged values are searched for inner ones."""
-    changed = change(part)
-    if changed is not part:
-        return changed
+    if isinstance(part, str):
+        return values.get(part[2:], part) if part[:2] == "$$" else part
     if isinstance(part, Mapping):
-        return {key: rewritten(value, change) for key, value in part.items()}
+        return {key: filled(value, values) for key, value in part.items()}
     if isinstance(part, list | tuple):
-        return [rewritten(item, change) for item in part]
+        return [filled(item, values) for item in part]
     return part
 
 

@@ -1,4 +1,4 @@
-"""MongoDB expressions that formulas are compiled to: types, money in cents, time stamps, and the functions."""
+"""MongoDB expressions that formulas are compiled to: types, money in cents, time stamps, functions of text and days."""
 
 from __future__ import annotations
 
@@ -20,13 +20,6 @@ _BSON: Final[Mapping[Kind, str]] = {
     "vector": "array",
     "list": "array",
 }
-#: The addend of rounding half up; Formula.readings finds it by identity.
-HALF: Final[Expression] = {"$literal": 0.5}
-#: By more than doubles are off in sums of up to 3 million dollars, and less than a tie is off from another percentage.
-TIE: Final = 1e-7
-MORE_THAN_HALF: Final[Expression] = {"$literal": 0.5 + TIE}
-#: What rounding half to even adds, in units of the last place: this very object, as HALF.
-EXACTLY: Final[Expression] = {"$literal": 0.0}
 
 
 def typed(path: str, kind: Kind) -> Expression:
@@ -69,13 +62,6 @@ def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:
     return {"$cond": [plain, {"$substrBytes": part}, {"$substrCP": part}]}
 
 
-def _round_half_even(value: Expression, places: Expression = EXACTLY) -> Expression:
-    number = 0 if places is EXACTLY else places["$literal"]
-    if not (type(number) is int and 0 <= number <= 9):
-        raise TypeError("the number of decimal places is a whole number from 0 to 9")
-    return {"$round": [{"$add": [value, {"$multiply": [EXACTLY, {"$literal": 10.0**-number}]}]}, number]}
-
-
 def _days_before(day: Expression, number: Expression) -> Expression:
     try:
         last = dt.date.fromisoformat(day["$literal"])
@@ -86,10 +72,6 @@ def _days_before(day: Expression, number: Expression) -> Expression:
 
 
 FUNCTIONS: Final[Mapping[str, Callable[..., Expression]]] = {
-    "half_up": lambda value: {"$floor": {"$add": [value, HALF]}},
-    "round_half_even": _round_half_even,
-    "floor": lambda value: {"$floor": value},
-    "ceil": lambda value: {"$ceil": value},
     "slice": _slice,
     "without": lambda text, part: {"$replaceAll": {"input": text, "find": part, "replacement": ""}},
     "days_before": _days_before,

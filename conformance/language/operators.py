@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from conformance.language.ties import Expression, Tie
+
 ARITHMETIC: Final[Mapping[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]]] = {
     ast.Add: ("$add", np.add),
     ast.Sub: ("$subtract", np.subtract),
@@ -26,16 +28,27 @@ COMPARISON: Final[Mapping[type[ast.cmpop], str]] = {
 }
 
 
-def _round_half_even(value: Any, places: int = 0) -> Any:
+def _round_half_even(tie: Tie, value: Expression, places: Expression = None) -> Expression:
+    number = 0 if places is None else places["$literal"]
+    if not (type(number) is int and 0 <= number <= 9):
+        raise TypeError("the number of decimal places is a whole number from 0 to 9")
+    nudge = {"$multiply": [{"$literal": tie.nudge}, {"$literal": 10.0**-number}]}
+    return {"$round": [{"$add": [value, nudge]}, number]}
+
+
+def _rounded_half_even(value: Any, places: int = 0) -> Any:
     """Round by the exact value of the double; NumPy's own round multiplies first, which moves ties."""
     numbers = np.asarray(value, dtype=np.float64)
     rounded = [round(number, places) for number in numbers.ravel().tolist()]
     return np.array(rounded, dtype=np.float64).reshape(numbers.shape)
 
 
-ROUNDING: Final[Mapping[str, Callable[..., Any]]] = {
-    "half_up": lambda value: np.floor(value + 0.5),
-    "round_half_even": _round_half_even,
-    "floor": np.floor,
-    "ceil": np.ceil,
+ROUNDING: Final[Mapping[str, tuple[Callable[..., Expression], Callable[..., Any]]]] = {
+    "half_up": (
+        lambda tie, value: {"$floor": {"$add": [value, {"$literal": tie.half}]}},
+        lambda value: np.floor(value + 0.5),
+    ),
+    "round_half_even": (_round_half_even, _rounded_half_even),
+    "floor": (lambda _, value: {"$floor": value}, np.floor),
+    "ceil": (lambda _, value: {"$ceil": value}, np.ceil),
 }

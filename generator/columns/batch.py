@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from conformance.errors import ConfigurationError
-from conformance.language.formula import Column, Total
+from conformance.language.formula import Total
+from conformance.language.formula_nodes import Column
 from conformance.model.collection import Collection, Copy, Field, Reference
 from generator.columns.nested import Nested
 from generator.columns.protocols import Plan
