@@ -134,7 +134,7 @@ class Rule:
 
     @property
     def group(self) -> object:
-        """What rules have in common that are answered together, in one pass; the check decides, else its identity."""
+        """The key of the rules that one pass answers: the check's ``group`` if it has one, else its identity."""
         return getattr(self.check, "group", id(self.check))
 
     @property

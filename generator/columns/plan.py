@@ -7,6 +7,7 @@ does not grow with the number of orders.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -98,9 +99,7 @@ class Plan:
             return int((low + high) // 2)
         if self.fanned_out_from(collection):
             return 0
-        product = 1
-        for name in declared["per"]:
-            product *= self.size(self.model[name])
+        product = math.prod(self.size(self.model[name]) for name in declared["per"])
         return max(1, round(product * (low + high) / 2)) if product else 0
 
     def _rows_wanted(self, declared: Mapping[str, Any]) -> tuple[int, int] | None:
