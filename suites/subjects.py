@@ -11,7 +11,10 @@ from conformance.model.collection import Model
 SUBJECTS: Final[Mapping[str, Callable[[Model], Iterable[tuple[str, Any]]]]] = {
     "collection": lambda model: [(each.name, each) for each in model],
     "unique": lambda model: [
-        (f"{each.name}.{index.subject}", (each, index)) for each in model for index in each.indexes if index.unique
+        (f"{each.name}.{index.subject}", (each, index))
+        for each in model
+        for index in each.indexes
+        if index.unique and not index.options
     ],
     "reference": lambda model: [(f"{each.name}.{r.field}", r) for each in model for r in each.references if not r.many],
 }

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from conformance.inspection.results import finding, holds, result_id
 from conformance.results import Result, Sample, Severity
+from conformance.rules.ditto.crdt_expiry import FIX_EXPIRING, WHY_EXPIRING
 from conformance.rules.ditto.crdt_names import FIX_RESERVED, RESERVED_PREFIX, WHY_RESERVED
 from conformance.server.metadata import LiveCollection, live_indexes
 
@@ -112,8 +113,8 @@ def _expiring(database: Database[dict[str, Any]], collection: LiveCollection) ->
         "The server deletes no documents by itself",
         "warning",
         problem,
-        "a document that was deleted can come back from a device that was offline and changed it.",
-        "Mark documents as deleted, and remove them when every device has synced.",
+        WHY_EXPIRING[0].lower() + WHY_EXPIRING[1:],
+        FIX_EXPIRING,
     )
 
 

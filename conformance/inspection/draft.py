@@ -19,10 +19,13 @@ from conformance.inspection.references import ReferenceCandidate
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.model.field_checks import UNIQUE_KINDS, unlike
+from conformance.model.index_options import may_hold, unknown_options, written_options
 from conformance.model.kinds import kind_of
 from conformance.model.names import unfit_collection
-from conformance.server.metadata import LiveIndex, live_indexes
+from conformance.server.metadata import TEXT_LANGUAGE, LiveIndex, live_indexes
 
+#: Options with which a unique index does not compare all documents, or not by their exact values.
+_PARTLY_UNIQUE: Final = frozenset({"sparse", "partialFilterExpression", "collation"})
 #: Documents from which on values that differ are taken for values that must differ.
 _ENOUGH_DOCUMENTS: Final = 5
 
@@ -136,10 +139,15 @@ def _add_unique(scanned: Scanned, schema: Schema, properties: Mapping[str, Schem
     indexed = {
         next(iter(each["keys"]))
         for each in schema.get("x-indexes", ())
-        if each.get("unique") and len(each["keys"]) == 1
+        if each.get("unique") and len(each["keys"]) == 1 and not _PARTLY_UNIQUE & each.keys()
     }
     groups = [
-        list(each["keys"]) for each in schema.get("x-indexes", ()) if each.get("unique") and len(each["keys"]) > 1
+        list(each["keys"])
+        for each in schema.get("x-indexes", ())
+        if each.get("unique")
+        and len(each["keys"]) > 1
+        and not _PARTLY_UNIQUE & each.keys()
+        and set(each["keys"]) <= properties.keys()
     ]
     groups = [group for group in groups if all(_one_value(properties, path) is not None for path in group)]
     if groups:
@@ -171,36 +179,36 @@ def _indexes(
     database: Database[dict[str, Any]], scanned: Scanned, drafted: Schema, notes: Notes
 ) -> Iterator[dict[str, Any]]:
     for index in live_indexes(database, scanned.name):
-        if index.keys == (("_id", 1),):
+        if index.keys == (("_id", 1),) and not index.spec.get("clustered"):
             continue
         reason = _undeclarable(index, drafted)
         if reason is not None:
             notes.questions.append(f"The index {index.name} is not in the schema: {reason}.")
             continue
-        entry: dict[str, Any] = {"keys": dict(index.keys)}
-        if index.unique:
-            entry["unique"] = True
-        if index.weights and set(index.weights.values()) != {1}:
-            entry["weights"] = dict(index.weights)
-        yield entry
+        yield _entry(index)
+
+
+def _entry(index: LiveIndex) -> dict[str, Any]:
+    """Return an index as x-indexes declares it."""
+    entry: dict[str, Any] = {"keys": dict(index.keys)}
+    if index.spec.get("clustered"):
+        return entry | {"clustered": True}
+    if index.name != "_".join(f"{path}_{kind}" for path, kind in index.keys):
+        entry["name"] = index.name
+    if index.unique:
+        entry["unique"] = True
+    if index.weights and set(index.weights.values()) != {1}:
+        entry["weights"] = dict(index.weights)
+    if index.language not in (None, TEXT_LANGUAGE):
+        entry["default_language"] = index.language
+    return entry | written_options(index.options)
 
 
 def _undeclarable(index: LiveIndex, drafted: Schema) -> str | None:
-    if index.options:
-        return f"a model cannot say {', '.join(sorted(index.options))}"
-    for path, kind in index.keys:
-        if kind not in (1, -1, "text"):
-            return f"a model cannot say an index of kind {kind}"
-        if not _defines(drafted, path.split(".")):
-            return f"the schema does not define {path}"
-    return None
-
-
-def _defines(schema: Schema, names: Sequence[str]) -> bool:
-    while "items" in schema:
-        schema = schema["items"]
-    below = schema.get("properties", {}).get(names[0])
-    return below is not None and (len(names) == 1 or _defines(below, names[1:]))
+    if unknown := unknown_options(index.options):
+        return f"a schema cannot declare {', '.join(unknown)}"
+    absent = [path for path, _ in index.keys if not may_hold(drafted, path)]
+    return f"no document has {', '.join(absent)}" if absent else None
 
 
 def _add_reference(drafted: Draft, each: ReferenceCandidate) -> None:

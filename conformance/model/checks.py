@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located
 from conformance.model.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer, unlike
+from conformance.model.index_options import may_hold
 from conformance.model.kinds import MAX_NUMBER
 from conformance.model.paths import is_single
 from conformance.model.sample_checks import check_samples
 
 if TYPE_CHECKING:
-    from conformance.model.collection import Collection, Field, Model
+    from conformance.model.collection import Collection, Field, Index, Model
 
 _ID_KINDS: Final = UNIQUE_KINDS
 #: Kinds of the parts of an object _id: what Ditto takes in one.
@@ -207,8 +208,9 @@ def _indexes(_: Model, collection: Collection) -> Iterator[Problem]:
         if names.count(index.name) > 1:
             yield where, f"the index {index.name} is declared twice; remove one"
         for path, _direction in index.keys:
-            if not collection.can_index(path):
+            if not may_hold(collection.schema, path):
                 yield where, f"there is no field {path!r}; an index on it would be empty"
+        yield from ((where, what) for what in _options(index))
         for path in index.weights:
             if path not in dict(index.keys):
                 yield where, f"a weight for {path!r}, which the index does not hold; remove it"
@@ -217,6 +219,19 @@ def _indexes(_: Model, collection: Collection) -> Iterator[Problem]:
             schema = collection.field(name).schema if collection.has(name) else {}
             if not dimensions or schema.get("minItems") != dimensions:
                 yield "x-vector-index/fields", f"{name!r} is not an array of one fixed length (minItems = maxItems)"
+
+
+def _options(index: Index) -> Iterator[str]:
+    """Yield combinations that every server refuses."""
+    kinds = {kind for _, kind in index.keys}
+    if {"sparse", "partialFilterExpression"} <= index.options.keys():
+        yield "an index cannot be sparse and partial; state {$exists: true} in partialFilterExpression"
+    if index.unique and "hashed" in kinds:
+        yield "a hashed index cannot be unique; declare another one for that"
+    if "expireAfterSeconds" in index.options and len(index.keys) > 1:
+        yield "an index of several fields cannot expire documents; declare one on the date alone"
+    if "clustered" in index.options and index.keys != (("_id", 1),):
+        yield 'a collection is clustered by _id only; write keys {"_id": 1}'
 
 
 def _sync(_: Model, collection: Collection) -> Iterator[Problem]:

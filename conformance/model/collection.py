@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from conformance.model.kinds import Kind
 from conformance.model.names import split_place
-from conformance.model.paths import dotted, is_single
+from conformance.model.paths import is_single
 from conformance.text.paths import as_subject
 
 #: Documents that a collection's validator accepts besides valid ones (validator_profiles.py).
@@ -93,16 +94,21 @@ class Copy:
 
 @dataclass(frozen=True)
 class Index:
-    """A wanted index; ``keys`` in order, each with 1, -1 or "text"."""
+    """A wanted index; ``keys`` in order, each with 1, -1 or the kind of index, such as "text" or "2dsphere".
+
+    ``options`` are MongoDB's own (index_options.py); ``given`` is a name other than MongoDB's default.
+    """
 
     keys: tuple[tuple[str, int | str], ...]
     unique: bool
     weights: Mapping[str, int]
+    options: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    given: str | None = None
 
     @property
     def name(self) -> str:
-        """MongoDB's default name for the keys, such as ``store_id_1_status_1``."""
-        return "_".join(f"{path}_{direction}" for path, direction in self.keys)
+        """The given name, or MongoDB's default one for the keys, such as ``store_id_1_status_1``."""
+        return self.given or "_".join(f"{path}_{direction}" for path, direction in self.keys)
 
     @property
     def subject(self) -> str:
@@ -198,6 +204,11 @@ class Collection:
         return single + tuple(tuple(group) for group in self.schema.get("x-unique", ()))
 
     @property
+    def clustered(self) -> bool:
+        """True when the collection is to be clustered by _id."""
+        return any(index.options.get("clustered") for index in self.indexes)
+
+    @property
     def open(self) -> bool:
         """True when documents may have fields that the schema does not define."""
         return bool(self.schema["additionalProperties"])
@@ -219,10 +230,6 @@ class Collection:
     def has(self, path: str) -> bool:
         """Return True when there is a field at the path."""
         return path in _by_path(self)
-
-    def can_index(self, name: str) -> bool:
-        """Return True when there is a field that an index names so, in an array perhaps."""
-        return any(dotted(path) == name for path in _by_path(self))
 
     def reference(self, field: str) -> Reference:
         """Return the reference that a field holds; KeyError when it holds none."""

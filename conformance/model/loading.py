@@ -10,6 +10,7 @@ from conformance.errors import ConfigurationError
 from conformance.files.strict_files import located, read_json
 from conformance.model.checks import check_model, escaped, pointed
 from conformance.model.collection import Collection, Copy, Field, IdMapping, Index, Model, Reference, VectorIndex
+from conformance.model.index_options import declared_options
 from conformance.model.kinds import kind_of
 from conformance.model.names import split_place, unfit_collection
 from conformance.model.order import parents_first
@@ -72,7 +73,13 @@ def _load_collection(path: Path, names: Sequence[str]) -> Collection:
         references=references,
         copies=tuple(_copies(path, fields, references)),
         indexes=tuple(
-            Index(tuple(entry["keys"].items()), entry.get("unique", False), entry.get("weights", {}))
+            Index(
+                tuple(entry["keys"].items()),
+                entry.get("unique", False),
+                entry.get("weights", {}),
+                declared_options(entry),
+                entry.get("name"),
+            )
             for entry in schema.get("x-indexes", ())
         ),
         vector_index=_vector_index(schema),

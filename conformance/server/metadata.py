@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure
 
 from conformance.connection.collation import SIMPLE_SPEC
 from conformance.model.collection import Index
+from conformance.model.index_options import same_option
 from conformance.text.rendering import render, shorten
 
 Keys = tuple[tuple[str, int | str], ...]
@@ -25,7 +26,13 @@ _NEUTRAL: Final = frozenset(
     | {"2dsphereIndexVersion", "clustered", "storageEngine", "dropDups", "safe"}
 )
 #: Options that say no more than an index without them does.
-_DEFAULTS: Final[Mapping[str, Any]] = {"language_override": "language", "collation": SIMPLE_SPEC}
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "language_override": "language",
+    "collation": SIMPLE_SPEC,
+    "bits": 26,
+    "min": -180,
+    "max": 180,
+}
 #: Options that make an index unfit for some queries on its leading field.
 _RESTRICTING: Final = frozenset({"partialFilterExpression", "collation", "hidden"})
 
@@ -99,9 +106,14 @@ class LiveIndex:
         return self.language is not None
 
     @property
+    def wildcard(self) -> bool:
+        """True for an index on every field below a path, which is not ordered by any of them."""
+        return any(path.rpartition(".")[2] == "$**" for path, _ in self.keys)
+
+    @property
     def unrestricted(self) -> bool:
         """True when any query on the leading field may use the index."""
-        return not self.text and not _RESTRICTING & self.options.keys()
+        return not self.text and not self.wildcard and not _RESTRICTING & self.options.keys()
 
     def leads(self, path: str) -> bool:
         """Return True when a look-up by the field can use the index."""
@@ -134,7 +146,7 @@ def declared_index(index: Index) -> LiveIndex:
     if "text" in spec["key"].values():
         spec["weights"] = {path: index.weights.get(path, 1) for path, kind in index.keys if kind == "text"}
         spec["default_language"] = TEXT_LANGUAGE
-    return listed_index(spec)
+    return listed_index({**spec, **index.options})
 
 
 def listed_index(spec: Mapping[str, Any]) -> LiveIndex:
@@ -168,13 +180,26 @@ def differences(wanted: LiveIndex, actual: LiveIndex) -> list[str]:
         found.append(f"its weights are {render(actual.weights)} instead of {render(wanted.weights)}")
     if actual.language != wanted.language and actual.text and wanted.text:
         found.append(f"its default_language is {actual.language} instead of {wanted.language}")
-    found += [f"it has {option} {shorten(value)}" for option, value in actual.options.items()]
-    return found
+    return found + list(_option_differences(wanted.options, actual.options))
+
+
+def _option_differences(wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[str]:
+    for option, value in actual.items():
+        if option not in wanted:
+            yield f"it has {option} {shorten(value)}"
+        elif not same_option(option, wanted[option], value):
+            yield f"its {option} is {shorten(value)} instead of {shorten(wanted[option])}"
+    yield from (f"it lacks {option} {shorten(value)}" for option, value in wanted.items() if option not in actual)
 
 
 def in_words(keys: Keys) -> str:
     """Keys as a reviewer reads them, such as "store_id, order_date (descending)"."""
     return ", ".join(path if kind == 1 else f"{path} ({_KINDS.get(kind, kind)})" for path, kind in keys)
+
+
+def option_words(index: LiveIndex) -> str:
+    """Return the options of an index in words, after a comma each; empty where it has none."""
+    return "".join(f", {option} {shorten(value)}" for option, value in index.options.items())
 
 
 def is_prefix(shorter: Sequence[tuple[str, int | str]], longer: Sequence[tuple[str, int | str]]) -> bool:

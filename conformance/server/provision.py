@@ -28,11 +28,13 @@ from conformance.server.metadata import (
     in_words,
     live_collections,
     live_indexes,
+    option_words,
 )
 from conformance.text.rendering import shorten
 
 Kind = Literal["collection", "validator", "images", "conflicting-index", "extra-index", "indexes"]
 
+_CLUSTERED: Final = {"key": {"_id": 1}, "unique": True}
 PARTS: Final = frozenset({"collections", "validators", "indexes", "images"})
 #: The first release with changeStreamPreAndPostImages.
 IMAGES_SINCE: Final = (6, 0, 0)
@@ -141,6 +143,11 @@ def _usable(
             f"{database}.{collection.name}: found a {there.type}; expected a collection; rename or drop it"
         )
     unfit = None if there is None else there.losing or (there.collation and f"it has {there.collation}")
+    if there is not None and collection.clustered and "clusteredIndex" not in there.options:
+        raise TargetError(
+            f"{database}.{collection.name}: it is not clustered, which cannot be changed; create a clustered"
+            " collection, copy the documents, drop this one and rename the copy"
+        )
     if unfit is not None:
         raise TargetError(
             f"{database}.{collection.name}: {unfit}, which cannot be changed; create another collection without it,"
@@ -170,7 +177,7 @@ def _changes(
 
 
 def _creation(collection: Collection, parts: frozenset[str], validator: Query) -> Change:
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"clusteredIndex": _CLUSTERED} if collection.clustered else {}
     parts_in_words = []
     if "validators" in parts:
         options |= _validation_options(validator)
@@ -220,7 +227,7 @@ def _index_changes(collection: Collection, there: Sequence[LiveIndex], drop_extr
     right = {live.name: index for live in there for index in wanted if not differences(index, live)}
     missing = [index for index in wanted if index not in right.values()]
     for live in there:
-        if live.name in right or live.name == "_id_":
+        if live.name in right or live.keys == (("_id", 1),):
             continue
         rival = next((index for index in missing if _conflict(index, live)), None)
         if rival is not None:
@@ -229,7 +236,9 @@ def _index_changes(collection: Collection, there: Sequence[LiveIndex], drop_extr
         elif drop_extra:
             yield _drop(collection, live, "extra-index", f"drop the index {live.name}, which is not in the model")
     if missing:
-        names = "; ".join(in_words(index.keys) + (" (unique)" if index.unique else "") for index in missing)
+        names = "; ".join(
+            in_words(index.keys) + (" (unique)" if index.unique else "") + option_words(index) for index in missing
+        )
         noun = "an index" if len(missing) == 1 else f"{len(missing)} indexes"
         yield Change(collection.name, "indexes", f"build {noun}: {names}", _creating(collection, missing))
 

@@ -33,7 +33,13 @@ def as_mongosh(changes: Sequence[Change], database: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    return json_util.dumps(value, json_options=json_util.RELAXED_JSON_OPTIONS, ensure_ascii=True)
+    """Return a value as the script has it: JSON, or a call of EJSON for types that JSON lacks."""
+    text = json_util.dumps(value, json_options=json_util.RELAXED_JSON_OPTIONS, ensure_ascii=True)
+    try:
+        plain = json.dumps(value, ensure_ascii=True) == text
+    except TypeError:
+        plain = False
+    return text if plain else f"EJSON.parse({json.dumps(text)})"
 
 
 def _collection(command: Mapping[str, Any]) -> str:
@@ -85,8 +91,11 @@ function ensureCollection(name, options) {
   const there = run({listCollections: 1, filter: {name: name}}).cursor.firstBatch.length > 0;
   if (!there) {
     run({create: name, ...options});
-  } else if (Object.keys(options).length > 0) {
-    modify({collMod: name, ...options});
+  } else {
+    const {clusteredIndex, ...changes} = options;
+    if (Object.keys(changes).length > 0) {
+      modify({collMod: name, ...changes});
+    }
   }
 }
 
@@ -124,15 +133,39 @@ function keysOf(index) {
   }));
 }
 
+const COLLATION = {caseLevel: false, caseFirst: "off", strength: 3, numericOrdering: false, alternate: "non-ignorable",
+  maxVariable: "punct", normalization: false, backwards: false};
+const DEFAULTS = {language_override: "language", bits: 26, min: -180, max: 180};
+
+function sorted(value) {
+  if (Array.isArray(value)) {
+    return value.map(sorted);
+  }
+  const isPlain = Object.prototype.toString.call(value) === "[object Object]" && value._bsontype === undefined;
+  return isPlain ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])])) : value;
+}
+
+function meaningOf(option, value) {
+  if (option === "weights") {
+    return Object.entries(value).map(([path, weight]) => [path, Number(weight)]).sort();
+  }
+  if (option === "collation") {
+    const {version, ...given} = value;
+    return sorted({...COLLATION, ...given});
+  }
+  if (option === "wildcardProjection") {
+    return Object.entries(value).map(([path, kept]) => [path, Boolean(kept)]).sort();
+  }
+  return sorted(value);
+}
+
 function restOf(index) {
   const neutral = ["v", "ns", "key", "name", "background", "textIndexVersion", "2dsphereIndexVersion", "clustered",
     "storageEngine", "dropDups", "safe"];
   const rest = Object.entries(index).filter(([option, value]) => !neutral.includes(option) && value !== false)
-    .filter(([option, value]) => option !== "language_override" || value !== "language")
+    .filter(([option, value]) => !(option in DEFAULTS) || value !== DEFAULTS[option])
     .filter(([option, value]) => option !== "collation" || value.locale !== "simple")
-    .map(([option, value]) => option === "weights"
-      ? [option, Object.entries(value).map(([path, weight]) => [path, Number(weight)]).sort()]
-      : [option, value]);
+    .map(([option, value]) => [option, meaningOf(option, value)]);
   return JSON.stringify(rest.sort((one, other) => one[0] < other[0] ? -1 : 1));
 }
 

@@ -23,6 +23,7 @@ from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.model.server_validator import validator
 from conformance.results import Outcome, Sample
+from conformance.rules.ditto.crdt_expiry import expiry
 from conformance.rules.ditto.crdt_names import collection_name, unfit_name, unfit_names
 from conformance.rules.ditto.ejson_queries import collections_in_ejson, without_form
 from conformance.text.paths import value_at
@@ -42,6 +43,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     for collection in model:
         if collection.synced:
             yield from collection_name(collection)
+            yield from expiry(collection)
             yield from _structure(collection, ejson=collection.name in in_ejson)
             yield from _sizes(collection)
             yield from _identity(collection)

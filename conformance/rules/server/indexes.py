@@ -13,6 +13,7 @@ from conformance.checks.base import Context, Rule, answer, listed, skipped
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Model, VectorIndex
+from conformance.model.index_options import may_hold, unknown_options
 from conformance.model.paths import dotted
 from conformance.results import Outcome, Sample
 from conformance.server.metadata import (
@@ -24,6 +25,7 @@ from conformance.server.metadata import (
     is_prefix,
     listed_index,
     live_indexes,
+    option_words,
 )
 from conformance.server.vector_search import NO_SEARCH
 from conformance.text.rendering import shorten
@@ -99,7 +101,7 @@ def _wanted(collection: Collection) -> dict[str, list[LiveIndex]]:
 
 
 def _title(index: LiveIndex) -> str:
-    return f"a{' unique' if index.unique else 'n'} index on {in_words(index.keys)}"
+    return f"a{' unique' if index.unique else 'n'} index on {in_words(index.keys)}{option_words(index)}"
 
 
 def _check(collection: Collection, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
@@ -143,6 +145,8 @@ def _declared(context: Context, collection: Collection, wanted: Sequence[LiveInd
         if index is _ID and "collation" in live.options:
             has = LiveCollection(collection.name, "collection", live.options).collation
             reasons = [f"the collection has {has}; expected no collation, so that values are compared exactly"]
+        if index is _ID and collection.clustered and not live.spec.get("clustered"):
+            reasons.append("the collection is not clustered, but the model declares it so")
         if reasons:
             named = f"{live.name}: " if live.name != index.name else ""
             problems.append(Sample(named + "; ".join(reasons), ref=ref))
@@ -155,12 +159,23 @@ def _extra(context: Context, collection: Collection, live: Sequence[LiveIndex], 
     known = {match.name for _, match in pairs.values()}
     problems = [
         Sample(
-            f"the index on {in_words(index.keys)} exists but the model does not declare it", ref=_ref(collection, index)
+            f"the index on {in_words(index.keys)} exists but the model does not declare it"
+            + _undeclarable(collection, index),
+            ref=_ref(collection, index),
         )
         for index in live
         if index.name not in known
     ]
     return listed(context, len(live), problems)
+
+
+def _undeclarable(collection: Collection, index: LiveIndex) -> str:
+    """Say why a schema cannot declare an index as it is; empty where it can."""
+    unknown = unknown_options(index.options)
+    if unknown:
+        return f"; a schema cannot declare {', '.join(unknown)}: drop it, or create it without"
+    absent = [path for path, _ in index.keys if not may_hold(collection.schema, path)]
+    return f"; the schema does not define {', '.join(absent)}: define it first, or drop the index" if absent else ""
 
 
 def _redundant(context: Context, collection: Collection, live: Sequence[LiveIndex], _: Pairs) -> Outcome:
@@ -178,7 +193,7 @@ def _redundant(context: Context, collection: Collection, live: Sequence[LiveInde
 
 def _covers(other: LiveIndex, index: LiveIndex, *, first: bool) -> bool:
     """Return True when ``other`` does all that ``index`` does; of two alike the one that stands ``first`` is kept."""
-    if index.text or other.text or not is_prefix(index.keys, other.keys):
+    if index.text or other.text or index.wildcard or other.wildcard or not is_prefix(index.keys, other.keys):
         return False
     same_rest = (index.unique, index.options) == (other.unique, other.options)
     if len(index.keys) == len(other.keys) and same_rest:

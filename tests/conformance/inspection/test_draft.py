@@ -188,10 +188,15 @@ def test_undescribed_feature_is_listed_as_an_open_question(database: Database[di
     schema = drafted.schemas["restaurants"]
     assert schema["properties"]["type of food"] == {"type": "string"}
     assert schema["properties"]["rating"] == {"x-bson": ["double", "int", "long", "string"]}
-    questions = "\n".join(drafted.notes["restaurants"].questions)
-    assert "address.coord_2dsphere is not in the schema: a model cannot say an index of kind 2dsphere" in questions
+    assert {"keys": {"address.coord": "2dsphere"}} in schema["x-indexes"]
+    dotted = {"$setField": {"field": "a.b", "input": "$$ROOT", "value": 1}}
+    database["restaurants"].update_one({}, [{"$replaceWith": dotted}])
+    drafted = draft(database, inspect(database), ())
+    (question,) = drafted.notes["restaurants"].questions
+    assert "its name has a dot, which MongoDB reads as a path" in question
+    assert drafted.schemas["restaurants"]["additionalProperties"] is True
     write_model(drafted, tmp_path / "model", database.name)
-    assert questions.splitlines()[0] in (tmp_path / "model" / "INFERRED.md").read_text(encoding="utf-8")
+    assert question in (tmp_path / "model" / "INFERRED.md").read_text(encoding="utf-8")
 
 
 def test_ids_of_every_type_are_drafted(database: Database[dict[str, Any]], tmp_path: Path) -> None:

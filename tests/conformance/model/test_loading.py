@@ -106,7 +106,7 @@ MISUSES: list[tuple[str, Edit, tuple[str, ...]]] = [
     ("index on no field", ("orders", "/x-indexes/1/keys", {"date": 1}), ("/x-indexes/1", "'date'")),
     ("index twice", ("orders", "/x-indexes/1/keys", {"deleted": 1}), ("/x-indexes", "deleted_1", "twice")),
     ("index of another direction", ("orders", "/x-indexes/1/keys", {"order_date": 2}), ("/x-indexes/1/keys/order_date", "2")),
-    ("index option", ("orders", "/x-indexes/1/sparse", True), ("/x-indexes/1", "'sparse'")),
+    ("index option", ("orders", "/x-indexes/1/sparce", True), ("/x-indexes/1", "'sparce'", "sparse")),
     ("weight of no key", ("products", "/x-indexes/5/weights/sku", 3), ("/x-indexes/5", "'sku'")),
     ("vector index on no vector", ("product_embeddings", "/x-vector-index/fields/0", "image_url"), ("/x-vector-index/fields", "'image_url'")),
     ("cardinality of no known form", ("stores", "/x-cardinality", {"exact": 8}), ("/x-cardinality", "exactly n")),

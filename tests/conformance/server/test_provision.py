@@ -430,6 +430,7 @@ function ask(request) {
   }
   return JSON.parse(line);
 }
+const EJSON = {parse: JSON.parse};
 const db = {getSiblingDB: (name) => ({runCommand: (command) => ask([name, command])})};
 """
 
@@ -443,7 +444,7 @@ def run_script(script: str, client: MongoClient[dict[str, Any]], folder: Path) -
         assert shell.stdin is not None
         assert shell.stdout is not None
         for line in shell.stdout:
-            name, command = json.loads(line)
+            name, command = json_util.loads(line)
             commands.append(command)
             try:
                 answer = client[name].command(command)
