@@ -18,9 +18,9 @@ cents on both sides.
     total(children, formula)  count(children)      over the documents that refer to this one
     slice(text, start, stop)  without(text, 'x')  lower(text)  join(text, text, ...)
     days_before(START_DATE, 30)  a day as many days earlier
-
-formula_parser.py parses the text, formula_nodes.py holds the nodes; this module says what a formula needs of documents.
 """
+
+# formula_parser.py parses the text and formula_nodes.py holds the nodes; here is what a formula needs of documents.
 
 from __future__ import annotations
 

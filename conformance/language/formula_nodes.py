@@ -101,7 +101,7 @@ class ParentField(Node):
 
     @property
     def place(self) -> str:
-        """Where the pipelines have the value."""
+        """The place of the value in the pipelines."""
         return f"${parent_name(self.collection, self.reference)}.{self.field.path}"
 
     def mongo(self, tie: Tie) -> Expression:

@@ -1,4 +1,4 @@
-"""When two numbers are equal: ties of rounding that doubles hide, and tolerances.
+"""Equality of two numbers: ties of rounding that doubles hide, and tolerances.
 
 9.2 % of 3.75 is 34.5 cents, and 34.49999999999999 in doubles: exact arithmetic goes up, that of doubles down, and both
 are right. Half up, a tie that doubles hold exactly goes up in either; half to even, it may also go down. A rule
@@ -22,7 +22,7 @@ _HIDDEN: Final = 1e-7
 
 @dataclass(frozen=True)
 class Tie:
-    """What rounding adds to a number: ``half`` when it rounds half up, ``nudge`` last places when half to even."""
+    """Addends of rounding: ``half`` when it rounds half up, ``nudge`` last places when half to even."""
 
     half: float
     nudge: float

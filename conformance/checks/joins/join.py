@@ -48,9 +48,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Deletions:
-    """Whether any child, and any parent, is marked as deleted.
+    """Facts about soft deletion: some of the children, or of the parents, are marked as deleted.
 
-    If none is, the live documents are all documents. Their columns are then not computed, and the ones over all
+    If none are, the live documents are all documents. Their columns are then not computed, and the ones over all
     documents are read instead, which saves about half of the sums.
     """
 
