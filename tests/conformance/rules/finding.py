@@ -27,12 +27,16 @@ class Finding:
 
     def __call__(self, rule: str, **documents: Sequence[Document]) -> Outcome:
         """Return the outcome; documents of an earlier call are removed."""
+        return self.of([rule], **documents)[rule]
+
+    def of(self, rules: Sequence[str], **documents: Sequence[Document]) -> dict[str, Outcome]:
+        """Return the outcomes of several rules on the same documents."""
         for name in self._filled:
             self._context.database[name].delete_many({})
         self._filled = set(documents)
         for name, some in documents.items():
             self._context.database[name].insert_many(some)
-        return judge([self._rules[rule]], replace(self._context))[rule]  # a copy has counted nothing yet
+        return judge([self._rules[rule] for rule in rules], replace(self._context))  # a copy has counted nothing yet
 
 
 @pytest.fixture(scope="module")
