@@ -63,8 +63,14 @@ def database(server: MongoClient[Document]) -> Iterator[Database[Document]]:
 
 
 def configuration_for(model: Model) -> Configuration:
-    """Return the model's own configuration with the default settings."""
-    return load_configuration(model, Settings().constants())
+    """The model's own configuration, under the default settings; that of the shipped model is read once."""
+    return shipped_configuration() if model is shipped_model() else load_configuration(model, Settings().constants())
+
+
+@cache
+def shipped_configuration() -> Configuration:
+    """Return the project's own configuration under the default settings, read once in a process."""
+    return load_configuration(shipped_model(), Settings().constants())
 
 
 def context_for(model: Model, database: Database[Document]) -> Context:
