@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from conformance.patterns.automaton import TOKEN
@@ -34,35 +35,66 @@ def unportable(pattern: str) -> str | None:
 
 def _objections(body: str) -> Iterator[str]:
     depth, before = 0, ""
-    for part in TOKEN.findall(body):
-        yield from _objection(part, before, depth)
-        depth += {"(": 1, ")": -1}.get(part, 0)
-        before = part
+    for text in TOKEN.findall(body):
+        yield from _objection(_Token(text, before, depth))
+        depth += {"(": 1, ")": -1}.get(text, 0)
+        before = text
 
 
-def _objection(part: str, before: str, depth: int) -> Iterator[str]:
-    """Against one part; ``before`` is the one to its left, ``depth`` how many groups are open."""
-    if part == "\\":
-        yield "its end is escaped, so it is not anchored; write \\\\ for a backslash"
-    elif part.startswith("\\"):
-        if part[1] not in _ESCAPED:
-            yield f"{part} is read differently; write the characters themselves, such as [0-9]"
-    elif part.startswith("["):
-        yield from _class(part)
-    elif part == "(?":
-        yield "(? begins look-around or an option; write it without"
-    elif part.startswith("{") and not _COUNT.match(part):
-        yield f"{part} is read differently; write {{n}}, {{n,}} or {{n,m}}, or \\{{ for the brace"
-    elif part in ("}", "]"):
-        yield f"a lone {part} is read differently; write \\{part}"
-    elif part == ".":
-        yield "the dot matches different characters in each engine; write a character class, such as [ -~]"
-    elif part in ("^", "$"):
-        yield f"{part} inside the pattern is read differently; write \\{part} for the character"
-    elif part == "|" and depth == 0:
-        yield "its alternatives are not each anchored; put them in parentheses"
-    elif part == "+" and before[-1:] in ("*", "+", "?", "}") and not before.startswith("\\"):
-        yield "a possessive repetition is not read by all; write it without the second +"
+@dataclass(frozen=True)
+class _Token:
+    """A part of a pattern; ``before`` is the one to its left, ``depth`` how many groups are open."""
+
+    text: str
+    before: str
+    depth: int
+
+    @property
+    def is_possessive(self) -> bool:
+        """True if it is a second repetition right after one."""
+        repeated = self.before[-1:] in ("*", "+", "?", "}") and not self.before.startswith("\\")
+        return self.text == "+" and repeated
+
+
+#: By the kind of part that engines read differently, what to say of it.
+_OBJECTIONS: Final[tuple[tuple[Callable[[_Token], bool], str], ...]] = (
+    (lambda one: one.text == "\\", "its end is escaped, so it is not anchored; write \\\\ for a backslash"),
+    (
+        lambda one: one.text.startswith("\\") and one.text[1:] not in _ESCAPED,
+        "{} is read differently; write the characters themselves, such as [0-9]",
+    ),
+    (lambda one: one.text == "(?", "(? begins look-around or an option; write it without"),
+    (
+        lambda one: one.text.startswith("{") and not _COUNT.match(one.text),
+        "{} is read differently; write {{n}}, {{n,}} or {{n,m}}, or \\{{ for the brace",
+    ),
+    (lambda one: one.text in ("}", "]"), "a lone {0} is read differently; write \\{0}"),
+    (
+        lambda one: one.text == ".",
+        "the dot matches different characters in each engine; write a character class, such as [ -~]",
+    ),
+    (
+        lambda one: one.text in ("^", "$"),
+        "{0} inside the pattern is read differently; write \\{0} for the character",
+    ),
+    (
+        lambda one: one.text == "|" and one.depth == 0,
+        "its alternatives are not each anchored; put them in parentheses",
+    ),
+    (
+        lambda one: one.is_possessive,
+        "a possessive repetition is not read by all; write it without the second +",
+    ),
+)
+
+
+def _objection(token: _Token) -> Iterator[str]:
+    if token.text.startswith("["):
+        yield from _class(token.text)
+    for objects, message in _OBJECTIONS:
+        if objects(token):
+            yield message.format(token.text)
+            return
 
 
 def _class(part: str) -> Iterator[str]:
