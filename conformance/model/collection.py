@@ -133,9 +133,12 @@ class IdMapping:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Collection:
-    """Everything that is known of one collection; ``schema`` is the JSON Schema as written."""
+    """Everything that is known of one collection; ``schema`` is the JSON Schema as written.
+
+    A collection is loaded once, and equals only itself.
+    """
 
     name: str
     path: Path
@@ -238,19 +241,18 @@ class Collection:
                 return reference
         raise KeyError(field)
 
-    def __hash__(self) -> int:
-        """By identity: a collection is loaded once."""
-        return id(self)
-
 
 @cache
 def _by_path(collection: Collection) -> dict[str, Field]:
     return {field.path: field for field in collection.everywhere()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """All collections, parents before the children that refer to them; ``root`` holds schemas/ and config/."""
+    """All collections, parents before the children that refer to them; ``root`` holds schemas/ and config/.
+
+    A model is loaded once, and equals only itself.
+    """
 
     root: Path
     collections: Mapping[str, Collection]
@@ -262,10 +264,6 @@ class Model:
     def __getitem__(self, name: str) -> Collection:
         """Return the collection of that name; KeyError when there is none."""
         return self.collections[name]
-
-    def __hash__(self) -> int:
-        """By identity: a model is loaded once."""
-        return id(self)
 
     @property
     def settings(self) -> tuple[str, ...]:
