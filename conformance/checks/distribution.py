@@ -24,8 +24,18 @@ from conformance.text.rendering import shorten
 _MONTHS: Final = 12
 _KEYS: Final = frozenset({str, int, ObjectId})
 
-#: Observed counts, expected weights and those of the alternative, by key.
-Row = dict[str, tuple[float, float, float]]
+
+@dataclass(frozen=True)
+class Cell:
+    """One group: how many documents it has, and its weights by the expected distribution and by the alternative."""
+
+    found: float
+    expected: float
+    alternative: float
+
+
+#: By key.
+Row = dict[str, Cell]
 #: By month, or "" for one row.
 Table = dict[str, Row]
 
@@ -98,7 +108,7 @@ class DistributionTest:
         """Test what was found against what is expected; of several tables the one that fits best decides."""
         share = self.share
         rows = [list(row.values()) for row in tables[0].values()]
-        examined = int(sum(cell[0] for row in rows for cell in row))
+        examined = int(sum(cell.found for row in rows for cell in row))
         if not examined:
             return skipped(f"no document of {share.collection} has a {share.by} that is listed in {share.expected}")
         if all(len(row) < 2 for row in rows):
@@ -128,8 +138,12 @@ class DistributionTest:
 
     def _test(self, table: Table) -> GTest:
         rows = [list(row.values()) for row in table.values()]
-        observed, expected, alternative = ([[cell[part] for cell in row] for row in rows] for part in range(3))
-        return g_test(observed, expected, alternative, self.share.significance)
+        return g_test(
+            [[cell.found for cell in row] for row in rows],
+            [[cell.expected for cell in row] for row in rows],
+            [[cell.alternative for cell in row] for row in rows],
+            self.share.significance,
+        )
 
     def _found(self, context: Context) -> dict[str, float]:
         """Return how many documents each key has."""
@@ -164,16 +178,17 @@ class DistributionTest:
             whole = {year: days_of(year) for year in days}
             return [
                 {
-                    f"{year:04d}": (
+                    f"{year:04d}": Cell(
                         found.get(f"{year:04d}", 0.0),
-                        day_weight(weights, year) * number,
-                        float(days[year]),
+                        expected=day_weight(weights, year) * number,
+                        alternative=float(days[year]),
                     )
                     for year, number in counting.items()
                 }
                 for counting in ([days] if days == whole else [days, whole])
             ]
-        return [{str(key): (found.get(str(key), 0.0), weight, 1.0) for key, weight in weights.items() if weight > 0}]
+        listed = {str(key): weight for key, weight in weights.items() if weight > 0}
+        return [{key: Cell(found.get(key, 0.0), weight, alternative=1.0) for key, weight in listed.items()}]
 
     def _by_month(self, context: Context) -> Table:
         """Rows by month. The alternative has no seasons: each group's average share in every month."""
@@ -206,19 +221,25 @@ class DistributionTest:
             if type(one.get(group.target_field)) in _KEYS
             and (values := _by_position(one.get(field), months)) is not None
         }
-        table: Table = {}
-        for position in range(_MONTHS):
-            name = f"{position + 1:02d}"
-            total = sum(values[position] for values in multipliers.values())
-            table[name] = {
-                key: (
-                    found.get((name, key), 0.0),
-                    values[position] / total,
-                    sum(values[m] / sum(v[m] for v in multipliers.values()) for m in range(_MONTHS)) / _MONTHS,
-                )
-                for key, values in multipliers.items()
-            }
-        return table
+        return _seasons(found, multipliers)
+
+
+def _seasons(found: Mapping[tuple[str, str], float], multipliers: Mapping[str, list[float]]) -> Table:
+    """Return a row per month, in which a group's weight is its part of the month's multipliers.
+
+    For two groups with the multipliers 1 and 3 in January, and 1 and 1 in every other month: January expects 0.25 and
+    0.75; the alternative has the average over the year, 0.48 and 0.52, in each month.
+    """
+    totals = [sum(values[month] for values in multipliers.values()) for month in range(_MONTHS)]
+    parts = {
+        key: [value / total for value, total in zip(values, totals, strict=True)] for key, values in multipliers.items()
+    }
+    average = {key: sum(months) / _MONTHS for key, months in parts.items()}
+    names = [f"{month + 1:02d}" for month in range(_MONTHS)]
+    return {
+        name: {key: Cell(found.get((name, key), 0.0), months[month], average[key]) for key, months in parts.items()}
+        for month, name in enumerate(names)
+    }
 
 
 def _too_few(examined: int, test: GTest) -> str:
@@ -237,8 +258,8 @@ def _by_position(multipliers: Any, months: Sequence[str]) -> list[float] | None:
 
 def _expected(row: Row) -> dict[str, tuple[int, float]]:
     """Return how many documents each key of a row has, and how many were expected."""
-    n, whole = sum(cell[0] for cell in row.values()), sum(cell[1] for cell in row.values())
-    return {key: (int(found), round(n * weight / whole, 1)) for key, (found, weight, _) in row.items()}
+    n, whole = sum(cell.found for cell in row.values()), sum(cell.expected for cell in row.values())
+    return {key: (int(cell.found), round(n * cell.expected / whole, 1)) for key, cell in row.items()}
 
 
 def _largest(table: Table) -> list[str]:
