@@ -74,7 +74,7 @@ def _or_null(schema: Query) -> Query:
     nullable = dict(schema)
     if "bsonType" in schema:
         types: Any = schema["bsonType"]
-        nullable["bsonType"] = [*(types if isinstance(types, list) else [types]), "null"]
+        nullable["bsonType"] = [*dict.fromkeys([*(types if isinstance(types, list) else [types]), "null"])]
     if "enum" in schema:
         nullable["enum"] = [*schema["enum"], None]
     if "anyOf" in schema:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterator, Mapping
+from itertools import chain, combinations
 from typing import Any, Final
 
 from conformance.checks.base import Document, Rule
@@ -11,8 +11,8 @@ from conformance.checks.document_scan import DocumentTest
 from conformance.checks.subjects import Subjects
 from conformance.language.expressions import Expression, typed
 from conformance.model.collection import Collection, Field
+from conformance.model.paths import all_values, dotted, is_single, values_at
 from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, named
-from conformance.text.paths import value_at
 from conformance.text.rendering import shorten
 
 REPEATED: Final = "repeated-keys"
@@ -23,7 +23,7 @@ _FEW_OPTIONAL: Final = 3
 def rules(collection: Collection, subjects: Subjects) -> Iterator[Rule]:
     """One rule per field that holds free text (its inner keys included), and one for keys that stand twice."""
     for field in collection.fields:
-        texts = [one for one in field.walk() if _is_free(one)]
+        texts = {name: one for one in field.everywhere() if _is_free(one) and (name := dotted(one.path))}
         if texts:
             yield _visible(collection, field, texts, subjects.of(field.path, suffix="-characters"))
     yield _once(collection)
@@ -35,16 +35,16 @@ def _is_free(field: Field) -> bool:
     return field.kind == "string" and (not pattern or "[^" in pattern or not pattern.isascii())
 
 
-def _visible(collection: Collection, field: Field, texts: list[Field], subject: str) -> Rule:
+def _visible(collection: Collection, field: Field, texts: Mapping[str, Field], subject: str) -> Rule:
     tests: list[dict[str, Any]] = []
-    for text in texts:
-        tests.append({text.path: {"$regex": IN_PROSE if "x-multiline" in text.schema else IN_NAMES}})
+    for name, text in texts.items():
+        tests.append({name: {"$regex": IN_PROSE if "x-multiline" in text.schema else IN_NAMES}})
         if text.schema.get("minLength", 0):
-            tests.append({text.path: {"$regex": BLANK}})
+            tests.append({name: {"$regex": BLANK}})
     query = {"$or": tests} if len(tests) > 1 else tests[0]
 
     def why(document: Document) -> str:
-        values = {text.path: value_at(document, text.path) for text in texts}
+        values = dict(chain.from_iterable(values_at(document, text.path) for text in texts.values()))
         told = {path: (text, named(text)) for path, text in values.items() if isinstance(text, str)}
         return "; ".join(
             f"{path} is {shorten(text)}, which has {signs}" for path, (text, signs) in told.items() if signs
@@ -58,7 +58,7 @@ def _visible(collection: Collection, field: Field, texts: list[Field], subject: 
             screen=query,
             violating=query,
             why=why,
-            guards=({"$or": [typed(f"${text.path}", "string") for text in texts]},),
+            guards=({"$or": [_holds_text(text.path) for text in texts.values()]},),
             needs=field.path,
         ),
         why="Names that look equal are different values, so a search for one does not find the other.",
@@ -68,12 +68,18 @@ def _visible(collection: Collection, field: Field, texts: list[Field], subject: 
     )
 
 
+def _holds_text(path: str) -> Expression:
+    if is_single(path):
+        return typed(f"${path}", "string")
+    return {"$anyElementTrue": {"$map": {"input": all_values(path), "in": typed("$$this", "string")}}}
+
+
 def _once(collection: Collection) -> Rule:
     """BSON allows a key to stand twice: the server's paths find the first, drivers keep the last."""
-    maps = [one for one in collection.walk() if one.kind in ("map", "dictionary")]
-    nested = [{"$expr": _repeats(f"${one.path}")} for one in maps]
+    repeats = [_repeats_at(one.path) for one in collection.everywhere() if one.kind in ("map", "dictionary")]
+    nested = [{"$expr": one} for one in repeats]
     screen = {"$or": [_more_than_known(collection), *nested]} if nested else _more_than_known(collection)
-    violating = {"$expr": {"$or": [_repeats("$$ROOT"), *(_repeats(f"${one.path}") for one in maps)]}}
+    violating = {"$expr": {"$or": [_repeats("$$ROOT"), *repeats]}}
     return Rule(
         id=f"documents.{collection.name}.{REPEATED}",
         title=f"{collection.title}: no document has the same key twice",
@@ -100,6 +106,12 @@ def _more_than_known(collection: Collection) -> dict[str, Any]:
         for some in combinations(optional, size)
     ]
     return {"$nor": fitting}
+
+
+def _repeats_at(path: str) -> Expression:
+    if is_single(path):
+        return _repeats(f"${path}")
+    return {"$anyElementTrue": {"$map": {"input": all_values(path), "in": _repeats("$$this")}}}
 
 
 def _repeats(path: str) -> Expression:

@@ -21,10 +21,12 @@ from conformance.checks.walk import walk
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
+from conformance.model.paths import ELEMENTS, values_at
 from conformance.model.server_validator import validator
 from conformance.results import Outcome, Sample
 from conformance.rules.ditto.crdt_expiry import expiry
-from conformance.rules.ditto.crdt_names import collection_name, unfit_name, unfit_names
+from conformance.rules.ditto.crdt_loose import array_severity, loose_documents
+from conformance.rules.ditto.crdt_names import collection_name, unfit_names
 from conformance.rules.ditto.ejson_queries import collections_in_ejson, without_form
 from conformance.text.paths import value_at
 from conformance.text.rendering import MISSING, shorten
@@ -44,18 +46,18 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
         if collection.synced:
             yield from collection_name(collection)
             yield from expiry(collection)
-            yield from _structure(collection, ejson=collection.name in in_ejson)
+            yield from _structure(model, collection, ejson=collection.name in in_ejson)
             yield from _sizes(collection)
             yield from _identity(collection)
 
 
-def _structure(collection: Collection, *, ejson: bool) -> Iterator[Rule]:
+def _structure(model: Model, collection: Collection, *, ejson: bool) -> Iterator[Rule]:
     unfit = {"$nor": [validator(collection)]}
     for subject, (title, find, why, fix) in _STRUCTURE.items():
-        maps = [field for field in collection.walk() if field.kind in ("map", "dictionary")]
-        if subject == "maps" and not maps:
+        if subject == "maps" and not _maps_of(collection):
             continue
-        loose = _loose(collection, subject)
+        loose = loose_documents(collection, subject)
+        severity, note = array_severity(model, collection) if subject == "arrays" else ("error", "")
         screen = {"$or": [unfit, *loose]} if loose else unfit
         every = partial(without_form if ejson and subject == "types" else find, collection)
         yield Rule(
@@ -64,26 +66,9 @@ def _structure(collection: Collection, *, ejson: bool) -> Iterator[Rule]:
             check=DocumentTest(collection.name, screen=screen, why=first(every), every=every),
             why=why,
             fix=fix,
+            severity=severity,
+            note=note,
         )
-
-
-def _loose(collection: Collection, subject: str) -> list[dict[str, Any]]:
-    """Return queries for valid documents that may hold a name or a BSON type of the subject, or anything."""
-    if collection.open or any(field.schema.get("additionalProperties") for field in collection.walk()):
-        return [{}]
-    queries: list[dict[str, Any]] = []
-    suspect = _SUSPECT.get(subject, frozenset())
-    for field in collection.walk():
-        if subject == "names" and unfit_name(field.name, field.path):
-            queries.append({field.path: {"$exists": True}})
-        if field.kind == "list":
-            queries.append({field.path: {"$type": "array"}})
-        declared = field.schema.get("x-bson", ())
-        types = [declared] if isinstance(declared, str) else declared
-        wanted = [name for name in types if name in suspect | _CONTAINERS]
-        if wanted and field.path != "_id":
-            queries.append({field.path: {"$type": wanted}})
-    return queries
 
 
 def _arrays(_: Collection, document: Document) -> Iterator[str]:
@@ -99,23 +84,22 @@ def _nulls(_: Collection, document: Document) -> Iterator[str]:
 
 
 def _maps(collection: Collection, document: Document) -> Iterator[str]:
-    for field in collection.walk():
-        if field.kind not in ("map", "dictionary"):
-            continue
-        value: Any = document
-        for name in field.path.split("."):
-            value = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
-        if value is _ABSENT:
-            continue
-        if not isinstance(value, Mapping):
-            yield f"{field.path} is {shorten(value)}, not a MAP"
-        elif field.kind == "map":
-            missing = [child.name for child in field.children if child.required and child.name not in value]
-            is_open = field.schema["additionalProperties"]
-            extra = [] if is_open else sorted(value.keys() - {child.name for child in field.children})
-            if missing or extra:
-                lacks, has = (shorten(names, 200) if names else "nothing" for names in (missing, extra))
-                yield f"{field.path} lacks {lacks} and has {has} besides"
+    for field in _maps_of(collection):
+        for place, value in values_at(document, field.path):
+            if not isinstance(value, Mapping):
+                yield f"{place} is {shorten(value)}, not a MAP"
+            elif field.kind == "map":
+                missing = [child.name for child in field.children if child.required and child.name not in value]
+                is_open = field.schema["additionalProperties"]
+                extra = [] if is_open else sorted(value.keys() - {child.name for child in field.children})
+                if missing or extra:
+                    lacks, has = (shorten(names, 200) if names else "nothing" for names in (missing, extra))
+                    yield f"{place} lacks {lacks} and has {has} besides"
+
+
+def _maps_of(collection: Collection) -> list[Field]:
+    """Return the objects that devices merge by key: not those in an array, which is replaced whole."""
+    return [f for f in collection.everywhere() if f.kind in ("map", "dictionary") and ELEMENTS not in f.path]
 
 
 def _types(_: Collection, document: Document) -> Iterator[str]:
@@ -138,14 +122,6 @@ def _depth(_: Collection, document: Document) -> Iterator[str]:
             yield f"{one.path.split('.')[0]} is nested {one.depth} levels deep or more"
 
 
-_ABSENT: Final = object()
-#: Types whose content the schema does not describe.
-_CONTAINERS: Final = frozenset({"array", "object"})
-#: By subject, the BSON types that break it.
-_SUSPECT: Final[Mapping[str, frozenset[str]]] = {
-    "nulls": frozenset({"null"}),
-    "types": frozenset({"long", "double", "decimal", "objectId", "date", "timestamp", "binData", "regex"}),
-}
 #: Kinds whose values are never longer than this many bytes.
 _SHORT_KINDS: Final = frozenset({"objectid", "uuid", "timestamp", "integer", "boolean"})
 _SHORT: Final = 36

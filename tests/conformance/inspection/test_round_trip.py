@@ -15,9 +15,12 @@ from conformance.config.settings import Settings
 from conformance.inspection.draft import draft
 from conformance.inspection.draft_files import write_model
 from conformance.inspection.inspection import inspect
+from conformance.model.document_validator import breaches
+from conformance.model.paths import values_at
 from conformance.results import Result
 from conformance.run.runner import Run
 from conformance.run.session import Project, assemble
+from generator.columns.plan import Plan
 from tests.judging import context_for
 
 pytestmark = pytest.mark.server
@@ -135,3 +138,41 @@ def test_nested_key_that_occurs_twice(database: Data, drafted: Callable[[], dict
     database["shops"].update_one({"_id": 3}, {"$set": {"account.number": "DE0004"}})
     found = drafted()["uniqueness.shops.account-number"]
     assert (found.violations, [one.id for one in found.samples]) == (2, [3, 4])
+
+
+def test_wrong_elements_and_values_of_maps(database: Data, drafted: Callable[[], dict[str, Result]]) -> None:
+    orders = database["orders"]
+    orders.update_one({"_id": "o2"}, {"$set": {"items.2.qty": "3"}})
+    orders.update_many({"_id": {"$in": ["o4", "o5"]}}, {"$unset": {"items.0.options.gift": ""}})
+    orders.update_one({"_id": "o3"}, {"$set": {"scans.31.codes.1": "x", "scans.odd": 5}})
+    orders.update_one({"_id": "o7"}, {"$set": {"ratings.2025-01-01": 4.5, "payload": "text"}})
+    orders.update_one({"_id": "o8"}, {"$set": {"serial": Decimal128("1"), "placed": "2025-01-01"}})
+    assert {name: (one.violations, why(one)) for name, one in drafted().items()} == {
+        "documents.orders.items": (3, [
+            'items[2].qty "3" is not of type int or long', *["items[0].options.gift is missing"] * 2
+        ]),
+        "documents.orders.scans": (1, [
+            "scans.31.codes[1] \"x\" is not of type int or long; scans.odd is not defined in the schema (extra: odd)"
+        ]),
+        "documents.orders.ratings": (1, ["ratings.2025-01-01 4.5 is not of type int or long"]),
+        "documents.orders.payload": (1, ['payload "text" is not of type binData or null']),
+        "documents.orders.serial": (1, ["serial 1 (decimal) is not of type int or long"]),
+        "documents.orders.placed": (1, ['placed "2025-01-01" is not of type date']),
+    }  # fmt: skip
+
+
+def test_draft_generates_documents_that_meet_it(database: Data, tmp_path: Path) -> None:
+    """References included: a team can try the model on the embedded server before it validates its own."""
+    market(database)
+    folder = tmp_path / "model"
+    write_model(draft(database, inspect(database), ()), folder, database.name)
+    project = assemble(folder, Settings())
+    made: dict[str, list[dict[str, Any]]] = {name: [] for name in project.model.collections}
+    for name, batch in Plan(project.model, project.configuration, project.settings).documents():
+        made[name] += batch
+    assert all(breaches(project.model[name], one) == [] for name, batch in made.items() for one in batch)
+    for reference in (one for collection in project.model for one in collection.references):
+        keys = {one[reference.target_field] for one in made[reference.target]}
+        used = [key for one in made[reference.collection] for _, key in values_at(one, reference.field)]
+        assert len(set(used)) > 5
+        assert {*used} - {None} <= keys
