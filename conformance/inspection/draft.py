@@ -5,29 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pymongo.database import Database
 
+from conformance.inspection.choices import (
+    NO,
+    NONE,
+    YES,
+    Ask,
+    Question,
+    answered,
+    ask_for_enumerations,
+    conservative,
+)
 from conformance.inspection.collection_findings import has_documents
 from conformance.inspection.draft_fields import Notes, Schema, draft_id, draft_object
+from conformance.inspection.draft_indexes import add_unique, draft_indexes, schema_at
 from conformance.inspection.inspection import Inspection, deletion_flags
-from conformance.inspection.key_findings import key_candidates, unique_fields
-from conformance.inspection.names import is_own_identity, reads_as_unique
-from conformance.inspection.profile import ELEMENTS, Path
+from conformance.inspection.key_findings import key_candidates
 from conformance.inspection.references import ReferenceCandidate
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.model.field_checks import UNIQUE_KINDS, unlike
-from conformance.model.index_options import may_hold, unknown_options, written_options
 from conformance.model.kinds import kind_of
 from conformance.model.names import unfit_collection
-from conformance.server.metadata import TEXT_LANGUAGE, LiveIndex, live_indexes
-
-#: Options with which a unique index does not compare all documents, or not by their exact values.
-_PARTLY_UNIQUE: Final = frozenset({"sparse", "partialFilterExpression", "collation"})
-#: Documents from which on values that differ are taken for values that must differ.
-_ENOUGH_DOCUMENTS: Final = 5
 
 
 @dataclass
@@ -41,8 +43,13 @@ class Draft:
     documents: dict[str, int]
 
 
-def draft(database: Database[dict[str, Any]], inspection: Inspection, sync: Sequence[str]) -> Draft:
-    """Draft a model; ``sync`` names the collections to draft as synced, else those are that have images for it."""
+def draft(
+    database: Database[dict[str, Any]], inspection: Inspection, sync: Sequence[str], ask: Ask = conservative
+) -> Draft:
+    """Draft a model; ``sync`` names the collections to draft as synced, else those are that have images for it.
+
+    ``ask`` answers what the data leaves open.
+    """
     counts = {scanned.name: scanned.documents for scanned in inspection.scans}
     drafted = Draft({}, {}, dict(_left_out(inspection)), inspection.references, counts)
     for scanned in inspection.scans:
@@ -50,7 +57,7 @@ def draft(database: Database[dict[str, Any]], inspection: Inspection, sync: Sequ
             notes = drafted.notes[scanned.name] = Notes()
             live = inspection.collections[scanned.name]
             synced = scanned.name in sync if sync else live.images
-            drafted.schemas[scanned.name] = _collection(database, scanned, notes, synced)
+            drafted.schemas[scanned.name] = _collection(database, scanned, notes, synced, ask)
             if synced and not sync:
                 notes.evidence["x-sync enabled"] = "pre- and post-images are on, which the connector needs"
             if live.validator:
@@ -59,7 +66,7 @@ def draft(database: Database[dict[str, Any]], inspection: Inspection, sync: Sequ
                     " the rule validators.definition fails; zava provision would replace it."
                 )
     for reference in inspection.references:
-        _add_reference(drafted, reference)
+        _add_reference(drafted, reference, ask)
     return drafted
 
 
@@ -74,13 +81,15 @@ def _left_out(inspection: Inspection) -> Iterator[tuple[str, str]]:
             yield name, "it is empty"
 
 
-def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Notes, synced: bool) -> Schema:
+def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Notes, synced: bool, ask: Ask) -> Schema:
     drafted = draft_object(scanned.root, scanned.documents, notes)
     properties = drafted["properties"]
     properties["_id"] = draft_id(properties["_id"], scanned.root.fields["_id"])
     if synced and isinstance(properties["_id"].get("x-bson"), list):
         synced = False
         notes.questions.append("It cannot be synced: devices do not take such an _id; see zava inspect.")
+    elif not isinstance(properties["_id"].get("x-bson"), list):
+        synced = answered(notes, ask, _sync_question(scanned, synced)) == YES
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": _title(scanned.name),
@@ -91,21 +100,44 @@ def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Not
     if own is not None:
         schema["x-id"] = {"equals": own}
         notes.evidence[f"x-id {own}"] = "equals _id in every document"
-    flags = deletion_flags(scanned)
-    if flags:
-        schema["x-soft-delete"] = flags[0]
-        notes.evidence[f"x-soft-delete {flags[0]}"] = f"by its name; a boolean in all {scanned.documents:,} documents"
-    schema["x-sync"] = _sync(scanned, own, synced, notes)
+    flag = _deletion_flag(scanned, drafted, notes, ask)
+    if flag is not None:
+        schema["x-soft-delete"] = flag
+    schema["x-sync"] = _sync(scanned, own, synced, drafted, notes, ask)
     for name in schema["x-sync"].get("id_mapping", {}).get("fields", ()):
         properties[name]["x-immutable"] = True
         notes.questions.append(
             f"Does `{name}` never change? Devices know a document by it, so the draft says x-immutable."
         )
-    indexes = list(_indexes(database, scanned, drafted, notes))
+    indexes = list(draft_indexes(database, scanned, drafted, notes))
     if indexes:
         schema["x-indexes"] = indexes
-    _add_unique(scanned, schema, properties, notes)
+    add_unique(scanned, schema, properties, notes, ask)
+    if ask is not conservative:
+        ask_for_enumerations(database, scanned.name, scanned.documents, drafted, notes, ask)
     return schema | drafted
+
+
+def _sync_question(scanned: Scanned, synced: bool) -> Question:
+    why = "its pre- and post-images are on, or --sync names it" if synced else "its pre- and post-images are off"
+    return Question(scanned.name, "Do devices hold it?", why, YES if synced else NO)
+
+
+def _deletion_flag(scanned: Scanned, drafted: Schema, notes: Notes, ask: Ask) -> str | None:
+    """Return the field that marks documents as deleted, if there is one."""
+    named = deletion_flags(scanned)
+    fields = drafted["properties"].items()
+    flags = [name for name, field in fields if field.get("type") == "boolean" and name in drafted["required"]]
+    if not flags:
+        return None
+    default = named[0] if named else NONE
+    why = f"a boolean in all {scanned.documents:,} documents" + (", by its name" if named else "")
+    question = Question(scanned.name, "Which field marks a document as deleted?", why, default, (*flags, NONE))
+    flag = answered(notes, ask, question)
+    if flag == NONE:
+        return None
+    notes.evidence[f"x-soft-delete {flag}"] = why
+    return flag
 
 
 def _title(name: str) -> str:
@@ -124,94 +156,28 @@ def _repeats_id(database: Database[dict[str, Any]], scanned: Scanned, properties
     return None
 
 
-def _sync(scanned: Scanned, own: str | None, synced: bool, notes: Notes) -> Schema:
+def _sync(scanned: Scanned, own: str | None, synced: bool, drafted: Schema, notes: Notes, ask: Ask) -> Schema:
     candidates = ", ".join(key_candidates(scanned)) or "none; see zava inspect"
     notes.evidence["x-sync id_mapping"] = f"candidates are {candidates}; that they never change cannot be seen"
     if not synced:
         return {"enabled": False}
-    if own is not None:
-        return {"enabled": True, "id_mapping": {"mode": "single_field", "fields": [own]}}
-    return {"enabled": True, "id_mapping": {"mode": "match_ids"}}
+    keys = [name for name in key_candidates(scanned) if name == own or _can_identify(drafted, name)]
+    identity = own or "_id"
+    if keys:
+        why = f"{candidates}: in every document, unique, of one type"
+        question = Question(scanned.name, "Which field is the device's _id?", why, identity, ("_id", *keys))
+        identity = answered(notes, ask, question)
+    if identity == "_id":
+        return {"enabled": True, "id_mapping": {"mode": "match_ids"}}
+    return {"enabled": True, "id_mapping": {"mode": "single_field", "fields": [identity]}}
 
 
-def _add_unique(scanned: Scanned, schema: Schema, properties: Mapping[str, Schema], notes: Notes) -> None:
-    """Mark fields that are unique in the data where a unique index or the name says that they must be."""
-    indexed = {
-        next(iter(each["keys"]))
-        for each in schema.get("x-indexes", ())
-        if each.get("unique") and len(each["keys"]) == 1 and not _PARTLY_UNIQUE & each.keys()
-    }
-    groups = [
-        list(each["keys"])
-        for each in schema.get("x-indexes", ())
-        if each.get("unique")
-        and len(each["keys"]) > 1
-        and not _PARTLY_UNIQUE & each.keys()
-        and set(each["keys"]) <= properties.keys()
-    ]
-    groups = [group for group in groups if all(_one_value(properties, path) is not None for path in group)]
-    if groups:
-        schema["x-unique"] = groups
-    for path in indexed:
-        nested = _one_value(properties, path) if "." in path else None
-        if nested is not None and kind_of(nested) in UNIQUE_KINDS:
-            nested["x-unique"] = True
-            notes.evidence[f"{path} unique"] = "a unique index"
-    for name in unique_fields(scanned):
-        if name == "_id" or name not in properties or kind_of(properties[name]) not in UNIQUE_KINDS:
-            continue
-        named = is_own_identity(name, scanned.name) or (
-            scanned.documents >= _ENOUGH_DOCUMENTS and reads_as_unique(name)
-        )
-        if name in indexed or named:
-            properties[name]["x-unique"] = True
-            why = "a unique index" if name in indexed else f"{scanned.documents:,} different values, and by its name"
-            notes.evidence[f"{name} unique"] = why
+def _can_identify(drafted: Schema, name: str) -> bool:
+    """Return True for a field, other than _id, of a kind that can be unique."""
+    return name != "_id" and kind_of(drafted["properties"].get(name, {"type": "boolean"})) in UNIQUE_KINDS
 
 
-def _one_value(properties: Mapping[str, Schema], path: str) -> Schema | None:
-    """Return the schema of what an index names; None where it is in an array, or not described."""
-    names = path.split(".")
-    return _schema_at({"properties": properties}, tuple((name,) for name in names))
-
-
-def _indexes(
-    database: Database[dict[str, Any]], scanned: Scanned, drafted: Schema, notes: Notes
-) -> Iterator[dict[str, Any]]:
-    for index in live_indexes(database, scanned.name):
-        if index.keys == (("_id", 1),) and not index.spec.get("clustered"):
-            continue
-        reason = _undeclarable(index, drafted)
-        if reason is not None:
-            notes.questions.append(f"The index {index.name} is not in the schema: {reason}.")
-            continue
-        yield _entry(index)
-
-
-def _entry(index: LiveIndex) -> dict[str, Any]:
-    """Return an index as x-indexes declares it."""
-    entry: dict[str, Any] = {"keys": dict(index.keys)}
-    if index.spec.get("clustered"):
-        return entry | {"clustered": True}
-    if index.name != "_".join(f"{path}_{kind}" for path, kind in index.keys):
-        entry["name"] = index.name
-    if index.unique:
-        entry["unique"] = True
-    if index.weights and set(index.weights.values()) != {1}:
-        entry["weights"] = dict(index.weights)
-    if index.language not in (None, TEXT_LANGUAGE):
-        entry["default_language"] = index.language
-    return entry | written_options(index.options)
-
-
-def _undeclarable(index: LiveIndex, drafted: Schema) -> str | None:
-    if unknown := unknown_options(index.options):
-        return f"a schema cannot declare {', '.join(unknown)}"
-    absent = [path for path, _ in index.keys if not may_hold(drafted, path)]
-    return f"no document has {', '.join(absent)}" if absent else None
-
-
-def _add_reference(drafted: Draft, each: ReferenceCandidate) -> None:
+def _add_reference(drafted: Draft, each: ReferenceCandidate, ask: Ask) -> None:
     """Write a reference into its schema where the vocabulary can say it; else ask."""
     path, place = shown_path(each.path), f"{each.target}.{each.field}"
     notes = drafted.notes.get(each.collection)
@@ -222,7 +188,10 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate) -> None:
     if why is not None:
         notes.questions.append(f"Does `{path}` refer to {place}? {found}; it is not in the schema: {why}.")
         return
-    own = _schema_at(drafted.schemas[each.collection], each.path)
+    question = Question(f"{each.collection}.{path}", f"Does it refer to {place}?", found, YES)
+    if answered(notes, ask, question) == NO:
+        return
+    own = schema_at(drafted.schemas[each.collection], each.path)
     assert own is not None  # noqa: S101 - _not_a_reference looked
     own["x-reference"] = place
     if "x-unique" in own and each.collection != each.target:
@@ -246,28 +215,11 @@ def _make_one_each(drafted: Draft, each: ReferenceCandidate, own: Schema, notes:
     notes.questions.append(f"Is `{own['x-reference']}` referred to at most once? It is so today; x-unique is left out.")
 
 
-def _schema_at(schema: Schema, path: Path) -> Schema | None:
-    """Return the part of a schema that describes the values at a path; None where it does not describe them."""
-    for step in path:
-        if isinstance(step, tuple):
-            found = schema.get("properties", {}).get(step[0])
-        else:
-            found = schema.get("items") if step == ELEMENTS else _only(schema)
-        if found is None:
-            return None
-        schema = found
-    return schema
-
-
-def _only(schema: Schema) -> Schema | None:
-    return next(iter(schema.get("patternProperties", {}).values()), None)
-
-
 def _not_a_reference(drafted: Draft, each: ReferenceCandidate) -> str | None:
     target = drafted.schemas.get(each.target)
     if target is None:
         return f"{each.target} is not in the model"
-    own = _schema_at(drafted.schemas[each.collection], each.path)
+    own = schema_at(drafted.schemas[each.collection], each.path)
     source = target["properties"].get(each.field)
     if own is None or source is None:
         return "one of the two is not described"

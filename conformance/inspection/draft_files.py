@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -33,14 +35,28 @@ _SUBSCRIPTIONS: Final = """# What each kind of device subscribes to. Drafted by 
 
 
 def write_model(drafted: Draft, folder: Path, database: str) -> list[Path]:
-    """Write the model into a folder that has none, and load it; ConfigurationError when there is one."""
+    """Load the model, and put it into a folder that has none; ConfigurationError when there is one.
+
+    The files are made beside their place and moved there together: an interrupted run leaves none.
+    """
+    require_no_model(folder)
+    texts = model_files(drafted, database)
+    scratch = folder / f".infer-{os.getpid()}"
+    try:
+        for name, text in texts.items():
+            write_text(scratch / name, text)
+        load_model(scratch)
+        for part in sorted({Path(name).parts[0] for name in texts}):
+            (scratch / part).replace(folder / part)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return [folder / name for name in texts]
+
+
+def require_no_model(folder: Path) -> None:
+    """Raise ConfigurationError if the folder has a model already."""
     if (folder / "schemas").exists() or (folder / "config").exists():
         raise ConfigurationError(f"{folder}: has a model already (schemas/ or config/); pass another --output")
-    texts = model_files(drafted, database)
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    load_model(folder)
-    return [folder / name for name in texts]
 
 
 def model_files(drafted: Draft, database: str) -> dict[str, str]:

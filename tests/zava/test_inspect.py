@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +125,49 @@ def test_init_from_a_database_writes_its_model(uri: str, tmp_path: Path) -> None
     assert "read INFERRED.md" in done.stderr
     checked = zava(tmp_path, "validate", "--uri", uri, "--only", "documents", MONGODB_DATABASE="cli_bank")
     assert (checked.returncode, "CONFORMANT" in checked.stdout) == (0, True)
+
+
+INTERVIEW = ("infer", "--database", "cli_bank", "--collection", "accounts", "--output", "bank", "--interactive")
+
+
+def on_a_terminal(folder: Path, keys: str, *arguments: str) -> tuple[int, str]:
+    """Run the program on a terminal and press the keys; return the exit code and what was shown."""
+    main, terminal = pty.openpty()
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    with subprocess.Popen(
+        [str(BIN / "zava"), *arguments], cwd=folder, env=kept, stdin=terminal, stdout=terminal, stderr=terminal,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as done:  # fmt: skip
+        os.close(terminal)
+        shown = b""
+        with suppress(OSError):
+            while chunk := os.read(main, 4096):
+                asked = shown.count(b"]")
+                shown += chunk
+                if shown.count(b"]") > asked and b": " in chunk:
+                    os.write(main, keys.encode())
+        os.close(main)
+        code = done.wait(timeout=60)
+    return code, shown.decode()
+
+
+def test_infer_asks_on_a_terminal_and_enter_accepts(uri: str, tmp_path: Path) -> None:
+    code, shown = on_a_terminal(tmp_path, "\n", *INTERVIEW, uri)
+    assert code == 0, shown
+    assert "accounts: Do devices hold it?" in shown
+    assert (tmp_path / "bank" / "schemas" / "accounts.json").is_file()
+
+
+def test_interrupted_questions_leave_no_files(uri: str, tmp_path: Path) -> None:
+    code, shown = on_a_terminal(tmp_path, "\x03", *INTERVIEW, uri)
+    assert code == 130, shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interactive_without_a_terminal_is_one_line(uri: str, tmp_path: Path) -> None:
+    done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--interactive")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "zava: --interactive: there is no terminal to ask on; leave it out: choices are then conservative, and"
+        " INFERRED.md lists them\n"
+    )

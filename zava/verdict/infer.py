@@ -12,6 +12,7 @@ from conformance.config.environment import ENV_FILE
 from conformance.config.settings import load_settings
 from conformance.connection.database_name import database_of
 from conformance.errors import ConfigurationError
+from conformance.inspection.choices import Ask, conservative
 from conformance.inspection.draft import Draft, draft
 from conformance.inspection.draft_files import write_model
 from conformance.inspection.inspection import inspect
@@ -19,6 +20,7 @@ from conformance.server.target import choose, open_target
 from zava.terminal.console import Embedded, notice, progress
 from zava.terminal.parameters import Options
 from zava.verdict.inspect import Collections, DatabaseName, Server, model_folder
+from zava.verdict.interview import ask_on_terminal, require_terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +39,9 @@ def infer(
         list[str] | None,
         typer.Option("--sync", help="Draft this collection as synced (repeatable); default: those with images."),
     ] = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Ask for each choice that the data leaves open; Enter accepts.")
+    ] = False,
 ) -> None:
     """Draft a model from a database: schemas, connector file, and INFERRED.md with evidence and open questions.
 
@@ -44,7 +49,10 @@ def infer(
 
     Example: zava infer mongodb://localhost:27017/shop --output shop --sync orders
     """
-    drafted, name = drafted_model(context.obj, uri, embedded, database, collection or (), sync or ())
+    if interactive:
+        require_terminal(folder)
+    ask = ask_on_terminal if interactive else conservative
+    drafted, name = drafted_model(context.obj, uri, embedded, database, collection or (), sync or (), ask)
     for path in write_model(drafted, folder, name):
         typer.echo(f"{path} written")
     questions = sum(len(notes.questions) for notes in drafted.notes.values()) + len(drafted.left_out)
@@ -58,18 +66,20 @@ def drafted_model(
     database: str | None = None,
     only: Sequence[str] = (),
     sync: Sequence[str] = (),
+    ask: Ask = conservative,
 ) -> tuple[Draft, str]:
     """Draft a model of the database that the options name; return it with the database's name."""
     root = model_folder(options.model)
     settings = load_settings(root / ENV_FILE if root else None, mongodb_database=database)
     choice = choose(settings, uri=uri, embedded=embedded, judging=True)
-    with open_target(root, settings, choice) as server, progress() as bars:
+    with open_target(root, settings, choice) as server:
         target = server.named(database_of(server.client, choice.uri, database, settings.mongodb_database))
-        inspection = inspect(target.database, only=only, expect=bars.expect, on_progress=bars)
+        with progress() as bars:
+            inspection = inspect(target.database, only=only, expect=bars.expect, on_progress=bars)
         unknown = [name for name in sync if name not in inspection.collections]
         if unknown:
             raise ConfigurationError(f"--sync: there is no collection {unknown[0]} in {target.database.name}")
-        drafted = draft(target.database, inspection, sync)
+        drafted = draft(target.database, inspection, sync, ask)
         if not drafted.schemas:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in drafted.left_out.items())
             raise ConfigurationError(f"no collection of {target.database.name} can be in a model: {reasons}")
