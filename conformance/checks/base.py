@@ -33,7 +33,7 @@ class Context:
 
     ``scratch`` is a database of the harness's own on the same server, dropped by the runner after use; None when
     writing was not allowed, and a rule that must write is then skipped with that reason. ``partition`` says that
-    other workers judge the rest, and ``ranges`` keeps which keys are judged here, by collection and path. ``deleted``
+    other workers run the rest, and ``ranges`` keeps which keys are examined here, by collection and path. ``deleted``
     keeps which collections hold a soft-deleted document.
     """
 
@@ -53,7 +53,7 @@ class Context:
         object.__setattr__(self, "database", simple(self.database))
 
     def collection(self, name: str) -> MongoCollection[Document]:
-        """Return the collection of that name in the database under judgement."""
+        """Return the collection of this name in the validated database."""
         return self.database[name]
 
     @cached_property
@@ -69,7 +69,7 @@ class Context:
         return self.deleted[name]
 
     def range(self, name: str, path: str = "_id") -> Range:
-        """Return the values at a path of a collection that are judged here: all, or those of the partition."""
+        """Return the values at a path of a collection that are examined here: all, or those of the partition."""
         if self.partition is None:
             return WHOLE
         if (name, path) not in self.ranges:

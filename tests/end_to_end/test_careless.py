@@ -105,7 +105,7 @@ def test_validate_uses_the_server_of_the_model_from_every_folder_below(place: Wo
 
 
 @pytest.mark.parametrize("path", OF_A_SERVER, ids=" ".join)
-def test_no_command_falls_back_to_the_embedded_server_beside_a_env_file(place: Workplace, path: list[str]) -> None:
+def test_command_beside_an_env_file_does_not_use_the_embedded_server(place: Workplace, path: list[str]) -> None:
     (place.root / ".env").write_text("MONGODB_DATABASE=zava\n", encoding="utf-8")
     done = place.zava(*command_line(path), folder=place.root / "docs")
     assert done.code == 2, done.out + done.err

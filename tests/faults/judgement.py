@@ -95,7 +95,7 @@ class Judge:
         return self._verdicts[key]
 
     def clean(self, base: str) -> Results:
-        """What every rule says of a base without a fault."""
+        """Return the results of all rules on a base without a fault."""
         if base not in self._clean:
             context, rules = self._context(base, self.place.database(base))
             self._clean[base] = _run(rules, context)
@@ -140,7 +140,7 @@ class Judge:
         return [replace(judged, problems=(*judged.problems, *problems)) for judged in verdicts]
 
     def _left(self, base: str, killed: Set[str], state: ServerState | None, touched: Set[str]) -> Iterator[str]:
-        """What undoing left over: another state, or a rule that named a fault and is not as it was before."""
+        """Yield leftovers of the undo: another state, or a changed result of a rule that reported a fault."""
         context, rules = self._context(base, self.place.database(base))
         names = context.model.collections if state else touched
         was = self._hashes[base]
@@ -158,7 +158,7 @@ class Judge:
         return self._context(base, self.place.database(base))
 
     def left(self, base: str) -> list[str]:
-        """What all faults together left over in a base: every rule is run once more."""
+        """Return the leftovers of all faults in a base: run every rule once more."""
         before = self.clean(base)
         context, rules = self._context(base, self.place.database(base))
         after = _run(rules, context)

@@ -1,4 +1,4 @@
-"""Where the bridge is tortured: one database, processes with a bridge and a device each, and their comparison."""
+"""Environment of the torture tests: one database, processes with a bridge and a device each, their comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an inspection reads: with the role read alone, every document once, with bounded counters, without a write."""
+"""Reading by an inspection: with the role read only, every document once, with bounded counters, without a write."""
 
 from __future__ import annotations
 

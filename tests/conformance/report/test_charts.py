@@ -98,7 +98,7 @@ def test_index_is_shown_with_its_most_important_use(index: dict[str, Any], use: 
     assert drawn(run)["indexes"].rows[0][3] == use
 
 
-def test_without_sizes_devices_are_compared_by_documents() -> None:
+def test_devices_without_sizes_are_compared_by_documents() -> None:
     run = with_measured(devices=MEASURED["devices"])
     assert "A manager's device (990 docs)" in drawn(run)["devices"].caption
     widths = [float(each) for each in re.findall(r'width="([\d.]+)" height="12"', drawn(run)["devices"].drawing)]
