@@ -10,7 +10,7 @@ from conformance.results import Report
 from conformance.run.baseline import LIMIT, compare
 from conformance.run.baseline import load as load_baseline
 from conformance.run.selection import select
-from conformance.run.session import judging, load_project
+from conformance.run.session import load_project, validating
 from conformance.run.violations import write_violations
 from conformance.server.target import require_data
 
@@ -37,7 +37,7 @@ def validate(
     (3), both with one line; both are HarnessErrors with an ``exit_code``. Reads only, unless ``allow_writes``.
     """
     project = load_project(None if model is None else Path(model), mongodb_database=database)
-    choice = project.choose(uri=uri, embedded=False, judging=True)
+    choice = project.choose(uri=uri, embedded=False, validating=True)
     if choice.uri is None:
         raise ConfigurationError("uri: no server is named; pass uri, or set MONGODB_CONNECTION_STRING")
     rules = select(project.rules, only, collection, exclude)
@@ -46,10 +46,12 @@ def validate(
         require_data(project.model, target)
         size = samples if known is None else LIMIT
         command = "conformance.validate"
-        with judging(project, target, rules, command=command, allow_writes=allow_writes, sample_size=size) as judgement:
-            results = judgement.run.results()
+        with validating(
+            project, target, rules, command=command, allow_writes=allow_writes, sample_size=size
+        ) as validation:
+            results = validation.run.results()
             file = None if baseline is None else Path(baseline)
-            report = judgement.report(compare(results, known, samples).results, file)
+            report = validation.report(compare(results, known, samples).results, file)
             if violations is not None:
-                write_violations(judgement.context, rules, results, Path(violations))
+                write_violations(validation.context, rules, results, Path(violations))
             return report

@@ -121,7 +121,7 @@ class Result:
 
 @dataclass(frozen=True)
 class TargetInfo:
-    """The database that was judged; ``uri`` has no password."""
+    """The validated database; ``uri`` has no password."""
 
     uri: str
     database: str
@@ -129,7 +129,7 @@ class TargetInfo:
     embedded: bool
 
     def describe(self) -> str:
-        """One line for people: what was judged, and whether it is the harness's own."""
+        """One line that names the validated database, and whether it is on the embedded server."""
         kind = "embedded, generated data" if self.embedded else "named server"
         return f"{self.database} on {self.uri} (MongoDB {self.server_version}, {kind})"
 

@@ -1,4 +1,4 @@
-"""An addition: a few new documents that belong together, judged as data is judged, and written all or none."""
+"""An addition: a few new documents that belong together, validated like existing data, and written all or none."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def _follows(collection: Collection, field: Field) -> bool:
 
 
 def check(model: Model, rules: Iterable[Rule], place: MongoCollection[Document], addition: Addition) -> Iterator[str]:
-    """Judge documents that are not written yet by their schemas and by every rule about single documents.
+    """Validate documents before they are written, with their schemas and every rule about single documents.
 
-    ``place`` is any collection that is not empty: the server judges, and it needs one that the user may read.
+    ``place`` is any non-empty collection: the server validates, and needs one that the user may read.
     Raises ConfigurationError, one line with the fix, for the first that is broken; yields a line for each warning.
     """
     for name, documents in addition.items():

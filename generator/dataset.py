@@ -27,7 +27,7 @@ from generator.loader import Progress, load
 
 #: Stands in place of the fingerprint while the data is being made.
 _UNFINISHED: Final = "unfinished"
-#: Stands in its place for data that the user brought: it is judged as it is, and only replaced when asked for.
+#: Marks data of the user: it is validated unchanged, and replaced only on request.
 _IMPORTED: Final = "imported"
 #: Kinds that are provisioned before documents are loaded.
 SHAPES: Final = frozenset({"collections", "validators", "images"})
@@ -69,7 +69,7 @@ def generate(
 ) -> Mapping[str, int]:
     """Make the dataset and load it into the target, whose collections of the model must be empty; counts by name.
 
-    Validators and images are set before the load, so that the server judges every document; indexes are built after
+    Validators and images are set before the load, so that the server validates every document; indexes are built after
     it, which is faster. An embedded target is noted as unfinished while this runs and as finished when it is done, so
     that the next run makes anew what a killed one left. ``kept`` is a catalogue that is there already
     (generator/catalogue.py): it stays, the rest refers to it, and no later run replaces it of its own accord. Raises

@@ -208,11 +208,11 @@ class Shop:
             if apart := self.differences():
                 at_once(*(self.devices[name].meet for name in {found[0] for found in apart}))
         assert not apart or self.differences() == []
-        broken = [finding(result) for result in self.judged() if result.status not in ("passed", "skipped")]
+        broken = [finding(result) for result in self.validated() if result.status not in ("passed", "skipped")]
         if broken:
             pytest.fail("\n".join(broken), pytrace=False)
 
-    def judged(self) -> list[Result]:
+    def validated(self) -> list[Result]:
         """Return the results of all rules about documents that stories write, but for how many there should be."""
         project = self.project
         families = set(DATA_FAMILIES) - {"counts"}

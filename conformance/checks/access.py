@@ -51,7 +51,7 @@ _NOTHING: Final[Mapping[str, Any]] = {"_id": {"$in": []}}
 
 @dataclass(frozen=True, eq=False)
 class Access:
-    """One collection under the permissions, in the database under judgement."""
+    """One collection under the permissions, in the validated database."""
 
     context: Context
     collection: Collection
@@ -72,7 +72,7 @@ class Access:
 
     def operation(self, operation: Operation, *, needed: bool) -> Outcome:
         """Documents on which someone may do the operation and should not, or should and may not."""
-        found = self._judged(operation, needed=needed) or self._at_one_moment(operation, needed=needed)
+        found = self._evaluated(operation, needed=needed) or self._at_one_moment(operation, needed=needed)
         if found is not None:
             return found if found.violations else self._in_principle(operation, found, needed=needed)
         why = "the documents that users may see differ between a count by filter and a count by group"
@@ -83,11 +83,11 @@ class Access:
         """Repeat the evaluation in a snapshot, because a client may have written between filters and grouping."""
         try:
             with self.context.database.client.start_session(snapshot=True) as session:
-                return replace(self, session=session)._judged(operation, needed=needed)
+                return replace(self, session=session)._evaluated(operation, needed=needed)
         except (OperationFailure, InvalidOperation, PyMongoConfigurationError):  # a standalone server keeps no moments
             return None
 
-    def _judged(self, operation: Operation, *, needed: bool) -> Outcome | None:
+    def _evaluated(self, operation: Operation, *, needed: bool) -> Outcome | None:
         """None where the numbers differ, although no document is one of too many or too few."""
         wrong: list[tuple[str, Document]] = []
         numbers = []

@@ -73,7 +73,7 @@ class Bounds:
         suspects = [row["_id"]["key"] for row in found if row["is_suspect"]]
         examined = sum(row["examined"] for row in found)
         examined += self._count_current(context, [row["_id"]["key"] for row in found if row["has_older"]])
-        outcome = self._judge(context, examined, suspects)
+        outcome = self._evaluate(context, examined, suspects)
         return outcome if outcome.examined else skipped(self._lacking if context.counts[name] else f"{name} is empty")
 
     @property
@@ -81,7 +81,7 @@ class Bounds:
         why = f"no document of {self.reference.collection} has {self.field.path} and all operands of its bounds"
         return why + (f", and was created after its document of {self.reference.target} changed" if self.since else "")
 
-    def _judge(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
+    def _evaluate(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
         """Look at the children of the suspects one by one."""
         collection = context.collection(self.reference.collection)
         violations, samples = 0, list[Sample]()
@@ -110,7 +110,7 @@ class Bounds:
         fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
 
         def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
-            return self._judge(context, examined, [row["_id"] for row in rows])
+            return self._evaluate(context, examined, [row["_id"] for row in rows])
 
         return Part(
             f"_beyond{position}",

@@ -113,7 +113,7 @@ class DistributionTest:
             return skipped(f"no document of {share.collection} has a {share.by} that is listed in {share.expected}")
         if all(len(row) < 2 for row in rows):
             return skipped("there is only one group, so nothing can be compared")
-        test, table = max(((self._test(table), table) for table in tables), key=lambda judged: judged[0].p_value)
+        test, table = max(((self._test(table), table) for table in tables), key=lambda pair: pair[0].p_value)
         broken = test.p_value < share.significance
         if not broken and test.power < POWER:  # that it was not rejected says nothing
             return skipped(_too_few(examined, test))

@@ -1,4 +1,4 @@
-"""One run shared by many workers: each judges a range of keys of every collection, and the parts make the whole.
+"""Partitioned runs: each worker examines a range of keys of every collection, and the parts are merged.
 
 The ranges are made of the data itself, the same in every worker without any of them speaking to another: the documents
 in the order of their key are cut into as many parts. A condition is by BSON's order of all values, so that every

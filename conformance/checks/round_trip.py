@@ -54,7 +54,7 @@ def round_trips(
 ) -> dict[str, Outcome]:
     """Insert, update and delete one document of each collection in ``scratch``; the outcome by collection's name.
 
-    The documents are taken from the database under judgement; a collection without any is skipped. The scratch
+    The documents are taken from the validated database; a collection without any is skipped. The scratch
     collections have images and no validator: a document that is wrong in itself must travel all the same. They are
     dropped at the end. ``deadline`` is in seconds, for all collections together.
     """

@@ -1,4 +1,4 @@
-"""Ditto's own engine as the judge of DQL: whether it takes a statement, and by what plan it would run it.
+"""Ditto's own engine for DQL: whether it accepts a statement, and the plan by which it would run it.
 
 The engine runs in a process of its own (edge/store/answers.py), since the SDK is optional and its native code may end
 the process. Its answers depend on nothing but what is asked, so each is asked once.

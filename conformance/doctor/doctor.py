@@ -58,7 +58,7 @@ def examine(root: Path | None, *, uri: str | None, embedded: bool, allow_writes:
         yield from (Step(name, "skipped", "needs the settings, see above") for name in ("connection", *SERVER_STEPS))
     else:
         try:
-            choice = choose(settings, uri=uri, embedded=embedded, judging=True)
+            choice = choose(settings, uri=uri, embedded=embedded, validating=True)
         except ConfigurationError as error:
             yield Step("connection", "failed", mask(str(error)), error.exit_code)
             yield from (Step(name, "skipped", "there is no connection") for name in SERVER_STEPS)

@@ -23,7 +23,7 @@ from conformance.text.rendering import shorten
 
 #: Actions on every collection of the model that each kind of work requires.
 _WORK: Final[Mapping[str, Sequence[str]]] = {
-    "judge": ("find", "listIndexes", "listCollections"),
+    "validate": ("find", "listIndexes", "listCollections"),
     "write": ("insert", "update", "remove"),
     "provision": ("createCollection", "collMod", "createIndex"),
     "follow changes": ("changeStream",),
@@ -89,7 +89,7 @@ def _privileges(subject: Subject) -> str:
         for work, actions in _WORK.items()
     }
     may_not = [f"{work} ({', '.join(actions)})" for work, actions in missing.items() if actions]
-    if missing["judge"]:
+    if missing["validate"]:
         raise Fault(
             f"the user may not {may_not[0]} on {target.database.name}; grant a role that may, such as read"
             " (zava provision --users makes the roles)"

@@ -33,7 +33,7 @@ def collection_findings(database: Database[dict[str, Any]], collection: LiveColl
     if not has_documents(collection):
         return
     yield _images(collection)
-    yield _judged(
+    yield _finding(
         collection.name,
         "validators",
         "present",
@@ -45,7 +45,7 @@ def collection_findings(database: Database[dict[str, Any]], collection: LiveColl
         words="the collection has no validator",
     )
     collation = collection.collation
-    yield _judged(
+    yield _finding(
         collection.name,
         "crdt",
         "collation",
@@ -56,7 +56,7 @@ def collection_findings(database: Database[dict[str, Any]], collection: LiveColl
         "Store a second field in the form that is compared (lower case, say).",
     )
     reserved = collection.name.startswith(RESERVED_PREFIX)
-    yield _judged(
+    yield _finding(
         collection.name,
         "crdt",
         "collection-name",
@@ -83,11 +83,11 @@ def _kind(collection: LiveCollection) -> Result:
         fix = "Copy the documents into a normal collection."
     why = "the connector cannot sync it."
     title = "It is a collection that the connector can sync"
-    return _judged(collection.name, "sync", "kind", title, severity, problem, why, fix)  # type: ignore[arg-type]
+    return _finding(collection.name, "sync", "kind", title, severity, problem, why, fix)  # type: ignore[arg-type]
 
 
 def _images(collection: LiveCollection) -> Result:
-    return _judged(
+    return _finding(
         collection.name,
         "streams",
         "images",
@@ -106,7 +106,7 @@ def _expiring(database: Database[dict[str, Any]], collection: LiveCollection) ->
     problem = collection.losing if "expireAfterSeconds" in collection.options else None
     if expiring:
         problem = f"deletes documents by the TTL index {', '.join(expiring)}"
-    return _judged(
+    return _finding(
         collection.name,
         "crdt",
         "expiry",
@@ -129,7 +129,7 @@ def _sharding(database: Database[dict[str, Any]], collection: LiveCollection) ->
     return holds(identity, title, "warning", 1, {"sharded": bool(stats.get("shard"))})
 
 
-def _judged(
+def _finding(
     name: str,
     family: str,
     aspect: str,

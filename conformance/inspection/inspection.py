@@ -47,7 +47,7 @@ def inspect(
     expect: Callable[[Mapping[str, int]], object] = lambda _: None,
     on_progress: Callable[[str, int], object] = lambda *_: None,
 ) -> Inspection:
-    """Read the database and judge it; ``only`` names the collections, default all.
+    """Read the database and report findings; ``only`` names the collections, default all.
 
     ``expect`` is told how many documents each collection has, about; ``on_progress`` how many were read.
     """

@@ -81,7 +81,7 @@ def reference_findings(
     """One result for each candidate: passed when every value is there, a warning with the documents when one is not."""
     by_name = {scan.name: scan for scan in scans}
     for each in candidates:
-        yield _judged(database, by_name[each.collection], each)
+        yield _finding(database, by_name[each.collection], each)
         if dotted(_as_text(each.path)) is not None:
             yield _indexed(database, each)
 
@@ -159,7 +159,7 @@ def _with_copies(each: ReferenceCandidate, scans: Sequence[Scanned]) -> Referenc
     return replace(each, copies=tuple(copies))
 
 
-def _judged(database: Database[dict[str, Any]], scan: Scanned, each: ReferenceCandidate) -> Result:
+def _finding(database: Database[dict[str, Any]], scan: Scanned, each: ReferenceCandidate) -> Result:
     path, place = shown_path(each.path), f"{each.target}.{each.field}"
     identity = result_id("references", each.collection, "candidate", each.path)
     title = f"{each.collection}: {path} refers to {place}"

@@ -21,7 +21,7 @@ def server_findings(database: Database[dict[str, Any]]) -> Iterator[Result]:
     """Version, change streams, retention and the rights of the user who inspects."""
     hello = database.client.admin.command("hello")
     router = hello.get("msg") == "isdbgrid"
-    yield _judged(
+    yield _finding(
         "replica_set",
         "The server has change streams",
         "error",
@@ -31,7 +31,7 @@ def server_findings(database: Database[dict[str, Any]]) -> Iterator[Result]:
     )
     version = tuple(database.client.server_info()["versionArray"][:3])
     shown, wanted = (".".join(map(str, each)) for each in (version, CONNECTOR_SINCE))
-    yield _judged(
+    yield _finding(
         "connector_version",
         f"Ditto's connector supports the server: {wanted} or later in 7.0, or 8.0 and later",
         "warning",
@@ -47,11 +47,11 @@ def server_findings(database: Database[dict[str, Any]]) -> Iterator[Result]:
             yield unknown(result_id("streams", "_database", name), title, "warning", str(error))
             continue
         why = "Native and ejson mode: a connector that was away for longer copies all documents again."
-        yield _judged(name, title, "warning", problem, why, retention.fix)
+        yield _finding(name, title, "warning", problem, why, retention.fix)
     yield _privileges(database)
 
 
-def _judged(name: str, title: str, severity: Severity, problem: str | None, why: str, fix: str) -> Result:
+def _finding(name: str, title: str, severity: Severity, problem: str | None, why: str, fix: str) -> Result:
     identity = result_id("streams", "_database", name)
     if problem is None:
         return holds(identity, title, severity, 1)

@@ -1,7 +1,7 @@
 """The server oracle: a collection's schema translated into a MongoDB validator.
 
 `$jsonSchema` is draft 4 with a refusal for the rest, so each field kind says its BSON types and bounds itself, and
-money, which draft 4 cannot say, becomes an `$expr` beside it. The server is the judge of the translation
+money, which draft 4 cannot say, becomes an `$expr` beside it. The server decides about the translation
 (tests/conformance/model/test_oracles.py holds it, `jsonschema` and the strategies together).
 """
 

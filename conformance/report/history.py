@@ -12,7 +12,7 @@ from conformance.report.json_file import HISTORY_NAME
 from conformance.results import SCHEMA_VERSION, Report, report_from_json
 
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
-#: Stands for a run in which a rule was not judged.
+#: Marks a run in which a rule did not run.
 _GAP: Final = "·"
 
 
@@ -20,7 +20,7 @@ _GAP: Final = "·"
 class Trend:
     """Runs of one target, oldest first; ``broken`` has, for each rule that broke in any, its violations in each run.
 
-    None stands where a rule was not judged. ``elsewhere`` counts saved runs of other targets or models.
+    None marks a run in which a rule did not run. ``elsewhere`` counts saved runs of other targets or models.
     """
 
     runs: Sequence[Report]

@@ -49,7 +49,7 @@ class Verdict:
 
 
 def verdict(report: Report, *, strict: bool = False) -> Verdict:
-    """Return the judgement that the exit code stands for; with ``strict`` warnings break conformance."""
+    """Return the verdict of the exit code; with ``strict``, warnings break conformance."""
     word = _WORDS[report.exit_code(strict=strict)]
     parts = list(_parts(report))
     if strict and report.new_warnings:

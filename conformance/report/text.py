@@ -72,9 +72,9 @@ def show(report: Report, console: Console, *, paths: Mapping[str, Path] | None =
 
 
 def _print(report: Report, console: Console, paths: Mapping[str, Path] | None, strict: bool) -> None:
-    judged = verdict(report, strict=strict)
+    overall = verdict(report, strict=strict)
     console.print(Text(visible(report.target.describe())), overflow="fold")
-    console.print(Text.assemble((judged.headline, _VERDICT_STYLES[judged.word]), ": ", judged.sentence))
+    console.print(Text.assemble((overall.headline, _VERDICT_STYLES[overall.word]), ": ", overall.sentence))
     if report.doubt is not None:
         console.print(Text(visible(report.doubt), "bold yellow"))
     console.print(Text(f"{when(report)}: {visible(report.command, _COMMAND_LENGTH)}", "dim"), overflow="fold")

@@ -70,7 +70,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Results judged against a baseline, and the rules whose known violations have become fewer or none."""
+    """Results compared with a baseline, and the rules whose known violations have become fewer or none."""
 
     results: list[Result]
     fixed: Mapping[str, int]
@@ -113,23 +113,23 @@ def load(path: Path) -> Baseline:
 
 
 def compare(results: Iterable[Result], baseline: Baseline | None, shown: int) -> Comparison:
-    """Judge each broken rule by what is new in it; at most ``shown`` samples are kept, new ones first.
+    """Compare each broken rule with the baseline; keep at most ``shown`` samples, new ones first.
 
-    A rule whose violations are all known becomes a warning that says so.
+    A rule whose violations are all known becomes a warning with a reason.
     """
     known = {} if baseline is None else baseline.rules
     key = _KEYS[_VERSION if baseline is None else baseline.version]
-    judged, fixed = [], {}
+    compared, fixed = [], {}
     for result in results:
         before = known.get(result.id)
         if before is None or result.status not in ("passed", "failed", "warned"):
-            judged.append(replace(result, samples=result.samples[:shown]))
+            compared.append(replace(result, samples=result.samples[:shown]))
             continue
         new, gone = _difference(result, before, key)
-        judged.append(_judged(result, before, new, shown, key) if result.violations else result)
+        compared.append(_compared(result, before, new, shown, key) if result.violations else result)
         if gone:
             fixed[result.id] = gone
-    return Comparison(judged, fixed)
+    return Comparison(compared, fixed)
 
 
 def _difference(result: Result, before: Known, key: Callable[[Sample], Key]) -> tuple[int, int]:
@@ -140,7 +140,7 @@ def _difference(result: Result, before: Known, key: Callable[[Sample], Key]) -> 
     return max(result.violations - before.violations, 0), max(before.violations - result.violations, 0)
 
 
-def _judged(result: Result, before: Known, new: int, shown: int, key: Callable[[Sample], Key]) -> Result:
+def _compared(result: Result, before: Known, new: int, shown: int, key: Callable[[Sample], Key]) -> Result:
     known = result.violations - new
     if not new:
         reason = f"{KNOWN}all {result.violations} are in the baseline"

@@ -1,4 +1,4 @@
-"""Two runs beside each other: what is newly broken, what got worse or better, what is no longer judged."""
+"""Comparison of two runs: newly broken rules, worse and better ones, and rules that no longer run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Difference:
     ``new``: broken now, and not or less severely before. ``worse``: broken in both, with more violations now, or with
     more that are not in the baseline if both runs had one.
     ``still``: broken in both, with as many or fewer. ``fixed``: broken before, and now whole or only a warning.
-    ``lost``: judged before and not now; it may be broken unseen.
+    ``lost``: run before and not now; it may be broken unnoticed.
     """
 
     before: Report

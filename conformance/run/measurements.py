@@ -109,14 +109,14 @@ def _sizes(context: Context, results: Sequence[Result]) -> dict[str, dict[str, A
 
 
 def _months(context: Context, results: Sequence[Result]) -> dict[str, dict[str, Any]]:
-    """By rule: documents in each month of the period, found and expected, for shares of years that were judged."""
-    judged = {result.id for result in results if "table" in result.evidence}
+    """Return by rule the documents of each month of the period, found and expected, for evaluated distributions."""
+    evaluated = {result.id for result in results if "table" in result.evidence}
     shares = context.configuration.rules.distributions
     named = {f"{share.family}.{share.collection}.{share.subject}-shares": share for share in shares}
     return {
         rule: _by_month(context, share, year["field"])
         for rule, share in named.items()
-        if rule in judged and share.per_year and (year := _YEAR.fullmatch(share.by))
+        if rule in evaluated and share.per_year and (year := _YEAR.fullmatch(share.by))
     }
 
 
@@ -150,7 +150,7 @@ def _month_weights(context: Context, figures: Mapping[Any, float]) -> dict[str, 
 
 
 def _indexes(context: Context, results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Every index of the judged collections: its bytes, reads since the server started, named queries that use it."""
+    """Return every index of the collections: its bytes, reads since the server started, named queries that use it."""
     plans = {result.subject: result.evidence.get("indexes", ()) for result in results if result.family == "queries"}
     queries = [query for query in context.configuration.queries if query.name in plans]
     found = []
@@ -186,8 +186,8 @@ def _reads(query: NamedQuery) -> set[str]:
 def _devices(context: Context, results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return the documents per collection that each type of device holds, for its first user."""
     files = (SUBSCRIPTIONS_FILE, PERMISSIONS_FILE)
-    judged = any(result.family == "sync" for result in results)
-    if not judged or not all(context.model.config(name).exists() for name in files):
+    evaluated = any(result.family == "sync" for result in results)
+    if not evaluated or not all(context.model.config(name).exists() for name in files):
         return []
     counted: dict[str, int] = {}
     found = []

@@ -1,4 +1,4 @@
-"""The parts of a run put together: the same results as if one worker had judged everything."""
+"""The parts of a run merged: the same results as those of a run in one process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from conformance.checks.base import LISTED_IN_EVIDENCE, Rule
 from conformance.errors import ConfigurationError
 from conformance.results import Outcome, Report, Result
-from conformance.run.runner import judge
+from conformance.run.runner import to_result
 
 
 def merged(rules: Iterable[Rule], parts: Sequence[Sequence[Result]], sample_size: int) -> list[Result]:
@@ -32,21 +32,21 @@ def _one(rule: Rule, results: list[Result], parts: int, sample_size: int) -> Res
     if len(results) not in (1, parts):
         raise ValueError(f"{rule.id} is in {len(results)} of {parts} parts; run all parts with the same options")
     # A part without documents has skipped what others have examined.
-    judged = [result for result in results if result.status != "skipped"]
+    evaluated = [result for result in results if result.status != "skipped"]
     whole = next((result for result in results if result.status == "error" or len(results) == 1), None)
     if whole is not None:
         return replace(whole, why=rule.why, fix=rule.fix)
     evidence = _united([result.evidence for result in results])
-    if not judged:
+    if not evaluated:
         return replace(results[0], evidence=evidence, why=rule.why, fix=rule.fix)
-    samples = [sample for result in judged for sample in result.samples]
+    samples = [sample for result in evaluated for sample in result.samples]
     outcome = Outcome(
-        sum(result.examined for result in judged),
-        sum(result.violations for result in judged),
+        sum(result.examined for result in evaluated),
+        sum(result.violations for result in evaluated),
         tuple(samples[:sample_size]),
         evidence=evidence,
     )
-    return judge(rule, outcome, sum(result.duration_s for result in results))
+    return to_result(rule, outcome, sum(result.duration_s for result in results))
 
 
 def _united(values: Sequence[Any]) -> Any:

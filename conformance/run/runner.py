@@ -1,4 +1,4 @@
-"""Running rules: checks are grouped, run side by side, and judged. Results do not depend on the order of running."""
+"""Running rules: checks are grouped and run concurrently. Results do not depend on the order of running."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from conformance.text.masking import mask, masked
 WORKERS: Final = 2
 #: The server's code for a query whose collation is not that of the view it asks.
 _COLLATION_OF_A_VIEW: Final = 167
-#: Checks that judge a range of keys when they are given one; others need all documents.
+#: Checks that can examine a range of keys; others need all documents.
 BY_RANGE: Final = (DocumentTest, JoinTest, Bounds)
 
 
@@ -125,7 +125,7 @@ def _answer(context: Context, rules: list[Rule], shown: int) -> Mapping[str, Res
         said = in_words(error) if isinstance(error, PyMongoError) else mask(str(error))[:300]
         return _broken(rules, f"{type(error).__name__}: {said}", started)
     duration = (time.perf_counter() - started) / len(rules)
-    return {rule.id: _shown(judge(rule, outcomes[rule.id], duration), shown) for rule in rules}
+    return {rule.id: _shown(to_result(rule, outcomes[rule.id], duration), shown) for rule in rules}
 
 
 def _shown(result: Result, number: int) -> Result:
@@ -148,7 +148,7 @@ def _broken(rules: list[Rule], reason: str, started: float) -> dict[str, Result]
     }
 
 
-def judge(rule: Rule, outcome: Outcome, duration_s: float) -> Result:
+def to_result(rule: Rule, outcome: Outcome, duration_s: float) -> Result:
     """Turn an outcome into a result: examining nothing is never passing."""
     status: Status
     reason = outcome.skipped or rule.note or None

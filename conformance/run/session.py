@@ -1,4 +1,4 @@
-"""A session: everything needed to judge one target, opened in one place for the command line and for pytest."""
+"""A session: everything needed to validate one target, shared by the command line and pytest."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class Project:
         """Every rule of the model."""
         return all_rules(self.model, self.configuration)
 
-    def choose(self, *, uri: str | None, embedded: bool, judging: bool = False) -> Choice:
+    def choose(self, *, uri: str | None, embedded: bool, validating: bool = False) -> Choice:
         """Return the server that options and settings name; see `conformance.server.target.choose`."""
-        return choose(self.settings, uri=uri, embedded=embedded, judging=judging)
+        return choose(self.settings, uri=uri, embedded=embedded, validating=validating)
 
     @contextmanager
     def opened(self, choice: Choice, **options: Any) -> Iterator[Target]:
@@ -107,7 +107,7 @@ def variables(model: Model) -> set[str]:
 
 
 @dataclass
-class Judgement:
+class Validation:
     """Rules being run against a target; `report` gathers what has been found."""
 
     project: Project
@@ -141,7 +141,7 @@ class Judgement:
 
 
 @contextmanager
-def judging(
+def validating(
     project: Project,
     target: Target,
     rules: Sequence[Rule],
@@ -150,7 +150,7 @@ def judging(
     allow_writes: bool = False,
     sample_size: int = 5,
     partition: Partition | None = None,
-) -> Iterator[Judgement]:
+) -> Iterator[Validation]:
     """Start running rules against an open target, or a part of them; the scratch database is dropped at the end."""
     with target.scratch(allow_writes=allow_writes) as scratch:
         context = Context(
@@ -164,4 +164,4 @@ def judging(
             partition,
         )
         with Run(rules, context) as run:
-            yield Judgement(project, target, run, context, command)
+            yield Validation(project, target, run, context, command)

@@ -1,8 +1,8 @@
-"""Following a database: when documents change, the rules that they touch are judged again.
+"""Following a database: when documents change, the affected rules run again.
 
 A change stream on the database says which collections changed; the events themselves are not kept, so memory does not
-grow with them. Changes that come close together are judged together. When the server goes away, the stream goes on
-where it was once the server is back; when that is no longer possible, everything is judged anew.
+grow with them. Changes that arrive close together are evaluated together. When the server goes away, the stream goes on
+where it was once the server is back; if that is no longer possible, all rules run again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from conformance.errors import TargetError
 from conformance.results import Report, Result
 from conformance.run.compare import Difference, difference
 from conformance.run.query_recorder import Record, record
-from conformance.run.session import Project, judging
+from conformance.run.session import Project, validating
 from conformance.server.target import Target
 from conformance.text.masking import mask
 
-#: Seconds without a change after which those that came are judged, and seconds after which they are judged anyway.
+#: Seconds without a change after which rules run, and seconds after which they run anyway.
 QUIET: Final = 0.5
 PATIENCE: Final = 5.0
 _DATA: Final = frozenset({"insert", "update", "replace", "delete"})
@@ -53,7 +53,7 @@ class Changes:
     events: int = 0
 
     def touch(self, found: Record) -> bool:
-        """Return True when a rule of that record must be judged again."""
+        """Return whether a rule of this record must run again."""
         return self.everything or bool(self.collections & found.touches) or (self.listed and found.lists)
 
 
@@ -62,20 +62,20 @@ EVERYTHING: Final = Changes(everything=True)
 
 @dataclass(frozen=True)
 class Verdict:
-    """The standing of all rules after some were judged, and what that changed; ``since`` is None for the first."""
+    """The results of all rules after some ran again, and their changes; ``since`` is None for the first."""
 
     report: Report
     changes: Changes
-    judged: int
+    evaluated: int
     since: Difference | None
 
 
 @dataclass
 class Watch:
-    """Judging the rules of a target again and again. ``away`` is told, in words, when the server does not answer.
+    """Repeated validation of a target. ``away`` is called with a text when the server does not answer.
 
     ``settle`` makes what the rules yielded into what counts (a baseline's comparison); ``progress`` hears how many
-    rules are about to be judged, and of each that was.
+    rules are about to run, and of each that has run.
     """
 
     project: Project
@@ -84,7 +84,7 @@ class Watch:
     command: str
     away: Callable[[str], None] = lambda _: None
     expect: Callable[[int], None] = lambda _: None
-    judged: Callable[[Result], None] = lambda _: None
+    evaluated: Callable[[Result], None] = lambda _: None
     settle: Callable[[Sequence[Result]], Sequence[Result]] = list
     baseline: Path | None = None
     allow_writes: bool = False
@@ -112,7 +112,7 @@ class Watch:
                     if changes is None:
                         changes = stream.settled(self.quiet, self.patience)
                     touched = [rule for rule in self.rules if changes.touch(records[rule.id])]
-                    report = self._judge(touched)
+                    report = self._run(touched)
                 except (PyMongoError, TargetError) as error:
                     failures += 1
                     stream.close()
@@ -122,20 +122,20 @@ class Watch:
                 yield Verdict(report, changes, len(touched), difference(last, report) if last else None)
                 last, changes = report, None
 
-    def _judge(self, rules: Sequence[Rule]) -> Report:
-        """Judge these rules anew; the others stand as they were."""
+    def _run(self, rules: Sequence[Rule]) -> Report:
+        """Run these rules again; the results of the others are kept."""
         self.expect(len(rules))
         started = time.time()
-        with judging(
+        with validating(
             self.project,
             self.target,
             rules,
             command=self.command,
             allow_writes=self.allow_writes,
             sample_size=self.sample_size,
-        ) as judgement:
-            self._results |= {result.id: result for result in judgement.run.results(self.judged)}
-            counts: Mapping[str, int] = judgement.context.counts
+        ) as validation:
+            self._results |= {result.id: result for result in validation.run.results(self.evaluated)}
+            counts: Mapping[str, int] = validation.context.counts
         return Report(
             target=self.target.info,
             seed=self.project.settings.seed,

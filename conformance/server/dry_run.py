@@ -1,6 +1,6 @@
-"""Candidates: documents that are in no collection yet, judged by the server as if they were.
+"""Candidates: documents that are not in a collection yet, validated by the server as if they were.
 
-They are handed to a pipeline, which writes nothing. The server's validator is then the judge before the insert as it
+They are passed to a pipeline, which writes nothing. The server's validator then decides before the insert as it
 is after it, at some 60,000 documents/s, where the Python oracle has 15,000.
 """
 
@@ -63,7 +63,7 @@ def misfit(
     """Return the _id of the first document that does not meet the collection's schema, and why; None when all do.
 
     What the server does not take as an argument (a document as large or as deep as one may be, or any, from a user who
-    may not read the whole database) is judged here.
+    may not read the whole database) is validated here.
     """
     suspects: list[dict[str, Any]] = []
     try:

@@ -1,4 +1,4 @@
-"""The target: which server is judged, how it is reached, and what may be written there."""
+"""The target: the validated server, its connection, and permitted writes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from conformance.text.masking import mask, remember
 
 #: The process that made a scratch database is in its name, so that one left behind by a killed process is known.
 _SCRATCH: Final = re.compile(r"_scratch_(?P<pid>\d+)_[0-9a-f]{6}$")
-#: Bytes of the judged database's name that are kept in it: MongoDB allows 63 in all.
+#: Bytes of the validated database's name that are kept in it: MongoDB allows 63 in all.
 _KEPT: Final = 38
 #: Seconds to wait for a server that may be gone, when all that is left to do there is to tidy up.
 _FAREWELL: Final = 4.0
@@ -50,12 +50,12 @@ class Choice:
         return self.uri is None
 
 
-def choose(settings: Settings, *, uri: str | None = None, embedded: bool = False, judging: bool = False) -> Choice:
+def choose(settings: Settings, *, uri: str | None = None, embedded: bool = False, validating: bool = False) -> Choice:
     """Return the server that is used: --uri, MONGODB_CONNECTION_STRING, MONGODB_LOCAL_CONNECTION_STRING, embedded.
 
     ``embedded`` asks for the last. Without it the embedded server is used only where nothing says that another was
     meant: no `.env` beside the model nor a file that resembles it, none in the current folder, no connection string
-    under another name, and, when ``judging``, no CI. Otherwise ConfigurationError: generated data must not be taken
+    under another name, and, when ``validating``, no CI. Otherwise ConfigurationError: generated data must not be taken
     for the user's own.
     """
     if uri is not None and embedded:
@@ -71,13 +71,13 @@ def choose(settings: Settings, *, uri: str | None = None, embedded: bool = False
         return Choice(settings.mongodb_connection_string.get_secret_value(), "MONGODB_CONNECTION_STRING")
     if settings.mongodb_local_connection_string:
         return Choice(settings.mongodb_local_connection_string.get_secret_value(), "MONGODB_LOCAL_CONNECTION_STRING")
-    meant = _server_meant(settings.environment, judging=judging)
+    meant = _server_meant(settings.environment, validating=validating)
     if meant is not None:
         raise ConfigurationError(f"{meant}, or pass --embedded to use generated data on the embedded server")
     return Choice(None, "default")
 
 
-def _server_meant(environment: Environment, *, judging: bool) -> str | None:
+def _server_meant(environment: Environment, *, validating: bool) -> str | None:
     """Return why the embedded server is not a safe default, and what to do about it."""
     name = environment.connection_string(known_variables())
     if name is not None:
@@ -92,14 +92,14 @@ def _server_meant(environment: Environment, *, judging: bool) -> str | None:
     if environment.unread is not None:
         beside = f"the model is in {environment.path.parent}" if environment.path else "there is no model beside it"
         return f"{environment.unread} is not read, since {beside}: move it there, or set MONGODB_CONNECTION_STRING"
-    if judging and os.environ.get("CI", "").strip().lower() not in _NO_CI:
+    if validating and os.environ.get("CI", "").strip().lower() not in _NO_CI:
         return "CI is set and no server is named: set MONGODB_CONNECTION_STRING to the server to validate"
     return None
 
 
 @dataclass(frozen=True)
 class Target:
-    """An open connection to the database under judgement. ``server`` is the embedded one, if it is that."""
+    """An open connection to the validated database. ``server`` is the embedded one, if it is that."""
 
     client: MongoClient[Document]
     database: Database[Document]

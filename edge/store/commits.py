@@ -1,7 +1,7 @@
 """Documents written in a store since a commit, including deletions, and documents that the engine cannot read.
 
-The SDK tells neither: an observer names no deletion, judges by the wall clock what is new, and ends the process, as any
-query does, when a document in its result is nested too deep. So a small process reads the store's file
+The SDK reports neither: an observer reports no deletion, uses the wall clock to tell what is new, and ends the process,
+as any query does, when a document in its result is nested too deep. So a small process reads the store's file
 (commit_reader.py), and every reader asks ``unreadable`` before it reads documents that a device may have written.
 """
 

@@ -9,7 +9,7 @@ import pytest
 from conformance.run.session import Project
 from conformance.server.target import Target
 from suites.benchmarks.tables import Tables, medians
-from suites.benchmarks.test_rules import judging
+from suites.benchmarks.test_rules import validating
 
 
 def test_rival(project: Project, target: Target, tables: Tables) -> None:
@@ -24,8 +24,8 @@ def test_rival(project: Project, target: Target, tables: Tables) -> None:
         found = rival.problems(target.database)
         assert not any(found.values()), found
 
-    some, judge_some = judging(project, target, ["references", "uniqueness", "snapshots", "totals"])
-    every, judge_all = judging(project, target, {rule.family for rule in project.rules})
+    some, judge_some = validating(project, target, ["references", "uniqueness", "snapshots", "totals"])
+    every, judge_all = validating(project, target, {rule.family for rule in project.rules})
     times = medians(script, judge_some, judge_all, rounds=3)
     against = f"a script with pymongoarrow and Polars, 28 checks: {times[0]:.1f} s"
     what = f"{some} rules about references, uniqueness, copies and totals: {times[1]:.1f} s"

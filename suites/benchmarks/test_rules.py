@@ -27,7 +27,7 @@ from suites.benchmarks.tables import Tables, medians, processor_seconds, seconds
 SAMPLE: Final = 2_000
 
 
-def judging(project: Project, target: Target, families: Iterable[str]) -> tuple[int, Callable[[], None]]:
+def validating(project: Project, target: Target, families: Iterable[str]) -> tuple[int, Callable[[], None]]:
     """Return the number of rules of the families, and a function that runs them all."""
     rules = [rule for rule in project.rules if rule.family in families]
 
@@ -58,7 +58,7 @@ def test_data_rules(project: Project, target: Target, tables: Tables) -> None:
         for collection in project.model:
             target.database[collection.name].count_documents({"$nor": [validator(collection)]})
 
-    number, judge = judging(project, target, DATA_FAMILIES)
+    number, judge = validating(project, target, DATA_FAMILIES)
     judged, scanned = medians(judge, scan, rounds=2)
     busy = processor_time(target, judge) / processor_time(target, scan)
     tables.ratio(
@@ -93,7 +93,7 @@ def test_document_rules(project: Project, target: Target, tables: Tables) -> Non
         extrapolated += every(partial(conforms, collection)) * size / sample
         plain += every(schema.is_valid) * size / sample
         taken += sample
-    number, judge = judging(project, target, ["documents"])
+    number, judge = validating(project, target, ["documents"])
     (judged,) = medians(judge, rounds=2)
     what, sample_of = f"{number} document rules: {judged:.2f} s", f"extrapolated from {taken:,} documents"
     tables.ratio(
@@ -147,7 +147,7 @@ def by_lookup(project: Project, database: Database[Any], reference: Reference) -
 def test_reference_rules(project: Project, target: Target, tables: Tables) -> None:
     """The reference rules, one pass for each reference, against one $lookup for each."""
     references = [reference for collection in project.model for reference in collection.references]
-    number, judge = judging(project, target, ["references"])
+    number, judge = validating(project, target, ["references"])
     (judged,) = medians(judge, rounds=2)
     looked = seconds(lambda: [by_lookup(project, target.database, reference) for reference in references])
     tables.ratio(

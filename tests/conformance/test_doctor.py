@@ -251,26 +251,26 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
 
 #: Roles of the user, the status of privileges, and what is said of them.
 USERS: Mapping[str, tuple[Sequence[Any], str, str]] = {
-    "the owner": ([{"role": "root", "db": "admin"}], "ok", "may judge, write, provision, follow changes"),
+    "the owner": ([{"role": "root", "db": "admin"}], "ok", "may validate, write, provision, follow changes"),
     "an administrator": (
         [{"role": "dbOwner", "db": "zava"}],
         "ok",
-        "may judge, write, provision, follow changes",
+        "may validate, write, provision, follow changes",
     ),
     "a writer": (
         [{"role": "readWriteAnyDatabase", "db": "admin"}],
         "ok",
-        "may judge, write, follow changes; may not provision (collMod)",
+        "may validate, write, follow changes; may not provision (collMod)",
     ),
     "a reader": (
         [{"role": "read", "db": "zava"}],
         "ok",
-        "may judge, follow changes; may not write (insert, update, remove)",
+        "may validate, follow changes; may not write (insert, update, remove)",
     ),
     "a stranger": (
         [{"role": "read", "db": "other"}],
         "failed",
-        "the user may not judge (find, listIndexes, listCollections) on zava",
+        "the user may not validate (find, listIndexes, listCollections) on zava",
     ),
 }
 

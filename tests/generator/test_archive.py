@@ -637,8 +637,8 @@ def test_data_imported_into_the_embedded_server_is_validated_unchanged(
     env = {"MONGODB_DATABASE": "imported"}
     assert workplace.zava("import", str(exported), "--embedded", env=env).code == 0
     mongo["imported"]["orders"].delete_one({})
-    judged = workplace.zava("validate", "--embedded", "--only", "counts.orders", env={**env, "SEED": "1"})
-    assert judged.code == 1
-    assert "the data was imported and is validated unchanged" in judged.err
+    validated = workplace.zava("validate", "--embedded", "--only", "counts.orders", env={**env, "SEED": "1"})
+    assert validated.code == 1
+    assert "the data was imported and is validated unchanged" in validated.err
     assert workplace.zava("generate", "--embedded", env=env).code == 2
     mongo.drop_database("imported")

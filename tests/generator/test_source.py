@@ -366,10 +366,10 @@ def test_dataset_generated_around_the_source_is_conformant(workplace: Workplace,
     assert {name: list(mongo["source"][name].find()) for name in NAMES} == brought
     assert mongo["source"]["orders"].count_documents({}) == 200
     assert workplace.zava("provision", "--embedded", "--check", env=env).code == 0
-    judged = workplace.zava("validate", "--embedded", "--format", "json", env=env)
-    report = json.loads(judged.out)
+    validated = workplace.zava("validate", "--embedded", "--format", "json", env=env)
+    report = json.loads(validated.out)
     assert [rule["id"] for rule in report["rules"] if rule["status"] not in ("passed", "skipped")] == []
-    assert judged.code == 0
+    assert validated.code == 0
     sold = mongo["source"]["order_items"].distinct("sku")
     assert set(sold) < {product["sku"] for product in products_of(source)}
     again = workplace.zava("generate", "--embedded", env=env)
@@ -385,8 +385,10 @@ def test_source_with_other_counts_gives_findings(
     for command in (["import-source", str(folder)], ["generate", "--yes"]):
         done = workplace.zava(*command, "--uri", uri, env=env)
         assert done.code == 0, done.err
-    judged = workplace.zava("validate", "--uri", uri, "--format", "json", env=env)
-    found = {rule["id"]: rule["violations"] for rule in json.loads(judged.out)["rules"] if rule["status"] == "failed"}
+    validated = workplace.zava("validate", "--uri", uri, "--format", "json", env=env)
+    found = {
+        rule["id"]: rule["violations"] for rule in json.loads(validated.out)["rules"] if rule["status"] == "failed"
+    }
     types = mongo[name]["product_types"].count_documents({})
     wanted = {"counts.categories.documents": 5, "counts.products.documents": 370}
     assert found == wanted | ({"counts.product_types.documents": 20 - types} if types < 20 else {})

@@ -97,7 +97,7 @@ def add_product(
 def compose(
     project: Project, database: Database[Document], place: str, content: Any, elsewhere: Document
 ) -> Mapping[str, list[Document]]:
-    """Return the product with what belongs to it, not yet judged by the rules."""
+    """Return the product with its embedding and stock, not yet validated."""
     if not isinstance(content, dict):
         raise ConfigurationError(f"{place}: it is not an object; write the product's fields")
     inventory = content.get("inventory", {})

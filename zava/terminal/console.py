@@ -44,17 +44,17 @@ def notice(text: str) -> None:
 
 @contextmanager
 def opened(
-    project: Project, uri: str | None, embedded: bool, *, judging: bool = False, wait: float = 0
+    project: Project, uri: str | None, embedded: bool, *, validating: bool = False, wait: float = 0
 ) -> Iterator[Target]:
     """Yield the target that options and settings name."""
-    choice = chosen(project, uri, embedded, judging=judging)
+    choice = chosen(project, uri, embedded, validating=validating)
     with project.opened(choice, wait=wait) as target:
         yield target
 
 
-def chosen(project: Project, uri: str | None, embedded: bool, *, judging: bool = False) -> Choice:
+def chosen(project: Project, uri: str | None, embedded: bool, *, validating: bool = False) -> Choice:
     """Return the server that options and settings name; says on stderr when a .env of the user's is not read."""
-    choice = project.choose(uri=uri, embedded=embedded, judging=judging)
+    choice = project.choose(uri=uri, embedded=embedded, validating=validating)
     unread = project.settings.environment.unread
     if unread is not None:
         notice(f"{unread} is not read: settings come from the .env beside the model, in {project.model.root}")

@@ -23,7 +23,7 @@ from conformance.report.allure.pytest_plugin import RuleIdentity, attach, marks,
 from conformance.run.baseline import LIMIT, compare
 from conformance.run.baseline import load as load_baseline
 from conformance.run.selection import select
-from conformance.run.session import Judgement, Project, judging, load_project
+from conformance.run.session import Project, Validation, load_project, validating
 from conformance.run.violations import write_violations
 from conformance.run.watchdog import watch
 from conformance.server.target import Target, require_data
@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
         discard_earlier(config.invocation_params.args)
         options = config.stash[state.OPTIONS] = read_options(config)
         project = load_project(options.root)
-        config.stash[state.CHOICE] = project.choose(uri=options.uri, embedded=options.embedded, judging=True)
+        config.stash[state.CHOICE] = project.choose(uri=options.uri, embedded=options.embedded, validating=True)
         selected = select(project.rules, options.only, options.collection, options.exclude)
         config.stash[state.KNOWN] = load_baseline(options.baseline) if options.baseline else None
     except HarnessError as error:
@@ -131,7 +131,7 @@ def zava_project(pytestconfig: pytest.Config) -> Project:
 
 @pytest.fixture(scope="session")
 def zava_target(pytestconfig: pytest.Config, zava_project: Project) -> Iterator[Target]:
-    """Yield the database under judgement; the embedded one is generated first when what it is made from has changed."""
+    """Yield the validated database; the embedded one is generated first if its model or settings have changed."""
     notice = partial(Console(stderr=True, highlight=False).print, soft_wrap=True)
     with ExitStack() as stack:
         with one_line_exit():
@@ -161,7 +161,7 @@ def _explained(target: Target) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def zava_scratch(pytestconfig: pytest.Config, zava_target: Target) -> Iterator[Database[Any]]:
-    """Yield a database beside the judged one that tests may write to; dropped at the end."""
+    """Yield a database beside the validated one that tests may write to, and drop it at the end."""
     with zava_target.scratch(allow_writes=chosen(pytestconfig, "allow-writes")) as database:
         if database is None:
             pytest.skip("the rule writes to a scratch database; pass --allow-writes to run it")
@@ -169,34 +169,34 @@ def zava_scratch(pytestconfig: pytest.Config, zava_target: Target) -> Iterator[D
 
 
 @pytest.fixture(scope="session")
-def zava_judgement(
+def zava_validation(
     pytestconfig: pytest.Config,
     request: pytest.FixtureRequest,
     zava_project: Project,
     zava_target: Target,
     record_testsuite_property: junit.Record,
-) -> Iterator[Judgement]:
+) -> Iterator[Validation]:
     """All chosen rules, started together; tests wait for their own."""
     options = pytestconfig.stash[state.OPTIONS]
     asked = {rule_of(item) for item in request.session.items}
     rules = [rule for rule in pytestconfig.stash[state.RULES].values() if rule.id in asked]
     pytestconfig.stash[state.ASKED] = len(rules)
-    with judging(
+    with validating(
         zava_project,
         zava_target,
         rules,
         command=chosen(pytestconfig, "command") or shlex.join(["pytest", *sys.argv[1:]]),
         allow_writes=chosen(pytestconfig, "allow-writes"),
         sample_size=LIMIT if options.baseline else options.samples,
-    ) as judgement:
-        yield judgement
+    ) as validation:
+        yield validation
         results = pytestconfig.stash[state.RESULTS]
         if all(rule.id in results for rule in rules):  # a verdict on a part would be none
             with one_line_exit(), _explained(zava_target):
                 found = [results[rule.id] for rule in rules]
-                report = judgement.report(found, options.baseline)
+                report = validation.report(found, options.baseline)
                 if options.violations is not None:
-                    write_violations(judgement.context, rules, found, options.violations)
+                    write_violations(validation.context, rules, found, options.violations)
             pytestconfig.stash[state.REPORT] = report
             junit.describe_run(record_testsuite_property, report, strict=chosen(pytestconfig, "warnings-fail"))
 
@@ -205,19 +205,19 @@ def zava_judgement(
 def zava_rules_under_way(request: pytest.FixtureRequest) -> None:
     """Begin with the rules, whichever test is first."""
     if any(rule_of(item) is not None for item in request.session.items):
-        request.getfixturevalue("zava_judgement")
+        request.getfixturevalue("zava_validation")
 
 
 @pytest.fixture
 def zava_rule(
-    pytestconfig: pytest.Config, request: pytest.FixtureRequest, zava_judgement: Judgement, rule_id: str
+    pytestconfig: pytest.Config, request: pytest.FixtureRequest, zava_validation: Validation, rule_id: str
 ) -> Callable[[], None]:
     """Wait for the rule's result and turn it into pytest's outcome."""
 
     def evaluate() -> None:
         __tracebackhide__ = True
-        with one_line_exit(), _explained(zava_judgement.target):
-            result = zava_judgement.run.result(rule_id)
+        with one_line_exit(), _explained(zava_validation.target):
+            result = zava_validation.run.result(rule_id)
         known, shown = pytestconfig.stash[state.KNOWN], pytestconfig.stash[state.OPTIONS].samples
         (result,) = compare([result], known, shown).results
         pytestconfig.stash[state.RESULTS][rule_id] = result

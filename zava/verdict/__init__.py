@@ -1,4 +1,4 @@
-"""Commands that judge and report: validate, rules, explain, conform, diff, trend, doctor, docs.
+"""Commands that validate and report: validate, rules, explain, conform, diff, trend, doctor, docs.
 
 Imports zava.data, zava.terminal and below. Start at validate.py.
 """

@@ -69,7 +69,7 @@ def conform(
     """
     require("suites" if _SUITES.is_dir() else "pytest")
     project = project_of(context)
-    choice = chosen(project, uri, embedded, judging=True)
+    choice = chosen(project, uri, embedded, validating=True)
     # The server stops while Allure's page is made.
     with ThreadPoolExecutor(1) as renderer, project.opened(choice, wait=wait) as target:
         if target.embedded:

@@ -141,9 +141,9 @@ def _print(found: Trend, console: Console) -> None:
     for name in ("Score", "Violations", "Documents"):
         runs.add_column(name, justify="right", no_wrap=True)
     for run in found.runs:
-        judged = verdict(run)
+        overall = verdict(run)
         shown = (f"{run.quality_score}", f"{run.violations:,}", f"{sum(run.counts.values()):,}")
-        runs.add_row(run.started_at, Text(judged.headline, "green" if judged.word == "CONFORMANT" else "red"), *shown)
+        runs.add_row(run.started_at, Text(overall.headline, "green" if overall.word == "CONFORMANT" else "red"), *shown)
     console.print(runs)
     console.print(f"\n{sparkline([run.violations for run in found.runs])} {found.runs[-1].violations:>8,} violations")
     for rule, numbers in found.broken.items():

@@ -71,7 +71,7 @@ def drafted_model(
     """Draft a model of the database that the options name; return it with the database's name."""
     root = model_folder(options.model)
     settings = load_settings(root / ENV_FILE if root else None, mongodb_database=database)
-    choice = choose(settings, uri=uri, embedded=embedded, judging=True)
+    choice = choose(settings, uri=uri, embedded=embedded, validating=True)
     with open_target(root, settings, choice) as server:
         target = server.named(database_of(server.client, choice.uri, database, settings.mongodb_database))
         with progress() as bars:

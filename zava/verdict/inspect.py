@@ -59,7 +59,7 @@ def inspect(
     root = model_folder(options.model)
     settings = load_settings(root / ENV_FILE if root else None, mongodb_database=database)
     started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
-    choice = choose(settings, uri=uri, embedded=embedded, judging=True)
+    choice = choose(settings, uri=uri, embedded=embedded, validating=True)
     with open_target(root, settings, choice) as server, progress() as bars:
         target = server.named(database_of(server.client, choice.uri, database, settings.mongodb_database))
         inspection = inspected(target.database, only=collection or (), expect=bars.expect, on_progress=bars)

@@ -24,7 +24,7 @@ from conformance.run.baseline import LIMIT, Baseline, compare, record
 from conformance.run.baseline import load as load_baseline
 from conformance.run.merge import merged_report
 from conformance.run.selection import find_rule, select
-from conformance.run.session import judging
+from conformance.run.session import validating
 from conformance.run.violations import write_violations
 from conformance.run.watch import Watch
 from conformance.server.target import require_data
@@ -121,7 +121,7 @@ def validate(
     rules = select(project.rules, only or [], collection, exclude or [])
     known = load_baseline(baseline) if baseline is not None and not update_baseline else None
     with ExitStack() as stack:
-        target = stack.enter_context(opened(project, uri, embedded, judging=True, wait=wait))
+        target = stack.enter_context(opened(project, uri, embedded, validating=True, wait=wait))
         shown = stack.enter_context(ExitStack())
         bars = shown.enter_context(progress())
         if target.embedded:
@@ -137,8 +137,8 @@ def validate(
             watch = Watch(project, target, rules, command, allow_writes=allow_writes, sample_size=size)
             watch.settle, watch.baseline = lambda results: compare(results, known, sample).results, baseline
             raise typer.Exit(follow(watch, as_json=output is Format.JSON, strict=strict))
-        judgement = stack.enter_context(
-            judging(
+        validation = stack.enter_context(
+            validating(
                 project,
                 target,
                 rules,
@@ -149,15 +149,15 @@ def validate(
             )
         )
         bars.expect({"rules": len(rules)})
-        results = judgement.run.results(lambda _: bars("rules", 1))
+        results = validation.run.results(lambda _: bars("rules", 1))
         if baseline is not None and update_baseline:
             known = _updated(
                 baseline, results, {rule.id for rule in project.rules}, narrowed=bool(only or exclude or collection)
             )
         compared = compare(results, known, sample)
-        report = judgement.report(compared.results, baseline)
+        report = validation.report(compared.results, baseline)
         if violations is not None:
-            write_violations(judgement.context, rules, results, violations)
+            write_violations(validation.context, rules, results, violations)
     for rule_id, number in compared.fixed.items():
         notice(f"fixed: {rule_id}: {number} violations of the baseline no longer occur")
     publish(report, output, reports, strict=strict)

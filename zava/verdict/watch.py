@@ -74,10 +74,12 @@ def what(changes: Changes) -> str:
 
 
 def _line(each: Verdict, strict: bool, target: str = "") -> str:
-    """Return one verdict as a line: when, which ``target``, how many rules were judged, what broke and was fixed."""
+    """Return one verdict as a line: when, which ``target``, how many rules ran, what broke and was fixed."""
     parts = [f"{each.report.started_at} {target}{verdict(each.report, strict=strict).headline}"]
     parts.append(
-        f"{each.judged} rules evaluated after {what(each.changes)}" if each.since else f"{each.judged} rules evaluated"
+        f"{each.evaluated} rules evaluated after {what(each.changes)}"
+        if each.since
+        else f"{each.evaluated} rules evaluated"
     )
     broken = each.since.new if each.since else ()
     names = [change.result.id for change in broken] if each.since else [r.id for r in _broken(each.report)]
@@ -117,7 +119,7 @@ class _Lines:
             "target": each.report.target.describe(),
             "verdict": verdict(each.report, strict=self._strict).word,
             "changed": {"collections": sorted(each.changes.collections), "events": each.changes.events},
-            "judged": each.judged,
+            "judged": each.evaluated,
             "summary": each.report.as_json()["summary"],
             "broken": [{"id": result.id, "violations": result.violations} for result in _broken(each.report)],
             "new": [change.result.id for change in lists.get("new", ())],
@@ -139,7 +141,7 @@ class _View:
     def running(self, watch: Watch) -> Iterator[None]:
         """Keep the view in place until the watching ends; leave the last one on the screen."""
         with Live(console=Console(highlight=False, emoji=False), refresh_per_second=4, get_renderable=self._rendered):
-            watch.away, watch.expect, watch.judged = self._away, self._expect, self._judged
+            watch.away, watch.expect, watch.evaluated = self._away, self._expect, self._evaluated
             yield
 
     def tell(self, each: Verdict) -> None:
@@ -155,7 +157,7 @@ class _View:
         self._left = number
         self._doing = f"evaluating {number} rules"
 
-    def _judged(self, _: Result) -> None:
+    def _evaluated(self, _: Result) -> None:
         self._left -= 1
         self._doing = f"evaluating, {self._left} rules left" if self._left else self._doing
 
@@ -163,11 +165,11 @@ class _View:
         parts: list[RenderableType] = []
         if self._last is not None:
             report = self._last.report
-            judged = verdict(report, strict=self._strict)
-            style = {"CONFORMANT": "bold green", "INCOMPLETE": "bold magenta"}.get(judged.word, "bold red")
+            overall = verdict(report, strict=self._strict)
+            style = {"CONFORMANT": "bold green", "INCOMPLETE": "bold magenta"}.get(overall.word, "bold red")
             parts.append(Text(visible(report.target.describe()), overflow="ellipsis", no_wrap=True))
             parts.append(
-                Text.assemble((judged.headline, style), f": {judged.sentence}. Quality {report.quality_score}")
+                Text.assemble((overall.headline, style), f": {overall.sentence}. Quality {report.quality_score}")
             )
             parts += self._findings(_broken(report))
             parts += [Text(line, "dim", overflow="ellipsis", no_wrap=True) for line in self._history]

@@ -17,7 +17,7 @@ _LABELS: Final = 8
 
 
 def months(report: Report) -> Iterator[Picture]:
-    """One picture for each share of years that was judged."""
+    """Return one picture for each distribution of years that was evaluated."""
     results = {result.id: result for result in report.results}
     for rule_id, part in report.measured.get("months", {}).items():
         if rule_id in results and len(part["months"]) > 1:

@@ -20,7 +20,7 @@ _ALONE: Final = ":root { background: var(--paper); font-family: system-ui, sans-
 class Picture:
     """One drawing of a run. ``caption`` says in words what there is to see; ``rows`` have a cell for each column.
 
-    ``rule`` is the id of the rule that judges what is drawn, where there is one.
+    ``rule`` is the id of the rule about the drawn data, if there is one.
     """
 
     name: str

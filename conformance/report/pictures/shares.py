@@ -20,7 +20,7 @@ _DRAWN: Final = 30
 
 
 def shares(report: Report) -> Iterator[Picture]:
-    """One picture for each share that was judged, those by year apart: the months tell more."""
+    """Return one picture for each evaluated distribution except those by year: months show more."""
     by_month = report.measured.get("months", {})
     for result in report.results:
         picture = share(result) if result.id not in by_month else None
@@ -29,7 +29,7 @@ def shares(report: Report) -> Iterator[Picture]:
 
 
 def share(result: Result) -> Picture | None:
-    """Return the picture of one share; None for a result that is of none, or that was not judged."""
+    """Return the picture of one distribution; None for other results, or if it was not evaluated."""
     table: Mapping[str, Row] | None = result.evidence.get("table")
     if not table:
         return None

@@ -23,7 +23,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     for collection in model:
         subjects = Subjects()
         vectors = {subjects.of(field.path): field for field in collection.fields if field.kind == "vector"}
-        check = _judge_vectors(collection, vectors)
+        check = _vector_check(collection, vectors)
         for subject, field in vectors.items():
             yield Rule(
                 f"embeddings.{collection.name}.{subject}",
@@ -48,7 +48,7 @@ def _pairing(model: Model, collection: Collection, subjects: Subjects) -> Iterat
         f"embeddings.{collection.name}.{subjects.of(reference.field)}",
         f"{model[reference.target].title}: every document has exactly one document in {collection.name}, and the"
         " reverse",
-        answer(lambda context: _judge_pairing(context, model, reference)),
+        answer(lambda context: _check_pairing(context, model, reference)),
         why="A document without a vector cannot be found by a search; one with two appears twice.",
         fix="Run `zava embed` to add missing vectors, and delete surplus ones.",
     )
@@ -59,7 +59,7 @@ def _length(field: Field) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _judge_vectors(collection: Collection, vectors: Mapping[str, Field]) -> Check:
+def _vector_check(collection: Collection, vectors: Mapping[str, Field]) -> Check:
     """One pass for all vectors of the collection; only broken documents leave the server, without their numbers."""
 
     def check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
@@ -139,7 +139,7 @@ def _fault(field: Field, document: Mapping[str, Any]) -> str:
     return f"all numbers of {field.name} are zero"
 
 
-def _judge_pairing(context: Context, model: Model, reference: Reference) -> Outcome:
+def _check_pairing(context: Context, model: Model, reference: Reference) -> Outcome:
     """Group both collections' keys; a violation is a parent without exactly one child, or a child without parent.
 
     A child that is marked as deleted is none for a parent that is not; a deleted parent needs none.

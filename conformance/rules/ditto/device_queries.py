@@ -34,7 +34,7 @@ _ENGINE, _SURPRISES, _INDEXES, _PLANS = (
     "device-plans",
 )
 
-_Judge = Callable[[Context, Subscriptions, Rule], Outcome]
+_Check = Callable[[Context, Subscriptions, Rule], Outcome]
 
 
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
@@ -42,14 +42,14 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     yield Rule(
         f"sync._config.{_ENGINE}",
         "Ditto's engine accepts every subscription and query of the devices",
-        _judge,
+        _check,
         why="The engine refuses a query only when the app runs it, some for want of an index: the screen stays empty.",
         fix="Correct the query; `zava connector device-indexes` prints the indexes that a JOIN needs.",
     )
     yield Rule(
         f"sync._config.{_SURPRISES}",
         "No query uses a function of DQL that probably does something else than it seems to",
-        _judge,
+        _check,
         severity="warning",
         why="Positions in DQL begin with 0, in SQL with 1: the same words give another result, without an error.",
         fix="Correct the argument.",
@@ -57,7 +57,7 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     yield Rule(
         f"sync._config.{_INDEXES}",
         "Indexes on devices are on fields that exist, of synced collections, in one direction",
-        _judge,
+        _check,
         why="Ditto makes an index on a field that no document has, and no query ever uses it. From an index of both"
         " directions it returns rows in the wrong order, without an error.",
         fix="Correct the name of the collection or field, give all fields one direction, or remove the index.",
@@ -67,20 +67,20 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
             yield Rule(
                 f"sync.{collection.name}.{_PLANS}",
                 f"Devices' queries on {collection.name} have the plans they declare, and use an index",
-                _judge,
+                _check,
                 why=f"A query without an index reads every document of the collection: beyond {PAGE_DOCUMENTS}"
                 " documents an app is seen to wait. In strict mode Ditto's engine uses no index.",
                 fix="Add the index under indexes, and have apps make it (`zava connector device-indexes`).",
             )
 
 
-def _judge(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+def _check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     """Read the file once for all the rules on it."""
     try:
         subscriptions = load_subscriptions(context.model)
     except ConfigurationError as error:
         return unreadable(context, rules, FILE, error, TOLD_BY)
-    return {rule.id: _JUDGES[rule.subject](context, subscriptions, rule) for rule in rules}
+    return {rule.id: _CHECKS[rule.subject](context, subscriptions, rule) for rule in rules}
 
 
 def _statements(subscriptions: Subscriptions) -> Iterator[tuple[str, Question, Statement | None]]:
@@ -124,19 +124,19 @@ def _counted(statement: Statement) -> Iterator[Placeholder]:
 
 def _taken(context: Context, subscriptions: Subscriptions, _rule: Rule) -> Outcome:
     asked = list(_statements(subscriptions))
-    judged = "Ditto's engine"
+    evaluated_by = "Ditto's engine"
     try:
         answers: Sequence[Answer] = _engine(context, subscriptions).ask(question for _, question, _ in asked)
         errors = [answer.error for answer in answers]
     except EngineUnavailableError as error:
-        judged = f"the harness's own reading of DQL: {error}"
+        evaluated_by = f"the harness's own reading of DQL: {error}"
         errors = [_own(subscriptions, question, statement) for _, question, statement in asked]
     problems = [
         Sample(f"Ditto refuses it: {_better(question, error)}", ref=f"{FILE}: {place}")
         for (place, question, _), error in zip(asked, errors, strict=True)
         if error is not None
     ]
-    return listed(context, len(asked), problems, judged_by=judged)
+    return listed(context, len(asked), problems, judged_by=evaluated_by)
 
 
 def _better(question: Question, error: str) -> str:
@@ -273,4 +273,4 @@ def _strictly(context: Context) -> str:
     return ": in strict mode the engine uses none" if _is_strict(context) else ""
 
 
-_JUDGES: Final[Mapping[str, _Judge]] = {_ENGINE: _taken, _SURPRISES: _surprises, _INDEXES: _indexes, _PLANS: _plans}
+_CHECKS: Final[Mapping[str, _Check]] = {_ENGINE: _taken, _SURPRISES: _surprises, _INDEXES: _indexes, _PLANS: _plans}

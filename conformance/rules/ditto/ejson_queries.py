@@ -33,7 +33,7 @@ def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
     yield Rule(
         "sync._config.ejson-queries",
         "Every number, date and id that mode ejson makes an object is cast before devices compare, sort or add it",
-        answer(_judge),
+        answer(_check),
         why="Devices hold such a value as an object: the comparison finds nothing, the sum is empty, the order is"
         " wrong, and no error is raised.",
         fix="Write a CAST of the text in the object, compare it with an equal object, or choose mode: native.",
@@ -65,7 +65,7 @@ def without_form(_: Collection, document: Document) -> Iterator[str]:
             yield f"{one.path} is {shorten(one.value)}"
 
 
-def _judge(context: Context) -> Outcome:
+def _check(context: Context) -> Outcome:
     model, concerned = context.model, collections_in_ejson(context.model)
     if not concerned:
         return skipped(f"{CONNECTOR_FILE} has no collection in mode ejson")

@@ -152,7 +152,7 @@ def _strange_ids(model: Model, permissions: Permissions, documents: Sequence[Doc
 
 
 #: By the rule's subject.
-JUDGES: Final[Mapping[str, Callable[[Context, Permissions], Outcome]]] = {
+CHECKS: Final[Mapping[str, Callable[[Context, Permissions], Outcome]]] = {
     "file": _readable,
     "users": _users,
     "names": _names,

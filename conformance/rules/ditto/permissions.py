@@ -23,7 +23,7 @@ from conformance.ditto.subscriptions import Subscriptions, load_subscriptions
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
-from conformance.rules.ditto.permission_users import FILE, JUDGES, USERS_RULE, no_known_user, ref, unfit_users
+from conformance.rules.ditto.permission_users import CHECKS, FILE, USERS_RULE, no_known_user, ref, unfit_users
 
 _FILE_RULE: Final = "permissions._config.file"
 
@@ -100,15 +100,15 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """Five rules on the file, one for each operation on each collection, and three more on what devices hold."""
     for subject in ("file", "users", "names", "super_manager", "strangers"):
-        yield _rule("_config", subject, _judge_file, "")
+        yield _rule("_config", subject, _check_file, "")
     for collection in model:
-        check = _judge_documents(collection)
+        check = _document_check(collection)
         for operation in OPERATIONS:
             yield _rule(collection.name, operation, check, collection.title)
         if collection.synced:
             yield _rule(collection.name, "subscriptions", check, collection.title)
-            yield _rule(collection.name, "enforceable", _judge_enforcement, collection.title)
-            yield _rule(collection.name, "enforced_by", _judge_enforcement, collection.title)
+            yield _rule(collection.name, "enforceable", _check_enforcement, collection.title)
+            yield _rule(collection.name, "enforced_by", _check_enforcement, collection.title)
 
 
 def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
@@ -120,19 +120,19 @@ def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
 # -- the file ----------------------------------------------------------------------------------------------------------
 
 
-def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+def _check_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     """Read the file once for all the rules on it."""
     try:
         permissions = load_permissions(context.model)
     except ConfigurationError as error:
         return unreadable(context, rules, FILE, error, _FILE_RULE)
-    return {rule.id: JUDGES[rule.subject](context, permissions) for rule in rules}
+    return {rule.id: CHECKS[rule.subject](context, permissions) for rule in rules}
 
 
 # -- the documents -----------------------------------------------------------------------------------------------------
 
 
-def _judge_documents(collection: Collection) -> Check:
+def _document_check(collection: Collection) -> Check:
     """Return a check for one collection, which reads only its documents."""
 
     def check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
@@ -182,7 +182,7 @@ def _needed(subscriptions: Subscriptions, collection: str, operation: Operation)
 # -- who keeps the rules -----------------------------------------------------------------------------------------------
 
 
-def _judge_enforcement(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+def _check_enforcement(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     """Evaluate whether Ditto can enforce each rule of a collection; without a rule it can."""
     try:
         permissions = load_permissions(context.model)

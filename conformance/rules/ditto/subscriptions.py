@@ -50,16 +50,16 @@ from conformance.rules.ditto.subscription_texts import TEXTS
 def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """Six rules on the file."""
     for subject, (title, why, fix) in TEXTS.items():
-        yield Rule(f"sync._config.{subject}", title, _judge_file, why=why, fix=fix)
+        yield Rule(f"sync._config.{subject}", title, _check_file, why=why, fix=fix)
 
 
-def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+def _check_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     """Read the file once for all the rules on it."""
     try:
         subscriptions = load_subscriptions(context.model)
     except ConfigurationError as error:
         return unreadable(context, rules, FILE, error, TOLD_BY)
-    return {rule.id: _JUDGES[rule.subject](context, subscriptions) for rule in rules}
+    return {rule.id: _CHECKS[rule.subject](context, subscriptions) for rule in rules}
 
 
 def _readable(context: Context, subscriptions: Subscriptions) -> Outcome:
@@ -264,7 +264,7 @@ def _difference(context: Context, subscriptions: Subscriptions, one: Subscriptio
     return None
 
 
-_JUDGES: Final[Mapping[str, Callable[[Context, Subscriptions], Outcome]]] = {
+_CHECKS: Final[Mapping[str, Callable[[Context, Subscriptions], Outcome]]] = {
     "subscriptions-file": _readable,
     "subscriptions-collections": _collections,
     "subscriptions-fields": _fields,

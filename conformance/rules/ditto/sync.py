@@ -29,7 +29,7 @@ from conformance.ditto.connector import (
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.results import Outcome, Sample
-from conformance.rules.ditto.sync_collections import judge_database
+from conformance.rules.ditto.sync_collections import check_database
 from conformance.rules.ditto.sync_texts import TEXTS
 from conformance.text.rendering import shorten
 
@@ -43,21 +43,21 @@ _UNFIT_TYPES: Final = (
     "javascript", "javascriptWithScope", "timestamp", "decimal", "minKey", "maxKey",
 )  # fmt: skip
 
-Judge = Callable[[Context, ConnectorConfig, str], Outcome]
+SubjectCheck = Callable[[Context, ConnectorConfig, str], Outcome]
 
 
 def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     """Five rules on the file, up to six per collection; those on ids and on what exists for synced ones only."""
     for subject in ("file", "unknown", "settings", "secrets", "database"):
-        yield _rule("_config", subject, _judge_file, "")
+        yield _rule("_config", subject, _check_file, "")
     if any(_kept_as(model, "map")):
-        yield replace(_rule("_config", "maps", _judge_file, ""), severity="warning")
+        yield replace(_rule("_config", "maps", _check_file, ""), severity="warning")
     for collection in model:
         synced = ("id_mapping", "id_fields") if collection.synced else ()
         for subject in ("configured", "enabled", *synced):
-            yield _rule(collection.name, subject, _judge_file, collection.title)
+            yield _rule(collection.name, subject, _check_file, collection.title)
         for subject in ("exists", "not_capped") if collection.synced else ("not_capped",):
-            yield _rule(collection.name, subject, judge_database, collection.title)
+            yield _rule(collection.name, subject, check_database, collection.title)
 
 
 def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
@@ -65,13 +65,13 @@ def _rule(where: str, subject: str, check: Check, title: str) -> Rule:
     return Rule(f"sync.{where}.{subject}", words.replace("{title}", title), check, why=why, fix=fix)
 
 
-def _judge_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+def _check_file(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     """Read the file once for all the rules on it."""
     try:
         config = load_connector(context.model)
     except ConfigurationError as error:
         return unreadable(context, rules, _FILE, error, "sync._config.file")
-    return {rule.id: _JUDGES[rule.subject](context, config, rule.collection) for rule in rules}
+    return {rule.id: _CHECKS[rule.subject](context, config, rule.collection) for rule in rules}
 
 
 def _readable(context: Context, _config: ConnectorConfig, _where: str) -> Outcome:
@@ -170,17 +170,17 @@ def _entries(config: ConnectorConfig, name: str) -> list[tuple[int, Entry]]:
     return [(position, entry) for position, entry in enumerate(config.collections) if entry.name == name]
 
 
-def _of_the_entry(judge: Callable[[Context, Collection, Entry, str], Outcome]) -> Judge:
-    """Return a judge of the collection's one entry; skipped when there is none, or more than one."""
+def _of_the_entry(check: Callable[[Context, Collection, Entry, str], Outcome]) -> SubjectCheck:
+    """Return a check of the collection's only entry; it is skipped if there is none, or more than one."""
 
-    def judged(context: Context, config: ConnectorConfig, name: str) -> Outcome:
+    def checked(context: Context, config: ConnectorConfig, name: str) -> Outcome:
         entries = _entries(config, name)
         if len(entries) != 1:
             return skipped(f"there are {len(entries)} entries for {name}; see sync.{name}.configured")
         (position, entry), *_ = entries
-        return judge(context, context.model[name], entry, f"collections[{position}]")
+        return check(context, context.model[name], entry, f"collections[{position}]")
 
-    return judged
+    return checked
 
 
 def _enabled(context: Context, collection: Collection, entry: Entry, place: str) -> Outcome:
@@ -254,7 +254,7 @@ def _unfit_ids(collection: Collection) -> tuple[dict[str, Any], str]:
     )
 
 
-_JUDGES: Final[Mapping[str, Judge]] = {
+_CHECKS: Final[Mapping[str, SubjectCheck]] = {
     "file": _readable,
     "unknown": _unknown,
     "settings": _settings,

@@ -9,7 +9,7 @@ from conformance.results import Outcome, Sample
 from conformance.server.metadata import live_collections
 
 
-def judge_database(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+def check_database(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     """List the database's collections once for all the rules on them."""
     there = live_collections(context.database)
     outcomes = {}

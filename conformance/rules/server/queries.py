@@ -51,7 +51,7 @@ def rules(model: Model, configuration: Configuration) -> Iterator[Rule]:
         yield Rule(
             name,
             f"{query.title}: the query {_demands(query.plan)}",
-            answer(_judge(query)),
+            answer(_plan_check(query)),
             why=query.why or "Without its index, the query becomes slower with every document that is added.",
             fix=query.fix or "Run `zava provision` to restore the indexes, or correct the plan in config/queries.yaml.",
         )
@@ -71,8 +71,8 @@ def _demands(plan: Plan) -> str:
     return " and ".join(", ".join(parts).rsplit(", ", 1)) if len(parts) > 1 else "".join(parts)
 
 
-def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
-    def judge(context: Context) -> Outcome:
+def _plan_check(query: NamedQuery) -> Callable[[Context], Outcome]:
+    def check(context: Context) -> Outcome:
         if not context.counts[query.collection]:
             return skipped(f"{query.collection} is empty")
         values = values_for(context, query)
@@ -94,7 +94,7 @@ def _judge(query: NamedQuery) -> Callable[[Context], Outcome]:
         found = [Sample("; ".join(problems), ref=_ref(query))] if problems else []
         return listed(context, 1, found, **evidence, matching_indexed=matching, condition=_condition(query))
 
-    return judge
+    return check
 
 
 def _condition(query: NamedQuery) -> dict[str, list[str]]:

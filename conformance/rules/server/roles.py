@@ -24,13 +24,13 @@ def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
         "security._config.roles",
         "No database role has more privileges than its purpose needs, and the connector's role has no access to"
         " unsynced collections",
-        _judge,
+        _check,
         why="A collection that a role cannot read cannot leave MongoDB, even if another setting is wrong.",
         fix="Remove the action or the collection from the role's `may`, then run `zava provision --users`.",
     )
 
 
-def _judge(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
+def _check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     (rule,) = rules
     if not context.model.config(USERS_FILE).is_file():
         return {rule.id: skipped(f"{context.model.root} has no {_FILE}")}

@@ -178,7 +178,7 @@ def test_setting_in_two_cases_in_the_environment_is_an_error(monkeypatch: pytest
 
 
 def test_embedded_server_is_the_default_without_any_setting(tmp_path: Path) -> None:
-    assert choose(load_settings(tmp_path / ".env"), judging=True).embedded
+    assert choose(load_settings(tmp_path / ".env"), validating=True).embedded
 
 
 def test_env_file_without_a_server_is_an_error(tmp_path: Path) -> None:
@@ -239,9 +239,9 @@ def test_ci_needs_a_server(value: str, refused: bool, monkeypatch: pytest.Monkey
     monkeypatch.setenv("CI", value)
     if refused:
         with pytest.raises(ConfigurationError, match=r"^CI is set and no server is named"):
-            choose(load_settings(), judging=True)
+            choose(load_settings(), validating=True)
     else:
-        assert choose(load_settings(), judging=True).embedded
+        assert choose(load_settings(), validating=True).embedded
     assert choose(load_settings()).embedded
 
 

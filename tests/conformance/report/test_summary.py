@@ -43,9 +43,9 @@ SKIPPED = result("streams._database.connector", "skipped", reason="needs a named
 )
 def test_verdict_agrees_with_the_exit_code(results: list[Result], strict: bool, word: str, sentence: str) -> None:
     run = report(*results)
-    judged = verdict(run, strict=strict)
-    assert (judged.word, judged.sentence) == (word, sentence)
-    assert {"CONFORMANT": 0, "NOT CONFORMANT": 1, "INCOMPLETE": 3}[judged.word] == run.exit_code(strict=strict)
+    overall = verdict(run, strict=strict)
+    assert (overall.word, overall.sentence) == (word, sentence)
+    assert {"CONFORMANT": 0, "NOT CONFORMANT": 1, "INCOMPLETE": 3}[overall.word] == run.exit_code(strict=strict)
 
 
 def test_families_that_need_attention_come_first() -> None:

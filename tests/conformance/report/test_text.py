@@ -13,7 +13,7 @@ from rich.console import Console
 from conformance.report import json_file
 from conformance.report.text import WHOLE_LINES, finding, render, show
 from conformance.results import Outcome, Report, Sample
-from conformance.run.runner import judge
+from conformance.run.runner import to_result
 from conformance.run.session import load_project
 from tests.conformance.report.report_example import HOSTILE, REPORT, report, result
 from tests.judging import ROOT
@@ -156,7 +156,7 @@ def test_conform_prints_consequences_and_fixes_as_validate_does(
     project = load_project(root)
     rule = next(rule for rule in project.rules if rule.id == "indexes.orders.deleted")
     found = Outcome(1, 1, (Sample("there is no index on deleted", ref="orders.deleted_1"),))
-    run = report(judge(rule, found, 0.0))
+    run = report(to_result(rule, found, 0.0))
     json_file.write(run, project.reports)
     assert _conclude(project, 1, strict=False, rendered=None, as_json=False) == 1
     printed = capsys.readouterr().out

@@ -21,7 +21,7 @@ from conformance.report.explanation import accepted as explained
 from conformance.results import Outcome, Report, Result, Sample, TargetInfo
 from conformance.rules.catalogue import all_rules
 from conformance.run.acceptance import accepted
-from conformance.run.runner import Run, judge
+from conformance.run.runner import Run, to_result
 from tests.judging import configuration_for, context_for
 
 TODAY = dt.date(2026, 3, 1)
@@ -45,7 +45,7 @@ def thresholds(**limits: Any) -> SeverityOverride:
 
 def result_of(violations: int, examined: int = 1000, **options: Any) -> Result:
     """Return the result of this number of violations."""
-    return judge(rule(**options), Outcome(examined, violations), 0.1)
+    return to_result(rule(**options), Outcome(examined, violations), 0.1)
 
 
 def report_of(result: Result) -> Report:
@@ -108,7 +108,7 @@ def waiver(**options: Any) -> Waiver:
 def waived(*waivers: Waiver, samples: tuple[str, ...] = ("tags is an array", "tags is an array")) -> Result:
     """Return the result of a rule with waivers, validated on this day."""
     broken = Outcome(10, 2, tuple(Sample(why, number) for number, why in enumerate(samples)))
-    bare = judge(rule(), broken, 0.1)
+    bare = to_result(rule(), broken, 0.1)
     return accepted(rule(waivers=waivers), bare, TODAY)
 
 

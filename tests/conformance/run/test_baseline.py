@@ -22,7 +22,7 @@ from conformance.results import Outcome, Report, Result, Sample, TargetInfo, rep
 from conformance.rules.catalogue import all_rules
 from conformance.run.baseline import LIMIT, Baseline, Known, compare, load, record
 from conformance.run.compare import difference
-from conformance.run.runner import judge
+from conformance.run.runner import to_result
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_comparison_time_is_linear_in_the_number_of_samples() -> None:
 # The reports of a run with a baseline
 
 
-def judged(*results: Result, baseline: Baseline | None = None) -> Report:
+def report_of(*results: Result, baseline: Baseline | None = None) -> Report:
     """Return a report of the results, compared with the baseline."""
     target = TargetInfo("mongodb://h/", "zava", "6.0.5", embedded=False)
     compared = compare(results, baseline, 5).results
@@ -158,7 +158,7 @@ PASSED = result([], rule="a.b.d")
 
 @pytest.mark.parametrize("ids", [["x"], ["x", "y"], ["y"], []])
 def test_report_with_a_baseline_matches_its_schema(ids: list[str]) -> None:
-    report = judged(result(ids), PASSED, baseline=known(["x"]))
+    report = report_of(result(ids), PASSED, baseline=known(["x"]))
     content = json.loads(render(report))
     Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(content)
     assert content["run"]["baseline"] == "known.json"
@@ -169,10 +169,10 @@ def test_report_with_a_baseline_matches_its_schema(ids: list[str]) -> None:
 
 
 def test_verdict_with_known_violations_states_their_number() -> None:
-    found = verdict(judged(result(["x", "y"]), PASSED, baseline=known(["x", "y"])))
+    found = verdict(report_of(result(["x", "y"]), PASSED, baseline=known(["x", "y"])))
     assert found.headline == "CONFORMANT (2 known violations)"
     assert found.sentence == "1 rule is broken only as the baseline known.json records, 1 rule holds"
-    assert verdict(judged(PASSED, baseline=known(["x"]))).headline == "CONFORMANT"
+    assert verdict(report_of(PASSED, baseline=known(["x"]))).headline == "CONFORMANT"
 
 
 X, Y, XY, NONE = result(["x"]), result(["y"]), result(["x", "y"]), result([])
@@ -198,7 +198,7 @@ OF_X, OF_XY = known(["x"]), known(["x", "y"])
 def test_violation_accepted_by_a_baseline_is_not_reported_as_fixed(
     before: Any, after: Any, name: str, code: int
 ) -> None:
-    runs = [judged(found, PASSED, baseline=baseline) for found, baseline in (before, after)]
+    runs = [report_of(found, PASSED, baseline=baseline) for found, baseline in (before, after)]
     found = difference(*runs)
     assert [list_name for list_name, changes in found.lists() if changes] == [name]
     assert found.exit_code() == code
@@ -220,9 +220,9 @@ def test_severity_override_is_applied_with_its_reason(model: Model, configuratio
     override = SeverityOverride(rule="totals.orders.*", severity="warning", reason="old tills round down until May")
     altered = dataclasses.replace(configuration, severities=(override,))
     rules = {rule.id: rule for rule in all_rules(model, altered)}
-    judged = judge(rules["totals.orders.total"], Outcome(3, 1, (Sample("off", "o1"),)), 0.0)
-    assert (judged.status, judged.severity) == ("warned", "warning")
-    assert judged.reason == "severity set to warning: old tills round down until May"
+    report_of = to_result(rules["totals.orders.total"], Outcome(3, 1, (Sample("off", "o1"),)), 0.0)
+    assert (report_of.status, report_of.severity) == ("warned", "warning")
+    assert report_of.reason == "severity set to warning: old tills round down until May"
     assert rules["totals.order_items.line_total"].severity == "error"
 
 

@@ -67,8 +67,8 @@ def test_sizes_equal_those_of_the_documents(context: Context) -> None:
 def test_months_have_counts_and_expectations_by_days_and_years(context: Context) -> None:
     dates = ["2023-01-02T00:00:00Z"] * 300 + ["2024-02-29T23:59:59Z"] * 700 + ["2030-01-01T00:00:00Z", 5]
     context.collection("orders").insert_many([{"order_date": date} for date in dates])
-    judged = passed("business.orders.order_date-shares", table={"": {"2023": [3, 5.0]}})
-    months = measured(context, judged)["months"]["business.orders.order_date-shares"]["months"]
+    evaluated = passed("business.orders.order_date-shares", table={"": {"2023": [3, 5.0]}})
+    months = measured(context, evaluated)["months"]["business.orders.order_date-shares"]["months"]
     assert len(months) == 24
     assert (months["2023-01"][0], months["2024-02"][0], months["2023-02"][0]) == (300, 700, 0)
     assert sum(expected for _, expected in months.values()) == pytest.approx(1000, abs=24 * 0.05)
@@ -90,8 +90,8 @@ def test_indexes_are_listed_with_their_reads_and_queries(context: Context) -> No
     products.create_index("category_id")
     for _ in range(3):
         products.find_one({"sku": "7"})
-    judged = passed("queries.products.of_category", indexes=["category_id_1"]) + passed("indexes.products.extra")
-    found = {index["name"]: index for index in measured(context, judged)["indexes"]}
+    evaluated = passed("queries.products.of_category", indexes=["category_id_1"]) + passed("indexes.products.extra")
+    found = {index["name"]: index for index in measured(context, evaluated)["indexes"]}
     assert found["sku_1"] | {"bytes": 0} == {
         "collection": "products", "name": "sku_1", "bytes": 0, "reads": 3, "keeps_unique": True, "queries": [],
     }  # fmt: skip

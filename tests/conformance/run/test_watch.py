@@ -92,7 +92,7 @@ def test_change_runs_only_the_rules_that_depend_on_it(project: Project, copied: 
 def follow_changes(verdicts: Iterator[Verdict], target: Target, rules: Sequence[Rule]) -> None:
     """Change documents, and assert after each change that exactly the affected rules break."""
     first = next(verdicts)
-    assert (first.since, first.judged, first.report.exit_code()) == (None, len(rules), 0)
+    assert (first.since, first.evaluated, first.report.exit_code()) == (None, len(rules), 0)
 
     orders = target.database["orders"]
     order = orders.find_one()
@@ -102,7 +102,7 @@ def follow_changes(verdicts: Iterator[Verdict], target: Target, rules: Sequence[
     found = next(verdicts)
     assert found.changes.collections == {"orders"}
     assert broken(found) == {"references.orders.customer_id"}
-    assert 0 < found.judged < len(rules)
+    assert 0 < found.evaluated < len(rules)
 
     orders.replace_one({"_id": order["_id"]}, order)
     assert fixed(next(verdicts)) == {"references.orders.customer_id"}
@@ -131,7 +131,7 @@ def test_many_changes_give_one_verdict_and_are_not_stored(project: Project, numb
         target.database["orders"].bulk_write(touches, ordered=False)
         found = next(verdicts)
     assert found.changes.events > 1000
-    assert (found.changes.collections, found.judged) == ({"orders"}, 1)
+    assert (found.changes.collections, found.evaluated) == ({"orders"}, 1)
     assert found.report.exit_code() == 0
 
 
@@ -142,7 +142,7 @@ def test_dropped_database_runs_all_rules_again(project: Project, numbered: str, 
         found = next(verdicts)
         while not found.changes.everything:  # each dropped collection is a change of its own, before the end of all
             found = next(verdicts)
-    assert found.judged == len(rules)
+    assert found.evaluated == len(rules)
     assert found.report.counts["orders"] == 0
 
 

@@ -311,9 +311,9 @@ def test_read_only_user_validates_and_exports_and_changes_nothing(
     assert provision(workplace, guarded).code == 0
     reader = login(guarded, "zava_read_only")
     counts = {name: shop[name].count_documents({}) for name in MODEL.collections}
-    judged = workplace.zava("validate", "--uri", reader, "--format", "json", env=env)
-    rules = json.loads(judged.out)["rules"]
-    assert (judged.code, [rule["id"] for rule in rules if rule["status"] in ("failed", "error")]) == (0, [])
+    validated = workplace.zava("validate", "--uri", reader, "--format", "json", env=env)
+    rules = json.loads(validated.out)["rules"]
+    assert (validated.code, [rule["id"] for rule in rules if rule["status"] in ("failed", "error")]) == (0, [])
     assert workplace.zava("export", str(tmp_path / "out"), "--as", "bson", "--uri", reader, env=env).code == 0
     app = login(guarded, "zava_application")
     options = ["--sku", "N-1", "--name", "N", "--type", "type_saws", "--cost", "9", "--description", "N"]
