@@ -1,8 +1,13 @@
 """Bounds: a field lies between formulas over its own document and one that it refers to.
 
-The lowest and the highest value per parent (and per key that the formulas look up) decide whether anything can be
-out of bounds; only the children of parents where that is so are looked at one by one. A bound that looks at the parent
-alone is answered in the pass of its reference (see joins).
+The lowest and the highest value per parent decide whether anything can be out of bounds; only the children of parents
+where that is so are looked at one by one. The extremes come from one of two queries:
+
+- If the formulas use the parent alone, from the pass over its reference, as a `Part` (``part`` here; joins/join.py).
+- If they use fields of the child as well, or ``since``, from a query of its own (grouped_bounds.py).
+
+For example, a price is at least half of the product's list price. Of the product p, listed at 10, the prices 4, 9 and
+12 give the row ``{least: 4, list price: 10}``. As 4 < 5, the children of p are read one by one, and 4 is reported.
 """
 
 from __future__ import annotations
@@ -11,11 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.checks.base import Context, Rule, skipped
+from conformance.checks.base import Context
 from conformance.checks.joins.join import Column, Part
-from conformance.checks.joins.keys import IN_ONE_ENGINE, Row, among, in_parts, is_wrapped, matching, ordered, wrapped
+from conformance.checks.joins.keys import Row, among, in_parts, ordered
 from conformance.checks.joins.sums import readable
-from conformance.checks.key_range import Range
 from conformance.checks.since import Since
 from conformance.config.configuration import Bound, Configuration
 from conformance.errors import ConfigurationError
@@ -29,15 +33,32 @@ from conformance.text.rendering import shorten
 Expression = Any
 
 
+@dataclass(frozen=True)
+class Side:
+    """One bound: a value is wrong if ``operator`` is true of it and the formula.
+
+    ``accumulator`` finds the value of several that is wrong first, ``words`` explain the bound.
+    """
+
+    formula: Formula
+    operator: str
+    accumulator: str
+    words: str
+
+    @property
+    def name(self) -> str:
+        """The name of the bound's value in an answer: ``lt`` or ``gt``."""
+        return self.operator[1:]
+
+
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """The check of one entry under ``bounds`` in config/rules.yaml."""
+    """One entry under ``bounds`` in config/rules.yaml; ``sides`` are its lower bound, its upper bound, or both."""
 
     model: Model
     field: Field
     reference: Reference
-    at_least: Formula | None
-    at_most: Formula | None
+    sides: Sequence[Side]
     since: Since | None
 
     @classmethod
@@ -47,41 +68,26 @@ class Bounds:
         where = f"{model.config('rules.yaml')}: bound of {bound.field}"
         if name not in model.collections or not model[name].has(path):
             raise ConfigurationError(f"{where}: the model has no such field; write collection.field")
-        formulas = [
-            None if text is None else Formula(text, model, model[name], configuration, where)
-            for text in (bound.at_least, bound.at_most)
+        kinds = ((bound.at_least, "$lt", "$min", "at least"), (bound.at_most, "$gt", "$max", "at most"))
+        sides = [
+            Side(Formula(text, model, model[name], configuration, where), operator, accumulator, words)
+            for text, operator, accumulator, words in kinds
+            if text is not None
         ]
-        references = {reference for f in formulas if f for reference, _ in f.parents.values()}
+        references = {reference for side in sides for reference, _ in side.formula.parents.values()}
         if len(references) != 1:
             raise ConfigurationError(f"{where}: its formulas must use exactly one reference field")
         reference = references.pop()
         since = None if bound.since is None else Since.parse(model, reference, bound.since, where)
-        at_least, at_most = formulas
-        return cls(model, model[name].field(path), reference, at_least, at_most, since)
-
-    def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
-        """See Check."""
-        return {rule.id: self._outcome(context) for rule in rules}
-
-    def _outcome(self, context: Context) -> Outcome:
-        name = self.reference.collection
-        keys = context.range(self.reference.target, self.reference.target_field)
-        pipeline = self._suspects(keys)
-        found = list(context.collection(name).aggregate(pipeline, allowDiskUse=True))
-        if any(is_wrapped(row["_id"]) for row in found):
-            found = list(context.collection(name).aggregate([IN_ONE_ENGINE, *pipeline], allowDiskUse=True))
-        suspects = [row["_id"]["key"] for row in found if row["is_suspect"]]
-        examined = sum(row["examined"] for row in found)
-        examined += self._count_current(context, [row["_id"]["key"] for row in found if row["has_older"]])
-        outcome = self._evaluate(context, examined, suspects)
-        return outcome if outcome.examined else skipped(self._lacking if context.counts[name] else f"{name} is empty")
+        return cls(model, model[name].field(path), reference, sides, since)
 
     @property
-    def _lacking(self) -> str:
+    def lacking(self) -> str:
+        """Return why nothing could be compared."""
         why = f"no document of {self.reference.collection} has {self.field.path} and all operands of its bounds"
         return why + (f", and was created after its document of {self.reference.target} changed" if self.since else "")
 
-    def _evaluate(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
+    def evaluate(self, context: Context, examined: int, suspects: list[Any]) -> Outcome:
         """Look at the children of the suspects one by one."""
         collection = context.collection(self.reference.collection)
         violations, samples = 0, list[Sample]()
@@ -92,168 +98,96 @@ class Bounds:
                     samples.append(Sample(self._why(row), row["_id"]))
         return Outcome(max(examined, violations), violations, tuple(samples))
 
-    def _count_current(self, context: Context, parents: list[Any]) -> int:
-        """Count the documents that can be compared below parents that have older documents, too."""
-        stages: list[Row] = [{"$match": {"$expr": self._computable}}, {"$count": "number"}]
-        collection = context.collection(self.reference.collection)
-        counted = (row for some in in_parts(parents) for row in collection.aggregate([*self._current(some), *stages]))
-        return sum(row["number"] for row in counted)
+    @property
+    def uses_parents_only(self) -> bool:
+        """True if the extremes of each parent's children decide, so that the pass over the reference can."""
+        return not self.own_operands() and not self.since
 
-    def part(self, position: int) -> Part | None:
-        """Return what to add to the pass over the reference; None for formulas that need more than parents."""
-        if self._own_operands() or self.since:
-            return None
-        parent, number = self._parent, f"_number{position}"
-        low, high = f"_least{position}", f"_most{position}"
-        sides = {low: "$min"} if self.at_least else {}
-        sides |= {high: "$max"} if self.at_most else {}
-        fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
+    def part(self, position: int) -> Part:
+        """Return what to add to the pass over the reference, if the bounds use parents only."""
+        number, columns = f"_number{position}", {"$min": f"_least{position}", "$max": f"_most{position}"}
+        extremes = {columns[side.accumulator]: Column(side.accumulator, children=self.usable) for side in self.sides}
 
         def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
-            return self._evaluate(context, examined, [row["_id"] for row in rows])
+            return self.evaluate(context, examined, [row["_id"] for row in rows])
 
         return Part(
             f"_beyond{position}",
-            {"$and": [{"$gt": ["$_parents", 0]}, {"$or": self._tests(f"${low}", f"${high}")}]},
+            {"$and": [{"$gt": ["$_parents", 0]}, {"$or": self.tests(f"${columns['$min']}", f"${columns['$max']}")}]},
             outcome,
-            examined={"$cond": [{"$and": [{"$gt": ["$_parents", 0]}, self._computable]}, f"${number}", 0]},
-            lacking=self._lacking,
-            columns={name: Column(side, children=self._usable) for name, side in sides.items()}
+            examined={"$cond": [{"$and": [{"$gt": ["$_parents", 0]}, self.computable]}, f"${number}", 0]},
+            lacking=self.lacking,
+            columns=extremes
             | {
-                parent: Column("$max", parents={name: f"${name}" for name in fields}),
-                number: Column("$sum", children=self._counted),
+                self.parent: Column("$max", parents={name: f"${name}" for name in self.parent_fields()}),
+                number: Column("$sum", children=self.counted),
             },
         )
 
     @property
-    def _parent(self) -> str:
+    def parent(self) -> str:
         """The name of the referenced document in pipelines."""
         return parent_name(self.model[self.reference.collection], self.reference)
 
     @property
-    def _usable(self) -> Expression:
+    def usable(self) -> Expression:
+        """The value, if it has the type of the field."""
         return {"$cond": [self._typed(f"${self.field.path}"), f"${self.field.path}", None]}
 
     @property
-    def _counted(self) -> Expression:
+    def counted(self) -> Expression:
+        """The addend for the number of values that can be compared."""
         return {"$cond": [self._typed(f"${self.field.path}"), 1, 0]}
 
     @property
-    def _computable(self) -> Expression:
+    def computable(self) -> Expression:
         """Return whether one of the bounds can be computed."""
-        return {"$or": [{"$and": formula.guards()} for _, formula in self._formulas]}
+        return {"$or": [{"$and": side.formula.guards()} for side in self.sides]}
 
     @property
     def _unlisted(self) -> list[Expression]:
         """Return whether a lookup table lacks the key: per formula that looks something up."""
-        return [one for _, formula in self._formulas for one in formula.unlisted()]
+        return [one for side in self.sides for one in side.formula.unlisted()]
 
-    def _tests(self, low: str, high: str) -> list[Expression]:
-        """Per formula: the lowest or the highest value is out of its bound, or its bound is in no table."""
-        sides = {"$lt": self._comparable(low), "$gt": self._comparable(high)}
-        value = next(iter(sides[operator] for operator, _ in self._formulas))
-        return [{"$and": [{"$gt": [value, None]}, one]} for one in self._unlisted] + [
-            {
-                "$and": [
-                    {"$gt": [sides[operator], None]},
-                    *formula.guards(),
-                    {operator: [sides[operator], formula.mongo()]},
-                ]
-            }
-            for operator, formula in self._formulas
+    def tests(self, low: str, high: str) -> list[Expression]:
+        """Per side: the lowest or the highest value is out of its bound, or its bound is in no table."""
+        extremes = {"$min": self._comparable(low), "$max": self._comparable(high)}
+        values = [extremes[side.accumulator] for side in self.sides]
+        return [{"$and": [{"$gt": [values[0], None]}, one]} for one in self._unlisted] + [
+            {"$and": [{"$gt": [value, None]}, *side.formula.guards(), {side.operator: [value, side.formula.mongo()]}]}
+            for side, value in zip(self.sides, values, strict=True)
         ]
 
-    @property
-    def _formulas(self) -> list[tuple[str, Formula]]:
-        pairs = (("$lt", self.at_least), ("$gt", self.at_most))
-        return [(operator, formula) for operator, formula in pairs if formula is not None]
+    def own_operands(self) -> list[str]:
+        """Return the child's own fields that the formulas use."""
+        names = {path for side in self.sides for path in side.formula.operands}
+        return sorted(names | {one.key for side in self.sides for one in side.formula.lookups.values()})
 
-    def _own_operands(self) -> list[str]:
-        names = {path for _, formula in self._formulas for path in formula.operands}
-        return sorted(names | {one.key for _, formula in self._formulas for one in formula.lookups.values()})
-
-    def _suspects(self, keys: Range) -> list[dict[str, Any]]:
-        """Return the keys of parents with a value out of bounds or older documents; one row for all others.
-
-        Each row says how many documents could be compared, but for parents with older documents: these are counted
-        one by one.
-        """
-        own = self._own_operands()
-        kept = {name: f"${name}" for name in ("low", "high", "n")}
-        parent = self._parent
-        suspect = {"$or": [*self._tests("$low", "$high"), wrapped("$_id")]}
-        older = self.since.is_older("$earliest") if self.since else {"$literal": False}
-        earliest = {"$min": self.since.time} if self.since else {"$first": {"$literal": None}}
-        return [
-            *matching(keys.of(self.reference.field)),
-            {
-                "$group": {
-                    "_id": {"parent": f"${self.reference.field}", **{name: f"${name}" for name in own}},
-                    "low": {"$min": self._usable},
-                    "high": {"$max": self._usable},
-                    "n": {"$sum": self._counted},
-                    "earliest": earliest,
-                }
-            },
-            {
-                "$group": {
-                    "_id": "$_id.parent",
-                    "groups": {"$push": {"own": "$_id", **kept}},
-                    "earliest": {"$min": "$earliest"},
-                }
-            },
-            {"$unionWith": {"coll": self.reference.target, "pipeline": self._parents(keys)}},
-            {
-                "$group": {
-                    "_id": "$_id",
-                    "groups": {"$max": "$groups"},
-                    "earliest": {"$min": "$earliest"},
-                    parent: {"$max": "$parent"},
-                }
-            },
-            {"$unwind": "$groups"},
-            {"$addFields": {**{n: f"$groups.{n}" for n in kept}, **{n: f"$groups.own.{n}" for n in own}}},
-            {"$addFields": {"is_suspect": suspect, "has_older": older}},
-            {
-                "$group": {
-                    "_id": {"$cond": [{"$or": ["$is_suspect", "$has_older"]}, {"key": "$_id"}, None]},
-                    **{name: {"$max": f"${name}"} for name in ("is_suspect", "has_older")},
-                    "examined": {"$sum": {"$cond": [{"$and": [{"$not": ["$has_older"]}, self._computable]}, "$n", 0]}},
-                }
-            },
-            {"$sort": {"_id": 1}},
-        ]
-
-    def _parents(self, keys: Range) -> list[dict[str, Any]]:
-        fields = {path.partition(".")[2] for _, formula in self._formulas for path in formula.parents}
-        fields |= {self.since.changed} if self.since else set()
-        return [
-            *matching(keys.of(self.reference.target_field)),
-            {"$match": {self.reference.target_field: {"$ne": None}}},  # a missing reference is to no document
-            {"$project": {"_id": f"${self.reference.target_field}", "parent": {name: f"${name}" for name in fields}}},
-        ]
+    def parent_fields(self) -> list[str]:
+        """Return the parent's fields that the formulas and ``since`` use."""
+        fields = {path.partition(".")[2] for side in self.sides for path in side.formula.parents}
+        return sorted(fields | ({self.since.changed} if self.since else set()))
 
     def _broken(self, parents: list[Any]) -> list[dict[str, Any]]:
         """Return the documents below these parents that are out of bounds, with the bounds."""
         value = self._comparable(f"${self.field.path}")
         tests = [
-            {"$and": [*formula.guards(), {operator: [value, formula.mongo()]}, *formula.validity()]}
-            for operator, formula in self._formulas
+            {"$and": [*side.formula.guards(), {side.operator: [value, side.formula.mongo()]}, *side.formula.validity()]}
+            for side in self.sides
         ]
         shown = {
-            operator[1:]: {"$cond": [{"$and": formula.guards()}, formula.mongo(), None]}
-            for operator, formula in self._formulas
+            side.name: {"$cond": [{"$and": side.formula.guards()}, side.formula.mongo(), None]} for side in self.sides
         }
-        keys = {one.key: f"${one.key}" for _, formula in self._formulas for one in formula.lookups.values()}
+        keys = {one.key: f"${one.key}" for side in self.sides for one in side.formula.lookups.values()}
         valid = [is_time_stamp(value)] if self.field.kind == "timestamp" else []
         return [
-            *self._current(parents),
+            *self.current(parents),
             {"$match": {"$expr": {"$and": [{"$or": tests + self._unlisted}, *valid]}}},
             *ordered(self.reference.field),
             {"$project": {"value": f"${self.field.path}", **shown, **keys}},
         ]
 
-    def _current(self, parents: list[Any]) -> list[dict[str, Any]]:
+    def current(self, parents: list[Any]) -> list[dict[str, Any]]:
         """Return the documents below these parents that are compared, each with its parent."""
         return [
             {"$match": among(self.reference.field, parents)},
@@ -264,7 +198,7 @@ class Bounds:
 
     def _with_parent(self) -> list[dict[str, Any]]:
         """Return stages that add the referenced document, if there is a reference, under the formulas' name of it."""
-        key, name = f"${self.reference.field}", self._parent
+        key, name = f"${self.reference.field}", self.parent
         found = {"from": self.reference.target, "foreignField": self.reference.target_field, "as": name}
         referred = {"$cond": [{"$not": [absent(key)]}, {"$first": f"${name}"}, None]}
         return [{"$lookup": {**found, "localField": self.reference.field}}, {"$addFields": {name: referred}}]
@@ -279,14 +213,13 @@ class Bounds:
         return {"$isNumber": path} if self.field.kind != "timestamp" else {"$eq": [{"$type": path}, "string"]}
 
     def _why(self, row: Mapping[str, Any]) -> str:
-        unlisted = next((why for _, formula in self._formulas if (why := formula.why_unlisted(row))), None)
+        unlisted = next((why for side in self.sides if (why := side.formula.why_unlisted(row))), None)
         if unlisted is not None:
             return f"{self.field.path} is {shorten(row['value'])}, but its bounds cannot be computed: {unlisted}"
-        words = {"lt": "at least", "gt": "at most"}
         numeric, money = self.field.kind != "timestamp", self.field.kind == "money"
         limits = [
-            f"{words[key]} {readable(row[key], money=money) if numeric else row[key]}"
-            for key in words
-            if row.get(key) is not None
+            f"{side.words} {readable(row[side.name], money=money) if numeric else row[side.name]}"
+            for side in self.sides
+            if row.get(side.name) is not None
         ]
         return f"{self.field.path} is {shorten(row['value'])}; expected {' and '.join(limits)}"

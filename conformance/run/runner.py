@@ -12,8 +12,8 @@ from typing import Final, Self
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from conformance.checks.base import Context, Rule, skipped
-from conformance.checks.bounds import Bounds
 from conformance.checks.document_scan import DocumentTest, screen
+from conformance.checks.grouped_bounds import GroupedBounds
 from conformance.checks.joins.join import JoinTest
 from conformance.checks.key_range import Partition
 from conformance.connection.client import in_words
@@ -28,7 +28,7 @@ WORKERS: Final = 2
 #: The server's code for a query whose collation is not that of the view it asks.
 _COLLATION_OF_A_VIEW: Final = 167
 #: Checks that can examine a range of keys; others need all documents.
-BY_RANGE: Final = (DocumentTest, JoinTest, Bounds)
+BY_RANGE: Final = (DocumentTest, JoinTest, GroupedBounds)
 
 
 class Run:

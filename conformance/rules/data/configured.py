@@ -11,6 +11,7 @@ from conformance.checks.bounds import Bounds
 from conformance.checks.distribution import DistributionTest
 from conformance.checks.document_scan import DocumentTest
 from conformance.checks.expected_value import expected_value
+from conformance.checks.grouped_bounds import GroupedBounds
 from conformance.checks.joins.join import JoinTest
 from conformance.checks.joins.sums import Sum, parse_equation, wrong_total
 from conformance.checks.subjects import Subjects
@@ -120,8 +121,9 @@ def _bound(
 ) -> Rule:
     bounds = Bounds.parse(model, configuration, bound)
     subject = rule_id(bound.field, bounds.reference.field)
-    part = bounds.part(position)
-    return _rule(subject, bound, bounds if part is None else JoinTest(model, bounds.reference, lambda _: part))
+    if not bounds.uses_parents_only:
+        return _rule(subject, bound, GroupedBounds(bounds))
+    return _rule(subject, bound, JoinTest(model, bounds.reference, lambda _: bounds.part(position)))
 
 
 def _own_equation(model: Model, equation: Equation, formula: Formula) -> DocumentTest:
