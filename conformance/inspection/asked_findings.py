@@ -9,13 +9,16 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from conformance.checks.joins.circles import circle_keys
+from conformance.checks.joins.several import referring
 from conformance.inspection.names import is_deletion_flag
 from conformance.inspection.profile import Path, Profile
-from conformance.inspection.references import ReferenceCandidate
+from conformance.inspection.references import ReferenceCandidate, model_path
 from conformance.inspection.results import finding, result_id
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.model.collection import Reference
+from conformance.model.names import unfit_field
+from conformance.model.paths import values_at
 from conformance.results import Result, Sample
 from conformance.text.invisible import IN_NAMES, IN_PROSE, named
 from conformance.text.paths import value_at
@@ -72,16 +75,16 @@ def references_to_deleted(
         flags = [
             name for name, field in by_name[each.target].root.fields.items() if is_deletion_flag(name) and field.true
         ]
-        path = _dotted(each.path)
-        if flags and path is not None:
-            yield from _deleted(database, by_name[each.collection], each, flags[0], path)
+        if flags and all(unfit_field(step[0]) is None for step in each.path if isinstance(step, tuple)):
+            yield from _deleted(database, by_name[each.collection], each, flags[0])
 
 
 def _deleted(
-    database: Database[dict[str, Any]], scanned: Scanned, each: ReferenceCandidate, flag: str, path: str
+    database: Database[dict[str, Any]], scanned: Scanned, each: ReferenceCandidate, flag: str
 ) -> Iterator[Result]:
     deleted = database[each.target].find({flag: True}, {each.field: 1}).limit(_MOST_DELETED)
-    query = {path: {"$in": [document[each.field] for document in deleted]}}
+    keys, path = [document[each.field] for document in deleted], model_path(each.path)
+    query = referring(Reference(each.collection, path, each.target, each.field), keys)
     number = database[each.collection].count_documents(query)
     if number:
         documents = list(database[each.collection].find(query).limit(_SAMPLES))
@@ -93,8 +96,9 @@ def _deleted(
             examined=scanned.documents,
             violations=number,
             samples=[
-                Sample(f"{shorten(value_at(document, path))} is deleted in {each.target}", id=document["_id"])
+                Sample(f"{place} is {shorten(key)}, which is deleted in {each.target}", id=document["_id"])
                 for document in documents
+                for place, key in [next(one for one in values_at(document, path) if one[1] in keys)]
             ],
             why="Native and ejson mode: a device that hides deleted documents finds nothing at the reference. Where the"
             " reference records the past, that is right (x-history).",

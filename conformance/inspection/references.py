@@ -82,7 +82,7 @@ def reference_findings(
     by_name = {scan.name: scan for scan in scans}
     for each in candidates:
         yield _finding(database, by_name[each.collection], each)
-        if dotted(_as_text(each.path)) is not None:
+        if dotted(model_path(each.path)) is not None:
             yield _indexed(database, each)
 
 
@@ -188,7 +188,7 @@ def _finding(database: Database[dict[str, Any]], scan: Scanned, each: ReferenceC
     )
 
 
-def _as_text(path: Path) -> str:
+def model_path(path: Path) -> str:
     """Return the path as a model writes it."""
     return ".".join(step[0] if isinstance(step, tuple) else step for step in path).replace(f".{ELEMENTS}", ELEMENTS)
 
@@ -221,7 +221,7 @@ def _dangling(database: Database[dict[str, Any]], each: ReferenceCandidate) -> t
         return each.dangling, []
     groups = database[each.collection].aggregate(
         [
-            {"$project": {"value": all_values(_as_text(each.path))}},
+            {"$project": {"value": all_values(model_path(each.path))}},
             {"$unwind": "$value"},
             {"$group": {"_id": "$value", "children": {"$sum": 1}}},
             {

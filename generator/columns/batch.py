@@ -12,6 +12,7 @@ from conformance.errors import ConfigurationError
 from conformance.language.formula import Total
 from conformance.language.formula_nodes import Column
 from conformance.model.collection import Collection, Copy, Field, Reference
+from conformance.model.paths import ELEMENTS
 from generator.columns.nested import Nested
 from generator.columns.protocols import Plan
 from generator.columns.recipes import RECIPES
@@ -151,7 +152,7 @@ class Batch:
     def _keys(self, field: Field) -> Array:
         reference = self.collection.reference(field.path)
         keys = self.parents(reference)[reference.target_field]
-        if not len(keys):
+        if not len(keys) and field.required and field.name != ELEMENTS:
             raise ConfigurationError(
                 f"{self.collection.path}: {field.path} refers to {reference.target}, which has no documents;"
                 " change one x-cardinality"
@@ -225,6 +226,8 @@ class Batch:
             position = {key: row for row, key in enumerate(parents[reference.target_field])}
             self.rows[reference.field] = np.array([position[key] for key in values])
         rows = self.rows[reference.field]
+        if (rows < 0).all():
+            return objects([None] * self.size), np.zeros(self.size, dtype=bool)
         own = reference.target == self.collection.name
         given = self.column(name)[1] if own else self.plan.retained_presence(reference.target).get(name)
         if given is not None:

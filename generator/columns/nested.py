@@ -45,8 +45,8 @@ class Nested:
 
     def _maps(self, field: Field, n: int) -> Iterator[dict[str, Any]]:
         columns = [(child.name, self._values(child, n), self._present(child, n)) for child in field.children]
-        for row in range(n):
-            yield {name: values[row] for name, values, present in columns if present[row]}
+        for row in range(n):  # a column is short where there is nothing to refer to
+            yield {name: values[row] for name, values, present in columns if present[row] and values}
 
     def _present(self, child: Field, n: int) -> Array:
         return np.ones(n, dtype=bool) if child.required else self.rng.random(n) < 0.5

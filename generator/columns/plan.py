@@ -23,6 +23,7 @@ from conformance.language.formula_nodes import Column
 from conformance.model.collection import Collection, Field, Model
 from generator.columns import fan_out
 from generator.columns.batch import Batch, Document
+from generator.columns.needed import may_be_left_out, needed_later
 from generator.columns.protocols import Calendar, Rows
 from generator.embeddings.embedder import Embedder, local_embedder
 
@@ -58,7 +59,7 @@ class Plan:
         self._retained: dict[str, dict[str, Array]] = {}
         self._presence: dict[str, dict[str, Array]] = {}
         self._offsets: dict[str, int] = {}
-        self._needed = _needed(self)
+        self._needed = needed_later(model, self.fanned_out_from)
         self._cache: dict[tuple[str, str], Any] = {}
 
     # -- sizes -----------------------------------------------------------------------------------------------------
@@ -213,17 +214,24 @@ class Plan:
 
     def _roots_in_order(self) -> Iterator[Collection]:
         """Yield the collections that are not fanned out, each after everything that its whole family refers to."""
-        waiting: dict[str, set[str]] = {}
+        waiting: dict[str, dict[str, bool]] = {}
         for collection in self.model:
             root = self._root(collection).name
-            targets = {self._root(self.model[reference.target]).name for reference in collection.references}
-            waiting.setdefault(root, set()).update(targets - {root})
+            targets = waiting.setdefault(root, {})
+            for reference in collection.references:
+                target = self._root(self.model[reference.target]).name
+                if target != root:
+                    targets[target] = targets.get(target, True) and may_be_left_out(collection, reference)
         while waiting:
-            ready = next((name for name, targets in waiting.items() if not targets & waiting.keys()), None)
+            blocked = {name: targets.keys() & waiting.keys() for name, targets in waiting.items()}
+            free = (name for name, by in blocked.items() if not by)
+            # Of collections that refer to each other, the first one leaves its reference out: nothing is made yet.
+            willing = (name for name, by in blocked.items() if all(waiting[name][target] for target in by))
+            ready = next(free, None) or next(willing, None)
             if ready is None:
                 raise ConfigurationError(
                     f"{self.model.root}/schemas: {', '.join(waiting)} and the collections made with them wait for each"
-                    " other; change one x-cardinality or x-reference"
+                    " other; change one x-cardinality, or make one x-reference optional"
                 )
             del waiting[ready]
             yield self.model[ready]
@@ -257,44 +265,3 @@ class Plan:
         for collection in self.model:
             if self.fanned_out_from(collection) is batch.collection:
                 yield from self._family(batch.children_of(collection.name), wanted)
-
-
-def _needed(plan: Plan) -> Mapping[str, set[str]]:
-    """Return the fields of each collection that others need after it is finished."""
-    model = plan.model
-    needed: dict[str, set[str]] = {collection.name: set() for collection in model}
-    for collection in model:
-        parent = plan.fanned_out_from(collection)
-        made_before = {name for name in model.collections if name != collection.name and model[name] is not parent}
-        later = [reference for reference in collection.references if reference.target in made_before]
-        for reference in later:
-            needed[reference.target].add(reference.target_field)
-        for copy in collection.copies:
-            if copy.through in later:
-                needed[copy.through.target].update(copy.of)
-        for field in collection.fields:
-            for path in _paths(field.sample):
-                head, _, name = path.partition(".")
-                for reference in later:
-                    if reference.field == head:
-                        needed[reference.target].add(name)
-            how = field.sample.get("reference", {})
-            target = model[collection.reference(field.path).target] if how else collection
-            needed[target.name].update(how.get("matching", {}))
-            if "seasonal" in how:
-                through = target.reference(how["seasonal"]["through"])
-                needed[target.name].add(through.field)
-                needed[through.target].update({through.target_field, how["seasonal"]["multipliers"]})
-    return needed
-
-
-def _paths(recipe: Any) -> Iterator[str]:
-    if isinstance(recipe, str):
-        if "." in recipe and " " not in recipe:
-            yield recipe
-    elif isinstance(recipe, Mapping):
-        for value in recipe.values():
-            yield from _paths(value)
-    elif isinstance(recipe, list):
-        for value in recipe:
-            yield from _paths(value)

@@ -162,16 +162,24 @@ def _reference(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Arr
     reference = batch.collection.reference(field.path)
     parents = batch.parents(reference)
     if batch.size and not len(parents[reference.target_field]):
-        raise ConfigurationError(
-            f"{batch.collection.path}: {field.name} refers to {reference.target}, which has no documents;"
-            " change one x-cardinality"
-        )
+        if not may_refer_to_nothing(field):
+            raise ConfigurationError(
+                f"{batch.collection.path}: {field.path} refers to {reference.target}, which has no documents;"
+                " change one x-cardinality"
+            )
+        batch.rows[field.path] = np.full(batch.size, -1)
+        return objects([None] * batch.size)
     if reference.target == batch.collection.name:
         return _own_key(batch, field, parents[reference.target_field])
     how, parameter = next(iter(parameters.items())) if parameters else ("any", None)
     rows = _ROWS[how](batch, field, parameter)
     batch.rows[field.path] = rows
     return parents[reference.target_field][rows]
+
+
+def may_refer_to_nothing(field: Field) -> bool:
+    """Return True for a reference that may be absent or null."""
+    return not field.required or "null" in bson_types(field.schema)
 
 
 def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
@@ -182,7 +190,7 @@ def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
     before = np.arange(batch.size) - 1
     rows = before if "x-unique" in field.schema else (batch.rng(field).random(batch.size) * (before + 1)).astype(int)
     nullable = "null" in bson_types(field.schema)
-    rows[:1] = 0 if field.required and not nullable else -1
+    rows[:1] = -1 if may_refer_to_nothing(field) else 0
     batch.rows[field.path] = rows
     values = objects(keys[rows].tolist()) if nullable else keys[rows]
     if nullable:

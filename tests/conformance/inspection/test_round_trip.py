@@ -44,7 +44,7 @@ def market(database: Data) -> None:
         for n in range(12)
     )
     database["shops"].create_index([("account.number", 1)], unique=True)
-    database["products"].insert_many({"_id": oid, "sku": f"p{n}"} for n, oid in enumerate(oids))
+    database["products"].insert_many({"_id": oid, "sku": f"p{n}", "deleted": False} for n, oid in enumerate(oids))
     database["orders"].insert_many(
         {
             "_id": f"o{n}",
@@ -176,3 +176,16 @@ def test_draft_generates_documents_that_meet_it(database: Data, tmp_path: Path) 
         used = [key for one in made[reference.collection] for _, key in values_at(one, reference.field)]
         assert len(set(used)) > 5
         assert {*used} - {None} <= keys
+
+
+def test_reference_to_a_deleted_document_in_an_array(database: Data, drafted: Callable[[], dict[str, Result]]) -> None:
+    first = database["products"].find_one({"sku": "p0"})
+    assert first is not None
+    database["products"].update_one({"_id": first["_id"]}, {"$set": {"deleted": True}})
+    held = [one["_id"] for one in database["orders"].find({"items.product_id": first["_id"]}).sort("_id", 1)]
+    found = drafted()["references.orders.items-product_id-deleted"]
+    assert (found.status, found.examined, found.violations) == ("warned", 60, len(held))
+    assert [sample.id for sample in found.samples] == held[:5]
+    (named,) = [one for one in inspect(database).results if one.id.startswith("references.orders.deleted:items")]
+    assert named.violations == len(held)
+    assert named.samples[0].why == f"items[0].product_id is {first['_id']} (objectId), which is deleted in products"

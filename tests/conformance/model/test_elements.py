@@ -22,6 +22,7 @@ from conformance.report.documentation import data_model
 from conformance.results import Outcome
 from conformance.rules.data import documents
 from conformance.rules.ditto import crdt
+from generator.fuzzing.mutations import mutations
 from tests.judging import configuration_for, context_for, judge
 from tests.models import collection_of, model_of
 
@@ -112,6 +113,23 @@ def test_wrong_element_is_refused_everywhere_and_its_place_named(model: Model, d
         (field,) = wrong
         assert told(judge(rules, context_for(model, database))) == {f"documents.things.{field}": (1, [why])}
         mongo.delete_one({"_id": document["_id"]})
+
+
+def test_every_invalid_variant_below_arrays_and_maps_is_refused_by_both(
+    model: Model, database: Database[Document]
+) -> None:
+    """Each breaks one rule at one place; the server's query leaves it out, and `jsonschema` names the place."""
+    collection = model["things"]
+    below = [one for one in mutations(collection, {"_id": ObjectId(), **RIGHT}) if one.breach.field in RIGHT]
+    for mutation in below:
+        document = mutation.document()
+        assert (mutation.breach.path, mutation.breach.keyword) in {
+            (one.path, one.keyword) for one in breaches(collection, document)
+        }
+    documents, right = [{**one.document(), "_id": ObjectId()} for one in below], ObjectId()
+    assert len(documents) > 300
+    database["things"].insert_many([*documents, {"_id": right, **RIGHT}])
+    assert [one["_id"] for one in database["things"].find(validator(collection))] == [right]
 
 
 def test_documentation_lists_what_is_in_arrays_and_maps(model: Model) -> None:

@@ -102,7 +102,7 @@ def test_collection_counted_per_document_of_its_own_is_refused(tmp_path: Path) -
         model_of(tmp_path, {"things": schema})
 
 
-def test_collections_that_refer_to_each_other_load(tmp_path: Path) -> None:
+def test_collections_that_refer_to_each_other_load_and_are_generated(tmp_path: Path) -> None:
     """The head of a department, and the department of an employee: both exist before they refer to each other."""
     model = model_of(
         tmp_path,
@@ -113,6 +113,23 @@ def test_collections_that_refer_to_each_other_load(tmp_path: Path) -> None:
         },
     )
     assert list(model.collections) == ["departments", "staff", "badges"]
+    made: dict[str, list[Document]] = {name: [] for name in model.collections}
+    for name, batch in Plan(model, configuration_for(model), Settings()).documents():
+        made[name] += batch
+    assert not any("head" in one for one in made["departments"])
+    assert {one["department"] for one in made["staff"]} <= {one["_id"] for one in made["departments"]}
+
+
+def test_collections_that_all_need_each_other_cannot_be_generated(tmp_path: Path) -> None:
+    model = model_of(
+        tmp_path,
+        {
+            "staff": collection_of({"_id": KEY, "department": KEY | {"x-reference": "departments._id"}}),
+            "departments": collection_of({"_id": KEY, "head": KEY | {"x-reference": "staff._id"}}),
+        },
+    )
+    with pytest.raises(ConfigurationError, match="wait for each other"):
+        generated(model)
 
 
 def found(model: Model, database: Database[Document], *parents: Any) -> dict[str, Outcome]:
