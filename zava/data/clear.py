@@ -34,9 +34,9 @@ def clear(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Remove every document of the model's collections; validators, indexes and images stay.
+    """Remove every document of the model's collections; validators, indexes and images are kept.
 
-    The documents are deleted, not dropped: a connector that listens carries the deletions to the devices.
+    Documents are deleted and collections are not dropped, so that a running connector syncs the deletions to devices.
 
     Example: zava clear --yes
     """

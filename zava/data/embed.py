@@ -26,10 +26,10 @@ def embed(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the vectors that are missing, whose text has changed, or that another model made; says how many.
+    """Compute vectors that are missing, stale, or of another embedding model; print their numbers.
 
-    The model is Azure OpenAI's deployment when AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY are set, else the one
-    that is shipped, which needs no network.
+    The Azure OpenAI deployment is used if AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY are set, else the shipped
+    model, which needs no network.
 
     Example: zava embed
     """

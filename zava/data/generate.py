@@ -60,9 +60,9 @@ def generate(
     wait: Wait = 0,
     as_json: Json = False,
 ) -> None:
-    """Fill the target with the whole dataset; refuses a database that has data unless --drop.
+    """Fill the target with the whole dataset; a database with data is rejected without --drop.
 
-    A database that holds the catalogue and nothing else (zava import-source) keeps it, and gets the rest.
+    A database with only an imported catalogue (zava import-source) keeps it; the other documents are generated.
 
     Example: NUM_ORDERS=1000 NUM_CUSTOMERS=200 zava generate --drop
     """
@@ -132,12 +132,12 @@ def provision(
     wait: Wait = 0,
     as_json: Json = False,
 ) -> None:
-    """Create collections, validators, indexes and pre/post images; says what it changed, changes nothing twice.
+    """Create collections, validators, indexes and pre- and post-images; print the changes. It is safe to repeat.
 
-    On a named server, it changes nothing while documents exist that a new validator refuses: their updates would fail.
-    Validators of the profile `connector` also accept what devices write legitimately; those of `strict` accept only
-    what meets the schemas. With --users it makes the database's roles and users, whose passwords it reads from the
-    environment or asks for.
+    On a named server, nothing is changed while existing documents violate a new validator, because their updates would
+    fail. Validators of the profile `connector` also accept legitimate writes of devices; those of `strict` accept only
+    documents that match the schemas. With --users, create the database's roles and users; passwords are read from the
+    environment or from a prompt.
 
     Example: zava provision --check
     """

@@ -61,7 +61,7 @@ def import_source(
 ) -> None:
     """Read the original dataset's catalogue, with its embeddings, into the target; zava generate makes the rest.
 
-    Malformed input is refused with file, path and reason, and nothing is written.
+    Malformed input is rejected with file, path and reason, and nothing is written.
 
     Example: zava import-source original/data/database && zava generate
     """

@@ -35,7 +35,7 @@ def export(
     gzip: Gzip = False,
     as_json: Json = False,
 ) -> None:
-    """Write the model's collections, as they are at one moment, into a folder with a manifest and checksums.
+    """Write a snapshot of the model's collections into a folder, with a manifest and checksums.
 
     Example: zava export backup --gzip
     """
@@ -71,9 +71,9 @@ def import_(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Bring an export back: verifies all of it before it writes; after an interruption, run it again.
+    """Import an export: verify all of it, then write it; after an interruption, run it again.
 
-    Refuses a database that has data unless --drop. Says what it has written.
+    A database with data is rejected without --drop. Prints the numbers of written documents.
 
     Example: zava import backup
     """

@@ -80,7 +80,7 @@ def manifest(
 
 @commands.command()
 def portal(context: typer.Context) -> None:
-    """Print what to enter in the MongoDB Connector form of Ditto's portal, in the order of the form.
+    """Print the values for the MongoDB Connector form of Ditto's portal, in the order of the form.
 
     Example: zava connector portal
     """
@@ -94,7 +94,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="YAML with a BigPeerDataBridge; - for standard input.")],
     as_json: Json = False,
 ) -> None:
-    """Compare a BigPeerDataBridge that exists with the model, and report every difference with its line.
+    """Compare an existing BigPeerDataBridge with the model, and report every difference with its line.
 
     The file may have several documents, or be the output of `kubectl get -o yaml`; other resources are not examined.
     Exit codes: 0 no difference, 1 differences, 2 the file cannot be read or has no BigPeerDataBridge.
@@ -120,7 +120,7 @@ def check(
 
 @commands.command("device-indexes")
 def device_indexes(context: typer.Context) -> None:
-    """Print the CREATE INDEX statements for devices, one a line: apps run them when they open their store.
+    """Print the CREATE INDEX statements for devices, one per line: apps run them when they open their store.
 
     They are those of `indexes` in config/ditto_subscriptions.yaml. Running one again changes nothing.
 

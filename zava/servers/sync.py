@@ -72,12 +72,12 @@ def sync(
     new_state: NewState = False,
     as_json: Json = False,
 ) -> None:
-    """Run the bridge: copy the synced collections into a Ditto store, then carry changes both ways until Ctrl-C.
+    """Run the bridge: copy the synced collections into a Ditto store, then sync changes both ways until Ctrl-C.
 
-    It goes on where it stopped, however it stopped. What config/ditto_connector_config.yaml says holds here too; on
-    the embedded server nothing limits the rate. It is a bridge by the documented rules of the managed connector, and
-    says nothing about the connector itself. Where more than a tenth of a collection is gone on one side after a drop or
-    a restart, it stays on the other until `--accept-drop` says that this is meant.
+    After any interruption it resumes where it stopped. The settings of config/ditto_connector_config.yaml apply; on the
+    embedded server the rate is not limited. The bridge follows the documented rules of the managed connector, but does
+    not test the connector itself. If more than a tenth of a collection is missing on one side after a drop or a
+    restart, its documents are kept on the other side until `--accept-drop` is passed.
 
     Example: zava sync --once --json
     """
@@ -103,10 +103,10 @@ def trigger_initial_sync(
     new_state: NewState = False,
     as_json: Json = False,
 ) -> None:
-    """Compare all documents of the synced collections with the store, bring it up to date, and end.
+    """Compare all documents of the synced collections with the store, update the store, and exit.
 
-    What is as it should be is passed over, what devices have written is carried to MongoDB, and nothing else is
-    touched on either side. Interrupted, it goes on with the next run, as `zava sync` does.
+    Equal documents are skipped, edits of devices are written to MongoDB, and nothing else changes on either side. After
+    an interruption, the next run resumes, like `zava sync`.
 
     Example: zava trigger-initial-sync --collection products
     """

@@ -56,9 +56,9 @@ def init(
     source: Annotated[str | None, typer.Option("--from", help="Draft the model from this database (a URI).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a commented starter model, .env.sample, .gitignore and a CI workflow; files that exist stay as they are.
+    """Write a commented starter model, .env.sample, .gitignore and a CI workflow; existing files are not changed.
 
-    With --from, the model is the one that zava infer drafts, with INFERRED.md.
+    With --from, the model is drafted from a database as by zava infer, with INFERRED.md.
 
     Example: zava init
     """

@@ -44,7 +44,7 @@ def diff(
     strict: Annotated[bool, typer.Option("--strict", help="Fail on new warnings, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what is newly broken, fixed and still broken between two runs; exit 1 when anything is new or worse.
+    """List rules that are newly broken, fixed and still broken between two runs; exit 1 if anything is new or worse.
 
     Example: zava diff monday.json tuesday.json
     """
@@ -113,7 +113,7 @@ def show_trend(
     last: Annotated[int, typer.Option(help="Number of runs to show, newest first.", min=2, max=50)] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show how the saved runs of reports/history went: verdicts, scores, and the rules that broke in any of them.
+    """Show the verdicts, scores and broken rules of the saved runs in reports/history.
 
     Example: zava trend --last 10
     """

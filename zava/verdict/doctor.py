@@ -26,7 +26,7 @@ def doctor(
 ) -> None:
     """Check settings, server and machine, one line each: ok, failed with the fix, or skipped with the reason.
 
-    Exits 0 when nothing failed, else by the first step that did: 1 a finding, 2 configuration, 3 the server.
+    Exits 0 if no step failed, else with the code of the first failed step: 1 finding, 2 configuration, 3 server.
 
     Example: zava doctor --allow-writes
     """

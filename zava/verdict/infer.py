@@ -30,14 +30,14 @@ def register(app: typer.Typer) -> None:
 
 def infer(
     context: typer.Context,
-    folder: Annotated[Path, typer.Option("--output", help="Folder to write the model into; it must have none.")],
+    folder: Annotated[Path, typer.Option("--output", help="Folder to write the model into; it must not contain one.")],
     uri: Server = None,
     embedded: Embedded = False,
     database: DatabaseName = None,
     collection: Collections = None,
     sync: Annotated[
         list[str] | None,
-        typer.Option("--sync", help="Draft this collection as synced (repeatable); default: those with images."),
+        typer.Option("--sync", help="Draft this collection as synced (repeatable); default: those with pre-images."),
     ] = None,
     interactive: Annotated[
         bool, typer.Option("--interactive", help="Ask for each choice that the data leaves open; Enter accepts.")

@@ -25,7 +25,8 @@ from zava.verdict.validate import Format, publish
 
 Server = Annotated[str | None, typer.Argument(metavar="[URI]", help="The server; default: .env of the model, if any.")]
 DatabaseName = Annotated[
-    str | None, typer.Option("--database", help="Its database; default: the URI's, MONGODB_DATABASE, or the only one.")
+    str | None,
+    typer.Option("--database", help="Its database; default: that of the URI, MONGODB_DATABASE, or the only one."),
 ]
 Collections = Annotated[
     list[str] | None, typer.Option("--collection", help="Only this collection (repeatable); default: all.")
@@ -49,7 +50,7 @@ def inspect(
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
 ) -> None:
-    """Read every document of a database once and say what stands between it and Ditto; needs no model, only reads.
+    """Read every document of a database once and report what prevents syncing it with Ditto; needs no model.
 
     Exits 0 without errors, 1 with findings of severity error (with --strict of any), 3 if the server cannot be read.
 

@@ -84,7 +84,7 @@ def validate(
         Path | None,
         typer.Option(help="Write every violation into this folder, a file of JSON lines per rule."),
     ] = None,
-    baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that this file does not know.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Fail only on violations that are not in this file.")] = None,
     update_baseline: Annotated[
         bool,
         typer.Option("--update-baseline", help="Write the current violations to the --baseline file; exit with 0."),
@@ -191,7 +191,7 @@ def merge(
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
     reports: Annotated[Path | None, typer.Option(help="Also write validation.json and .html into this folder.")] = None,
 ) -> None:
-    """Make one report of the parts of a run, as if it had been one; exit as zava validate. Needs no server.
+    """Merge the parts of a run into one report; the exit codes are those of zava validate. Needs no server.
 
     Example: zava merge part-1.json part-2.json
     """
