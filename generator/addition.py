@@ -19,6 +19,7 @@ from conformance.connection.client import in_words
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.document_validator import breaches
+from conformance.model.kinds import timestamp_of
 from conformance.server.dry_run import matching
 from conformance.text.rendering import shorten
 from generator.columns.batch import Document
@@ -43,7 +44,7 @@ def completed(
     flag is false, and required time stamps are this second, UTC. Optional fields are as the rows say. Nothing is made
     up: ConfigurationError for a required field that is none of these and in no row.
     """
-    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = dt.datetime.now(dt.UTC)
     given: dict[str, Rows] = dict.fromkeys(model.collections, ()) | dict(parents)
     for name, found in rows.items():
         given[name] = [{**_usual(model[name], now), **row} for row in found]
@@ -60,9 +61,13 @@ def completed(
     return made
 
 
-def _usual(collection: Collection, now: str) -> Document:
+def _usual(collection: Collection, now: dt.datetime) -> Document:
     """Return what every new document of a collection has."""
-    times = {field.name: now for field in collection.fields if field.required and field.kind == "timestamp"}
+    times = {
+        field.name: timestamp_of(now, field.schema)
+        for field in collection.fields
+        if field.required and field.kind == "timestamp"
+    }
     return times | ({collection.soft_delete: False} if collection.soft_delete else {})
 
 

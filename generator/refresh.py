@@ -17,6 +17,7 @@ from conformance.connection.collation import SIMPLE
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Collection, Model, Reference
 from conformance.model.embedding import embedded_paths, vector_fields
+from conformance.model.kinds import timestamp_of
 from generator.embeddings.embedded_text import digest_of, vectors_of
 from generator.embeddings.embedder import Embedder
 from generator.loader import Progress
@@ -121,8 +122,12 @@ def _write(
     collection: Collection, reference: Reference, database: Database[Any], stale: list[_Source], made: list[Document]
 ) -> None:
     """Vectors of what is live are live; those of what is deleted are added as deleted, and else left as they are."""
-    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    times = {field.name: now for field in collection.fields if field.required and field.kind == "timestamp"}
+    now = dt.datetime.now(dt.UTC)
+    times = {
+        field.name: timestamp_of(now, field.schema)
+        for field in collection.fields
+        if field.required and field.kind == "timestamp"
+    }
     flag = collection.soft_delete
     writes = []
     for source, vectors in zip(stale, made, strict=True):

@@ -26,6 +26,7 @@ from conformance.errors import ConfigurationError
 from conformance.language.expressions import absent, cents, is_time_stamp
 from conformance.language.formula import Formula
 from conformance.language.parents import parent_name
+from conformance.language.time_forms import require_one_form
 from conformance.model.collection import Field, Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
@@ -78,8 +79,10 @@ class Bounds:
         if len(references) != 1:
             raise ConfigurationError(f"{where}: its formulas must use exactly one reference field")
         reference = references.pop()
+        field = model[name].field(path)
+        require_one_form([field, *(time for side in sides for time in side.formula.times())], where)
         since = None if bound.since is None else Since.parse(model, reference, bound.since, where)
-        return cls(model, model[name].field(path), reference, sides, since)
+        return cls(model, field, reference, sides, since)
 
     @property
     def lacking(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from conformance.errors import ConfigurationError
 from conformance.language.expressions import Expression, typed
 from conformance.language.parents import parent_name
+from conformance.language.time_forms import require_one_form
 from conformance.model.collection import Model, Reference
 from conformance.text.suggestion import did_you_mean
 
@@ -33,7 +34,9 @@ class Since:
                 f"{where}: since: {reference.field} does not say when a document of {reference.collection} was made;"
                 " add x-history to it, or remove since"
             )
-        return cls(changed, reference.history, reference, parent_name(model[reference.collection], reference))
+        own = model[reference.collection]
+        require_one_form([own.field(reference.history), model[reference.target].field(changed)], f"{where}: since")
+        return cls(changed, reference.history, reference, parent_name(own, reference))
 
     @property
     def time(self) -> Expression:

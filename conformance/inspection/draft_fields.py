@@ -9,7 +9,7 @@ from typing import Any, Final
 from conformance.inspection.profile import ELEMENTS, Profile
 from conformance.inspection.samples import shown_path
 from conformance.model.field_checks import UNIQUE_KINDS
-from conformance.model.kinds import kind_of
+from conformance.model.kinds import MILLISECONDS, kind_of
 from conformance.model.names import unfit_field
 
 Schema = dict[str, Any]
@@ -136,6 +136,8 @@ def _text(profile: Profile, _: Notes) -> Schema:
     schema: Schema = {"type": "string"}
     if profile.texts.dates.get("iso_second") == profile.count:
         return schema | {"x-timestamp": True}
+    if profile.texts.dates.get("iso_milli") == profile.count:
+        return schema | {"x-timestamp": MILLISECONDS}
     return schema | ({"x-multiline": True} if profile.texts.several_lines else {})
 
 

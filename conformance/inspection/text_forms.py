@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from conformance.model.kinds import is_timestamp
+from conformance.model.kinds import MILLISECONDS, is_timestamp
 from conformance.text.credentials import KINDS
 from conformance.text.invisible import is_unseen
 
@@ -26,6 +26,7 @@ PASSWORD_HASH: Final = re.compile(r"\$(?:2[abxy]?|argon2(?:id|i|d)|scrypt|pbkdf2
 #: Forms of dates by name; a text that has none of them is not a date.
 DATE: Final = re.compile(
     r"(?P<iso_second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
+    r"|(?P<iso_milli>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"
     r"|(?P<iso_fraction>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d{1,9}Z)"
     r"|(?P<iso_offset>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)? ?[+-]\d\d:?\d\d)"
     r"|(?P<iso_local>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)"
@@ -34,6 +35,8 @@ DATE: Final = re.compile(
     r"|(?P<dotted>\d{1,2}\.\d{1,2}\.\d{4}(?: \d{1,2}:\d\d(?::\d\d)?)?)"
     r"|(?P<worded>(?:[A-Z][a-z]{2},? )?(?:\d{1,2} [A-Z][a-z]{2,8}|[A-Z][a-z]{2,8} \d{1,2},?) (?:19|20)\d\d(?: .*)?)"
 )
+#: Forms that a schema can declare, with the value of x-timestamp.
+_FORMS: Final = {"iso_second": True, "iso_milli": MILLISECONDS}
 _LINES: Final = re.compile(r"[\n\r\t]")
 NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})(?:\.\d+)?")
 _CARD: Final = re.compile(r"(?:\d{4}[ -]){3}\d{1,7}|\d{4}[ -]\d{6}[ -]\d{5}|\d{13,19}")
@@ -82,7 +85,7 @@ class TextForms:
         for text in dates:
             if form := DATE.fullmatch(text):
                 name = str(form.lastgroup)
-                is_day = name != "iso_second" or is_timestamp(text)
+                is_day = name not in _FORMS or is_timestamp(text, _FORMS[name])
                 self.dates[name if is_day else "not_a_day"] += counted[text]
         if longest >= _SHORTEST_SECRET:
             self._count_secrets(counted, joined, digits)

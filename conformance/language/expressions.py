@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from conformance.model.kinds import TIMESTAMP_PATTERN, Kind
+from conformance.model.kinds import INSTANT_PATTERN, Kind
 
 Expression = Any
 
@@ -49,7 +49,7 @@ def cents(path: str) -> Expression:
 def is_time_stamp(path: str) -> Expression:
     """Return whether a string is a valid time in the model's form; invalid UTF-8 is not."""
     date = {"$dateFromString": {"dateString": path, "onError": None, "onNull": None}}
-    return {"$cond": [{"$ne": [date, None]}, {"$regexMatch": {"input": path, "regex": TIMESTAMP_PATTERN}}, False]}
+    return {"$cond": [{"$ne": [date, None]}, {"$regexMatch": {"input": path, "regex": INSTANT_PATTERN}}, False]}
 
 
 def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:

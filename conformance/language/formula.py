@@ -46,6 +46,7 @@ from conformance.language.formula_nodes import (
 from conformance.language.formula_parser import parse
 from conformance.language.lookups import Lookup
 from conformance.language.ties import AS_DOUBLES, DOWN, UP
+from conformance.language.time_forms import require_one_form
 from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.text.rendering import shorten
 
@@ -84,6 +85,12 @@ class Formula:
         self._of_parents: list[ParentField] = []
         for node in self._tree.walk():
             self._note(node)
+        if "slice(" not in self.text:  # parts of times compare
+            require_one_form(self.times(), self.where)
+
+    def times(self) -> list[Field]:
+        """Return the fields that may be times, of the own and of referenced documents."""
+        return [*self.operands.values(), *(one.field for one in self._of_parents)]
 
     def _note(self, node: Node) -> None:
         """Note what a node needs of documents."""

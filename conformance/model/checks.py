@@ -72,6 +72,20 @@ def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
             yield from _time_stamp(collection, pointer(field) + "/x-history", field.schema["x-history"])
 
 
+def _one_form(model: Model, collection: Collection) -> Iterator[Problem]:
+    """Check that times which are compared as strings have one form."""
+    for reference in collection.references:
+        target = model.collections.get(reference.target)
+        deleted_at = None if target is None else target.deleted_at
+        if reference.history is None or target is None or deleted_at is None:
+            continue
+        if collection.has(reference.history) and target.has(deleted_at):
+            own, other = collection.field(reference.history), target.field(deleted_at)
+            if own.schema.get("x-timestamp") != other.schema.get("x-timestamp"):
+                where = f"properties/{reference.history}/x-timestamp"
+                yield where, f"it is compared with {target.name}.{deleted_at}, which has another form; give both one"
+
+
 def _time_stamp(collection: Collection, where: str, name: str) -> Iterator[Problem]:
     if not collection.has(name) or collection.field(name).kind != "timestamp":
         yield where, f"{name!r} is not a time stamp of this collection; name a field with x-timestamp"
@@ -245,6 +259,7 @@ _CHECKS: Final[tuple[Callable[[Model, Collection], Iterator[Problem]], ...]] = (
     check_values,
     _identity,
     _references,
+    _one_form,
     _copies,
     _cardinality,
     _indexes,

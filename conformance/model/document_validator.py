@@ -22,6 +22,7 @@ from conformance.model.kinds import (
     is_timestamp,
     is_uuid4,
     portable_pattern,
+    timestamp_form,
 )
 from conformance.model.paths import shown, steps
 from conformance.text.rendering import bson_type, named, shorten
@@ -86,6 +87,9 @@ def _breach(error: ValidationError) -> Breach:
         )
     if keyword == "type" and (why := _beyond(error.instance)):
         return Breach(path, keyword, f"{shorten(error.instance)} {why}")
+    if keyword == "x-timestamp":
+        form = timestamp_form({keyword: error.validator_value})
+        return Breach(path, keyword, f"{shorten(error.instance)} is not a valid UTC time in the form {form}")
     return Breach(path, keyword, f"{shorten(error.instance)} {_MEANING.get(keyword, 'breaks')} {_limit(error)}".strip())
 
 
@@ -132,7 +136,6 @@ _MEANING: Final[dict[str, str]] = {
     "minProperties": "has fewer keys than",
     "maxProperties": "has more keys than",
     "x-money": "is not a number of whole cents",
-    "x-timestamp": "is not a valid UTC time in the form YYYY-MM-DDTHH:MM:SSZ",
     "x-uuid": "is not a UUID of version 4",
     "x-bson": "is not of type",
 }
@@ -146,6 +149,11 @@ def _holds(test: Callable[[object], bool], keyword: str) -> Callable[..., Errors
             yield ValidationError(f"{instance!r} breaks {keyword}")
 
     return check
+
+
+def _timestamp(_validator: object, form: object, instance: object, _schema: object) -> Errors:
+    if not is_timestamp(instance, form):
+        yield ValidationError(f"{instance!r} breaks x-timestamp")
 
 
 def _bson(_validator: object, wanted: str | list[str], instance: object, _schema: object) -> Errors:
@@ -204,7 +212,7 @@ _DialectValidator = extend(  # type: ignore[no-untyped-call]
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
         "x-money": _holds(is_money, "x-money"),
-        "x-timestamp": _holds(is_timestamp, "x-timestamp"),
+        "x-timestamp": _timestamp,
         "x-uuid": _holds(is_uuid4, "x-uuid"),
         "x-bson": _bson,
     },

@@ -161,7 +161,7 @@ def narrower(own: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
         return "type"
     if "enum" in own and not set(source.get("enum", ())) <= set(own["enum"]):
         return "enum"
-    for keyword in ("pattern", "properties", "patternProperties", "items"):
+    for keyword in ("pattern", "properties", "patternProperties", "items", "x-timestamp"):
         if keyword in own and own[keyword] != source.get(keyword):
             return keyword
     for keyword in ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"):

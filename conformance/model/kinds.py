@@ -6,6 +6,7 @@ strategy, sampler, documentation) dispatches on it.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections.abc import Mapping
@@ -42,15 +43,22 @@ MAX_EXACT_MONEY: Final = 10_000_000.0
 _END: Final = r"(?![\s\S])"
 
 #: Real calendar days, leap years included, as one expression, so that the server can test it too.
-TIMESTAMP_PATTERN: Final = (
+_INSTANT: Final = (
     r"^(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
     r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z" + _END
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 )
+TIMESTAMP_PATTERN: Final = _INSTANT + "Z" + _END
+MILLISECOND_PATTERN: Final = _INSTANT + r"\.[0-9]{3}Z" + _END
+#: Of either form.
+INSTANT_PATTERN: Final = _INSTANT + r"(?:\.[0-9]{3})?Z" + _END
+#: The value of x-timestamp for times with three digits of a second.
+MILLISECONDS: Final = "milliseconds"
 UUID4_PATTERN: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}" + _END
 
 _TIMESTAMP = re.compile(TIMESTAMP_PATTERN)
+_MILLISECOND = re.compile(MILLISECOND_PATTERN)
 _UUID4 = re.compile(UUID4_PATTERN)
 
 
@@ -109,9 +117,26 @@ def portable_pattern(pattern: str) -> str:
     return pattern[:-1] + _END if pattern.endswith("$") else pattern
 
 
-def is_timestamp(value: object) -> bool:
-    """Return True for a string that is a real instant in the one format, ``YYYY-MM-DDTHH:MM:SSZ``."""
-    return isinstance(value, str) and _TIMESTAMP.match(value) is not None
+def is_timestamp(value: object, form: object = True) -> bool:
+    """Return True for a string that is a real instant, ``YYYY-MM-DDTHH:MM:SSZ``; ``form`` is that of x-timestamp."""
+    pattern = _MILLISECOND if form == MILLISECONDS else _TIMESTAMP
+    return isinstance(value, str) and pattern.match(value) is not None
+
+
+def timestamp_pattern(schema: Mapping[str, Any]) -> str:
+    """Return the pattern of a field of kind timestamp."""
+    return MILLISECOND_PATTERN if schema["x-timestamp"] == MILLISECONDS else TIMESTAMP_PATTERN
+
+
+def timestamp_form(schema: Mapping[str, Any]) -> str:
+    """Return the form of a field of kind timestamp in words."""
+    return "YYYY-MM-DDTHH:MM:SS.mmmZ" if schema["x-timestamp"] == MILLISECONDS else "YYYY-MM-DDTHH:MM:SSZ"
+
+
+def timestamp_of(time: dt.datetime, schema: Mapping[str, Any]) -> str:
+    """Return an instant in UTC as a value of a field of kind timestamp."""
+    milliseconds = f".{time.microsecond // 1000:03}" if schema["x-timestamp"] == MILLISECONDS else ""
+    return f"{time:%Y-%m-%dT%H:%M:%S}{milliseconds}Z"
 
 
 def is_uuid4(value: object) -> bool:

@@ -16,9 +16,9 @@ from conformance.model.kinds import (
     MAX_INTEGER,
     MAX_MONEY,
     MAX_NUMBER,
-    TIMESTAMP_PATTERN,
     UUID4_PATTERN,
     portable_pattern,
+    timestamp_pattern,
 )
 from conformance.model.paths import all_values, is_single
 from conformance.text.rendering import shorten
@@ -148,7 +148,7 @@ def _value(schema: Mapping[str, Any]) -> Query:
 def _string(schema: Mapping[str, Any]) -> Query:
     translated: Query = {"bsonType": "string"} | _copied(schema)
     patterns = [portable_pattern(schema["pattern"])] if "pattern" in schema else []
-    patterns += [TIMESTAMP_PATTERN] if "x-timestamp" in schema else []
+    patterns += [timestamp_pattern(schema)] if "x-timestamp" in schema else []
     patterns += [UUID4_PATTERN] if "x-uuid" in schema else []
     patterns = patterns or ([] if "enum" in schema else [_READABLE])
     if len(patterns) == 1:

@@ -12,6 +12,7 @@ from conformance.errors import ConfigurationError
 from conformance.language.formula import Total
 from conformance.language.formula_nodes import Column
 from conformance.model.collection import Collection, Copy, Field, Reference
+from conformance.model.kinds import MILLISECONDS
 from conformance.model.paths import ELEMENTS
 from generator.columns.nested import Nested
 from generator.columns.protocols import Plan
@@ -66,7 +67,8 @@ class Batch:
     def values(self, path: str) -> list[Any]:
         """Return a field's values as documents hold them."""
         if self.collection.has(path):
-            return emit(self.collection.field(path).kind, self.column(path)[0])
+            field = self.collection.field(path)
+            return emit(field.kind, self.column(path)[0], field.schema)
         return list(self.column(path)[0].tolist())
 
     def _make(self, path: str) -> Column:
@@ -166,7 +168,7 @@ class Batch:
 
     def _maps(self, field: Field) -> Iterator[Document]:
         columns = [
-            (child.name, emit(child.kind, values), present)
+            (child.name, emit(child.kind, values, child.schema), present)
             for child in field.children
             for values, present in [self.column(child.path)]
         ]
@@ -242,7 +244,8 @@ class Batch:
         """Return the batch as documents, fields in the order of the schema, absent ones left out."""
         names = [field.name for field in self.collection.fields]
         columns = [self.column(field.path) for field in self.collection.fields]
-        emitted = [emit(f.kind, values) for f, (values, _) in zip(self.collection.fields, columns, strict=True)]
+        pairs = zip(self.collection.fields, columns, strict=True)
+        emitted = [emit(field.kind, values, field.schema) for field, (values, _) in pairs]
         documents = [dict(zip(names, row, strict=True)) for row in zip(*emitted, strict=True)]
         for name, (_, present) in zip(names, columns, strict=True):
             if present is not None:
@@ -277,6 +280,7 @@ def _from_rows(field: Field, rows: Sequence[Mapping[str, Any]]) -> Column:
     if field.kind == "money":
         return np.array([float(round(100 * value)) for value in values]), None if present.all() else present
     if field.kind == "timestamp":
-        seconds = np.array([value.rstrip("Z") for value in values], dtype="datetime64[s]").astype(np.int64)
-        return seconds, None if present.all() else present
+        milliseconds = np.array([value.rstrip("Z") for value in values], dtype="datetime64[ms]").astype(np.int64)
+        precise = field.schema["x-timestamp"] == MILLISECONDS
+        return milliseconds / 1000 if precise else milliseconds // 1000, None if present.all() else present
     return objects(values), None if present.all() else present

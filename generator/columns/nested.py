@@ -41,7 +41,7 @@ class Nested:
             return self._dictionaries(field, n)
         if field.kind == "map":
             return list(self._maps(field, n))
-        return emit(field.kind, SAMPLERS[field.kind](field.schema, n, self.rng))
+        return emit(field.kind, SAMPLERS[field.kind](field.schema, n, self.rng), field.schema)
 
     def _maps(self, field: Field, n: int) -> Iterator[dict[str, Any]]:
         columns = [(child.name, self._values(child, n), self._present(child, n)) for child in field.children]

@@ -1,8 +1,8 @@
 """Column samplers: for each field kind, n values at once, within the same ranges as its strategy.
 
-A sampler yields the *inner* form of a column, which recipes and formulas compute with: money as whole cents
-(float64), timestamps as seconds since 1970 (int64), everything else as the value itself. `EMIT` turns inner columns
-into the values that documents hold.
+A sampler yields the *inner* form of a column, which recipes and formulas compute with: money as whole cents (float64),
+timestamps as seconds since 1970 (int64; float64 with milliseconds), everything else as the value itself. `EMIT` turns
+inner columns into the values that documents hold.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bson import Decimal128, Int64, ObjectId, Regex, Timestamp
 
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Field
-from conformance.model.kinds import MAX_INTEGER, Kind
+from conformance.model.kinds import MAX_INTEGER, MILLISECONDS, Kind
 from conformance.model.ranges import (
     FIRST_SECOND,
     LAST_SECOND,
@@ -96,7 +96,9 @@ def _uuids(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
     return objects([f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}" for h in parts])
 
 
-def _timestamps(_: Mapping[str, Any], n: int, rng: Rng) -> Array:
+def _timestamps(schema: Mapping[str, Any], n: int, rng: Rng) -> Array:
+    if schema["x-timestamp"] == MILLISECONDS:
+        return rng.integers(1000 * FIRST_SECOND, 1000 * LAST_SECOND, n, endpoint=True) / 1000
     return rng.integers(FIRST_SECOND, LAST_SECOND, n, endpoint=True)
 
 
@@ -224,18 +226,21 @@ def _with_integers(numbers: Array, whole: Array) -> list[Any]:
     return list(values.tolist())
 
 
-def _emit_timestamps(column: Array) -> list[Any]:
-    texts = np.datetime_as_string(column.astype("datetime64[s]")).tolist()
+def _emit_timestamps(column: Array, schema: Mapping[str, Any]) -> list[Any]:
+    unit, per_second = ("ms", 1000) if schema["x-timestamp"] == MILLISECONDS else ("s", 1)
+    numbers = np.rint(column * per_second) if per_second > 1 else np.floor(column)
+    texts = np.datetime_as_string(numbers.astype(np.int64).astype(f"datetime64[{unit}]")).tolist()
     return [text + "Z" for text in texts]
 
 
-def emit(kind: Kind, column: Array) -> list[Any]:
+def emit(kind: Kind, column: Array, schema: Mapping[str, Any]) -> list[Any]:
     """Return the values of an inner column as documents hold them: Python objects that BSON encodes exactly."""
+    if kind == "timestamp":
+        return _emit_timestamps(column, schema)
     return _EMIT[kind](column) if kind in _EMIT else column.tolist()
 
 
 _EMIT: Final[Mapping[Kind, Callable[[Array], list[Any]]]] = {
     "money": _emit_money,
     "number": _emit_numbers,
-    "timestamp": _emit_timestamps,
 }

@@ -18,7 +18,7 @@ from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Rege
 
 from conformance.model.collection import Collection
 from conformance.model.document_validator import Breach
-from conformance.model.kinds import MAX_INTEGER, Kind, bson_types, kind_of
+from conformance.model.kinds import MAX_INTEGER, MILLISECONDS, Kind, bson_types, is_timestamp, kind_of
 from conformance.model.paths import shown
 from conformance.text.rendering import bson_type, shorten
 from generator.fuzzing.edits import constant, replaced, with_field, without_field
@@ -185,8 +185,11 @@ def _uuid(_: Schema, old: str) -> Iterator[Broken]:
     return (_itself("x-uuid", alter(old)) for alter in UUIDS)
 
 
-def _timestamp(_: Schema, __: str) -> Iterator[Broken]:
-    return (_itself("x-timestamp", text) for text in TIMESTAMPS)
+def _timestamp(schema: Schema, _: str) -> Iterator[Broken]:
+    form = schema["x-timestamp"]
+    precise = (*(text.replace("Z", ".000Z") for text in TIMESTAMPS), "2024-01-31T10:00:00Z", "2024-01-31T10:00:00.00Z")
+    texts = precise if form == MILLISECONDS else TIMESTAMPS
+    return (_itself("x-timestamp", text) for text in texts if not is_timestamp(text, form))
 
 
 def _enum(schema: Schema, _: Any) -> Iterator[Broken]:

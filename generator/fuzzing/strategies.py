@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.model.collection import Collection, Field
 from conformance.model.document_validator import Breach
-from conformance.model.kinds import MAX_INTEGER, Kind, kind_of
+from conformance.model.kinds import MAX_INTEGER, MILLISECONDS, Kind, kind_of, timestamp_of
 from conformance.model.ranges import (
     FIRST_SECOND,
     LAST_SECOND,
@@ -127,9 +127,13 @@ def _uuids(_: Mapping[str, Any]) -> Strategy:
     return st.builds(lambda uuid, write: write(str(uuid)), st.uuids(version=4), st.sampled_from((str.lower, str.upper)))
 
 
-def _timestamps(_: Mapping[str, Any]) -> Strategy:
-    return st.integers(FIRST_SECOND, LAST_SECOND).map(
-        lambda second: dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _timestamps(schema: Mapping[str, Any]) -> Strategy:
+    return st.builds(
+        lambda second, thousandth: timestamp_of(
+            dt.datetime.fromtimestamp(second, dt.UTC).replace(microsecond=1000 * thousandth), schema
+        ),
+        st.integers(FIRST_SECOND, LAST_SECOND),
+        st.integers(0, 999) if schema["x-timestamp"] == MILLISECONDS else st.just(0),
     )
 
 

@@ -11,6 +11,7 @@ from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.document_validator import breaches
+from conformance.model.kinds import timestamp_form
 from conformance.model.server_validator import closed_query, field_query, validator
 from conformance.rules.data import texts
 from conformance.text.rendering import named
@@ -60,6 +61,8 @@ def describe(field: Field) -> str:
     text = _NAMES[field.kind]
     if field.kind == "enum":
         text = "one of " + ", ".join(map(str, schema["enum"]))
+    if field.kind == "timestamp":
+        text = f"a valid UTC time in the form {timestamp_form(schema)}"
     if field.kind == "bson":
         text = " or ".join(schema["x-bson"])
     if field.kind == "vector":
@@ -81,7 +84,7 @@ def _length(schema: Mapping[str, Any]) -> Iterator[str]:
 _NAMES = {
     "objectid": "an ObjectId",
     "uuid": "a UUID of version 4",
-    "timestamp": "a valid UTC time in the form YYYY-MM-DDTHH:MM:SSZ",
+    "timestamp": "",
     "money": "a number of whole cents",
     "scalar": "a string, a number or a boolean",
     "map": "an object (MAP) with its declared keys",
