@@ -4,6 +4,15 @@ What they may do are the file's conditions, put to the server as filters. Which 
 say: those that refer to the user's own document of the users' collection, grouped and counted without any filter; of
 a collection that belongs to nobody, all, or where it has rules, all that are not soft-deleted. Where the documents of
 today show no difference, both are asked of documents and users that there could be.
+
+For example, orders belong to the store of a user, and the file lets Ann of store s1 read ``store_id == user.store_id``:
+
+    allowed      the filter {store_id: "s1"}               count 3
+    required     the group of store_id s1                  count 3
+    difference   {$and: [allowed, {$nor: [required]}]}     count 0, so the rule passes for Ann
+
+If the numbers differ, the documents of either difference are the violations. If there are none, a client wrote between
+the queries, and all is asked again in one snapshot.
 """
 
 from __future__ import annotations
@@ -49,6 +58,22 @@ from conformance.text.rendering import shorten
 _NOTHING: Final[Mapping[str, Any]] = {"_id": {"$in": []}}
 
 
+@dataclass(frozen=True)
+class _Required:
+    """The documents on which a user must be able to act: as a filter, and their number by the server's grouping."""
+
+    condition: Mapping[str, Any]
+    number: int
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Documents on which a user may act and must not, or must and may not; ``why`` says which."""
+
+    why: str
+    condition: Document
+
+
 @dataclass(frozen=True, eq=False)
 class Access:
     """One collection under the permissions, in the validated database."""
@@ -72,57 +97,58 @@ class Access:
 
     def operation(self, operation: Operation, *, needed: bool) -> Outcome:
         """Documents on which someone may do the operation and should not, or should and may not."""
-        found = self._evaluated(operation, needed=needed) or self._at_one_moment(operation, needed=needed)
-        if found is not None:
-            return found if found.violations else self._in_principle(operation, found, needed=needed)
-        why = "the documents that users may see differ between a count by filter and a count by group"
-        examined = self.context.counts[self.collection.name]
-        return listed(self.context, examined, [Sample(why, ref=self.collection.name)])
+        found = self._compared(operation, needed=needed)
+        if found is None:
+            found = self._compared_in_snapshot(operation, needed=needed)
+        if found is None:
+            why = "the documents that users may see differ between a count by filter and a count by group"
+            examined = self.context.counts[self.collection.name]
+            return listed(self.context, examined, [Sample(why, ref=self.collection.name)])
+        return found if found.violations else self._in_principle(operation, found, needed=needed)
 
-    def _at_one_moment(self, operation: Operation, *, needed: bool) -> Outcome | None:
-        """Repeat the evaluation in a snapshot, because a client may have written between filters and grouping."""
+    def _compared_in_snapshot(self, operation: Operation, *, needed: bool) -> Outcome | None:
+        """Repeat the comparison in a snapshot; None where the numbers still differ, or the server has none."""
         try:
             with self.context.database.client.start_session(snapshot=True) as session:
-                return replace(self, session=session)._evaluated(operation, needed=needed)
+                return replace(self, session=session)._compared(operation, needed=needed)
         except (OperationFailure, InvalidOperation, PyMongoConfigurationError):  # a standalone server keeps no moments
             return None
 
-    def _evaluated(self, operation: Operation, *, needed: bool) -> Outcome | None:
-        """None where the numbers differ, although no document is one of too many or too few."""
-        wrong: list[tuple[str, Document]] = []
+    def _compared(self, operation: Operation, *, needed: bool) -> Outcome | None:
+        """Compare what is allowed and required; None where the numbers differ, and no document explains it."""
+        differences: list[_Difference] = []
         numbers = []
         for user in self.people:
             may = to_mongo(allowed(self.permissions, self.collection, user, operation))
-            should, number = self._share(user) if needed else (_NOTHING, 0)
+            required = self._required(user) if needed else _Required(_NOTHING, 0)
             numbers.append(self._count(may))
-            name = self.own[user.id]["_id"]
-            too_much, too_little = {"$and": [may, {"$nor": [should]}]}, {"$and": [should, {"$nor": [may]}]}
-            if numbers[-1] != number or self._count(too_much):
-                wrong.append((f"{name} may {operation} the document but should not", too_much))
-                wrong.append((f"{name} may not {operation} the document but should", too_little))
+            name, must = self.own[user.id]["_id"], required.condition
+            too_much, too_little = {"$and": [may, {"$nor": [must]}]}, {"$and": [must, {"$nor": [may]}]}
+            if numbers[-1] != required.number or self._count(too_much):
+                differences.append(_Difference(f"{name} may {operation} the document but should not", too_much))
+                differences.append(_Difference(f"{name} may not {operation} the document but should", too_little))
         evidence = {"users": len(numbers), "documents of each": f"{min(numbers)} to {max(numbers)}"}
-        return self._outcome(wrong, evidence)
+        return self._outcome(differences, evidence)
 
-    def _outcome(self, wrong: Sequence[tuple[str, Document]], evidence: Mapping[str, Any]) -> Outcome | None:
+    def _outcome(self, differences: Sequence[_Difference], evidence: Mapping[str, Any]) -> Outcome | None:
+        """Return the documents of the differences as violations; None where there are differences, but no document."""
         examined, documents = self.context.counts[self.collection.name], self.context.collection(self.collection.name)
-        if not wrong:
+        if not differences:
             return Outcome(examined, evidence=evidence)
-        anyone = {"$or": [condition for _, condition in wrong]}
+        anyone = {"$or": [one.condition for one in differences]}
         violations = documents.count_documents(anyone, session=self.session)
         if not violations:
             return None
         broken = documents.find(anyone, {"_id": 1}, session=self.session).sort("_id", 1).limit(self.context.sample_size)
-        samples = (Sample(self._why(one["_id"], wrong), id=one["_id"]) for one in broken)
+        samples = (Sample(self._why(one["_id"], differences), id=one["_id"]) for one in broken)
         return Outcome(examined, violations, self.context.samples(samples), evidence=evidence)
 
-    def _why(self, _id: Any, wrong: Sequence[tuple[str, Document]]) -> str:
-        """Return the first reason for which the document was found, and for how many users there is one."""
+    def _why(self, _id: Any, differences: Sequence[_Difference]) -> str:
+        """Return the first difference that a document is in, and the number of users for whom it is in one."""
         documents = self.context.collection(self.collection.name)
-        reasons = [
-            why
-            for why, condition in wrong
-            if documents.find_one({"$and": [{"_id": _id}, condition]}, {"_id": 1}, session=self.session)
-        ]
+        its = {"_id": _id}
+        found = (one for one in differences if documents.find_one({"$and": [its, one.condition]}, session=self.session))
+        reasons = [one.why for one in found]
         return reasons[0] if len(reasons) == 1 else f"{reasons[0]}; the same applies to {len(reasons)} users in total"
 
     def _in_principle(self, operation: Operation, found: Outcome, *, needed: bool) -> Outcome:
@@ -224,15 +250,15 @@ class Access:
         ruled = flag is not None and self.permissions.of(self.collection.name)
         return Comparison(flag, "=", False) if flag is not None and ruled else Always(True)
 
-    def _share(self, user: User) -> tuple[Mapping[str, Any], int]:
-        """Return the user's documents as a filter, and their number as the server's grouping has it."""
+    def _required(self, user: User) -> _Required:
+        """Return the documents that are the user's."""
         theirs = self._theirs(self.own[user.id])
         if isinstance(theirs, Always):
             everything = self._count({}) if self.session else self.context.counts[self.collection.name]
-            return to_mongo(theirs), everything if theirs.holds else 0
+            return _Required(to_mongo(theirs), everything if theirs.holds else 0)
         keys = [(comparison.path, comparison.value) for comparison in comparisons(theirs)]
         number = sum(n for group, n in self._groups if any(_is(group.get(field), key) for field, key in keys))
-        return to_mongo(theirs), number
+        return _Required(to_mongo(theirs), number)
 
     @cached_property
     def _references(self) -> Sequence[tuple[str, str]]:

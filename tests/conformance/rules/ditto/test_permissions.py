@@ -327,8 +327,13 @@ def test_filters_that_differ_from_the_grouping_are_reported(
     verdict: Verdict, filled: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The number of a user's documents comes from a grouping that does not use the filters."""
-    share = access.Access._share
-    monkeypatch.setattr(access.Access, "_share", lambda self, user: (share(self, user)[0], share(self, user)[1] + 1))
+    required = access.Access._required
+
+    def one_more(self: access.Access, user: Any) -> Any:
+        found = required(self, user)
+        return replace(found, number=found.number + 1)
+
+    monkeypatch.setattr(access.Access, "_required", one_more)
     outcome = verdict(filled)["permissions.orders.read"]
     assert outcome.violations == 1
     assert outcome.samples[0].ref == "orders"
