@@ -41,10 +41,9 @@ def referring(reference: Reference, keys: list[Any]) -> Row:
     if not reference.many:
         return among(reference.field, keys)
     path = dotted(reference.field)
-    if path is not None and plain(keys):
-        return {path: {"$in": keys}}
     held = {"$setIntersection": [all_values(reference.field), {"$literal": keys}]}
-    return {"$expr": {"$gt": [{"$size": held}, 0]}}
+    query: Row = {"$expr": {"$gt": [{"$size": held}, 0]}}  # not what is elsewhere than the path says
+    return {path: {"$in": keys}, **query} if path is not None and plain(keys) else query
 
 
 def number_referring(context: Context, reference: Reference) -> int:

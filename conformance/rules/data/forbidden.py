@@ -12,6 +12,7 @@ from conformance.config.forbidden import Forbidden
 from conformance.config.statement import Family
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
+from conformance.model.index_options import may_hold
 from conformance.results import Outcome, Sample
 from conformance.text.paths import value_at
 from conformance.text.rendering import shorten
@@ -43,7 +44,7 @@ def _check_names(model: Model, query: Forbidden) -> None:
             raise ConfigurationError(f"{where}: there is no collection {name}; {did_you_mean(name, model.collections)}")
     collection = model[query.collection]
     for path in query.paths:
-        if not collection.has(path):
+        if not may_hold(collection.schema, path):
             known = [field.path for field in collection.walk()]
             raise ConfigurationError(f"{where}: there is no field {path}; {did_you_mean(path, known)}")
 

@@ -14,6 +14,8 @@ from conformance.connection.client import OPTIONS
 from conformance.connection.collation import SIMPLE_SPEC
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Model
+from conformance.model.index_options import may_hold
+from conformance.model.paths import is_single
 from conformance.results import Outcome, Sample
 from conformance.rules.server.query_names import stored_fields
 from conformance.server.metadata import declared_index, differences, live_indexes
@@ -229,7 +231,7 @@ def _check(model: Model, query: NamedQuery) -> None:
         if parameter.field is None:
             continue
         collection, path = model.split(parameter.field)
-        if collection not in model.collections or not model[collection].has(path):
+        if collection not in model.collections or not (model[collection].has(path) and is_single(path)):
             raise _wrong(query, f"parameter {name}: there is no field {parameter.field!r}; name <collection>.<field>")
     parts = (query.find, query.pipeline, query.plan.indexed)
     used = {name for part in parts for name in _variables(part)}
@@ -244,7 +246,7 @@ def _check(model: Model, query: NamedQuery) -> None:
     for name in query.parameters.keys() - used:
         raise _wrong(query, f"the parameter {name} is not used; write $${name} where it belongs or remove it")
     for collection, name in stored_fields(query):
-        if collection in model.collections and not model[collection].has(name):
+        if collection in model.collections and not may_hold(model[collection].schema, name):
             raise _wrong(query, f"{collection} has no field {name!r}; {did_you_mean(name, _paths(model, collection))}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from bson import Decimal128, Int64, ObjectId
 from pymongo.database import Database
 
@@ -18,10 +19,12 @@ from conformance.inspection.inspection import inspect
 from conformance.model.document_validator import breaches
 from conformance.model.paths import values_at
 from conformance.results import Result
+from conformance.rules.data import references
 from conformance.run.runner import Run
 from conformance.run.session import Project, assemble
 from generator.columns.plan import Plan
-from tests.judging import context_for
+from tests.judging import configuration_for, context_for, judge
+from tests.models import collection_of, model_of
 
 pytestmark = pytest.mark.server
 
@@ -189,3 +192,45 @@ def test_reference_to_a_deleted_document_in_an_array(database: Data, drafted: Ca
     (named,) = [one for one in inspect(database).results if one.id.startswith("references.orders.deleted:items")]
     assert named.violations == len(held)
     assert named.samples[0].why == f"items[0].product_id is {first['_id']} (objectId), which is deleted in products"
+
+
+@pytest.mark.parametrize("mode", ["native", "ejson"])
+def test_what_devices_make_of_each_type_follows_the_mode(mode: str, database: Data, tmp_path: Path) -> None:
+    """Dates, decimals, binary data, large integers and ObjectIds below the top: in native mode a finding each."""
+    market(database)
+    folder = tmp_path / "model"
+    inspection = inspect(database)
+    write_model(draft(database, inspection, ["orders", "shops"]), folder, database.name)
+    config = folder / "config" / "ditto_connector_config.yaml"
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    for entry in content["collections"]:
+        entry["mode"] = mode
+    config.write_text(yaml.safe_dump(content), encoding="utf-8")
+    project = assemble(folder, Settings(mongodb_database=database.name))
+    found = {one.id: one for one in results(project, database) if one.status in ("failed", "warned")}
+    expected = {"crdt.orders.arrays": 60, "crdt.orders.nulls": 30, "crdt.shops.arrays": 12,
+                "crdt.orders.soft-delete": 1, "crdt.shops.soft-delete": 1}  # fmt: skip
+    if mode == "native":
+        expected |= {"crdt.orders.types": 60, "crdt.shops.types": 12}
+    assert {name: one.violations for name, one in found.items()} == expected
+    named = {one.id for one in inspection.results if one.status in ("failed", "warned")}
+    places = ["placed", "items/[]/price", "items/[]/product_id", "scans/*/at", "payload", "serial"]
+    assert [
+        place for place in places if not any(one.endswith(f"orders.types:{place}") or place in one for one in named)
+    ] == []
+
+
+def test_key_of_several_types_may_be_referred_to(database: Data, tmp_path: Path) -> None:
+    """The stated exception: a field that is a string here and an integer there, and what refers to it."""
+    types = {"x-bson": ["int", "long", "string"]}
+    things = collection_of({"_id": types, "other": {**types, "x-reference": "things._id"}}, optional=["other"])
+    model = model_of(tmp_path, {"things": things})
+    database["things"].insert_many(
+        [{"_id": 1}, {"_id": "1", "other": 1}, {"_id": "b", "other": Int64(1)}, {"_id": "c", "other": "2"}]
+    )
+    assert all(breaches(model["things"], one) == [] for one in database["things"].find())
+    found = judge(references.rules(model, configuration_for(model)), context_for(model, database))
+    outcome = found["references.things.other"]
+    assert (outcome.examined, outcome.violations, [one.id for one in outcome.samples]) == (3, 1, ["c"])
+    for _, documents in Plan(model, configuration_for(model), Settings()).documents():
+        assert all(breaches(model["things"], one) == [] for one in documents)

@@ -12,9 +12,11 @@ from pymongo.database import Database
 from conformance.checks.base import Document
 from conformance.checks.key_range import Partition
 from conformance.config.settings import Settings
+from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
 from conformance.model.document_validator import breaches
 from conformance.results import Outcome
+from conformance.rules.catalogue import all_rules
 from conformance.rules.data import references, uniqueness
 from conformance.rules.server import indexes
 from generator.columns.plan import Plan
@@ -92,6 +94,17 @@ def test_missing_and_deleted_parents_are_found_at_every_depth(model: Model, data
 
 
 @pytest.mark.server
+def test_key_beside_the_path_is_not_a_reference(model: Model, database: Database[Document]) -> None:
+    """An object where the array should be, an array in place of a key: the documents family reports them."""
+    odd: list[Document] = [{"stops": {"city": "x"}}, {"stops": [["x"], {"city": ["x"]}]}, {"cities": "x"}]
+    outcomes = found(model, database, [*odd, {"stops": [{"city": "x"}], "cities": ["x"]}])
+    assert [(name, one.violations) for name, one in outcomes.items() if one.violations] == [
+        ("cities", 1), ("stops-city", 2)
+    ]  # fmt: skip
+    assert outcomes["stops-city"].samples[0].why.startswith('stops[1].city is ["x"]')
+
+
+@pytest.mark.server
 def test_many_missing_parents_are_counted_by_document(model: Model, database: Database[Document]) -> None:
     """More keys than one query takes, of odd types, too: they are asked for in parts."""
     trips = [{"cities": [f"x{n}", f"y{n}", n + 0.5]} for n in range(600)] + [{"cities": ["a"]}]
@@ -158,3 +171,35 @@ def test_unique_nested_fields_are_compared(database: Database[Document], tmp_pat
             f't{n}: another document has the same account.bank "b", day "mo"' for n in (0, 3)
         ]),
     }  # fmt: skip
+
+
+QUERIES = """
+- name: trips-through-a-city
+  collection: trips
+  title: Trips that stop in a city
+  parameters: {city: cities._id}
+  find: {PATH: $$city}
+  plan: {forbid: [SORT]}
+"""
+FORBIDDEN = """
+forbidden:
+- collection: trips
+  subject: nothing-to-load
+  title: No trip stops for nothing
+  why: A driver waits.
+  find: {PATH: 0}
+"""
+
+
+@pytest.mark.parametrize("path", ["stops.city", "stops.0.city", "by_day.mo.city", "legs", "address.city_id"])
+def test_query_names_fields_through_arrays_and_maps(path: str, model: Model) -> None:
+    model.config("queries.yaml").write_text(QUERIES.replace("PATH", path), encoding="utf-8")
+    model.config("rules.yaml").write_text(FORBIDDEN.replace("PATH", path), encoding="utf-8")
+    ids = [rule.id for rule in all_rules(model, configuration_for(model))]
+    assert "queries.trips.trips-through-a-city" in ids
+
+
+def test_query_with_a_misspelt_field_of_an_array_is_refused(model: Model) -> None:
+    model.config("queries.yaml").write_text(QUERIES.replace("PATH", "stops.cty"), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"trips has no field 'stops\.cty'"):
+        list(all_rules(model, configuration_for(model)))
