@@ -7,6 +7,7 @@ found something are then asked one by one, and of few suspects by their _ids.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from bson import json_util
 from pymongo.collection import Collection as MongoCollection
 
 from conformance.checks.base import Context, Document, Rule, skipped
+from conformance.config.acceptance import WAIVED, waived_document
 from conformance.results import Outcome, Sample
 
 Query = dict[str, Any]
@@ -177,13 +179,33 @@ def _decide(
     context: Context, name: str, sizes: Mapping[Rule, int], suspects: Query, tests: Mapping[Rule, DocumentTest]
 ) -> dict[str, Outcome]:
     """One walk over the suspects for all tests that only Python can decide; holds counts and samples only."""
-    violations: dict[str, int] = dict.fromkeys((rule.id for rule in tests), 0)
-    samples: dict[str, list[Sample]] = {rule.id: [] for rule in tests}
+    tallies = {rule: _Found(rule, context.sample_size) for rule in tests}
     for document in context.collection(name).find(suspects).sort("_id", 1):
         for rule, test in tests.items():
             why = test.why(document)
             if why is not None:
-                violations[rule.id] += 1
-                if len(samples[rule.id]) < context.sample_size:
-                    samples[rule.id].append(Sample(why, document["_id"]))
-    return {rule.id: Outcome(sizes[rule], violations[rule.id], tuple(samples[rule.id])) for rule in tests}
+                tallies[rule].add(Sample(why, document["_id"]))
+    return {rule.id: found.outcome(sizes[rule]) for rule, found in tallies.items()}
+
+
+class _Found:
+    """The violations of a rule, counted; those that waivers of paths accept are counted and listed apart."""
+
+    def __init__(self, rule: Rule, listed: int) -> None:
+        self._is_waived = waived_document(rule.waivers, dt.datetime.now(dt.UTC).date())
+        self._listed = listed
+        self._numbers = {True: 0, False: 0}
+        self._samples: dict[bool, list[Sample]] = {True: [], False: []}
+
+    def add(self, sample: Sample) -> None:
+        """Count a violation."""
+        waived = self._is_waived is not None and self._is_waived(sample.why)
+        self._numbers[waived] += 1
+        if len(self._samples[waived]) < self._listed:
+            self._samples[waived].append(sample)
+
+    def outcome(self, examined: int) -> Outcome:
+        """Return the outcome, with the number of waived violations as evidence, and samples of the others if any."""
+        samples = tuple(self._samples[False] or self._samples[True])
+        evidence = {WAIVED: self._numbers[True]} if self._is_waived is not None else {}
+        return Outcome(examined, sum(self._numbers.values()), samples, evidence=evidence)

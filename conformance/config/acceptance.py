@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -12,6 +13,8 @@ from pydantic import BeforeValidator, StringConstraints, model_validator
 from conformance.files.strict_files import Strict
 from conformance.results import Severity
 
+#: Key of the evidence for the number of violations at paths that waivers name.
+WAIVED: Final = "waived"
 #: Stands between the problems of one document, where a waiver of a path needs all of them.
 SEPARATOR: Final = "; "
 _SHARE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%")
@@ -77,7 +80,8 @@ def _not_a_time(value: Any) -> Any:
 class Waiver(Strict):
     """One entry of config/waivers.yaml: rules that may be broken, up to a day, and why.
 
-    With ``path`` only documents are waived all of whose problems are at that field or below it.
+    With ``path`` only documents are waived all of whose problems are at that field, below it, or at the path of
+    another waiver of the rule.
     """
 
     rule: str
@@ -88,3 +92,12 @@ class Waiver(Strict):
     def expired(self, today: dt.date) -> bool:
         """Return whether the last day is over."""
         return today > self.until
+
+
+def waived_document(waivers: Iterable[Waiver], today: dt.date) -> Callable[[str], bool] | None:
+    """Return what tells whether the problems of a document are all at waived paths; None if no path is waived."""
+    paths = [re.escape(waiver.path) for waiver in waivers if waiver.path is not None and not waiver.expired(today)]
+    if not paths:
+        return None
+    there = re.compile(rf"(?:{'|'.join(paths)})(?=[\s.:\[]|$)")
+    return lambda problems: all(map(there.match, problems.split(SEPARATOR)))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from conformance.checks.base import Rule
-from conformance.config.acceptance import SEPARATOR, SeverityOverride, Waiver
+from conformance.config.acceptance import SeverityOverride
 from conformance.results import KNOWN, Result
 
 
-def accepted(rule: Rule, result: Result, today: dt.date | None = None) -> Result:
+def accepted(rule: Rule, result: Result, waived: int = 0, today: dt.date | None = None) -> Result:
     """Return the result as the rule's thresholds and waivers have it; only what is broken can change.
 
-    A waiver of a path needs a sample of every violation. If there are more, nothing is waived, and the reason says so.
+    ``waived`` counts the violations at paths that waivers name.
     """
     if result.status not in ("failed", "warned"):
         return result
@@ -25,10 +24,20 @@ def accepted(rule: Rule, result: Result, today: dt.date | None = None) -> Result
         return result
     day = today or dt.datetime.now(dt.UTC).date()
     for waiver in rule.waivers:
-        result = _waived(result, waiver, day)
-        if result.accepted:
-            break
-    return result
+        if waiver.expired(day):
+            what = f"the waiver of {waiver.path or waiver.rule}"
+            result = _noted(result, f"{what} ended on {waiver.until}: {waiver.reason}")
+    current = [waiver for waiver in rule.waivers if not waiver.expired(day)]
+    whole = [waiver for waiver in current if waiver.path is None][:1]
+    applied = whole or [waiver for waiver in current if waiver.path is not None]
+    if not applied:
+        return result
+    if whole or waived == result.violations:
+        until, reasons = min(waiver.until for waiver in applied), "; ".join(waiver.reason for waiver in applied)
+        reason = f"{KNOWN}waived until {until}: {reasons}"
+        return replace(result, status="warned", known=result.violations, reason=reason)
+    paths = ", ".join(str(waiver.path) for waiver in applied)
+    return _noted(result, f"the waiver of {paths} accepts {waived:,} of {result.violations:,}")
 
 
 def _compared(result: Result, entry: SeverityOverride) -> Result:
@@ -51,23 +60,6 @@ def _limits(entry: SeverityOverride) -> Sequence[tuple[str, object]]:
 def _amount(result: Result) -> str:
     share = f" ({100 * result.violations / result.examined:.3g} %)" if result.examined else ""
     return f"{result.violations:,} of {result.examined:,}{share}"
-
-
-def _waived(result: Result, waiver: Waiver, today: dt.date) -> Result:
-    what = f"the waiver of {waiver.path or waiver.rule}"
-    if waiver.expired(today):
-        return _noted(result, f"{what} ended on {waiver.until}: {waiver.reason}")
-    number = result.violations
-    if waiver.path is not None:
-        there = re.compile(rf"{re.escape(waiver.path)}(?=[\s.:\[]|$)")
-        others = [sample for sample in result.samples if not all(map(there.match, sample.why.split(SEPARATOR)))]
-        if len(result.samples) < result.violations:
-            return _noted(result, f"{what} cannot be applied: only {len(result.samples):,} violations are listed")
-        number -= len(others)
-        if others:
-            return _noted(replace(result, samples=tuple(others)), f"{what} accepts {number:,} of {result.violations:,}")
-    reason = f"{KNOWN}waived until {waiver.until}: {waiver.reason}"
-    return replace(result, status="warned", known=number, reason=reason)
 
 
 def _noted(result: Result, note: str) -> Result:

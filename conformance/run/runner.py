@@ -16,11 +16,11 @@ from conformance.checks.document_scan import DocumentTest, screen
 from conformance.checks.grouped_bounds import GroupedBounds
 from conformance.checks.joins.join import JoinTest
 from conformance.checks.key_range import Partition
+from conformance.config.acceptance import WAIVED
 from conformance.connection.client import in_words
 from conformance.errors import HarnessError, TargetError
 from conformance.results import Outcome, Result, Status
 from conformance.run.acceptance import accepted
-from conformance.run.baseline import LIMIT
 from conformance.text.masking import mask, masked
 
 #: Checks under way at once: the server has its own core, and two keep it busy.
@@ -62,7 +62,7 @@ class Run:
         if self._lost is not None:
             raise self._lost
         try:
-            return _answer(_listing(self._context, group), group, self._context.sample_size)
+            return _answer(self._context, group)
         except TargetError as error:
             self._lost = error
             raise
@@ -99,13 +99,7 @@ def _share(groups: list[list[Rule]], partition: Partition) -> list[list[Rule]]:
     return cut + partition.deals(whole)
 
 
-def _listing(context: Context, rules: list[Rule]) -> Context:
-    """Return a context that lists as many violations as a waiver of a path needs, which must see each of them."""
-    paths = any(waiver.path is not None for rule in rules for waiver in rule.waivers)
-    return replace(context, sample_size=max(LIMIT, context.sample_size)) if paths else context
-
-
-def _answer(context: Context, rules: list[Rule], shown: int) -> Mapping[str, Result]:
+def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:
     started = time.perf_counter()
     try:
         check = screen if isinstance(rules[0].check, DocumentTest) else rules[0].check
@@ -125,14 +119,14 @@ def _answer(context: Context, rules: list[Rule], shown: int) -> Mapping[str, Res
         said = in_words(error) if isinstance(error, PyMongoError) else mask(str(error))[:300]
         return _broken(rules, f"{type(error).__name__}: {said}", started)
     duration = (time.perf_counter() - started) / len(rules)
-    return {rule.id: _shown(to_result(rule, outcomes[rule.id], duration), shown) for rule in rules}
+    return {rule.id: _shown(to_result(rule, outcomes[rule.id], duration)) for rule in rules}
 
 
-def _shown(result: Result, number: int) -> Result:
+def _shown(result: Result) -> Result:
     """Return the result as reports may show it: what a check found in configuration files may be a secret."""
     samples = tuple(
         replace(sample, why=mask(sample.why), ref=None if sample.ref is None else mask(sample.ref))
-        for sample in result.samples[:number]
+        for sample in result.samples
     )
     reason = None if result.reason is None else mask(result.reason)
     return replace(result, samples=samples, reason=reason, evidence=masked(result.evidence))
@@ -174,4 +168,4 @@ def to_result(rule: Rule, outcome: Outcome, duration_s: float) -> Result:
         why=rule.why,
         fix=rule.fix,
     )
-    return accepted(rule, result)
+    return accepted(rule, result, outcome.evidence.get(WAIVED, 0))

@@ -12,15 +12,16 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from conformance.checks.base import Rule, answer
-from conformance.config.acceptance import SeverityOverride, Waiver
+from conformance.config.acceptance import WAIVED, SeverityOverride, Waiver, waived_document
 from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
 from conformance.report import json_file
 from conformance.report.explanation import accepted as explained
-from conformance.results import Outcome, Report, Result, Sample, TargetInfo
+from conformance.results import Outcome, Report, Result, TargetInfo
 from conformance.rules.catalogue import all_rules
 from conformance.run.acceptance import accepted
+from conformance.run.merge import merged
 from conformance.run.runner import Run, to_result
 from tests.judging import configuration_for, context_for
 
@@ -107,9 +108,10 @@ def waiver(**options: Any) -> Waiver:
 
 def waived(*waivers: Waiver, samples: tuple[str, ...] = ("tags is an array", "tags is an array")) -> Result:
     """Return the result of a rule with waivers, validated on this day."""
-    broken = Outcome(10, 2, tuple(Sample(why, number) for number, why in enumerate(samples)))
-    bare = to_result(rule(), broken, 0.1)
-    return accepted(rule(waivers=waivers), bare, TODAY)
+    is_waived = waived_document(waivers, TODAY)
+    accepts = [why for why in samples if is_waived is not None and is_waived(why)]
+    bare = to_result(rule(), Outcome(10, len(samples)), 0.1)
+    return accepted(rule(waivers=waivers), bare, len(accepts), TODAY)
 
 
 def test_waiver_applies_on_its_last_day() -> None:
@@ -143,7 +145,23 @@ def test_waiver_of_a_path_waives_problems_there_and_below(why: str) -> None:
 def test_waiver_of_a_path_does_not_apply_to_other_paths(why: str) -> None:
     result = waived(waiver(path="tags"), samples=("tags is an array", why))
     assert (result.status, result.known) == ("failed", 0)
-    assert [sample.why for sample in result.samples] == [why]
+    assert str(result.reason) == "the waiver of tags accepts 1 of 2"
+
+
+def test_waived_documents_of_all_parts_are_counted_together() -> None:
+    about = rule(waivers=(waiver(path="tags", until="2999-01-01"),))
+    for last, status in ((1, "warned"), (0, "failed")):
+        numbers = ((2, 2), (1, last))
+        parts = [[to_result(about, Outcome(5, found, evidence={WAIVED: ok}), 0.1)] for found, ok in numbers]
+        (result,) = merged([about], parts, 5)
+        assert (result.status, result.violations, result.accepted) == (status, 3, status == "warned")
+
+
+def test_waivers_of_several_paths_apply_together() -> None:
+    both = (waiver(path="tags"), waiver(path="notes", until="2026-03-05", reason="notes too"))
+    result = waived(*both, samples=("tags is an array; notes is an array", "notes is an array"))
+    assert result.accepted
+    assert result.reason == "known: waived until 2026-03-01: moved in April; notes too"
 
 
 @pytest.mark.server
@@ -170,10 +188,19 @@ def test_waiver_of_a_path_requires_a_rule_that_reports_paths(model: Model, confi
         all_rules(model, replace(configuration, waivers=(entry,)))
 
 
-def test_waiver_of_a_path_requires_all_violations_listed() -> None:
-    result = waived(waiver(path="tags"), samples=("tags is an array",))
-    assert result.status == "failed"
-    assert "only 1 violations are listed" in str(result.reason)
+@pytest.mark.server
+def test_more_waived_documents_than_a_report_lists_are_counted(
+    model: Model, configuration: Configuration, database: Any
+) -> None:
+    database.orders.insert_many({"_id": f"o{n:05}", "tags": [1]} for n in range(10_500))
+    database.orders.insert_one({"_id": "p", "more": [1]})
+    entry = waiver(rule="crdt.orders.arrays", path="tags", until="2999-01-01")
+    rules = all_rules(model, replace(configuration, waivers=(entry,)))
+    with Run([rule for rule in rules if rule.id == "crdt.orders.arrays"], context_for(model, database)) as run:
+        (result,) = run.results()
+    assert (result.status, result.violations) == ("failed", 10_501)
+    assert [sample.id for sample in result.samples] == ["p"]
+    assert "the waiver of tags accepts 10,500 of 10,501" in str(result.reason)
 
 
 @pytest.mark.parametrize("until", ["soon", "2026-13-01", 20260101, dt.datetime(2026, 1, 1)])
