@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import unquote
 
+from bson import ObjectId
+
 from conformance.text.paths import id_parts
+from conformance.text.rendering import render
 
 Severity = Literal["error", "warning"]
 Status = Literal["passed", "failed", "warned", "skipped", "error"]
@@ -19,16 +22,23 @@ WEIGHT: Final[Mapping[Severity, int]] = {"error": 3, "warning": 1}
 
 @dataclass(frozen=True)
 class Sample:
-    """One thing that is broken: ``id`` is the document's _id, or ``ref`` names what is no document."""
+    """One violation: ``id`` is the document's _id, or ``ref`` names something that is not a document."""
 
     why: str
     id: Any = None
     ref: str | None = None
 
+    @property
+    def place(self) -> str:
+        """Return ``ref``, or the _id as text: strings, numbers and ObjectIds plain, other BSON types by their names."""
+        if self.ref is not None:
+            return self.ref
+        plain = isinstance(self.id, str | int | float | ObjectId) and not isinstance(self.id, bool)
+        return str(self.id) if plain else render(self.id)
+
     def as_json(self) -> dict[str, str]:
         """``{"_id": …, "why": …}`` or ``{"ref": …, "why": …}``, as in reports/validation.json."""
-        key, value = ("ref", self.ref) if self.ref is not None else ("_id", self.id)
-        return {key: str(value), "why": self.why}
+        return {"_id" if self.ref is None else "ref": self.place, "why": self.why}
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def _shown(value: Any, kind: str) -> str:
     if kind.startswith("secret:"):
         return kind.removeprefix("secret:")
     if isinstance(value, list):
-        return f"an array of {len(value)}"
+        return f"an array of length {len(value)}"
     return shorten(value)
 
 

@@ -214,6 +214,6 @@ def _of_same_documents(broken: Mapping[str, Result], _: Report) -> Iterator[Link
     for result in broken.values():
         own_words = bool(result.headline)  # an inspection names a path each, and many are in all documents
         if result.samples and not own_words and all(sample.ref is None for sample in result.samples):
-            ids = tuple(sorted(str(sample.id) for sample in result.samples))
+            ids = tuple(sorted(sample.place for sample in result.samples))
             key = (result.collection, result.violations, ids)
             yield result.id, first.setdefault(key, result.id), "the same documents break this rule, too"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from conformance.results import Result, Sample
+from conformance.results import Result
 from conformance.rules.families import family
 
 #: Characters of a sample's explanation in a headline; the finding itself has more.
@@ -56,13 +56,13 @@ def _missing_or_extra(result: Result) -> str | None:
     if counted is None:
         return None
     found, low, high = counted
-    documents = _noun(result.violations, "document")
     if found < low:
         least = "" if low == high else "at least "
         verb = "is" if result.violations == 1 else "are"
+        documents = _noun(low, "document")
         return f"{result.violations:,} of {least}{low:,} {documents} {verb} missing in {result.collection}"
     most = "" if low == high else "at most "
-    extra = f"{result.violations:,} {documents} too many in {result.collection}"
+    extra = f"{result.violations:,} {_noun(result.violations, 'document')} too many in {result.collection}"
     return f"{extra}: {found:,} found, {most}{high:,} expected"
 
 
@@ -77,8 +77,8 @@ def _single(result: Result) -> str:
         noun = _noun(result.examined if of else result.violations, "document")
         return f"{result.violations:,}{of} {noun} in {result.collection}{told}"
     if result.violations == 1:
-        return f"{_place(result.samples[0])}: {example}"
-    places = ", ".join(_place(sample) for sample in result.samples[:3])
+        return f"{result.samples[0].place}: {example}"
+    places = ", ".join(sample.place for sample in result.samples[:3])
     more = f" and {result.violations - 3:,} more" if result.violations > 3 else ""
     return f"{places}{more}{told}"
 
@@ -91,10 +91,6 @@ def _not_run(results: Sequence[Result]) -> str:
 
 def _documents(result: Result) -> bool:
     return all(sample.ref is None for sample in result.samples)
-
-
-def _place(sample: Sample) -> str:
-    return str(sample.id) if sample.ref is None else sample.ref
 
 
 def _noun(number: int, noun: str) -> str:

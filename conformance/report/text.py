@@ -211,4 +211,4 @@ def _shown(result: Result) -> str:
 
 
 def _name(sample: Sample) -> str:
-    return visible(str(sample.id) if sample.ref is None else sample.ref, limit=120)
+    return visible(sample.place, limit=120)

@@ -1,4 +1,4 @@
-"""What collections need of each other while a dataset is made, and what they can do without."""
+"""Dependencies between collections while a dataset is generated: required and optional ones."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_totals_are_those_of_python_s_round(made: Mapping[str, Sequence[Document
 def test_example_is_conformant(pair: Pair, project: Project) -> None:
     found = results(project, pair.database)
     assert {name: one.samples for name, one in found.items() if one.status not in ("passed", "skipped")} == {}
-    assert found["counts.inventory.documents"].evidence["expected"] == "3,392 (1 per stores x products)"
+    assert found["counts.inventory.documents"].evidence["expected"] == "3,392 (1 per pair of stores x products)"
     passed = {name for name, one in found.items() if one.status == "passed"}
     assert passed >= {
         "totals.orders.total", "counts.order_items.documents", "uniqueness.inventory._id+store_id",

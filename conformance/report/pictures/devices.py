@@ -28,7 +28,7 @@ def devices(report: Report) -> Iterator[Picture]:
         f" ({_amount(most, sizes)})."
         " Each as one user sees it; bytes are those of MongoDB, before the replica's own."
     )
-    title = "What each type of device would sync"
+    title = "Documents that each type of device would sync"
     yield Picture(
         name="devices",
         title=title,

@@ -62,26 +62,29 @@ def expected(context: Context, collection: Collection) -> Expected:
     """Return how many documents a collection should have, given the settings and what its parents have."""
     declared = collection.cardinality
     if "exactly" in declared:
-        return Expected(declared["exactly"], declared["exactly"], "exactly, by its schema")
+        return Expected(declared["exactly"], declared["exactly"], "the exact number in the schema")
     if "setting" in declared:
         name = declared["setting"]
         size = context.settings.size(name, context.configuration.generation.defaults)
         return Expected(size, size, f"the setting {name}")
     low, high = declared["between"]
     if "per" not in declared:
-        return Expected(int(low), int(high), "by its schema")
+        return Expected(int(low), int(high), "the bounds in the schema")
     product = math.prod(context.counts[name] for name in declared["per"])
     live = math.prod(_live(context, name) for name in declared["per"])
     lowest, highest = math.ceil(low * live - 1e-9), math.floor(high * product + 1e-9)
     number = f"{low:g} to {high:g}" if low != high else f"{low:g}"
-    reason = f"{number} per {' x '.join(declared['per'])}"
+    parents = (
+        f"document of {declared['per'][0]}" if len(declared["per"]) == 1 else f"pair of {' x '.join(declared['per'])}"
+    )
+    reason = f"{number} per {parents}"
     if live != product:
-        reason += ", counting at least the parents that are not deleted"
+        reason += "; soft-deleted parents may count or not"
     if "mean" in declared and product >= declared["from"]:
         spread = declared["sigmas"] * declared["deviation"] * math.sqrt(product)
         lowest = max(lowest, math.ceil(declared["mean"] * live - spread))
         highest = min(highest, math.floor(declared["mean"] * product + spread))
-        reason = f"{declared['mean']:g} per {declared['per'][0]} within {declared['sigmas']:g} sigma"
+        reason = f"{declared['mean']:g} per {parents} within {declared['sigmas']:g} sigma"
     return Expected(lowest, highest, reason)
 
 

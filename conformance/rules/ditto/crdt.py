@@ -74,7 +74,7 @@ def _structure(model: Model, collection: Collection, *, ejson: bool) -> Iterator
 def _arrays(_: Collection, document: Document) -> Iterator[str]:
     for one in walk(document):
         if isinstance(one.value, list):
-            yield f"{one.path} is an array of {len(one.value)}"
+            yield f"{one.path} is an array of length {len(one.value)}"
 
 
 def _nulls(_: Collection, document: Document) -> Iterator[str]:
@@ -93,8 +93,8 @@ def _maps(collection: Collection, document: Document) -> Iterator[str]:
                 is_open = field.schema["additionalProperties"]
                 extra = [] if is_open else sorted(value.keys() - {child.name for child in field.children})
                 if missing or extra:
-                    lacks, has = (shorten(names, 200) if names else "nothing" for names in (missing, extra))
-                    yield f"{place} lacks {lacks} and has {has} besides"
+                    keys = (("lacks the keys", missing), ("has the undeclared keys", extra))
+                    yield f"{place} " + " and ".join(f"{what} {shorten(names, 200)}" for what, names in keys if names)
 
 
 def _maps_of(collection: Collection) -> list[Field]:

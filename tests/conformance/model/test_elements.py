@@ -199,7 +199,7 @@ def test_array_of_a_synced_collection_is_an_error_where_devices_change_it(
     database["things"].insert_one({"items": [{"sku": "a", "qty": 1}], "gone": False})
     (rule,) = [one for one in crdt.rules(model, configuration_for(model)) if one.id == "crdt.things.arrays"]
     assert rule.severity == severity
-    assert told(judge([rule], context_for(model, database))) == {rule.id: (1, ["items is an array of 1"])}
+    assert told(judge([rule], context_for(model, database))) == {rule.id: (1, ["items is an array of length 1"])}
 
 
 def test_values_of_a_free_map_are_looked_at_in_a_synced_collection(
@@ -226,7 +226,7 @@ def test_values_of_a_free_map_are_looked_at_in_a_synced_collection(
     ])  # fmt: skip
     found = told(judge(crdt.rules(model, configuration_for(model)), context_for(model, database)))
     assert found == {
-        "crdt.things.arrays": (1, ["by_day.mo.tags is an array of 1"]),
+        "crdt.things.arrays": (1, ["by_day.mo.tags is an array of length 1"]),
         "crdt.things.nulls": (1, ["by_day.mo.at is null"]),
         "crdt.things.types": (1, ["by_day.tu.at is 1 (decimal)"]),
         "crdt.things.maps": (1, ["by_day.we is 5, not a MAP"]),

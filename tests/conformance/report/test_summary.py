@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import Binary, Decimal128, Int64, ObjectId
+from bson import Binary, Decimal128, Int64, MaxKey, ObjectId
 
 from conformance.errors import ConfigurationError
 from conformance.files.writing import write_text
 from conformance.report.counts import counts
 from conformance.report.find_query import find_query, literal
 from conformance.report.summary import score_formula, skip_reasons, tallies, verdict, with_status
-from conformance.results import Result
+from conformance.report.text import finding
+from conformance.results import Result, Sample
 from conformance.rules.families import FAMILIES, family
 from conformance.text.visible import visible
 from tests.conformance.report.report_example import REPORT, report, result
@@ -86,7 +87,7 @@ def test_score_formula_shows_its_terms(results: list[Result], formula: str) -> N
         ({"expected": 8000}, (8000, 8000), "8,000"),
         ({"expected": [20, 100]}, (20, 100), "20 to 100"),
         ({"expected": (1.0, 5.4)}, (1, 5), "1 to 5"),
-        ({"expected": "8 (by its schema)"}, None, "8 (by its schema)"),
+        ({"expected": "8 (the bounds in the schema)"}, None, "8 (the bounds in the schema)"),
         ({"expected": "2 to 9 (a setting)", "low": 2, "high": 9}, (2, 9), "2 to 9 (a setting)"),
         ({"low": 2, "high": 9}, (2, 9), "2 to 9"),
         ({"low": 2}, None, ""),
@@ -165,3 +166,24 @@ def _literals() -> list[tuple[object, str]]:
 @pytest.mark.parametrize(("value", "text"), _literals(), ids=lambda each: type(each).__name__)
 def test_values_are_written_in_mongosh_syntax(value: object, text: str) -> None:
     assert literal(value) == text
+
+
+@pytest.mark.parametrize(
+    ("identity", "shown"),
+    [
+        ("order_1", "order_1"),
+        (7, "7"),
+        (2.5, "2.5"),
+        (ObjectId("6" * 24), "6" * 24),
+        (True, "true"),
+        (None, "null"),
+        ({"a": 1, "b": "x"}, '{"a": 1, "b": "x"}'),
+        (Decimal128("1.5"), "1.5 (decimal)"),
+        (MaxKey(), "MaxKey"),
+    ],
+    ids=str,
+)
+def test_id_is_shown_without_python_syntax(identity: Any, shown: str) -> None:
+    broken = result("counts.a.b", "failed", violations=1, samples=(Sample("why", id=identity),))
+    assert broken.samples[0].as_json() == {"_id": shown, "why": "why"}
+    assert f"{shown}: why" in finding(broken)

@@ -25,6 +25,7 @@ from conformance.run.merge import merged, merged_report
 from conformance.run.runner import BY_RANGE, Run
 from conformance.run.session import load_project
 from generator.columns.plan import Plan
+from tests.conformance.report.readable import outputs, unreadable
 from tests.judging import ROOT
 
 Document = dict[str, Any]
@@ -107,6 +108,16 @@ def test_dirty_database_breaks_more_than_20_rules(whole: dict[str, Result]) -> N
         "documents", "references", "uniqueness", "snapshots", "totals", "business", "crdt",
     }  # fmt: skip
     assert sum(len(whole[rule].samples) == 5 < whole[rule].violations for rule in broken) > 20
+
+
+def test_outputs_of_a_dirty_run_are_readable_without_the_code(context: Context, whole: dict[str, Result]) -> None:
+    """The database also lacks indexes and validators."""
+    server_rules = [rule for rule in PROJECT.rules if rule.family in ("indexes", "validators", "queries", "streams")]
+    results = [*whole.values(), *run(context, server_rules)]
+    assert {result.status for result in results} >= {"passed", "failed", "warned", "skipped"}
+    target = TargetInfo("mongodb://db.example/", "shop", "8.0.4", embedded=False)
+    report = Report(target, 1, "2026-11-22T05:19:30Z", 1.0, "zava validate", context.counts, results)
+    assert [one for texts in outputs(report).values() for one in unreadable(texts)] == []
 
 
 @pytest.mark.parametrize("number", [1, 3, 8])

@@ -30,7 +30,10 @@ def some(number: int) -> list[Document]:
 def test_count_outside_the_bounds_of_the_schema_is_reported(name: str, number: int, off: int, found: Finding) -> None:
     """An expected count of zero is examined too."""
     outcome = found(f"counts.{name}.documents", **({name: some(number)} if number else {}))
-    expected = {"stores": "8 (exactly, by its schema)", "product_types": "20 to 100 (by its schema)"}[name]
+    expected = {
+        "stores": "8 (the exact number in the schema)",
+        "product_types": "20 to 100 (the bounds in the schema)",
+    }[name]
     assert (outcome.examined, outcome.violations) == (max(number, 1), off)
     word = "missing" if number < {"stores": 8, "product_types": 20}[name] else "surplus"
     why = f"{off} {word}: {number} documents found; expected {expected}"
@@ -55,7 +58,7 @@ def test_deleted_store_needs_no_stock(found: Finding) -> None:
     evidence = found("counts.inventory.documents", stores=stores, products=some(20)).evidence
     assert (
         evidence["expected"]
-        == "51 to 80 (0.85 to 1 per stores x products, counting at least the parents that are not deleted)"
+        == "51 to 80 (0.85 to 1 per pair of stores x products; soft-deleted parents may count or not)"
     )
 
 
@@ -68,9 +71,9 @@ def test_average_is_expected_of_orders_that_are_not_deleted(found: Finding) -> N
 @pytest.mark.parametrize(
     ("orders", "between", "reason"),
     [
-        (999, (999, 4995), "1 to 5 per orders"),
-        (1_000, (1877, 2323), "2.1 per orders within 6 sigma"),
-        (1_001, (1879, 2325), "2.1 per orders within 6 sigma"),
+        (999, (999, 4995), "1 to 5 per document of orders"),
+        (1_000, (1877, 2323), "2.1 per document of orders within 6 sigma"),
+        (1_001, (1879, 2325), "2.1 per document of orders within 6 sigma"),
     ],
 )
 def test_average_has_a_tolerance_by_the_number_of_parents(

@@ -49,9 +49,9 @@ def why(outcome: Outcome) -> str | None:
 
 
 WALKED = [
-    ("arrays", {"a": [1, 2]}, "a is an array of 2"),
-    ("arrays", {"a": {"b": []}}, "a.b is an array of 0"),
-    ("arrays", {"a": {"b": 1}, "c": [{"d": [1]}]}, "c is an array of 1"),
+    ("arrays", {"a": [1, 2]}, "a is an array of length 2"),
+    ("arrays", {"a": {"b": []}}, "a.b is an array of length 0"),
+    ("arrays", {"a": {"b": 1}, "c": [{"d": [1]}]}, "c is an array of length 1"),
     ("arrays", {"a": {"0": 1}}, None),
     ("nulls", {"a": None}, "a is null"),
     ("nulls", {"a": {"b": [1, None]}}, "a.b[1] is null"),
@@ -100,9 +100,9 @@ def test_object_id_is_an_id(found: Finding) -> None:
         ({"aisle": "A1", "shelf": "B"}, None),
         (["A1"], 'location is ["A1"], not a MAP'),
         ("A1", 'location is "A1", not a MAP'),
-        ({"aisle": "A1"}, 'location lacks ["shelf"] and has nothing besides'),
-        ({"aisle": "A1", "shelf": "B", "room": 1}, 'location lacks nothing and has ["room"] besides'),
-        ({"z": 1, "b": 1}, 'location lacks ["aisle", "shelf"] and has ["b", "z"] besides'),
+        ({"aisle": "A1"}, 'location lacks the keys ["shelf"]'),
+        ({"aisle": "A1", "shelf": "B", "room": 1}, 'location has the undeclared keys ["room"]'),
+        ({"z": 1, "b": 1}, 'location lacks the keys ["aisle", "shelf"] and has the undeclared keys ["b", "z"]'),
     ],
 )
 def test_map_with_other_keys_is_reported(location: Any, expected: str | None, found: Finding) -> None:
@@ -177,7 +177,7 @@ def test_every_map_is_examined(tmp_path: Path, database: Database[Document]) -> 
     schema = collection_of({"first": inner, "second": inner}, optional=["first", "second"])
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
     outcome = judged(tmp_path, schema, database, [{"second": {"m": 1}}])["maps"]
-    assert why(outcome) == 'second lacks ["n"] and has ["m"] besides'
+    assert why(outcome) == 'second lacks the keys ["n"] and has the undeclared keys ["m"]'
 
 
 NUMBERS = {
