@@ -2,13 +2,18 @@
 
 A test has a marker where its module says so (``pytestmark``), or where it uses a fixture that starts something. A test
 without the marker that starts a server or a store all the same fails, so that `make check` (`-m quick`) needs neither.
+
+`soak.yaml` lists tests whose time a commit should not wait for, and of tests with many cases how many stay.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
+import yaml
 
 from conformance.embedded.server import EmbeddedServer
 from edge.store.store import Store
@@ -17,10 +22,23 @@ from edge.store.store import Store
 STARTING: Final = {"server": "server", "workplace": "server", "guarded": "server", "pair": "ditto"}
 #: What the quick tests do without.
 NEEDS: Final = ("server", "ditto", "browser", "node", "slow", "soak")
+#: By file and name of a test: `all`, or a number n, so that every n-th case stays in `make test`.
+SOAK: Final[dict[str, dict[str, str | int]]] = yaml.safe_load(
+    Path(__file__).with_name("soak.yaml").read_text(encoding="utf-8")
+)
+#: Cases of a test that were collected so far.
+_CASES: Final[Counter[str]] = Counter()
 
 
 def mark(item: pytest.Item) -> None:
-    """Add the markers that follow from fixtures, and `quick` if a test needs nothing."""
+    """Add the markers that follow from fixtures and from soak.yaml, and `quick` if a test needs nothing."""
+    test, _, _ = item.nodeid.partition("[")
+    file, _, name = test.removeprefix("tests/").partition("::")
+    share = SOAK.get(file, {}).get(name)
+    if share is not None:
+        if share == "all" or _CASES[test] % int(share):
+            item.add_marker("soak")
+        _CASES[test] += 1
     for name in STARTING.keys() & set(getattr(item, "fixturenames", ())):
         item.add_marker(STARTING[name])
     if not any(item.get_closest_marker(need) for need in NEEDS):

@@ -7,13 +7,18 @@ has it, makes each fault alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
+
+import pytest
 
 from conformance.checks.base import Rule
 from tests.faults.catalogue import Fault
 
+#: The variable that asks for each fault to be made alone.
+ALONE: Final = "FAULTS_ALONE"
 #: More faults at once change so many documents that distributions move.
 LARGEST: Final = 40
 
@@ -35,6 +40,23 @@ def batches(faults: Iterable[Fault], rules: Sequence[Rule]) -> list[list[Fault]]
         else:
             found.append(([fault], moved))
     return [batch for batch, _ in found] + alone
+
+
+def of_selected_tests(
+    items: Iterable[pytest.Item], test: Callable[..., None], rules: Sequence[Rule], part: Callable[[str], int]
+) -> dict[str, list[Fault]]:
+    """Return by id the batch of each fault for which a test was selected; ``part`` says which of them one worker runs.
+
+    Empty when the environment asks for each fault alone.
+    """
+    if os.environ.get(ALONE):
+        return {}
+    parts: dict[int, list[Fault]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.originalname == test.__name__:
+            faults = [each for each in item.callspec.params.values() if isinstance(each, Fault)]
+            parts.setdefault(part(item.name), []).extend(faults)
+    return {fault.id: batch for faults in parts.values() for batch in batches(faults, rules) for fault in batch}
 
 
 def declared(fault: Fault, rules: Iterable[Rule]) -> set[str]:

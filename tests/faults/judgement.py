@@ -55,10 +55,10 @@ class _Made:
                     edit_documents(database, self.touched, edit, self.named)
                 elif "command" in edit and state:
                     state.run(made(edit["command"], self.named))
-        except (AssertionError, PyMongoError):
-            if alone:
-                raise
+        except BaseException as error:
             self.touched.undo()
+            if alone or not isinstance(error, AssertionError | PyMongoError):
+                raise
             return False
         return True
 
@@ -88,7 +88,7 @@ class Judge:
         key = (fault.id, everything)
         if key not in self._verdicts and fault in together:
             for verdict in self._judge(together, everything):
-                if not verdict.problems and verdict.caught:
+                if not verdict.problems:
                     self._verdicts[verdict.fault.id, everything] = verdict
         if key not in self._verdicts:
             self._verdicts[key] = self._judge([fault], everything)[0]
@@ -118,8 +118,8 @@ class Judge:
             stack.callback(state.undo if state else lambda: None)
             for fault in faults:
                 one = _Made(fault, Touched(database, [other.touched for other in places]))
-                stack.callback(one.touched.undo)
                 if one.done(database, state, alone=len(faults) == 1):
+                    stack.callback(one.touched.undo)
                     places.append(one)
             context, rules = self._context(base, database, edits)
             for edit in edits:

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.rules.server import security
 from conformance.run.runner import Run
-from tests.faults.batches import batches
+from tests.faults.batches import of_selected_tests
 from tests.faults.catalogue import Fault, shipped_catalogue
 from tests.faults.judgement import Judge
 from tests.faults.kill_matrix import COMMITTED, alive, excused, matrix, needless, row, stale, write
@@ -31,21 +31,14 @@ MATRIX: Final[dict[str, list[str]]] = json.loads(COMMITTED.read_text(encoding="u
 REWRITE: Final = "REWRITE_KILL_MATRIX"
 
 
-#: The variable that asks for each fault to be made alone, not beside others that move other rules.
-ALONE: Final = "FAULTS_ALONE"
-
-
 @pytest.fixture(scope="module")
 def batch(judge: Judge, request: pytest.FixtureRequest) -> Mapping[str, Sequence[Fault]]:
-    """Return by fault the faults made at the same time, among the selected tests of one worker."""
-    parts: dict[int, list[Fault]] = {}
-    for item in request.session.items:
-        if getattr(item, "originalname", None) == test_fault_fails_exactly_its_declared_rules.__name__:
-            parts.setdefault(part(item.name), []).append(item.callspec.params["fault"])
-    if os.environ.get(ALONE) or os.environ.get(REWRITE):
+    """By fault, those that are made at the same time."""
+    if os.environ.get(REWRITE):
         return {}
-    _, rules = judge.context("small")
-    return {fault.id: batch for faults in parts.values() for batch in batches(faults, rules) for fault in batch}
+    return of_selected_tests(
+        request.session.items, test_fault_fails_exactly_its_declared_rules, judge.context("small")[1], part
+    )
 
 
 def by_id(fault: Fault) -> str:

@@ -123,11 +123,7 @@ def test_threads_of_a_run_do_not_parse_python(place: Place, monkeypatch: pytest.
     assert findings(validated(place, list(datasets(22, 1_000))[-1])) == []
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [pytest.param(one, marks=pytest.mark.soak if n % 2 else ()) for n, one in enumerate(HARMLESS)],
-    ids=lambda edit: edit.id,
-)
+@pytest.mark.parametrize("edit", HARMLESS, ids=lambda edit: edit.id)
 def test_harmless_edits_have_no_finding(edit: Fault, judge: Judge) -> None:
     verdict = judge.verdict(edit, everything=True)
     assert list(verdict.problems) == []
