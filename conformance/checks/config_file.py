@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from conformance.checks.base import Context, Rule, listed, skipped
-from conformance.errors import ConfigurationError
+from conformance.errors import ConfigurationError, FileError
 from conformance.results import Outcome, Sample
 
 
@@ -19,8 +19,14 @@ def unreadable(
     """
     if not any(collection.synced for collection in context.model) and not (context.model.root / file).exists():
         return {rule.id: skipped(f"no collection is synced, so {file} is not needed") for rule in rules}
-    what = str(error).removeprefix(f"{context.model.root / file}")
-    why = re.sub(r"^:(\d+): ", r"line \1: ", what).removeprefix(": ")
-    found = listed(context, 1, [Sample(why, ref=file)])
+    found = listed(context, 1, [Sample(_in_file(error, context.model.root / file), ref=file)])
     elsewhere = skipped(f"{file} cannot be read: see {told_by}")
     return {rule.id: found if rule.id == told_by else elsewhere for rule in rules}
+
+
+def _in_file(error: ConfigurationError, path: Path) -> str:
+    """Return the message for a reader who knows the file."""
+    if not isinstance(error, FileError) or error.location.path != path:
+        return str(error)
+    line = error.location.line
+    return error.in_file if line is None else f"line {line}: {error.in_file}"

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from conformance.errors import ConfigurationError
+from conformance.errors import FileError
 from conformance.files.strict_files import located
 
 _LOG: Final = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ def _renamed(
 ) -> Mapping[Any, Any]:
     for old in names.keys() & content.keys():
         if names[old] in content:
-            where = located(path, (*place, old))
-            raise ConfigurationError(f"{where}: found both {old!r} and {names[old]!r}; remove {old!r}")
+            what = f"found both {old!r} and {names[old]!r}; remove {old!r}"
+            raise FileError(located(path, (*place, old)), what)
         _notify(path, old, names[old])
     return {names.get(key, key): value for key, value in content.items()}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from conformance.config.configuration import Configuration
-from conformance.errors import ConfigurationError
+from conformance.errors import ConfigurationError, FileError
 from conformance.files.strict_files import located
 from conformance.model.collection import Model
 from conformance.model.document_validator import fits
@@ -38,7 +38,7 @@ def check_names(model: Model, configuration: Configuration) -> None:
     """Raise ConfigurationError, one line, for the first name that means nothing."""
     _check_files(model)
     for file, place, what in (*_of_generation(model, configuration), *_of_catalogue(model, configuration.catalogue)):
-        raise ConfigurationError(f"{located(model.config(file), place)}: at {'.'.join(map(str, place))}: {what}")
+        raise FileError(located(model.config(file), place), what, ".".join(map(str, place)))
 
 
 def _check_files(model: Model) -> None:
@@ -80,9 +80,8 @@ def check_parameters(model: Model, configuration: Configuration) -> None:
             near = nearest(name, sorted(each for each in named - parameters.keys() if len(each) > 3))
             where = located(model.config(_GENERATION), ("parameters", name))
             hint = f"did you mean {near}?" if near else "name it there, or remove it"
-            raise ConfigurationError(
-                f"{where}: at parameters.{name}: no recipe and no rule names this parameter; {hint}"
-            )
+            what = f"no recipe and no rule names this parameter; {hint}"
+            raise FileError(where, what, f"parameters.{name}")
 
 
 def _of_catalogue(

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from conformance.config.settings import DATABASE_NAME, Settings, is_database_name
-from conformance.errors import ConfigurationError
+from conformance.errors import FileError, Location
 from conformance.files.strict_files import Exact, located, parse_file
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.text.rendering import shorten
@@ -195,7 +195,7 @@ def require_workable(model: Model, config: ConnectorConfig) -> None:
     """
     path = model.config(CONNECTOR_FILE)
     for place, why in _unworkable(model, config):
-        raise ConfigurationError(f"{located(path, place)}: at {'.'.join(map(str, place))}: {why}")
+        raise FileError(located(path, place), why, ".".join(map(str, place)))
 
 
 def _unworkable(model: Model, config: ConnectorConfig) -> Iterator[tuple[Sequence[str | int], str]]:
@@ -240,7 +240,8 @@ def resolve(text: str, settings: Settings, path: Path) -> str:
             return found
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         line = next((number for number, line in enumerate(lines, 1) if match[0] in line), 1)
-        raise ConfigurationError(f"{path}:{line}: {match[0]} is not set; set {match[1]} in the environment or in .env")
+        what = f"{match[0]} is not set; set {match[1]} in the environment or in .env"
+        raise FileError(Location(path, line), what)
 
     return PLACEHOLDER.sub(value, text)
 

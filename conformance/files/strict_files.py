@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from conformance.errors import ConfigurationError
+from conformance.errors import ConfigurationError, FileError, Location
 from conformance.files import yaml_file
 from conformance.files.input_errors import input_problem
 from conformance.files.known_names import keys_at, values_at
@@ -27,6 +27,9 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 
 class _Twice(Exception):  # noqa: N818 - never leaves this module
     """A key stands twice in one JSON object."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
 
 
 class Strict(BaseModel):
@@ -46,12 +49,12 @@ def read_yaml(path: Path) -> Any:
     try:
         content = yaml_file.parse(_text(path))
     except TooDeepError as error:
-        raise ConfigurationError(f"{path}: {error}; write less at once") from None
+        raise FileError(Location(path), f"{error}; write less at once") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError(f"{path}:{line}: not valid YAML: {error.problem}; correct the file") from None
+        raise FileError(Location(path, line), f"not valid YAML: {error.problem}; correct the file") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {str(error).splitlines()[0]}; correct the file") from None
+        raise FileError(Location(path), f"not valid YAML: {str(error).splitlines()[0]}; correct the file") from None
     except OSError as error:
         raise _unreadable(path, error) from None
     remember_secrets(content)
@@ -70,23 +73,23 @@ def read_json(path: Path) -> Any:
 
     def refuse(constant: str) -> None:
         line = next((node.start_mark.line + 1 for node in _nodes(path) if node.value == constant), 1)
-        raise ConfigurationError(f"{path}:{line}: {constant} is not JSON; write a finite number")
+        raise FileError(Location(path, line), f"{constant} is not JSON; write a finite number")
 
     try:
         content = json.loads(_text(path), object_pairs_hook=unique, parse_constant=refuse)
         check_size(content)
         return content
     except RecursionError:
-        raise ConfigurationError(f"{path}: it is nested more than {MAX_DEPTH} deep; write less at once") from None
+        raise FileError(Location(path), f"it is nested more than {MAX_DEPTH} deep; write less at once") from None
     except TooDeepError as error:
-        raise ConfigurationError(f"{path}: {error}; write less at once") from None
+        raise FileError(Location(path), f"{error}; write less at once") from None
     except _Twice as error:
-        line, key = _line_of_second(path, str(error)), str(error)
-        raise ConfigurationError(f"{path}:{line}: the key {key!r} occurs twice in one object; remove one") from None
+        what = f"the key {error.key!r} occurs twice in one object; remove one"
+        raise FileError(Location(path, _line_of_second(path, error.key)), what) from None
     except json.JSONDecodeError as error:
-        raise ConfigurationError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; correct the syntax") from None
+        raise FileError(Location(path, error.lineno), f"not valid JSON: {error.msg}; correct the syntax") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{path}: not UTF-8; save the file as UTF-8") from None
+        raise FileError(Location(path), "not UTF-8; save the file as UTF-8") from None
     except OSError as error:
         raise _unreadable(path, error) from None
 
@@ -111,17 +114,18 @@ def parse_file(kind: Any, path: Path, prepare: Callable[[Path, Any], Any] | None
         # Our own validators name the value in their message where that helps.
         own = first["type"] == "value_error"
         found = "" if hidden or own else f" (found {mask(str(first['input']))[:60]!r})"
-        raise ConfigurationError(f"{located(path, first['loc'])}: at {place}: {_instead(first, kind)}{found}") from None
+        raise FileError(located(path, first["loc"]), f"{_instead(first, kind)}{found}", place) from None
 
 
-def located(path: Path, place: Sequence[str | int] = ()) -> str:
-    """``file:line`` of the innermost part of a place that the YAML or JSON file has, keys and positions from the top.
+def located(path: Path, place: Sequence[str | int] = ()) -> Location:
+    """Return the line of the innermost part of a place that a YAML or JSON file has.
 
-    Parts that the file does not have (a key that is missing, a name that pydantic adds) are passed over.
+    The place is keys and positions from the top. Parts that the file does not have (a key that is missing, a name that
+    pydantic adds) are passed over.
     """
     root = _composed(path)
     if root is None:
-        return f"{path}:1"
+        return Location(path, 1)
     line, node = root.start_mark.line, root
     for part in place:
         if isinstance(node, yaml.MappingNode):
@@ -132,7 +136,7 @@ def located(path: Path, place: Sequence[str | int] = ()) -> str:
         elif isinstance(node, yaml.SequenceNode) and str(part).isdigit() and int(part) < len(node.value):
             node = node.value[int(part)]
             line = node.start_mark.line
-    return f"{path}:{line + 1}"
+    return Location(path, line + 1)
 
 
 def _composed(path: Path) -> Any:
@@ -168,12 +172,12 @@ def _line_of_second(path: Path, key: str) -> int:
 def _text(path: Path) -> str:
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise ConfigurationError(f"{path}: it has {size:,} bytes; a file of at most {MAX_BYTES:,} is expected")
+        raise FileError(Location(path), f"it has {size:,} bytes; a file of at most {MAX_BYTES:,} is expected")
     return path.read_text(encoding="utf-8")
 
 
-def _unreadable(path: Path, error: OSError) -> ConfigurationError:
-    return ConfigurationError(f"{path}: cannot be read: {error.strerror}; check the path")
+def _unreadable(path: Path, error: OSError) -> FileError:
+    return FileError(Location(path), f"cannot be read: {error.strerror}; check the path")
 
 
 def _instead(error: Any, kind: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.errors import ConfigurationError
+from conformance.errors import FileError
 from conformance.files.strict_files import located
 from conformance.model.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer, unlike
 from conformance.model.index_options import may_hold
@@ -26,7 +26,7 @@ def check_model(model: Model) -> None:
     for collection in model:
         for check in _CHECKS:
             for where, what in check(model, collection):
-                raise ConfigurationError(f"{located(collection.path, pointed(where))}: at /{where}: {what}")
+                raise FileError(located(collection.path, pointed(where)), what, f"/{where}")
 
 
 def pointed(pointer: str) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.errors import ConfigurationError
+from conformance.errors import ConfigurationError, FileError
 from conformance.files.strict_files import located, read_json
-from conformance.model.checks import check_model, escaped, pointed
+from conformance.model.checks import check_model, escaped
 from conformance.model.collection import Collection, Copy, Field, IdMapping, Index, Model, Reference, VectorIndex
 from conformance.model.index_options import declared_options
 from conformance.model.kinds import kind_of
@@ -58,8 +58,7 @@ def _load_collection(path: Path, names: Sequence[str]) -> Collection:
     remember_secrets(schema)
     wrong = misuse(schema)
     if wrong is not None:
-        place = pointed(wrong.removeprefix("at /").partition(": ")[0])
-        raise ConfigurationError(f"{located(path, place)}: {wrong}")
+        raise FileError(located(path, wrong.place), wrong.message, wrong.pointer)
     fields = tuple(_fields(schema, "", ""))
     referring = [field for top in fields for field in top.everywhere() if "x-reference" in field.schema]
     # Those with one value at the top first: they are what a collection is counted per, and made with.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -40,14 +41,26 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(document, format_checker=_FORMATS)
 
 
-def misuse(schema: Any) -> str | None:
-    """``at /pointer: what is wrong`` for the first misuse of the vocabulary; None when there is none."""
+@dataclass(frozen=True)
+class Misuse:
+    """A part of a schema that the vocabulary does not allow: its place from the top, and what is wrong with it."""
+
+    place: tuple[str | int, ...]
+    message: str
+
+    @property
+    def pointer(self) -> str:
+        """The place as a JSON pointer."""
+        return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in self.place)
+
+
+def misuse(schema: Any) -> Misuse | None:
+    """Return the first misuse of the vocabulary; None when there is none."""
     errors = list(_validator().iter_errors(schema))
     if not errors:
         return None
     error = _closest(min(errors, key=lambda each: (str(each.validator) in _WEAK, len(each.path))))
-    where = "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
-    return f"at {where}: {_message(error)}"
+    return Misuse(tuple(error.absolute_path), _message(error))
 
 
 def _closest(error: Error) -> Error:

@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
 from conformance.connection.client import in_words
-from conformance.errors import ConfigurationError, TargetError
+from conformance.errors import FileError, Location, TargetError
 from conformance.files.strict_files import Strict, located, parse_file
 from conformance.model.collection import Model
 from conformance.server.actions import ACTIONS
@@ -64,16 +64,15 @@ def load_roles(model: Model) -> Mapping[str, Role]:
     """Return the roles of config/users.yaml by name; ConfigurationError, one line, when there is no such file."""
     path = model.config(USERS_FILE)
     if not path.exists():
-        raise ConfigurationError(f"{path}: the file does not exist; create it to define users")
+        raise FileError(Location(path), "the file does not exist; create it to define users")
     roles: Mapping[str, Role] = parse_file(dict[Name, Role], path)
     for place, name, known in _names(model, roles):
-        raise ConfigurationError(
-            f"{located(path, place)}: at {'.'.join(map(str, place))}: there is no {name!r}; {did_you_mean(name, known)}"
-        )
+        what = f"there is no {name!r}; {did_you_mean(name, known)}"
+        raise FileError(located(path, place), what, ".".join(map(str, place)))
     users = [role.user for role in roles.values()]
     twice = next((user for user in users if users.count(user) > 1), None)
     if twice is not None:
-        raise ConfigurationError(f"{path}: the user {twice} has two roles; write one role with all that he may do")
+        raise FileError(Location(path), f"the user {twice} has two roles; write one role with all that they may do")
     return roles
 
 

@@ -38,7 +38,7 @@ def _answer(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
             return {}
         return {"plan": list(steps(store.execute(f"EXPLAIN {text}", arguments)))}
     except StatementError as error:
-        return {"error": str(error).partition(": ")[2] or str(error)}
+        return {"error": error.reason}
 
 
 def steps(explained: Any) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,14 @@ T = TypeVar("T")
 
 
 class StatementError(TargetError):
-    """The engine does not take a statement, its arguments or a document in it; the store itself is well."""
+    """The engine does not take a statement, its arguments or a document in it; the store itself is well.
+
+    ``reason`` is the message without ``refused``, which says what is not taken.
+    """
+
+    def __init__(self, refused: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{refused}: {reason}")
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,14 @@ def identifier(name: str) -> str:
     Raises StatementError for a name with NUL, which can stand in a document and in no statement.
     """
     if "\0" in name:
-        raise StatementError(f"{name!r}: a name with NUL is not allowed in DQL; rename the field")
+        raise StatementError(f"{name!r}", "a name with NUL is not allowed in DQL; rename the field")
     return "`" + name.replace("`", "``") + "`"
 
 
 def source(collection: str) -> str:
     """Return a collection's name as it stands in DQL; StatementError when it is empty or too long."""
     if not 0 < len(collection.encode()) <= MAX_NAME:
-        raise StatementError(f"{shorten(collection)}: a collection's name has 1 to {MAX_NAME} bytes; shorten it")
+        raise StatementError(shorten(collection), f"a collection's name has 1 to {MAX_NAME} bytes; shorten it")
     return identifier(collection)
 
 

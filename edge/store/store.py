@@ -272,7 +272,7 @@ class Store:
         except ditto.DittoClosedError:
             raise self._gone() from None
         except (ditto.DittoError, TypeError, ValueError) as error:
-            raise StatementError(f"Ditto rejects {shorten(dql, 100)}: {sdk.said(error)}") from None
+            raise StatementError(f"Ditto rejects {shorten(dql, 100)}", sdk.said(error)) from None
         if self._closed:
             raise self._gone()
         return result

@@ -88,7 +88,7 @@ def test_path_in_a_file_has_a_line(tmp_path: Path, place: tuple[Any, ...], line:
     """A missing part has the line of its innermost existing parent."""
     path = tmp_path / "x.yaml"
     path.write_text(YAML, encoding="utf-8")
-    assert located(path, place) == f"{path}:{line}"
+    assert str(located(path, place)) == f"{path}:{line}"
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"a: [", b""])
@@ -96,7 +96,7 @@ def test_file_without_content_has_line_1(tmp_path: Path, content: bytes | None) 
     path = tmp_path / "x.yaml"
     if content is not None:
         path.write_bytes(content)
-    assert located(path, ("a",)) == f"{path}:1"
+    assert str(located(path, ("a",))) == f"{path}:1"
 
 
 def test_missing_json_file_is_one_error(tmp_path: Path) -> None:
