@@ -8,7 +8,7 @@ from typing import Any, Final
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from conformance.checks.joins.circles import circle_keys
+from conformance.checks.joins.circles import keys_on_circles
 from conformance.checks.joins.several import referring
 from conformance.inspection.names import is_deletion_flag
 from conformance.inspection.profile import Path, Profile
@@ -120,8 +120,7 @@ def circles(
         profile = scanned.root.at(each.path)
         must_refer = profile.count == scanned.documents and not profile.types["null"]
         reference = Reference(each.collection, path, each.target, each.field)
-        pipeline = circle_keys(reference, root_is_own_parent=must_refer)
-        keys = [row["_id"] for row in database[each.collection].aggregate(pipeline, allowDiskUse=True)]
+        keys = keys_on_circles(database[each.collection], reference, root_is_own_parent=must_refer)
         if keys:
             yield finding(
                 result_id("references", each.collection, "circle", each.path),

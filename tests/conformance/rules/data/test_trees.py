@@ -161,6 +161,22 @@ def test_orphans_and_circles_are_reported(database: Database[Document], tmp_path
 
 
 @pytest.mark.server
+def test_circles_of_any_length_are_found_below_deep_trees(database: Database[Document], tmp_path: Path) -> None:
+    """A chain of 3,000 documents that ends at the root, one that ends in a circle of 7, and numbers as keys."""
+    whole = {"type": "integer"}
+    schema = collection_of({"_id": whole, "parent": whole | {"x-reference": "things._id"}}, optional=["parent"])
+    model = model_of(tmp_path, {"things": schema})
+    database["things"].insert_many({"_id": n, "parent": n - 1} if n else {"_id": n} for n in range(3_000))
+    database["things"].insert_many({"_id": n, "parent": float(n - 1)} for n in range(10_001, 13_000))
+    database["things"].insert_one({"_id": 10_000, "parent": 10_006})
+    outcome = judge(rules(model, configuration_for(model)), context_for(model, database))[
+        "references.things.parent-circle"
+    ]
+    assert (outcome.examined, outcome.violations) == (5_999, 7)
+    assert [one.id for one in outcome.samples] == [10_000, 10_001, 10_002, 10_003, 10_004]
+
+
+@pytest.mark.server
 def test_root_that_must_refer_may_refer_to_itself(database: Database[Document], tmp_path: Path) -> None:
     outcomes = found(tree_of(tmp_path, PARENT), database, "a", "a", "d", "c")
     assert told(outcomes[""]) == (4, 0, [])
