@@ -24,9 +24,9 @@ def devices(report: Report) -> Iterator[Picture]:
     sizes = {name: part["bytes"] / part["documents"] for name, part in report.measured.get("sizes", {}).items()}
     most = max(measured, key=lambda device: (_bytes(device, sizes), sum(device["documents"].values())))
     caption = (
-        f"{numbered(len(measured), 'type of device', 'types of devices')}; most is held by: {most['title']}"
+        f"{numbered(len(measured), 'type of device', 'types of devices')}; the largest is: {most['title']}"
         f" ({_amount(most, sizes)})."
-        " Each as one user sees it; bytes are those of MongoDB, before the replica's own."
+        " Numbers are for one user of each type; sizes are those in MongoDB, without Ditto's overhead."
     )
     title = "Documents that each type of device would sync"
     yield Picture(

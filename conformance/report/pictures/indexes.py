@@ -27,8 +27,8 @@ def indexes(report: Report) -> Iterator[Picture]:
     share = 100 * sum(index["bytes"] for index in idle) / whole
     since = "since the harness started its server" if report.target.embedded else "since the server started"
     caption = (
-        f"{len(measured)} indexes, {bytes_in_words(whole)}; {len(idle)} of them ({share:.0f} % of the bytes) are in no"
-        f" named query's plan, keep nothing unique, and were not read {since}."
+        f"{len(measured)} indexes, {bytes_in_words(whole)}; {len(idle)} of them ({share:.0f} % of the bytes) are"
+        f" unused: not in the plan of a named query, not unique, and not read {since}."
     )
     title = "Use of the indexes"
     yield Picture(

@@ -55,8 +55,8 @@ def references(report: Report) -> Iterator[Picture]:
     broken = [name for name in names if health[name] in ("failed", "error")]
     told = f"broken: {', '.join(broken)}" if broken else "no collection has a broken rule"
     size = f"{numbered(len(names), 'collection')}, {numbered(len(edges), 'reference')}"
-    caption = f"{size}; {told}. An arrow goes from a field to what it names."
-    title = "References and their health"
+    caption = f"{size}; {told}. An arrow leads from a reference to its target."
+    title = "References and their status"
     yield Picture(
         name="references",
         title=title,

@@ -41,7 +41,7 @@ def _bars(result: Result, row: Row) -> Picture:
     ordered = sorted(row.items(), key=lambda item: -item[1][1])
     worst, (found, expected) = max(ordered, key=lambda item: abs(item[1][0] - item[1][1]))
     caption = (
-        f"{len(row)} groups; the one furthest from its configured share is {worst}: {100 * found / whole:.2f} % found,"
+        f"{len(row)} groups; the largest deviation is that of {worst}: {100 * found / whole:.2f} % found,"
         f" {100 * expected / whole:.2f} % expected."
     )
     longest = max(max(pair) for pair in row.values()) or 1

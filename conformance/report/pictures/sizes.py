@@ -26,10 +26,10 @@ def sizes(report: Report) -> Iterator[Picture]:
         return
     largest = max(measured, key=lambda name: measured[name]["largest"])
     caption = (
-        f"The largest document has {bytes_in_words(measured[largest]['largest'])} (in {largest}); devices take"
-        f" {bytes_in_words(HARD_SIZE)} at most, {bytes_in_words(TYPICAL_SIZE)} is typical at most."
+        f"The largest document has {bytes_in_words(measured[largest]['largest'])} (in {largest}); devices store at most"
+        f" {bytes_in_words(HARD_SIZE)}, and at most {bytes_in_words(TYPICAL_SIZE)} is recommended."
     )
-    title = "Size of synced documents against the limits"
+    title = "Sizes of synced documents and the limits"
     yield Picture(
         name="sizes",
         title=title,

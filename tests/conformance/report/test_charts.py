@@ -47,11 +47,11 @@ def test_every_picture_has_a_label_and_a_table(picture: Picture) -> None:
 
 CAPTIONS = {
     "months-children": "furthest from what the configured growth expects is 2020-01: 1,900 found, 1,906 expected",
-    "shares-children-parent_id-shares": "is parent_7: 12.92 % found, 12.02 % expected",
+    "shares-children-parent_id-shares": "is that of parent_7: 12.92 % found, 12.02 % expected",
     "shares-vectors-kind-shares": "in 12 months; the largest difference between found and expected share is 9.4",
-    "sizes": "The largest document has 127 KB (in children); devices take 500 KB at most",
-    "devices": "2 types of devices; most is held by: A manager's device (990 docs, 684 KB)",
-    "indexes": "4 indexes, 97.7 KB; 1 of them (10 % of the bytes) are in no named query's plan, keep nothing unique",
+    "sizes": "The largest document has 127 KB (in children); devices store at most 500 KB",
+    "devices": "2 types of devices; the largest is: A manager's device (990 docs, 684 KB)",
+    "indexes": "4 indexes, 97.7 KB; 1 of them (10 % of the bytes) are unused: not in the plan of a named query",
     "references": "3 collections, 3 references; broken: children",
 }
 
