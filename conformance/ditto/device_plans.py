@@ -17,7 +17,7 @@ OPERATORS: Final = (
     *("countScan", "distinct", "fetch", "filter", "finalProjection", "groupBy", "idScan", "indexScan"),
     *("intersectScan", "limit", "nlJoin", "projection", "scan", "sort", "unionScan", "valueScan"),
 )
-FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*([.][A-Za-z_]\w*)*$")]
+FieldPath = Annotated[str, StringConstraints(pattern=r"^[^.`\x00-\x1f]+([.][^.`\x00-\x1f]+)*$")]
 #: Fields with their directions, as MongoDB's index keys are written.
 Index = Annotated[Mapping[FieldPath, Literal[1, -1]], Field(min_length=1)]
 

@@ -24,13 +24,14 @@ from bson import DatetimeConversion, json_util
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from conformance.connection.client import OPTIONS
 from conformance.errors import ConfigurationError
 from conformance.files.private import FOLDER_MODE, create_private
 from conformance.files.strict_files import Strict, read_json
 from conformance.model.collection import Model
+from conformance.model.names import unfit_collection
 from conformance.text.rendering import shorten
 
 Form = Literal["json", "bson"]
@@ -58,10 +59,17 @@ MAX_LINE_BYTES: Final = 8 * _DOCUMENT_BYTES
 Checksum = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
+def _collection(name: str) -> str:
+    """Return a name that a model can have, and that names no file in another folder."""
+    if unfit_collection(name) is not None:
+        raise ValueError("not a collection's name")
+    return name
+
+
 class Entry(Strict):
     """One file: how many documents of which collection, its size in bytes as it lies there, and its SHA-256."""
 
-    collection: Annotated[str, StringConstraints(pattern="^[a-z][a-z_]*$")]
+    collection: Annotated[str, AfterValidator(_collection)]
     documents: int = Field(ge=1)
     bytes: int = Field(ge=1)
     sha256: Checksum

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from conformance.config.configuration import Assertion, Bound, Equation
@@ -23,6 +25,7 @@ from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
 from conformance.run.session import Project, assemble
 from conformance.server.provision import apply, plan
+from generator.archive.archive import new_archive, open_archive
 from generator.columns.plan import Plan
 from tests.judging import context_for
 from tests.models import collection_of, model_of
@@ -206,6 +209,17 @@ def test_names_that_mongodb_reads_otherwise_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="MongoDB reads a dot as a path"):
             model_of(folder, {"things": collection_of({name: {"type": "string"}})})
         assert unfit_field(name) is not None
+
+
+def test_archives_have_files_of_such_collections(tmp_path: Path) -> None:
+    model = model_of(tmp_path, {"Order Details": collection_of({}), "fs.files": collection_of({})})
+    document = RawBSONDocument(bson.encode({"_id": ObjectId()}))
+    with new_archive(tmp_path / "archive", model, "shop", "json", compressed=False) as writer:
+        for name in model.collections:
+            writer.add(name, [document])
+    assert (tmp_path / "archive" / "Order Details.jsonl").is_file()
+    manifest = open_archive(tmp_path / "archive", model).manifest
+    assert [entry.collection for entry in manifest.collections] == list(model.collections)
 
 
 def test_a_name_that_ditto_reserves_is_a_finding_of_a_synced_collection(
