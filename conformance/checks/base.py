@@ -28,13 +28,26 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a survey of all documents says of a check: how many each rule examined, and the only ones that may be wrong.
+
+    These are _ids of documents, or keys of a reference; with ``many``, there are more than are listed.
+    """
+
+    examined: Mapping[str, int]
+    suspects: list[Any]
+    many: bool = False
+
+
+@dataclass(frozen=True)
 class Context:
     """The input of a check: the model, its configuration, the settings, and the database that is validated.
 
     ``scratch`` is a database of the harness's own on the same server, dropped by the runner after use; None when
     writing was not allowed, and a rule that must write is then skipped with that reason. ``partition`` says that
     other workers run the rest, and ``ranges`` keeps which keys are examined here, by collection and path. ``deleted``
-    keeps which collections hold a soft-deleted document.
+    keeps which collections hold a soft-deleted document. ``survey`` waits for what was found for each check when the
+    documents were read as columns; without one, the server is asked about all of them.
     """
 
     model: Model
@@ -46,6 +59,7 @@ class Context:
     sample_size: int = 5
     partition: Partition | None = None
     ranges: dict[tuple[str, str], Range] = field(default_factory=dict, compare=False)
+    survey: Callable[[], Mapping[Any, Found]] | None = field(default=None, compare=False)
     deleted: dict[str, bool] = field(default_factory=dict, init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +69,11 @@ class Context:
     def collection(self, name: str) -> MongoCollection[Document]:
         """Return the collection of this name in the validated database."""
         return self.database[name]
+
+    @property
+    def findings(self) -> Mapping[Any, Found]:
+        """Return what the survey found, by check; waits for it."""
+        return {} if self.survey is None else self.survey()
 
     @cached_property
     def counts(self) -> Mapping[str, int]:

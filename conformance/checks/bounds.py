@@ -125,7 +125,15 @@ class Bounds:
                 self.parent: Column("$max", parents={name: f"${name}" for name in self.parent_fields()}),
                 number: Column("$sum", children=self.counted),
             },
+            each=self.each,
         )
+
+    @property
+    def each(self) -> tuple[Expression, Expression]:
+        """Return whether a child with its parent is compared, and whether it is out of its bounds or may be."""
+        current = [{"$not": [self.since.is_older(self.since.time)]}] if self.since else []
+        compared = {"$and": [self._typed(f"${self.field.path}"), self.computable, *current]}
+        return compared, {"$or": self.tests(self.usable, self.usable)}
 
     @property
     def parent(self) -> str:
@@ -152,7 +160,7 @@ class Bounds:
         """Return whether a lookup table lacks the key: per formula that looks something up."""
         return [one for side in self.sides for one in side.formula.unlisted()]
 
-    def tests(self, low: str, high: str) -> list[Expression]:
+    def tests(self, low: Expression, high: Expression) -> list[Expression]:
         """Per side: the lowest or the highest value is out of its bound, or its bound is in no table."""
         extremes = {"$min": self._comparable(low), "$max": self._comparable(high)}
         values = [extremes[side.accumulator] for side in self.sides]
@@ -206,7 +214,7 @@ class Bounds:
         referred = {"$cond": [{"$not": [absent(key)]}, {"$first": f"${name}"}, None]}
         return [{"$lookup": {**found, "localField": self.reference.field}}, {"$addFields": {name: referred}}]
 
-    def _comparable(self, path: str) -> Expression:
+    def _comparable(self, path: Expression) -> Expression:
         """Return the value as formulas have it: money in whole cents."""
         if self.field.kind != "money":
             return path

@@ -10,21 +10,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bson import json_util
 from pymongo.collection import Collection as MongoCollection
 
-from conformance.checks.base import Context, Document, Rule, skipped
+from conformance.checks.base import Context, Document, Found, Rule, skipped
 from conformance.config.acceptance import WAIVED, waived_document
 from conformance.results import Outcome, Sample
 
 Query = dict[str, Any]
 
 #: Suspects that are few enough to be asked for one by one.
-_FEW: Final = 1000
+FEW: Final = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +70,19 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     if not context.counts[name]:
         return {rule.id: skipped(f"{name} is empty") for rule in rules}
     size = context.number(name, here)
-    sizes = _sizes(collection, here, tests, size)
     outcomes: dict[str, Outcome] = {}
+    surveyed = {rule: context.findings[test] for rule, test in tests.items() if test in context.findings}
+    sizes = _sizes(collection, here, {rule: test for rule, test in tests.items() if rule not in surveyed}, size)
+    sizes |= {rule: found.examined[""] for rule, found in surveyed.items()}
+    settled = {rule for rule, found in surveyed.items() if not (found.suspects or found.many)}
+    outcomes |= {rule.id: Outcome(sizes[rule]) for rule in settled}
+    if surveyed.keys() == tests.keys():
+        here = _suspected(collection, surveyed.values()) or here
     suspects: dict[str, list[Rule]] = defaultdict(list)
     screens: dict[str, Query] = {}
     for rule, test in tests.items():
+        if rule in settled:
+            continue
         if not size:
             outcomes[rule.id] = skipped(f"no document of {name} is in this part")
             continue
@@ -93,6 +101,15 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         for rule, test in tests.items()
         if size and not sizes[rule] and not outcomes[rule.id].violations
     }
+
+
+def _suspected(collection: MongoCollection[Document], surveyed: Iterable[Found]) -> Query | None:
+    """Return a query for all suspects by their _ids; None where they are many, or cannot be asked for."""
+    found = list(surveyed)
+    ids = {json_util.dumps(one): one for each in found for one in each.suspects}
+    query: Query = {"_id": {"$in": list(ids.values())}}
+    few = len(ids) <= FEW and not any(each.many for each in found)
+    return query if ids and few and collection.count_documents(query) == len(ids) else None
 
 
 def _sizes(
@@ -118,11 +135,11 @@ def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Q
     """
     if not screens:
         return None
-    few = [one["_id"] for one in collection.find({"$or": screens, **here}, {"_id": 1}).limit(_FEW + 1)]
+    few = [one["_id"] for one in collection.find({"$or": screens, **here}, {"_id": 1}).limit(FEW + 1)]
     if not few:
         return None
     by_id: Query = {"_id": {"$in": few}}
-    return by_id if len(few) <= _FEW and collection.count_documents({**by_id, "$or": screens}) == len(few) else here
+    return by_id if len(few) <= FEW and collection.count_documents({**by_id, "$or": screens}) == len(few) else here
 
 
 def _one_by_one(

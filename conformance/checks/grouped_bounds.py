@@ -33,6 +33,9 @@ class GroupedBounds:
         return {rule.id: self._outcome(context) for rule in rules}
 
     def _outcome(self, context: Context) -> Outcome:
+        surveyed = context.findings.get(self)
+        if surveyed is not None:
+            return self._told(context, self.bounds.evaluate(context, surveyed.examined[""], surveyed.suspects))
         reference = self.bounds.reference
         name = reference.collection
         pipeline = self._suspects(context.range(reference.target, reference.target_field))
@@ -42,9 +45,12 @@ class GroupedBounds:
         suspects = [row["_id"]["key"] for row in found if row["is_suspect"]]
         examined = sum(row["examined"] for row in found)
         examined += self._count_current(context, [row["_id"]["key"] for row in found if row["has_older"]])
-        outcome = self.bounds.evaluate(context, examined, suspects)
+        return self._told(context, self.bounds.evaluate(context, examined, suspects))
+
+    def _told(self, context: Context, outcome: Outcome) -> Outcome:
         if outcome.examined:
             return outcome
+        name = self.bounds.reference.collection
         return skipped(self.bounds.lacking if context.counts[name] else f"{name} is empty")
 
     def _count_current(self, context: Context, parents: list[Any]) -> int:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
+from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from conformance.checks.base import Context, Rule, skipped
@@ -16,6 +18,7 @@ from conformance.checks.document_scan import DocumentTest, screen
 from conformance.checks.grouped_bounds import GroupedBounds
 from conformance.checks.joins.join import JoinTest
 from conformance.checks.key_range import Partition
+from conformance.checks.survey import survey
 from conformance.config.acceptance import WAIVED
 from conformance.connection.client import in_words
 from conformance.errors import HarnessError, TargetError
@@ -25,6 +28,7 @@ from conformance.text.masking import mask, masked
 
 #: Checks under way at once: the server has its own core, and two keep it busy.
 WORKERS: Final = 2
+_HERE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 #: The server's code for a query whose collation is not that of the view it asks.
 _COLLATION_OF_A_VIEW: Final = 167
 #: Checks that can examine a range of keys; others need all documents.
@@ -40,21 +44,31 @@ class Run:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="rules")
         self._futures: dict[str, Future[Mapping[str, Result]]] = {}
         self._lost: TargetError | None = None
+        self._survey = ThreadPoolExecutor(1, thread_name_prefix="survey")
+        self._stop = Event()
 
     def __enter__(self) -> Self:
         groups = _groups(self._rules)
         try:
+            if self._context.partition is None and is_here(self._context.database.client):
+                surveyed = self._survey.submit(survey, self._context, self._rules, self._stop)
+                self._context = replace(self._context, survey=surveyed.result)
             for group in groups if self._context.partition is None else _share(groups, self._context.partition):
                 future = self._pool.submit(self._answer, group)
                 self._futures |= {rule.id: future for rule in group}
         except BaseException:  # a signal: the pool may not know of a thread that has just begun, and waits for work
-            self._pool.shutdown(cancel_futures=True)
+            self._shut_down()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._shut_down()
+
+    def _shut_down(self) -> None:
+        self._stop.set()
+        self._survey.shutdown(wait=True, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _answer(self, group: list[Rule]) -> Mapping[str, Result]:
@@ -82,6 +96,14 @@ class Run:
             if on_result is not None:
                 on_result(found[-1])
         return found
+
+
+def is_here(client: MongoClient[Any]) -> bool:
+    """Return whether the server is on this machine, where reading all documents costs little."""
+    try:
+        return client.address is not None and client.address[0] in _HERE
+    except PyMongoError:  # it has several servers, or none that answers
+        return False
 
 
 def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:

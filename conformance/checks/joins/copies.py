@@ -23,6 +23,7 @@ def differing_copy(position: int, copy: Copy) -> Callable[[Deletions], Part]:
     low, high, copies, sources = (f"_{word}{position}" for word in ("low", "high", "copies", "sources"))
     value, source = f"${copy.field}", _source(copy, "$")
     name = copy.through
+    own = _source(copy, f"$_{name.field}.")
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         violations, samples = _compare(context, copy, [row["_id"] for row in rows])
@@ -42,6 +43,7 @@ def differing_copy(position: int, copy: Copy) -> Callable[[Deletions], Part]:
             copies: Column("$sum", children=_given(value)),
             sources: Column("$sum", parents=_given(source)),
         },
+        each=({"$and": [{"$gt": [value, None]}, {"$gt": [own, None]}]}, {"$ne": [value, own]}),
     )
     return lambda _: part
 

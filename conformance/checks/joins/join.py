@@ -75,7 +75,9 @@ class Part:
     ``columns`` are what the rule needs of each group, by name; parts that need the same column give it the same name.
     ``flag`` names the field that says a group is broken, ``broken`` is its expression over the columns. ``examined``
     is how many documents of a group the rule can decide about; where it is none at all, ``lacking`` says why the rule
-    was skipped.
+    was skipped. For a survey (checks/survey.py), ``each`` asks the same of one child whose parent is at
+    ``$_<reference field>``: whether it is examined, and whether it breaks the rule or may. ``views`` name the columns
+    of totals over all and over live children, the rule's own first.
     """
 
     flag: str
@@ -85,6 +87,8 @@ class Part:
     lacking: str
     columns: Mapping[str, Column] = field(default_factory=dict)
     is_total: bool = False
+    each: tuple[Expression, Expression] | None = None
+    views: Sequence[tuple[str, str]] = ()
 
     @property
     def counter(self) -> str:
@@ -132,6 +136,10 @@ class Pass:
 
     def outcomes(self) -> Mapping[str, Outcome]:
         """Return the outcome of each rule."""
+        surveyed = self.context.findings.get(self.reference)
+        if surveyed is not None:
+            rows = self.rows(surveyed.suspects) if surveyed.suspects else []
+            return self._by_rule(surveyed.examined, rows)
         rows = self.rows()
         examined = {rule_id: sum(row[part.counter] for row in rows) for rule_id, part in self.parts.items()}
         if self.reference.many:  # the rows count keys, of which a document may have several
@@ -140,6 +148,9 @@ class Pass:
         keys = [row["_id"] for row in rows if any(row[part.flag] for part in self.parts.values())]
         if keys and askable(keys):  # the shop may have been writing while the pass went on
             rows = self.rows(keys)
+        return self._by_rule(examined, rows)
+
+    def _by_rule(self, examined: Mapping[str, int], rows: list[Row]) -> Mapping[str, Outcome]:
         return {
             rule_id: self._outcome(part, examined[rule_id], [row for row in rows if row[part.flag]])
             for rule_id, part in self.parts.items()

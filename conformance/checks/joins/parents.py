@@ -30,6 +30,7 @@ def missing_parent(reference: Reference) -> Callable[[Deletions], Part]:
         outcome,
         examined="$_n",
         lacking=f"no document of {reference.collection} has {reference.field}",
+        each=(True, {"$not": [_exists(reference)]}),
     )
     return lambda _: part
 
@@ -61,6 +62,7 @@ def _in_use(model: Model, reference: Reference, deletions: Deletions) -> Part:
         outcome,
         examined={"$cond": [{"$gt": ["$_parents", 0]}, "$_n", 0]},
         lacking=f"no document of {reference.collection} refers to a document of {reference.target}",
+        each=(_exists(reference), _hidden(model, reference)),
     )
 
 
@@ -76,6 +78,8 @@ def _after_deletion(model: Model, reference: Reference, deletions: Deletions) ->
     alive = [{"$ne": [f"${flag}", True]} for flag in live]
     latest = {"$cond": [{"$and": [*alive, {"$eq": [{"$type": created}, "string"]}]}, created, None]}
     unknown = {"$not": [{"$gt": ["$_died", None]}]}
+    gone = f"$_{reference.field}.{model[reference.target].soft_delete}"
+    told = {"$gt": [f"$_{reference.field}.{died}", None]} if died else {"$literal": False}
     alive_or_dated = [{"$gt": [f"${deletions.live_parents}", 0]}, {"$not": [unknown]}]
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
@@ -112,6 +116,7 @@ def _after_deletion(model: Model, reference: Reference, deletions: Deletions) ->
             "_latest": Column("$max", children=latest),
             "_died": Column("$max", parents=f"${died}" if died else {"$literal": None}),
         },
+        each=({"$and": [_exists(reference), {"$or": [{"$ne": [gone, True]}, told]}]}, _hidden(model, reference)),
     )
 
 
@@ -135,6 +140,18 @@ def _numbers(context: Context, reference: Reference, keys: list[Any], live: Row,
             *ordered("_id"),
         ]
         yield from context.collection(reference.collection).aggregate(pipeline, allowDiskUse=True)
+
+
+def _exists(reference: Reference) -> Row:
+    """Return whether a child has its parent."""
+    return {"$ne": [{"$type": f"$_{reference.field}.{reference.target_field}"}, "missing"]}
+
+
+def _hidden(model: Model, reference: Reference) -> Row:
+    """Return whether a live child has a deleted parent."""
+    parent = f"$_{reference.field}.{model[reference.target].soft_delete}"
+    alive = [{"$ne": [f"${flag}", True]} for flag in _live(model, reference)]
+    return {"$and": [_exists(reference), {"$eq": [parent, True]}, *alive]}
 
 
 def _live(model: Model, reference: Reference) -> Row:

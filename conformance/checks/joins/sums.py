@@ -39,7 +39,7 @@ from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
 
 #: Sums of whole cents and counts are exact; sums of other numbers may differ in the last bits.
-_TOLERANCE: Final = 1e-6
+TOLERANCE: Final = 1e-6
 #: Added to a sum, it makes the sum NaN.
 _NOT_COMPARABLE: Final = math.nan
 
@@ -136,7 +136,13 @@ class _Totals:
             lacking=f"no document of {own.reference.target} has a {own.field.path} that can be compared",
             columns={name: column for one in self.sums for name, column in one.columns(self.deletions).items()},
             is_total=True,
+            views=() if any(one.has_tables for one in self.sums) else self._views(),
         )
+
+    def _views(self) -> list[tuple[str, str]]:
+        """Return the columns of each total in both views, the rule's own first."""
+        sums = [self.own, *(one for one in self.sums if one is not self.own)]
+        return [(one.over_all, one.over_live(self.deletions)) for one in sums]
 
     def _broken(self) -> list[Expression]:
         """Return the conditions of a wrong total: it disagrees with the view taken, and no view suits all totals."""
@@ -185,11 +191,11 @@ class _Totals:
 
 
 def _off(column: str) -> Expression:
-    return {"$gt": [{"$abs": f"${column}"}, _TOLERANCE]}
+    return {"$gt": [{"$abs": f"${column}"}, TOLERANCE]}
 
 
 def _is_off(difference: float) -> bool:
-    return abs(difference) > _TOLERANCE
+    return abs(difference) > TOLERANCE
 
 
 def _one_if(test: Expression) -> Expression:

@@ -28,9 +28,12 @@ def test_signal_during_the_start_of_rules_leaves_no_thread(monkeypatch: pytest.M
         start(thread)
         raise KeyboardInterrupt
 
-    context: Any = SimpleNamespace(partition=None)
+    elsewhere = SimpleNamespace(client=SimpleNamespace(address=None))
+    context: Any = SimpleNamespace(partition=None, database=elsewhere)
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught, Run([Rule("counts.a.b", "", passed)], context):
         pytest.fail("it was interrupted before")
-    assert eventually(lambda: not [each for each in threading.enumerate() if each.name.startswith("rules")], 20)
+    assert eventually(
+        lambda: not [each for each in threading.enumerate() if each.name.startswith(("rules", "survey"))], 20
+    )
     assert caught.traceback  # which holds what was interrupted, as pytest does

@@ -1,0 +1,173 @@
+"""Read each collection once, as columns, and settle most of the rules about documents and references there.
+
+What is found are suspects: documents that may violate a rule, and keys whose documents may. The checks then ask the
+server about these, and about all documents where a rule or a document is of a kind that columns do not have. So a
+result, its count and its samples are always the server's; what is decided here is only that nothing else can be wrong.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any, Final
+
+import bson
+import numpy as np
+from bson.errors import BSONError
+from pymongo.errors import OperationFailure
+
+from conformance.checks.base import Context, Found, Rule
+from conformance.checks.document_scan import FEW, DocumentTest
+from conformance.checks.grouped_bounds import GroupedBounds
+from conformance.checks.joins.columns import Family, Parents, Question
+from conformance.checks.joins.join import Deletions, JoinTest
+from conformance.columns.expressions import truth
+from conformance.columns.layout import Array, Batch, UnusualError, batches
+from conformance.columns.queries import may_match
+from conformance.connection.client import OPTIONS
+from conformance.language.parents import parent_name
+from conformance.model.collection import Collection, Reference
+
+#: Documents of a parent collection whose keys are held in memory, at some 150 bytes each.
+_PARENTS: Final = 1_000_000
+
+
+@dataclass
+class _Test:
+    """One rule about single documents, and what is known of it so far."""
+
+    check: DocumentTest
+    examined: int = 0
+    suspects: list[Any] = field(default_factory=list)
+    many: bool = False
+
+    def take(self, batch: Batch) -> None:
+        """Examine a batch."""
+        if self.check.guards:
+            is_true, unsure = truth({"$and": list(self.check.guards)}, batch)
+            if unsure.any():
+                raise UnusualError
+            self.examined += int(is_true.sum())
+        else:
+            self.examined += len(batch)
+        if self.many:
+            return
+        found = _may_violate(self.check, batch)
+        at = np.flatnonzero(found)
+        self.many = len(self.suspects) + len(at) > FEW
+        self.suspects += [] if self.many else [identity(batch, int(place)) for place in at]
+
+    def found(self) -> Found:
+        """Return what was found."""
+        return Found({"": self.examined}, self.suspects, many=self.many)
+
+
+def _may_violate(check: DocumentTest, batch: Batch) -> Array:
+    key = f"may {id(check.screen)}" if "$nor" not in check.screen else f"may {check.screen!r}"
+    if key not in batch.cache:
+        batch.cache[key] = may_match(check.screen, batch)
+    found: Array = batch.cache[key]
+    return found
+
+
+def identity(batch: Batch, place: int) -> Any:
+    """Return the _id of a document of the batch, as the driver has it."""
+    at = int(batch.starts[place])
+    size = int.from_bytes(batch.raw[at : at + 4], "little")
+    try:
+        return bson.decode(batch.raw[at : at + size], OPTIONS)["_id"]
+    except BSONError:  # a date beyond Python's years, say
+        raise UnusualError from None
+
+
+def survey(context: Context, rules: Sequence[Rule], stop: Event) -> dict[Any, Found]:
+    """Return what was found for the checks that could be settled in columns; ends early when ``stop`` is set."""
+    return _Survey(context, rules, stop).findings()
+
+
+class _Survey:
+    def __init__(self, context: Context, rules: Sequence[Rule], stop: Event) -> None:
+        self._context = context
+        self._stop = stop
+        self._tests: dict[str, list[_Test]] = defaultdict(list)
+        self._families: dict[str, list[Family]] = defaultdict(list)
+        self._parents: dict[tuple[str, str], Parents] = {}
+        joins: dict[Reference, dict[str, Question]] = defaultdict(dict)
+        for rule in rules:
+            check = rule.check
+            if isinstance(check, DocumentTest):
+                self._tests[check.collection].append(_Test(check))
+            elif isinstance(check, JoinTest):
+                name, target = check.reference.collection, check.reference.target
+                part = check.part(Deletions(context.any_deleted(name), context.any_deleted(target)))
+                joins[check.reference][rule.id] = Question(part.each, part.views, part.columns)
+            elif isinstance(check, GroupedBounds):
+                self._add(check, check.bounds.reference, {"": Question(check.bounds.each)})
+        for reference, questions in joins.items():
+            self._add(reference, reference, questions)
+
+    def _add(self, check: Any, reference: Reference, questions: dict[str, Question]) -> None:
+        collection = self._context.model[reference.collection]
+        if parent_name(collection, reference) != f"_{reference.field}" or reference.target == reference.collection:
+            return
+        target = reference.target, reference.target_field
+        parents = self._parents.setdefault(target, Parents(*target))
+        self._families[collection.name].append(Family(check, reference, questions, parents))
+
+    def findings(self) -> dict[Any, Found]:
+        """Read the collections, parents before their children."""
+        found: dict[Any, Found] = {}
+        for collection in self._ordered():
+            name = collection.name
+            if not self._context.counts[name]:
+                continue
+            takers: list[Any] = [*self._tests[name], *(one for one in self._families[name] if one.is_ready)]
+            if self._context.counts[name] <= _PARENTS:
+                takers += [one for one in self._parents.values() if one.collection == name]
+            for taker in self._read(collection, takers):
+                if isinstance(taker, Parents):
+                    taker.finish()
+                elif isinstance(taker, _Test):
+                    found[taker.check] = taker.found()
+        for families in self._families.values():
+            for family in families:
+                result = family.found()
+                if result is not None:
+                    found[family.check] = result
+        return found
+
+    def _read(self, collection: Collection, takers: list[Any]) -> Iterator[Any]:
+        """Show every batch to all takers; yield those that could take all of them."""
+        objects = {one.path for one in collection.walk() if one.kind == "map"}
+        left = list(takers)
+        try:
+            for batch in batches(self._context.collection(collection.name), objects) if left else ():
+                if self._stop.is_set():
+                    return
+                for taker in list(left):
+                    try:
+                        taker.take(batch)
+                    except UnusualError:
+                        left.remove(taker)
+        except (UnusualError, OperationFailure):  # what the user may not do, the check itself will say
+            return
+        for taker in left:
+            taker.complete = True
+        yield from left
+
+    def _ordered(self) -> list[Collection]:
+        """Return the collections, each after those that it refers to where that is possible."""
+        ordered: dict[str, Collection] = {}
+        model = self._context.model
+
+        def visit(collection: Collection, above: tuple[str, ...]) -> None:
+            for reference in collection.references:
+                if reference.target not in above:
+                    visit(model[reference.target], (*above, reference.target))
+            ordered.setdefault(collection.name, collection)
+
+        for collection in model:
+            visit(collection, (collection.name,))
+        return list(ordered.values())

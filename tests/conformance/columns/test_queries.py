@@ -1,0 +1,210 @@
+"""What is proven in columns is true: of every mutation of the model's documents, and of odd documents."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import bson
+import numpy as np
+import pytest
+from bson import Decimal128, Int64, ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from conformance.checks.base import Context, Document
+from conformance.checks.document_scan import DocumentTest
+from conformance.checks.survey import identity
+from conformance.columns import layout
+from conformance.columns.expressions import truth
+from conformance.columns.layout import Batch, UnusualError, read
+from conformance.columns.patterns import compiled
+from conformance.columns.queries import may_match, must_match
+from conformance.columns.values import values_at
+from conformance.config.loading import load_configuration
+from conformance.config.settings import load_settings
+from conformance.connection.client import OPTIONS
+from conformance.model.collection import Collection
+from conformance.model.document_validator import conforms
+from conformance.model.loading import load_model
+from conformance.model.server_validator import validator
+from conformance.rules.catalogue import DATA_FAMILIES, all_rules
+from conformance.run import runner
+from generator.fuzzing.mutations import mutations
+from tests.conformance.model.test_oracles import fullest_and_barest
+from tests.judging import ROOT
+
+MODEL = load_model(ROOT)
+SETTINGS = load_settings()
+CONFIGURATION = load_configuration(MODEL, SETTINGS.constants())
+
+
+def batches(documents: Iterable[Any], collection: Collection | None = None) -> Iterator[Batch]:
+    """The documents as the server would send them, read as columns."""
+    reply = {"cursor": {"firstBatch": list(documents), "id": Int64(0), "ns": "shop.things"}, "ok": 1.0}
+    objects = {field.path for field in collection.walk() if field.kind == "map"} if collection else {"a"}
+    return read([bson.encode(reply)], objects)
+
+
+def readable(document: Document) -> bool:
+    try:
+        return bool(list(batches([document])))
+    except UnusualError:
+        return False
+
+
+def broken(collection: Collection) -> list[Document]:
+    return [case.document() for document in fullest_and_barest(collection) for case in mutations(collection, document)]
+
+
+@pytest.mark.parametrize("name", ["customers", "inventory", "orders", "order_items", "product_types", "stores"])
+def test_no_mutation_is_proven_and_every_valid_document_is(name: str) -> None:
+    collection = MODEL[name]
+    for document in fullest_and_barest(collection):
+        (batch,) = batches([document], collection)
+        assert must_match(validator(collection), batch).all(), document
+    for document in broken(collection):
+        try:
+            proven = [must_match(validator(collection), batch).any() for batch in batches([document], collection)]
+        except UnusualError:
+            continue
+        assert not any(proven) or conforms(collection, document), document
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"_id": 1, "a": {"b": 1, "c": [1, {"d": 2}]}, "t": "text", "n": None, "x": ObjectId(), "z": 2.5},
+        {"_id": Int64(2**60), "a": "text"},
+        {"_id": 3, "a": {}},
+        {"_id": 4},
+    ],
+)
+def test_documents_of_several_layouts_are_all_read(document: Document) -> None:
+    others = [{"_id": 9, "a": {"b": "x"}}, {"a": {"e": 1}, "_id": 8}]
+    found = list(batches([*others, document, *others]))
+    assert sum(len(batch) for batch in found) == 5
+    codes = [values_at(batch, "_id").codes for batch in found]
+    assert (np.concatenate(codes) != 0).all()
+
+
+def test_a_document_with_a_key_twice_is_left_to_the_server() -> None:
+    once = bson.encode({"k": 1, "m": 2})
+    with pytest.raises(UnusualError):
+        list(batches([{"k": 1, "m": 1}, RawBSONDocument(once.replace(b"m\0", b"k\0"))]))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "texts"),
+    [
+        (r"^order_[0-9]{8}_[0-9]{6,9}$", ["order_20240101_000001", "order_2024010_000001", "Order_20240101_000001"]),
+        (r"^a{2}b?$", ["aab", "aa", "ab", "a{2}b"]),
+        (r"^[^x]+\.y|z$", ["a.y", "x.y", "z", "zz", "axy"]),
+        (r"^(?!0000)[0-9]+", ["0000", "0001"]),
+        (r"^x\{1$", ["x{1", "x1"]),
+        (r"^x{a$", ["x{a", "xa"]),
+        (r"^\bfoo\b", ["foo", "food", "foo bar"]),
+    ],
+)
+def test_shapes_match_as_their_texts_do(pattern: str, texts: list[str]) -> None:
+    texts = texts * 2 + [text[::-1] for text in texts] + [text + "\n" for text in texts]
+    (batch,) = batches([{"t": text} for text in texts])
+    assert compiled(pattern).matches(values_at(batch, "t")).tolist() == [bool(re.search(pattern, t)) for t in texts]
+
+
+ODD: list[Any] = [
+    None, True, False, 0, -0.0, 1, 1.5, Int64(2**60), float("nan"), float("inf"), Decimal128("1.5"), "", "a", "A\u00e9",
+    "ab\0c", "x" * 600, [], [1], {}, {"b": 1}, ObjectId(), b"bytes", 2**31, "2024-02-30T00:00:00Z",
+]  # fmt: skip
+EXPRESSIONS: list[Any] = [
+    "$a",
+    {"$eq": ["$a", "$b"]},
+    {"$ne": ["$a", "$b"]},
+    {"$lt": ["$a", "$b"]},
+    {"$gte": ["$a", "$b"]},
+    {"$gt": ["$a", None]},
+    {"$isNumber": "$a"},
+    {"$eq": [{"$type": "$a"}, "string"]},
+    {"$in": ["$a", {"$literal": ["a", 1, True]}]},
+    {"$eq": [{"$ifNull": ["$a", None]}, None]},
+    {"$cond": ["$a", "$b", {"$not": ["$b"]}]},
+    {"$and": [{"$isNumber": "$a"}, {"$isNumber": "$b"}, {"$gt": [{"$multiply": ["$a", "$b"]}, 1]}]},
+    {"$and": [{"$isNumber": "$a"}, {"$eq": [{"$floor": {"$add": ["$a", 0.5]}}, {"$round": ["$a", 0]}]}]},
+    {"$switch": {"branches": [{"case": {"$eq": ["$a", 1]}, "then": "$b"}], "default": None}},
+    {"$gt": [{"$bsonSize": "$$ROOT"}, 40]},
+    {"$eq": ["$a.b", 1]},
+]
+
+
+@pytest.fixture(scope="module")
+def database(server: MongoClient[Document]) -> Iterator[Database[Document]]:
+    """All mutations of the model's documents, and one collection of odd values."""
+    name = "columns"
+    server.drop_database(name)
+    found = server.get_database(name, codec_options=OPTIONS)
+    pairs = [{"_id": n, "a": ODD[n // len(ODD)], "b": ODD[n % len(ODD)]} for n in range(len(ODD) ** 2)]
+    found["odd"].insert_many([*pairs, {"_id": -1}, {"_id": -2, "b": 1}, {"_id": -3, "a": 1}])
+    for collection in MODEL:
+        documents = [*fullest_and_barest(collection), *broken(collection)]
+        usual = documents[0]["_id"]
+        documents = [one for one in documents if readable(one)]
+        apart = [{**one, "_id": f"{n}"} if one.get("_id") == usual and n else one for n, one in enumerate(documents)]
+        with contextlib.suppress(BulkWriteError):  # some mutations have an _id that no collection takes
+            found[collection.name].insert_many([RawBSONDocument(bson.encode(one)) for one in apart], ordered=False)
+    yield found
+    server.drop_database(name)
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+def test_expressions_mean_what_they_mean_to_the_server(expression: Any, database: Database[Document]) -> None:
+    documents = list(database["odd"].find())
+    matched = {one["_id"] for one in database["odd"].find({"$expr": expression}, {"_id": 1})}
+    settled = 0
+    for batch in batches(documents):
+        is_true, unsure = truth(expression, batch)
+        ids = values_at(batch, "_id").numbers
+        assert ids is not None
+        for key, holds, doubtful in zip(ids.tolist(), is_true.tolist(), unsure.tolist(), strict=True):
+            assert doubtful or holds == (key in matched), (key, holds)
+            settled += not doubtful
+    assert settled > len(documents) / 4
+
+
+def test_screens_find_all_that_the_server_finds(database: Database[Document]) -> None:
+    settled = 0
+    tests = [rule.check for rule in all_rules(MODEL, CONFIGURATION) if isinstance(rule.check, DocumentTest)]
+    for model in MODEL:
+        collection = database[model.name]
+        try:
+            found = list(layout.batches(collection, {field.path for field in model.walk() if field.kind == "map"}))
+        except UnusualError:
+            continue
+        for screen in {repr(test.screen): test.screen for test in tests if test.collection == model.name}.values():
+            matched = {bson.encode(one) for one in collection.find(screen, {"_id": 1})}
+            for batch in found:
+                try:
+                    suspects = may_match(screen, batch)
+                except UnusualError:
+                    continue
+                missed = [identity(batch, place) for place in np.flatnonzero(~suspects).tolist()]
+                settled += len(missed)
+                assert not matched & {bson.encode({"_id": one}) for one in missed}, screen
+    assert settled > 1000
+
+
+def test_rules_find_the_same_with_and_without_columns(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = [rule for rule in all_rules(MODEL, CONFIGURATION) if rule.family in DATA_FAMILIES]
+
+    def judged() -> list[Any]:
+        with runner.Run(rules, Context(MODEL, CONFIGURATION, SETTINGS, database, True, None)) as run:
+            return [repr((r.id, r.status, r.examined, r.violations, r.samples, r.reason)) for r in run.results()]
+
+    in_columns = judged()
+    monkeypatch.setattr(runner, "is_here", lambda _: False)
+    assert in_columns == judged()
