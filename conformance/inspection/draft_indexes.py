@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from conformance.inspection.choices import NO, YES, Ask, Question, answered
 from conformance.inspection.draft_fields import Notes, Schema
-from conformance.inspection.key_findings import unique_fields
+from conformance.inspection.key_findings import is_key, unique_fields
 from conformance.inspection.names import is_own_identity, reads_as_unique
 from conformance.inspection.profile import ELEMENTS, Path
 from conformance.inspection.scan import Scanned
@@ -95,6 +95,27 @@ def add_unique(scanned: Scanned, schema: Schema, properties: Mapping[str, Schema
         if name in mapped or answered(notes, ask, question) == YES:
             properties[name]["x-unique"] = True
             notes.evidence[f"{name} unique"] = why
+    _add_nested_unique(scanned, properties, indexed, notes, ask)
+
+
+def _add_nested_unique(
+    scanned: Scanned, properties: Mapping[str, Schema], indexed: set[str], notes: Notes, ask: Ask
+) -> None:
+    """Ask for fields in objects that read as keys; without an index, an object may as well be a copy of a document."""
+    for profile in scanned.root.walk():
+        names = [step[0] for step in profile.path if isinstance(step, tuple)]
+        path = ".".join(names)
+        nested = len(names) == len(profile.path) > 1 and names[0] != "_id" and path not in indexed
+        if not nested or not reads_as_unique(names[-1]) or not is_key(profile, scanned.documents):
+            continue
+        own = _one_value(properties, path)
+        if own is None or kind_of(own) not in UNIQUE_KINDS or profile.texts.dates:
+            continue
+        why = f"{scanned.documents:,} different values, and by its name"
+        question = Question(f"{scanned.name}.{path}", f"May no two documents share {path}?", why, NO)
+        if answered(notes, ask, question) == YES:
+            own["x-unique"] = True
+            notes.evidence[f"{path} unique"] = why
 
 
 def _one_value(properties: Mapping[str, Schema], path: str) -> Schema | None:

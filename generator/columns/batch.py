@@ -145,6 +145,8 @@ class Batch:
             recipe, parameter = "reference", self._default_reference(field)
         elif recipe is not None:
             parameter = field.sample[recipe]
+        if recipe is None and field.path == self.collection.soft_delete:
+            return np.zeros(self.size, dtype=bool)
         if recipe is None and field.kind in ("list", "dictionary"):
             return Nested(self.rng(field), self._keys).column(field, self.size)
         if recipe is None:

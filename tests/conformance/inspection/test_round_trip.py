@@ -13,6 +13,7 @@ from bson import Decimal128, Int64, ObjectId
 from pymongo.database import Database
 
 from conformance.config.settings import Settings
+from conformance.inspection.choices import YES, Question, conservative
 from conformance.inspection.draft import draft
 from conformance.inspection.draft_files import write_model
 from conformance.inspection.inspection import inspect
@@ -41,7 +42,7 @@ def market(database: Data) -> None:
         {
             "_id": n,
             "address": {"city_id": oids[n % 6], "street": f"{n} Main St"},
-            "account": {"number": f"DE{n:04}", "limit": Decimal128("10.5")},
+            "account": {"number": f"DE{n:04}", "iban_key": f"K{n}", "limit": Decimal128("10.5")},
             "category_ids": [f"c{n % 20}", f"c{n % 7}"][: n % 3],
         }
         for n in range(12)
@@ -174,6 +175,7 @@ def test_draft_generates_documents_that_meet_it(database: Data, tmp_path: Path) 
     for name, batch in Plan(project.model, project.configuration, project.settings).documents():
         made[name] += batch
     assert all(breaches(project.model[name], one) == [] for name, batch in made.items() for one in batch)
+    assert not any(one["deleted"] for one in made["products"])
     for reference in (one for collection in project.model for one in collection.references):
         keys = {one[reference.target_field] for one in made[reference.target]}
         used = [key for one in made[reference.collection] for _, key in values_at(one, reference.field)]
@@ -232,3 +234,18 @@ def test_key_of_several_types_may_be_referred_to(database: Data, tmp_path: Path)
     assert (outcome.examined, outcome.violations, [one.id for one in outcome.samples]) == (3, 1, ["c"])
     for _, documents in Plan(model, configuration_for(model), Settings()).documents():
         assert all(breaches(model["things"], one) == [] for one in documents)
+
+
+def test_nested_field_that_reads_as_a_key_is_asked_for(database: Data) -> None:
+    """A unique index says that account.number is unique; that the other one is so is chance, perhaps."""
+    market(database)
+    inspection, asked = inspect(database), list[str]()
+
+    def yes(question: Question) -> str:
+        asked.append(question.place)
+        return YES if question.place == "shops.account.iban_key" else question.default
+
+    for ask, expected in ((conservative, ["number"]), (yes, ["number", "iban_key"])):
+        account = draft(database, inspection, (), ask).schemas["shops"]["properties"]["account"]["properties"]
+        assert [name for name, schema in account.items() if "x-unique" in schema] == expected
+    assert "shops.account.number" not in asked

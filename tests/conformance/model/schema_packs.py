@@ -50,6 +50,23 @@ _KINDS: dict[str, st.SearchStrategy[Schema]] = {
             "patternProperties": {"^[a-z]{1,6}$": {"type": ["string", "integer", "boolean"]}},
         }
     ),
+    "ledger": st.just(
+        {
+            "type": "object",
+            "x-crdt": "map",
+            "additionalProperties": False,
+            "minProperties": 1,
+            "patternProperties": {
+                "^[0-9]{1,4}$": {
+                    "type": "object",
+                    "x-crdt": "map",
+                    "additionalProperties": False,
+                    "required": ["sum"],
+                    "properties": {"sum": {"type": "number", "x-money": True}, "note": {"type": "string"}},
+                }
+            },
+        }
+    ),
 }
 
 
@@ -91,12 +108,21 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
         properties[kind] = draw(_KINDS[kind])
         if draw(st.booleans()):
             required.append(kind)
+    sync = draw(_syncs(key))
+    if draw(st.booleans()):
+        properties["above"] = {**code, "x-reference": f"{name}.{key}"}
+        indexes.append({"keys": {"above": 1}})
+    if parents and not sync["enabled"]:
+        reference = properties[f"{parents[0]}_key"]
+        line = {"type": "object", "additionalProperties": False, "required": ["to"], "properties": {"to": reference}}
+        properties["lines"] = {"type": "array", "items": draw(st.sampled_from([reference, line]))}
+        indexes.append({"keys": {"lines" if properties["lines"]["items"] is reference else "lines.to": 1}})
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": name.capitalize(),
         "type": "object",
         "x-cardinality": draw(_cardinalities(parents)),
-        "x-sync": draw(_syncs(key)),
+        "x-sync": sync,
         "x-indexes": indexes,
         "additionalProperties": False,
         "required": required,
