@@ -142,6 +142,10 @@ class ConnectorConfig(Exact):
         synced = (entry for entry in self.collections if entry.sync_enabled)
         return {entry.name: entry.id_mapping.as_mapping() for entry in synced if entry.id_mapping is not None}
 
+    def copies_existing(self, entry: Entry) -> bool:
+        """Return whether the existing documents of a collection are copied: by its own setting, or that of all."""
+        return self.settings.initial_sync if entry.initial_sync is None else entry.initial_sync
+
 
 def load_connector(model: Model) -> ConnectorConfig:
     """Return the model's connector configuration.

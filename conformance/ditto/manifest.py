@@ -79,7 +79,7 @@ def _bridged(config: ConnectorConfig) -> Iterator[tuple[str, Bridged]]:
     for entry in config.collections:
         if entry.sync_enabled and entry.id_mapping is not None:
             strict = common.strict_mode if entry.strict_mode is None else entry.strict_mode
-            initial = common.initial_sync if entry.initial_sync is None else entry.initial_sync
+            initial = config.copies_existing(entry)
             mapping = entry.id_mapping.as_mapping()
             yield entry.name, Bridged(mapping, initial, bool(strict) and entry.mode != "ejson", entry.mode)
 

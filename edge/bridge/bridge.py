@@ -2,7 +2,7 @@
 
 It follows the documented rules of Ditto's managed MongoDB connector and is not that connector: its results are the
 bridge's. Three things go on side by side, each under one lock while it touches documents: copying, what happens in
-MongoDB (Inbound), and what devices write (Outbound). What a run was about when it was killed is found in the state:
+MongoDB (Inbound), and what devices write (DeviceChanges). What a run did when it was killed is found in the state:
 announced changes are brought to the store, the change stream goes on from its position, and only when it has reached
 the present is the store looked through for what devices have written meanwhile.
 """
@@ -10,8 +10,8 @@ the present is the store looked through for what devices have written meanwhile.
 from __future__ import annotations
 
 import gc
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
@@ -24,6 +24,7 @@ from pymongo.database import Database
 from conformance.ditto.connector import ConnectorSettings
 from conformance.errors import ConfigurationError
 from edge.bridge.callbacks import Hooks
+from edge.bridge.device_changes import EXAMINED, PULSE_SECONDS, DeviceChanges
 from edge.bridge.held_deletions import Holds
 from edge.bridge.inbound import Inbound
 from edge.bridge.initial_copy import InitialCopy
@@ -34,12 +35,8 @@ from edge.bridge.outbound import Outbound
 from edge.bridge.serialized import Stopped, Turns
 from edge.bridge.state.state import State, in_words
 from edge.bridge.state.store_identity import pair
-from edge.bridge.store_side.reconciliation import Census, audit, carried
-from edge.bridge.store_side.store_changes import Feed
-from edge.bridge.store_side.store_writer import Arrival, Arrived
+from edge.bridge.store_side.store_writer import Arrival
 from edge.bridge.synced_collection import Synced
-from edge.bridge.wall_clock import WallClock
-from edge.store.look_up import chunks
 from edge.store.replaced import OpenFiles
 from edge.store.store import Store
 
@@ -47,13 +44,8 @@ __all__ = ["Bridge", "Hooks"]
 
 Document = dict[str, Any]
 
-#: Events applied together, and documents carried to MongoDB together.
+#: Events applied together.
 _EVENTS: Final = 500
-_CHANGES: Final = 100
-#: The key of the store's commits in the state.
-_EXAMINED: Final = "examined"
-#: Seconds between looks at what is due now and then.
-_PULSE: Final = 0.2
 
 
 class Bridge:
@@ -83,13 +75,11 @@ class Bridge:
         self._synced = synced
         self._hooks = hooks or Hooks()
         self._stop = Event()
-        self._wake = Event()
         self._failure: BaseException | None = None
-        self._dirty: dict[str, dict[str, None]] = defaultdict(dict)
         self._reached = 0
         self.counts: Counter[str] = Counter()
         pair(state, store, source, self._hooks.notice)
-        store.commits.recall(state.get(_EXAMINED) or {})
+        store.commits.recall(state.get(EXAMINED) or {})
         self._empty = not any(state.ledger.live.values()) and not any(map(store.count, synced))
         maps = not settings.strict_mode
         retry = settings.retry_strategy
@@ -110,15 +100,26 @@ class Bridge:
         )
         self._copy = InitialCopy(database, state, self._inbound, synced, recent, self.holds, settings.batch_size)
         self._per_second = settings.rate_limit_per_second
-        self._initial_sync = settings.initial_sync
         self._jitter = retry.jitter
         self._files = OpenFiles([*state.files, store.commits.path])
         self._turns = Turns(self._stop, retry.jitter, self._guard)
+        self._changes = DeviceChanges(
+            store,
+            state,
+            synced,
+            self._inbound,
+            self._outbound,
+            self.holds,
+            self._hooks,
+            self._turns,
+            self._stop,
+            self.counts,
+        )
 
     def stop(self) -> None:
         """End the run soon, and cleanly."""
         self._stop.set()
-        self._wake.set()
+        self._changes.wake.set()
 
     def begin_copy(self, names: Sequence[str] | None = None) -> None:
         """Have collections (all, unless named) copied anew: what is as it should be is passed over.
@@ -144,7 +145,7 @@ class Bridge:
         gc.freeze()
         try:
             self._turns.do(self._outbound.end_what_was_left)
-            self._settle(self._turns.do(self._inbound.finish))
+            self._changes.settle(self._turns.do(self._inbound.finish))
             stream = self._turns.do(self._open_stream)
             threads.append(self._start(lambda: self._follow(stream)))
             if once:
@@ -153,7 +154,7 @@ class Bridge:
                 threads.append(self._start(self._carry))
                 while not self._stop.is_set():
                     self._copy_all()
-                    self._stop.wait(_PULSE)
+                    self._stop.wait(PULSE_SECONDS)
         except Stopped:
             pass
         finally:
@@ -168,15 +169,8 @@ class Bridge:
             gc.unfreeze()
         if self._failure is not None:
             raise self._failure
-        self._remember()
+        self._changes.remember()
         return not stopped
-
-    def _remember(self) -> None:
-        """Spare the next run the documents that were examined in this one."""
-        examined = self._store.commits.remember(self._synced)
-        if examined != self._state.get(_EXAMINED):
-            with self._state.transaction():
-                self._state.put(_EXAMINED, examined)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -215,16 +209,8 @@ class Bridge:
             self._copy.begin([name for name in self._synced if self._copy.held(name)])
             for name in self._synced:
                 if not self._copy.begun(name):
-                    self._copy.begin([name]) if self._synced[name].copied(self._initial_sync) else self._copy.skip(name)
+                    self._copy.begin([name]) if self._synced[name].initial_sync else self._copy.skip(name)
         return ChangeStream(self._database, list(self._synced), position, self._hooks.notice, self._jitter)
-
-    def _settle(self, arrived: Arrived) -> None:
-        self.counts["to Ditto"] += arrived.written
-        self.counts["conflicts"] += arrived.conflicts
-        for name, key in arrived.differing:
-            self._dirty[name][key] = None
-        if arrived.differing:
-            self._wake.set()
 
     def _copy_all(self) -> None:
         """Copy whatever is begun, to its end."""
@@ -242,20 +228,20 @@ class Bridge:
         self._hooks.phase("initial")
         number, arrived = self._copy.step(name)
         self.counts["copied"] += number
-        self._settle(arrived)
+        self._changes.settle(arrived)
         return number
 
     def _follow(self, stream: ChangeStream) -> None:
         """Apply what happens in MongoDB."""
         while not self._stop.is_set():
-            batch = stream.take(_EVENTS, _PULSE)
+            batch = stream.take(_EVENTS, PULSE_SECONDS)
             if batch is not None:
                 self._turns.do(partial(self._apply, batch))
 
     def _apply(self, batch: Batch) -> None:
         self._hooks.phase("live")
         arrived, ended = self._inbound.apply(batch.events, {"token": batch.token} if batch.token else {})
-        self._settle(arrived)
+        self._changes.settle(arrived)
         for name, what in ended.items():
             self._hooks.notice(f"{name} was {what} in MongoDB: comparing all documents")
         with self._state.transaction():
@@ -274,72 +260,20 @@ class Bridge:
     def _carry(self) -> None:
         """Carry what devices write; first what they wrote while no bridge was looking."""
         self._until_reached()
-        feed = Feed(self._store, self._synced, self._wake.set)
-        census = Census(self._store, self._state, self.holds, list(self._synced))
-        try:
-            pages = self._pages(self._synced, feed.began)
-            in_step, clock = False, WallClock()
-            while not self._stop.is_set():
-                self._wake.clear()
-                for name, written in feed.take().items():
-                    carry = partial(carried, self._store, self._state, self.holds, name, written)
-                    self._flush({name: self._turns.do(carry)})
-                self._flush(self._take_dirty())
-                page = self._turns.do(partial(next, pages, None))
-                if page is not None:
-                    self._flush(dict([page]))
-                    continue
-                if not in_step and not self._turns.do(self._copying):
-                    self._hooks.notice("in step; carrying changes both ways")
-                    in_step = True
-                self._wake.wait(_PULSE)
-                with self._turns.lock:
-                    self._remember()
-                names = census.short(self._turns.lock)
-                if back := clock.set_back():
-                    self._hooks.notice(
-                        f"the clock was set back by {back:,.0f} seconds: comparing the store's documents"
-                    )
-                    names = list(self._synced)
-                pages = self._pages(names, feed.began)
-        finally:
-            feed.close()
-
-    def _pages(self, names: Iterable[str], began: Mapping[str, int] | None = None) -> Iterator[tuple[str, list[str]]]:
-        return ((name, keys) for name in names for keys in audit(self._store, self._state, self.holds, name, began))
-
-    def _take_dirty(self) -> dict[str, list[str]]:
-        with self._turns.lock:
-            taken, self._dirty = self._dirty, defaultdict(dict)
-        return {name: list(keys) for name, keys in taken.items()}
-
-    def _flush(self, keys: Mapping[str, list[str]]) -> None:
-        for name, some in keys.items():
-            for chunk in chunks(some, _CHANGES):
-                self._turns.do(partial(self._flush_some, name, chunk))
-
-    def _flush_some(self, name: str, keys: Sequence[str]) -> None:
-        self._hooks.phase("flush")
-        flushed = self._outbound.flush(name, keys)
-        self.counts["to MongoDB"] += flushed.written
-        self._dirty[name] |= dict.fromkeys(flushed.busy)
-        if flushed.unknown:
-            self._settle(self._inbound.merge(name, flushed.unknown, flushed.seen, 0, {}))
+        self._changes.carry(self._copying)
 
     def _finish(self) -> None:
         """Copy, catch up, and carry what the store holds more, until both sides are in step."""
         self._copy_all()
         self._until_reached()
-        pages = self._pages([] if self._empty else self._synced)
-        while (page := self._turns.do(partial(next, pages, None))) is not None:
-            self._flush(dict([page]))
+        self._changes.compare([] if self._empty else self._synced)
         while self._turns.do(self._busy):
             self._copy_all()
-            self._flush(self._take_dirty())
+            self._changes.flush_waiting()
             self._until_reached()
 
     def _busy(self) -> bool:
-        return any(self._dirty.values()) or self._copying()
+        return self._changes.waiting or self._copying()
 
     def _copying(self) -> bool:
         return any(map(self._copy.wanted, self._synced))

@@ -25,8 +25,8 @@ class Synced:
 
     collection: Collection
     mapping: IdMapping
-    #: Whether the documents that exist already are copied; None: as the settings of all collections say.
-    initial_sync: bool | None = None
+    #: Whether the documents that exist already are copied.
+    initial_sync: bool = True
     #: The form of BSON's types in Ditto: own values or text (see values), or Extended JSON (see ejson).
     mode: Literal["native", "ejson"] = "native"
 
@@ -34,10 +34,6 @@ class Synced:
     def name(self) -> str:
         """The collection's name, in MongoDB and in Ditto."""
         return self.collection.name
-
-    def copied(self, default: bool) -> bool:
-        """Return whether the documents that exist already are copied; ``default`` is the setting of all collections."""
-        return default if self.initial_sync is None else self.initial_sync
 
     def to_ditto(self, document: Mapping[str, Any]) -> Document:
         """Return a MongoDB document as the store holds it; Unsyncable when it cannot cross."""
@@ -79,7 +75,9 @@ def synced_collections(model: Model, config: ConnectorConfig) -> dict[str, Synce
     _require_supported(model, config)
     entries = {each.name: each for each in config.collections}
     return {
-        each.name: Synced(each, config.mappings[each.name], entries[each.name].initial_sync, entries[each.name].mode)
+        each.name: Synced(
+            each, config.mappings[each.name], config.copies_existing(entries[each.name]), entries[each.name].mode
+        )
         for each in model
         if each.name in config.mappings
     }

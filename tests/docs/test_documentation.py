@@ -29,7 +29,6 @@ HOMONYMS = {
 #: Lines of a module, at most; and of those that are longer today, which may not grow.
 LINES = 300
 LONGER = {
-    "edge/bridge/bridge.py": 345,
     "suites/test_demo_sales_rep.py": 323,
     "suites/test_demo_worker.py": 315,
 }

@@ -464,9 +464,8 @@ def test_bridge_rejects_unsupported_settings(tmp_path: Path, added: str, says: s
 def test_bridge_applies_the_settings_of_each_entry(tmp_path: Path) -> None:
     model, _ = altered(tmp_path, ENTRY, f"{ENTRY}\n    initial_sync: false")
     synced = synced_collections(model, load_connector(model))
-    assert not synced["orders"].copied(True)
-    assert synced["stores"].copied(True)
-    assert not synced["stores"].copied(False)
+    assert not synced["orders"].initial_sync
+    assert synced["stores"].initial_sync
 
 
 # The portal's form

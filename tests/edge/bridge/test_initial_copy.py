@@ -96,7 +96,7 @@ def test_page_may_end_at_any_id(pair: Pair) -> None:
 
 
 def test_collection_without_an_initial_sync_syncs_changes_only(pair: Pair) -> None:
-    pair.settings = pair.settings.model_copy(update={"initial_sync": False})
+    pair.synced = {name: replace(each, initial_sync=False) for name, each in pair.synced.items()}
     pair.database["things"].insert_many(numbered(3))
     pair.meet()
     assert pair.store.count("things") == 0
