@@ -10,6 +10,7 @@ from pymongo.database import Database
 
 from conformance.inspection.draft_fields import Notes, Schema
 from conformance.model.kinds import kind_of
+from conformance.model.paths import ELEMENTS, VALUES, all_values
 
 YES: Final = "yes"
 NO: Final = "no"
@@ -68,21 +69,30 @@ def ask_for_enumerations(
 
 def _free_strings(schema: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
     for name, field in schema.get("properties", {}).items():
-        path = f"{prefix}{name}"
-        if path == "_id":
-            continue
-        if field.get("type") == "object":
-            yield from _free_strings(field, f"{path}.")
-        elif "x-bson" not in field and kind_of(field) == "string" and not {"x-unique", "x-immutable"} & field.keys():
-            yield path, field
+        if f"{prefix}{name}" != "_id":
+            yield from _strings_of(field, f"{prefix}{name}")
+
+
+def _strings_of(field: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+    """Yield the field if it is a free string, or those in its objects, arrays and maps."""
+    if field.get("type") == "object":
+        yield from _free_strings(field, f"{path}.")
+        for inner in field.get("patternProperties", {}).values():
+            yield from _strings_of(inner, f"{path}.{VALUES}")
+    elif field.get("type") == "array":
+        yield from _strings_of(field["items"], path + ELEMENTS)
+    elif "x-bson" not in field and kind_of(field) == "string" and not {"x-unique", "x-immutable"} & field.keys():
+        yield path, field
 
 
 def _few_values(database: Database[dict[str, Any]], collection: str, path: str, documents: int) -> list[str]:
     """Return the values of a string, if they are few for so many documents; each was counted by the server."""
     most = min(_MOST_VALUES, documents // _TIMES_EACH)
     stages: list[dict[str, Any]] = [
-        {"$match": {path: {"$type": "string"}}},
-        {"$group": {"_id": f"${path}"}},
+        {"$project": {"value": all_values(path)}},
+        {"$unwind": "$value"},
+        {"$match": {"value": {"$type": "string"}}},
+        {"$group": {"_id": "$value"}},
         {"$limit": most + 1},
     ]
     found = sorted(row["_id"] for row in database[collection].aggregate(stages, allowDiskUse=True))

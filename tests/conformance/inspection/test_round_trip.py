@@ -58,7 +58,7 @@ def market(database: Data) -> None:
                     "product_id": oids[(n + k) % 40],
                     "qty": 1 + k,
                     "price": Decimal128("1.5"),
-                    "options": {"gift": k == 1} | ({"note": "x"} if k else {}),
+                    "options": {"gift": k == 1, "size": "SML"[k]} | ({"note": "x"} if k else {}),
                     "tags": ["new"],
                 }
                 for k in range(1 + n % 3)
@@ -249,3 +249,15 @@ def test_nested_field_that_reads_as_a_key_is_asked_for(database: Data) -> None:
         account = draft(database, inspection, (), ask).schemas["shops"]["properties"]["account"]["properties"]
         assert [name for name, schema in account.items() if "x-unique" in schema] == expected
     assert "shops.account.number" not in asked
+
+
+def test_few_values_in_an_array_are_asked_for_as_an_enum(database: Data) -> None:
+    market(database)
+    drafted = draft(
+        database,
+        inspect(database),
+        (),
+        lambda each: YES if each.text.startswith("Is items[].options.size") else each.default,
+    )
+    options = drafted.schemas["orders"]["properties"]["items"]["items"]["properties"]["options"]["properties"]
+    assert options["size"]["enum"] == ["L", "M", "S"]
