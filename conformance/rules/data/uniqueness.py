@@ -22,7 +22,8 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """Per unique field or combination one rule; values alike but for case, _id against its field, UUID versions."""
     for collection in model:
         equal = [collection.id_field] if collection.id_field else collection.id_parts
-        subjects = Subjects(*(f"_id+{name.lower()}" for name in equal))
+        subjects = Subjects()
+        identities = {name: subjects.of("_id", name) for name in equal}
         for group in collection.unique:
             yield Rule(
                 id=f"uniqueness.{collection.name}.{subjects.of(*group)}",
@@ -38,10 +39,9 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 yield looking_alike(collection, field, subjects.of(field.path, suffix="-look-alike"))
             if field.kind == "uuid":
                 yield _version(collection, field, subjects)
-        if collection.id_field:
-            yield _identity(collection, "_id", collection.id_field)
-        for name in collection.id_parts:
-            yield _identity(collection, f"_id.{name}", name)
+        for name, subject in identities.items():
+            path = "_id" if name == collection.id_field else f"_id.{name}"
+            yield _identity(collection, path, name, subject)
 
 
 def _duplicates(collection: Collection, group: tuple[str, ...]) -> Callable[[Context], Outcome]:
@@ -124,7 +124,7 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
     )
 
 
-def _identity(collection: Collection, path: str, name: str) -> Rule:
+def _identity(collection: Collection, path: str, name: str, subject: str) -> Rule:
     """Return the rule that _id, or a part of it, equals the field."""
 
     def why(document: Document) -> str:
@@ -134,7 +134,7 @@ def _identity(collection: Collection, path: str, name: str) -> Rule:
     held = {"$ne": [{"$type": f"${name}"}, "missing"]}
     different = {"$expr": {"$and": [held, {"$ne": [f"${path}", f"${name}"]}]}}
     return Rule(
-        id=f"uniqueness.{collection.name}._id+{name.lower()}",
+        id=f"uniqueness.{collection.name}.{subject}",
         title=f"{collection.title}: {path} equals {name}",
         check=DocumentTest(
             collection.name,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 Schema = dict[str, Any]
 Pack = dict[str, Schema]
 
-NAMES = ("harbours", "ships", "crews", "voyages")
+NAMES = ("harbours", "ships.log", "crews-2", "Sea Voyages")
 _KINDS: dict[str, st.SearchStrategy[Schema]] = {
     "text": st.integers(0, 3).map(lambda low: {"type": "string", "minLength": low, "maxLength": low + 12}),
     "code": st.sampled_from(["^[A-Z]{2}-[0-9]{3}$", "^(red|green)[0-9]?$", "^x[a-f0-9]{2,5}$"]).map(
@@ -24,21 +24,21 @@ _KINDS: dict[str, st.SearchStrategy[Schema]] = {
     "count": st.tuples(st.integers(-50, 50), st.integers(0, 1000)).map(
         lambda pair: {"type": "integer", "minimum": pair[0], "maximum": pair[0] + pair[1]}
     ),
-    "share": st.tuples(st.integers(-5, 5), st.integers(1, 9)).map(
+    "share of cargo (%)": st.tuples(st.integers(-5, 5), st.integers(1, 9)).map(
         lambda pair: {"type": "number", "exclusiveMinimum": pair[0], "maximum": pair[0] + pair[1]}
     ),
     "price": st.just({"type": "number", "x-money": True, "minimum": 0, "maximum": 5000}),
     "time": st.just({"type": "string", "x-timestamp": True}),
     "token": st.just({"type": "string", "x-uuid": 4}),
-    "state": st.just({"type": "string", "enum": ["new", "old", "lost"]}),
+    "@state": st.just({"type": "string", "enum": ["new", "old", "lost"]}),
     "grade": st.just({"type": "integer", "enum": [1, 2, 3]}),
-    "place": st.just(
+    "Place (at sea)": st.just(
         {
             "type": "object",
             "x-crdt": "map",
             "additionalProperties": False,
             "required": ["row"],
-            "properties": {"row": {"type": "string", "minLength": 1, "maxLength": 5}, "level": {"type": "integer"}},
+            "properties": {"row": {"type": "string", "minLength": 1, "maxLength": 5}, "Level (m)": {"type": "integer"}},
         }
     ),
     "extras": st.just(
@@ -70,6 +70,11 @@ _KINDS: dict[str, st.SearchStrategy[Schema]] = {
 }
 
 
+def key_of(name: str) -> str:
+    """Return the name of the field that identifies the documents of a collection."""
+    return f"{name.replace('.', ' ')} key"
+
+
 @st.composite
 def packs(draw: st.DrawFn) -> Pack:
     """Generate one to four collections; a later one may refer to and copy from earlier ones, and count per parent."""
@@ -81,7 +86,7 @@ def packs(draw: st.DrawFn) -> Pack:
 
 @st.composite
 def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
-    key = f"{name}_key"
+    key = key_of(name)
     code = {"type": "string", "pattern": f"^{name[:4]}_[0-9]{{6}}$"}
     properties: Schema = {"_id": dict(code), key: {**code, "x-unique": True, "x-immutable": True}}
     properties[key]["x-sample"] = {"sequence": f"{name[:4]}_{{:06d}}"}
@@ -92,8 +97,8 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
     indexes = [{"keys": {key: 1}, "unique": True}]
     parents = draw(st.lists(st.sampled_from(sorted(earlier)), unique=True, max_size=2)) if earlier else []
     for parent in parents:
-        field, their = f"{parent}_key", earlier[parent]["properties"][f"{parent}_key"]
-        properties[field] = {"type": "string", "pattern": their["pattern"], "x-reference": f"{parent}.{parent}_key"}
+        field, their = key_of(parent), earlier[parent]["properties"][key_of(parent)]
+        properties[field] = {"type": "string", "pattern": their["pattern"], "x-reference": f"{parent}.{key_of(parent)}"}
         required.append(field)
         indexes.append({"keys": {field: draw(st.sampled_from([1, -1]))}})
         copied = [
@@ -102,8 +107,8 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
         if copied and draw(st.booleans()):
             source = earlier[parent]["properties"][copied[0]]
             snapshot = {**source, "x-snapshot": {"through": field, "of": [copied[0]]}}
-            properties[f"{parent}_copy"] = snapshot
-            required.append(f"{parent}_copy")
+            properties[f"{key_of(parent)} copy"] = snapshot
+            required.append(f"{key_of(parent)} copy")
     for kind in draw(st.lists(st.sampled_from(sorted(_KINDS)), unique=True, max_size=6)):
         properties[kind] = draw(_KINDS[kind])
         if draw(st.booleans()):
