@@ -30,8 +30,9 @@ check: lint  ## what a change needs first: lint, and all tests that need no serv
 test: $(STAMP)  ## the project's own tests
 	$(BIN)/pytest tests -n 3 --dist loadfile --no-loadscope-reorder --timeout 300 --timeout-method thread -q
 
-soak: $(STAMP)  ## the long tests: hundreds of clean datasets, deep fuzzing
+soak: $(STAMP)  ## the long tests: hundreds of clean datasets, each fault alone, deep fuzzing
 	$(BIN)/pytest tests -m soak -q
+	FAULTS_ALONE=1 $(BIN)/pytest tests/faults/test_faults.py -q
 	$(BIN)/pytest tests/conformance/model/test_oracles.py tests/conformance/model/test_schema_packs.py --hypothesis-profile=deep -q
 	$(BIN)/pytest suites/test_fuzzing.py --embedded --hypothesis-profile=deep -q
 

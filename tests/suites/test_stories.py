@@ -11,7 +11,7 @@ pytest_plugins = ["tests.commands"]
 
 STORIES = ("test_demo_worker.py", "test_demo_sales_rep.py", "test_sync_bridge.py", "test_sync_copy.py")
 #: Twenty seconds each, and about what the others run through as well; for `make soak`.
-LONG = ("test_demo_sales_rep.py", "test_sync_bridge.py")
+LONG = ("test_demo_worker.py", "test_demo_sales_rep.py", "test_sync_bridge.py")
 
 
 @pytest.mark.parametrize("story", [pytest.param(one, marks=pytest.mark.soak if one in LONG else ()) for one in STORIES])

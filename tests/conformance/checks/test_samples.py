@@ -66,6 +66,8 @@ def test_queries_of_a_family_do_not_grow_with_the_samples(
 ) -> None:
     counting, client = counter
     rules = [rule for rule in all_rules(model, configuration_for(model)) if rule.family == family]
+    if family == "documents":  # its samples are many, and are found in the same way for each collection
+        rules = [rule for rule in rules if rule.collection == "customers"]
     asked, sampled = [], []
     for size in (5, MANY):
         counting.number = 0
