@@ -1,8 +1,7 @@
 """An archive: documents as a folder of files, one per collection, with a manifest that vouches for every byte.
 
-JSON archives hold canonical Extended JSON, one document per line (mongoimport reads it); BSON archives hold documents
-back to back (mongorestore reads them). Either gives back the bytes that the server had: what Extended JSON cannot say
-without loss is refused when it is written.
+JSON archives hold canonical Extended JSON, one document per line, as mongoimport reads it; BSON archives hold documents
+back to back, as mongorestore reads them. Values that Extended JSON cannot hold without loss are refused on writing.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ from conformance.model.names import unfit_collection
 from conformance.text.rendering import shorten
 
 Form = Literal["json", "bson"]
-
 MANIFEST: Final = "manifest.json"
 #: Documents as the bytes they are, whose fields can be looked at whatever they hold.
 RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(
@@ -50,7 +48,6 @@ _CANONICAL: Final = json_util.JSONOptions(
 )
 #: Errors of reading a broken file or document; RecursionError means that it is nested too deep.
 _BROKEN: Final = (BSONError, ValueError, TypeError, OverflowError, EOFError, RecursionError, zlib.error)
-
 #: Bytes of a BSON document: the server's limit, and what it grants itself beyond.
 _DOCUMENT_BYTES: Final = 16 * 1024 * 1024 + 16 * 1024
 #: Bytes of a document as a line of Extended JSON, whose longest form has six characters for a byte.
