@@ -29,12 +29,12 @@ from edge.object_ids import has_parts, id_parts, in_order, made_of_fields
 from edge.values import (
     Unsyncable,
     identity_of,
+    refuse,
     require_depth,
     require_integer,
     require_name,
     require_size,
     require_text,
-    type_name,
 )
 
 Document = dict[str, Any]
@@ -119,7 +119,7 @@ def _wrap(value: Any, depth: int) -> Any:
         require_depth(depth)
         return [_wrapped(inner, str(position), depth + 1) for position, inner in enumerate(value)]
     if kind not in _WRAPPED or (kind is Code and value.scope is not None):
-        raise Unsyncable("", f"a {type_name(value)} does not cross")
+        refuse(value)
     if kind is int:
         require_integer(value)
     return default(value, CANONICAL_JSON_OPTIONS)
@@ -155,7 +155,7 @@ def _unwrap(value: Any, depth: int) -> Any:
         return value
     if type(value) in (int, float):
         raise Unsyncable("", f"a plain number; mode ejson expects {_shown(default(value, CANONICAL_JSON_OPTIONS))}")
-    raise Unsyncable("", f"a {type_name(value)} does not cross")
+    return refuse(value)
 
 
 def _read(form: Document) -> Any:

@@ -16,15 +16,16 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import bson
-from bson import Decimal128, Int64, ObjectId
+from bson import DBRef, Decimal128, Int64, ObjectId
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 
 from conformance.model.collection import Collection, IdMapping
+from conformance.text.rendering import bson_type, shorten
 from edge import cbor
 from edge.object_ids import alike, has_parts, id_parts, in_order, made_of_fields, object_id_paths
 
@@ -149,12 +150,12 @@ def _require_id_types(document: Mapping[str, Any], collection: Collection, mappi
     prefix, holder, names = "", document, mapping.fields or ("_id",)
     if mapping.mode == "match_ids" and (parts := id_parts(collection)):
         if not isinstance(document["_id"], Mapping):
-            raise Unsyncable("_id", f"a {type_name(document['_id'])} is not what the schema has, which is an object")
+            raise Unsyncable("_id", f"it has the BSON type {bson_type(document['_id'])}; the schema requires an object")
         prefix, holder, names = "_id.", document["_id"], parts
     for name in names:
         if (type(holder[name]) is ObjectId) != (prefix + name in object_id_paths(collection)):
-            found = type_name(holder[name])
-            raise Unsyncable(prefix + name, f"a {found} is not what the schema has; it could not come back")
+            found = bson_type(holder[name])
+            raise Unsyncable(prefix + name, f"it has the BSON type {found}; the schema defines another type")
 
 
 def stored_size(document: Mapping[str, Any]) -> int:
@@ -181,34 +182,32 @@ def _restore(document: Document, path: str) -> None:
     text = document.get(name)
     if type(text) is str:
         if not ObjectId.is_valid(text):
-            raise Unsyncable(path, f"{text[:40]!r} is not an ObjectId; the schema requires one")
+            raise Unsyncable(path, f"{shorten(text)} is not an ObjectId; the schema requires one")
         document[name] = ObjectId(text)
 
 
 def _id_part(document: Mapping[str, Any], name: str, convert: Callable[[Any, str, int], Any]) -> Any:
     if name not in document:
-        raise Unsyncable(name, "it is missing, and makes the _id")
+        raise Unsyncable(name, "it is missing, but the _id is made of it")
     value = document[name]
     if type(value) not in _ID_TYPES:
-        raise Unsyncable(name, f"a {type_name(value)} makes no _id")
+        raise Unsyncable(name, f"the BSON type {bson_type(value)} is not allowed in an _id")
     return convert(value, name, 0)
 
 
 def _value(value: Any, name: str, depth: int) -> Any:
     """Return the value of one field, itself ``depth`` objects and arrays deep."""
     try:
-        return _CONVERT.get(type(value), _refused)(value, depth)
+        return _CONVERT.get(type(value), refuse)(value, depth)
     except Unsyncable as fault:
         raise fault.under(name) from None
 
 
-def _refused(value: Any, _: int) -> Any:
-    raise Unsyncable("", f"a {type_name(value)} does not cross")
-
-
-def type_name(value: Any) -> str:
-    """Return the name of a value's BSON type, for messages."""
-    return "Binary" if isinstance(value, bytes) else type(value).__name__
+def refuse(value: Any, _: int = 0) -> NoReturn:
+    """Raise Unsyncable for a value whose BSON type does not sync; DBRef and Code with a scope are named apart."""
+    name = "dbPointer" if isinstance(value, DBRef) else bson_type(value)
+    scope = "WithScope" if getattr(value, "scope", None) is not None else ""
+    raise Unsyncable("", f"the BSON type {name}{scope} does not sync")
 
 
 def _same(value: Any, _: int) -> Any:
@@ -221,7 +220,7 @@ def require_text(value: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise Unsyncable("", "text that is not UTF-8 (half a character, for instance)") from None
+            raise Unsyncable("", "a string that is not UTF-8, for example half a character") from None
     return value
 
 
@@ -277,9 +276,9 @@ def require_depth(depth: int) -> None:
 def require_name(name: object) -> None:
     """Raise Unsyncable for the name of a field that MongoDB or Ditto does not take."""
     if type(name) is not str:
-        raise Unsyncable("", f"the name {name!r} is not a string")
+        raise Unsyncable("", f"the name {shorten(name)} is not a string")
     if "\0" in name:
-        raise Unsyncable("", f"the name {name[:40]!r} contains NUL, which MongoDB does not allow")
+        raise Unsyncable("", f"the name {shorten(name)} contains NUL, which MongoDB does not allow")
     require_text(name)
 
 

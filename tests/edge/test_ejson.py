@@ -153,9 +153,9 @@ def test_non_canonical_form_is_rejected_with_the_expected_form(things: Collectio
     ("value", "says"),
     [
         ({"$price": 1}, "n.$price: a name that begins with $ is taken for a value's form in mode ejson"),
-        (DBRef("a", 1), "n: a DBRef does not cross"),
-        (Code("x", {"y": 1}), "n: a Code does not cross"),
-        ("\ud800", "n: text that is not UTF-8 (half a character, for instance)"),
+        (DBRef("a", 1), "n: the BSON type dbPointer does not sync"),
+        (Code("x", {"y": 1}), "n: the BSON type javascriptWithScope does not sync"),
+        ("\ud800", "n: a string that is not UTF-8, for example half a character"),
     ],
 )
 def test_value_without_a_form_is_rejected(value: Any, says: str) -> None:
@@ -198,8 +198,11 @@ def test_id_has_the_same_forms(things: Collection, mapping: IdMapping, document:
     [
         ({"code": "a"}, "_id: it is missing; select the whole document"),
         ({"_id": "b", "code": "a"}, "code: it differs from the _id; an id field cannot be changed"),
-        ({"_id": "b"}, "code: it is missing, and makes the _id"),
-        ({"_id": {"$numberDouble": "2.5"}, "code": {"$numberDouble": "2.5"}}, "code: a float makes no _id"),
+        ({"_id": "b"}, "code: it is missing, but the _id is made of it"),
+        (
+            {"_id": {"$numberDouble": "2.5"}, "code": {"$numberDouble": "2.5"}},
+            "code: the BSON type double is not allowed in an _id",
+        ),
     ],
 )
 def test_id_that_differs_from_its_fields_is_rejected(things: Collection, document: dict[str, Any], says: str) -> None:

@@ -102,23 +102,26 @@ WIRE: dict[int, tuple[bytes, Any]] = {
     0x02: (b"\x03\x00\x00\x00a\x00\x00", "a\0"),
     0x03: (bson.encode({"": {}}), {"": {}}),
     0x04: (bson.encode({"0": None, "1": []}), [None, []]),
-    0x05: (b"\x01\x00\x00\x00\x00x", "a Binary does not cross"),
+    0x05: (b"\x01\x00\x00\x00\x00x", "the BSON type binData does not sync"),
     0x06: (b"", None),  # undefined, which the driver makes null
     0x07: (bytes.fromhex(HEX), HEX),
     0x08: (b"\x01", True),
     0x09: (struct.pack("<q", 1_736_935_200_005), "2025-01-15T10:00:00.005Z"),
     0x0A: (b"", None),
-    0x0B: (b"^a\x00i\x00", "a Regex does not cross"),
-    0x0C: (b"\x02\x00\x00\x00c\x00" + bytes(12), "a DBRef does not cross"),
-    0x0D: (b"\x02\x00\x00\x00x\x00", "a Code does not cross"),
+    0x0B: (b"^a\x00i\x00", "the BSON type regex does not sync"),
+    0x0C: (b"\x02\x00\x00\x00c\x00" + bytes(12), "the BSON type dbPointer does not sync"),
+    0x0D: (b"\x02\x00\x00\x00x\x00", "the BSON type javascript does not sync"),
     0x0E: (b"\x02\x00\x00\x00s\x00", "s"),  # a symbol, which the driver makes text
-    0x0F: (struct.pack("<i", 15) + b"\x02\x00\x00\x00x\x00" + bson.encode({}), "a Code does not cross"),
+    0x0F: (
+        struct.pack("<i", 15) + b"\x02\x00\x00\x00x\x00" + bson.encode({}),
+        "the BSON type javascriptWithScope does not sync",
+    ),
     0x10: (struct.pack("<i", -(2**31)), -(2**31)),
-    0x11: (struct.pack("<q", 1), "a Timestamp does not cross"),
+    0x11: (struct.pack("<q", 1), "the BSON type timestamp does not sync"),
     0x12: (struct.pack("<q", 2**63 - 1), 2**63 - 1),
     0x13: (Decimal128("-1.10E+3").bid, "-1.10E+3"),
-    0x7F: (b"", "a MaxKey does not cross"),
-    0xFF: (b"", "a MinKey does not cross"),
+    0x7F: (b"", "the BSON type maxKey does not sync"),
+    0xFF: (b"", "the BSON type minKey does not sync"),
 }
 
 
@@ -135,7 +138,7 @@ def test_type_on_the_wire_is_converted_or_rejected(store: Store, things: Collect
     field = bytes([number]) + b"v\0" + content
     document = bson.decode(struct.pack("<i", 5 + len(field)) + field + b"\0", OPTIONS)
     document["_id"] = f"wire {number}"
-    if isinstance(expected, str) and "does not cross" in expected:
+    if isinstance(expected, str) and "does not sync" in expected:
         with pytest.raises(Unsyncable, match=f"^v: {expected}$"):
             to_ditto(document, things, MATCH)
         return
@@ -145,19 +148,19 @@ def test_type_on_the_wire_is_converted_or_rejected(store: Store, things: Collect
 REFUSED = {
     "NaN": (math.nan, "nan is not a number that Ditto can store"),
     "infinity": (-math.inf, "-inf is not a number that Ditto can store"),
-    "Binary": (Binary(b"x", 4), "a Binary does not cross"),
-    "bytes": (b"x", "a Binary does not cross"),
-    "UUID": (uuid.UUID(int=1), "a UUID does not cross"),
-    "pattern": (re.compile("a"), "a Pattern does not cross"),
-    "tuple": ((1,), "a tuple does not cross"),
+    "Binary": (Binary(b"x", 4), "the BSON type binData does not sync"),
+    "bytes": (b"x", "the BSON type binData does not sync"),
+    "UUID": (uuid.UUID(int=1), "the BSON type binData does not sync"),
+    "pattern": (re.compile("a"), "the BSON type regex does not sync"),
+    "tuple": ((1,), "the BSON type array does not sync"),
     "above int64": (2**63, "an integer beyond 64 bits"),
     "below int64": (-(2**63) - 1, "an integer beyond 64 bits"),
     "year 10000": (DatetimeMS(253_402_300_800_000), "a date outside the years 1 to 9999"),
     "year 0": (DatetimeMS(-62_135_596_800_001), "a date outside the years 1 to 9999"),
     "aware beyond": (datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))), "a date outside the years 1 to 9999"),
-    "half a character": ("a\ud800", r"text that is not UTF-8 \(half a character, for instance\)"),
+    "half a character": ("a\ud800", r"a string that is not UTF-8, for example half a character"),
     "NUL in a name": ({"a\0": 1}, "the name .* contains NUL, which MongoDB does not allow"),
-    "half a character in a name": ({"\ud800": 1}, r"text that is not UTF-8 \(half a character, for instance\)"),
+    "half a character in a name": ({"\ud800": 1}, r"a string that is not UTF-8, for example half a character"),
     "a number for a name": ({1: 1}, "the name 1 is not a string"),
 }
 
@@ -359,23 +362,27 @@ def test_ditto_id_is_built_by_the_mapping(
 
 
 NO_IDS = {
-    "no field": (SINGLE, {"_id": "a"}, "^code: it is missing, and makes the _id$"),
+    "no field": (SINGLE, {"_id": "a"}, "^code: it is missing, but the _id is made of it$"),
     "one of two": (SEVERAL, {"_id": "a", "code": "b"}, "^place: it is missing"),
     "no _id": (MATCH, {"code": "b"}, "^_id: it is missing"),
-    "null": (MATCH, {"_id": None}, "^_id: a NoneType makes no _id$"),
-    "object": (MATCH, {"_id": {"a": 1}}, "^_id: a dict makes no _id$"),
-    "array": (SINGLE, {"_id": "a", "code": ["b"]}, "^code: a list makes no _id$"),
-    "double": (SEVERAL, {"_id": "a", "code": 1.0, "place": "c"}, "^code: a float makes no _id$"),
-    "date": (MATCH, {"_id": datetime(2025, 1, 1, tzinfo=UTC)}, "^_id: a datetime makes no _id$"),
-    "decimal": (MATCH, {"_id": Decimal128("1")}, "^_id: a Decimal128 makes no _id$"),
-    "binary": (MATCH, {"_id": b"x"}, "^_id: a Binary makes no _id$"),
+    "null": (MATCH, {"_id": None}, "^_id: the BSON type null is not allowed in an _id$"),
+    "object": (MATCH, {"_id": {"a": 1}}, "^_id: the BSON type object is not allowed in an _id$"),
+    "array": (SINGLE, {"_id": "a", "code": ["b"]}, "^code: the BSON type array is not allowed in an _id$"),
+    "double": (
+        SEVERAL,
+        {"_id": "a", "code": 1.0, "place": "c"},
+        "^code: the BSON type double is not allowed in an _id$",
+    ),
+    "date": (MATCH, {"_id": datetime(2025, 1, 1, tzinfo=UTC)}, "^_id: the BSON type date is not allowed in an _id$"),
+    "decimal": (MATCH, {"_id": Decimal128("1")}, "^_id: the BSON type decimal is not allowed in an _id$"),
+    "binary": (MATCH, {"_id": b"x"}, "^_id: the BSON type binData is not allowed in an _id$"),
     "too large": (MATCH, {"_id": 2**63}, "^_id: an integer beyond 64 bits$"),
     "ObjectId where the schema has text": (
         MATCH,
         {"_id": ObjectId(HEX)},
-        "^_id: a ObjectId is not what the schema has",
+        "^_id: it has the BSON type objectId; the schema defines another",
     ),
-    "ObjectId in the id field": (SINGLE, {"_id": "a", "code": ObjectId(HEX)}, "^code: a ObjectId is not what"),
+    "ObjectId in the id field": (SINGLE, {"_id": "a", "code": ObjectId(HEX)}, "^code: it has the BSON type objectId"),
 }
 
 
@@ -397,11 +404,11 @@ def test_object_ids_are_restored_by_the_schema(store: Store, things: Collection,
 
 
 def test_text_in_an_object_id_field_is_rejected(hexed: Collection, things: Collection) -> None:
-    with pytest.raises(Unsyncable, match=r"^_id: a str is not what the schema has"):
+    with pytest.raises(Unsyncable, match=r"^_id: it has the BSON type string; the schema defines another"):
         to_ditto({"_id": HEX, "code": "b"}, hexed, MATCH)
-    with pytest.raises(Unsyncable, match=r"^_id: 'made on a device' is not an ObjectId"):
+    with pytest.raises(Unsyncable, match=r"^_id: \"made on a device\" is not an ObjectId"):
         to_mongo({"_id": "made on a device"}, hexed, MATCH)
-    with pytest.raises(Unsyncable, match=r"^part.maker: 'nobody' is not an ObjectId"):
+    with pytest.raises(Unsyncable, match=r"^part.maker: \"nobody\" is not an ObjectId"):
         to_mongo({"_id": "x", "part": {"maker": "nobody"}}, things, MATCH)
     assert to_mongo({"_id": "x", "part": 5, "owner": None}, things, MATCH) == {"_id": "x", "part": 5, "owner": None}
 
@@ -425,9 +432,9 @@ def test_true_differs_from_one(coded: Collection) -> None:
 
 
 NOT_BACK = {
-    "bytes": ({"v": b"x"}, "^v: a Binary does not cross$"),
+    "bytes": ({"v": b"x"}, "^v: the BSON type binData does not sync$"),
     "above int64": ({"v": [2**64 - 1]}, "^v.0: an integer beyond 64 bits$"),
-    "NUL in a name": ({"m": {"a\0": 1}}, "^m: the name 'a.x00' contains NUL"),
+    "NUL in a name": ({"m": {"a\0": 1}}, "^m: the name .*a.* contains NUL"),
     "deep": ({"v": nested(MAX_DEPTH + 1, array=True)}, "nested more than"),
 }
 

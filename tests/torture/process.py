@@ -24,7 +24,7 @@ Note = Callable[[Document], None]
 SOON: Final = 120.0
 #: Seconds in which a process ends after SIGTERM.
 END: Final = 60.0
-IN_STEP: Final = "in step; carrying changes both ways"
+IN_STEP: Final = "in sync; following changes on both sides"
 
 
 @dataclass

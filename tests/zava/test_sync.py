@@ -141,7 +141,7 @@ def test_value_that_cannot_sync_is_reported(run: Any, mongo: Mongo, shop: str) -
     assert done.code == 1
     lines = [line for line in done.err.splitlines() if line.startswith("unsynced to Ditto: products")]
     assert len(lines) == 3
-    assert lines[0].endswith("blob: a Binary does not cross")
+    assert lines[0].endswith("blob: the BSON type binData does not sync")
 
 
 def test_initial_sync_of_one_collection_changes_no_other(run: Any, mongo: Mongo, shop: str) -> None:
@@ -161,7 +161,7 @@ def test_signal_ends_sync_with_a_result(workplace: Workplace, uri: str, shop: st
     command = ("zava", "sync", "--uri", uri, "--store", str(tmp_path / "store"), "--json")
     process = workplace.start(*command, env={"MONGODB_DATABASE": shop})
     assert process.stderr is not None
-    assert process.stderr.readline() == "in step; carrying changes both ways\n"
+    assert process.stderr.readline() == "in sync; following changes on both sides\n"
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, f"zava: {signal.Signals(number).name}: stopping\n")

@@ -145,7 +145,7 @@ class ChangeStream:
             try:
                 for _ in self._read():
                     if self._down:
-                        self._notice("the link to MongoDB is back")
+                        self._notice("the connection to MongoDB is back")
                         self._down = False
                         delays = link_delays(self._jitter)
                 continue
@@ -153,7 +153,9 @@ class ChangeStream:
                 reason = error
             if passes(reason):
                 if not self._down:
-                    self._notice(f"the link to MongoDB is lost ({in_words(reason)}); trying again until it is back")
+                    self._notice(
+                        f"the connection to MongoDB is lost ({in_words(reason)}); trying again until it is back"
+                    )
                     self._down = True
                 self._stop.wait(next(delays))
             elif isinstance(reason, OperationFailure) and self._lost is None:

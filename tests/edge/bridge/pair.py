@@ -111,7 +111,7 @@ class Pair:
 
         def notice(line: str) -> None:
             self.notices.append(line)
-            if line.startswith("in step"):
+            if line.startswith("in sync"):
                 ready.set()
 
         with self.bridge(None, notice=notice, **hooks) as bridge:

@@ -47,13 +47,13 @@ def test_sync_resumes_after_a_lost_connection(breakable: tuple[Pair, EmbeddedSer
     pair, server, link = breakable
     with pair.live(), MongoClient(server.uri) as direct:
         link.cut()
-        pair.eventually(lambda: any("link to MongoDB is lost" in line for line in pair.notices))
+        pair.eventually(lambda: any("connection to MongoDB is lost" in line for line in pair.notices))
         direct[pair.database.name]["things"].update_one({"_id": "a"}, {"$set": {"n": 1}})
         pair.device("UPDATE things SET n = 2 WHERE _id = 'b'")
         link.restore()
         pair.eventually(lambda: pair.in_store("things", "a") == {"n": 1})
         pair.eventually(lambda: direct[pair.database.name]["things"].find_one({"_id": "b"}) == {"_id": "b", "n": 2})
-        pair.eventually(lambda: "the link to MongoDB is back" in pair.notices)
+        pair.eventually(lambda: "the connection to MongoDB is back" in pair.notices)
 
 
 def test_sync_resumes_after_a_killed_server(breakable: tuple[Pair, EmbeddedServer, Link]) -> None:
@@ -61,7 +61,7 @@ def test_sync_resumes_after_a_killed_server(breakable: tuple[Pair, EmbeddedServe
     with pair.live():
         os.kill(server.pid, signal.SIGKILL)
         pair.device("UPDATE things SET n = 2 WHERE _id = 'b'")
-        pair.eventually(lambda: any("link to MongoDB is lost" in line for line in pair.notices))
+        pair.eventually(lambda: any("connection to MongoDB is lost" in line for line in pair.notices))
         server.start()
         link.restore(int(server.uri.split(":")[-1].split("/")[0]))
         with MongoClient(server.uri) as direct:
@@ -91,7 +91,7 @@ def test_bridge_stops_while_the_connection_is_lost(breakable: tuple[Pair, Embedd
     with pair.live():
         link.cut()
         pair.device("UPDATE things SET n = 2 WHERE _id = 'b'")
-        pair.eventually(lambda: any("link to MongoDB is lost" in line for line in pair.notices))
+        pair.eventually(lambda: any("connection to MongoDB is lost" in line for line in pair.notices))
     link.restore()
     pair.meet()
     assert pair.in_mongo("things", _id="b") == {"n": 2}

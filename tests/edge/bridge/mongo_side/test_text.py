@@ -26,7 +26,7 @@ def raw(pair: Pair) -> set[bytes]:
     }
 
 
-REASON = "text that is not UTF-8 (half a character, for instance)"
+REASON = "a string that is not UTF-8, for example half a character"
 DOCUMENTS: dict[str, Document] = {
     "value": {"_id": "a", "v": "1X2"},
     "nested value": {"_id": "a", "v": [{"w": "1X2"}]},
@@ -55,7 +55,7 @@ def test_text_that_is_not_utf8_is_recorded(pair: Pair, kind: str, live: bool) ->
     assert raw(pair) == before
     assert pair.store.execute("SELECT * FROM things") == [{"_id": "fine", "v": 1, "n": 2}]
     (unsynced,) = pair.unsynced.values()
-    assert unsynced.reason == ("a dict makes no _id" if kind == "nested id" else REASON)
+    assert unsynced.reason == ("the BSON type object is not allowed in an _id" if kind == "nested id" else REASON)
     pair.meet()
     assert [each.reason for each in pair.unsynced.values()] == [unsynced.reason]
     things.delete_many({"_id": {"$ne": "fine"}})

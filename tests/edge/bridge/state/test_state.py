@@ -132,7 +132,7 @@ def test_values_are_stored_and_removed(state: State) -> None:
 
 
 def test_unsynced_documents_are_kept_until_they_sync(state: State) -> None:
-    first = Unsynced("things", "a", "to Ditto", "m.x", "a Binary does not cross", content=b"1")
+    first = Unsynced("things", "a", "to Ditto", "m.x", "the BSON type binData does not sync", content=b"1")
     with state.transaction():
         state.unsynced.park(first)
     (kept,) = state.unsynced

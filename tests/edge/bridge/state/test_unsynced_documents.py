@@ -51,8 +51,8 @@ class Case:
 
 
 CASES = [
-    Case("binary", mongo({"$set": {"blob": Binary(b"x")}}), "blob", "Binary", mongo({"$unset": {"blob": 1}})),
-    Case("deep binary", mongo({"$set": {"m.b": Binary(b"x")}}), "m.b", "Binary", mongo({"$set": {"m.b": 1}})),
+    Case("binary", mongo({"$set": {"blob": Binary(b"x")}}), "blob", "binData", mongo({"$unset": {"blob": 1}})),
+    Case("deep binary", mongo({"$set": {"m.b": Binary(b"x")}}), "m.b", "binData", mongo({"$set": {"m.b": 1}})),
     Case("nan", mongo({"$set": {"n": float("nan")}}), "n", "nan", mongo({"$set": {"n": 2}})),
     Case(
         "id in mongo",
@@ -89,7 +89,7 @@ CASES = [
         "bytes",
         device(SET.format("blob = :b"), b=b"x"),
         "blob",
-        "Binary",
+        "binData",
         device("UPDATE THINGS UNSET blob WHERE _id = :id"),
     ),
     Case("large", device(SET.format("n = :n"), n=2**63), "n", "64 bits", device(SET.format("n = 3"))),
