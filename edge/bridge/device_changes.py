@@ -90,7 +90,7 @@ class DeviceChanges:
                     self._flush(dict([page]))
                     continue
                 if not in_step and not self.turns.do(copying):
-                    self.hooks.notice("in step; carrying changes both ways")
+                    self.hooks.notice("in sync; following changes on both sides")
                     in_step = True
                 self.wake.wait(PULSE_SECONDS)
                 with self.turns.lock:
