@@ -6,60 +6,26 @@ tells them in words, and what keeps an app from selling what is not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 import allure
 import pytest
-from pymongo.database import Database
 
-from conformance.run.session import Project
-from conformance.server.target import Target
 from suites.demo_apps import SalesRep
 from suites.demo_office import settle, settled
-from suites.demo_shop import Device, Document, Shop, at_once, opened_shop, until
+from suites.demo_shop import Device, Document, Shop, at_once, until
+
+pytest_plugins = ["suites.demo_fixtures"]
 
 SEATTLE: Final = "store_seattle"
 CENT: Final = Decimal("0.01")
-
-
-@pytest.fixture(scope="module")
-def opened(
-    project: Project,
-    target: Target,
-    scratch: Database[Document],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Shop]:
-    """MongoDB and two devices."""
-    directory = tmp_path_factory.mktemp("sales_rep")
-    with opened_shop(project, target, scratch, directory) as shop:
-        yield shop
-
-
-@pytest.fixture
-def shop(opened: Shop) -> Iterator[Shop]:
-    """Yield the shop, in sync before and after."""
-    yield opened
-    opened.close_of_day()
 
 
 @pytest.fixture(autouse=True)
 def labelled() -> None:
     """Allure's labels."""
     allure.dynamic.feature("Stories of the sales rep app")
-
-
-@pytest.fixture
-def here(shop: Shop) -> Device:
-    """Return the device of most stories."""
-    return shop.devices["here"]
-
-
-@pytest.fixture
-def there(shop: Shop) -> Device:
-    """Return the second device."""
-    return shop.devices["there"]
 
 
 @pytest.fixture

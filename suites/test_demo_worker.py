@@ -6,17 +6,15 @@ tells them in words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import allure
 import pytest
-from pymongo.database import Database
 
-from conformance.run.session import Project
-from conformance.server.target import Target
 from suites.demo_apps import Worker
-from suites.demo_shop import Device, Document, Shop, at_once, opened_shop, until
+from suites.demo_shop import Device, Document, Shop, at_once, until
+
+pytest_plugins = ["suites.demo_fixtures"]
 
 SEATTLE: Final = "store_seattle"
 TACOMA: Final = "store_tacoma"
@@ -26,42 +24,10 @@ WAREHOUSE: Final = "store_online"
 ENOUGH: Final = 40
 
 
-@pytest.fixture(scope="module")
-def opened(
-    project: Project,
-    target: Target,
-    scratch: Database[Document],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Shop]:
-    """MongoDB and two devices."""
-    directory = tmp_path_factory.mktemp("worker")
-    with opened_shop(project, target, scratch, directory) as shop:
-        yield shop
-
-
-@pytest.fixture
-def shop(opened: Shop) -> Iterator[Shop]:
-    """Yield the shop, in sync before and after."""
-    yield opened
-    opened.close_of_day()
-
-
 @pytest.fixture(autouse=True)
 def labelled() -> None:
     """Allure's labels."""
     allure.dynamic.feature("Stories of the worker app")
-
-
-@pytest.fixture
-def here(shop: Shop) -> Device:
-    """Return the device of most stories."""
-    return shop.devices["here"]
-
-
-@pytest.fixture
-def there(shop: Shop) -> Device:
-    """Return the second device."""
-    return shop.devices["there"]
 
 
 @pytest.fixture
