@@ -198,7 +198,7 @@ def test_field_queries_select_the_documents_broken_there(name: str, database: Da
             ):
                 extra.add(key)
             else:
-                by_field[breach.path.split(".")[0]].add(key)
+                by_field[breach.field].add(key)
 
     for field in collection.fields:
         found = database[name].find({"$nor": [field_query(collection, field.name)]}, {"_id": 1})
@@ -216,7 +216,7 @@ def _key(document: Document) -> bytes:
 
 
 def _nested(collection: Collection, breach: Breach) -> bool:
-    head = breach.path.split(".")[0]
+    head = breach.field
     return collection.has(head) and collection.field(head).kind in ("map", "dictionary")
 
 
