@@ -78,11 +78,11 @@ class Partition:
 
     def as_json(self, samples: int, ranges: Mapping[tuple[str, str], Range]) -> dict[str, Any]:
         """Return the part as a report has it, with the number of samples per rule and the key ranges."""
-        told = {
+        ranges_as_text = {
             f"{name}.{path}": {operator: repr(value) for operator, value in keys.comparisons.items()}
             for (name, path), keys in sorted(ranges.items())
         }
-        return {"number": self.number, "of": self.of, "samples": samples, "ranges": told}
+        return {"number": self.number, "of": self.of, "samples": samples, "ranges": ranges_as_text}
 
     def deals(self, items: Sequence[Any]) -> list[Any]:
         """Return this part's share of items that cannot be split by key: every N-th item."""

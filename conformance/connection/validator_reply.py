@@ -76,13 +76,13 @@ def _alternatives(
     """One refusal for forms of which none fits."""
     if operator == "$or":
         inner = [(place, part) for place, part in inner if not _is_condition(part)] or inner
-    told = dict.fromkeys(one for place, part in inner for one in _read(part, place, document))
-    if len(told) == 1 or len(inner) == 1:
-        yield from told
+    reasons = dict.fromkeys(one for place, part in inner for one in _read(part, place, document))
+    if len(reasons) == 1 or len(inner) == 1:
+        yield from reasons
     elif operator == "$or":
-        yield Refusal(path, "does not satisfy any of: " + "; ".join(map(str, told)))
+        yield Refusal(path, "does not satisfy any of: " + "; ".join(map(str, reasons)))
     else:
-        yield Refusal(path, "does not match any of the allowed forms: " + "; ".join(one.what for one in told))
+        yield Refusal(path, "does not match any of the allowed forms: " + "; ".join(one.what for one in reasons))
 
 
 def _is_condition(reply: Reply) -> bool:
@@ -148,8 +148,12 @@ def _words(operator: str, reply: Reply, wanted: Reply) -> str:
         value = f"the number of keys, {reply['numberOfProperties']},"
     if wanted.get("exclusive" + operator.capitalize()):
         operator = "exclusive" + operator.capitalize()
-    say = _MEANING.get(operator)
-    return f"{value} {say(limit)}" if say else f"{value} does not satisfy {operator} {json.dumps(limit, default=str)}"
+    describe = _MEANING.get(operator)
+    return (
+        f"{value} {describe(limit)}"
+        if describe
+        else f"{value} does not satisfy {operator} {json.dumps(limit, default=str)}"
+    )
 
 
 def _limit(words: str) -> Callable[[Any], str]:

@@ -164,9 +164,11 @@ def _ditto() -> str:
         version = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         raise Skipped(f"{package} is not installed; only `zava sync` needs it ({pip_command('ditto')})") from None
-    said = _output([sys.executable, "-c", "import ditto; print('loaded')"])
-    if not said.endswith("loaded"):
-        raise Fault(f"{package} {version} does not load: {said[-200:] or 'it ended without a word'}; install it again")
+    printed = _output([sys.executable, "-c", "import ditto; print('loaded')"])
+    if not printed.endswith("loaded"):
+        raise Fault(
+            f"{package} {version} does not load: {printed[-200:] or 'it ended without a word'}; install it again"
+        )
     return f"{package} {version}"
 
 

@@ -47,21 +47,21 @@ def server_steps(
     root: Path | None, model: Model | None, settings: Settings, choice: Choice, allow_writes: bool
 ) -> Iterator[Step]:
     """Yield the connection and each step on the server; all of them are skipped when it cannot be reached."""
-    told = 0
+    reported = 0
     try:
         with open_target(root, settings, choice) as target:
             subject = Subject(target, model, allow_writes)
             named = "the embedded server" if target.embedded else f"named by {choice.source}"
             yield Step("connection", "ok", f"{target.info.uri} answers ({named})")
             for name, examine in SERVER_STEPS.items():
-                told += 1
+                reported += 1
                 yield diagnose(name, partial(examine, subject))
     except HarnessError as error:
-        if not told:
+        if not reported:
             yield Step("connection", "failed", str(error), error.exit_code)
         else:
             yield Step("connection", "failed", f"lost meanwhile: {error}", error.exit_code)
-        yield from (Step(name, "skipped", "there is no connection") for name in list(SERVER_STEPS)[told:])
+        yield from (Step(name, "skipped", "there is no connection") for name in list(SERVER_STEPS)[reported:])
 
 
 def _version(subject: Subject) -> str:

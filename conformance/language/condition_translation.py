@@ -84,7 +84,7 @@ def to_dql(condition: Condition) -> tuple[str, dict[str, Any]]:
     """
     arguments: dict[str, Any] = {}
 
-    def said(part: Condition) -> str:
+    def translated(part: Condition) -> str:
         if isinstance(part, Computed):
             raise _computed()
         if isinstance(part, Comparison) and part.value == ():
@@ -97,9 +97,9 @@ def to_dql(condition: Condition) -> tuple[str, dict[str, Any]]:
         if isinstance(part, Always) or not part.parts:
             return "true" if isinstance(part, Every) or (isinstance(part, Always) and part.holds) else "false"
         joined = " AND " if isinstance(part, Every) else " OR "
-        return "(" + joined.join(said(inner) for inner in part.parts) + ")"
+        return "(" + joined.join(translated(inner) for inner in part.parts) + ")"
 
-    return said(condition), arguments
+    return translated(condition), arguments
 
 
 def _computed() -> TypeError:

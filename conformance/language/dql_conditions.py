@@ -83,13 +83,13 @@ def _test(expression: Operation, field: Callable[[Path], str | None], negated: b
         return None
     if operator == "IN":
         return _listed(path, operands[1], negated)
-    said = _OPPOSITE.get(operator) if negated else operator
-    if operator not in _OPPOSITE or said is None:
+    meant = _OPPOSITE.get(operator) if negated else operator
+    if operator not in _OPPOSITE or meant is None:
         return None
     if operator.startswith("IS"):
-        return Comparison(path, cast(Operator, said), ())
+        return Comparison(path, cast(Operator, meant), ())
     value = _value(operands[1])
-    return None if value is None else Comparison(path, cast(Operator, said), value)
+    return None if value is None else Comparison(path, cast(Operator, meant), value)
 
 
 def _listed(path: str, listed: Expression, negated: bool) -> Condition | None:

@@ -70,18 +70,19 @@ def representatives(collection: Collection, conditions: Sequence[Condition]) -> 
 
     Only values that the schema allows; None stands for a field that is absent. The conditions are bound.
     """
-    said: dict[str, list[Comparison]] = {}
+    compared: dict[str, list[Comparison]] = {}
     for condition in conditions:
         for comparison in comparisons(condition):
-            said.setdefault(comparison.path, []).append(comparison)
+            compared.setdefault(comparison.path, []).append(comparison)
     states = [
         _told_apart(
-            [*states_of(collection, path, named(said[path])), *_beside(collection, path, said[path])], said[path]
+            [*states_of(collection, path, named(compared[path])), *_beside(collection, path, compared[path])],
+            compared[path],
         )
-        for path in said
+        for path in compared
     ]
     for values in islice(product(*states), _ENOUGH):
-        document = dict(zip(said, values, strict=True))
+        document = dict(zip(compared, values, strict=True))
         if all(_same(document, *pair) for pair in _equal(collection)):
             yield document
 
@@ -100,12 +101,12 @@ def states_of(collection: Collection, path: str, values: Iterable[Scalar]) -> li
     return states if _required(collection, path) else [*states, None]
 
 
-def _beside(collection: Collection, path: str, said: Sequence[Comparison]) -> list[Scalar]:
+def _beside(collection: Collection, path: str, compared: Sequence[Comparison]) -> list[Scalar]:
     """Values less and greater than those that a field is compared with, and texts that are like the patterns."""
     if not collection.has(path) or "enum" in collection.field(path).schema:
         return []
     found: list[Scalar] = []
-    for one in said:
+    for one in compared:
         if one.operator in ("<", "<=", ">", ">="):
             for value in one.values:
                 texts = [str(value)[:-1], f"{value}~"] if isinstance(value, str) else []
@@ -116,9 +117,9 @@ def _beside(collection: Collection, path: str, said: Sequence[Comparison]) -> li
     return found
 
 
-def named(said: Iterable[Comparison]) -> list[Scalar]:
+def named(compared: Iterable[Comparison]) -> list[Scalar]:
     """Return the values that comparisons name, each once."""
-    values = (value for comparison in said for value in comparison.values if isinstance(value, _SCALAR))
+    values = (value for comparison in compared for value in comparison.values if isinstance(value, _SCALAR))
     return list({(type(value), value): value for value in values}.values())
 
 
@@ -129,12 +130,12 @@ def _another(values: Sequence[Scalar], *, number: bool) -> Scalar:
     return max((str(value) for value in values), key=len, default="") + "~"
 
 
-def _told_apart(states: Sequence[Any], said: Sequence[Comparison]) -> list[Any]:
+def _told_apart(states: Sequence[Any], compared: Sequence[Comparison]) -> list[Any]:
     """Return the states without those that no comparison tells from one before."""
     alike: dict[tuple[Any, ...], Any] = {}
     for state in states:
-        tests = (holds(one, {one.path: state}) for one in said)
-        key = (state is None, type(state) is bool, *(state in one.values for one in said), *tests)
+        tests = (holds(one, {one.path: state}) for one in compared)
+        key = (state is None, type(state) is bool, *(state in one.values for one in compared), *tests)
         alike.setdefault(key, state)
     return list(alike.values())
 

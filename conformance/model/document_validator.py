@@ -55,8 +55,8 @@ def breaches(collection: Collection, document: Mapping[str, Any]) -> list[Breach
     """
     found = [_breach(error) for error in _validator(collection).iter_errors(document)]
     mistyped = {breach.path for breach in found if breach.keyword == "type"}
-    told = (breach for breach in found if breach.keyword == "type" or breach.path not in mistyped)
-    return sorted(told, key=lambda breach: (breach.path, breach.keyword))
+    reported = (breach for breach in found if breach.keyword == "type" or breach.path not in mistyped)
+    return sorted(reported, key=lambda breach: (breach.path, breach.keyword))
 
 
 def conforms(collection: Collection, document: Mapping[str, Any]) -> bool:

@@ -89,9 +89,9 @@ def _difference(wanted: Any, found: Any, path: str) -> str | None:
                 return deeper
         return None
     if path.rpartition(".")[2] in _SETS and isinstance(wanted, list) and isinstance(found, list):
-        told = [f"{shorten(one)} is not in the schema" for one in found if one not in wanted]
-        told += [f"{shorten(one)} is missing" for one in wanted if one not in found]
-        return f"{path}: {told[0]}" if told else None
+        differences = [f"{shorten(one)} is not in the schema" for one in found if one not in wanted]
+        differences += [f"{shorten(one)} is missing" for one in wanted if one not in found]
+        return f"{path}: {differences[0]}" if differences else None
     return None if wanted == found else f"{path}: {shorten(found)} instead of {shorten(wanted)}"
 
 

@@ -85,8 +85,8 @@ def _weight(error: Error) -> int:
 
 
 def _message(error: Error) -> str:
-    say = _MESSAGES.get(str(error.validator))
-    text = say(error) if say else f"{_short(error.instance)} does not satisfy {error.validator}"
+    describe = _MESSAGES.get(str(error.validator))
+    text = describe(error) if describe else f"{_short(error.instance)} does not satisfy {error.validator}"
     is_part = isinstance(error.schema, Mapping) and "$defs" not in error.schema
     hint = error.schema.get("description", "") if is_part else ""
     return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; see conformance/model/vocabulary.json"

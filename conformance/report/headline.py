@@ -71,16 +71,16 @@ def _single(result: Result) -> str:
         return f"{result.title}: {amount(result)}"
     whys = {sample.why for sample in result.samples}
     example = _shortened(result.samples[0].why)
-    told = f": {example}" if len(whys) == 1 else f", for example: {example}"
+    example_text = f": {example}" if len(whys) == 1 else f", for example: {example}"
     if _documents(result):
         of = f" of {result.examined:,}" if result.examined >= result.violations else ""
         noun = _noun(result.examined if of else result.violations, "document")
-        return f"{result.violations:,}{of} {noun} in {result.collection}{told}"
+        return f"{result.violations:,}{of} {noun} in {result.collection}{example_text}"
     if result.violations == 1:
         return f"{result.samples[0].place}: {example}"
     places = ", ".join(sample.place for sample in result.samples[:3])
     more = f" and {result.violations - 3:,} more" if result.violations > 3 else ""
-    return f"{places}{more}{told}"
+    return f"{places}{more}{example_text}"
 
 
 def _not_run(results: Sequence[Result]) -> str:

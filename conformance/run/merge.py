@@ -80,8 +80,8 @@ def merged_report(rules: Sequence[Rule], reports: Mapping[Path, Report]) -> Repo
     wanted = [(number, of, partitions[0]["samples"]) for number in range(1, of + 1)]
     given = [(one["number"], one["of"], one["samples"]) for one in partitions]
     if given != wanted:
-        told = ", ".join(f"{number}/{all_}" for number, all_, _ in given)
-        _refuse(first_file, f"each of the N parts must be given once, with the same --sample; found {told}")
+        parts_text = ", ".join(f"{number}/{all_}" for number, all_, _ in given)
+        _refuse(first_file, f"each of the N parts must be given once, with the same --sample; found {parts_text}")
     for (_, before), (file, after) in pairwise(ordered):
         _meet(before, after, file)
     known = {rule.id for rule in rules}

@@ -138,8 +138,8 @@ def _answer(context: Context, rules: list[Rule]) -> Mapping[str, Result]:
         reason = "a view with its own collation exists instead of a collection; see validators.*.present"
         outcomes = {rule.id: skipped(reason) for rule in rules}
     except Exception as error:
-        said = in_words(error) if isinstance(error, PyMongoError) else mask(str(error))[:300]
-        return _broken(rules, f"{type(error).__name__}: {said}", started)
+        message = in_words(error) if isinstance(error, PyMongoError) else mask(str(error))[:300]
+        return _broken(rules, f"{type(error).__name__}: {message}", started)
     duration = (time.perf_counter() - started) / len(rules)
     return {rule.id: _shown(to_result(rule, outcomes[rule.id], duration)) for rule in rules}
 

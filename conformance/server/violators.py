@@ -44,9 +44,9 @@ def violators(changes: Iterable[Change], database: Database[dict[str, Any]]) -> 
             if number:
                 found.append(Violators(change.collection, number, collection.count_documents({})))
         except PyMongoError as error:
-            said = in_words(error) if isinstance(error, OperationFailure) else str(error).splitlines()[0]
+            message = in_words(error) if isinstance(error, OperationFailure) else str(error).splitlines()[0]
             raise TargetError(
-                f"{database.name}.{change.collection}: could not count what the validator refuses: {said};"
+                f"{database.name}.{change.collection}: could not count what the validator refuses: {message};"
                 " nothing was changed"
             ) from error
     return found
@@ -54,10 +54,10 @@ def violators(changes: Iterable[Change], database: Database[dict[str, Any]]) -> 
 
 def refuse_violators(found: Iterable[Violators]) -> None:
     """Raise ConfigurationError, one line, when there are violators."""
-    told = "; ".join(map(str, found))
-    if told:
+    reasons = "; ".join(map(str, found))
+    if reasons:
         raise ConfigurationError(
-            f"{told}: every update of such a document would fail, and nothing was changed; correct them"
+            f"{reasons}: every update of such a document would fail, and nothing was changed; correct them"
             " (zava validate --only documents lists them), or run zava provision --accept-violations"
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance.errors import ConfigurationError, TargetError
 from edge.store.observer import Document
-from edge.store.sdk import load, said
+from edge.store.sdk import load, reason_of
 from edge.store.statements import identifier
 from edge.store.store import Store
 
@@ -40,7 +40,7 @@ class Peer:
         try:
             self._native.set_offline_only_license_token(token)
         except load().DittoError as error:
-            raise ConfigurationError(f"DITTO_LICENSE_TOKEN is rejected: {said(error)}") from None
+            raise ConfigurationError(f"DITTO_LICENSE_TOKEN is rejected: {reason_of(error)}") from None
 
     def follow(self, collection: str) -> None:
         """Ask the others for every document of a collection."""
@@ -51,7 +51,7 @@ class Peer:
         try:
             self._native.sync.start()
         except load().DittoError as error:
-            raise TargetError(f"the store cannot sync: {said(error)}; set DITTO_LICENSE_TOKEN") from None
+            raise TargetError(f"the store cannot sync: {reason_of(error)}; set DITTO_LICENSE_TOKEN") from None
 
     def offline(self) -> None:
         """Stop syncing; the store works on."""

@@ -40,7 +40,7 @@ def load() -> Any:
             ditto.DittoLogger.is_enabled = False
     except ditto.DittoError as error:
         newer = re.search(r"GLIBC_([0-9.]+)' not found", str(error))
-        why = f"it wants glibc {newer[1]}" if newer else said(error)
+        why = f"it wants glibc {newer[1]}" if newer else reason_of(error)
         raise TargetError(f"the Ditto SDK cannot be loaded ({why}): install it again; {_MACHINES}") from None
     return ditto
 
@@ -56,7 +56,7 @@ def serve(loop: asyncio.AbstractEventLoop) -> None:
     loop.close()
 
 
-def said(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Return the SDK's message in one line, without where to read on."""
     line = " ".join(str(error).split())
     return re.sub(r"^<\w+> |[.]? For more information on Ditto.*$", "", line)[:400]

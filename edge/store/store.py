@@ -104,8 +104,8 @@ class Store:
         except ditto.DittoError as error:
             loop.call_soon_threadsafe(loop.stop)
             raise TargetError(
-                f"{directory}: Ditto cannot open a store there: {sdk.said(error)}; if a store is damaged, move it away"
-                " and start again"
+                f"{directory}: Ditto cannot open a store there: {sdk.reason_of(error)}; if a store is damaged, move it"
+                " away and start again"
             ) from None
         return cls(directory, peer, loop, thread)
 
@@ -266,13 +266,13 @@ class Store:
             result = running.result()
         except (ditto.DittoStoreBackendError, ditto.DittoIOError) as error:
             raise TargetError(
-                f"{self._directory}: the store fails ({sdk.said(error)}); free space or check the disk, and start"
+                f"{self._directory}: the store fails ({sdk.reason_of(error)}); free space or check the disk, and start"
                 " again; committed data is kept"
             ) from None
         except ditto.DittoClosedError:
             raise self._gone() from None
         except (ditto.DittoError, TypeError, ValueError) as error:
-            raise StatementError(f"Ditto rejects {shorten(dql, 100)}", sdk.said(error)) from None
+            raise StatementError(f"Ditto rejects {shorten(dql, 100)}", sdk.reason_of(error)) from None
         if self._closed:
             raise self._gone()
         return result

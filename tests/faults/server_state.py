@@ -52,7 +52,7 @@ class ServerState:
                 wanted |= {"changeStreamPreAndPostImages": {"enabled": False}}
                 wanted |= {option: options[option] for option in _MODIFIABLE if option in options}
                 self._database.command({"collMod": name, **wanted})
-            self._mend_indexes(name)
+            self._restore_indexes(name)
         if "system.views" in added:  # the server lets go of it after the last view or time series only
             self._database.drop_collection("system.views")
 
@@ -62,7 +62,7 @@ class ServerState:
         self._database.command({"create": name, **options})
         insert(self._database, name, documents)
 
-    def _mend_indexes(self, name: str) -> None:
+    def _restore_indexes(self, name: str) -> None:
         wanted, there = self.indexes[name], _indexes(self._database, name)
         for index, spec in there.items():
             if spec != wanted.get(index):

@@ -53,9 +53,9 @@ def references(report: Report) -> Iterator[Picture]:
     health = {name: worst(r for r in report.results if r.collection == name) for name in names}
     lines = {_key(edge): worst(_about(report, edge)) for edge in edges}
     broken = [name for name in names if health[name] in ("failed", "error")]
-    told = f"broken: {', '.join(broken)}" if broken else "no collection has a broken rule"
+    broken_text = f"broken: {', '.join(broken)}" if broken else "no collection has a broken rule"
     size = f"{numbered(len(names), 'collection')}, {numbered(len(edges), 'reference')}"
-    caption = f"{size}; {told}. An arrow leads from a reference to its target."
+    caption = f"{size}; {broken_text}. An arrow leads from a reference to its target."
     title = "References and their status"
     yield Picture(
         name="references",

@@ -124,7 +124,7 @@ class Devices(RuleBasedStateMachine):
         self.under_way.pop(which % len(self.under_way))
 
     @rule(link=st.sampled_from([frozenset(pair) for pair in itertools.combinations(SITES, 2)]))
-    def cut_or_mend(self, link: frozenset[str]) -> None:
+    def cut_or_restore(self, link: frozenset[str]) -> None:
         self.cut ^= {link}
 
     def teardown(self) -> None:

@@ -406,9 +406,9 @@ def test_tie_hidden_by_doubles_may_be_rounded_either_way(
     assert outcome.violations == wrong
 
 
-@pytest.mark.parametrize("mended", [True, False])
+@pytest.mark.parametrize("fixed", [True, False])
 def test_documents_written_during_the_pass_are_examined_again(
-    mended: bool, model: Model, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+    fixed: bool, model: Model, database: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pass read the order's total before a transaction that added a line, and the line after it."""
     database["orders"].insert_one(order("a", item_count=1) | {"_id": 1})
@@ -417,7 +417,7 @@ def test_documents_written_during_the_pass_are_examined_again(
 
     def rows(self: Pass, *arguments: Any) -> list[Any]:
         found = once(self, *arguments)
-        if mended:
+        if fixed:
             database["orders"].update_one({"_id": 1}, {"$set": {"item_count": 2}})
         return found
 
@@ -425,7 +425,7 @@ def test_documents_written_during_the_pass_are_examined_again(
     context = context_for(model, database)
     every = {rule.id: rule for rule in all_rules(model, context.configuration)}
     outcomes = judge([every[ORDER], every[COUNT]], context)
-    assert {name: found.violations for name, found in outcomes.items()} == {ORDER: 0, COUNT: 0 if mended else 1}
+    assert {name: found.violations for name, found in outcomes.items()} == {ORDER: 0, COUNT: 0 if fixed else 1}
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------

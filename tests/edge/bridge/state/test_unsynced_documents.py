@@ -46,7 +46,7 @@ class Case:
     breaks: Any
     path: str
     reason: str
-    mends: Any
+    fix: Any
     collection: str = "things"
 
 
@@ -130,7 +130,7 @@ def fixed(broken: Pair, found: object) -> Pair:
     broken.meet()
     assert len(broken.unsynced) == len(CASES)
     for case in CASES:
-        case.mends(case.collection, case.name)(broken)
+        case.fix(case.collection, case.name)(broken)
     broken.meet()
     return broken
 
