@@ -20,7 +20,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
             for position, copy in copies_through(collection, reference):
                 if copy.key:
                     continue
-                source = " and ".join(copy.of) if len(copy.of) < 3 else ", ".join(copy.of)
+                source = " and ".join(copy.of)
                 yield Rule(
                     id=f"snapshots.{collection.name}.{subjects.of(copy.field)}",
                     title=f"{collection.title}: {copy.field} equals {source} of the document in {reference.target}",
