@@ -1,4 +1,16 @@
-"""Events and documents of MongoDB, folded into ledger rows: what each document is after all of them."""
+"""Events and documents of MongoDB, folded into ledger rows: what each document is after all of them.
+
+An event is folded into the row of its document, the ledger's note of what both sides agreed on (its base). For example,
+three events of one read, of which the second was caused by the bridge itself:
+
+    row before                    base {_id: 1, n: 1}, origin {_id: 1, n: 1}
+    update by a client: n = 2     base {_id: 1, n: 2}, origin as before: the store is to be changed from 1 to 2
+    update by the bridge: m = 7   base and origin have m: 7, which the store has already
+    delete by a client            base None: the document is to be removed from the store
+
+If an event does not tell what the document is now, or tells it of a time that the row has passed, the document is
+stale: it is read from MongoDB afterwards, and taken as it is then.
+"""
 
 from __future__ import annotations
 
@@ -63,26 +75,32 @@ class Fold:
         if kind in _ENDS:
             ended = {name, event.get("to", {}).get("coll")} & self._synced.keys() if name else set(self._synced)
             self.ended |= dict.fromkeys(ended, _ENDS[kind])
-            return
-        if name not in self._synced or "documentKey" not in event:
-            return
-        mongo_id = event["documentKey"]["_id"]
-        place, time = (name, name_of(mongo_id)), as_number(event["clusterTime"])
+        elif name in self._synced and "documentKey" in event:
+            self._add_change(name, event)
+
+    def _add_change(self, name: str, event: Document) -> None:
+        mongo_id, time = event["documentKey"]["_id"], as_number(event["clusterTime"])
+        place = (name, name_of(mongo_id))
+        row = self._by_id.get(place)
         own = bytes(event.get("lsid", {}).get("id", b"")) in self._sessions
         if own and time <= self._accounted:
             return
-        row = self._by_id.get(place)
-        unsynced = (*place, "to Ditto") in self._unsynced and can_be_sent(mongo_id)  # else it cannot be read again
-        known = not own and (time <= (self._deleted if row is None else row.seen) or unsynced)
-        if place[1] in self.stale[name] and not own:
-            return
-        after = None if known else self._after(event, row)
-        if kind == "delete" and not known:
+        if not own and (place[1] in self.stale[name] or self._is_outdated(place, mongo_id, row, time)):
+            self.stale[name][place[1]] = mongo_id
+        elif event["operationType"] == "delete":
             self.remove(name, mongo_id, own=own)
-        elif after is None:
+        elif (after := self._after(event, row)) is None:
             self.stale[name][place[1]] = mongo_id
         else:
             self._put(place, mongo_id, self._synced[name].crossing(after)[1], own=own)
+
+    def _is_outdated(self, place: Place, mongo_id: Any, row: Row | None, time: int) -> bool:
+        """Return whether the row knows more than an event of a client, or the document is to be read anyway.
+
+        One that could not be synced is read again, if it can be: what was wrong with it may be corrected.
+        """
+        seen = self._deleted if row is None else row.seen
+        return time <= seen or ((*place, "to Ditto") in self._unsynced and can_be_sent(mongo_id))
 
     def take(self, name: str, found: Sequence[Crossing], seen: int, copied: int | None = None) -> None:
         """Documents as MongoDB holds them, read not after the cluster time ``seen``."""
