@@ -60,7 +60,11 @@ class Plan:
         self._presence: dict[str, dict[str, Array]] = {}
         self._offsets: dict[str, int] = {}
         self._needed = needed_later(model, self.fanned_out_from)
-        self._cache: dict[tuple[str, str], Any] = {}
+        #: By collection: the number of the parents' batch that was asked for last, and the children of each parent.
+        self._fan_outs: dict[str, tuple[int, Array]] = {}
+        self._equations: dict[str, Formula] = {}
+        self._calendars: dict[str, Calendar] = {}
+        self._pairs: dict[str, Mapping[str, Array]] = {}
 
     # -- sizes -----------------------------------------------------------------------------------------------------
 
@@ -114,23 +118,25 @@ class Plan:
 
     def fan_out(self, parent: Batch, collection: Collection) -> Array:
         """Return how many children each document of a batch gets."""
-        key = (collection.name, f"fan_out:{parent.number}")
-        if key not in self._cache:
-            reference = next(r for r in collection.references if r.target == parent.collection.name)
-            field = collection.field(reference.field)
-            figure = field.sample.get("reference", {}).get("parent")
-            low, high = fan_out.limits(collection)
-            table = self.configuration.table(figure) if figure else dict.fromkeys(range(low, high + 1), 1.0)
-            rng = parent.rng(field, f"{collection.name} per document")
-            numbers = fan_out.drawn(collection, field, table, parent.size, rng)
-            if "setting" in collection.cardinality and parent.collection.name not in self.given:
-                total, parents = self.size(collection), self.size(parent.collection)
-                fan_out.check_total(collection, total, parents)
-                wanted = fan_out.quota(total, parents, parent.first, parent.size)
-                numbers = fan_out.adjusted(numbers, wanted, (low, high), rng)
-            self._cache = {k: v for k, v in self._cache.items() if k[0] != collection.name}
-            self._cache[key] = numbers
-        return self._cache[key]  # type: ignore[no-any-return]
+        known = self._fan_outs.get(collection.name)
+        if known is None or known[0] != parent.number:
+            known = self._fan_outs[collection.name] = (parent.number, self._drawn_fan_out(parent, collection))
+        return known[1]
+
+    def _drawn_fan_out(self, parent: Batch, collection: Collection) -> Array:
+        reference = next(r for r in collection.references if r.target == parent.collection.name)
+        field = collection.field(reference.field)
+        figure = field.sample.get("reference", {}).get("parent")
+        low, high = fan_out.limits(collection)
+        table = self.configuration.table(figure) if figure else dict.fromkeys(range(low, high + 1), 1.0)
+        rng = parent.rng(field, f"{collection.name} per document")
+        numbers = fan_out.drawn(collection, field, table, parent.size, rng)
+        if "setting" in collection.cardinality and parent.collection.name not in self.given:
+            total, parents = self.size(collection), self.size(parent.collection)
+            fan_out.check_total(collection, total, parents)
+            wanted = fan_out.quota(total, parents, parent.first, parent.size)
+            numbers = fan_out.adjusted(numbers, wanted, (low, high), rng)
+        return numbers
 
     def child_batch(self, parent: Batch, collection: Collection) -> Batch:
         """Return the children of a batch, numbered on from those of the batches before."""
@@ -152,24 +158,20 @@ class Plan:
     def equation(self, collection: Collection, field: Field) -> Formula:
         """Return the formula of config/rules.yaml that gives a field its value."""
         name = f"{collection.name}.{field.path}"
-        key = ("", name)
-        if key not in self._cache:
-            for equation in self.configuration.rules.equations:
-                if equation.field == name:
-                    where = f"{self.model.config('rules.yaml')}: equation of {name}"
-                    self._cache[key] = Formula(str(equation.equals), self.model, collection, self.configuration, where)
-                    break
-            else:
+        if name not in self._equations:
+            equation = next((one for one in self.configuration.rules.equations if one.field == name), None)
+            if equation is None:
                 raise ConfigurationError(
                     f"{collection.path}: {field.path} is made by an equation, but config/rules.yaml has none for"
                     f" {name}; add one"
                 )
-        return self._cache[key]  # type: ignore[no-any-return]
+            where = f"{self.model.config('rules.yaml')}: equation of {name}"
+            self._equations[name] = Formula(str(equation.equals), self.model, collection, self.configuration, where)
+        return self._equations[name]
 
     def calendar(self, collection: Collection) -> Calendar:
         """Return the distribution of a collection's documents over the days of the period, by the years' weights."""
-        key = ("calendar:", collection.name)
-        if key not in self._cache:
+        if collection.name not in self._calendars:
             field = next(field for field in collection.fields if "calendar" in field.sample)
             weights = self.configuration.table(field.sample["calendar"]["year_weights"])
             first = day_number(self.settings.start_date)
@@ -179,23 +181,22 @@ class Plan:
             chance = np.array([by_year[int(year)] for year in years])
             rng = np.random.default_rng([self.settings.seed, len(collection.name), 0xCA1])
             sizes = rng.multinomial(self.size(collection), chance / chance.sum())
-            self._cache[key] = Calendar(first, sizes, np.cumsum(sizes))
-        return self._cache[key]  # type: ignore[no-any-return]
+            self._calendars[collection.name] = Calendar(first, sizes, np.cumsum(sizes))
+        return self._calendars[collection.name]
 
     def pairs(self, collection: Collection) -> Mapping[str, Array]:
         """For a collection with one document per parent or pair of parents: the parents' positions, by field."""
         declared = collection.cardinality
         if "per" not in declared or self.fanned_out_from(collection):
             return {}
-        key = ("pairs:", collection.name)
-        if key not in self._cache:
+        if collection.name not in self._pairs:
             fields = [next(r.field for r in collection.references if r.target == name) for name in declared["per"]]
             sizes = [len(next(iter(self.retained(name).values()))) for name in declared["per"]]
             rng = np.random.default_rng([self.settings.seed, len(collection.name), 0xFA1])
             total = int(np.prod(sizes))
             chosen = np.sort(rng.choice(total, self.size(collection), replace=False))
-            self._cache[key] = dict(zip(fields, np.unravel_index(chosen, sizes), strict=True))
-        return self._cache[key]  # type: ignore[no-any-return]
+            self._pairs[collection.name] = dict(zip(fields, np.unravel_index(chosen, sizes), strict=True))
+        return self._pairs[collection.name]
 
     # -- documents -------------------------------------------------------------------------------------------------
 
