@@ -62,7 +62,7 @@ def broken(collection: Collection) -> list[Document]:
 
 
 @pytest.mark.parametrize("name", ["customers", "inventory", "orders", "order_items", "product_types", "stores"])
-def test_no_mutation_is_proven_and_every_valid_document_is(name: str) -> None:
+def test_columns_prove_valid_documents_and_no_invalid_ones(name: str) -> None:
     collection = MODEL[name]
     for document in fullest_and_barest(collection):
         (batch,) = batches([document], collection)
@@ -92,7 +92,7 @@ def test_documents_of_several_layouts_are_all_read(document: Document) -> None:
     assert (np.concatenate(codes) != 0).all()
 
 
-def test_a_document_with_a_key_twice_is_left_to_the_server() -> None:
+def test_document_with_a_duplicate_key_is_left_to_the_server() -> None:
     once = bson.encode({"k": 1, "m": 2})
     with pytest.raises(UnusualError):
         list(batches([{"k": 1, "m": 1}, RawBSONDocument(once.replace(b"m\0", b"k\0"))]))
@@ -110,7 +110,7 @@ def test_a_document_with_a_key_twice_is_left_to_the_server() -> None:
         (r"^\bfoo\b", ["foo", "food", "foo bar"]),
     ],
 )
-def test_shapes_match_as_their_texts_do(pattern: str, texts: list[str]) -> None:
+def test_shapes_match_like_their_texts(pattern: str, texts: list[str]) -> None:
     texts = texts * 2 + [text[::-1] for text in texts] + [text + "\n" for text in texts]
     (batch,) = batches([{"t": text} for text in texts])
     assert compiled(pattern).matches(values_at(batch, "t")).tolist() == [bool(re.search(pattern, t)) for t in texts]
@@ -160,7 +160,7 @@ def database(server: MongoClient[Document]) -> Iterator[Database[Document]]:
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
-def test_expressions_mean_what_they_mean_to_the_server(expression: Any, database: Database[Document]) -> None:
+def test_expressions_have_the_results_of_the_server(expression: Any, database: Database[Document]) -> None:
     documents = list(database["odd"].find())
     matched = {one["_id"] for one in database["odd"].find({"$expr": expression}, {"_id": 1})}
     settled = 0
@@ -174,7 +174,7 @@ def test_expressions_mean_what_they_mean_to_the_server(expression: Any, database
     assert settled > len(documents) / 4
 
 
-def test_screens_find_all_that_the_server_finds(database: Database[Document]) -> None:
+def test_scans_find_the_same_documents_as_the_server(database: Database[Document]) -> None:
     settled = 0
     tests = [rule.check for rule in all_rules(MODEL, CONFIGURATION) if isinstance(rule.check, DocumentTest)]
     for model in MODEL:

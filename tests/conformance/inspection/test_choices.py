@@ -86,10 +86,10 @@ def test_answers_are_in_the_model_and_in_its_evidence(shop: Database[dict[str, A
 @pytest.mark.parametrize(
     ("text", "answer"), [("", "no"), ("y", "yes"), ("Yes", "yes"), ("no", "no"), ("maybe", None), ("yesno", None)]
 )
-def test_first_letters_are_enough(text: str, answer: str | None) -> None:
+def test_first_letters_are_accepted(text: str, answer: str | None) -> None:
     assert chosen(text, Question("a", "b", "c", NO)) == answer
 
 
-def test_letters_that_several_answers_begin_with_are_asked_again() -> None:
+def test_ambiguous_letters_are_asked_again() -> None:
     question = Question("a", "b", "c", "_id", ("_id", "name", "number"))
     assert (chosen("n", question), chosen("nu", question), chosen("name", question)) == (None, "number", "name")

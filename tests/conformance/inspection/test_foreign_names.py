@@ -164,7 +164,7 @@ def test_documents_with_such_names_are_generated(listed: Project) -> None:
     assert {len(rows) for rows in made.values()} == {100}
 
 
-def test_a_declared_name_with_an_underscore_in_front_is_a_finding_of_a_synced_collection(
+def test_declared_name_with_a_leading_underscore_is_a_finding_of_a_synced_collection(
     database: Database[dict[str, Any]], tmp_path: Path
 ) -> None:
     database["users"].insert_many([{"_id": f"u{n}", "__v": 0, "deleted": False} for n in range(9)])
@@ -174,7 +174,7 @@ def test_a_declared_name_with_an_underscore_in_front_is_a_finding_of_a_synced_co
 
 
 def test_formulas_take_names_in_back_quotes(listed: Project, database: Database[dict[str, Any]]) -> None:
-    """Also of a referenced document, and where the collection has the name that the pipeline would use."""
+    """The cases include a referenced document, and a collection with the name that the pipeline would use."""
     model, configuration = listed.model, listed.configuration
     about = {"family": "business", "title": "t", "why": "w", "fix": "m"}
     file = configuration.rules.model_copy(
@@ -202,7 +202,7 @@ def test_formulas_take_names_in_back_quotes(listed: Project, database: Database[
     }
 
 
-def test_names_that_mongodb_reads_otherwise_are_refused(tmp_path: Path) -> None:
+def test_names_with_a_special_meaning_in_mongodb_are_rejected(tmp_path: Path) -> None:
     for number, name in enumerate(("a.b", "$a", "", "a\nb", "a[]", "*")):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -222,7 +222,7 @@ def test_archives_have_files_of_such_collections(tmp_path: Path) -> None:
     assert [entry.collection for entry in manifest.collections] == list(model.collections)
 
 
-def test_a_name_that_ditto_reserves_is_a_finding_of_a_synced_collection(
+def test_name_reserved_by_ditto_is_a_finding_of_a_synced_collection(
     database: Database[dict[str, Any]], tmp_path: Path
 ) -> None:
     for name in ("__jobs", "_jobs"):
@@ -237,16 +237,16 @@ def test_a_name_that_ditto_reserves_is_a_finding_of_a_synced_collection(
 @pytest.mark.parametrize(
     "name", ["a$b", "a/b", "a%b", "a*", "a,b", "", ".a", "a.", "a..b", "system.js", "_config", " a", "a\nb", "n" * 201]
 )
-def test_names_that_no_model_can_have(name: str) -> None:
+def test_invalid_name_is_rejected(name: str) -> None:
     assert unfit_collection(name) is not None
 
 
 @pytest.mark.parametrize("name", ["order-events", "fs.files", "Order Details", "_User", "_Join:a:_Role", "größe", "1"])
-def test_names_that_a_model_can_have(name: str) -> None:
+def test_valid_name_is_accepted(name: str) -> None:
     assert unfit_collection(name) is None
 
 
-def test_the_longest_collection_is_meant() -> None:
+def test_longest_matching_collection_is_selected() -> None:
     assert split_place("fs.files.meta.size", ["fs", "fs.files"]) == ("fs.files", "meta.size")
     assert split_place("fs.filesystem", ["fs", "fs.files"]) == ("fs", "filesystem")
     assert split_place("no.such.field", ["fs"]) == ("no", "such.field")

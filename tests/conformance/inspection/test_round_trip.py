@@ -78,7 +78,7 @@ def market(database: Data) -> None:
 
 @pytest.fixture
 def drafted(database: Data, tmp_path: Path) -> Iterator[Callable[[], dict[str, Result]]]:
-    """What the rules of the drafted model find in the marketplace, by rule: nothing, to begin with."""
+    """Return the findings of the drafted model's rules in the marketplace, by rule; initially none."""
     market(database)
     folder = tmp_path / "model"
     write_model(draft(database, inspect(database), ()), folder, database.name)
@@ -165,7 +165,7 @@ def test_wrong_elements_and_values_of_maps(database: Data, drafted: Callable[[],
     }  # fmt: skip
 
 
-def test_draft_generates_documents_that_meet_it(database: Data, tmp_path: Path) -> None:
+def test_documents_generated_from_the_draft_match_it(database: Data, tmp_path: Path) -> None:
     """References included: a team can try the model on the embedded server before it validates its own."""
     market(database)
     folder = tmp_path / "model"
@@ -197,7 +197,7 @@ def test_reference_to_a_deleted_document_in_an_array(database: Data, drafted: Ca
 
 
 @pytest.mark.parametrize("mode", ["native", "ejson"])
-def test_what_devices_make_of_each_type_follows_the_mode(mode: str, database: Data, tmp_path: Path) -> None:
+def test_type_on_devices_follows_the_mode(mode: str, database: Data, tmp_path: Path) -> None:
     """Dates, decimals, binary data, large integers and ObjectIds below the top: in native mode a finding each."""
     market(database)
     folder = tmp_path / "model"
@@ -236,7 +236,7 @@ def test_key_of_several_types_may_be_referred_to(database: Data, tmp_path: Path)
         assert all(breaches(model["things"], one) == [] for one in documents)
 
 
-def test_nested_field_that_reads_as_a_key_is_asked_for(database: Data) -> None:
+def test_nested_field_that_looks_like_a_key_is_an_open_question(database: Data) -> None:
     """A unique index says that account.number is unique; that the other one is so is chance, perhaps."""
     market(database)
     inspection, asked = inspect(database), list[str]()
@@ -251,7 +251,7 @@ def test_nested_field_that_reads_as_a_key_is_asked_for(database: Data) -> None:
     assert "shops.account.number" not in asked
 
 
-def test_few_values_in_an_array_are_asked_for_as_an_enum(database: Data) -> None:
+def test_few_values_in_an_array_are_an_open_question(database: Data) -> None:
     market(database)
     drafted = draft(
         database,

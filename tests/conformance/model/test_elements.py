@@ -99,7 +99,7 @@ def told(outcomes: Mapping[str, Outcome]) -> dict[str, tuple[int, list[str]]]:
     }
 
 
-def test_wrong_element_is_refused_everywhere_and_its_place_named(model: Model, database: Database[Document]) -> None:
+def test_invalid_element_is_rejected_everywhere_with_its_path(model: Model, database: Database[Document]) -> None:
     collection = model["things"]
     mongo = database.create_collection("things", validator=validator(collection))
     mongo.insert_one({"_id": ObjectId(), **RIGHT})
@@ -115,7 +115,7 @@ def test_wrong_element_is_refused_everywhere_and_its_place_named(model: Model, d
         mongo.delete_one({"_id": document["_id"]})
 
 
-def test_every_invalid_variant_below_arrays_and_maps_is_refused_by_both(
+def test_invalid_variants_below_arrays_and_maps_are_rejected_by_both_oracles(
     model: Model, database: Database[Document]
 ) -> None:
     """Each breaks one rule at one place; the server's query leaves it out, and `jsonschema` names the place."""
@@ -132,7 +132,7 @@ def test_every_invalid_variant_below_arrays_and_maps_is_refused_by_both(
     assert [one["_id"] for one in database["things"].find(validator(collection))] == [right]
 
 
-def test_documentation_lists_what_is_in_arrays_and_maps(model: Model) -> None:
+def test_documentation_lists_contents_of_arrays_and_maps(model: Model) -> None:
     text = data_model(model)
     assert "| items[].qty | an integer (int or long), at least 1, at most 9 |" in text
     assert "| accounts.*.tier | one of gold, tin |" in text
@@ -146,7 +146,7 @@ def test_text_in_an_array_has_no_invisible_characters(model: Model, database: Da
     assert found.samples[0].why.startswith("items[0].sku is ")
 
 
-def test_key_that_stands_twice_in_an_object_of_an_array_is_found(model: Model, database: Database[Document]) -> None:
+def test_duplicate_key_in_an_object_of_an_array_is_reported(model: Model, database: Database[Document]) -> None:
     """A document with one key twice is written as bytes: the second of two keys of one length is renamed."""
     import bson
 
@@ -184,7 +184,7 @@ PERMISSIONS: Document = {
 @pytest.mark.parametrize(
     ("operations", "severity"), [(None, "error"), (["read"], "warning"), (["read", "update"], "error")]
 )
-def test_array_of_a_synced_collection_is_an_error_where_devices_change_it(
+def test_array_that_devices_change_is_an_error(
     operations: list[str] | None, severity: str, database: Database[Document], tmp_path: Path
 ) -> None:
     fields = {"items": {"type": "array", "items": ITEM}, "gone": {"type": "boolean"}}
@@ -202,9 +202,7 @@ def test_array_of_a_synced_collection_is_an_error_where_devices_change_it(
     assert told(judge([rule], context_for(model, database))) == {rule.id: (1, ["items is an array of length 1"])}
 
 
-def test_values_of_a_free_map_are_looked_at_in_a_synced_collection(
-    database: Database[Document], tmp_path: Path
-) -> None:
+def test_values_of_a_free_map_are_examined_in_a_synced_collection(database: Database[Document], tmp_path: Path) -> None:
     """Dates, arrays and nulls in its objects break the rules of devices though they meet the schema."""
     texts = {"type": "array", "items": {"type": "string"}}
     inner = {

@@ -89,7 +89,7 @@ def broken(case: Case) -> dict[str, Result]:
         return {one.id: one for one in run.results() if one.status not in ("passed", "skipped")}
 
 
-def test_every_kind_is_drafted_and_is_as_the_server_has_it(case: Case) -> None:
+def test_every_kind_of_index_is_drafted_as_on_the_server(case: Case) -> None:
     project, database = case
     declared = {index.name for index in project.model["things"].indexes}
     assert declared == set(KINDS)
@@ -102,7 +102,7 @@ def test_every_kind_is_drafted_and_is_as_the_server_has_it(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
-def test_another_definition_is_found_and_put_right(name: str, case: Case) -> None:
+def test_different_definition_is_reported_and_fixed(name: str, case: Case) -> None:
     project, database = case
     things = database["things"]
     keys, options = KINDS[name]
@@ -121,7 +121,7 @@ def test_another_definition_is_found_and_put_right(name: str, case: Case) -> Non
     assert broken(case) == {}
 
 
-def test_index_that_the_schema_cannot_declare_says_so(case: Case) -> None:
+def test_index_unsupported_by_schemas_is_reported(case: Case) -> None:
     _, database = case
     database["logs"].create_index("nothing")
     database["logs"].create_index("n", sparse=True)
@@ -179,13 +179,13 @@ def test_plan_creates_a_clustered_collection(case: Case) -> None:
         ({"keys": {"name": "geoHaystack"}}, "geoHaystack"),
     ],
 )  # fmt: skip
-def test_combination_that_servers_refuse_is_a_model_error(entry: Any, words: str, tmp_path: Path) -> None:
+def test_combination_rejected_by_servers_is_a_model_error(entry: Any, words: str, tmp_path: Path) -> None:
     schema = collection_of({"name": {"type": "string"}}) | {"x-indexes": [entry]}
     with pytest.raises(ConfigurationError, match=words):
         model_of(tmp_path, {"things": schema})
 
 
-def test_paths_that_documents_may_have() -> None:
+def test_possible_paths_of_documents_are_listed() -> None:
     schema = json.loads(
         '{"additionalProperties": false, "properties": {"a": {"type": "object", "additionalProperties": false,'
         ' "properties": {"b": {"type": "string"}}}, "l": {"type": "array", "items": {"x-bson": ["object"]}},'

@@ -56,7 +56,7 @@ def told(outcome: Outcome) -> tuple[int, int, list[str]]:
 def found(
     model: Model, database: Database[Document], trips: Sequence[Document], partition: Partition | None = None
 ) -> dict[str, Outcome]:
-    """What the rules say of these trips; there are the cities a, b and c, of which c is deleted."""
+    """Return the outcomes of the rules on these trips; the cities are a, b and c, of which c is deleted."""
     database["cities"].insert_many({"_id": one, "gone": one == "c"} for one in "abc")
     database["trips"].insert_many({"_id": f"t{n}", **trip} for n, trip in enumerate(trips))
     outcomes = judge(references.rules(model, configuration_for(model)), context_for(model, database))
@@ -125,7 +125,7 @@ def test_parts_of_a_run_count_each_document_once(model: Model, database: Databas
 
 
 @pytest.mark.server
-def test_index_of_a_reference_in_an_array_is_asked_for(model: Model, database: Database[Document]) -> None:
+def test_index_on_a_reference_in_an_array_is_required(model: Model, database: Database[Document]) -> None:
     """An index of the array's field leads with it; free keys and arrays of arrays have none."""
     database["trips"].create_index([("stops.city", 1)])
     rule = next(one for one in indexes.rules(model, configuration_for(model)) if one.id.endswith("trips.foreign-keys"))
@@ -199,7 +199,7 @@ def test_query_names_fields_through_arrays_and_maps(path: str, model: Model) -> 
     assert "queries.trips.trips-through-a-city" in ids
 
 
-def test_query_with_a_misspelt_field_of_an_array_is_refused(model: Model) -> None:
+def test_query_with_a_misspelt_field_of_an_array_is_rejected(model: Model) -> None:
     model.config("queries.yaml").write_text(QUERIES.replace("PATH", "stops.cty"), encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"trips has no field 'stops\.cty'"):
         list(all_rules(model, configuration_for(model)))

@@ -91,12 +91,12 @@ def test_copies_and_counts_follow_the_generated_tree(tmp_path: Path) -> None:
         ({"parent": {"x-bson": ["string", "date"], "x-reference": "things._id"}}, "never date"),
     ],
 )
-def test_reference_that_cannot_be_is_refused(schema: Any, words: str, tmp_path: Path) -> None:
+def test_impossible_reference_is_rejected(schema: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=words):
         model_of(tmp_path, {"things": collection_of({"_id": KEY, **schema})})
 
 
-def test_collection_counted_per_document_of_its_own_is_refused(tmp_path: Path) -> None:
+def test_collection_counted_per_its_own_documents_is_rejected(tmp_path: Path) -> None:
     schema = collection_of({"_id": KEY, "parent": PARENT}, cardinality={"per": ["things"], "between": [1, 2]})
     with pytest.raises(ConfigurationError, match="per document of its own"):
         model_of(tmp_path, {"things": schema})
@@ -133,7 +133,7 @@ def test_collections_that_all_need_each_other_cannot_be_generated(tmp_path: Path
 
 
 def found(model: Model, database: Database[Document], *parents: Any) -> dict[str, Outcome]:
-    """What the rules say of documents a, b, c, … with these parents; ... for none."""
+    """Return the outcomes of the rules on documents a, b, c, … with these parents; ... for none."""
     documents = [
         {"_id": chr(97 + n)} | ({} if parent is ... else {"parent": parent}) for n, parent in enumerate(parents)
     ]
@@ -177,14 +177,14 @@ def test_circles_of_any_length_are_found_below_deep_trees(database: Database[Doc
 
 
 @pytest.mark.server
-def test_root_that_must_refer_may_refer_to_itself(database: Database[Document], tmp_path: Path) -> None:
+def test_root_with_a_required_reference_may_refer_to_itself(database: Database[Document], tmp_path: Path) -> None:
     outcomes = found(tree_of(tmp_path, PARENT), database, "a", "a", "d", "c")
     assert told(outcomes[""]) == (4, 0, [])
     assert [one for one, _ in told(outcomes["-circle"])[2]] == ["c", "d"]
 
 
 @pytest.mark.server
-def test_collection_of_roots_has_no_circle_to_look_for(database: Database[Document], tmp_path: Path) -> None:
+def test_collection_of_roots_has_no_circle(database: Database[Document], tmp_path: Path) -> None:
     outcomes = found(tree_of(tmp_path, PARENT, optional=True), database, ..., ...)
     assert {outcome.skipped for outcome in outcomes.values()} == {"no document of things has parent"}
 
