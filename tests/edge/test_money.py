@@ -35,7 +35,7 @@ def test_money_is_a_number_of_whole_cents(value: object, fits: bool) -> None:
 
 def test_generated_whole_dollars_are_integers_and_doubles_in_turn() -> None:
     cents = np.array([100.0, 2500, 150, 0, -700, 0])
-    made = emit("money", cents)
+    made = emit("money", cents, {})
     assert made == [1, 25.0, 1.5, 0, -7.0, 0]
     assert [type(value) for value in made] == [int, float, float, int, float, int]
 

@@ -180,10 +180,10 @@ def test_sampled_whole_numbers_have_both_number_types(made_up: Model) -> None:
     """Beyond 2^53 - 1 a whole double stays a double, because devices have no such integers."""
     field = made_up["things"].field("number")
     column = np.array([1.0, 2.0, 2.5, 3.0, -4.0, float(MAX_INTEGER + 1), 1e300, -0.0])
-    found = emit("number", column)
+    found = emit("number", column, {})
     assert found == column.tolist()
     assert [type(value) for value in found] == [int, float, float, int, float, float, float, int]
-    assert [type(value) for value in emit("money", 100 * column)][:4] == [int, float, float, int]
+    assert [type(value) for value in emit("money", 100 * column, {})][:4] == [int, float, float, int]
     assert field.kind == "number"
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import bson
+
 from conformance.checks.base import Context
 from conformance.checks.joins.keys import Row, among, identity, in_parts, plain, those, unreadable
 from conformance.model.collection import Reference
@@ -62,12 +64,12 @@ def number_of_children(context: Context, reference: Reference, rows: Sequence[Ro
     apart = int(sum(row[number] for row in rows if unreadable([row["_id"]])))
     if not reference.many:
         return int(sum(row[number] for row in rows))
-    here, found = context.range(reference.collection).of("_id"), set[str]()
+    here, found = context.range(reference.collection).of("_id"), set[bytes]()
     for part in in_parts(keys):
         query = {"$and": [here, referring(reference, part), also]}
         if len(keys) == len(part):
             return apart + context.collection(reference.collection).count_documents(query)
-        found.update(repr(one["_id"]) for one in context.collection(reference.collection).find(query, {"_id": 1}))
+        found.update(bson.encode(one) for one in context.collection(reference.collection).find(query, {"_id": 1}))
     return apart + len(found)
 
 

@@ -240,7 +240,7 @@ def test_keys_and_snapshots_share_one_reference(tmp_path: Path) -> None:
     configuration = configuration_for(model)
     assert {rule.id: rule.title for rule in snapshots.rules(model, configuration)} == {
         "snapshots.children.early": "Things: early equals first of the document in parents",
-        "snapshots.children.late": "Things: late equals first - last of the document in parents",
+        "snapshots.children.late": "Things: late equals first and last of the document in parents",
     }
     assert {rule.id for rule in rules(model, configuration)} == {
         "references.children.parent", "references.children.region+parent",
