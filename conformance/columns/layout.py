@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -166,26 +167,30 @@ def read(replies: Iterable[bytes], objects: Container[str]) -> Iterator[Batch]:
 
 
 def _replies(collection: Collection[Any]) -> Iterator[bytes]:
-    """Yield the server's replies to a find without a filter.
+    """Yield the server's replies to a find without a filter; the next one is on its way while one is used.
 
     The driver's raw batches make an object of each document, which takes as long as everything else here.
     """
     database, name = collection.database, collection.name
-    with database.client.start_session() as session:
+    with database.client.start_session() as session, ThreadPoolExecutor(1, thread_name_prefix="survey") as pool:
 
         def ask(command: dict[str, Any]) -> bytes:
             return bytes(database.command(command, session=session, codec_options=_RAW).raw)
 
         reply = ask({"find": name, "batchSize": BATCH})
+        cursor = _cursor(reply)[0]
         try:
-            yield reply
-            while cursor := _cursor(reply)[0]:
-                reply = ask({"getMore": cursor, "collection": name, "batchSize": BATCH})
+            while cursor:
+                following = pool.submit(ask, {"getMore": cursor, "collection": name, "batchSize": BATCH})
                 yield reply
-        finally:
-            left = _cursor(reply)[0]
-            if left:
-                ask({"killCursors": name, "cursors": [left]})
+                reply = following.result()
+                cursor = _cursor(reply)[0]
+            yield reply
+        except GeneratorExit:  # the documents are not read to the end
+            cursor = _cursor(following.result())[0] if cursor else cursor
+            if cursor:
+                ask({"killCursors": name, "cursors": [cursor]})
+            raise
 
 
 _RAW: Final = CodecOptions(RawBSONDocument)

@@ -31,7 +31,7 @@ WORKERS: Final = 2
 _HERE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 #: The server's code for a query whose collation is not that of the view it asks.
 _COLLATION_OF_A_VIEW: Final = 167
-#: Checks that can examine a range of keys; others need all documents.
+#: Checks that a survey answers, and that can examine a range of keys; others need all documents.
 BY_RANGE: Final = (DocumentTest, JoinTest, GroupedBounds)
 
 
@@ -53,6 +53,8 @@ class Run:
             if self._context.partition is None and is_here(self._context.database.client):
                 surveyed = self._survey.submit(survey, self._context, self._rules, self._stop)
                 self._context = replace(self._context, survey=surveyed.result)
+                # The server is asked the other questions meanwhile.
+                groups.sort(key=lambda group: isinstance(group[0].check, BY_RANGE))
             for group in groups if self._context.partition is None else _share(groups, self._context.partition):
                 future = self._pool.submit(self._answer, group)
                 self._futures |= {rule.id: future for rule in group}

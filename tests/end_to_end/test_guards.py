@@ -15,11 +15,11 @@ pytestmark = pytest.mark.server
 
 TENTH: Final = {"NUM_CUSTOMERS": "5000", "NUM_ORDERS": "20000"}
 #: A ratio beyond its guard is measured again: other tests share the cores, and slower code is slower every time.
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 2
 #: What does not depend on the size, takes long at any, or is a matter of two quiet cores, is left to `make bench`.
 GUARDED: Final = {
     "test_load.py": ["test_generate_and_load"],
-    "test_rules.py": ["test_data_rules", "test_document_rules", "test_reference_rules"],
+    "test_rules.py": ["test_data_rules"],
 }
 
 
@@ -34,7 +34,7 @@ def test_benchmark_ratios_are_within_their_limits(tmp_path: Path) -> None:
             break
     assert done.code == 0, done.out + done.err
     rows = [line for line in done.out.splitlines() if line.startswith("| ") and "=" in line]
-    assert len(rows) == 5
+    assert len(rows) == len(named)
     assert f"{len(named)} passed" in done.out
 
 

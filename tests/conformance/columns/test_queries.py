@@ -39,6 +39,7 @@ from tests.conformance.model.test_oracles import fullest_and_barest
 from tests.judging import ROOT
 
 MODEL = load_model(ROOT)
+MAPS = frozenset(field.path for collection in MODEL for field in collection.walk() if field.kind == "map")
 SETTINGS = load_settings()
 CONFIGURATION = load_configuration(MODEL, SETTINGS.constants())
 
@@ -52,7 +53,8 @@ def batches(documents: Iterable[Any], collection: Collection | None = None) -> I
 
 def readable(document: Document) -> bool:
     try:
-        return bool(list(batches([document])))
+        layout.layout_of(bson.encode(document), 0, MAPS)
+        return True
     except UnusualError:
         return False
 
@@ -67,12 +69,14 @@ def test_columns_prove_valid_documents_and_no_invalid_ones(name: str) -> None:
     for document in fullest_and_barest(collection):
         (batch,) = batches([document], collection)
         assert must_match(validator(collection), batch).all(), document
-    for document in broken(collection):
-        try:
-            proven = [must_match(validator(collection), batch).any() for batch in batches([document], collection)]
-        except UnusualError:
-            continue
-        assert not any(proven) or conforms(collection, document), document
+    proven = 0
+    for batch in batches(filter(readable, broken(collection)), collection):
+        for place in np.flatnonzero(must_match(validator(collection), batch)).tolist():
+            at = int(batch.starts[place])
+            document = bson.decode(batch.raw[at : at + int(batch.window("<i4")[at])])
+            assert conforms(collection, document), document
+            proven += 1
+    assert not proven  # each mutation breaks something
 
 
 @pytest.mark.parametrize(
