@@ -29,7 +29,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Found:
-    """What a survey of all documents says of a check: how many each rule examined, and the only ones that may be wrong.
+    """Result of a survey of all documents for a check: the numbers that rules examined, and the suspect documents.
 
     These are _ids of documents, or keys of a reference; with ``many``, there are more than are listed.
     """

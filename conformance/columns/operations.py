@@ -1,4 +1,4 @@
-"""What expressions do with values: constants, comparison by BSON's order of types, and functions of texts."""
+"""Operations of expressions: constants, comparison by BSON's order of types, and functions of strings."""
 
 from __future__ import annotations
 

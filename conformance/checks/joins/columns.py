@@ -29,7 +29,7 @@ CLOSE: Final = TOLERANCE / 2
 
 @dataclass(frozen=True)
 class Question:
-    """What one rule asks of each child beside its parent, or of the totals over children (see Part)."""
+    """The test of one rule on each child and its parent, or on the totals over children (see Part)."""
 
     each: tuple[Any, Any] | None
     views: Sequence[tuple[str, str]] = ()

@@ -1,4 +1,4 @@
-"""What is proven in columns is true: of every mutation of the model's documents, and of odd documents."""
+"""Proofs in columns are correct, for every invalid variant of the model's documents and for odd documents."""
 
 from __future__ import annotations
 
