@@ -144,7 +144,7 @@ def sampled(field: Field) -> list[Any]:
     rng = np.random.default_rng(7)
     if field.element is not None:
         return list(Nested(rng, lambda _: np.empty(0)).column(field, N).tolist())
-    return emit(field.kind, sample(field, N, rng, 0))
+    return emit(field.kind, sample(field, N, rng, 0), field.schema)
 
 
 def test_every_kind_has_a_strategy_and_a_sampler() -> None:
