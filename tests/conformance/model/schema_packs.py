@@ -118,7 +118,7 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
         properties["above"] = {**code, "x-reference": f"{name}.{key}"}
         indexes.append({"keys": {"above": 1}})
     if parents and not sync["enabled"]:
-        reference = properties[f"{parents[0]}_key"]
+        reference = properties[key_of(parents[0])]
         line = {"type": "object", "additionalProperties": False, "required": ["to"], "properties": {"to": reference}}
         properties["lines"] = {"type": "array", "items": draw(st.sampled_from([reference, line]))}
         indexes.append({"keys": {"lines" if properties["lines"]["items"] is reference else "lines.to": 1}})
