@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from conformance.columns.layout import BOOLEAN, DOUBLE, NULL, TEXT, Array, Batch, UnusualError
+from conformance.columns.layout import BOOLEAN, DOUBLE, INT, LONG, NULL, TEXT, Array, Batch, UnusualError
 from conformance.columns.operations import compare, constant, length, lower, on_texts, result, some, substring
-from conformance.columns.values import EXACT, IS_NUMBER, NAMES, RANK, UNKNOWN, Values, codes_at, values_at
+from conformance.columns.values import EXACT, IS_NUMBER, NAMES, UNKNOWN, Values, codes_at, values_at
 
 Expression = Any
 
@@ -37,7 +37,7 @@ def evaluate(expression: Expression, batch: Batch) -> Values:
     operator = _OPERATORS.get(name)
     if operator is None:
         raise UnusualError
-    key = repr(expression)
+    key = "value", repr(expression)
     if key not in batch.cache:
         batch.cache[key] = operator(argument, batch)
     found: Values = batch.cache[key]
@@ -65,6 +65,7 @@ def _truth(values: Values) -> tuple[Array, Array]:
     return is_true & ~unsure, unsure
 
 
+_NUMBERS: Final = frozenset({DOUBLE, INT, LONG})
 _DOUBLE: Final = np.array([DOUBLE], dtype=np.uint8)
 _NONE: Final = np.zeros(1, dtype=bool)
 _BOOLEAN: Final = np.array([BOOLEAN], dtype=np.uint8)
@@ -102,10 +103,11 @@ def _only(argument: Any) -> Any:
 def _comparison(direct: Any, test: Callable[[Array, Array], Array]) -> Callable[[Any, Batch], Values]:
     def operator(arguments: Any, batch: Batch) -> Values:
         left, right = (evaluate(one, batch) for one in arguments)
-        if left.kind is not None and right.kind is not None and RANK[left.kind] == RANK[right.kind]:
-            for one, other in ((left.numbers, right.numbers), (left.texts, right.texts)):
-                if one is not None and other is not None:
-                    return _boolean(direct(one, other), _NONE)
+        kinds = {left.kind, right.kind}
+        if kinds <= _NUMBERS or kinds == {BOOLEAN}:
+            return _boolean(direct(left.numbers, right.numbers), _NONE)
+        if kinds == {TEXT}:
+            return _boolean(direct(left.texts, right.texts), _NONE)
         equal, lower, unsure = compare(left, right)
         return _boolean(test(equal, lower) & ~unsure, unsure)
 
@@ -138,10 +140,17 @@ def _is_number(argument: Any, batch: Batch) -> Values:
 def _arithmetic(function: Callable[..., Array]) -> Callable[[Any, Batch], Values]:
     def operator(arguments: Any, batch: Batch) -> Values:
         parts = [evaluate(one, batch) for one in (arguments if isinstance(arguments, list) else [arguments])]
+        if len(parts) > 2:  # the server may round their sum once, at its end
+            raise UnusualError
         if all(one.kind is not None and IS_NUMBER[one.kind] for one in parts):
             usable, absent = ~_NONE, _NONE
         else:
-            absent = reduce(np.logical_or, ((one.codes == 0) | (one.codes == NULL) for one in parts))
+            missing = [(one.codes == 0) | (one.codes == NULL) for one in parts]
+            absent = reduce(np.logical_or, missing)
+            # Beside any other value, null may be an error.
+            absent = reduce(
+                np.logical_and, (no | IS_NUMBER[one.codes] for no, one in zip(missing, parts, strict=True)), absent
+            )
             usable = reduce(np.logical_and, (IS_NUMBER[one.codes] & one.sure for one in parts))
         columns = [one.numbers for one in parts if one.numbers is not None]
         if len(columns) < len(parts):
@@ -153,7 +162,7 @@ def _arithmetic(function: Callable[..., Array]) -> Callable[[Any, Batch], Values
         if len(usable) == 1 and usable[0] and fits.all():
             return Values(_DOUBLE, numbers)
         usable = usable & fits
-        return result(usable, DOUBLE, absent & reduce(np.logical_and, (one.codes != UNKNOWN for one in parts)), numbers)
+        return result(usable, DOUBLE, absent, numbers)
 
     return operator
 

@@ -33,12 +33,12 @@ _LAYOUTS: Final = 64
 _NAMES: Final = 500
 
 _LENGTH: Final = struct.Struct("<i").unpack_from
-#: Bytes of a value by its type; of those with a length, what comes on top of it. Others are not read here.
+#: Bytes of a value by its type; of those with a length, what comes on top of it. Others are not read here: nor is
+#: `undefined`, which the server takes for null in one place and for a type of its own in another.
 _UNREAD: Final = -1
 _FIXED: Final = np.full(256, _UNREAD, dtype=np.int64)
-_FIXED[[0x01, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x10, 0x11, 0x12, 0x13, 0x7F, 0xFF]] = [
+_FIXED[[0x01, 0x07, 0x08, 0x09, 0x0A, 0x10, 0x11, 0x12, 0x13, 0x7F, 0xFF]] = [
     8,
-    0,
     12,
     1,
     8,
@@ -84,13 +84,21 @@ def layout_of(raw: bytes, at: int, objects: Container[str], before: str = "") ->
         size = int(_FIXED[kind])
         if size == _UNREAD or b"." in name or len(name) > _LONGEST_NAME or len(elements) >= _NAMES:
             raise UnusualError
-        path = before + name.decode("utf-8", "replace")
+        path = before + _text(name)
         inner = layout_of(raw, at, objects, f"{path}.") if kind == OBJECT and path in objects else None
         elements.append(Element(name, inner))
         at += size + (_LENGTH(raw, at)[0] if _HAS_LENGTH[kind] else 0)
     if len({element.name for element in elements}) < len(elements):
         raise UnusualError
     return tuple(elements)
+
+
+def _text(name: bytes) -> str:
+    """Return a name as text. Raise UnusualError if it is none: two such names may be read as the same text."""
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        raise UnusualError from None
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,8 @@ class Batch:
         self.raw = raw
         self.starts = starts
         self.columns = columns
-        self.cache: dict[str, Any] = {}
+        #: Values by path; what was computed from them by its kind and what it is of.
+        self.cache: dict[str | tuple[str, Any], Any] = {}
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -260,7 +269,7 @@ class _Walk:
             value = at + len(element.name) + 2
             size = _FIXED[codes]
             size = np.where(_HAS_LENGTH[codes], size + self.lengths[value], size)
-            path = before + element.name.decode("utf-8", "replace")
+            path = before + element.name.decode()
             self.columns[path] = Column(codes, value, element.inner is not None)
             live = live & ((size >= 0) | (codes == 0))
             is_object = codes == OBJECT

@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from conformance.columns.expressions import truth
-from conformance.columns.layout import OBJECT, TEXT, Array, Batch, UnusualError
+from conformance.columns.layout import ARRAY, OBJECT, TEXT, Array, Batch, UnusualError
 from conformance.columns.operations import is_ascii
 from conformance.columns.patterns import matches
-from conformance.columns.values import IS_NUMBER, NAMES, UNKNOWN, Values, as_bytes, codes_at, values_at
+from conformance.columns.values import EXACT, IS_NUMBER, NAMES, UNKNOWN, Values, as_bytes, codes_at, values_at
 from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE
 
 Query = Mapping[str, Any]
@@ -39,9 +39,7 @@ def may_match(query: Query, batch: Batch) -> Array:
             found &= np.any([may_match(one, batch) for one in condition], axis=0)
         elif isinstance(condition, dict) and condition.keys() == {"$regex"} and condition["$regex"] in _NOT_PLAIN:
             codes = codes_at(batch, name)
-            found &= (
-                (codes == UNKNOWN) | (codes == 0x04) | (codes == 0x0E) | ((codes == TEXT) & ~_is_plain(batch, name))
-            )
+            found &= np.isin(codes, (UNKNOWN, ARRAY, 0x0E)) | ((codes == TEXT) & ~_is_plain(batch, name))
         else:
             raise UnusualError
     return found
@@ -165,15 +163,16 @@ def _characters(text: bytes) -> int | None:
 
 def _lengths(batch: Batch, path: str, codes: Array) -> Array:
     """Return how many characters each text has; NaN where that is not known."""
-    if f"length {path}" not in batch.cache:
+    key = "length", path
+    if key not in batch.cache:
         values, plain = _texts(batch, path, codes)
         lengths = np.full(len(codes), np.nan)
         if values.texts is not None:
             lengths[plain] = np.char.str_len(values.texts[plain])
             for at in np.flatnonzero((codes == TEXT) & values.sure & ~plain):
                 lengths[at] = _characters(values.texts[at]) or np.nan
-        batch.cache[f"length {path}"] = lengths
-    found: Array = batch.cache[f"length {path}"]
+        batch.cache[key] = lengths
+    found: Array = batch.cache[key]
     return found
 
 
@@ -197,6 +196,8 @@ def _bound(operator: str, strict: str, exclusive: str) -> Any:
             return ~IS_NUMBER[codes]
         with np.errstate(invalid="ignore"):
             kept = _COMPARE[operators](values.numbers, limit)
+            if abs(limit) > EXACT:  # which may be rounded here
+                kept &= np.abs(values.numbers) <= EXACT
         return ~IS_NUMBER[codes] | (kept & values.sure)
 
     return test

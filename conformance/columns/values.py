@@ -26,8 +26,8 @@ from conformance.columns.layout import (
 
 #: Bytes of a text that is read; of a longer one nothing is known but its type.
 LONGEST: Final = 512
-#: Largest number whose neighbours all are doubles.
-EXACT: Final = float(2**53)
+#: Largest number that no other integer becomes as a double: 2**53 + 1 becomes 2**53.
+EXACT: Final = float(2**53 - 1)
 #: The code of a value whose type is not known either.
 UNKNOWN: Final = 0xFE
 
@@ -35,7 +35,7 @@ UNKNOWN: Final = 0xFE
 RANK: Final = np.full(256, 99, dtype=np.int16)
 for _code, _rank in {
     0x00: 0, NULL: 1, DOUBLE: 2, INT: 2, LONG: 2, DECIMAL: 2, TEXT: 3, 0x0E: 3, 0x03: 4, 0x04: 5, 0x05: 6, 0x07: 7,
-    BOOLEAN: 8, 0x09: 9, 0x11: 10, 0x0B: 11, 0x7F: 12, 0xFF: -1,
+    BOOLEAN: 8, 0x09: 9, 0x11: 10, 0x0B: 11, 0x0D: 12, 0x7F: 13, 0xFF: -1,
 }.items():  # fmt: skip
     RANK[_code] = _rank
 IS_NUMBER: Final = RANK == 2

@@ -20,9 +20,11 @@ from conformance.columns.expressions import evaluate, truth
 from conformance.columns.keys import Cells, Index, cells
 from conformance.columns.keys import joined as joined_cells
 from conformance.columns.layout import NULL, TEXT, Array, Batch, UnusualError
-from conformance.columns.values import IS_NUMBER, UNKNOWN, Values, joined, values_at
+from conformance.columns.values import EXACT, IS_NUMBER, UNKNOWN, Values, joined, values_at
 from conformance.model.collection import Reference
 
+#: Bytes of the parents' values that are held at once; of more the server is asked.
+MEMORY: Final = 500_000_000
 #: Half of what a sum may differ by: NumPy adds in another order than the server, which decides what is between.
 CLOSE: Final = TOLERANCE / 2
 
@@ -46,6 +48,7 @@ class Parents:
         self._index: Index | None = None
         self.values: dict[str, Values] = {}
         self._keys: list[Cells] = []
+        self._number = 0
         self._parts: dict[str, list[Values]] = {}
         self.complete = False
 
@@ -55,11 +58,16 @@ class Parents:
         asked = {path: f"${path}" for path in self.paths} | self.sums
         for name, expression in asked.items():
             self._parts.setdefault(name, []).append(_full(evaluate(expression, batch), len(batch)))
+        self._number += len(batch)
+        widest = [max(_width(part) for part in parts) for parts in self._parts.values()]
+        if self._number * sum(widest) > MEMORY:
+            self._keys, self._parts = [], {}
+            raise UnusualError
 
     def finish(self) -> None:
         """Make the index, once all documents were taken; without one the children are left to the server."""
         try:
-            self._index = Index(joined_cells(self._keys))
+            self._index = Index(joined_cells(self._keys)) if self._keys else None
         except UnusualError:
             return
         self.values = {name: joined(parts) for name, parts in self._parts.items()}
@@ -77,6 +85,12 @@ class Parents:
         return self._index.places(keys)
 
 
+def _width(values: Values) -> int:
+    """Return the bytes that each value takes."""
+    columns = (values.codes, values.numbers, values.texts, values.unsure)
+    return sum(one.itemsize for one in columns if one is not None)
+
+
 def _full(values: Values, size: int) -> Values:
     """Return the values with a constant repeated."""
     if len(values.codes) == size:
@@ -85,6 +99,35 @@ def _full(values: Values, size: int) -> Values:
         None if one is None else np.broadcast_to(one, size) for one in (values.numbers, values.texts, values.unsure)
     )
     return Values(np.broadcast_to(values.codes, size), *columns)
+
+
+class _Total:
+    """A sum over the children of each parent."""
+
+    def __init__(self, parents: int) -> None:
+        self._sums, self._sizes, self._numbers = np.zeros(parents), np.zeros(parents), np.zeros(parents)
+        self._is_whole = True
+
+    def add(self, places: Array, numbers: Array) -> None:
+        """Add what children of the parents at these places contribute."""
+        self._is_whole &= _are_whole(numbers)
+        np.add.at(self._sums, places, numbers)
+        np.add.at(self._sizes, places, np.abs(numbers))
+        np.add.at(self._numbers, places, 1.0)
+
+    def difference(self, own: Array) -> Array:
+        """Return what is left for each parent, which adds its own; infinity where rounding may matter."""
+        sizes = self._sizes + np.abs(own)
+        if self._is_whole and _are_whole(own):
+            is_rounded = sizes > EXACT
+        else:
+            is_rounded = sizes * (self._numbers + 2) * np.finfo(float).eps > CLOSE / 2
+        with np.errstate(invalid="ignore"):
+            return np.where(is_rounded, np.inf, self._sums + own)
+
+
+def _are_whole(numbers: Array) -> bool:
+    return bool(((np.rint(numbers) == numbers) | np.isnan(numbers)).all())
 
 
 class Family:
@@ -103,7 +146,7 @@ class Family:
         self._amounts = {name: column.children for name, column in named.items()}
         self._examined = dict.fromkeys(questions, 0)
         self._suspects: dict[Any, None] = {}
-        self._totals: dict[str, Array] = {}
+        self._totals: dict[str, _Total] = {}
         self._unusual = reference.many or any(one.each is None and not one.views for one in questions.values())
         parents.paths |= self._paths
         parents.sums |= {name: column.parents for name, column in named.items()}
@@ -115,6 +158,13 @@ class Family:
 
     def take(self, batch: Batch) -> None:
         """Look at the children of a batch."""
+        try:
+            self._look(batch)
+        finally:  # what was computed with these parents is not that of others
+            for key in [key for key in batch.cache if self._prefix in str(key)]:
+                del batch.cache[key]
+
+    def _look(self, batch: Batch) -> None:
         keys = cells(batch, values_at(batch, self.reference.field))
         places = self.parents.places(keys)
         for path in self._paths:
@@ -133,8 +183,6 @@ class Family:
             )
         for name, amount in self._amounts.items():
             self._add(name, amount, batch, places)
-        for key in [key for key in batch.cache if self._prefix in key]:
-            del batch.cache[key]
 
     def _suspect(self, keys: Values, places: Array) -> None:
         for place in places:
@@ -145,13 +193,9 @@ class Family:
     def _add(self, name: str, amount: Any, batch: Batch, places: Array) -> None:
         """Add what a total is over, for each parent."""
         here = places >= 0
-        values = _full(evaluate(amount, batch), len(batch))
-        if (values.codes[here] == UNKNOWN).any():
-            raise UnusualError
+        numbers = _summed(_full(evaluate(amount, batch), len(batch)).at(np.where(here, np.arange(len(batch)), -1)))
         number = len(self.parents.values[self.reference.target_field].codes)
-        numbers = np.zeros(len(batch)) if values.numbers is None else values.numbers
-        numbers = np.where(IS_NUMBER[values.codes], numbers, 0.0)
-        np.add.at(self._totals.setdefault(name, np.zeros(number)), places[here], numbers[here])
+        self._totals.setdefault(name, _Total(number)).add(places[here], numbers[here])
 
     def found(self) -> Found | None:
         """Return what was found; None if the server has to be asked about all."""
@@ -178,11 +222,15 @@ class Family:
 
     def _difference(self, name: str) -> Array:
         """Return for each parent what is left of a sum when its own value is taken away."""
-        own = self.parents.values[name]
-        if (own.codes == UNKNOWN).any() or own.numbers is None:
-            raise UnusualError
-        difference: Array = self._totals[name] + own.numbers
-        return difference
+        return self._totals[name].difference(_summed(self.parents.values[name]))
+
+
+def _summed(values: Values) -> Array:
+    """Return what values add to a sum. Raise UnusualError where that is not known; of NaN it is."""
+    numbers = np.zeros(len(values.codes)) if values.numbers is None else values.numbers
+    if ((values.codes == UNKNOWN) | (~values.sure & IS_NUMBER[values.codes] & ~np.isnan(numbers))).any():
+        raise UnusualError
+    return np.where(IS_NUMBER[values.codes], numbers, 0.0)
 
 
 def _key(keys: Values, place: int) -> Any:
