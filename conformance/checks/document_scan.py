@@ -123,8 +123,9 @@ def _sizes(
     numbers = {
         f"n{n}": {"$sum": {"$cond": [{"$and": list(guards)}, 1, 0]}} for n, guards in enumerate(guarded.values())
     }
-    (found,) = collection.aggregate([*([{"$match": here}] if here else []), {"$group": {"_id": None, **numbers}}])
-    return sizes | {rule: found[f"n{n}"] for n, rule in enumerate(guarded)}
+    counted = collection.aggregate([*([{"$match": here}] if here else []), {"$group": {"_id": None, **numbers}}])
+    found = next(iter(counted), {})  # nothing where the last document has gone meanwhile
+    return sizes | {rule: found.get(f"n{n}", 0) for n, rule in enumerate(guarded)}
 
 
 def _narrow(collection: MongoCollection[Document], screens: list[Query], here: Query) -> Query | None:
