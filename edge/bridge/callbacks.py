@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
+
+#: The notice when both sides hold the same for the first time.
+FOLLOWING: Final = "in sync; following changes on both sides"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import partial
 from threading import Event
 from typing import Final
 
-from edge.bridge.callbacks import Hooks
+from edge.bridge.callbacks import FOLLOWING, Hooks
 from edge.bridge.held_deletions import Holds
 from edge.bridge.inbound import Inbound
 from edge.bridge.outbound import Outbound
@@ -90,7 +90,7 @@ class DeviceChanges:
                     self._flush(dict([page]))
                     continue
                 if not in_step and not self.turns.do(copying):
-                    self.hooks.notice("in sync; following changes on both sides")
+                    self.hooks.notice(FOLLOWING)
                     in_step = True
                 self.wake.wait(PULSE_SECONDS)
                 with self.turns.lock:

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final, TextIO
 
+from edge.bridge.callbacks import FOLLOWING
 from tests.conformance.embedded.processes import ROOT, eventually
 
 Document = dict[str, Any]
@@ -24,7 +25,6 @@ Note = Callable[[Document], None]
 SOON: Final = 120.0
 #: Seconds in which a process ends after SIGTERM.
 END: Final = 60.0
-IN_STEP: Final = "in sync; following changes on both sides"
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Process:
 
     def in_step(self) -> None:
         """Wait until changes are carried both ways."""
-        self.until(lambda: IN_STEP in self.said, "in step")
+        self.until(lambda: FOLLOWING in self.said, "in step")
 
     def ends(self, seconds: float = 2 * SOON) -> Ended:
         """Wait for the end."""
