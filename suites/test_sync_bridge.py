@@ -73,7 +73,8 @@ class Meeting:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Generate one case per mode and collection with suitable fields."""
     if "crossing" in metafunc.fixturenames:
-        model = load_project(metafunc.config.getoption("--model")).model
+        chosen = metafunc.config.getoption("--model")
+        model = load_project(Path(chosen) if chosen else None).model
         cases = [(mode, each.name) for mode in MODES for each in model if each.synced and mapping(each, mode)]
         metafunc.parametrize(("mode", "crossing"), cases, indirect=True, scope="module")
     elif "mode" in metafunc.fixturenames:

@@ -190,7 +190,7 @@ class Bounds:
             side.name: {"$cond": [{"$and": side.formula.guards()}, side.formula.mongo(), None]} for side in self.sides
         }
         keys = {one.key: f"${one.key}" for side in self.sides for one in side.formula.lookups.values()}
-        valid = [is_time_stamp(value)] if self.field.kind == "timestamp" else []
+        valid = [is_time_stamp(value, self.field.schema)] if self.field.kind == "timestamp" else []
         return [
             *self.current(parents),
             {"$match": {"$expr": {"$and": [{"$or": tests + self._unlisted}, *valid]}}},

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from conformance.model.kinds import INSTANT_PATTERN, Kind
+from conformance.model.kinds import Kind, timestamp_pattern
 
 Expression = Any
 
@@ -46,10 +46,11 @@ def cents(path: str) -> Expression:
     return {"$floor": {"$add": [{"$multiply": [path, 100]}, 0.5]}}
 
 
-def is_time_stamp(path: str) -> Expression:
-    """Return whether a string is a valid time in the model's form; invalid UTF-8 is not."""
+def is_time_stamp(path: str, schema: Mapping[str, Any]) -> Expression:
+    """Return whether a string is a valid time in the form of the field's schema; invalid UTF-8 is not."""
     date = {"$dateFromString": {"dateString": path, "onError": None, "onNull": None}}
-    return {"$cond": [{"$ne": [date, None]}, {"$regexMatch": {"input": path, "regex": INSTANT_PATTERN}}, False]}
+    form = {"$regexMatch": {"input": path, "regex": timestamp_pattern(schema)}}
+    return {"$cond": [{"$ne": [date, None]}, form, False]}
 
 
 def _slice(text: Expression, start: Expression, stop: Expression) -> Expression:

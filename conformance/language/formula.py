@@ -145,9 +145,9 @@ class Formula:
 
         A malformed time stamp is a finding of its own; comparing it would only say so twice.
         """
-        paths = [f"${path}" for path, field in self.operands.items() if field.kind == "timestamp"]
-        paths += [one.place for one in self._of_parents if one.field.kind == "timestamp"]
-        return [is_time_stamp(path) for path in paths]
+        fields = [(f"${path}", field) for path, field in self.operands.items()]
+        fields += [(one.place, one.field) for one in self._of_parents]
+        return [is_time_stamp(path, field.schema) for path, field in fields if field.kind == "timestamp"]
 
     # -- NumPy -----------------------------------------------------------------------------------------------------
 

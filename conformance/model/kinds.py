@@ -51,8 +51,6 @@ _INSTANT: Final = (
 )
 TIMESTAMP_PATTERN: Final = _INSTANT + "Z" + _END
 MILLISECOND_PATTERN: Final = _INSTANT + r"\.[0-9]{3}Z" + _END
-#: Of either form.
-INSTANT_PATTERN: Final = _INSTANT + r"(?:\.[0-9]{3})?Z" + _END
 #: The value of x-timestamp for times with three digits of a second.
 MILLISECONDS: Final = "milliseconds"
 UUID4_PATTERN: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}" + _END
