@@ -38,7 +38,7 @@ soak: $(STAMP)  ## the long tests: hundreds of clean datasets, each fault alone,
 
 mutants: $(STAMP) $(VENV)/.installed-mutants  ## are wrong rules noticed: mutation testing of the rule modules, an hour at a time
 	$(BIN)/pytest tests/mutants/test_mutants.py -q
-	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tests.mutants && $(BIN)/zava docs
 
 lint: $(STAMP)  ## style, spelling, types, and which package may import which
 	$(BIN)/codespell
@@ -49,12 +49,14 @@ lint: $(STAMP)  ## style, spelling, types, and which package may import which
 	$(BIN)/mypy
 
 bench: $(STAMP) $(VENV)/.installed-bench  ## the figures of docs/PERFORMANCE.md and COMPARISON.md, side by side, on embedded servers at full size
-	$(BIN)/pytest suites/benchmarks --embedded -q
+	$(BIN)/pytest suites/benchmarks --embedded -q --save-figures 'make bench'
+	$(BIN)/zava docs
 
 bench-tenfold: $(STAMP)  ## the same whole job on ten times the data: about half an hour, 10 GB of disk
-	$(BIN)/pytest 'suites/benchmarks/test_load.py::test_many_times_the_data[10]' -m soak --embedded -q
+	$(BIN)/pytest 'suites/benchmarks/test_load.py::test_many_times_the_data[10]' -m soak --embedded -q --save-figures 'make bench-tenfold'
+	$(BIN)/zava docs
 
-docs: $(STAMP)  ## regenerate docs/DATA_MODEL.md and docs/RULES.md
+docs: $(STAMP)  ## regenerate docs/DATA_MODEL.md, docs/RULES.md, docs/API.md, and the tables of docs/figures/ in the pages
 	$(BIN)/zava docs
 
 clean:  ## remove what make made (the embedded server's data stays in the user's cache)

@@ -1,4 +1,4 @@
-"""Tables of the benchmarks in Markdown, for docs/PERFORMANCE.md and docs/COMPARISON.md."""
+"""Tables of the benchmarks: printed in Markdown, and saved for docs/PERFORMANCE.md and docs/COMPARISON.md."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ class Tables:
         guard: float,
         at_least: bool = False,
         guarded: float | None = None,
+        title: str = _RATIOS,
     ) -> None:
-        """Add a ratio to the one table of them, then fail when it is beyond its guard.
+        """Add a ratio to the table of that title, then fail when it is beyond its guard.
 
         The aim is what is wanted, the guard what a busy machine still keeps; both are bounds above unless
         ``at_least``. The guard holds ``guarded`` where that is given: a ratio of processor seconds, which other
@@ -49,8 +50,15 @@ class Tables:
         sign, met = (">=", measured >= aim) if at_least else ("<=", measured <= aim)
         kept = held >= guard if at_least else held <= guard
         cells = (f"{measured:.2f}", f"{sign} {aim:g}", "yes" if met else "no", f"{sign} {guard:g}")
-        self.row(_RATIOS, _HEADER, what, against, *cells)
+        self.row(title, _HEADER, what, against, *cells)
         assert kept, f"{what} against {against}: {held:.2f}, wanted {sign} {guard:g}"
+
+    def saved(self) -> dict[str, list[dict[str, str]]]:
+        """Return the rows by title, as docs/figures/ has them."""
+        return {
+            title: [dict(zip(header, row, strict=True)) for row in rows]
+            for title, (header, rows) in self._tables.items()
+        }
 
     def show(self, console: Console) -> None:
         """Print them all, as wide as they are."""

@@ -99,7 +99,7 @@ def test_initial_copy_is_as_fast_as_plain_loading(
         at_least=True,
     )
     tables.ratio(
-        f"memory at the end of the copy: {max(sizes):,.0f} MB",
+        f"bridge, memory at the end of the copy: {max(sizes):,.0f} MB",
         f"after a third of it: {third:,.0f} MB",
         max(sizes) / third,
         aim=1.2,
@@ -244,7 +244,7 @@ def test_changes_sync_with_low_latency(
         guard=3,
     )
     tables.ratio(
-        f"memory after {2 * RATE * SECONDS:,} changes: {after:,.0f} MB",
+        f"bridge, memory after {2 * RATE * SECONDS:,} changes: {after:,.0f} MB",
         f"after {RATE * SECONDS:,}: {between:,.0f} MB",
         after / between,
         aim=1.1,

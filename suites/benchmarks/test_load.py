@@ -169,6 +169,9 @@ def test_many_times_the_data(
             many[name] / once[name],
             aim=1.1 * times,
             guard=1.6 * times,
+            title=f"{times} times the data",
         )
     what = f"client's peak memory, {many['documents']:,.0f} documents: {many['memory']:.0f} MB"
-    tables.ratio(what, f"at full size: {once['memory']:.0f} MB", many["memory"] / once["memory"], aim=1.2, guard=1.5)
+    against = f"at full size: {once['memory']:.0f} MB"
+    ratio = many["memory"] / once["memory"]
+    tables.ratio(what, against, ratio, aim=1.2, guard=1.5, title=f"{times} times the data")

@@ -19,8 +19,9 @@ from typing import Final
 
 from conformance.embedded.server import EmbeddedServer
 from tests.mutants.session import DirtyGroundError, Mutant, Session, forget_survivors
-from tests.mutants.survivors import survivors
+from tests.mutants.survivors import counts, survivors
 from tests.mutants.trial import ROOT, Ready, Subject, prepare, ready, subjects
+from zava.figures import run_now, save
 
 WANTED: Final = 0.95
 KEPT_IN: Final = ROOT / "reports" / "mutants.sqlite"
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="try the survivors again")
     given = parser.parse_args()
     os.chdir(ROOT)
+    run = run_now("make mutants")
     KEPT_IN.parent.mkdir(exist_ok=True)
     if given.again and KEPT_IN.exists():
         forget_survivors(KEPT_IN)
@@ -43,7 +45,11 @@ def main() -> int:
     random.Random(1).shuffle(pending)  # so that a run that is stopped early says something about every module
     if pending:
         _try(session, pending, [*chosen.values()], time.monotonic() + 60 * given.minutes)
-    return _report([mutant for mutant in session.tried() if mutant.path in chosen], len(session.pending()))
+    tried, left = [mutant for mutant in session.tried() if mutant.path in chosen], len(session.pending())
+    if not given.pattern:
+        killed = sum(mutant.killed_by is not None for mutant in tried)
+        save(ROOT / "docs" / "figures" / "mutants.json", run, {"Mutants": [counts(len(tried), killed, left)]})
+    return _report(tried, left)
 
 
 def _try(session: Session, pending: list, wanted: list[Subject], until: float) -> None:

@@ -54,3 +54,9 @@ def survivors(file: Path = FILE) -> list[Survivor]:
     if short:
         raise TypeError(f"{file.name}: not a reason: {short[0]}")
     return found
+
+
+def counts(tried: int, killed: int, left: int) -> dict[str, str]:
+    """Return the row that docs/TESTING.md shows."""
+    share = f"{100 * killed / tried:.1f} %" if tried else ""
+    return {"mutants": f"{tried:,}", "killed": f"{killed:,}", "share": share, "not run yet": f"{left:,}"}

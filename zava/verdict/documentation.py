@@ -1,4 +1,4 @@
-"""zava docs: the documents that are generated from the model, and the reference of the program itself."""
+"""zava docs: the documents generated from the model and the program, and the tables of saved runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from conformance.report.documentation import data_model, rule_list
+from zava.figures import pages
 from zava.reference import reference
 from zava.terminal.console import Json, notice, project_of
 
@@ -25,7 +26,9 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a document is stale.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write docs/DATA_MODEL.md and docs/RULES.md from schemas/ and config/; with the harness's own model, docs/API.md.
+    """Write docs/DATA_MODEL.md and docs/RULES.md from schemas/ and config/.
+
+    With the harness's own model, also docs/API.md, and the tables of docs/figures/ in the pages that show them.
 
     Example: zava docs --check
     """
@@ -33,7 +36,7 @@ def docs(
     stale = []
     documents = {"DATA_MODEL.md": data_model(project.model), "RULES.md": rule_list(project)}
     if project.model.root == _OWN:
-        documents["API.md"] = reference()
+        documents |= {"API.md": reference(), **pages(_OWN / "docs")}
     for name, content in documents.items():
         path = project.model.root / "docs" / name
         if not path.exists() or path.read_text(encoding="utf-8") != content:
