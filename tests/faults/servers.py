@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +30,7 @@ def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[
     if wanted.get("empty"):
         context = replace(context, database=context.database.client[f"{context.database.name}_empty"])
     if "version" in wanted:
-        context = replace(context)
-        context.__dict__["server_version"] = tuple(wanted["version"])
+        context = _of_version(context, wanted["version"])
     if "images_expire" in wanted:
         with _images_expire(context.database.client, wanted["images_expire"]):
             yield context
@@ -42,8 +41,6 @@ def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[
             for number in range(_LARGE_DOCUMENTS if wanted.get("oplog_full") else 0):
                 client["filling"]["large"].insert_one({"_id": number, "zeros": bytes(_LARGE)})
             found = replace(context, database=client[context.database.name], scratch=None, embedded=False)
-            if "version" in wanted:
-                found.__dict__["server_version"] = tuple(wanted["version"])
             yield found
         return
     if not wanted.get("standalone"):
@@ -52,6 +49,12 @@ def on_server(context: Context, wanted: Mapping[str, Any], directory: Callable[[
     server = EmbeddedServer(directory(), cache_gb=0.25, replica_set=False, linger=0.2)
     with server, MongoClient[Document](server.uri) as client:
         yield replace(context, database=client[context.database.name], scratch=client["scratch"])
+
+
+def _of_version(context: Context, version: Sequence[int]) -> Context:
+    """Return a context whose server has another version, also in copies of the context."""
+    kind: type[Context] = type("OtherVersion", (Context,), {"server_version": tuple(version)})
+    return kind(**{each.name: getattr(context, each.name) for each in fields(context) if each.init})
 
 
 @contextmanager

@@ -551,7 +551,6 @@ SIGNALLED = """
 import os, signal, sys, time
 from zava.terminal import console
 from zava.main import main
-from tests.judging import shipped_model
 
 written = 0
 

@@ -260,7 +260,6 @@ pytest_keyboard_interrupt = pytest_runtest_teardown
 def test_signal_waits_for_a_callback_of_the_garbage_collector(workplace: Workplace, tmp_path: Path) -> None:
     collecting = """
 import gc, os, pathlib, signal
-from tests.judging import shipped_model, shipped_project
 def collected(*_):
     os.kill(os.getpid(), signal.SIGTERM)
     pathlib.Path(__file__ + ".done").touch()
