@@ -1,4 +1,4 @@
-"""Results of rules: frozen values that every reporter reads and JSON can represent."""
+"""Results of rules and the exit code of a report: frozen values that every reporter reads and JSON can represent."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from zava.terminal.usage import UsageError, in_one_line, is_help
 app = typer.Typer(
     name="zava",
     cls=Commands,
-    help="Prove that a MongoDB database is fit for Ditto: generate, provision, validate, report.",
+    help="Test whether a MongoDB database is ready to be synced to devices with Ditto.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -44,7 +44,8 @@ def _print_version(asked: bool) -> None:
 def options(
     context: typer.Context,
     model: Annotated[
-        Path | None, typer.Option(help="Folder with schemas/ and config/; default: the nearest at or above here.")
+        Path | None,
+        typer.Option(help="Folder with schemas/ and config/; default: the nearest folder at or above the current one."),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")

@@ -1,4 +1,5 @@
-"""The small languages of the configuration: formulas, conditions, dates and the statistical test.
+"""Languages of the configuration: formulas, conditions, DQL (Ditto's query language), dates; and the G-test.
 
-Imports config, the model and below. Start at formula.py (arithmetic) and conditions.py (filters in the style of DQL).
+Imports config, the model and below. Start at formula.py (arithmetic), conditions.py (filters in the style of DQL)
+and dql_parser.py (whole DQL statements).
 """

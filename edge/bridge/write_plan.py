@@ -1,4 +1,4 @@
-"""Writes to MongoDB for changes of devices, decided by the documents that the transaction reads."""
+"""Decide conflicts of device changes with MongoDB: plan the writes from the documents that the transaction reads."""
 
 from __future__ import annotations
 

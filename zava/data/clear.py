@@ -34,7 +34,7 @@ def clear(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Remove every document of the model's collections; validators, indexes and images are kept.
+    """Remove every document of the model's collections; validators, indexes, pre- and post-images are kept.
 
     Documents are deleted and collections are not dropped, so that a running connector syncs the deletions to devices.
 
@@ -72,7 +72,7 @@ def drop_indexes(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Drop every index of the model's collections but _id_; zava provision builds them again.
+    """Drop every index of the model's collections, except the one on _id; zava provision builds them again.
 
     Example: zava drop-indexes && zava provision
     """

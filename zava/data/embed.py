@@ -26,7 +26,7 @@ def embed(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compute vectors that are missing, stale, or of another embedding model; print their numbers.
+    """Compute search vectors (embeddings) that are missing, outdated, or of another model; print their numbers.
 
     The Azure OpenAI deployment is used if AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY are set, else the shipped
     model, which needs no network.

@@ -60,7 +60,7 @@ def generate(
     wait: Wait = 0,
     as_json: Json = False,
 ) -> None:
-    """Fill the target with the whole dataset; a database with data is rejected without --drop.
+    """Fill the database with generated data; one that has data already is rejected without --drop.
 
     A database with only an imported catalogue (zava import-source) keeps it; the other documents are generated.
 

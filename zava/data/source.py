@@ -59,7 +59,7 @@ def import_source(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Read the original dataset's catalogue, with its embeddings, into the target; zava generate makes the rest.
+    """Import the product catalogue of the original dataset, with its embeddings; zava generate makes the rest.
 
     Malformed input is rejected with file, path and reason, and nothing is written.
 

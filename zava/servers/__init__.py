@@ -1,4 +1,4 @@
-"""Commands that start something or prepare a login: up, sync, mcp, users, encode-password.
+"""Commands about servers: up, sync, trigger-initial-sync, mcp, connector, provision --users, encode-password.
 
 Imports zava.terminal and below. Start at sync.py.
 """

@@ -25,7 +25,7 @@ from zava.terminal.parameters import with_both_forms_of_json
 
 commands = typer.Typer(
     name="connector",
-    help="Configure Ditto's MongoDB connector from the model, and check its configuration.\n\n"
+    help="Print the configuration of Ditto's MongoDB connector from the model, or check an existing one.\n\n"
     "Example: zava connector manifest",
     no_args_is_help=True,
 )

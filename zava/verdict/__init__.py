@@ -1,4 +1,6 @@
-"""Commands that validate and report: validate, rules, explain, conform, diff, trend, doctor, docs.
+"""Commands that validate and report.
+
+validate, merge, rules, explain, conform, diff, trend, doctor and docs need a model; inspect and infer do not.
 
 Imports zava.data, zava.terminal and below. Start at validate.py.
 """

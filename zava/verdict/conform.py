@@ -49,7 +49,7 @@ def conform(
         bool, typer.Option("--drop", help="Your own server, with --generate: replace the existing documents.")
     ] = False,
     provision: Annotated[
-        bool, typer.Option("--provision", help="Your own server: set indexes, validators and images.")
+        bool, typer.Option("--provision", help="Your own server: set indexes, validators, pre- and post-images.")
     ] = False,
     allow_writes: AllowWrites = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,

@@ -43,7 +43,7 @@ def infer(
         bool, typer.Option("--interactive", help="Ask for each choice that the data leaves open; Enter accepts.")
     ] = False,
 ) -> None:
-    """Draft a model from a database: schemas, connector file, and INFERRED.md with evidence and open questions.
+    """Draft schemas/ and config/ from a database, and INFERRED.md with the evidence and the open questions.
 
     Reads every document once and writes into DIR only. Then: zava --model DIR validate.
 

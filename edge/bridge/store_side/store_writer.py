@@ -1,13 +1,14 @@
-"""Bringing ledger rows to the store: each as the smallest change from its origin to its base, all in one transaction.
+"""Decide conflicts of MongoDB's changes with devices: write ledger rows to the store, all in one transaction.
 
+Each row is written as the smallest change from its origin to its base.
 The rules, where a device has changed the same document and MongoDB does not know it yet:
-- other fields keep what the device wrote, and it is carried to MongoDB afterwards;
-- for the same field MongoDB's value stands, which is counted as a conflict; a number that only changed its type is not
+- other fields keep what the device wrote, and it is pushed to MongoDB afterwards;
+- for the same field MongoDB's value wins, which is counted as a conflict; a number that only changed its type is not
   an edit;
 - a deletion is final, on whichever side it happened.
 
 The transaction also writes the number of the batch into the store (see state/store_identity.py), so that after a kill
-it is known whether the batch has arrived.
+it is known whether the batch was written.
 """
 
 from __future__ import annotations
