@@ -139,13 +139,13 @@ def on_a_terminal(folder: Path, keys: str, *arguments: str) -> tuple[int, str]:
         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     ) as done:  # fmt: skip
         os.close(terminal)
-        shown = b""
+        shown, answered = b"", 0
         with suppress(OSError):
             while chunk := os.read(main, 4096):
-                asked = shown.count(b"]")
-                shown += chunk
-                if shown.count(b"]") > asked and b": " in chunk:
+                shown += chunk  # a question may come in two parts
+                while answered < shown.count(b"]: "):
                     os.write(main, keys.encode())
+                    answered += 1
         os.close(main)
         code = done.wait(timeout=60)
     return code, shown.decode()
