@@ -74,10 +74,11 @@ def test_matrix_is_written(judge: Judge) -> None:
 
 def test_every_rule_has_a_fault_or_an_excuse(judge: Judge) -> None:
     """The committed matrix is used; each fault's test above compares its own part."""
-    rules = list(judge.clean("small"))
+    rules = set(judge.clean("small"))
     assert alive(rules, MATRIX, CATALOGUE.unkillable) == []
     assert needless(rules, MATRIX, CATALOGUE.unkillable) == []
-    assert MATRIX.keys() <= set(rules)
+    edited = {fault.id for fault in FAULTS if any("schemas/" in edit.get("file", "") for edit in fault.edits)}
+    assert all(edited.issuperset(MATRIX[rule]) for rule in MATRIX.keys() - rules)  # of fields that only they declare
     assert {fault for faults in MATRIX.values() for fault in faults} <= {fault.id for fault in FAULTS}
 
 
