@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,9 @@ ARCHITECTURE: Final = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="ut
 PACKAGES: Final = ("conformance", "edge", "generator", "mcp_servers", "zava")
 #: Rows of a map: what it names, and the files to start at.
 ROW: Final = re.compile(r"^\| (`[\w/]+`(?:, `[\w/]+`)*) \|.*\| (`.+`) \|$", re.MULTILINE)
+
+#: The module of an import, wherever in a file it is.
+IMPORT: Final = re.compile(r"^ *(?:from|import) ([\w.]+)", re.MULTILINE)
 
 
 def starts(text: str) -> dict[str, list[str]]:
@@ -29,6 +33,29 @@ def starts(text: str) -> dict[str, list[str]]:
 def test_architecture_map_names_every_package() -> None:
     packages = {str(path.parent.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("__init__.py")}
     assert packages == starts(ARCHITECTURE).keys() - {"suites"}
+
+
+def upward_imports(rows: Sequence[str]) -> list[tuple[str, str]]:
+    """Return imports of a package by one in a row below it, except by the packages inside it."""
+    row = {folder: number for number, folder in enumerate(rows)}
+    found = []
+    for folder, number in row.items():
+        for path in (ROOT / folder).glob("*.py"):
+            for module in IMPORT.findall(path.read_text(encoding="utf-8")):
+                parts = module.split(".")
+                packages = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+                package = next((each for each in packages if each in row), None)
+                if package and row[package] < number and not folder.startswith(f"{package}/"):
+                    found.append((str(path.relative_to(ROOT)), module))
+    return found
+
+
+def test_packages_import_only_from_rows_below_theirs() -> None:
+    assert upward_imports(list(starts(ARCHITECTURE))) == []
+
+
+def test_import_of_a_row_above_is_reported() -> None:
+    assert ("zava/starter/init.py", "zava.verdict.infer") in upward_imports(["zava/verdict", "zava/starter"])
 
 
 def test_readme_map_names_every_folder_of_code_and_model() -> None:
