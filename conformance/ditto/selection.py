@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 
 from conformance.language.conditions import Always, Computed, Condition, Parameter, bind
+from conformance.language.dql.fields import Named, field_of, named_fields, placeholders
+from conformance.language.dql.parser import parse_statement, where_in
+from conformance.language.dql.syntax import Constant, Statement
+from conformance.language.dql.tokens import parameters_in
 from conformance.language.dql_conditions import condition_of
-from conformance.language.dql_fields import Named, field_of, named_fields, placeholders
-from conformance.language.dql_parser import parse_statement, where_in
-from conformance.language.dql_syntax import Constant, Statement
-from conformance.language.dql_tokens import parameters_in
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from conformance.ditto.selection import Selection, parse_subscription
 from conformance.files.strict_files import Strict, parse_file
 from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import is_computed
-from conformance.language.dql_fields import Named, named_fields, placeholders
-from conformance.language.dql_parser import parse_statement
-from conformance.language.dql_syntax import Statement
-from conformance.language.dql_tokens import parameters_in
+from conformance.language.dql.fields import Named, named_fields, placeholders
+from conformance.language.dql.parser import parse_statement
+from conformance.language.dql.syntax import Statement
+from conformance.language.dql.tokens import parameters_in
 from conformance.model.collection import Model
 from conformance.model.names import split_place
 from conformance.text.paths import value_at

@@ -11,17 +11,17 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from conformance.errors import TargetError
-from conformance.inspection.asked_findings import circles, invisible_characters, references_to_deleted
-from conformance.inspection.collection_findings import collection_findings, has_documents, is_own
+from conformance.inspection.findings.asked import circles, invisible_characters, references_to_deleted
+from conformance.inspection.findings.collection import collection_findings, has_documents, is_own
+from conformance.inspection.findings.key import key_candidates, key_findings
+from conformance.inspection.findings.path import LIMITS, path_findings
+from conformance.inspection.findings.references import ReferenceCandidate, reference_candidates, reference_findings
+from conformance.inspection.findings.server import server_findings
 from conformance.inspection.free_maps import join_free_maps
-from conformance.inspection.key_findings import key_candidates, key_findings
 from conformance.inspection.names import is_deletion_flag
-from conformance.inspection.path_findings import LIMITS, path_findings
-from conformance.inspection.references import ReferenceCandidate, reference_candidates, reference_findings
 from conformance.inspection.results import finding, holds, result_id
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned, scan
-from conformance.inspection.server_findings import server_findings
 from conformance.results import Report, Result, Sample, TargetInfo
 from conformance.server.metadata import LiveCollection, live_collections
 from conformance.text.masking import mask

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from conformance.language.dql_syntax import Expression
+from conformance.language.dql.syntax import Expression
 
 Scalar = str | int | float | bool
 

@@ -21,7 +21,7 @@ from conformance.language.conditions import (
     Some,
     Value,
 )
-from conformance.language.dql_syntax import Constant, Expression, Operation, Path, Placeholder
+from conformance.language.dql.syntax import Constant, Expression, Operation, Path, Placeholder
 
 #: The operator with its sides exchanged, and its negation.
 _EXCHANGED: Final = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}

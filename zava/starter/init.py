@@ -17,7 +17,7 @@ from conformance.errors import ConfigurationError
 from conformance.files.packaged import packaged
 from conformance.files.strict_files import parse_file
 from conformance.files.writing import write_text
-from conformance.inspection.draft_files import model_files
+from conformance.inspection.drafting.files import model_files
 from zava.starter.env_sample import env_sample
 from zava.terminal.console import Json, notice
 from zava.terminal.parameters import Options

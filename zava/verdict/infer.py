@@ -12,9 +12,9 @@ from conformance.config.environment import ENV_FILE
 from conformance.config.settings import load_settings
 from conformance.connection.database_name import database_of
 from conformance.errors import ConfigurationError
-from conformance.inspection.choices import Ask, conservative
-from conformance.inspection.draft import Draft, draft
-from conformance.inspection.draft_files import write_model
+from conformance.inspection.drafting.choices import Ask, conservative
+from conformance.inspection.drafting.draft import Draft, draft
+from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.server.target import choose, open_target
 from zava.terminal.console import Embedded, notice, progress

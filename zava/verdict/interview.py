@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from conformance.errors import ConfigurationError
-from conformance.inspection.choices import Question
-from conformance.inspection.draft_files import require_no_model
+from conformance.inspection.drafting.choices import Question
+from conformance.inspection.drafting.files import require_no_model
 from conformance.text.masking import mask
 from conformance.text.visible import visible
 from zava.terminal.console import notice

@@ -18,10 +18,10 @@ from conformance.ditto.connector import load_connector
 from conformance.ditto.engine import Answer, Engine, EngineUnavailableError, Question, Step, engine
 from conformance.ditto.subscriptions import DeviceQuery, Subscriptions, load_subscriptions, values_for
 from conformance.errors import ConfigurationError
-from conformance.language.dql_checks import refusals
-from conformance.language.dql_fields import surprising, unsupported_joins
-from conformance.language.dql_syntax import Operation, Placeholder, Statement, walk
-from conformance.language.dql_tokens import parameters_in
+from conformance.language.dql.checks import refusals
+from conformance.language.dql.fields import surprising, unsupported_joins
+from conformance.language.dql.syntax import Operation, Placeholder, Statement, walk
+from conformance.language.dql.tokens import parameters_in
 from conformance.model.collection import Model
 from conformance.results import Outcome, Sample
 

@@ -14,8 +14,8 @@ from conformance.config.configuration import Configuration
 from conformance.ditto.connector import CONNECTOR_FILE, load_connector
 from conformance.ditto.subscriptions import Subscriptions, load_subscriptions
 from conformance.errors import ConfigurationError
-from conformance.language.dql_ejson import Misuse, form_of, misuses
-from conformance.language.dql_syntax import Statement
+from conformance.language.dql.ejson import Misuse, form_of, misuses
+from conformance.language.dql.syntax import Statement
 from conformance.model.collection import Collection, Field, Model
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten

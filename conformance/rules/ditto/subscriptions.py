@@ -37,8 +37,8 @@ from conformance.language.conditions import (
     holds,
     is_computed,
 )
-from conformance.language.dql_ejson import form_of
-from conformance.language.dql_fields import EQUALITY, Named, fruitless
+from conformance.language.dql.ejson import form_of
+from conformance.language.dql.fields import EQUALITY, Named, fruitless
 from conformance.language.witnesses import impossible, incomparable, representatives
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample

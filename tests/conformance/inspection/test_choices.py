@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from conformance.inspection.choices import NO, YES, Question
-from conformance.inspection.draft import draft
-from conformance.inspection.draft_files import write_model
+from conformance.inspection.drafting.choices import NO, YES, Question
+from conformance.inspection.drafting.draft import draft
+from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.model.loading import load_model
 from zava.verdict.interview import chosen

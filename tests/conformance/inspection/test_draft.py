@@ -14,8 +14,8 @@ from pymongo.database import Database
 
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
-from conformance.inspection.draft import Draft, draft
-from conformance.inspection.draft_files import write_model
+from conformance.inspection.drafting.draft import Draft, draft
+from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import Inspection, inspect
 from conformance.inspection.names import reads_as_unique
 from conformance.model.collection import Model

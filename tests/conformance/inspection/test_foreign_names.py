@@ -15,8 +15,8 @@ from pymongo.database import Database
 from conformance.config.configuration import Assertion, Bound, Equation
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
-from conformance.inspection.draft import draft
-from conformance.inspection.draft_files import write_model
+from conformance.inspection.drafting.draft import draft
+from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.model.document_validator import conforms
 from conformance.model.names import split_place, unfit_collection, unfit_field

@@ -9,8 +9,8 @@ import pytest
 from pymongo.database import Database
 
 from conformance.inspection import scan
+from conformance.inspection.findings.key import unique_fields
 from conformance.inspection.inspection import inspect
-from conformance.inspection.key_findings import unique_fields
 from conformance.inspection.key_values import KeyValues, share_within
 from conformance.inspection.names import is_own_identity, is_personal, names_collection, reads_as_identity
 from conformance.inspection.text_forms import TextForms, is_card_number, secret_kind

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.inspection.findings.key import key_candidates, unique_fields
 from conformance.inspection.inspection import Inspection, deletion_flags, inspect
-from conformance.inspection.key_findings import key_candidates, unique_fields
 from conformance.inspection.samples import shown_path
 from conformance.model.collection import Model
 from tests.faults.place import Place

@@ -17,8 +17,8 @@ from pymongo.database import Database
 from conformance.connection.client import OPTIONS
 from conformance.embedded.server import EmbeddedServer
 from conformance.inspection import profile, scan
-from conformance.inspection.draft import draft
-from conformance.inspection.draft_files import write_model
+from conformance.inspection.drafting.draft import draft
+from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.inspection.profile import Profile
 from conformance.model.document_validator import conforms

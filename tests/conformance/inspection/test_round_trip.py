@@ -13,9 +13,9 @@ from bson import Decimal128, Int64, ObjectId
 from pymongo.database import Database
 
 from conformance.config.settings import Settings
-from conformance.inspection.choices import YES, Question, conservative
-from conformance.inspection.draft import draft
-from conformance.inspection.draft_files import write_model
+from conformance.inspection.drafting.choices import YES, Question, conservative
+from conformance.inspection.drafting.draft import draft
+from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.model.document_validator import breaches
 from conformance.model.paths import values_at

@@ -12,7 +12,7 @@ from pymongo.database import Database
 from conformance.ditto.selection import parse_subscription
 from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import Comparison, Computed, holds, is_computed
-from conformance.language.dql_syntax import Operation, Path
+from conformance.language.dql.syntax import Operation, Path
 from edge.store.store import Store
 
 DOCUMENTS: Final[list[dict[str, Any]]] = [

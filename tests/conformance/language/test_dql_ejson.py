@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from conformance.language.dql_ejson import form_of, misuses
-from conformance.language.dql_parser import parse_statement
+from conformance.language.dql.ejson import form_of, misuses
+from conformance.language.dql.parser import parse_statement
 from edge.store.sdk import unavailable
 from edge.store.store import Store
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from conformance.ditto.subscriptions import Subscriptions, load_subscriptions
-from conformance.language.dql_fields import fruitless, named_fields, placeholders, surprising, unsupported_joins
-from conformance.language.dql_parser import parse_statement
+from conformance.language.dql.fields import fruitless, named_fields, placeholders, surprising, unsupported_joins
+from conformance.language.dql.parser import parse_statement
 from conformance.model.collection import Model
 
 QUERIES: list[tuple[str, dict[str, list[Any]]]] = [

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from conformance.language.dql_checks import refusals
-from conformance.language.dql_functions import ARGUMENTS
+from conformance.language.dql.checks import refusals
+from conformance.language.dql.functions import ARGUMENTS
 from edge.store.statements import StatementError
 from edge.store.store import Store
 

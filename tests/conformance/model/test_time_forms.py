@@ -16,8 +16,8 @@ from conformance.checks.bounds import Bounds
 from conformance.config.configuration import Bound
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
-from conformance.inspection.draft import draft
-from conformance.inspection.draft_files import write_model
+from conformance.inspection.drafting.draft import draft
+from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.language.formula import Formula
 from conformance.model.document_validator import breaches, conforms

@@ -15,8 +15,8 @@ from pymongo.database import Database
 
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
-from conformance.inspection.draft import draft
-from conformance.inspection.draft_files import write_model
+from conformance.inspection.drafting.draft import draft
+from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.model.index_options import may_hold
 from conformance.results import Result

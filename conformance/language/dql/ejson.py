@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from conformance.language.dql_fields import EQUALITY, field_of
-from conformance.language.dql_syntax import (
+from conformance.language.dql.fields import EQUALITY, field_of
+from conformance.language.dql.syntax import (
     Call,
     Constant,
     Expression,

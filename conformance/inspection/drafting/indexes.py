@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from conformance.inspection.choices import NO, YES, Ask, Question, answered
-from conformance.inspection.draft_fields import Notes, Schema
-from conformance.inspection.key_findings import is_key, unique_fields
+from conformance.inspection.drafting.choices import NO, YES, Ask, Question, answered
+from conformance.inspection.drafting.fields import Notes, Schema
+from conformance.inspection.findings.key import is_key, unique_fields
 from conformance.inspection.names import is_own_identity, reads_as_unique
 from conformance.inspection.profile import ELEMENTS, Path
 from conformance.inspection.scan import Scanned

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from conformance.language.dql_syntax import Call, Constant, Expression, Operation, Path, Placeholder, Quantified
-from conformance.language.dql_tokens import Token, tokens, unquoted
+from conformance.language.dql.syntax import Call, Constant, Expression, Operation, Path, Placeholder, Quantified
+from conformance.language.dql.tokens import Token, tokens, unquoted
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.language.dql_functions import AGGREGATES, wrong_call
-from conformance.language.dql_parser import parse_statement
-from conformance.language.dql_syntax import Call, Expression, Path, Quantified, Source, Statement, children, walk
+from conformance.language.dql.functions import AGGREGATES, wrong_call
+from conformance.language.dql.parser import parse_statement
+from conformance.language.dql.syntax import Call, Expression, Path, Quantified, Source, Statement, children, walk
 
 
 def refusals(text: str) -> list[str]:

@@ -10,9 +10,9 @@ from pymongo.database import Database
 
 from conformance.checks.joins.circles import keys_on_circles
 from conformance.checks.joins.several import referring
+from conformance.inspection.findings.references import ReferenceCandidate, model_path
 from conformance.inspection.names import is_deletion_flag
 from conformance.inspection.profile import Path, Profile
-from conformance.inspection.references import ReferenceCandidate, model_path
 from conformance.inspection.results import finding, result_id
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned

@@ -9,7 +9,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from conformance.inspection.choices import (
+from conformance.inspection.drafting.choices import (
     NO,
     NONE,
     YES,
@@ -19,12 +19,12 @@ from conformance.inspection.choices import (
     ask_for_enumerations,
     conservative,
 )
-from conformance.inspection.collection_findings import has_documents
-from conformance.inspection.draft_fields import Notes, Schema, draft_id, draft_object
-from conformance.inspection.draft_indexes import add_unique, draft_indexes, schema_at
+from conformance.inspection.drafting.fields import Notes, Schema, draft_id, draft_object
+from conformance.inspection.drafting.indexes import add_unique, draft_indexes, schema_at
+from conformance.inspection.findings.collection import has_documents
+from conformance.inspection.findings.key import key_candidates
+from conformance.inspection.findings.references import ReferenceCandidate
 from conformance.inspection.inspection import Inspection, deletion_flags
-from conformance.inspection.key_findings import key_candidates
-from conformance.inspection.references import ReferenceCandidate
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.model.field_checks import UNIQUE_KINDS, unlike

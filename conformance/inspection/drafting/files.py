@@ -13,7 +13,7 @@ import yaml
 
 from conformance.errors import ConfigurationError
 from conformance.files.writing import write_text
-from conformance.inspection.draft import Draft
+from conformance.inspection.drafting.draft import Draft
 from conformance.model.loading import load_model
 
 _QUERIES: Final = """# Queries that the apps run in MongoDB, each with the plan that it needs. The data does not

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from conformance.inspection.key_findings import is_key, is_nearly_own_key
+from conformance.inspection.findings.key import is_key, is_nearly_own_key
 from conformance.inspection.key_values import share_within
 from conformance.inspection.names import (
     is_own_identity,

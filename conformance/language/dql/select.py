@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from conformance.language.dql_expressions import Reader
-from conformance.language.dql_syntax import Constant, Expression, Placeholder, Projected, Source, Statement
+from conformance.language.dql.expressions import Reader
+from conformance.language.dql.syntax import Constant, Expression, Placeholder, Projected, Source, Statement
 
 #: Words that cannot be an alias: something begins with them.
 _CLAUSES: Final = (

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from conformance.inspection.draft_fields import Notes, Schema
+from conformance.inspection.drafting.fields import Notes, Schema
 from conformance.model.kinds import kind_of
 from conformance.model.paths import ELEMENTS, VALUES, all_values
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Final
 
-from conformance.language.dql_select import SelectReader
-from conformance.language.dql_syntax import Expression, Projected, Source, Statement
-from conformance.language.dql_tokens import tokens
+from conformance.language.dql.select import SelectReader
+from conformance.language.dql.syntax import Expression, Projected, Source, Statement
+from conformance.language.dql.tokens import tokens
 
 
 @cache

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from conformance.language.dql_checks import paths
-from conformance.language.dql_syntax import (
+from conformance.language.dql.checks import paths
+from conformance.language.dql.syntax import (
     Call,
     Constant,
     Expression,
