@@ -157,7 +157,7 @@ def test_messages_name_bson_types(model: Model) -> None:
 
 def test_rule_modules_do_not_use_repr() -> None:
     """Messages use `shorten`, `render` or `compared`; repr() is allowed for internal keys only."""
-    allowed = {"keys.py", "embeddings.py", "access.py", "key_range.py"}
+    allowed = {"keys.py", "embeddings.py", "access.py", "key_range.py", "survey.py"}  # survey.py: a key of its cache
     library = ROOT / "conformance"
     for path in sorted([*(library / "rules").rglob("*.py"), *(library / "checks").rglob("*.py")]):
         text = path.read_text(encoding="utf-8")
