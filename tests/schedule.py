@@ -11,7 +11,7 @@ from typing import Final
 from xdist.scheduler.loadfile import LoadFileScheduling
 
 _DIVIDED: Final = "tests/faults/test_faults.py"
-_PARTS: Final = 6
+_PARTS: Final = 3
 
 
 def part(name: str) -> int:
