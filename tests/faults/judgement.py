@@ -129,8 +129,9 @@ class Judge:
             chosen = [rule for rule in rules if rule.id in ids]
             found = _run(chosen, context)
             verdicts = []
-            for one, choice in zip(places, choices, strict=True):
-                others = {rule for other in places if other is not one for rule in declared(other.fault, rules)}
+            claims = [declared(one.fault, rules) for one in places]
+            for one, choice, claim in zip(places, choices, claims, strict=True):
+                others = {rule for other in claims if other is not claim for rule in other}
                 own = [rule for rule in choice if rule.id not in others]
                 verdicts.append(verdict(one.fault, own, found, clean, context.database, one.touched, one.named))
         if faults[0].generate is not None:
