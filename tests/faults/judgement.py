@@ -130,9 +130,9 @@ class Judge:
             found = _run(chosen, context)
             verdicts = []
             claims = [declared(one.fault, rules) for one in places]
+            claimed = set[str]().union(*claims)
             for one, choice, claim in zip(places, choices, claims, strict=True):
-                others = {rule for other in claims if other is not claim for rule in other}
-                own = [rule for rule in choice if rule.id not in others]
+                own = [rule for rule in choice if rule.id in claim or rule.id not in claimed]
                 verdicts.append(verdict(one.fault, own, found, clean, context.database, one.touched, one.named))
         if faults[0].generate is not None:
             return verdicts
