@@ -1,6 +1,6 @@
 """Read each collection once, as columns, and settle most of the rules about documents and references there.
 
-What is found are suspects: documents that may violate a rule, and keys whose documents may. The checks then ask the
+The survey finds suspects: documents that may violate a rule, and keys whose documents may. The checks then ask the
 server about these, and about all documents where a rule or a document is of a kind that columns do not have. So a
 result, its count and its samples are always the server's; what is decided here is only that nothing else can be wrong.
 """

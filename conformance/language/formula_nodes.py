@@ -13,6 +13,7 @@ For example, ``half_up(price * 0.2)`` of a document whose price is money becomes
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class NotArithmeticError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class Node(ABC):
     """A node of a formula."""
 
     @property
@@ -50,13 +51,13 @@ class Node:
         for part in self.parts:
             yield from part.walk()
 
+    @abstractmethod
     def mongo(self, tie: Tie) -> Expression:
         """Return the aggregation expression; ``tie`` says where rounding takes a tie that doubles hide."""
-        raise NotImplementedError
 
+    @abstractmethod
     def value(self, columns: Mapping[str, Column]) -> Any:
         """Return the value on columns, a number for all rows or one each; NotArithmeticError if it has none there."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,17 +193,23 @@ class Arithmetic(Node):
         return ARITHMETIC[self.operator][1](self.left.value(columns), self.right.value(columns))
 
 
-@dataclass(frozen=True, eq=False)
-class Rounding(Node):
-    """A function of ROUNDING."""
+class Call(Node):
+    """A node whose parts are the arguments of a function or an operator."""
 
-    name: str
     arguments: tuple[Node, ...]
 
     @property
     def parts(self) -> tuple[Node, ...]:
         """See Node."""
         return self.arguments
+
+
+@dataclass(frozen=True, eq=False)
+class Rounding(Call):
+    """A function of ROUNDING."""
+
+    name: str
+    arguments: tuple[Node, ...]
 
     def mongo(self, tie: Tie) -> Expression:
         """See Node."""
@@ -267,33 +274,23 @@ class Comparison(ServerOnly):
 
 
 @dataclass(frozen=True, eq=False)
-class Logic(ServerOnly):
+class Logic(ServerOnly, Call):
     """Conditions joined by ``operator``, `$and` or `$or`."""
 
     operator: str
-    conditions: tuple[Node, ...]
-
-    @property
-    def parts(self) -> tuple[Node, ...]:
-        """See Node."""
-        return self.conditions
+    arguments: tuple[Node, ...]
 
     def mongo(self, tie: Tie) -> Expression:
         """See Node."""
-        return {self.operator: [condition.mongo(tie) for condition in self.conditions]}
+        return {self.operator: [argument.mongo(tie) for argument in self.arguments]}
 
 
 @dataclass(frozen=True, eq=False)
-class Function(ServerOnly):
+class Function(ServerOnly, Call):
     """A function of FUNCTIONS."""
 
     name: str
     arguments: tuple[Node, ...]
-
-    @property
-    def parts(self) -> tuple[Node, ...]:
-        """See Node."""
-        return self.arguments
 
     def mongo(self, tie: Tie) -> Expression:
         """See Node."""

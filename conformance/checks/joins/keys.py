@@ -58,7 +58,7 @@ def plain(keys: list[Any]) -> bool:
 
 
 def unreadable(keys: list[Any]) -> bool:
-    """Return whether a key holds bytes that are no text, for which Python cannot ask."""
+    """Return whether a key is not UTF-8, so that Python cannot ask for it."""
     return any(isinstance(key, str) and _UNREADABLE in key for key in keys)
 
 

@@ -49,7 +49,7 @@ def referring(reference: Reference, keys: list[Any]) -> Row:
 
 
 def number_referring(context: Context, reference: Reference) -> int:
-    """Return how many documents that are judged here refer to anything."""
+    """Return how many examined documents have such a reference."""
     here = context.range(reference.collection).of("_id")
     has_any = {"$expr": {"$gt": [{"$size": all_values(reference.field)}, 0]}}
     return context.collection(reference.collection).count_documents({"$and": [here, has_any]})
@@ -58,7 +58,7 @@ def number_referring(context: Context, reference: Reference) -> int:
 def number_of_children(context: Context, reference: Reference, rows: Sequence[Row], number: str, also: Row) -> int:
     """Return how many children these groups have together; ``number`` is where a group says its own.
 
-    A document with several of the keys is one. Where a key holds bytes that are no text, it is one for each.
+    A document with several of the keys counts once; with a key that is not UTF-8, once for each key.
     """
     keys = [row["_id"] for row in rows if not unreadable([row["_id"]])]
     apart = int(sum(row[number] for row in rows if unreadable([row["_id"]])))
