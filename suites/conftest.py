@@ -1,4 +1,9 @@
-"""The suites of this repository: the rules, and tests that need a device's store; some run only when they are named."""
+"""The suites of this repository: fixtures that all of them share, and which run only when selected explicitly.
+
+`rules/` has one suite per family of rules, in the folders of conformance/rules; `devices/` compares real Ditto stores
+with MongoDB. `bridge/`, `demo/` (the apps' scenarios) and `benchmarks/` run only when selected explicitly. The modules
+beside this one test the schemas, the model in a scratch database, and the search.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +16,14 @@ from pymongo.database import Database
 
 from conformance.run.session import Project
 from conformance.server.target import Target
-from suites.edge_dataset import Edge, edge_of
+from suites.devices.edge_dataset import Edge, edge_of
 from suites.subjects import SUBJECTS
 from zava.testing import state
 
 pytest_plugins = ["zava.testing.rules"]
 
-_WHEN_NAMED: Final = ("benchmarks", "test_demo_", "test_sync_bridge", "test_sync_copy")
+#: Folders that do not test the target's data.
+_WHEN_NAMED: Final = tuple(Path(__file__).resolve().with_name(name) for name in ("benchmarks", "bridge", "demo"))
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +60,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Ignore suites that do not test the target's data, unless they are named.
+    """Ignore folders that do not test the target's data, unless an argument names them or something in them.
 
-    These are the benchmarks (`make bench`) and what drives the bridge: `pytest suites/test_demo_worker.py`.
+    Examples: `pytest suites/benchmarks`, `pytest suites/demo/test_worker.py`.
     """
-    name = collection_path.name
-    named = any(name in argument or "benchmarks" in argument for argument in config.args)
-    return True if name.startswith(_WHEN_NAMED) and not named else None
+    folder = collection_path.resolve()
+    if folder not in _WHEN_NAMED:
+        return None
+    here = config.invocation_params.dir
+    named = ((here / argument.partition("::")[0]).resolve() for argument in config.args)
+    return None if any(path.is_relative_to(folder) for path in named) else True

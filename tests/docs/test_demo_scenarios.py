@@ -11,7 +11,7 @@ import pytest
 from tests.conformance.embedded.processes import ROOT
 
 DOCUMENT = ROOT / "docs" / "DEMO_SCENARIOS.md"
-SUITES = sorted((ROOT / "suites").glob("test_demo_*.py"))
+SUITES = sorted((ROOT / "suites" / "demo").glob("test_*.py"))
 NAMED = re.compile(r"`(test_\w+)`")
 
 

@@ -19,8 +19,8 @@ PACKAGES = ("conformance", "generator", "edge", "mcp_servers", "zava", "suites")
 #: Those that know no model: what is a collection's own is in schemas/ and config/.
 GENERIC = ("conformance", "edge", "suites")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-#: The stories of Zava's own apps, which speak of Zava's collections.
-STORIES = ("demo_", "test_demo_")
+#: The scenarios of Zava's own apps, which name Zava's collections.
+SCENARIOS = ROOT / "suites" / "demo"
 #: Words of the library's that happen to be a collection's too: Allure calls its classes of failures categories.
 HOMONYMS = {
     ("conformance/report/allure/labels.py", "categories.json"),
@@ -138,7 +138,7 @@ def test_library_names_no_collection(project: Project, package: str) -> None:
     named = {
         (relative(path), text)
         for path in (ROOT / package).rglob("*.py")
-        if not path.name.startswith(STORIES)
+        if not path.is_relative_to(SCENARIOS)
         for text in strings(ast.parse(path.read_text(encoding="utf-8")))
         for word in (text, *text.split("."))
         if word in forbidden

@@ -28,7 +28,7 @@ from conformance.run.session import load_project
 from edge.ditto_permissions import KINDS, compiled, permitted
 from generator.columns.plan import Plan
 from generator.loader import load
-from suites.edge_dataset import Edge, edge_of, ordered
+from suites.devices.edge_dataset import Edge, edge_of, ordered
 from tests.judging import ROOT, shipped_model
 
 pytestmark = pytest.mark.ditto

@@ -29,7 +29,7 @@ from conformance.server.provision import apply, plan
 from edge.bridge.synced_collection import synced_collections
 from generator.columns.plan import Plan
 from generator.loader import load
-from suites.edge_dataset import edge_of, ordered
+from suites.devices.edge_dataset import edge_of, ordered
 from tests.edge.bridge.pair import Document, Pair, edge, paired
 from tests.judging import ROOT
 

@@ -1,6 +1,7 @@
 """Rules of family sync on subscriptions: the file is valid, names existing fields, and both conditions agree.
 
-device_queries.py asks Ditto's engine whether it accepts each query; suites/test_sync_queries.py compares the results.
+device_queries.py asks Ditto's engine whether it accepts each query; suites/devices/test_sync_queries.py compares the
+results.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from edge.crdt.hybrid_clock import BEGINNING, NEVER, Clock, Stamp
 from edge.crdt.operations import Delete, Increment, Insert, Operation, Refused, Replace, Restart, Set, Unset
 from edge.crdt.replica import Message, Replica
 from edge.crdt.superseded_writes import RULES, Superseded, superseded_by, writes
-from suites.conflict_scenarios import SCENARIOS, one_store_shows
+from suites.devices.conflict_scenarios import SCENARIOS, one_store_shows
 from tests.edge.crdt.crdt_mutations import BY_DEVICES, FIND, NOTICED
 from tests.edge.crdt.devices import IDS, SITES, names, run_devices, some_operations
 from tests.judging import ROOT

@@ -1,7 +1,7 @@
 """The bridge between a scratch database and the real store: each collection, each way to form Ditto's _ids.
 
 A small dataset goes into a provisioned database, so that MongoDB's validators judge what devices write. Both sides are
-edited while no bridge runs, then meet. What each should hold is said by suites/canonical.py.
+edited while no bridge runs, then meet. What each should hold is said by suites/bridge/canonical.py.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from edge.bridge.state.state import State
 from edge.bridge.synced_collection import Synced
 from edge.store.statements import identifier
 from edge.store.store import Store
-from suites.canonical import canonical, text, texts
-from suites.edge_dataset import Document, dataset
+from suites.bridge.canonical import canonical, text, texts
+from suites.devices.edge_dataset import Document, dataset
 
 MODES: Final = ("match_ids", "single_field", "multiple_fields")
 #: Changes of a document of each collection, in the order of their _ids.

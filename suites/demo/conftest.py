@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from conformance.run.session import Project
 from conformance.server.target import Target
-from suites.demo_shop import Device, Document, Shop, opened_shop
+from suites.demo.shop import Device, Document, Shop, opened_shop
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from conformance.ditto.permissions import User
 from conformance.ditto.subscriptions import DeviceQuery, values_for
 from conformance.model.collection import Collection
 from edge.store.answers import steps
-from suites.edge_dataset import Document, Edge, text_of
+from suites.devices.edge_dataset import Document, Edge, text_of
 
 Values = Mapping[str, Any]
 

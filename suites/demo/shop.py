@@ -42,7 +42,7 @@ from edge.store.statements import identifier
 from edge.store.store import Store
 from generator.columns.plan import Plan
 from generator.loader import load
-from suites.demo_apps import SalesRep, Worker
+from suites.demo.apps import SalesRep, Worker
 
 Document = dict[str, Any]
 Difference = tuple[str, str, Document | None, Document | None]

@@ -11,10 +11,8 @@ from typing import Any, Final
 import allure
 import pytest
 
-from suites.demo_apps import Worker
-from suites.demo_shop import Device, Document, Shop, at_once, until
-
-pytest_plugins = ["suites.demo_fixtures"]
+from suites.demo.apps import Worker
+from suites.demo.shop import Device, Document, Shop, at_once, until
 
 SEATTLE: Final = "store_seattle"
 TACOMA: Final = "store_tacoma"

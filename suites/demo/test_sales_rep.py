@@ -12,11 +12,9 @@ from typing import Final
 import allure
 import pytest
 
-from suites.demo_apps import SalesRep
-from suites.demo_office import settle, settled
-from suites.demo_shop import Device, Document, Shop, at_once, until
-
-pytest_plugins = ["suites.demo_fixtures"]
+from suites.demo.apps import SalesRep
+from suites.demo.office import settle, settled
+from suites.demo.shop import Device, Document, Shop, at_once, until
 
 SEATTLE: Final = "store_seattle"
 CENT: Final = Decimal("0.01")

@@ -147,7 +147,7 @@ class SalesRep(App):
         """Sell pieces by product: take them from the shelves, then write the order; its number.
 
         None when the device knows of too few of any: what was taken is put back, and there is no order. The order is
-        pending: what other devices have sold meanwhile is found when they meet (suites/demo_office.py).
+        pending: what other devices have sold meanwhile is found when they meet (suites/demo/office.py).
         """
         taken: dict[str, int] = {}
         for product_id, pieces in basket.items():

@@ -12,7 +12,7 @@ import pytest
 from conformance.ditto.permissions import CHANGES, OPERATIONS, Operation, user_of
 from conformance.model.collection import Collection
 from edge.ditto_permissions import KINDS, compiled, permitted, subscription
-from suites.edge_dataset import Edge, ordered
+from suites.devices.edge_dataset import Edge, ordered
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,16 @@ from edge.crdt.replica import Message, Replica
 from edge.store.peers import Peer, chain
 from edge.store.sdk import unavailable
 from edge.store.store import Store
-from suites.conflict_scenarios import SCENARIOS, SITES, STEP, Scenario, Views, on_the_model, one_store_shows, views
+from suites.devices.conflict_scenarios import (
+    SCENARIOS,
+    SITES,
+    STEP,
+    Scenario,
+    Views,
+    on_the_model,
+    one_store_shows,
+    views,
+)
 
 COLLECTION: Final = "conflicts"
 

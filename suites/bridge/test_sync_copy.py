@@ -1,6 +1,6 @@
 """The initial copy of the validated database: the store equals MongoDB, document by document.
 
-Only reads from the database. What a document should be on devices is said by suites/canonical.py.
+Only reads from the database. What a document should be on devices is said by suites/bridge/canonical.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edge.bridge.state.state import State
 from edge.bridge.synced_collection import Synced, synced_collections
 from edge.store.look_up import look_up
 from edge.store.store import Store
-from suites.canonical import canonical, texts
+from suites.bridge.canonical import canonical, texts
 
 Document = dict[str, Any]
 
