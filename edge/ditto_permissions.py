@@ -48,7 +48,9 @@ def compiled(permissions: Permissions, model: Model, mappings: Mapping[str, IdMa
             if wanted == Always(False):
                 continue
             held = in_ditto_id(model[name], mapping)
-            document[kind]["queriesByCollection"][name] = [_said(one) for one in _alternatives(_testable(wanted, held))]
+            document[kind]["queriesByCollection"][name] = [
+                _in_ditto(one) for one in _alternatives(_testable(wanted, held))
+            ]
             beyond = sorted({one.path for one in comparisons(wanted)} - held.keys())
             if beyond:
                 findings.append(
@@ -93,16 +95,18 @@ def _alternatives(condition: Condition) -> Iterator[Condition]:
         yield condition
 
 
-def _said(condition: Condition) -> str:
+def _in_ditto(condition: Condition) -> str:
     """Return the condition in the query language of Ditto's permissions, which is older than DQL."""
     if isinstance(condition, Comparison) and condition.operator == "IN":
-        return _said(Some(tuple(_alternatives(condition))))
+        return _in_ditto(Some(tuple(_alternatives(condition))))
     if isinstance(condition, Comparison):
         value = condition.value
         text = f"'{_escaped(value)}'" if isinstance(value, str) else json.dumps(value)
         return f"{condition.path} {'==' if condition.operator == '=' else '!='} {text}"
     if isinstance(condition, Every | Some):
-        return (" && " if isinstance(condition, Every) else " || ").join(f"({_said(part)})" for part in condition.parts)
+        return (" && " if isinstance(condition, Every) else " || ").join(
+            f"({_in_ditto(part)})" for part in condition.parts
+        )
     return "true" if condition == Always(True) else "false"
 
 

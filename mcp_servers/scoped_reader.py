@@ -238,5 +238,5 @@ def plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    told = json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
-    return next(iter(told.values())) if isinstance(told, Mapping) and len(told) == 1 else str(told)
+    relaxed = json_util.default(value, json_util.RELAXED_JSON_OPTIONS)
+    return next(iter(relaxed.values())) if isinstance(relaxed, Mapping) and len(relaxed) == 1 else str(relaxed)

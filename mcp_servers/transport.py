@@ -49,8 +49,8 @@ class _Server(MCPServer[Any]):
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
             cause = error.__cause__
-            said = f"{name}: {wrong_arguments(cause)}" if isinstance(cause, ValidationError) else str(error)
-            raise ToolError(mask(said)) from None
+            message = f"{name}: {wrong_arguments(cause)}" if isinstance(cause, ValidationError) else str(error)
+            raise ToolError(mask(message)) from None
 
 
 def wrong_arguments(error: ValidationError) -> str:
@@ -60,9 +60,9 @@ def wrong_arguments(error: ValidationError) -> str:
 
 def _wrong_argument(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"])
-    said = input_problem(error)
+    message = input_problem(error)
     found = "" if error["type"] == "missing" else f" (found {str(error['input'])[:60]!r})"
-    return f"{place}: {said}{found}" if place else f"{said}{found}"
+    return f"{place}: {message}{found}" if place else f"{message}{found}"
 
 
 def server(name: str, instructions: str, version: str, tools: Iterable[Callable[..., Any]]) -> MCPServer[Any]:
@@ -126,13 +126,13 @@ def serve_stdio(made: MCPServer[Any], stop: Callable[[], None]) -> None:
     What reads stdin meanwhile does not delay the end.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    told: list[int] = []
+    signals: list[int] = []
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
 
         def end(number: int) -> None:
-            told.append(number)
+            signals.append(number)
             _end_soon(number, stop)
             for task in asyncio.all_tasks(loop):
                 task.cancel()
@@ -145,8 +145,8 @@ def serve_stdio(made: MCPServer[Any], stop: Callable[[], None]) -> None:
         asyncio.run(serve())
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    if told:
-        signal.raise_signal(told[0])
+    if signals:
+        signal.raise_signal(signals[0])
 
 
 def serve_http(

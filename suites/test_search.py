@@ -71,13 +71,13 @@ def test_semantic_search_has_higher_recall_than_text_search(
     meaning = recalls(relevance, nearest)
     words = recalls(relevance, [by_words(ask) for ask in asks])
     gain = estimate(meaning - words)
-    told = (
+    summary = (
         f"recall@{SHOWN} of {len(asks)} questions, with 95 % intervals: by meaning {estimate(meaning)}, by words"
         f" {estimate(words)}, gained {gain}"
     )
-    record_testsuite_property("recall", told)
-    allure.attach(told, name="recall", attachment_type=allure.attachment_type.TEXT)
-    assert gain.low > 0, told
+    record_testsuite_property("recall", summary)
+    allure.attach(summary, name="recall", attachment_type=allure.attachment_type.TEXT)
+    assert gain.low > 0, summary
 
 
 def sound(vector: Any, size: int) -> bool:

@@ -81,9 +81,9 @@ class Workplace:
         return finish(self.start(*command, env=env, **options))
 
     def zava(
-        self, *arguments: str, env: Mapping[str, str] | None = None, said: str = "", folder: Path | None = None
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = "", folder: Path | None = None
     ) -> Done:
-        """Run the command line's entry point in this process, which is faster; ``said`` is the input."""
+        """Run the command line's entry point in this process, which is faster; ``stdin`` is the input."""
         out, err, code = io.StringIO(), io.StringIO(), 0
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
@@ -93,7 +93,7 @@ class Workplace:
                 patch.setenv(name, value)
             patch.chdir(folder or self.root)
             patch.setattr(sys, "argv", ["zava", *arguments])
-            patch.setattr(sys, "stdin", io.StringIO(said))
+            patch.setattr(sys, "stdin", io.StringIO(stdin))
             try:
                 run()
             except SystemExit as leaving:

@@ -12,13 +12,13 @@ import pytest
 from pymongo import MongoClient
 
 from tests.conformance.rules.finding import found
-from tests.faults.judgement import Judge
+from tests.faults.fault_runner import FaultRunner
 from tests.faults.place import Place
 from tests.faults.tally import in_words
-from tests.judging import ROOT, database, model, server
 from tests.needs import mark, starts_nothing_unmarked
+from tests.validation import ROOT, database, model, server
 
-__all__ = ["database", "found", "judge", "model", "place", "server", "starts_nothing_unmarked"]
+__all__ = ["database", "fault_runner", "found", "model", "place", "server", "starts_nothing_unmarked"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,13 +52,13 @@ def place(tmp_path_factory: pytest.TempPathFactory, server: MongoClient[dict[str
 
 
 @pytest.fixture(scope="session")
-def judge(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Judge:
-    """The judge that makes each fault once per session."""
+def fault_runner(place: Place, tmp_path_factory: pytest.TempPathFactory) -> FaultRunner:
+    """The runner of faults, which makes each fault once per session."""
 
     def directory() -> Path:
         return tmp_path_factory.mktemp("server")
 
-    return Judge(place, directory)
+    return FaultRunner(place, directory)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from conformance.model.collection import Model
 from conformance.model.loading import load_model
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 #: Stands for "take the key out" among edits.
 ABSENT: Final = object()

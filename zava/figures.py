@@ -75,7 +75,7 @@ def rendered(table: Mapping[str, Any]) -> str:
     columns = [column for column in rows[0] if column != "notes"]
     lines = [_line(columns), "|" + "---|" * len(columns)]
     lines += [_line([_cell(row, column) for column in columns]) for row in rows]
-    return "\n".join([*lines, "", textwrap.fill(_told(table["run"]), _WIDTH, break_on_hyphens=False), ""])
+    return "\n".join([*lines, "", textwrap.fill(_run_line(table["run"]), _WIDTH, break_on_hyphens=False), ""])
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -87,7 +87,7 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
     return f"{row[column]} ({note})" if note else str(row[column])
 
 
-def _told(run: Mapping[str, Any]) -> str:
+def _run_line(run: Mapping[str, Any]) -> str:
     """Return the run in one line; what was not recorded is named."""
     parts = [run["command"]]
     parts += [run["date"]] if run["date"] else []

@@ -73,11 +73,11 @@ def run() -> None:
         _discard_earlier_reports(sys.argv[1:])
         sys.exit(app(standalone_mode=False))  # the exit code of a command that raised typer.Exit
     except Exception as error:
-        sys.exit(_told(error))
+        sys.exit(_show(error))
     finally:  # there is nothing left to stop or drop
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        _end_if_told()
+        _end_by_signal()
 
 
 def _discard_earlier_reports(arguments: list[str]) -> None:
@@ -89,7 +89,7 @@ def _discard_earlier_reports(arguments: list[str]) -> None:
         discard_earlier(arguments)
 
 
-def _told(error: Exception) -> int:
+def _show(error: Exception) -> int:
     """Show the error, with --debug and its traceback, and give the exit code."""
     if is_help(error):
         print(error, file=sys.stderr)
@@ -107,23 +107,23 @@ def _told(error: Exception) -> int:
 
 
 #: The signal that the process leaves for.
-_told_by: list[int] = []
+_signals: list[int] = []
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
     """Leave through every context manager, so that servers stop and scratch databases go."""
-    _told_by.append(number)
+    _signals.append(number)
     if number == signal.SIGINT:
         os.write(2, b"zava: interrupted\n")  # not print, in the midst of which the signal may have come
     raise SystemExit(128 + number)
 
 
-def _end_if_told() -> None:
+def _end_by_signal() -> None:
     """End the process that a signal told to, which would else wait for a library's thread that waits for ever.
 
     Such a one reads the standard input of ``zava mcp`` for as long as it is open.
     """
-    if _told_by:
+    if _signals:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
-        os._exit(128 + _told_by[0])
+        os._exit(128 + _signals[0])

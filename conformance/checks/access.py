@@ -182,13 +182,13 @@ class Access:
         someone = self.people[0]
         yield self.own[someone.id], someone
         rules = [rule.parsed for rule in self.permissions.of(self.collection.name) if rule.grants(operation)]
-        said = [comparison for rule in rules for comparison in comparisons(rule)]
+        compared = [comparison for rule in rules for comparison in comparisons(rule)]
         keys: dict[str, list[str]] = {}
-        for path, target in (*self._references, *((one.path, name) for one in said for name in _attributes(one))):
+        for path, target in (*self._references, *((one.path, name) for one in compared for name in _attributes(one))):
             keys.setdefault(path, []).append(target)
         users = self.context.model[self.permissions.users.collection]
         for path, targets in keys.items():
-            values = named(comparison for comparison in said if comparison.path == path)
+            values = named(comparison for comparison in compared if comparison.path == path)
             for value in states_of(users, targets[0], values):
                 own = {**self.own[someone.id], **dict.fromkeys(targets, value)}
                 yield own, replace(someone, attributes={name: own.get(name) for name in someone.attributes})

@@ -35,7 +35,7 @@ class GroupedBounds:
     def _outcome(self, context: Context) -> Outcome:
         surveyed = context.findings.get(self)
         if surveyed is not None:
-            return self._told(context, self.bounds.evaluate(context, surveyed.examined[""], surveyed.suspects))
+            return self._or_skipped(context, self.bounds.evaluate(context, surveyed.examined[""], surveyed.suspects))
         reference = self.bounds.reference
         name = reference.collection
         pipeline = self._suspects(context.range(reference.target, reference.target_field))
@@ -45,9 +45,9 @@ class GroupedBounds:
         suspects = [row["_id"]["key"] for row in found if row["is_suspect"]]
         examined = sum(row["examined"] for row in found)
         examined += self._count_current(context, [row["_id"]["key"] for row in found if row["has_older"]])
-        return self._told(context, self.bounds.evaluate(context, examined, suspects))
+        return self._or_skipped(context, self.bounds.evaluate(context, examined, suspects))
 
-    def _told(self, context: Context, outcome: Outcome) -> Outcome:
+    def _or_skipped(self, context: Context, outcome: Outcome) -> Outcome:
         if outcome.examined:
             return outcome
         name = self.bounds.reference.collection

@@ -68,15 +68,15 @@ class Engine:
 
     def _answers(self, questions: Sequence[Question]) -> list[Answer]:
         statements = [{"kind": one.kind, "text": one.text, "arguments": json.loads(one.arguments)} for one in questions]
-        said = _run({"indexes": self.indexes, "strict_mode": self.strict_mode, "statements": statements})
-        if "unavailable" in said:
-            raise EngineUnavailableError(said["unavailable"])
+        reply = _run({"indexes": self.indexes, "strict_mode": self.strict_mode, "statements": statements})
+        if "unavailable" in reply:
+            raise EngineUnavailableError(reply["unavailable"])
         return [
             Answer(
                 each.get("error"),
                 tuple(Step(**step | {"sought": tuple(step["sought"])}) for step in each.get("plan", ())),
             )
-            for each in said["answers"]
+            for each in reply["answers"]
         ]
 
 

@@ -106,7 +106,7 @@ class Supervisor:
         self.linger = linger
         self.log = directory / "log" / "mongod.log"
         self.state = directory / "state.json"
-        self.told = False
+        self.stopping = False
         signal.signal(signal.SIGTERM, self.on_signal)
         # Opened once: should the directory be deleted and made anew, its new users are not this server's.
         flags = os.O_RDWR | os.O_CREAT
@@ -114,7 +114,7 @@ class Supervisor:
 
     def on_signal(self, *_: object) -> None:
         """Note that the last user, or whoever shuts the machine down, wants the server gone."""
-        self.told = True
+        self.stopping = True
 
     def run(self, command: list[str]) -> None:
         """Run mongod on the first port it gets; return when it is gone."""
@@ -141,7 +141,7 @@ class Supervisor:
     def watch(self, mongod: int, port: int) -> int | None:
         """Return the wait status of a mongod that died, or None when it is to be stopped: unused, or told to."""
         listening, unused_since = False, None
-        while not self.told:
+        while not self.stopping:
             done, status = os.waitpid(mongod, os.WNOHANG)
             if done:
                 return status

@@ -43,7 +43,7 @@ def export(
             with target.client.start_session(snapshot=True) as session:
                 for collection in model:
                     found = _raw(target, collection.name).find({}, session=session, sort=[("_id", 1)])
-                    writer.add(collection.name, _told(found, collection.name, progress))
+                    writer.add(collection.name, _reported(found, collection.name, progress))
         except OperationFailure as error:
             if error.code not in _FORGOTTEN:
                 raise
@@ -156,7 +156,7 @@ def _raw(target: Target, name: str) -> Raw:
     return target.database.with_options(codec_options=RAW)[name]
 
 
-def _told(documents: Iterable[RawBSONDocument], name: str, progress: Progress | None) -> Iterator[RawBSONDocument]:
+def _reported(documents: Iterable[RawBSONDocument], name: str, progress: Progress | None) -> Iterator[RawBSONDocument]:
     for batch in batches(documents):
         yield from batch
         if progress is not None:

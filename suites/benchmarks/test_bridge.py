@@ -233,8 +233,8 @@ def test_changes_sync_with_low_latency(
         observed.drive(lambda key, number: store.mutate(update, {"id": key, "number": number}), few)
     for what, watch in (("MongoDB to Ditto", inward), ("Ditto to MongoDB", outward)):
         late = watch.percentile(0.99)
-        told = f"{len(watch.times):,} changes at {RATE}/s: p50 {watch.percentile(0.5):.0f} ms, p99 {late:.0f} ms"
-        tables.ratio(f"bridge, {what}, {told}", "100 ms", late / 100, aim=1, guard=2)
+        summary = f"{len(watch.times):,} changes at {RATE}/s: p50 {watch.percentile(0.5):.0f} ms, p99 {late:.0f} ms"
+        tables.ratio(f"bridge, {what}, {summary}", "100 ms", late / 100, aim=1, guard=2)
     own = observed.percentile(0.99)
     tables.ratio(
         f"bridge, MongoDB to Ditto, p99: {inward.percentile(0.99):.0f} ms",

@@ -24,9 +24,9 @@ def test_rival(project: Project, target: Target, tables: Tables) -> None:
         found = rival.problems(target.database)
         assert not any(found.values()), found
 
-    some, judge_some = validating(project, target, ["references", "uniqueness", "snapshots", "totals"])
-    every, judge_all = validating(project, target, {rule.family for rule in project.rules})
-    times = medians(script, judge_some, judge_all, rounds=3)
+    some, validate_some = validating(project, target, ["references", "uniqueness", "snapshots", "totals"])
+    every, validate_all = validating(project, target, {rule.family for rule in project.rules})
+    times = medians(script, validate_some, validate_all, rounds=3)
     against = f"a script with pymongoarrow and Polars, 28 checks: {times[0]:.1f} s"
     what = f"{some} rules about references, uniqueness, copies and totals: {times[1]:.1f} s"
     tables.ratio(what, against, times[1] / times[0], aim=1, guard=8)

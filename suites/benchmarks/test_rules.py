@@ -31,12 +31,12 @@ def validating(project: Project, target: Target, families: Iterable[str]) -> tup
     """Return the number of rules of the families, and a function that runs them all."""
     rules = [rule for rule in project.rules if rule.family in families]
 
-    def judge() -> None:
+    def validate() -> None:
         context = Context(project.model, project.configuration, project.settings, target.database, True, None)
         with Run(rules, context) as run:
             assert {result.status for result in run.results()} <= {"passed", "skipped"}
 
-    return len(rules), judge
+    return len(rules), validate
 
 
 def processor_time(target: Target, action: Callable[[], object]) -> float:
@@ -58,13 +58,13 @@ def test_data_rules(project: Project, target: Target, tables: Tables) -> None:
         for collection in project.model:
             target.database[collection.name].count_documents({"$nor": [validator(collection)]})
 
-    number, judge = validating(project, target, DATA_FAMILIES)
-    judged, scanned = medians(judge, scan, rounds=2)
-    busy = processor_time(target, judge) / processor_time(target, scan)
+    number, validate = validating(project, target, DATA_FAMILIES)
+    validated, scanned = medians(validate, scan, rounds=2)
+    busy = processor_time(target, validate) / processor_time(target, scan)
     tables.ratio(
-        f"{number} data rules: {judged:.1f} s",
+        f"{number} data rules: {validated:.1f} s",
         f"one $jsonSchema scan of all collections: {scanned:.1f} s",
-        judged / scanned,
+        validated / scanned,
         aim=4,
         guard=8,
         guarded=busy,
@@ -93,13 +93,13 @@ def test_document_rules(project: Project, target: Target, tables: Tables) -> Non
         extrapolated += every(partial(conforms, collection)) * size / sample
         plain += every(schema.is_valid) * size / sample
         taken += sample
-    number, judge = validating(project, target, ["documents"])
-    (judged,) = medians(judge, rounds=2)
-    what, sample_of = f"{number} document rules: {judged:.2f} s", f"extrapolated from {taken:,} documents"
+    number, validate = validating(project, target, ["documents"])
+    (validated,) = medians(validate, rounds=2)
+    what, sample_of = f"{number} document rules: {validated:.2f} s", f"extrapolated from {taken:,} documents"
     tables.ratio(
         what,
         f"`jsonschema` with the same keywords: {extrapolated:.0f} s, {sample_of}",
-        extrapolated / judged,
+        extrapolated / validated,
         aim=100,
         guard=6,
         at_least=True,
@@ -107,7 +107,7 @@ def test_document_rules(project: Project, target: Target, tables: Tables) -> Non
     tables.ratio(
         what,
         f"`jsonschema` without money, instants, UUIDs: {plain:.0f} s, {sample_of}",
-        plain / judged,
+        plain / validated,
         aim=100,
         guard=4,
         at_least=True,
@@ -147,13 +147,13 @@ def by_lookup(project: Project, database: Database[Any], reference: Reference) -
 def test_reference_rules(project: Project, target: Target, tables: Tables) -> None:
     """The reference rules, one pass for each reference, against one $lookup for each."""
     references = [reference for collection in project.model for reference in collection.references]
-    number, judge = validating(project, target, ["references"])
-    (judged,) = medians(judge, rounds=2)
+    number, validate = validating(project, target, ["references"])
+    (validated,) = medians(validate, rounds=2)
     looked = seconds(lambda: [by_lookup(project, target.database, reference) for reference in references])
     tables.ratio(
-        f"{number} reference rules: {judged:.1f} s",
+        f"{number} reference rules: {validated:.1f} s",
         f"one $lookup for each of {len(references)} references: {looked:.1f} s",
-        looked / judged,
+        looked / validated,
         aim=4,
         guard=2.5,
         at_least=True,

@@ -49,7 +49,7 @@ class SqlQuery:
             return f"{len(mine)} of MongoDB's, {len(rows)} of PostgreSQL's"
         if self.same == "number":
             return ""
-        missing = {path for one in mine for path in _paths(one) if not _told(path, columns)} - {"_id"}
+        missing = {path for one in mine for path in _paths(one) if not _is_stored(path, columns)} - {"_id"}
         if missing:
             return f"no column tells {', '.join(sorted(missing))}"
         pairs = zip(
@@ -81,7 +81,7 @@ def _paths(document: Row, before: str = "") -> Iterator[str]:
             yield from _paths(value, f"{before}{name}.")
 
 
-def _told(path: str, columns: Iterable[str]) -> bool:
+def _is_stored(path: str, columns: Iterable[str]) -> bool:
     """Return True when a column has the value, or a MAP that it is in, or a part of it."""
     return any(path == one or path.startswith(f"{one}.") or one.startswith(f"{path}.") for one in columns)
 

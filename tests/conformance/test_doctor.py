@@ -148,16 +148,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("fault", WRONG)
 def test_failed_step_is_reported_and_other_steps_run(workplace: Workplace, fault: str) -> None:
-    env, code, said = WRONG[fault]
+    env, code, messages = WRONG[fault]
     flags = () if "MONGODB_CONNECTION_STRING" in env else ("--embedded",)
     done = examine(workplace, *flags, env=env)
     found = steps(done)
     assert done.code == code
-    assert {name for name, (status, _) in found.items() if status == "failed"} == set(said)
-    assert all(text in found[name][1] for name, text in said.items())
+    assert {name for name, (status, _) in found.items() if status == "failed"} == set(messages)
+    assert all(text in found[name][1] for name, text in messages.items())
     for name in ("mongod", "node", "ditto", "model"):
         assert found[name][0] == "ok"
-    without_server = "settings" in said or "connection" in said
+    without_server = "settings" in messages or "connection" in messages
     assert [found[name][0] for name in OF_THE_SERVER] == (["skipped"] * len(WELL) if without_server else WELL_EMBEDDED)
 
 
@@ -173,11 +173,11 @@ def test_invalid_or_missing_model_does_not_hide_other_steps(workplace: Workplace
     broken = copy_of_the_model(tmp_path / "model")
     (broken / "schemas" / "orders.json").write_text("{", encoding="utf-8")
     cases = ((broken, "orders.json:1: not valid JSON", "ok"), (tmp_path, "no model at or above", "failed"))
-    for folder, says, connection in cases:
+    for folder, message, connection in cases:
         done = workplace.zava("doctor", "--json", folder=folder)
         found = steps(done)
         assert done.code == 2
-        assert (found["model"][0], says in found["model"][1]) == ("failed", True)
+        assert (found["model"][0], message in found["model"][1]) == ("failed", True)
         assert [found[name][0] for name in ("settings", "connection", "mongod", "node")] == [
             "ok",
             connection,
@@ -209,14 +209,14 @@ def test_variables_of_the_connector_file_are_checked(
 ) -> None:
     file = copy_of_the_model(tmp_path / "model") / "config" / CONNECTOR_FILE
     file.write_text(file.read_text(encoding="utf-8").replace("${DITTO_API_KEY}", "${SHOP_KEY}"), encoding="utf-8")
-    env, status, says = VARIABLES[case]
+    env, status, message = VARIABLES[case]
     monkeypatch.setattr(doctor, "server_steps", lambda *_: iter(()))
     done = workplace.zava("doctor", "--json", env=env, folder=tmp_path / "model")
     found = steps(done)["connector"]
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         for name in re.findall(r"\$\{(\w+)\}", line):
-            says = says.replace(f"{{file}}:{{{name}}}:", f"{file}:{number}:")
-    assert (found[0], found[1].startswith(says)) == (status, True), found
+            message = message.replace(f"{{file}}:{{{name}}}:", f"{file}:{number}:")
+    assert (found[0], found[1].startswith(message)) == (status, True), found
     file.unlink()
     done = workplace.zava("doctor", "--json", env=env, folder=tmp_path / "model")
     assert steps(done)["connector"] == ("skipped", f"the model has no config/{CONNECTOR_FILE}")
@@ -277,7 +277,7 @@ USERS: Mapping[str, tuple[Sequence[Any], str, str]] = {
 
 @pytest.mark.parametrize("user", USERS)
 def test_privileges_of_the_user_are_reported(workplace: Workplace, guarded: EmbeddedServer, user: str) -> None:
-    roles, status, says = USERS[user]
+    roles, status, message = USERS[user]
     with MongoClient[dict[str, Any]](guarded.uri) as owner:
         owner["zava"]["stores"].update_one({"_id": 1}, {"$set": {}}, upsert=True)
         owner.admin.command("createUser", user, pwd="x", roles=roles)
@@ -286,7 +286,7 @@ def test_privileges_of_the_user_are_reported(workplace: Workplace, guarded: Embe
     found = steps(done)
     assert done.code == (status == "failed")
     assert found["privileges"][0] == status
-    assert found["privileges"][1].startswith(says)
+    assert found["privileges"][1].startswith(message)
 
 
 @pytest.mark.parametrize("with_model", [True, False])
@@ -357,7 +357,7 @@ def test_server_killed_during_the_examination_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("events", "says"),
+    ("events", "message"),
     [
         (lambda _: [], "insert: the event did not arrive in time; update"),
         (lambda wanted: [*wanted[:2]], "delete: the event did not arrive in time"),
@@ -372,14 +372,14 @@ def test_change_that_does_not_arrive_is_a_finding(
     workplace: Workplace,
     monkeypatch: pytest.MonkeyPatch,
     events: Callable[[Sequence[round_trip.Event]], list[round_trip.Event]],
-    says: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(
         doctor_server, "exchange", lambda _, trials, __: {n: events(t.events) for n, t in trials.items()}
     )
     done = examine(workplace, "--embedded")
     assert done.code == 1
-    assert steps(done)["change stream"][1].startswith(says)
+    assert steps(done)["change stream"][1].startswith(message)
 
 
 # What zava validate could not run on
@@ -392,12 +392,12 @@ def test_ci_without_a_server_fails_like_validate(workplace: Workplace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("database", "code", "says"),
+    ("database", "code", "message"),
     [("absent", 3, "the database absent on {uri} is empty: check"),
      ("ZAVA_other", 3, "{uri} has no database ZAVA_other, but one named zava_OTHER: set MONGODB_DATABASE to")],
 )  # fmt: skip
 def test_database_unusable_for_validate_fails_the_same_way(
-    workplace: Workplace, mongo: Mongo, uri: str, database: str, code: int, says: str
+    workplace: Workplace, mongo: Mongo, uri: str, database: str, code: int, message: str
 ) -> None:
     mongo["zava_OTHER"].create_collection("stores")
     env = {"MONGODB_DATABASE": database}
@@ -406,7 +406,7 @@ def test_database_unusable_for_validate_fails_the_same_way(
     assert (done.code, validated.code) == (code, code)
     status, detail = steps(done)["database"]
     assert (status, f"zava: {detail}") == ("failed", validated.line)
-    assert detail.startswith(says.format(uri=uri))
+    assert detail.startswith(message.format(uri=uri))
 
 
 def test_unsynced_documents_are_a_finding(workplace: Workplace, mongo: Mongo, uri: str, name: str) -> None:
@@ -470,17 +470,17 @@ def tools(tmp_path: Path) -> Callable[[str, str], dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("script", "status", "says"),
+    ("script", "status", "message"),
     [
         ("echo v22.1.0", "ok", "v22.1.0"),
         ("echo v16.20.2", "failed", "is v16.20.2; install Node.js 20 or later"),
         ("exit 3", "failed", "is not to be run; install"),
     ],
 )
-def test_node_version_is_examined(tools: Any, workplace: Workplace, script: str, status: str, says: str) -> None:
+def test_node_version_is_examined(tools: Any, workplace: Workplace, script: str, status: str, message: str) -> None:
     done = examine(workplace, "--embedded", env=tools("node", script))
     assert (steps(done)["node"][0], done.code) == (status, int(status == "failed"))
-    assert says in steps(done)["node"][1]
+    assert message in steps(done)["node"][1]
 
 
 def test_missing_node_is_skipped(tools: Any, workplace: Workplace) -> None:

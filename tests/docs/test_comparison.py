@@ -10,7 +10,7 @@ from conformance.config.configuration import NamedQuery
 from conformance.run.session import load_project
 from suites.benchmarks.twin import SqlQuery, queries
 from tests.conformance.embedded.processes import ROOT
-from tests.judging import shipped_project
+from tests.validation import shipped_project
 
 NAMED = {query.name: query for query in shipped_project().configuration.queries}
 CELLS = (r"(?P<query>\w+)(, a year)?", r"[\d,]+", r"[\d.]+ ms", r"[\d.]+ ms", r"[\d.]+")
@@ -32,9 +32,9 @@ def test_twin_has_the_parameters_of_the_query(query: NamedQuery) -> None:
 
 
 def test_every_query_is_in_the_comparison_with_its_measurements() -> None:
-    told = [row["query"] for row in ROW.finditer(DOCUMENT)]
-    assert set(told) == NAMED.keys()
-    assert len(told) == len(NAMED) + sum(bool(twin.also) for twin in queries().values())
+    listed = [row["query"] for row in ROW.finditer(DOCUMENT)]
+    assert set(listed) == NAMED.keys()
+    assert len(listed) == len(NAMED) + sum(bool(twin.also) for twin in queries().values())
 
 
 DOCUMENTS = [

@@ -34,10 +34,10 @@ RUN: Final = {
 
 def unsupported(page: str, cells: list[str]) -> list[str]:
     """Return the figures of a page's claims that are in no cell of its tables."""
-    told = {number for claim in CLAIM.findall(page) for number in NUMBER.findall(claim)}
+    stated = {number for claim in CLAIM.findall(page) for number in NUMBER.findall(claim)}
     known = {number for cell in cells for number in NUMBER.findall(cell)}
     known |= {number.split()[0] for number in known if not number.endswith(("s", "B"))}
-    return sorted(told - known)
+    return sorted(stated - known)
 
 
 def cells(page: str) -> list[str]:
@@ -53,8 +53,8 @@ def test_pages_show_the_saved_runs() -> None:
 
 
 def test_every_saved_table_is_shown_once() -> None:
-    told = sorted(one for text in pages(DOCS).values() for one in shown(text))
-    assert told == sorted((file, title) for file, tables in SAVED.items() for title in tables)
+    marked = sorted(one for text in pages(DOCS).values() for one in shown(text))
+    assert marked == sorted((file, title) for file, tables in SAVED.items() for title in tables)
 
 
 @pytest.mark.parametrize("name", ["PERFORMANCE.md", "COMPARISON.md"])

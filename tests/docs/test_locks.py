@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 from packaging.requirements import Requirement
 
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: Final[dict[str, list[str]]] = {"core": [], **PROJECT["optional-dependencies"]}

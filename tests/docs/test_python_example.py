@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.server
 

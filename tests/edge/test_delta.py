@@ -145,10 +145,10 @@ def test_update_description_gives_the_exact_document_or_none(watched: Collection
         event = stream.next()
     after = watched.find_one({"_id": 1})
     assert after is not None
-    told = described(before, event["updateDescription"])
-    assert told is None or same(told, after)
+    description = described(before, event["updateDescription"])
+    assert description is None or same(description, after)
     if update in UPDATES[:3]:
-        assert told is not None
+        assert description is not None
 
 
 # What the store makes of it

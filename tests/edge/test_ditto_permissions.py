@@ -34,8 +34,8 @@ from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import Always, Comparison, Some
 from conformance.model.collection import IdMapping, Model
 from edge.ditto_permissions import compiled, subscription
-from tests.judging import ROOT, shipped_model
 from tests.profiles import examples
+from tests.validation import ROOT, shipped_model
 
 SHIPPED = (ROOT / "config" / PERMISSIONS_FILE).read_text(encoding="utf-8")
 SEATTLE, TACOMA = "6b9c1e6e-95a4-4f0e-8d5c-0f2f1c0a7d11", "b0c1d2e3-f4a5-4b6c-9d7e-8f9a0b1c2d3e"
@@ -101,15 +101,15 @@ WRONG: list[tuple[str, Callable[[Any], object], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "says"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_invalid_file_is_one_error(tmp_path: Path, change: Callable[[Any], object], says: str) -> None:
+@pytest.mark.parametrize(("change", "message"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_invalid_file_is_one_error(tmp_path: Path, change: Callable[[Any], object], message: str) -> None:
     (tmp_path / "config").mkdir()
     path = tmp_path / "config" / PERMISSIONS_FILE
     path.write_text(edited(change), encoding="utf-8")
     with pytest.raises(ConfigurationError) as raised:
         load_permissions(Model(tmp_path, {}))
     line = str(raised.value)
-    assert says in line
+    assert message in line
     assert line.startswith(f"{path}:")
     assert int(line.removeprefix(f"{path}:").split(":")[0]) >= 1
     assert "\n" not in line
@@ -295,7 +295,7 @@ def test_permission_on_everything_or_nothing_has_no_condition(
 
 
 #: A condition on orders, and Ditto's queries for it: of several, one is enough.
-SAID = [
+TRANSLATED = [
     ("order_id = 'o1'", ["_id.order_id == 'o1'"]),
     ("order_id != 'o1'", ["_id.order_id != 'o1'"]),
     ("order_id = 'it\\'s \\\\'", ["_id.order_id == 'it\\'s \\\\'"]),
@@ -310,7 +310,7 @@ SAID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("condition", "queries"), SAID, ids=[row[0] for row in SAID])
+@pytest.mark.parametrize(("condition", "queries"), TRANSLATED, ids=[row[0] for row in TRANSLATED])
 def test_condition_is_translated_to_ditto(
     model: Model, permissions: Permissions, condition: str, queries: list[str]
 ) -> None:

@@ -143,14 +143,14 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_non_canonical_form_is_rejected_with_the_expected_form(things: Collection, case: str) -> None:
-    value, says = REFUSED[case]
+    value, message = REFUSED[case]
     with pytest.raises(Unsyncable) as refusal:
         to_mongo({"_id": "a", "n": value}, things, MATCH)
-    assert str(refusal.value) == says
+    assert str(refusal.value) == message
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "message"),
     [
         ({"$price": 1}, "n.$price: a name that begins with $ is taken for a value's form in mode ejson"),
         (DBRef("a", 1), "n: the BSON type dbPointer does not sync"),
@@ -158,10 +158,10 @@ def test_non_canonical_form_is_rejected_with_the_expected_form(things: Collectio
         ("\ud800", "n: a string that is not UTF-8, for example half a character"),
     ],
 )
-def test_value_without_a_form_is_rejected(value: Any, says: str) -> None:
+def test_value_without_a_form_is_rejected(value: Any, message: str) -> None:
     with pytest.raises(Unsyncable) as refusal:
         to_ditto({"_id": "a", "n": value}, MATCH)
-    assert str(refusal.value) == says
+    assert str(refusal.value) == message
 
 
 def test_nesting_is_bounded_in_both_directions(things: Collection) -> None:
@@ -194,7 +194,7 @@ def test_id_has_the_same_forms(things: Collection, mapping: IdMapping, document:
 
 
 @pytest.mark.parametrize(
-    ("document", "says"),
+    ("document", "message"),
     [
         ({"code": "a"}, "_id: it is missing; select the whole document"),
         ({"_id": "b", "code": "a"}, "code: it differs from the _id; an id field cannot be changed"),
@@ -205,7 +205,9 @@ def test_id_has_the_same_forms(things: Collection, mapping: IdMapping, document:
         ),
     ],
 )
-def test_id_that_differs_from_its_fields_is_rejected(things: Collection, document: dict[str, Any], says: str) -> None:
+def test_id_that_differs_from_its_fields_is_rejected(
+    things: Collection, document: dict[str, Any], message: str
+) -> None:
     with pytest.raises(Unsyncable) as refusal:
         to_mongo(document, things, SINGLE)
-    assert str(refusal.value) == says
+    assert str(refusal.value) == message

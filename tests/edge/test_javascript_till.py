@@ -19,7 +19,7 @@ from edge.bridge.synced_collection import synced_collections
 from generator.columns.plan import Plan
 from generator.loader import load
 from tests.edge.bridge.pair import Document, Pair, edge, paired
-from tests.judging import configuration_for, judge
+from tests.validation import configuration_for, run_rules
 
 __all__ = ["edge"]
 
@@ -65,6 +65,6 @@ def test_sales_of_a_javascript_till_reach_mongodb_and_are_conformant(shop: tuple
     found = pair.database["orders"].find({}, {"discount_total": 1})
     assert sum(type(order["discount_total"]) is int for order in found) == whole
     rules = [rule for rule in all_rules(context.model, context.configuration) if rule.family in DATA_FAMILIES]
-    findings = {name: one.samples[:1] for name, one in judge(rules, context).items() if one.violations}
+    findings = {name: one.samples[:1] for name, one in run_rules(rules, context).items() if one.violations}
     assert findings == {}
     assert pair.database["orders"].count_documents({}) == SETTINGS.num_orders

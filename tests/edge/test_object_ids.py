@@ -309,7 +309,7 @@ def mapping_of(collection: Collection) -> IdMapping:
 
 
 @pytest.mark.parametrize(
-    ("identity", "says"),
+    ("identity", "message"),
     [
         (object_id(a={"type": "number"}), "at /properties/_id/properties/a: a number cannot be part of an _id"),
         (object_id(), "at /properties/_id/properties: an _id without parts tells no documents apart"),
@@ -318,13 +318,13 @@ def mapping_of(collection: Collection) -> IdMapping:
         (object_id(a=object_id(b=SKU)), "at /properties/_id/properties/a: a map cannot be part of an _id"),
     ],
 )
-def test_invalid_id_schema_is_rejected(identity: Mapping[str, Any], says: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=says):
+def test_invalid_id_schema_is_rejected(identity: Mapping[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         model_of(tmp_path, {"things": collection_of({"_id": identity})})
 
 
 @pytest.mark.parametrize(
-    ("x_id", "properties", "says"),
+    ("x_id", "properties", "message"),
     [
         ({"parts": ["b"]}, {}, "at /x-id/parts: 'b' is not both a part of _id and a field"),
         ({"parts": ["a"]}, {"a": {"type": "string"}}, "at /x-id/parts: _id.a and a do not take the same values"),
@@ -332,10 +332,10 @@ def test_invalid_id_schema_is_rejected(identity: Mapping[str, Any], says: str, t
     ],
 )
 def test_id_parts_without_an_equal_field_are_rejected(
-    x_id: Mapping[str, Any], properties: Mapping[str, Any], says: str, tmp_path: Path
+    x_id: Mapping[str, Any], properties: Mapping[str, Any], message: str, tmp_path: Path
 ) -> None:
     schema = collection_of({"_id": object_id(a=SKU), **properties}) | {"x-id": x_id}
-    with pytest.raises(ConfigurationError, match=says):
+    with pytest.raises(ConfigurationError, match=message):
         model_of(tmp_path, {"things": schema})
 
 

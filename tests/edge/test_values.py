@@ -172,7 +172,7 @@ def test_unsupported_type_is_rejected_with_its_path(things: Collection, value: A
             to_ditto({"_id": "x", **document}, things, MATCH)
 
 
-SAID = {
+CONVERTED = {
     "Int64": (Int64(5), 5),
     "SON": (SON([("b", 1), ("a", 2)]), {"a": 2, "b": 1}),
     "raw document": (RawBSONDocument(bson.encode({"a": 1})), {"a": 1}),
@@ -186,9 +186,9 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize(("value", "expected"), SAID.values(), ids=SAID)
+@pytest.mark.parametrize(("value", "expected"), CONVERTED.values(), ids=CONVERTED)
 def test_supported_value_is_converted(store: Store, things: Collection, value: Any, expected: Any) -> None:
-    made = to_ditto({"_id": f"said {next(numbers)}", "v": value}, things, MATCH)
+    made = to_ditto({"_id": f"converted {next(numbers)}", "v": value}, things, MATCH)
     assert exact(through(store, made)["v"]) == exact(expected)
 
 

@@ -72,13 +72,13 @@ def quick(monkeypatch: pytest.MonkeyPatch, place: Workplace) -> Iterator[None]:
     assert not place.cache.exists()
 
 
-def assert_rejected(done: Done, code: int, *says: str) -> None:
+def assert_rejected(done: Done, code: int, *message: str) -> None:
     """Assert that a run ended with its code and its one line, and without any verdict."""
     assert done.code == code, done.out + done.err
     assert len(done.err.strip().splitlines()) == 1, done.err
     assert "Traceback" not in done.out + done.err
     assert "CONFORMANT" not in done.out
-    assert all(text in done.err for text in says), done.err
+    assert all(text in done.err for text in message), done.err
 
 
 def command_line(path: Sequence[str]) -> list[str]:
@@ -133,7 +133,7 @@ MISTAKES: Mapping[str, tuple[str | bytes | None, str | None, Mapping[str, str], 
 @pytest.mark.parametrize("command", ["validate", "conform", "doctor"])
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_settings_error_never_exits_0(place: Workplace, mistake: str, command: str) -> None:
-    beside, current, env, says = MISTAKES[mistake]
+    beside, current, env, message = MISTAKES[mistake]
     elsewhere = place.root.parent / "elsewhere"
     for folder, content in ((place.root, beside), (elsewhere, current)):
         if content is not None:
@@ -141,9 +141,9 @@ def test_settings_error_never_exits_0(place: Workplace, mistake: str, command: s
     done = place.zava("--model", str(place.root), command, folder=elsewhere, env=env)
     (elsewhere / ".env").unlink(missing_ok=True)
     assert done.code == 2, done.out + done.err
-    assert says in done.out + done.err
+    assert message in done.out + done.err
     if command != "doctor":
-        assert_rejected(done, 2, says)
+        assert_rejected(done, 2, message)
 
 
 #: Names of files beside the model that were meant to be its .env.
@@ -157,10 +157,10 @@ def test_misnamed_env_file_beside_the_model_is_rejected(place: Workplace, file: 
     path.write_text(f"export MONGODB_CONNECTION_STRING={NOWHERE}\n", encoding="utf-8")
     done = place.zava(command)
     path.unlink()
-    says = f"{path} is not read: settings come from {place.root}/.env; rename it to .env, or pass --embedded"
-    assert (done.code, says in done.out + done.err) == (2, True), done.out + done.err
+    message = f"{path} is not read: settings come from {place.root}/.env; rename it to .env, or pass --embedded"
+    assert (done.code, message in done.out + done.err) == (2, True), done.out + done.err
     if command != "doctor":
-        assert_rejected(done, 2, says)
+        assert_rejected(done, 2, message)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_unwritable_reports_folder_is_reported_before_rules_run(place: Workplace
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["valdate"], "there is no command 'valdate'; did you mean validate?"),
         (["nosuch"], "there is no command 'nosuch'; `zava --help` lists the commands"),
@@ -264,8 +264,8 @@ def test_unwritable_reports_folder_is_reported_before_rules_run(place: Workplace
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_misspelled_name_is_one_error_with_a_suggestion(place: Workplace, arguments: list[str], says: str) -> None:
-    assert_rejected(place.zava(*arguments), 2, says)
+def test_misspelled_name_is_one_error_with_a_suggestion(place: Workplace, arguments: list[str], message: str) -> None:
+    assert_rejected(place.zava(*arguments), 2, message)
 
 
 def test_json_and_format_json_are_options_of_every_command_that_prints_json() -> None:

@@ -65,10 +65,10 @@ FAILED: Mapping[str, tuple[list[str], Mapping[str, str], int, str]] = {
 def test_failed_run_prints_the_reason_and_removes_earlier_reports(
     workplace: Workplace, reports: Path, case: str
 ) -> None:
-    arguments, env, code, says = FAILED[case]
+    arguments, env, code, message = FAILED[case]
     done = suites(workplace, reports, *arguments, env=env)
     assert done.code == code, done.out
-    assert says in done.out + done.err
+    assert message in done.out + done.err
     assert "Traceback" not in done.out + done.err
     assert earlier(reports) == []
     assert not (reports / "validation.json").exists()

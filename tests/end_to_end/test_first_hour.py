@@ -121,7 +121,7 @@ def fake(folder: Path, name: str, script: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("script", "says"),
+    ("script", "message"),
     [
         ('case "$*" in *version_info*) exit 1;; --version) echo Python 3.9.2;; esac',
          "Python >= 3.11 is needed, Python 3.9.2 was found: apt-get install python3.11 python3.11-venv"),
@@ -129,11 +129,11 @@ def fake(folder: Path, name: str, script: str) -> str:
     ],
     ids=["old Python", "no venv"],
 )  # fmt: skip
-def test_unsuitable_python_is_reported_by_make(checkout: Workplace, tmp_path: Path, script: str, says: str) -> None:
+def test_unsuitable_python_is_reported_by_make(checkout: Workplace, tmp_path: Path, script: str, message: str) -> None:
     make = f"make conform VENV={tmp_path}/venv PYTHON={fake(tmp_path, 'python', script)}"
     done = run(checkout, make)
     assert done.code == 2
-    assert says in done.out
+    assert message in done.out
     assert "Traceback" not in done.out + done.err
 
 

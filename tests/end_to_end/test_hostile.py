@@ -30,7 +30,7 @@ from conformance.embedded.locks import dataset_lock
 from conformance.embedded.server import EmbeddedServer
 from tests.commands import Done, Workplace, copy_of_the_model, finish, left, state
 from tests.conformance.embedded.processes import ROOT, Process, eventually, running
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 
 pytestmark = pytest.mark.server
 
@@ -105,10 +105,10 @@ def remove_dataset(workplace: Workplace) -> None:
         note.write_text('{"fingerprint": "of something else"}', encoding="utf-8")
 
 
-def assert_next_run_succeeds(workplace: Workplace, says: str) -> None:
+def assert_next_run_succeeds(workplace: Workplace, message: str) -> None:
     """Assert that the next run does what is left to do, and succeeds."""
     done = workplace.zava("validate", "--embedded", "--only", "counts", env=LARGER)
-    assert (done.code, done.err.splitlines()) == (0, [says] if says else []), done.err
+    assert (done.code, done.err.splitlines()) == (0, [message] if message else []), done.err
 
 
 # The server dies, the user leaves
@@ -143,8 +143,8 @@ def test_killed_server_is_reported_and_next_run_recovers(
     os.kill(server["pid"], signal.SIGKILL)
     done = finish(process)
     assert done.code == 3
-    said = [line for line in (done.out + done.err).splitlines() if "mongod was killed by SIGKILL" in line]
-    assert len(said) == 1, done
+    lines = [line for line in (done.out + done.err).splitlines() if "mongod was killed by SIGKILL" in line]
+    assert len(lines) == 1, done
     assert "Traceback" not in done.out + done.err
     assert not (alone.root / "reports" / "validation.json").exists()
     assert_next_run_succeeds(alone, afterwards)
@@ -285,9 +285,9 @@ def test_user_without_scratch_database_gets_a_verdict_on_other_rules(
     asked = ["--only", "counts", "--only", "round_trip"]
     done = workplace.zava("validate", "--uri", uri, "--allow-writes", "--format", "json", *asked)
     assert (done.code, done.err) == (3, "")
-    said = {rule["id"]: (rule["status"], rule["reason"]) for rule in json.loads(done.out)["rules"]}
-    assert {status for rule, (status, _) in said.items() if "round_trip" not in rule} == {"passed"}
-    trips = [reason for rule, reason in said.items() if "round_trip" in rule]
+    results = {rule["id"]: (rule["status"], rule["reason"]) for rule in json.loads(done.out)["rules"]}
+    assert {status for rule, (status, _) in results.items() if "round_trip" not in rule} == {"passed"}
+    trips = [reason for rule, reason in results.items() if "round_trip" in rule]
     assert trips
     assert all(status == "error" and "the user is not authorized" in reason for status, reason in trips)
     assert state(shop) == before

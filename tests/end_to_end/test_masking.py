@@ -23,7 +23,7 @@ from mcp_servers.schema_description import describe
 from mcp_servers.transport import server
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 
 pytestmark = pytest.mark.slow
 
@@ -264,7 +264,7 @@ def test_secret_appears_in_no_answer_of_the_mcp_server() -> None:
     refuse.__doc__ = f"Ask {address}."
     made = server("shop", f"Ask {address}.", "1", [refuse, fail])
 
-    async def said() -> list[str]:
+    async def answers() -> list[str]:
         texts = [str(made.instructions), *(str(tool.description) for tool in await made.list_tools())]
         for name, arguments in (("refuse", {"word": 1}), ("refuse", {"word": address}), ("fail", {})):
             with pytest.raises(ToolError) as raised:
@@ -272,7 +272,7 @@ def test_secret_appears_in_no_answer_of_the_mcp_server() -> None:
             texts.append(str(raised.value))
         return texts
 
-    texts = asyncio.run(said())
+    texts = asyncio.run(answers())
     assert [leaks(text) for text in texts] == [[]] * 6
     assert "no answer from https://shop:***@cloud.example/ for 1" in " ".join(texts)
 

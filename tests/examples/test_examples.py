@@ -34,8 +34,8 @@ from conformance.model.collection import Model
 from edge.store.store import Store
 from edge.values import to_ditto
 from tests.commands import Workplace, copy_of_the_model
-from tests.judging import ROOT, configuration_for
 from tests.mcp_servers.shop import environment
+from tests.validation import ROOT, configuration_for
 
 pytest_plugins = ["tests.commands", "tests.mcp_servers.shop"]
 
@@ -394,17 +394,19 @@ def test_client_connects_by_env_and_prints_every_step(
 
 
 @pytest.mark.parametrize(
-    ("env_file", "said"),
+    ("env_file", "message"),
     [
         ("", "MONGODB_CONNECTION_STRING is not set: cp .env.sample .env"),
         ("MONGODB_CONNECTION_STRING=mongodb://u:secret@", "ConfigurationError: "),
     ],
 )
-def test_client_reports_errors_in_one_line(tmp_path: Path, bare: Mapping[str, str], env_file: str, said: str) -> None:
+def test_client_reports_errors_in_one_line(
+    tmp_path: Path, bare: Mapping[str, str], env_file: str, message: str
+) -> None:
     (tmp_path / ".env").write_text(env_file, encoding="utf-8")
     done = program(tmp_path, bare)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(said)
+    assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
     assert "secret" not in done.stderr
 

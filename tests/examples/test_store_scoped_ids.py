@@ -29,7 +29,7 @@ from edge.ditto_permissions import KINDS, compiled, permitted
 from generator.columns.plan import Plan
 from generator.loader import load
 from suites.devices.edge_dataset import Edge, edge_of, ordered
-from tests.judging import ROOT, shipped_model
+from tests.validation import ROOT, shipped_model
 
 pytestmark = pytest.mark.ditto
 
@@ -82,8 +82,8 @@ def test_model_has_no_finding(model: Model, database: Database[Any]) -> None:
     skipped = {name.rpartition(".")[2] for name, one in results.items() if one.status == "skipped"}
     assert skipped <= {"device-plans", "ejson-queries"}  # no query of a device names the collection; none is ejson
     for name in SCOPED:
-        (said,) = results[f"permissions.{name}.enforced_by"].evidence.values()
-        assert said.startswith("ditto: Ditto keeps each store to its own")
+        (reason,) = results[f"permissions.{name}.enforced_by"].evidence.values()
+        assert reason.startswith("ditto: Ditto keeps each store to its own")
 
 
 def test_rules_equal_those_of_the_shipped_file(model: Model) -> None:

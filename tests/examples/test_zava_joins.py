@@ -31,7 +31,7 @@ from generator.columns.plan import Plan
 from generator.loader import load
 from suites.devices.edge_dataset import edge_of, ordered
 from tests.edge.bridge.pair import Document, Pair, edge, paired
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 __all__ = ["edge"]
 

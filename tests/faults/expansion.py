@@ -180,8 +180,8 @@ def _followers(model: Model, collection: Collection, one: Field, event: str) -> 
                 yield f"references.{child.name}.{reference.field}", {"in": child.name, "where": where}
         for copy in child.copies:
             joined = len(copy.of) > 1
-            told = event == "changed" or (event == "typed" and not joined)
-            if told and copy.through.target == collection.name and one.path in copy.of:
+            reported = event == "changed" or (event == "typed" and not joined)
+            if reported and copy.through.target == collection.name and one.path in copy.of:
                 own: Data = {copy.through.field: f"{_IT}{copy.through.target_field}"}
                 own |= {} if child.field(copy.field).required else {copy.field: {"$exists": True}}
                 rule = (

@@ -68,16 +68,16 @@ def verdict(
             (killed if result.violations and result.status == expected[rule.id].status else missed).append(rule.id)
         elif any(fnmatch.fnmatchcase(rule.id, pattern) for pattern in fault.skips):
             if result.status != "skipped":
-                problems.append(f"{rule.id}: should be skipped, is {_said(result)}")
+                problems.append(f"{rule.id}: should be skipped, is {_description(result)}")
                 wrong.append(rule.id)
         else:
             before = clean.get(rule.id)
             state = (before.status, before.violations) if before else ("passed", 0)
             if (result.status, result.violations) != state:
-                problems.append(f"{rule.id}: should stay {state[0]}, is {_said(result)}")
+                problems.append(f"{rule.id}: should stay {state[0]}, is {_description(result)}")
                 wrong.append(rule.id)
     problems += [
-        f"{rule}: should say {reason!r}, is {_said(found[rule])}"
+        f"{rule}: should say {reason!r}, is {_description(found[rule])}"
         for rule, reason in fault.reasons.items()
         if rule in found and not _says(found[rule], reason)
     ]
@@ -90,17 +90,17 @@ def _says(result: Result, reason: str) -> bool:
     return bool(result.samples) and re.fullmatch(pattern, result.samples[0].why, re.DOTALL) is not None
 
 
-def _said(result: Result) -> str:
-    told = "; ".join(f"{sample.ref or sample.id}: {sample.why}" for sample in result.samples[:2])
-    return f"{result.status} with {result.violations} ({result.reason or told})"
+def _description(result: Result) -> str:
+    samples = "; ".join(f"{sample.ref or sample.id}: {sample.why}" for sample in result.samples[:2])
+    return f"{result.status} with {result.violations} ({result.reason or samples})"
 
 
 def _differences(result: Result, wanted: _Broken) -> Iterator[str]:
     if result.status != wanted.status:
-        yield f"should be {wanted.status}, is {_said(result)}"
+        yield f"should be {wanted.status}, is {_description(result)}"
         return
     if result.violations != wanted.violations:
-        yield f"should find {wanted.violations}, is {_said(result)}"
+        yield f"should find {wanted.violations}, is {_description(result)}"
     if not result.examined:
         yield "examined nothing"
     if not 0 < len(result.samples) <= result.violations:

@@ -13,11 +13,11 @@ import yaml
 from tests.faults.catalogue import Fault, load_catalogue
 from tests.faults.documents import Touched
 from tests.faults.expectations import Verdict
-from tests.faults.judgement import Judge
+from tests.faults.fault_runner import FaultRunner
 from tests.faults.kill_matrix import COMMITTED, alive, matrix, needless, stale, write
 from tests.faults.server_state import ServerState, hashes
 from tests.faults.tally import count, in_words
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 
 MODEL = shipped_model()
 NULL_TOTAL = {"id": "x", "title": "A total is null", "edits": [{"in": "orders", "set": {"total": None}}]}
@@ -31,8 +31,10 @@ REASONS = {
 # -- what must pass ----------------------------------------------------------------------------------------------------
 
 
-def test_correct_declaration_is_caught(judge: Judge) -> None:
-    verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": "engine.right", "fails": RIGHT, "reasons": REASONS}))
+def test_correct_declaration_is_caught(fault_runner: FaultRunner) -> None:
+    verdict = fault_runner.verdict(
+        Fault.parse({**NULL_TOTAL, "id": "engine.right", "fails": RIGHT, "reasons": REASONS})
+    )
     assert (verdict.problems, verdict.wrong, verdict.missed) == ((), (), ())
     assert set(verdict.killed) == set(RIGHT)
     assert verdict.caught
@@ -80,8 +82,8 @@ def test_correct_declaration_is_caught(judge: Judge) -> None:
         "reason",
     ],
 )
-def test_wrong_declaration_is_a_problem(declared: dict[str, object], problem: str, judge: Judge) -> None:
-    verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": f"engine.{problem}", **declared}))
+def test_wrong_declaration_is_a_problem(declared: dict[str, object], problem: str, fault_runner: FaultRunner) -> None:
+    verdict = fault_runner.verdict(Fault.parse({**NULL_TOTAL, "id": f"engine.{problem}", **declared}))
     assert [one for one in verdict.problems if problem in one]
 
 
@@ -90,17 +92,19 @@ def test_wrong_declaration_is_a_problem(declared: dict[str, object], problem: st
     [({}, ()), ({"totals.orders.tax": 1}, ("totals.orders.tax",))],
     ids=["nothing-said", "another-said"],
 )
-def test_fault_that_no_rule_reports_is_missed(fails: dict[str, int], missed: Sequence[str], judge: Judge) -> None:
+def test_fault_that_no_rule_reports_is_missed(
+    fails: dict[str, int], missed: Sequence[str], fault_runner: FaultRunner
+) -> None:
     """No rule reads the time of year in which an order changed: a fault of it is missed."""
     fault = {"id": f"engine.unseen-{len(fails)}", "title": "Unseen", "edits": [UNSEEN], "fails": fails}
-    verdict = judge.verdict(Fault.parse(fault))
+    verdict = fault_runner.verdict(Fault.parse(fault))
     assert (verdict.caught, verdict.killed, verdict.missed) == (False, (), tuple(missed))
     assert verdict.wrong == ()
 
 
-def test_fault_that_one_declared_rule_does_not_report_is_missed(judge: Judge) -> None:
+def test_fault_that_one_declared_rule_does_not_report_is_missed(fault_runner: FaultRunner) -> None:
     fails = {**RIGHT, "totals.orders.item_count": 1}
-    verdict = judge.verdict(Fault.parse({**NULL_TOTAL, "id": "engine.half", "fails": fails}))
+    verdict = fault_runner.verdict(Fault.parse({**NULL_TOTAL, "id": "engine.half", "fails": fails}))
     assert (verdict.caught, verdict.missed) == (False, ("totals.orders.item_count",))
 
 
@@ -112,10 +116,10 @@ def test_fault_that_one_declared_rule_does_not_report_is_missed(judge: Judge) ->
     ],
     ids=["no-document", "no-change"],
 )
-def test_edit_without_an_effect_is_rejected(edit: dict[str, object], judge: Judge) -> None:
+def test_edit_without_an_effect_is_rejected(edit: dict[str, object], fault_runner: FaultRunner) -> None:
     fault = Fault.parse({"id": f"engine.{edit}", "title": "Nothing is changed", "edits": [edit]})
     with pytest.raises(AssertionError, match=r"no document of orders|the edit changes nothing"):
-        judge.verdict(fault)
+        fault_runner.verdict(fault)
 
 
 @pytest.fixture
@@ -162,10 +166,10 @@ EXTRA = {"createIndexes": "orders", "indexes": [{"name": "extra", "key": {"colou
     ids=["documents", "unseen", "index"],
 )
 def test_incomplete_undo_is_reported(
-    edit: dict[str, Any], fails: dict[str, Any], left: set[str], judge: Judge, undone_late: list[Any]
+    edit: dict[str, Any], fails: dict[str, Any], left: set[str], fault_runner: FaultRunner, undone_late: list[Any]
 ) -> None:
     fault = Fault.parse({"id": f"engine.undo-{edit}", "title": "Not undone", "edits": [edit], "fails": fails})
-    assert set(judge.verdict(fault).problems) == left
+    assert set(fault_runner.verdict(fault).problems) == left
     assert undone_late
 
 
@@ -182,8 +186,8 @@ def test_incomplete_undo_is_reported(
     ],
     ids=["dropped", "time-series", "view", "capped", "unknown", "options", "indexes"],
 )
-def test_every_command_is_undone(commands: list[dict[str, Any]], judge: Judge) -> None:
-    database = judge.place.database("small")
+def test_every_command_is_undone(commands: list[dict[str, Any]], fault_runner: FaultRunner) -> None:
+    database = fault_runner.place.database("small")
     state, before = ServerState(database), hashes(database, MODEL.collections)
     for command in commands:
         state.run(command)
@@ -272,7 +276,7 @@ def test_matrix_is_built_from_the_verdicts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("committed", "said"),
+    ("committed", "problems"),
     [
         ({"a": ["x"], "b": ["x", "y"]}, []),
         ({"b": ["x", "y"]}, ["a is killed by x, which the matrix does not say"]),
@@ -281,12 +285,12 @@ def test_matrix_is_built_from_the_verdicts(tmp_path: Path) -> None:
         ({"a": ["x"], "b": ["x", "y"], "c": ["x"]}, ["c is not killed by x, as the matrix says"]),
     ],
 )
-def test_stale_matrix_is_reported(committed: dict[str, list[str]], said: list[str]) -> None:
-    assert list(stale({"a": ["x"], "b": ["x", "y"]}, committed)) == said
+def test_stale_matrix_is_reported(committed: dict[str, list[str]], problems: list[str]) -> None:
+    assert list(stale({"a": ["x"], "b": ["x", "y"]}, committed)) == problems
 
 
-def test_rule_without_a_fault_is_reported(judge: Judge) -> None:
-    rules, unkillable = list(judge.clean("small")), load_catalogue(MODEL).unkillable
+def test_rule_without_a_fault_is_reported(fault_runner: FaultRunner) -> None:
+    rules, unkillable = list(fault_runner.clean("small")), load_catalogue(MODEL).unkillable
     committed = json.loads(COMMITTED.read_text(encoding="utf-8"))
     without = {rule: faults for rule, faults in committed.items() if rule != "totals.orders.tax"}
     assert alive(rules, without, unkillable) == ["totals.orders.tax"]

@@ -16,7 +16,7 @@ from tests.faults.catalogue import HERE, shipped_catalogue
 from tests.faults.documents import _CASTS, _VERBS
 from tests.faults.expansion import _BEYOND, _SUBJECTS
 from tests.faults.values import _EXTENDED, _MAKERS
-from tests.judging import ROOT, shipped_model
+from tests.validation import ROOT, shipped_model
 
 TEXT: Final = (ROOT / "docs" / "FAULTS.md").read_text(encoding="utf-8")
 SCHEMA: Final[dict[str, Any]] = json.loads((HERE / "fault.schema.json").read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from conformance.rules.server import security
 from conformance.run.runner import Run
 from tests.faults.batches import of_selected_tests
 from tests.faults.catalogue import Fault, shipped_catalogue
-from tests.faults.judgement import Judge
+from tests.faults.fault_runner import FaultRunner
 from tests.faults.kill_matrix import COMMITTED, alive, excused, matrix, needless, row, stale, write
 from tests.faults.tally import count
 from tests.schedule import part
@@ -31,12 +31,12 @@ REWRITE: Final = "REWRITE_KILL_MATRIX"
 
 
 @pytest.fixture(scope="module")
-def batch(judge: Judge, request: pytest.FixtureRequest) -> Mapping[str, Sequence[Fault]]:
+def batch(fault_runner: FaultRunner, request: pytest.FixtureRequest) -> Mapping[str, Sequence[Fault]]:
     """By fault, those that are made at the same time."""
     if os.environ.get(REWRITE):
         return {}
     return of_selected_tests(
-        request.session.items, test_fault_fails_exactly_its_declared_rules, judge.context("small")[1], part
+        request.session.items, test_fault_fails_exactly_its_declared_rules, fault_runner.context("small")[1], part
     )
 
 
@@ -49,9 +49,9 @@ def by_id(fault: Fault) -> str:
     "fault", [pytest.param(one, marks=pytest.mark.soak if one.soak else ()) for one in CATALOGUE.faults], ids=by_id
 )
 def test_fault_fails_exactly_its_declared_rules(
-    fault: Fault, judge: Judge, batch: Mapping[str, Sequence[Fault]], request: pytest.FixtureRequest
+    fault: Fault, fault_runner: FaultRunner, batch: Mapping[str, Sequence[Fault]], request: pytest.FixtureRequest
 ) -> None:
-    verdict = judge.verdict(fault, together=batch.get(fault.id, ()))
+    verdict = fault_runner.verdict(fault, together=batch.get(fault.id, ()))
     count(request.config, verdict)
     assert list(verdict.problems) == []
     assert verdict.caught
@@ -60,18 +60,18 @@ def test_fault_fails_exactly_its_declared_rules(
 
 
 @pytest.mark.parametrize("fault", SWEPT, ids=by_id)
-def test_no_other_rule_changes(fault: Fault, judge: Judge) -> None:
-    assert list(judge.verdict(fault, everything=True).problems) == []
+def test_no_other_rule_changes(fault: Fault, fault_runner: FaultRunner) -> None:
+    assert list(fault_runner.verdict(fault, everything=True).problems) == []
 
 
 @pytest.mark.skipif(not os.environ.get(REWRITE), reason=f"{REWRITE}=1 computes the kill matrix and writes it")
-def test_matrix_is_written(judge: Judge) -> None:
-    write(matrix(judge.verdict(fault) for fault in FAULTS))
+def test_matrix_is_written(fault_runner: FaultRunner) -> None:
+    write(matrix(fault_runner.verdict(fault) for fault in FAULTS))
 
 
-def test_every_rule_has_a_fault_or_an_excuse(judge: Judge) -> None:
+def test_every_rule_has_a_fault_or_an_excuse(fault_runner: FaultRunner) -> None:
     """The committed matrix is used; each fault's test above compares its own part."""
-    rules = set(judge.clean("small"))
+    rules = set(fault_runner.clean("small"))
     assert alive(rules, MATRIX, CATALOGUE.unkillable) == []
     assert needless(rules, MATRIX, CATALOGUE.unkillable) == []
     edited = {fault.id for fault in FAULTS if any("schemas/" in edit.get("file", "") for edit in fault.edits)}
@@ -80,21 +80,23 @@ def test_every_rule_has_a_fault_or_an_excuse(judge: Judge) -> None:
 
 
 @pytest.mark.parametrize("base", ["small", "large"])
-def test_all_faults_were_undone(base: str, judge: Judge) -> None:
-    assert judge.left(base) == []
+def test_all_faults_were_undone(base: str, fault_runner: FaultRunner) -> None:
+    assert fault_runner.left(base) == []
 
 
-def test_every_family_and_collection_has_faults(judge: Judge) -> None:
+def test_every_family_and_collection_has_faults(fault_runner: FaultRunner) -> None:
     named = {tuple(rule.split(".")[:2]) for fault in FAULTS for rule in (*fault.fails, *fault.warns)}
-    known = {tuple(rule.split(".")[:2]) for rule in judge.clean("small") if not excused(rule, CATALOGUE.unkillable)}
+    known = {
+        tuple(rule.split(".")[:2]) for rule in fault_runner.clean("small") if not excused(rule, CATALOGUE.unkillable)
+    }
     assert {family for family, _ in known} <= {family for family, _ in named}
     assert {collection for _, collection in known} <= {collection for _, collection in named}
     assert len(FAULTS) >= 200
 
 
-def test_masking_rule_fails_without_a_mask(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masking_rule_fails_without_a_mask(fault_runner: FaultRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(security, "mask", lambda text: text)
-    context, rules = judge.context("small")
+    context, rules = fault_runner.context("small")
     with Run([rule for rule in rules if rule.id == "security._database.masked_uri"], context) as run:
         (result,) = run.results()
     assert result.status == "failed"

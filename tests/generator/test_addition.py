@@ -18,7 +18,7 @@ from generator import addition
 from generator.embeddings.embedder import local_embedder
 from tests.commands import Done, Workplace, finish, state
 from tests.conformance.embedded.processes import ROOT
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 from zava.data.product import compose
 
 pytestmark = pytest.mark.slow
@@ -170,25 +170,25 @@ def project() -> Project:
 
 @pytest.mark.parametrize("fault", REFUSED)
 def test_invalid_product_is_one_error(project: Project, mongo: Mongo, shop: str, fault: str) -> None:
-    content, says = REFUSED[fault]
+    content, message = REFUSED[fault]
     with pytest.raises(ConfigurationError) as refused:
         made = compose(project, mongo[shop], "product.json", content, ELSEWHERE)
         list(addition.check(project.model, project.rules, mongo[shop]["product_types"], made))
-    assert says in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [("{", "not valid JSON"), ("[]", "it is not an object"), (json.dumps({**DRILL, "cost": 1.005}), "whole cents")],
 )
 def test_rejected_product_is_not_written(
-    workplace: Workplace, mongo: Mongo, uri: str, shop: str, tmp_path: Path, content: str, says: str
+    workplace: Workplace, mongo: Mongo, uri: str, shop: str, tmp_path: Path, content: str, message: str
 ) -> None:
     before = state(mongo)[shop]
     done = add(workplace, uri, shop, written(tmp_path, content))
     assert done.code == 2
-    assert says in done.line
+    assert message in done.line
     assert state(mongo)[shop] == before
 
 

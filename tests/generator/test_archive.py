@@ -29,7 +29,7 @@ from conformance.server.target import Target
 from generator.archive import transfer
 from generator.archive.archive import MANIFEST, RAW, new_archive, open_archive
 from tests.commands import Done, Workplace, finish, state
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 
 pytestmark = pytest.mark.server
 
@@ -41,8 +41,8 @@ FIRST = next(iter(MODEL)).name
 LAYOUTS = [[], ["--gzip"], ["--as", "bson"], ["--as", "bson", "--gzip"]]
 
 
-def run(workplace: Workplace, uri: str, name: str, *arguments: str, said: str = "") -> Done:
-    return workplace.zava(*arguments, "--uri", uri, env={"MONGODB_DATABASE": name}, said=said)
+def run(workplace: Workplace, uri: str, name: str, *arguments: str, stdin: str = "") -> Done:
+    return workplace.zava(*arguments, "--uri", uri, env={"MONGODB_DATABASE": name}, stdin=stdin)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -404,9 +404,9 @@ def rejection(mongo: Mongo, archive: Path, *, validate: bool = True) -> str:
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_export_is_rejected_before_writing(mongo: Mongo, archive: Path, damage: str) -> None:
-    edit, says = DAMAGE[damage]
+    edit, message = DAMAGE[damage]
     edit(archive)
-    assert says in rejection(mongo, archive)
+    assert message in rejection(mongo, archive)
 
 
 def test_rejected_archive_is_one_error_with_its_exit_code(
@@ -435,13 +435,13 @@ DAMAGED_FILES: Sequence[tuple[str, bool, Callable[[bytes], bytes], str]] = [
 
 @pytest.mark.parametrize("number", range(len(DAMAGED_FILES)))
 def test_damaged_bson_or_gzip_file_is_rejected(mongo: Mongo, tmp_path: Path, number: int) -> None:
-    form, compressed, edit, says = DAMAGED_FILES[number]
+    form, compressed, edit, message = DAMAGED_FILES[number]
     with new_archive(tmp_path / "out", MODEL, "shop", form, compressed=compressed) as writer:  # type: ignore[arg-type]
         writer.add("orders", [RawBSONDocument(bson.encode({"_id": position})) for position in range(3)])
     rewritten(tmp_path / "out", next(path.name for path in (tmp_path / "out").glob("orders.*")), edit)
     line = rejection(mongo, tmp_path / "out", validate=False)
     assert "orders." in line
-    assert says in line
+    assert message in line
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -522,9 +522,9 @@ def test_database_with_data_is_rejected_unless_drop_is_confirmed(
     refused = run(workplace, uri, name, "import", str(exported))
     assert refused.code == 2
     assert "pass --drop" in refused.line
-    assert run(workplace, uri, name, "import", str(exported), "--drop", said="wrong\n").code == 2
+    assert run(workplace, uri, name, "import", str(exported), "--drop", stdin="wrong\n").code == 2
     assert state(mongo)[name] == before
-    assert run(workplace, uri, name, "import", str(exported), "--drop", said=f"{name}\n").code == 0
+    assert run(workplace, uri, name, "import", str(exported), "--drop", stdin=f"{name}\n").code == 0
     assert raw(mongo, name) == raw(mongo, "small")
 
 
@@ -554,14 +554,14 @@ from zava.main import main
 
 written = 0
 
-def told(self, name, by):
+def patched(self, name, by):
     global written
     written += by if name == "orders" else 0
     if written == 700:
         os.kill(os.getpid(), int(os.environ["SIGNAL"]))
         time.sleep(0.5)  # in which the process hears of it: nothing more is written meanwhile
 
-console.Lines.__call__ = told
+console.Lines.__call__ = patched
 sys.argv[0] = "zava"
 main()
 """

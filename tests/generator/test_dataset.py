@@ -31,8 +31,8 @@ from generator import loader
 from generator.columns.plan import BATCH, Plan
 from generator.loader import load
 from tests.conformance.embedded.processes import eventually
-from tests.judging import ROOT, shipped_model
 from tests.models import collection_of, model_of
+from tests.validation import ROOT, shipped_model
 
 pytestmark = pytest.mark.slow
 
@@ -414,7 +414,7 @@ def test_signal_stops_loading_within_a_batch(
         come.set()
         raise KeyboardInterrupt
 
-    def told(_: str, __: int) -> None:
+    def interrupt(_: str, __: int) -> None:
         if sent.acquire(blocking=False):
             os.kill(os.getpid(), signal.SIGUSR1)
         assert come.wait(60)
@@ -424,7 +424,7 @@ def test_signal_stops_loading_within_a_batch(
     before = signal.signal(signal.SIGUSR1, interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
-            load((("many", [{"n": n} for n in range(1_000)]) for _ in range(batches)), database, 100, told)
+            load((("many", [{"n": n} for n in range(1_000)]) for _ in range(batches)), database, 100, interrupt)
         left.set()
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -512,10 +512,10 @@ def test_setting_gives_the_exact_number_of_children(items: int, tmp_path: Path) 
 
 
 def test_impossible_number_of_children_is_one_error(tmp_path: Path) -> None:
-    says = (
+    message = (
         r"^NUM_CHILDREN: 60001 children for 12000 parents, but children.json says 1 to 5 for each; .* 12000 to 60000$"
     )
-    with pytest.raises(ConfigurationError, match=says):
+    with pytest.raises(ConfigurationError, match=message):
         _with_items(tmp_path, 60_001)
 
 

@@ -31,8 +31,8 @@ from generator.embeddings.embedded_text import joined, vectors_of
 from generator.embeddings.embedder import WordLlamaEmbedder, local_embedder
 from generator.refresh import Refreshed, refresh
 from tests.commands import Done, Workplace
-from tests.judging import ROOT, configuration_for
 from tests.models import collection_of, model_of
+from tests.validation import ROOT, configuration_for
 
 pytestmark = pytest.mark.slow
 

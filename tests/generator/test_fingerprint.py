@@ -16,7 +16,7 @@ import pytest
 
 from generator.dataset import _MAKERS
 from generator.fingerprint import PACKAGES, imported_sources
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.slow
 

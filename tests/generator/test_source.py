@@ -21,7 +21,7 @@ from generator.archive.json_stream import JsonStream
 from tests.commands import Done, Workplace, state
 from tests.conformance.embedded.processes import ROOT
 from tests.generator.original import SEASONS, Original, original, products_of
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 from zava.data.source import source_archive
 
 pytestmark = pytest.mark.slow
@@ -114,8 +114,8 @@ def test_months_become_a_map_and_names_become_ids(written: Path, made: Original)
 def test_stores_equal_the_catalogue_with_users_of_the_source(written: Path, made: Original) -> None:
     stores = {document["store_name"]: document for document in read(written, "stores")}
     assert stores.keys() == made.reference["stores"].keys()
-    for name, said in made.reference["stores"].items():
-        assert stores[name]["rls_user_id"] == said["rls_user_id"]
+    for name, entry in made.reference["stores"].items():
+        assert stores[name]["rls_user_id"] == entry["rls_user_id"]
         assert stores[name]["is_online"] is (name == "Zava Retail Online")
     assert stores["Zava Retail Seattle"]["location"]["address"] == "1518 4th Ave"
 
@@ -144,13 +144,13 @@ def test_unknown_store_of_the_source_is_imported_and_reported(workplace: Workpla
     next(products_of(source))["colour"] = "red"
     done = imported(workplace, source.write(tmp_path / "original"), tmp_path / "out")
     assert done.code == 0, done.err
-    told = done.err.splitlines()
-    assert told[0] == "Zava Retail Yakima is not in config/catalogue.yaml: its address is a placeholder"
-    assert told[1].startswith(UNPLACED)
-    assert told[2] == ("not read, for the model has no place for it: main_categories.*.*[].colour, surplus")
-    assert told[3].startswith(UNKNOWN)
-    assert "other parameters" in told[4]
-    figures = dict(line.strip().split(": ", 1) for line in told[5:])
+    lines = done.err.splitlines()
+    assert lines[0] == "Zava Retail Yakima is not in config/catalogue.yaml: its address is a placeholder"
+    assert lines[1].startswith(UNPLACED)
+    assert lines[2] == ("not read, for the model has no place for it: main_categories.*.*[].colour, surplus")
+    assert lines[3].startswith(UNKNOWN)
+    assert "other parameters" in lines[4]
+    figures = dict(line.strip().split(": ", 1) for line in lines[5:])
     assert figures.keys() == {"store_customer_weight", "store_order_frequency", "store_order_value"}
     assert json.loads(figures["store_customer_weight"])["store_yakima"] == 2
     stores = {document["_id"]: document for document in read(tmp_path / "out", "stores")}
@@ -402,7 +402,7 @@ def test_generate_asks_before_adding_to_a_catalogue_on_a_named_server(
     env = {"MONGODB_DATABASE": name}
     assert workplace.zava("import-source", str(folder), "--uri", uri, env=env).code == 0
     before = state(mongo)[name]
-    assert workplace.zava("generate", "--uri", uri, env=env, said="wrong\n").code == 2
+    assert workplace.zava("generate", "--uri", uri, env=env, stdin="wrong\n").code == 2
     assert state(mongo)[name] == before
     mongo[name]["product_embeddings"].delete_one({})  # half an import is nothing to go on from
     refused = workplace.zava("generate", "--uri", uri, "--yes", env=env)

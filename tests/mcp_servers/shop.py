@@ -29,7 +29,7 @@ from conformance.model.collection import Model
 from conformance.server.provision import apply, plan
 from generator.columns.plan import Plan
 from generator.loader import load
-from tests.judging import ROOT, configuration_for
+from tests.validation import ROOT, configuration_for
 
 Document = dict[str, Any]
 Mongo = Database[Document]

@@ -107,9 +107,9 @@ def test_http_request_without_a_user_is_rejected(
 ) -> None:
     """The server's own environment names the super manager, and the gateway's token is correct."""
     url = {"customer-sales": customer_sales, "sales-analysis": sales_analysis}[kind]
-    for said in errors(by_http(url, *headers), kind):
-        assert "not signed in: the header x-rls-user-id" in said
-        assert SUPER_MANAGER not in said
+    for message in errors(by_http(url, *headers), kind):
+        assert "not signed in: the header x-rls-user-id" in message
+        assert SUPER_MANAGER not in message
 
 
 def test_store_sees_only_its_own_data_over_http(sales_analysis: str, customer_sales: str, shop: Mongo) -> None:
@@ -192,9 +192,9 @@ def status(url: str, *headers: tuple[str, str]) -> tuple[int, str]:
     ids=["missing", "wrong", "bare", "no token", "empty token", "another scheme", "twice", "longer", "not ASCII"],
 )
 def test_wrong_gateway_token_is_rejected(sales_analysis: str, shown: tuple[str, ...]) -> None:
-    code, said = status(sales_analysis, (HEADER, SUPER_MANAGER), *(("authorization", each) for each in shown))
+    code, message = status(sales_analysis, (HEADER, SUPER_MANAGER), *(("authorization", each) for each in shown))
     assert code == 401
-    assert said == "authorization: the gateway's token is missing or wrong; send 'Bearer <MCP_GATEWAY_TOKEN>' once"
+    assert message == "authorization: the gateway's token is missing or wrong; send 'Bearer <MCP_GATEWAY_TOKEN>' once"
 
 
 def test_correct_gateway_token_is_accepted(sales_analysis: str) -> None:
@@ -204,8 +204,8 @@ def test_correct_gateway_token_is_accepted(sales_analysis: str) -> None:
 def test_super_manager_without_a_gateway_is_rejected(shop: Mongo, shop_uri: str) -> None:
     """The super manager's id is in the documentation, and every user of the machine can send a header."""
     with serving("sales-analysis", shop, shop_uri, token=None) as url:
-        for said in errors(by_http(url, (HEADER, SUPER_MANAGER), token=None), "sales-analysis"):
-            assert "the super manager's id is believed from a gateway only; the server has no gateway token" in said
+        for message in errors(by_http(url, (HEADER, SUPER_MANAGER), token=None), "sales-analysis"):
+            assert "the super manager's id is believed from a gateway only; the server has no gateway token" in message
         me = by_http(url, (HEADER, store_of(shop, STORE)), token=None)
         assert me.answer("run_aggregation", **COUNT)["rows"] == counts(shop, STORE)
 
@@ -229,8 +229,8 @@ def test_request_of_a_foreign_web_page_is_rejected(sales_analysis: str, header: 
 
 @pytest.mark.parametrize("kind", ["customer-sales", "sales-analysis"])
 def test_stdio_session_without_a_user_is_rejected(kind: str, shop: Mongo, shop_uri: str) -> None:
-    for said in errors(by_stdio(kind, shop, shop_uri), kind):
-        assert "not signed in: RLS_USER_ID is missing" in said
+    for message in errors(by_stdio(kind, shop, shop_uri), kind):
+        assert "not signed in: RLS_USER_ID is missing" in message
 
 
 def test_store_sees_only_its_own_data_over_stdio(shop: Mongo, shop_uri: str) -> None:

@@ -116,12 +116,12 @@ def places(expression: Any) -> list[tuple[str, list[dict[str, Any]]]]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("expression", "said"), [case[1:] for case in COSTLY], ids=[case[0] for case in COSTLY])
+@pytest.mark.parametrize(("expression", "message"), [case[1:] for case in COSTLY], ids=[case[0] for case in COSTLY])
 def test_expression_that_builds_large_values_is_rejected_everywhere(
-    manager: Reader, expression: Any, said: str
+    manager: Reader, expression: Any, message: str
 ) -> None:
     for _, pipeline in places(expression):
-        with pytest.raises(ToolError, match=said.replace("$", r"\$")):
+        with pytest.raises(ToolError, match=message.replace("$", r"\$")):
             manager.foreign_rows("orders", pipeline, 10)
 
 

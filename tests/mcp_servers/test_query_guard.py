@@ -327,9 +327,9 @@ UNKNOWN: list[tuple[str, list[dict[str, Any]], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("pipeline", "said"), [case[1:] for case in UNKNOWN], ids=[case[0] for case in UNKNOWN])
-def test_unknown_construct_is_rejected(mine: Reader, pipeline: list[dict[str, Any]], said: str) -> None:
-    with pytest.raises(ToolError, match=said):
+@pytest.mark.parametrize(("pipeline", "message"), [case[1:] for case in UNKNOWN], ids=[case[0] for case in UNKNOWN])
+def test_unknown_construct_is_rejected(mine: Reader, pipeline: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ToolError, match=message):
         mine.foreign_rows("orders", pipeline, 10)
 
 
@@ -391,14 +391,14 @@ class Commands(CommandListener):
 
 def test_limits_are_enforced_by_the_server(model: Model, shop: Mongo, shop_uri: str) -> None:
     """Rows beyond the limit are not sent; there is one client with a bounded pool."""
-    heard = Commands()
+    commands = Commands()
     limits = Limits(pool_size=3, wait_ms=50, max_time_ms=1234)
-    with MongoClient(shop_uri, event_listeners=[heard], **limits.client_options()) as client:
+    with MongoClient(shop_uri, event_listeners=[commands], **limits.client_options()) as client:
         pool = client.options.pool_options
         assert (pool.max_pool_size, pool.wait_queue_timeout) == (3, 0.05)
         place = Shop(model, load_permissions(model), client[shop.name], limits)
         Reader(place, place.user(SUPER_MANAGER)).foreign_rows("products", [{"$match": {"deleted": False}}], 7)
-    (asked,) = [command for command in heard.asked if "aggregate" in command]
+    (asked,) = [command for command in commands.asked if "aggregate" in command]
     assert asked["pipeline"][-1] == {"$limit": 8}
     assert asked["maxTimeMS"] == 1234
 

@@ -366,12 +366,12 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("who", "tool", "arguments", "said"), WRONG, ids=[f"{w[1]}-{w[3]}" for w in WRONG])
+@pytest.mark.parametrize(("who", "tool", "arguments", "message"), WRONG, ids=[f"{w[1]}-{w[3]}" for w in WRONG])
 def test_invalid_arguments_are_one_error(
-    clerk: Assistant, analyst: Assistant, who: str, tool: str, arguments: dict[str, Any], said: str
+    clerk: Assistant, analyst: Assistant, who: str, tool: str, arguments: dict[str, Any], message: str
 ) -> None:
     text = {"clerk": clerk, "analyst": analyst}[who].error(tool, **arguments)
-    assert said in text
+    assert message in text
     assert "Traceback" not in text
     assert "http" not in text
     assert len(text.splitlines()) == 1

@@ -40,7 +40,7 @@ _EXCHANGES: Final = frozenset(
 _NUMBERS: Final = "core/NumberReplacer"
 #: In front of a number that says how much of a text is shown, how many documents are read at a time or how long is
 #: waited, or that a field is wanted at all: another would not change what is judged.
-_NOT_JUDGED: Final = re.compile(
+_NOT_EVALUATED: Final = re.compile(
     r"\[:\s*$|\b(shorten|round)\(.*,\s*$|^_(KEYS|AWAIT_MS)\b.*$"
     r'|(, |[({])(\{"?\w+(\.\w+)?"?: |fromkeys\(\w+, )$'
     r"|\{\w+(\.\w+)?: 1, \w+(\.\w+)?: $"
@@ -78,7 +78,7 @@ def is_asked(mutation: MutationSpec, line: str) -> bool:
     if line.lstrip().startswith("@") or before.endswith(("allowDiskUse=", "strict=")):
         return False  # comparisons of classes, caches, allowDiskUse of sorts, arguments of zip
     if name == _NUMBERS:
-        return mutation.occurrence % 2 == 0 and not _NOT_JUDGED.search(before)
+        return mutation.occurrence % 2 == 0 and not _NOT_EVALUATED.search(before)
     return "Operator_" not in name or name in _EXCHANGES
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from conformance.config.configuration import Configuration
     from conformance.model.collection import Model
     from tests.faults.catalogue import Catalogue, Fault
-    from tests.faults.judgement import Judge
+    from tests.faults.fault_runner import FaultRunner
     from tests.faults.place import Place
 
 #: Faults of one name (a pattern makes one for each field) that are tried.
@@ -100,21 +100,21 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
     with MongoClient[dict[str, Any]](uri) as client:
         shutil.rmtree(root, ignore_errors=True)
         place = Place.copied(ROOT, root, client, prefix)
-        judge = _quick_judge(place)
+        runner = _quick_runner(place)
         bases = sorted({base for subject in wanted for base in subject.bases})
         databases = {base: place.database(base) for base in bases}
         if note.exists():
             return
-        clean = {base: judge.clean(base) for base in bases}
-        context, rules = judge.context(bases[0])
+        clean = {base: runner.clean(base) for base in bases}
+        context, rules = runner.context(bases[0])
         catalogue = load_catalogue(load_model(ROOT))
         candidates = {subject.path: list(_candidates(subject, catalogue)) for subject in wanted}
-        right = {fault.id: _holds(judge, fault) for faults in candidates.values() for fault in faults}
+        right = {fault.id: _holds(runner, fault) for faults in candidates.values() for fault in faults}
         ground = Ground(
             root,
             uri,
             prefix,
-            {base: {rule: _said(result) for rule, result in results.items()} for base, results in clean.items()},
+            {base: {rule: _summary(result) for rule, result in results.items()} for base, results in clean.items()},
             readers(rules, context),
             {base: hashes(database, context.model.collections) for base, database in databases.items()},
             {
@@ -128,10 +128,10 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
     note.write_bytes(pickle.dumps(ground))
 
 
-def _holds(judge: Judge, fault: Fault) -> bool:
+def _holds(runner: FaultRunner, fault: Fault) -> bool:
     """Return whether the original reports the fault as declared here too; a small base may lack its subject."""
     try:
-        return not judge.verdict(fault).problems
+        return not runner.verdict(fault).problems
     except AssertionError:
         return False
 
@@ -181,7 +181,7 @@ def _limited(fault: Fault, subject: Subject) -> Fault:
     return replace(fault, **own, skips=skips, families=families)
 
 
-def _said(result: Any) -> dict[str, Any]:
+def _summary(result: Any) -> dict[str, Any]:
     """Return all that a report shows of a result, except its duration."""
     shown: dict[str, Any] = {**result.as_json(), "why": result.why, "fix": result.fix}
     del shown["duration_s"]
@@ -218,38 +218,40 @@ def _differences(subject: Subject, prepared: Ready) -> Iterator[str]:
         families = frozenset(subject.families)
         readers = {rule: names for rule, names in ground.readers.items() if rule.split(".")[0] in families}
         rules = [rule for rule in all_rules(prepared.model, prepared.configuration) if rule.family in families]
-        judge = _quick_judge(
+        runner = _quick_runner(
             place, families=families, _readers=readers, _rules=(prepared.model, prepared.configuration, rules)
         )
         for base in subject.bases:
-            yield from _on_clean_data(judge, base, ground)
-        yield from _of_faults(judge, subject, ground)
+            yield from _on_clean_data(runner, base, ground)
+        yield from _of_faults(runner, subject, ground)
     yield from _of_tests(subject.tests, ground.uri)
 
 
-def _quick_judge(place: Place, **given: Any) -> Judge:
-    """A judge that does not verify the undo, which is not mutated."""
-    from tests.faults.judgement import Judge
+def _quick_runner(place: Place, **given: Any) -> FaultRunner:
+    """Return a fault runner that does not verify the undo, which is not mutated."""
+    from tests.faults.fault_runner import FaultRunner
 
-    class Quick(Judge):
+    class Quick(FaultRunner):
         def _left(self, *_: Any) -> Iterator[str]:
             return iter(())
 
     return Quick(place, lambda: place.root.with_suffix(".elsewhere"), **given)
 
 
-def _on_clean_data(judge: Judge, base: str, ground: Ground) -> Iterator[str]:
-    found = {rule: _said(result) for rule, result in judge.clean(base).items()}
-    wanted = {rule: said for rule, said in ground.clean[base].items() if rule.split(".")[0] in judge.families}
+def _on_clean_data(runner: FaultRunner, base: str, ground: Ground) -> Iterator[str]:
+    found = {rule: _summary(result) for rule, result in runner.clean(base).items()}
+    wanted = {rule: summary for rule, summary in ground.clean[base].items() if rule.split(".")[0] in runner.families}
     for rule in sorted(found.keys() ^ wanted.keys()):
         yield f"{rule} is there or not, otherwise than before"
-    for rule, said in wanted.items():
-        yield from (f"{rule}: {name} is {found[rule][name]!r}" for name in said if found[rule][name] != said[name])
+    for rule, summary in wanted.items():
+        yield from (
+            f"{rule}: {name} is {found[rule][name]!r}" for name in summary if found[rule][name] != summary[name]
+        )
 
 
-def _of_faults(judge: Judge, subject: Subject, ground: Ground) -> Iterator[str]:
+def _of_faults(runner: FaultRunner, subject: Subject, ground: Ground) -> Iterator[str]:
     for fault in ground.faults[subject.path]:
-        verdict = judge.verdict(fault)
+        verdict = runner.verdict(fault)
         yield from (f"{fault.id}: {problem}" for problem in verdict.problems)
         if fault.fails or fault.warns:
             yield from () if verdict.caught else (f"{fault.id} is not caught",)

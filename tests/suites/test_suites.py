@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from conformance.checks.base import Rule
 from conformance.report import json_file
 from tests.commands import Done, Workplace
-from tests.judging import shipped_model, shipped_project
+from tests.validation import shipped_model, shipped_project
 from zava.testing.leaving import uninterruptible
 
 pytest_plugins = ["tests.commands"]
@@ -106,13 +106,13 @@ def properties(element: ElementTree.Element) -> dict[str, str]:
 
 
 def test_junit_file_has_severity_status_counts_and_duration_of_each_rule(whole: Whole) -> None:
-    told = cases(whole.reports)
+    by_id = cases(whole.reports)
     for rule in whole.report["rules"]:
-        case = told[rule["id"]]
+        case = by_id[rule["id"]]
         names = ("severity", "status", "examined", "violations")
         assert properties(case) == {name: str(rule[name]) for name in names}
         assert float(case.attrib["time"]) == pytest.approx(rule["duration_s"], abs=0.002)
-    spent = sum(float(case.attrib["time"]) for case in told.values())
+    spent = sum(float(case.attrib["time"]) for case in by_id.values())
     assert spent == pytest.approx(sum(rule["duration_s"] for rule in whole.report["rules"]), abs=0.5)
     suite = next(ElementTree.parse(whole.reports / "junit.xml").iter("testsuite"))  # noqa: S314 - our own file
     about = properties(suite)

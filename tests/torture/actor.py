@@ -85,9 +85,9 @@ class Device:
                 self.ended.set()
                 return
             getattr(self, f"_{command.pop('do')}")(**{k: v for k, v in command.items() if k != "number"})
-            self._tell("done", number=command["number"])
+            self._report("done", number=command["number"])
 
-    def _tell(self, kind: str, **entry: Any) -> None:
+    def _report(self, kind: str, **entry: Any) -> None:
         os.write(self._pipe, (json.dumps({"kind": kind, "writer": self._name, **entry}) + "\n").encode())
 
     def _chat(self, on: bool) -> None:
@@ -96,12 +96,12 @@ class Device:
     def _stray(self, name: str) -> None:
         """Insert a stray document; the parent knows it by name."""
         collection, make = strays.DEVICE[name]
-        self._tell("stray", name=name, collection=collection, step="try")
+        self._report("stray", name=name, collection=collection, step="try")
         try:
             self._store.mutate(f"INSERT INTO {identifier(collection)} DOCUMENTS (:d)", {"d": make()})
         except StatementError:
             return
-        self._tell("stray", name=name, collection=collection, step="ack")
+        self._report("stray", name=name, collection=collection, step="ack")
 
     def _write(self, name: str, key: str, what: str, value: Any = None) -> None:
         """Write one field of a document, after reading it."""
@@ -111,9 +111,9 @@ class Device:
     def _make(self, name: str, key: str) -> None:
         self._number += 1
         document = {"_id": device_id(name, key), **fields_of(name, key), "map": {"n": self._number}}
-        self._tell("try", place=[name, key], what="made")
+        self._report("try", place=[name, key], what="made")
         self._store.mutate(f"INSERT INTO {identifier(name)} DOCUMENTS (:d)", {"d": document})
-        self._tell("ack", place=[name, key], what="made")
+        self._report("ack", place=[name, key], what="made")
         self._keys.append((name, key))
 
     def _await(self, name: str, key: str, what: str, value: Any) -> None:
@@ -128,10 +128,10 @@ class Device:
             time.sleep(0.02)
 
     def _delete(self, name: str, key: str) -> None:
-        self._tell("try", place=[name, key], what="deleted")
+        self._report("try", place=[name, key], what="deleted")
         dql = f"DELETE FROM {identifier(name)} WHERE _id = :id"  # noqa: S608
         done = self._store.mutate(dql, {"id": device_id(name, key)}).ids
-        self._tell("ack" if done else "none", place=[name, key], what="deleted")
+        self._report("ack" if done else "none", place=[name, key], what="deleted")
 
     def _delete_all(self, name: str) -> None:
         for one, key in [place for place in self._keys if place[0] == name]:
@@ -159,11 +159,11 @@ class Device:
         saw: Any = found[0]
         for step in what.split("."):
             saw = saw.get(step) if isinstance(saw, dict) else None
-        self._tell("try", place=[name, key], what=what, value=value, saw=saw)
+        self._report("try", place=[name, key], what=what, value=value, saw=saw)
         path = ".".join(map(identifier, what.split(".")))
         dql = f"UPDATE {identifier(name)} SET {path} = :value WHERE _id = :id"  # noqa: S608
         done = self._store.mutate(dql, {"value": value, "id": device_id(name, key)}).ids
-        self._tell("ack" if done else "none", place=[name, key], what=what, value=value)
+        self._report("ack" if done else "none", place=[name, key], what=what, value=value)
 
 
 def dump(store: Store, order: Document) -> None:

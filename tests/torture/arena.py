@@ -76,8 +76,8 @@ class Arena:
     def _start(self, order: Document) -> Process:
         folder, number = self.place(order["device"]), next(self._numbers)
         folder.mkdir(exist_ok=True)
-        told = {"folder": str(folder), "number": number, "seed": self.chance.randrange(2**32), **order}
-        process = Process(self.folder, {**told, "sabotage": self._sabotage}, self._environment(), self._note)
+        arguments = {"folder": str(folder), "number": number, "seed": self.chance.randrange(2**32), **order}
+        process = Process(self.folder, {**arguments, "sabotage": self._sabotage}, self._environment(), self._note)
         self._processes.append(process)
         return process
 
@@ -120,11 +120,11 @@ class Arena:
         name, key = mine = self.mongo.make("things", "frommongo")
         code = key_for("people", "fromdevice", number)
         people = self.mongo.database["people"]
-        process.tell("make", name="people", key=code)
+        process.send("make", name="people", key=code)
         process.until(lambda: people.find_one({"code": code}), "a new document of a device in MongoDB")
-        process.tell("write", name="people", key=code, what=path, value=number)
+        process.send("write", name="people", key=code, what=path, value=number)
         process.until(lambda: people.find_one({"code": code, path: number}), "an edit of a device in MongoDB")
-        process.tell("await", name=name, key=key, what="m", value=self.mongo.write(mine, "m"))
+        process.send("await", name=name, key=key, what="m", value=self.mongo.write(mine, "m"))
 
     def problems(self, *devices: str) -> list[str]:
         """Let every bridge come in step, then compare all sides with what was acknowledged."""

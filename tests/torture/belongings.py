@@ -33,7 +33,7 @@ def _resumed(arena: Arena) -> Process:
     """Start a bridge that has to compare everything; deletions that it could not know of are not asked of it."""
     process = arena.start(chatter=False)
     process.in_step()
-    process.tell("chat", on=True)
+    process.send("chat", on=True)
     arena.mongo.begin_chatter()
     return process
 
@@ -41,11 +41,11 @@ def _resumed(arena: Arena) -> Process:
 def _quiet(arena: Arena, process: Process) -> None:
     """Wait until nobody writes any more, and everything has crossed: what is lost then is not missed."""
     process.in_step()
-    process.tell("chat", on=False)
+    process.send("chat", on=False)
     arena.mongo.end_chatter()
     arena.both_ways(process)
     counts = arena.mongo.counts()
-    process.tell("await_counts", **counts)
+    process.send("await_counts", **counts)
     process.until(lambda: arena.mongo.counts() == counts, "the same number of documents on both sides")
 
 
@@ -123,8 +123,8 @@ def _gone(arena: Arena, process: Process, act: Callable[[], Any]) -> Process:
     before = arena.mongo.database["stock"].count_documents({})
     act()
     arena.journal.forget_collection("stock")
-    assert eventually(lambda: process.ended or "--accept-drop" in process.said, SOON), process.said[-600:]
-    assert "stock" in process.said
+    assert eventually(lambda: process.ended or "--accept-drop" in process.stderr, SOON), process.stderr[-600:]
+    assert "stock" in process.stderr
     if not process.ended:
         process.stop()
     assert len(arena.dump()["stock"]) == before, "a device lost documents without anybody's leave"
@@ -139,12 +139,12 @@ def device_deletes_most(arena: Arena, process: Process) -> Process:
     before = arena.mongo.database["stock"].count_documents({})
     process.stop()
     offline = arena.start_device()
-    offline.tell("chat", on=False)
-    offline.tell("delete_all", name="stock")
+    offline.send("chat", on=False)
+    offline.send("delete_all", name="stock")
     offline.stop()
     process = arena.start(chatter=False)
-    assert eventually(lambda: process.ended or "--accept-drop" in process.said, SOON), process.said[-600:]
-    assert "stock" in process.said
+    assert eventually(lambda: process.ended or "--accept-drop" in process.stderr, SOON), process.stderr[-600:]
+    assert "stock" in process.stderr
     if not process.ended:
         process.stop()
     assert arena.mongo.database["stock"].count_documents({}) > before * 0.85, "MongoDB lost documents without leave"

@@ -246,14 +246,14 @@ def _strays(journal: Journal, sides: Sides, device: str) -> Iterator[str]:
             else:
                 claims[stray.collection, direction].append(f"{stray.name} ({text_of(stray.identity)[:80]})")
     for (collection, direction), names in claims.items():
-        told = [one for one in sides.unsynced if (one["collection"], one["direction"]) == (collection, direction)]
-        if len(told) < len(names):
-            keys = sorted(one["key"] for one in told)
+        recorded = [one for one in sides.unsynced if (one["collection"], one["direction"]) == (collection, direction)]
+        if len(recorded) < len(names):
+            keys = sorted(one["key"] for one in recorded)
             yield (
-                f"{len(names)} documents of {collection} did not cross {direction}, {len(told)} are told of: {names};"
-                f" {keys}"
+                f"{len(names)} documents of {collection} did not cross {direction}, {len(recorded)} are recorded:"
+                f" {names}; {keys}"
             )
-        yield from (f"unsynced {one['key']}: without a reason" for one in told if not one["reason"])
+        yield from (f"unsynced {one['key']}: without a reason" for one in recorded if not one["reason"])
 
 
 def _crossed(mongo: Document, store: Document) -> bool:

@@ -66,4 +66,4 @@ def mongo_strays(arena: Arena, process: Process) -> Process:
 def _make_strays(arena: Arena, process: Process, names: list[str]) -> None:
     arena.chance.shuffle(names)
     for name in names:
-        process.tell("stray", name=name)
+        process.send("stray", name=name)

@@ -51,10 +51,10 @@ class Process:
         self._done = 0
         self._out, self._err = folder / f"{order['number']}.out", folder / f"{order['number']}.err"
         reading, writing = os.pipe()
-        told = {**order, "pipe": writing if order["mode"] != "dump" else 0}
+        arguments = {**order, "pipe": writing if order["mode"] != "dump" else 0}
         with self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.torture.actor", json.dumps(told)],
+                [sys.executable, "-m", "tests.torture.actor", json.dumps(arguments)],
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=out, stderr=err, pass_fds=[writing], env=environment, bufsize=0,
             )  # fmt: skip
         os.close(writing)
@@ -71,7 +71,7 @@ class Process:
                     else:
                         self._note(entry)
 
-    def tell(self, do: str, **arguments: Any) -> None:
+    def send(self, do: str, **arguments: Any) -> None:
         """Send a command to the device, and wait until it is done."""
         assert self.process.stdin is not None
         self._sent += 1
@@ -86,7 +86,7 @@ class Process:
         return self.process.poll() is not None
 
     @property
-    def said(self) -> str:
+    def stderr(self) -> str:
         """Return the content of stderr so far."""
         return self._err.read_text(encoding="utf-8", errors="replace")
 
@@ -97,7 +97,7 @@ class Process:
 
     def in_step(self) -> None:
         """Wait until changes are carried both ways."""
-        self.until(lambda: FOLLOWING in self.said, "in step")
+        self.until(lambda: FOLLOWING in self.stderr, "in step")
 
     def ends(self, seconds: float = 2 * SOON) -> Ended:
         """Wait for the end."""
@@ -108,7 +108,7 @@ class Process:
             self.kill()
             raise AssertionError(f"the process does not end: {where}") from None
         self._close()
-        return Ended(self.process.returncode, self._out.read_text(encoding="utf-8"), self.said)
+        return Ended(self.process.returncode, self._out.read_text(encoding="utf-8"), self.stderr)
 
     def stop(self) -> Ended:
         """Send SIGTERM; assert that it exits with 0 and without a traceback, unless `zava` has not started yet."""
@@ -129,12 +129,12 @@ class Process:
 
     def _where(self) -> str:
         """Return the end of its output; for a running process, also where its threads are in the project's code."""
-        said = self.said
+        stderr = self.stderr
         if not self.ended:
             self.process.send_signal(signal.SIGUSR1)
             time.sleep(1)
-        stacks = [line for line in self.said[len(said) :].splitlines() if "Thread" in line or "/edge/" in line]
-        return "\n".join([said[-2000:], *stacks])
+        stacks = [line for line in self.stderr[len(stderr) :].splitlines() if "Thread" in line or "/edge/" in line]
+        return "\n".join([stderr[-2000:], *stacks])
 
     def kill(self) -> None:
         """Kill -9."""

@@ -37,8 +37,8 @@ def tortured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
     reason = unavailable()
     if reason is not None:
         pytest.skip(reason)
-    told = ["--setParameter", "enableTestCommands=1"]
-    with EmbeddedServer(tmp_path_factory.mktemp("tortured"), cache_gb=0.25, extra_args=told) as server:
+    extra_args = ["--setParameter", "enableTestCommands=1"]
+    with EmbeddedServer(tmp_path_factory.mktemp("tortured"), cache_gb=0.25, extra_args=extra_args) as server:
         yield server
 
 
@@ -77,7 +77,7 @@ def run(arena: Arena, names: Sequence[str], *, live: bool = True) -> None:
         arena.both_ways(process)
     time.sleep(1)
     arena.mongo.end_chatter()
-    process.tell("chat", on=False)
+    process.send("chat", on=False)
     process.stop()
     found = arena.problems("a")
     assert not found, "\n".join(found[:20])

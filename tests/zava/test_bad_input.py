@@ -48,7 +48,7 @@ class Case:
     """A change of the input, and the exit code and the words of the error line that it must cause."""
 
     id: str
-    says: str
+    message: str
     code: int = 2
     env: Mapping[str, str] = field(default_factory=dict)
     edit: Callable[[Path], object] | None = None
@@ -117,7 +117,7 @@ def assert_error_line(done: Done, case: Case) -> str:
     """Return the only error line; assert that it has no traceback and no password."""
     assert done.code == case.code, done.err
     assert done.line.startswith("zava: ")
-    assert re.search(case.says, done.line), done.line
+    assert re.search(case.message, done.line), done.line
     assert SECRET not in done.line
     return done.line
 
@@ -161,7 +161,7 @@ def test_suites_report_the_same_error(workplace: Workplace, tmp_path: Path, case
     env = {name or "MONGODB_CONNECTION_STRING": value for name, value in case.env.items()}
     done = other.suites(env=env)
     assert done.code == case.code
-    assert re.search(case.says, done.out + done.err)
+    assert re.search(case.message, done.out + done.err)
     assert "Traceback" not in done.out + done.err
 
 

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from conformance.server.metadata import live_indexes
 from conformance.server.provision import apply, plan
 from tests.commands import Done, Workplace, state
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 from zava.data import clear as clearing
 
 pytest_plugins = ["tests.commands"]
@@ -38,8 +38,8 @@ def shop(mongo: Mongo, name: str) -> str:
     return name
 
 
-def run(workplace: Workplace, uri: str, name: str, *arguments: str, said: str = "") -> Done:
-    return workplace.zava(*arguments, "--uri", uri, env={"MONGODB_DATABASE": name}, said=said)
+def run(workplace: Workplace, uri: str, name: str, *arguments: str, stdin: str = "") -> Done:
+    return workplace.zava(*arguments, "--uri", uri, env={"MONGODB_DATABASE": name}, stdin=stdin)
 
 
 def indexes(mongo: Mongo, name: str) -> dict[str, list[str]]:
@@ -67,7 +67,7 @@ def test_clear_lists_the_effect_and_asks_for_the_database_name(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, typed: str, code: int
 ) -> None:
     before = state(mongo)[shop]
-    done = run(workplace, uri, shop, "clear", said=typed.format(name=shop))
+    done = run(workplace, uri, shop, "clear", stdin=typed.format(name=shop))
     assert done.code == code
     assert f"3 of {FIRST}, 12 of orders" in done.err
     assert "these 15 documents" in done.err
@@ -141,7 +141,7 @@ def test_drop_indexes_keeps_only_id_and_provision_rebuilds_indexes(
 def test_drop_indexes_lists_the_effect_and_asks_for_the_database_name(
     workplace: Workplace, mongo: Mongo, uri: str, shop: str, typed: str, code: int
 ) -> None:
-    done = run(workplace, uri, shop, "drop-indexes", said=typed.format(name=shop))
+    done = run(workplace, uri, shop, "drop-indexes", stdin=typed.format(name=shop))
     assert done.code == code
     assert f"these {INDEXES} indexes" in done.err
     assert "order_id_1_product_id_1" in done.err

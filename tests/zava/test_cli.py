@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from conformance.report import json_file
 from tests.commands import BIN, SIZES, Done, Workplace, state
 from tests.conformance.embedded.processes import ROOT
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 from zava import commands
 from zava.main import app
 
@@ -138,8 +138,8 @@ def test_generate_drop_on_a_named_server_asks_for_the_database_name(
     workplace: Workplace, mongo: Mongo, uri: str, name: str, flags: list[str], typed: str, code: int
 ) -> None:
     mongo[name][FIRST].insert_one({"_id": "old"})
-    said = typed.format(name=name)
-    done = workplace.zava("generate", "--uri", uri, "--drop", *flags, env={"MONGODB_DATABASE": name}, said=said)
+    stdin = typed.format(name=name)
+    done = workplace.zava("generate", "--uri", uri, "--drop", *flags, env={"MONGODB_DATABASE": name}, stdin=stdin)
     assert done.code == code, done.err
     assert mongo[name][FIRST].count_documents({"_id": "old"}) == (code != 0)
     if code:

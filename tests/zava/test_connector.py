@@ -25,9 +25,9 @@ NAMED = ("--app", "retail", "--big-peer", "main")
 def test_check_of_the_printed_manifest_finds_nothing(place: Workplace) -> None:
     manifest = place.zava("connector", "manifest", *NAMED)
     assert (manifest.code, manifest.err) == (0, "")
-    checked = place.zava("connector", "check", "-", said=manifest.out)
+    checked = place.zava("connector", "check", "-", stdin=manifest.out)
     assert (checked.code, checked.out, checked.err) == (0, "", "")
-    as_json = place.zava("connector", "check", "-", "--json", said=manifest.out)
+    as_json = place.zava("connector", "check", "-", "--json", stdin=manifest.out)
     assert (as_json.code, json.loads(as_json.out)) == (0, [])
 
 
@@ -70,7 +70,7 @@ def test_database_of_the_settings_is_expected(place: Workplace) -> None:
     other = {"MONGODB_DATABASE": "other"}
     manifest = place.zava("connector", "manifest", *NAMED, env=other).out
     assert "      database: other" in manifest.splitlines()
-    done = place.zava("connector", "check", "-", said=manifest)
+    done = place.zava("connector", "check", "-", stdin=manifest)
     assert (done.code, done.out) == (
         1,
         '<stdin>:15: database is "other"; zava was expected; write database: zava\n',
@@ -100,7 +100,7 @@ def test_differences_are_lines_or_json_with_exit_code_1(place: Workplace, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (None, "cannot be read: No such file or directory; check the path"),
         (b"\xff\xfe\x00", "not UTF-8; save the file as UTF-8"),
@@ -109,14 +109,14 @@ def test_differences_are_lines_or_json_with_exit_code_1(place: Workplace, tmp_pa
     ],
 )
 def test_file_that_cannot_be_compared_exits_2(
-    place: Workplace, tmp_path: Path, content: bytes | None, says: str
+    place: Workplace, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     file = tmp_path / "bridge.yaml"
     if content is not None:
         file.write_bytes(content)
     done = place.zava("connector", "check", str(file))
     assert done.code == 2
-    assert done.line.startswith(f"zava: {file}: {says}")
+    assert done.line.startswith(f"zava: {file}: {message}")
 
 
 def test_portal_sheet_fits_on_a_page(place: Workplace) -> None:

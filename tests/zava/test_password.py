@@ -45,12 +45,13 @@ def test_piped_line_is_encoded(end: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "says"), [(b"", "no password"), (b"\n", "no password"), (b"a\nb\n", "one line"), (b"\xff\xfe", "UTF-8")]
+    ("typed", "message"),
+    [(b"", "no password"), (b"\n", "no password"), (b"a\nb\n", "one line"), (b"\xff\xfe", "UTF-8")],
 )
-def test_invalid_password_is_rejected_without_printing_it(typed: bytes, says: str, tmp_path: Path) -> None:
+def test_invalid_password_is_rejected_without_printing_it(typed: bytes, message: str, tmp_path: Path) -> None:
     done = run(typed, tmp_path)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert says in done.stderr.decode()
+    assert message in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 1
 
 

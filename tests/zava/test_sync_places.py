@@ -131,32 +131,32 @@ class Clock:
 
 def test_progress_lines_show_count_percentage_and_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_lines, "LINE_SECONDS", 5.0)
-    said: list[str] = []
+    printed: list[str] = []
     clock = Clock()
-    lines = Lines(said.append, clock)
+    lines = Lines(printed.append, clock)
     lines.expect({"orders": 10_000, "items": 30_000})
     lines("orders", 2_000)  # copied by an earlier run
     for _ in range(10):
         clock.now += 1
         lines("orders", 100)
-    assert said == [
+    assert printed == [
         "orders: 2,500 of about 10,000 (25 %); about 6 minutes left for all",
         "orders: 3,000 of about 10,000 (30 %); about 6 minutes left for all",
     ]
     clock.now += 90
     lines("items", 0)
     lines("items", 30_000)
-    assert said[2:] == ["items: 0 of about 30,000 (0 %); about 62 minutes left for all"]
+    assert printed[2:] == ["items: 0 of about 30,000 (0 %); about 62 minutes left for all"]
 
 
 def test_progress_lines_without_an_expected_total_show_the_count_only() -> None:
-    said: list[str] = []
+    printed: list[str] = []
     clock = Clock()
-    lines = Lines(said.append, clock)
+    lines = Lines(printed.append, clock)
     lines("rules", 1)
     clock.now += 60
     lines("rules", 1)
-    assert said == ["rules: 2"]
+    assert printed == ["rules: 2"]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class Source:
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
     parameters: dict[str, dict[Any, float]] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def read_source(folder: Path, model: Model, configuration: Configuration, images
     for name, rows in source.rows.items():
         check_rows(model[name], rows)
     if unread:
-        source.told.append(f"not read, for the model has no place for it: {', '.join(sorted(unread))}")
+        source.notices.append(f"not read, for the model has no place for it: {', '.join(sorted(unread))}")
     return source
 
 
@@ -156,7 +156,7 @@ def _store(
     online = "online" in name.lower()
     made_up = {"address": "unknown", "city": name.removeprefix(_CHAIN) or "unknown", "state": "WA", "zip": "00000"}
     if not known:
-        source.told.append(f"{name} is not in config/catalogue.yaml: its address is a placeholder")
+        source.notices.append(f"{name} is not in config/catalogue.yaml: its address is a placeholder")
     own = {"store_id": store_id, "store_name": name, "rls_user_id": values["rls_user_id"]}
     return Row(place, own | {"is_online": online, "location": made_up} | {k: known[k] for k in _SHOP if k in known})
 
@@ -178,7 +178,7 @@ def _read_products(path: Path, model: Model, images_at: str | None, source: Sour
     if not products:
         raise refused(f"{path}: at main_categories", "there is no product")
     if images_at is None:
-        source.told.append("image_path is omitted; pass --images-at with the base address of the images")
+        source.notices.append("image_path is omitted; pass --images-at with the base address of the images")
     source.rows |= {"categories": categories, "product_types": list(types.values()), "products": products}
 
 

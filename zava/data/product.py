@@ -133,7 +133,7 @@ def _stock(
     place: str, inventory: Any, stores: Mapping[str, Document], elsewhere: Document, product_id: str
 ) -> list[Document]:
     """Return what is said of each store, and the same of all those of which nothing is."""
-    if not isinstance(inventory, dict) or not all(isinstance(said, dict) for said in inventory.values()):
+    if not isinstance(inventory, dict) or not all(isinstance(one, dict) for one in inventory.values()):
         raise ConfigurationError(f"{place}: inventory: {shorten(inventory)} is not an object by store")
     unknown = next((store for store in inventory if store not in stores), None)
     if unknown is not None:

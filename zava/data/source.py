@@ -110,7 +110,7 @@ def source_archive(
                 writer.add(name, _encoded(found))
             vectors = embedding_documents(folder, model, products)
             writer.add("product_embeddings", _encoded(_counted(vectors, bars)))
-    for line in source.told:
+    for line in source.notices:
         notice(line)
     notice("the model of the vectors is not known; run zava embed to compute them again for semantic search")
     parameters = differing_parameters(source, configuration)

@@ -43,7 +43,7 @@ def follow(watch: Watch, *, as_json: bool, strict: bool) -> int:
         with _interruptible(), shown.running(watch):
             for each in watch.verdicts():
                 last = each.report
-                shown.tell(each)
+                shown.show(each)
                 if abandoned():
                     break
     except KeyboardInterrupt:
@@ -106,7 +106,7 @@ class _Lines:
         watch.away = lambda reason: notice(f"the server does not answer: {reason}; waiting for it")
         yield
 
-    def tell(self, each: Verdict) -> None:
+    def show(self, each: Verdict) -> None:
         """Print it, at once."""
         target = f"{visible(each.report.target.describe())}: "
         typer.echo(json.dumps(self._content(each)) if self._as_json else _line(each, self._strict, target))
@@ -144,7 +144,7 @@ class _View:
             watch.away, watch.expect, watch.evaluated = self._away, self._expect, self._evaluated
             yield
 
-    def tell(self, each: Verdict) -> None:
+    def show(self, each: Verdict) -> None:
         """Take it over."""
         self._last = each
         self._history.append(_line(each, self._strict))

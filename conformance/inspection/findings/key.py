@@ -124,18 +124,18 @@ def _near_key(collection: Collection[dict[str, Any]], scanned: Scanned, name: st
     missing = scanned.documents - (keys.total if keys else 0)
     several = _several(collection, name)
     repeated = sum(number for _, number in several)
-    told = [f"{shorten(value)} occurs {number} times" for value, number in several[:3]]
+    reasons = [f"{shorten(value)} occurs {number} times" for value, number in several[:3]]
     if missing:
-        told.append(f"{missing:,} documents have no value")
+        reasons.append(f"{missing:,} documents have no value")
     return finding(
         result_id("uniqueness", scanned.name, "near-key", ((name,),)),
         f"{scanned.name}: A field that reads as a key is one",
         "warning",
-        headline=f"{scanned.name}: {name} is not quite a key: {'; '.join(told)}",
+        headline=f"{scanned.name}: {name} is not quite a key: {'; '.join(reasons)}",
         examined=scanned.documents,
         violations=max(1, repeated + missing),
         samples=[Sample(f"{shorten(value)} occurs {number} times", ref=name) for value, number in several[:5]]
-        or [Sample(told[0] if told else "values repeat", ref=name)],
+        or [Sample(reasons[0] if reasons else "values repeat", ref=name)],
         why="Native and ejson mode: an id mapping by the field would make two documents one, or leave one out.",
         fix="Correct the documents, then add a unique index; or map by _id.",
         evidence={

@@ -45,9 +45,9 @@ def _visible(collection: Collection, field: Field, texts: Mapping[str, Field], s
 
     def why(document: Document) -> str:
         values = dict(chain.from_iterable(values_at(document, text.path) for text in texts.values()))
-        told = {path: (text, named(text)) for path, text in values.items() if isinstance(text, str)}
+        named_signs = {path: (text, named(text)) for path, text in values.items() if isinstance(text, str)}
         return "; ".join(
-            f"{path} is {shorten(text)}, which has {signs}" for path, (text, signs) in told.items() if signs
+            f"{path} is {shorten(text)}, which has {signs}" for path, (text, signs) in named_signs.items() if signs
         )
 
     return Rule(

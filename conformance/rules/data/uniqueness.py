@@ -100,8 +100,8 @@ def _sharing(context: Context, name: str, group: tuple[str, ...], pipeline: list
     with context.collection(name).aggregate(stages, allowDiskUse=True) as rows:
         for row in rows:
             values = row["_id"].values() if len(group) > 1 else [row["_id"]]
-            told = ", ".join(f"{field} {shorten(value)}" for field, value in zip(group, values, strict=True))
-            why = f"another document has the same {told}"
+            shared = ", ".join(f"{field} {shorten(value)}" for field, value in zip(group, values, strict=True))
+            why = f"another document has the same {shared}"
             yield from (Sample(why, identity) for identity in row["ids"])
 
 

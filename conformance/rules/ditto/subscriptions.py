@@ -250,10 +250,10 @@ def _meaning(context: Context, subscriptions: Subscriptions) -> Outcome:
 def _difference(context: Context, subscriptions: Subscriptions, one: Subscription, name: str, user: User) -> str | None:
     """Return what a subscription selects for the user and its find does not, or the reverse."""
     values = values_for(subscriptions, one.selection.parameters, user, context.database)
-    said, meant = to_mongo(one.selection.bound(values)), filled(one.find, values)
+    selected, intended = to_mongo(one.selection.bound(values)), filled(one.find, values)
     sides = (
-        ("the subscription", "its find does not", said, meant),
-        ("its find", "the subscription does not", meant, said),
+        ("the subscription", "its find does not", selected, intended),
+        ("its find", "the subscription does not", intended, selected),
     )
     try:
         for side, other, more, less in sides:

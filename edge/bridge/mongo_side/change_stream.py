@@ -176,7 +176,7 @@ class ChangeStream:
         ) as stream:
             if self._lost is not None and isinstance(position, Timestamp):
                 self._put(Lost(self._lost, position))
-            self._lost, told = None, None
+            self._lost, written = None, None
             while not self._stop.is_set():
                 event = stream.try_next()
                 yield
@@ -186,9 +186,9 @@ class ChangeStream:
                         return
                     self._position = event["_id"]
                     self._put(event)
-                elif stream.resume_token is not None and stream.resume_token != told:
-                    self._position = told = stream.resume_token
-                    self._put({"_id": told})
+                elif stream.resume_token is not None and stream.resume_token != written:
+                    self._position = written = stream.resume_token
+                    self._put({"_id": written})
                 if not stream.alive:
                     return
 

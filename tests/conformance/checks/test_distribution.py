@@ -20,7 +20,7 @@ from conformance.language.g_test import g_test
 from conformance.model.collection import Model
 from conformance.results import Outcome
 from tests.conformance.rules.finding import Finding
-from tests.judging import configuration_for, context_for
+from tests.validation import configuration_for, context_for
 
 Document = dict[str, Any]
 
@@ -281,7 +281,7 @@ def test_category_without_products_is_included(given_up: bool, found: Finding) -
 # -- a share of one's own ---------------------------------------------------------------------------------------------
 
 
-def judged(
+def outcome_of(
     model: Model, database: Database[Document], figures: dict[str, float] | None = None, number: int = 0, **changes: Any
 ) -> Outcome:
     """Return the outcome of a distribution, by default orders by store, with changes of it or its parameters."""
@@ -296,7 +296,7 @@ def judged(
 
 def test_small_weight_counts_and_zero_weight_does_not(model: Model, database: Database[Document]) -> None:
     database["orders"].insert_many(orders({"a": 400, "b": 100, "c": 3}, "store_id"))
-    outcome = judged(model, database, {"a": 1.2, "b": 0.3, "c": 0.0})
+    outcome = outcome_of(model, database, {"a": 1.2, "b": 0.3, "c": 0.0})
     assert outcome.evidence["table"] == {"": {"a": (400, 400.0), "b": (100, 100.0)}}
     assert [sample.why for sample in outcome.samples] == [
         'store_id is "c" in 3 documents, but store_order_share in config/generation.yaml expects none; add the key'
@@ -306,10 +306,10 @@ def test_small_weight_counts_and_zero_weight_does_not(model: Model, database: Da
 
 def test_only_a_p_value_below_the_significance_is_a_finding(model: Model, database: Database[Document]) -> None:
     database["orders"].insert_many(orders(by_weight(3_000) | {"store_kirkland": 84}, "store_id"))
-    chance = judged(model, database).evidence["p_value"]
+    chance = outcome_of(model, database).evidence["p_value"]
     assert 1e-6 < chance < 0.01
-    assert judged(model, database, significance=chance).violations == 0
-    assert judged(model, database, significance=math.nextafter(chance, 1)).violations == 1
+    assert outcome_of(model, database, significance=chance).violations == 0
+    assert outcome_of(model, database, significance=math.nextafter(chance, 1)).violations == 1
 
 
 def test_configured_power_is_sufficient(
@@ -320,9 +320,9 @@ def test_configured_power_is_sufficient(
     power = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE).power
     assert 0.5 < power < 0.99
     monkeypatch.setattr(distribution, "POWER", power + 1e-9)
-    assert "too few" in str(judged(model, database).skipped)
+    assert "too few" in str(outcome_of(model, database).skipped)
     monkeypatch.setattr(distribution, "POWER", power)
-    assert judged(model, database).examined == sum(counts.values())
+    assert outcome_of(model, database).examined == sum(counts.values())
 
 
 def test_fields_of_another_type_are_not_counted(model: Model, database: Database[Document]) -> None:
@@ -330,7 +330,7 @@ def test_fields_of_another_type_are_not_counted(model: Model, database: Database
     counts = by_weight(1_000)
     database["orders"].insert_many({**one, "status": "x"} for one in orders(counts, "store_id"))
     database["orders"].insert_many({"store_id": "store_seattle", "status": one} for one in (7, None, ["x"]))
-    outcome = judged(model, database, by="without(store_id, status)")
+    outcome = outcome_of(model, database, by="without(store_id, status)")
     assert outcome.examined == sum(counts.values())
     assert outcome.evidence["table"][""]["store_seattle"][0] == counts["store_seattle"]
 
@@ -341,7 +341,7 @@ def test_fields_of_another_type_are_not_counted_by_month(model: Model, database:
     documents["order_items"] += [{"order_id": "order_20240101_1", "product_id": one} for one in (7, None, ["p_a"])]
     for name, some in documents.items():
         database[name].insert_many(some)
-    outcome = judged(model, database, number=2, within="slice(without(order_id, product_id), 10, 12)")
+    outcome = outcome_of(model, database, number=2, within="slice(without(order_id, product_id), 10, 12)")
     assert outcome.examined == lines
 
 

@@ -12,7 +12,7 @@ from conformance.checks.document_scan import DocumentTest
 from conformance.model.collection import Model
 from conformance.rules.data.business import rules as business
 from conformance.rules.data.totals import rules as totals
-from tests.judging import configuration_for
+from tests.validation import configuration_for
 
 TAX = "half_up((subtotal - discount_total) * tax_rate[store_id] / 10000)"
 

@@ -14,8 +14,8 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
 from conformance.language.calendar import day_weight, days_by_year
 from conformance.language.g_test import POWER, g_test
-from tests.judging import shipped_model
 from tests.root import ROOT
+from tests.validation import shipped_model
 
 pytestmark = pytest.mark.slow
 
@@ -94,8 +94,8 @@ def test_documented_table_equals_the_computation(rule: str) -> None:
     orders = int(re.sub(r"\D", "", least))
     assert abs(orders - least_orders(rule)) <= 0.01 * orders
     for size, cell in zip((1_000, 10_000, 200_000), cells, strict=True):
-        told, part = re.fullmatch(r"([\d.]+)(?:, from (\d+) %| \(skipped\))", cell).groups()
-        assert float(told) == pytest.approx(power(rule, size), abs=0.005)
+        stated, part = re.fullmatch(r"([\d.]+)(?:, from (\d+) %| \(skipped\))", cell).groups()
+        assert float(stated) == pytest.approx(power(rule, size), abs=0.005)
         assert (int(part) / 100 if part else float("inf")) == least_part(rule, size)
 
 

@@ -14,7 +14,7 @@ from conformance.checks.base import Document
 from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
-from tests.judging import configuration_for, context_for
+from tests.validation import configuration_for, context_for
 
 pytestmark = pytest.mark.server
 

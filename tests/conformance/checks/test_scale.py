@@ -11,7 +11,7 @@ import pytest
 from conformance.checks.base import Rule
 from conformance.run.query_recorder import record
 from tests.conformance.embedded.processes import ROOT
-from tests.judging import shipped_project
+from tests.validation import shipped_project
 
 #: Every aggregation stage of MongoDB 8.0's manual.
 EVERY = """

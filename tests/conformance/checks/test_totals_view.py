@@ -11,8 +11,8 @@ from pymongo.database import Database
 from conformance.model.collection import Model
 from conformance.results import Outcome
 from conformance.rules.data import business, totals
-from tests.judging import context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import context_for, run_rules
 
 Document = dict[str, Any]
 
@@ -50,7 +50,7 @@ def outcomes(model: Model, database: Database[Document], *only: str, **cart: Any
     database["lines"].insert_many(LINES)
     context = context_for(model, database)
     rules = [*totals.rules(model, context.configuration), *business.rules(model, context.configuration)]
-    return judge([rule for rule in rules if not only or rule.id.split(".")[2] in only], context)
+    return run_rules([rule for rule in rules if not only or rule.id.split(".")[2] in only], context)
 
 
 @pytest.mark.parametrize("cart", [ALL, LIVE], ids=["all lines", "live lines"])

@@ -36,7 +36,7 @@ from conformance.rules.catalogue import DATA_FAMILIES, all_rules
 from conformance.run import runner
 from generator.fuzzing.mutations import mutations
 from tests.conformance.model.test_oracles import fullest_and_barest
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 MODEL = load_model(ROOT)
 MAPS = frozenset(field.path for collection in MODEL for field in collection.walk() if field.kind == "map")
@@ -205,10 +205,10 @@ def test_rules_find_the_same_with_and_without_columns(
 ) -> None:
     rules = [rule for rule in all_rules(MODEL, CONFIGURATION) if rule.family in DATA_FAMILIES]
 
-    def judged() -> list[Any]:
+    def selected() -> list[Any]:
         with runner.Run(rules, Context(MODEL, CONFIGURATION, SETTINGS, database, True, None)) as run:
             return [repr((r.id, r.status, r.examined, r.violations, r.samples, r.reason)) for r in run.results()]
 
-    in_columns = judged()
+    in_columns = selected()
     monkeypatch.setattr(runner, "is_here", lambda _: False)
-    assert in_columns == judged()
+    assert in_columns == selected()

@@ -10,7 +10,7 @@ from conformance.model.collection import Model
 from conformance.results import Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
-from tests.judging import configuration_for, context_for
+from tests.validation import configuration_for, context_for
 
 
 def results(model: Model, database: Database[Document], *ids: str) -> list[Result]:

@@ -20,7 +20,7 @@ from conformance.model.collection import Model
 from conformance.model.loading import load_model
 from conformance.rules.catalogue import FAMILIES, all_rules
 from generator.columns.plan import Plan
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 FILES = ("generation.yaml", "rules.yaml", "queries.yaml", "catalogue.yaml")
 

@@ -136,8 +136,8 @@ MISSPELT_IN_FILE = {
 @pytest.mark.parametrize(("name", "meant"), [*MISSPELT.items(), *MISSPELT_IN_FILE.items()])
 def test_misspelt_variable_in_the_file_is_an_error_with_its_line(name: str, meant: str, tmp_path: Path) -> None:
     path = written(tmp_path, f"# settings\n{name}=1\n")
-    said = f"{path}:2: {name} is not a setting; did you mean {meant}? Correct the name, or remove it"
-    assert read_environment(path, KNOWN).misspelt(KNOWN) == [said]
+    message = f"{path}:2: {name} is not a setting; did you mean {meant}? Correct the name, or remove it"
+    assert read_environment(path, KNOWN).misspelt(KNOWN) == [message]
 
 
 @pytest.mark.parametrize(("name", "meant"), MISSPELT.items())
@@ -145,8 +145,8 @@ def test_misspelt_variable_in_the_environment_is_an_error(
     name: str, meant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "1")
-    said = f"{name} is not a setting; did you mean {meant}? Correct the name, or remove it"
-    assert read_environment(None, KNOWN).misspelt(KNOWN) == [said]
+    message = f"{name} is not a setting; did you mean {meant}? Correct the name, or remove it"
+    assert read_environment(None, KNOWN).misspelt(KNOWN) == [message]
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,14 @@ def test_old_names_give_the_same_rules_and_one_notice_each(folder: Path, caplog:
     texts = [(rule.id, rule.title, rule.why, rule.fix) for rule in expected.rules]
     assert [(rule.id, rule.title, rule.why, rule.fix) for rule in found.rules] == texts
     assert found.configuration.generation == expected.configuration.generation
-    told = sorted(record.getMessage().split("the key ")[1] for record in caplog.records)
-    assert [one.split(" is deprecated; write ")[0] for one in told] == ["'figures'", "'mend'", "'shares'", "'tallies'"]
-    assert all(one.endswith("the only name that the next release reads") for one in told)
+    messages = sorted(record.getMessage().split("the key ")[1] for record in caplog.records)
+    assert [one.split(" is deprecated; write ")[0] for one in messages] == [
+        "'figures'",
+        "'mend'",
+        "'shares'",
+        "'tallies'",
+    ]
+    assert all(one.endswith("the only name that the next release reads") for one in messages)
 
 
 @pytest.mark.parametrize(

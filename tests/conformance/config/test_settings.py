@@ -11,7 +11,7 @@ import pytest
 
 from conformance.config.settings import Settings, load_settings
 from conformance.errors import ConfigurationError
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 SECRETS = {name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
 
@@ -143,12 +143,12 @@ def test_empty_value_of_any_setting_is_an_error(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A CI system passes an absent secret as an empty variable; that must not mean the default server."""
-    said = f"{name}: is empty; write a value, or remove the variable"
+    message = f"{name}: is empty; write a value, or remove the variable"
     (tmp_path / ".env").write_text(f"{name}='{value}'\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=f"^{re.escape(f'{tmp_path}/.env:1: {said}')}$"):
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(f'{tmp_path}/.env:1: {message}')}$"):
         load_settings(tmp_path / ".env")
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=f"^{said}$"):
+    with pytest.raises(ConfigurationError, match=f"^{message}$"):
         load_settings()
 
 
@@ -247,9 +247,9 @@ def test_env_sample_lists_every_setting_with_description_and_default() -> None:
     """.env.sample equals the settings class, in its order, with a placeholder where there is no default."""
     fields = Settings.model_fields
     assert [name for _, name, _, _ in sample_lines()] == [name.upper() for name in fields]
-    for said, name, value, commented in sample_lines():
+    for comment, name, value, commented in sample_lines():
         field = fields[name.lower()]
-        assert str(field.description).rstrip(".").lower() in said.lower(), name
+        assert str(field.description).rstrip(".").lower() in comment.lower(), name
         if field.default is None:
             assert commented or name == "MONGODB_CONNECTION_STRING"
         else:

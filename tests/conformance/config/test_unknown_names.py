@@ -25,7 +25,7 @@ from conformance.rules.catalogue import all_rules
 from conformance.server.actions import ACTIONS
 from conformance.server.roles import load_roles
 from conformance.text.suggestion import did_you_mean
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 Place = tuple[str | int, ...]
 MODELS: dict[Path, Model | None] = {}
@@ -185,16 +185,16 @@ VALUES: list[tuple[str, Place, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("file", "place", "value", "said"), VALUES, ids=[f"{v[0]}: {v[2]}" for v in VALUES])
+@pytest.mark.parametrize(("file", "place", "value", "message"), VALUES, ids=[f"{v[0]}: {v[2]}" for v in VALUES])
 def test_misspelt_value_of_a_closed_set_is_rejected(
-    folder: Path, file: str, place: Place, value: Any, said: str
+    folder: Path, file: str, place: Place, value: Any, message: str
 ) -> None:
     whole = content(file)
     holder = whole
     for step in place[:-1]:
         holder = holder[step]
     holder[place[-1]] = value
-    assert said in rejection(folder, file, whole)
+    assert message in rejection(folder, file, whole)
 
 
 def test_misnamed_file_is_rejected(folder: Path) -> None:
@@ -214,7 +214,7 @@ def test_misnamed_file_is_rejected(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "said"),
+    ("name", "known", "message"),
     [
         ("removes", ["insert", "remove"], "did you mean remove?"),
         ("SYNC-ENABLED", ["sync_enabled"], "did you mean sync_enabled?"),
@@ -223,8 +223,8 @@ def test_misnamed_file_is_rejected(folder: Path) -> None:
         (5, [], "correct its spelling or remove it"),
     ],
 )
-def test_nearest_name_is_suggested(name: object, known: list[str], said: str) -> None:
-    assert did_you_mean(name, known) == said
+def test_nearest_name_is_suggested(name: object, known: list[str], message: str) -> None:
+    assert did_you_mean(name, known) == message
 
 
 def test_known_actions_equal_those_of_the_server(server: Any) -> None:

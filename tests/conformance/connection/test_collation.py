@@ -31,7 +31,7 @@ WITHOUT_DOCUMENTS: Final = {"$changeStream", "$collStats", "$indexStats", "$list
 NAMED: Final = {"aggregate": ({"locale": "simple"}, {"locale": "en", "strength": 3, "normalization": True})}
 
 
-class Heard(CommandListener):
+class CommandLog(CommandListener):
     """Record each command that compares values, and separately those without a collation."""
 
     def __init__(self) -> None:
@@ -74,16 +74,16 @@ class Heard(CommandListener):
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
+def command_log(monkeypatch: pytest.MonkeyPatch) -> CommandLog:
     """Record what every client of the harness sends from now on."""
-    listener = Heard()
+    listener = CommandLog()
     monkeypatch.setattr(client, "SimpleClient", partial(SimpleClient, event_listeners=[listener]))
     return listener
 
 
 @pytest.mark.ditto
 def test_every_command_of_the_program_names_the_simple_collation(
-    workplace: Workplace, uri: str, name: str, heard: Heard, mongo: Mongo, tmp_path: Path
+    workplace: Workplace, uri: str, name: str, command_log: CommandLog, mongo: Mongo, tmp_path: Path
 ) -> None:
     """The commands run on data with faults, so that follow-up queries are sent too."""
 
@@ -111,18 +111,18 @@ def test_every_command_of_the_program_names_the_simple_collation(
     run("import", str(tmp_path / "archive"), "--no-validate")
     run("import", str(tmp_path / "archive"), "--no-validate")
     run("clear", "--yes")
-    assert heard.without == []
-    assert {"find", "aggregate", "createIndexes", "distinct", "update"} <= heard.verbs
+    assert command_log.without == []
+    assert {"find", "aggregate", "createIndexes", "distinct", "update"} <= command_log.verbs
 
 
 def test_every_command_of_the_mcp_servers_names_the_simple_collation(model: Model, shop: Mongo, shop_uri: str) -> None:
-    heard = Heard()
-    with SimpleClient(shop_uri, event_listeners=[heard]) as client:
+    command_log = CommandLog()
+    with SimpleClient(shop_uri, event_listeners=[command_log]) as client:
         place = Shop(model, load_permissions(model), client[shop.name], Limits())
         reader = Reader(place, place.user(SUPER_MANAGER))
         reader.foreign_rows("products", [{"$match": {"deleted": False}}], 7)
-    assert heard.without == []
-    assert heard.verbs == {"aggregate", "find"}
+    assert command_log.without == []
+    assert command_log.verbs == {"aggregate", "find"}
 
 
 @pytest.mark.parametrize(

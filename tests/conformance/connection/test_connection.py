@@ -147,10 +147,10 @@ def test_valid_connection_string_gives_no_warning(uri: str) -> None:
     if "GSSAPI" in uri:
         assert parse(uri).user == "u"
         return
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         connect(uri, "x", connect=False).close()
-    assert told == []
+    assert warned == []
 
 
 def test_connect_does_not_change_warning_filters_of_other_threads() -> None:
@@ -342,11 +342,11 @@ TLS_MISTAKES: Final = {
 def test_invalid_tls_setting_is_reported(
     encrypted: dict[str, int], authority: Authority, tmp_path: Path, mistake: str
 ) -> None:
-    server, options, says = TLS_MISTAKES[mistake]
+    server, options, message = TLS_MISTAKES[mistake]
     other = Authority(tmp_path, "other-authority")
     options = options.format(ca=authority.file, other=other.file)
     line = greeting(f"mongodb://127.0.0.1:{encrypted[server]}/?directConnection=true&{options}".rstrip("&"))
-    assert says in line
+    assert message in line
     assert line.startswith(f"no server answers at mongodb://127.0.0.1:{encrypted[server]}/")
 
 
@@ -431,10 +431,10 @@ def test_missing_privilege_is_reported_without_the_reply_of_the_server(tmp_path:
         assert greeting(f"mongodb://{address}").endswith(
             ": the server asks for a user name and a password; write mongodb://user:password@host/"
         )
-    for told in (line, in_words(refused.value)):
-        assert "lsid" not in told
-        assert "clusterTime" not in told
-        assert SECRET not in told
+    for text in (line, in_words(refused.value)):
+        assert "lsid" not in text
+        assert "clusterTime" not in text
+        assert SECRET not in text
 
 
 # Words for errors of the driver

@@ -21,8 +21,8 @@ from conformance.model.server_validator import validator
 from edge.bridge.mongo_side.write_errors import reason
 from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import documents
-from tests.judging import ROOT
 from tests.models import collection_of, model_of
+from tests.validation import ROOT
 
 Mongo = Database[dict[str, Any]]
 #: One field for each keyword of the vocabulary that a single document can break.
@@ -113,27 +113,27 @@ def refused(place: Mongo, name: str, document: Mapping[str, Any]) -> WriteError:
     return raised.value
 
 
-@pytest.mark.parametrize(("edit", "says"), REFUSED, ids=[says for _, says in REFUSED])
-def test_rejection_names_field_value_and_rule(things: Mongo, edit: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(("edit", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_rejection_names_field_value_and_rule(things: Mongo, edit: dict[str, Any], message: str) -> None:
     document = {name: value for name, value in {**GOOD, **edit}.items() if value is not ...}
     error = refused(things, "things", document)
     path, why = reason(error, document)
-    assert path == says.split(":")[0]
-    assert why.startswith(f"MongoDB's validator rejects it: {says}")
+    assert path == message.split(":")[0]
+    assert why.startswith(f"MongoDB's validator rejects it: {message}")
     assert path in in_words(error)
 
 
 def test_rejection_of_every_invalid_document_names_its_field(place: Mongo, model: Model) -> None:
     """The documents are of the project's model, each with one broken keyword."""
-    told = set[str]()
+    keywords = set[str]()
     for collection in model:
         place.create_collection(collection.name, validator=validator(collection))
         for mutation in mutations(collection, one(documents(collection))):
             if (mutation.breach.path, mutation.breach.keyword) == ("_id", "required"):
                 continue  # the driver adds it
-            if (keyword := f"{collection.name}.{mutation.breach.path}.{mutation.breach.keyword}") in told:
+            if (keyword := f"{collection.name}.{mutation.breach.path}.{mutation.breach.keyword}") in keywords:
                 continue
-            told.add(keyword)
+            keywords.add(keyword)
             document = mutation.document()
             error = refused(place, collection.name, document)
             if error.code == 53:
@@ -141,7 +141,7 @@ def test_rejection_of_every_invalid_document_names_its_field(place: Mongo, model
                 continue
             path, why = reason(error, document)
             assert mutation.breach.path in (path, *(r.path for r in told_of(error, document))), (keyword, why)
-    assert len(told) > 100
+    assert len(keywords) > 100
 
 
 def told_of(error: WriteError, document: Mapping[str, Any]) -> list[Refusal]:
@@ -181,14 +181,14 @@ FOREIGN: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "document", "says"), FOREIGN, ids=[json.dumps(one[0]) for one in FOREIGN])
+@pytest.mark.parametrize(("rule", "document", "message"), FOREIGN, ids=[json.dumps(one[0]) for one in FOREIGN])
 def test_rejection_by_a_foreign_validator_is_explained(
-    place: Mongo, rule: dict[str, Any], document: dict[str, Any], says: str
+    place: Mongo, rule: dict[str, Any], document: dict[str, Any], message: str
 ) -> None:
     name = uuid.uuid4().hex
     place.create_collection(name, validator=rule)
     why = reason(refused(place, name, document), document)[1]
-    assert why.startswith(f"MongoDB's validator rejects it: {says}")
+    assert why.startswith(f"MongoDB's validator rejects it: {message}")
 
 
 def test_wording_of_the_server_is_not_parsed() -> None:

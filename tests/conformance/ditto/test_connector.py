@@ -12,7 +12,7 @@ from conformance.ditto.connector import CONNECTOR_FILE, load_connector, require_
 from conformance.errors import ConfigurationError
 from conformance.model.collection import IdMapping, Model
 from conformance.model.loading import load_model
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 FILE = ROOT / "config" / CONNECTOR_FILE
 SECRET = "hunter2-Zx9"  # pragma: allowlist secret
@@ -83,8 +83,8 @@ def test_unset_variable_is_one_error(settings: Settings) -> None:
     with pytest.raises(ConfigurationError) as raised:
         resolve("${DITTO_API_KEY}/${DITTO_APP_ID}", settings, FILE)
     line = FILE.read_text(encoding="utf-8").splitlines().index("  app_id: ${DITTO_APP_ID}") + 1
-    said = "${DITTO_APP_ID} is not set; set DITTO_APP_ID in the environment or in .env"
-    assert str(raised.value) == f"{FILE}:{line}: {said}"
+    message = "${DITTO_APP_ID} is not set; set DITTO_APP_ID in the environment or in .env"
+    assert str(raised.value) == f"{FILE}:{line}: {message}"
     assert raised.value.exit_code == 2
 
 
@@ -184,14 +184,14 @@ def altered(folder: Path, old: str, new: str) -> tuple[Model, int]:
 @pytest.mark.parametrize("case", UNWORKABLE)
 def test_unworkable_configuration_is_rejected(tmp_path: Path, case: str) -> None:
     """The error has the file, the line, the problem and the fix."""
-    old, new, said = UNWORKABLE[case]
+    old, new, message = UNWORKABLE[case]
     model, line = altered(tmp_path, old, new)
     with pytest.raises(ConfigurationError) as raised:
         require_workable(model, load_connector(model))
     found = str(raised.value)
     place = model.config(CONNECTOR_FILE)
     line = line_of("settings:") if case == "strict mode not said" else line
-    assert found.startswith(f"{place}:{line}: at {said}"), found
+    assert found.startswith(f"{place}:{line}: at {message}"), found
     assert "\n" not in found
 
 
@@ -227,10 +227,10 @@ def test_configuration_without_collections_is_rejected(tmp_path: Path) -> None:
     enabled = FILE.read_text(encoding="utf-8").replace("sync_enabled: true", "sync_enabled: false")
     path.write_text(enabled, encoding="utf-8")
     line = enabled.splitlines().index("collections:") + 1
-    said = f"{path}:{line}: at collections: no collection is enabled, so nothing would be synced; enable one"
+    message = f"{path}:{line}: at collections: no collection is enabled, so nothing would be synced; enable one"
     with pytest.raises(ConfigurationError) as raised:
         require_workable(model, load_connector(model))
-    assert str(raised.value) == said
+    assert str(raised.value) == message
 
 
 def test_change_stream_history_is_required_only_for_an_initial_sync(tmp_path: Path, model: Model) -> None:

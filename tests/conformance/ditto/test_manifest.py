@@ -395,7 +395,7 @@ def test_merge_keys_are_applied(model: Model, plan: Plan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("a: [1\n", "m.yaml:2: not valid YAML: "),
         ("a: 1\n---\nb: 1\nb: 2\n", "m.yaml:4: not valid YAML: the key 'b' occurs twice; remove one"),
@@ -403,10 +403,10 @@ def test_merge_keys_are_applied(model: Model, plan: Plan) -> None:
         ("[" * 200 + "]" * 200, "m.yaml: it is nested more than 100 deep"),
     ],
 )
-def test_file_that_is_not_yaml_is_one_error(text: str, says: str) -> None:
+def test_file_that_is_not_yaml_is_one_error(text: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_documents(text, "m.yaml")
-    assert str(raised.value).startswith(says)
+    assert str(raised.value).startswith(message)
     assert "\n" not in str(raised.value)
 
 
@@ -432,7 +432,7 @@ def test_entry_overrides_the_settings(
 
 
 @pytest.mark.parametrize(
-    ("added", "says"),
+    ("added", "message"),
     [
         ("initial_sync: 1", "at collections.7.initial_sync: write true or false"),
         ("strict_mode: 'no'", "at collections.7.strict_mode: write true or false"),
@@ -441,24 +441,24 @@ def test_entry_overrides_the_settings(
         ("mode: ejson\n    strict_mode: true", "at collections.7: mode ejson switches strict mode off"),
     ],
 )
-def test_invalid_setting_of_an_entry_is_one_error(tmp_path: Path, added: str, says: str) -> None:
+def test_invalid_setting_of_an_entry_is_one_error(tmp_path: Path, added: str, message: str) -> None:
     model, _ = altered(tmp_path, ENTRY, f"{ENTRY}\n    {added}")
     with pytest.raises(ConfigurationError) as raised:
         load_connector(model)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("added", "says"),
+    ("added", "message"),
     [
         ("strict_mode: true", "orders has strict_mode true; the bridge uses that of settings for all collections"),
     ],
 )
-def test_bridge_rejects_unsupported_settings(tmp_path: Path, added: str, says: str) -> None:
+def test_bridge_rejects_unsupported_settings(tmp_path: Path, added: str, message: str) -> None:
     model, line = altered(tmp_path, ENTRY, f"{ENTRY}\n    {added}")
     with pytest.raises(ConfigurationError) as raised:
         synced_collections(model, load_connector(model))
-    assert str(raised.value).startswith(f"{model.config(CONNECTOR_FILE)}:{line + 1}: {says}")
+    assert str(raised.value).startswith(f"{model.config(CONNECTOR_FILE)}:{line + 1}: {message}")
 
 
 def test_bridge_applies_the_settings_of_each_entry(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from conformance.language.condition_translation import to_mongo
 from conformance.language.conditions import Always, Comparison, Every, Parameter, is_computed
 from conformance.model.collection import Model
 from edge.store.store import Store
-from tests.judging import ROOT, shipped_model
+from tests.validation import ROOT, shipped_model
 
 SHIPPED = (ROOT / "config" / SUBSCRIPTIONS_FILE).read_text(encoding="utf-8")
 OWN = Comparison("store_id", "=", Parameter("store_id"))
@@ -128,21 +128,21 @@ def test_unparsed_condition_is_validated_by_the_engine(store: Store, text: str) 
         store.validate_subscription(text)
 
 
-@pytest.mark.parametrize(("text", "says"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_invalid_subscription_is_rejected_by_parser_and_engine(store: Store, text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_invalid_subscription_is_rejected_by_parser_and_engine(store: Store, text: str, message: str) -> None:
     """The parser rejects it with one line that has the fix; the real engine rejects it too."""
     with pytest.raises(ValueError) as raised:
         parse_subscription(text)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     with pytest.raises(Exception, match=r"(?i)dql|query|unsupported"):
         store.validate_subscription(text, {"d": [], "ids": 1})
 
 
-@pytest.mark.parametrize(("text", "says"), STRICTER, ids=[row[0] for row in STRICTER])
-def test_clause_that_the_engine_ignores_is_rejected(store: Store, text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "message"), STRICTER, ids=[row[0] for row in STRICTER])
+def test_clause_that_the_engine_ignores_is_rejected(store: Store, text: str, message: str) -> None:
     with pytest.raises(ValueError) as raised:
         parse_subscription(text)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     store.validate_subscription(text, {"ids": ["x"]})
 
 
@@ -215,8 +215,8 @@ WRONG: list[tuple[str, Callable[[Any], object], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "says"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_invalid_file_is_one_error(tmp_path: Path, change: Callable[[Any], object], says: str) -> None:
+@pytest.mark.parametrize(("change", "message"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_invalid_file_is_one_error(tmp_path: Path, change: Callable[[Any], object], message: str) -> None:
     """The line has file and line number; for content shared by an anchor it is that of the first device."""
     (tmp_path / "config").mkdir()
     path = tmp_path / "config" / SUBSCRIPTIONS_FILE
@@ -224,7 +224,7 @@ def test_invalid_file_is_one_error(tmp_path: Path, change: Callable[[Any], objec
     with pytest.raises(ConfigurationError) as raised:
         load_subscriptions(Model(tmp_path, {}))
     line = str(raised.value)
-    assert says in line
+    assert message in line
     assert int(line.removeprefix(f"{path}:").split(":")[0]) >= 1
     assert "\n" not in line
 

@@ -90,7 +90,7 @@ def launch(directory: Path) -> Iterator[Launch]:
         process.communicate()
 
 
-def said(process: Process) -> str:
+def first_line(process: Process) -> str:
     """Wait for the line of a launched process."""
     assert process.stdout
     return process.stdout.readline().strip()

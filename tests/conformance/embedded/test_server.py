@@ -24,9 +24,9 @@ from tests.conformance.embedded.processes import (
     Process,
     client,
     eventually,
+    first_line,
     leave,
     running,
-    said,
     standalone,
 )
 
@@ -111,7 +111,7 @@ def test_authentication_and_data_survive_a_move_of_the_directory(directory: Path
 
 def test_server_is_shared_and_stops_after_the_last_process(directory: Path, launch: Launch) -> None:
     others = [launch(USER) for _ in range(3)]
-    assert len({said(other) for other in others}) == 1
+    assert len({first_line(other) for other in others}) == 1
     mine = standalone(directory)
     mine.start()
     for other in others:
@@ -133,7 +133,7 @@ def test_request_for_another_kind_of_server_is_rejected(directory: Path) -> None
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_killed_process_leaves_no_server_running(directory: Path, launch: Launch, how: signal.Signals) -> None:
     user = launch(USER)
-    assert psutil.pid_exists(int(said(user)))
+    assert psutil.pid_exists(int(first_line(user)))
     user.send_signal(how)
     assert eventually(lambda: not running(directory), 20)
 
@@ -163,7 +163,7 @@ def test_server_restarts_after_one_of_its_processes_was_killed(directory: Path, 
 
 def test_leftovers_of_a_crash_are_ignored(directory: Path, launch: Launch) -> None:
     user = launch(USER)
-    said(user)
+    first_line(user)
     for process in [*running(directory), psutil.Process(user.pid)]:
         process.kill()
     assert eventually(lambda: not running(directory))
@@ -230,7 +230,7 @@ def test_dataset_lock_is_shared_for_reading_and_exclusive_for_generation(
     directory: Path, launch: Launch, theirs: str, mine: bool, waits: int, end: Callable[[Process], None]
 ) -> None:
     holder = launch(HOLDER, theirs)
-    assert said(holder) == "held"
+    assert first_line(holder) == "held"
     waited = []
 
     def waiting() -> None:

@@ -60,8 +60,8 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "old", "new", "said"), WRONG, ids=[f"{row[0]} {row[3][:40]}" for row in WRONG])
-def test_invalid_file_is_one_error_with_its_line(tmp_path: Path, name: str, old: str, new: str, said: str) -> None:
+@pytest.mark.parametrize(("name", "old", "new", "message"), WRONG, ids=[f"{row[0]} {row[3][:40]}" for row in WRONG])
+def test_invalid_file_is_one_error_with_its_line(tmp_path: Path, name: str, old: str, new: str, message: str) -> None:
     right = YAML if name.endswith("yaml") else JSON
     assert right.count(old) == 1
     path = tmp_path / name
@@ -69,7 +69,7 @@ def test_invalid_file_is_one_error_with_its_line(tmp_path: Path, name: str, old:
     with pytest.raises(ConfigurationError) as raised:
         parse_file(Whole, path)
     # A * stands for the words of the parser, which are not ours.
-    assert re.fullmatch(re.escape(f"{tmp_path}/{said}").replace(r"\*", ".+"), str(raised.value))
+    assert re.fullmatch(re.escape(f"{tmp_path}/{message}").replace(r"\*", ".+"), str(raised.value))
 
 
 @pytest.mark.parametrize(("name", "text"), [("x.yaml", YAML), ("x.json", JSON)])
@@ -137,12 +137,12 @@ BAD_YAML = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "said"), BAD_YAML, ids=[said for _, said in BAD_YAML])
-def test_invalid_yaml_is_one_error(tmp_path: Path, text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "message"), BAD_YAML, ids=[message for _, message in BAD_YAML])
+def test_invalid_yaml_is_one_error(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(ConfigurationError) as raised:
         read_yaml(tmp_path / "x.yaml")
-    assert f"x.yaml:{said}" in str(raised.value)
+    assert f"x.yaml:{message}" in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
 
 

@@ -28,7 +28,7 @@ from generator.columns.plan import Plan
 from tests.conformance.inspection.databases import ALL, fill
 from tests.conformance.inspection.test_inspection import REFERENCES
 from tests.faults.place import Place
-from tests.judging import context_for
+from tests.validation import context_for
 
 pytestmark = pytest.mark.server
 

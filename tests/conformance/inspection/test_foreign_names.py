@@ -27,8 +27,8 @@ from conformance.run.session import Project, assemble
 from conformance.server.provision import apply, plan
 from generator.archive.archive import new_archive, open_archive
 from generator.columns.plan import Plan
-from tests.judging import context_for
 from tests.models import collection_of, model_of
+from tests.validation import context_for
 
 pytestmark = pytest.mark.server
 

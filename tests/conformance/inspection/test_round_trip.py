@@ -24,8 +24,8 @@ from conformance.rules.data import references
 from conformance.run.runner import Run
 from conformance.run.session import Project, assemble
 from generator.columns.plan import Plan
-from tests.judging import configuration_for, context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import configuration_for, context_for, run_rules
 
 pytestmark = pytest.mark.server
 
@@ -229,7 +229,7 @@ def test_key_of_several_types_may_be_referred_to(database: Data, tmp_path: Path)
         [{"_id": 1}, {"_id": "1", "other": 1}, {"_id": "b", "other": Int64(1)}, {"_id": "c", "other": "2"}]
     )
     assert all(breaches(model["things"], one) == [] for one in database["things"].find())
-    found = judge(references.rules(model, configuration_for(model)), context_for(model, database))
+    found = run_rules(references.rules(model, configuration_for(model)), context_for(model, database))
     outcome = found["references.things.other"]
     assert (outcome.examined, outcome.violations, [one.id for one in outcome.samples]) == (3, 1, ["c"])
     for _, documents in Plan(model, configuration_for(model), Settings()).documents():

@@ -103,11 +103,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "says"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_invalid_condition_is_one_error(text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_invalid_condition_is_one_error(text: str, message: str) -> None:
     with pytest.raises(ValueError) as raised:
         parse(text)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

@@ -89,8 +89,8 @@ def reported(text: str) -> list[str]:
 
 @pytest.mark.parametrize("case", STATEMENTS)
 def test_misused_extended_json_is_reported(case: str) -> None:
-    _, text, says = STATEMENTS[case]
-    assert reported(text) == says
+    _, text, message = STATEMENTS[case]
+    assert reported(text) == message
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +110,12 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, St
 @pytest.mark.ditto
 @pytest.mark.parametrize("case", STATEMENTS)
 def test_engine_results_differ_exactly_for_reported_statements(stores: tuple[Store, Store], case: str) -> None:
-    on_numbers, on_forms, says = STATEMENTS[case]
+    on_numbers, on_forms, message = STATEMENTS[case]
     arguments: dict[str, Any] = {"form": {"$numberDouble": "9.0"}} if ":form" in on_forms else {}
     found, expected = stores[1].execute(on_forms, arguments), stores[0].execute(on_numbers)
     if "ORDER BY" not in on_forms:
         found, expected = sorted(found, key=str), sorted(expected, key=str)
-    assert (found == expected) == (says == [])
+    assert (found == expected) == (message == [])
 
 
 @pytest.mark.parametrize(

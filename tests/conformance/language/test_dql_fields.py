@@ -71,7 +71,7 @@ def test_parameters_of_a_query_are_found(query: str, named: dict[str, bool | Non
 
 
 @pytest.mark.parametrize(
-    ("test", "says"),
+    ("test", "message"),
     [
         ("a IN ('x', 7)", "IN with values of several types"),
         ("a IN ['x', true]", "IN with values of several types"),
@@ -81,10 +81,10 @@ def test_parameters_of_a_query_are_found(query: str, named: dict[str, bool | Non
         ("a IS NULL", None),
     ],
 )
-def test_predicate_that_never_matches_is_reported(test: str, says: str | None) -> None:
+def test_predicate_that_never_matches_is_reported(test: str, message: str | None) -> None:
     found = list(fruitless(parse_statement(f"SELECT * FROM t WHERE {test}")))  # noqa: S608 - of the table above
-    assert [why for why in found if says is None or says not in why] == []
-    assert bool(found) is (says is not None)
+    assert [why for why in found if message is None or message not in why] == []
+    assert bool(found) is (message is not None)
 
 
 def test_substr_from_one_is_reported_and_from_zero_is_not() -> None:

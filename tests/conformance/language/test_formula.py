@@ -19,9 +19,9 @@ from conformance.errors import ConfigurationError
 from conformance.language.formula import Formula
 from conformance.model.collection import Model
 from conformance.model.kinds import MAX_INTEGER
-from tests.judging import configuration_for
 from tests.models import collection_of, model_of
 from tests.profiles import examples
+from tests.validation import configuration_for
 
 NAMES = {"type": "string", "minLength": 1, "maxLength": 30}
 MONEY = {"type": "number", "x-money": True}

@@ -55,11 +55,11 @@ def test_false_positive_rate_holds_for_many_small_cells() -> None:
 def test_power_equals_the_simulated_power(orders: int, design: float) -> None:
     """Flat years instead of growing ones: the formula, the simulation and the design agree."""
     draws = DRAWS // 10
-    told = g_test([[orders / 7] * 7], [YEARS], [EVEN[:7]], 1e-6).power
+    computed = g_test([[orders / 7] * 7], [YEARS], [EVEN[:7]], 1e-6).power
     flat = np.random.default_rng(7).multinomial(orders, np.ones(7) / 7, draws)
     caught = np.mean([g_test([one], [YEARS], [EVEN[:7]], 1e-6).p_value < 1e-6 for one in flat])
-    assert told == pytest.approx(design, abs=0.01)
-    assert abs(caught - told) <= 4 * (told * (1 - told) / draws) ** 0.5 + 0.01
+    assert computed == pytest.approx(design, abs=0.01)
+    assert abs(caught - computed) <= 4 * (computed * (1 - computed) / draws) ** 0.5 + 0.01
 
 
 def test_needed_factor_gives_a_power_of_99_percent() -> None:

@@ -14,8 +14,8 @@ from conformance.language.witnesses import can_be, impossible, representatives, 
 from conformance.model.collection import Collection
 from conformance.model.loading import load_model
 from conformance.text.rendering import render
-from tests.judging import ROOT, shipped_model
 from tests.profiles import examples
+from tests.validation import ROOT, shipped_model
 
 pytestmark = pytest.mark.slow
 
@@ -44,8 +44,8 @@ VALUES = [
 @pytest.mark.parametrize(("path", "value", "possible"), VALUES)
 def test_possible_and_impossible_values_of_a_field_are_distinguished(path: str, value: Any, possible: bool) -> None:
     assert can_be(ORDERS.field(path), value) is possible
-    said = [] if possible else [f"{path} can never be {render(value)}; the schema rejects it"]
-    assert list(impossible(ORDERS, path, [value])) == said
+    messages = [] if possible else [f"{path} can never be {render(value)}; the schema rejects it"]
+    assert list(impossible(ORDERS, path, [value])) == messages
 
 
 #: A path, and what is said of it; a key of specifications may be anything.
@@ -57,9 +57,9 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "said"), PATHS, ids=[row[0] for row in PATHS])
-def test_field_exists_or_is_a_free_key(path: str, said: list[str]) -> None:
-    assert list(impossible(PRODUCTS, path, [])) == said
+@pytest.mark.parametrize(("path", "messages"), PATHS, ids=[row[0] for row in PATHS])
+def test_field_exists_or_is_a_free_key(path: str, messages: list[str]) -> None:
+    assert list(impossible(PRODUCTS, path, [])) == messages
 
 
 def test_operators_are_not_examined() -> None:
@@ -136,5 +136,5 @@ conditions = st.recursive(
 @given(one=conditions, other=conditions, document=documents)
 def test_every_document_has_a_representative(one: Condition, other: Condition, document: dict[str, Any]) -> None:
     """For every possible document, a representative has the same results in both conditions."""
-    said = {(holds(one, each), holds(other, each)) for each in representatives(ORDERS, [one, other])}
-    assert (holds(one, document), holds(other, document)) in said
+    results = {(holds(one, each), holds(other, each)) for each in representatives(ORDERS, [one, other])}
+    assert (holds(one, document), holds(other, document)) in results

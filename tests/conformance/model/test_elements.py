@@ -23,8 +23,8 @@ from conformance.results import Outcome
 from conformance.rules.data import documents
 from conformance.rules.ditto import crdt
 from generator.fuzzing.mutations import mutations
-from tests.judging import configuration_for, context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import configuration_for, context_for, run_rules
 
 pytestmark = pytest.mark.server
 
@@ -91,7 +91,7 @@ WRONG: list[tuple[Document, str]] = [
 ]
 
 
-def told(outcomes: Mapping[str, Outcome]) -> dict[str, tuple[int, list[str]]]:
+def violations_of(outcomes: Mapping[str, Outcome]) -> dict[str, tuple[int, list[str]]]:
     return {
         name: (one.violations, [sample.why for sample in one.samples])
         for name, one in outcomes.items()
@@ -111,7 +111,9 @@ def test_invalid_element_is_rejected_everywhere_with_its_path(model: Model, data
             mongo.insert_one(document)
         mongo.with_options().insert_one(document, bypass_document_validation=True)
         (field,) = wrong
-        assert told(judge(rules, context_for(model, database))) == {f"documents.things.{field}": (1, [why])}
+        assert violations_of(run_rules(rules, context_for(model, database))) == {
+            f"documents.things.{field}": (1, [why])
+        }
         mongo.delete_one({"_id": document["_id"]})
 
 
@@ -140,7 +142,7 @@ def test_documentation_lists_contents_of_arrays_and_maps(model: Model) -> None:
 
 def test_text_in_an_array_has_no_invisible_characters(model: Model, database: Database[Document]) -> None:
     database["things"].insert_many([{**RIGHT, "items": [{"sku": "a\u200b", "qty": 1}]}, RIGHT, {**RIGHT, "items": []}])
-    outcomes = judge(documents.rules(model, configuration_for(model)), context_for(model, database))
+    outcomes = run_rules(documents.rules(model, configuration_for(model)), context_for(model, database))
     found = outcomes["documents.things.items-characters"]
     assert (found.examined, found.violations) == (2, 1)
     assert found.samples[0].why.startswith("items[0].sku is ")
@@ -152,7 +154,7 @@ def test_duplicate_key_in_an_object_of_an_array_is_reported(model: Model, databa
 
     raw = bson.encode({"_id": 1, **RIGHT, "items": [SON([("sku", "a"), ("qty", 1), ("qtx", 2)])]})
     database["things"].insert_one(RawBSONDocument(raw.replace(b"qtx", b"qty")))
-    outcomes = judge(documents.rules(model, configuration_for(model)), context_for(model, database))
+    outcomes = run_rules(documents.rules(model, configuration_for(model)), context_for(model, database))
     assert outcomes["documents.things.repeated-keys"].violations == 1
 
 
@@ -199,7 +201,9 @@ def test_array_that_devices_change_is_an_error(
     database["things"].insert_one({"items": [{"sku": "a", "qty": 1}], "gone": False})
     (rule,) = [one for one in crdt.rules(model, configuration_for(model)) if one.id == "crdt.things.arrays"]
     assert rule.severity == severity
-    assert told(judge([rule], context_for(model, database))) == {rule.id: (1, ["items is an array of length 1"])}
+    assert violations_of(run_rules([rule], context_for(model, database))) == {
+        rule.id: (1, ["items is an array of length 1"])
+    }
 
 
 def test_values_of_a_free_map_are_examined_in_a_synced_collection(database: Database[Document], tmp_path: Path) -> None:
@@ -222,7 +226,7 @@ def test_values_of_a_free_map_are_examined_in_a_synced_collection(database: Data
         {"by_day": {"mo": {"at": None, "tags": ["a"]}, "tu": {"at": Decimal128("1")}}, "gone": False},
         {"by_day": {"we": 5, "th": {}}, "gone": False}, {"by_day": {"fr": {"at": "x"}}, "gone": False},
     ])  # fmt: skip
-    found = told(judge(crdt.rules(model, configuration_for(model)), context_for(model, database)))
+    found = violations_of(run_rules(crdt.rules(model, configuration_for(model)), context_for(model, database)))
     assert found == {
         "crdt.things.arrays": (1, ["by_day.mo.tags is an array of length 1"]),
         "crdt.things.nulls": (1, ["by_day.mo.at is null"]),

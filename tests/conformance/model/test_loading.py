@@ -13,8 +13,8 @@ import pytest
 from conformance.errors import ConfigurationError
 from conformance.model.loading import find_model, load_model
 from conformance.patterns.portability import unportable
-from tests.judging import shipped_model
 from tests.models import ABSENT, Edit, collection_of, edited_model, model_of, write_model
+from tests.validation import shipped_model
 
 NAME = {"type": "string", "minLength": 1, "maxLength": 10}
 

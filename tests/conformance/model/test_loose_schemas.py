@@ -17,8 +17,8 @@ from conformance.model.server_validator import validator
 from conformance.report.documentation import data_model
 from conformance.rules.data import counts, documents
 from conformance.rules.ditto import crdt
-from tests.judging import configuration_for, context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import configuration_for, context_for, run_rules
 
 pytestmark = pytest.mark.server
 
@@ -56,8 +56,8 @@ def test_server_and_jsonschema_accept_the_same_types(
         except WriteError:
             taken = False
         assert (taken, conforms(collection, document)) == (name in types, name in types), name
-    told = breaches(collection, {"_id": ObjectId(), "value": VALUES["regex"]})
-    assert [breach.message for breach in told] == [f"/^a/ (regex) is not of type {' or '.join(types)}"]
+    reported = breaches(collection, {"_id": ObjectId(), "value": VALUES["regex"]})
+    assert [breach.message for breach in reported] == [f"/^a/ (regex) is not of type {' or '.join(types)}"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_open_document_may_have_further_fields(database: Database[dict[str, Any]
     assert not conforms(model["things"], {"_id": ObjectId(), "nam": "a"})
     rules = list(documents.rules(model, configuration_for(load_model(Path(tmp_path)))))
     assert not any("extra-fields" in rule.id for rule in rules)
-    outcomes = judge(rules, context_for(model, database))
+    outcomes = run_rules(rules, context_for(model, database))
     assert {outcome.violations for outcome in outcomes.values()} == {0}
 
 
@@ -121,7 +121,7 @@ def test_values_unsupported_on_devices_are_findings_of_a_synced_collection(
             | ({"tags": ["a", None]} if value == "y" else {"tags": ["a"]} if value is None else {})
             for value in values
         )
-        outcomes = judge(list(crdt.rules(model, configuration_for(model))), context_for(model, database))
+        outcomes = run_rules(list(crdt.rules(model, configuration_for(model))), context_for(model, database))
         found = {key.split(".")[2]: each.violations for key, each in outcomes.items() if each.violations}
         expected = {"nulls": 2, "arrays": 3, "types": 5} if name == "closed" else {"nulls": 5, "arrays": 5, "types": 5}
         assert found == expected

@@ -23,8 +23,8 @@ from conformance.model.document_validator import Breach, breaches, conforms
 from conformance.model.server_validator import closed_query, field_query, validator
 from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import documents, invalid_documents
-from tests.judging import shipped_model
 from tests.profiles import examples
+from tests.validation import shipped_model
 
 pytestmark = pytest.mark.slow
 

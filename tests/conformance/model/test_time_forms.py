@@ -28,8 +28,8 @@ from conformance.rules.data import documents
 from generator.columns.plan import Plan
 from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import documents as valid_documents
-from tests.judging import configuration_for, context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import configuration_for, context_for, run_rules
 
 SECONDS = {"type": "string", "x-timestamp": True}
 PRECISE = {"type": "string", "x-timestamp": "milliseconds"}
@@ -102,7 +102,7 @@ def test_times_of_javascript_are_drafted_and_validated(database: Database[dict[s
     assert "in the form YYYY-MM-DDTHH:MM:SS.mmmZ" in data_model(model)
     database["events"].update_one({"_id": 4}, {"$set": {"at": "2024-02-30T10:00:00.000Z"}})
     rules = list(documents.rules(model, configuration_for(model)))
-    outcomes = judge(rules, context_for(model, database))
+    outcomes = run_rules(rules, context_for(model, database))
     assert {name: one.violations for name, one in outcomes.items() if one.violations} == {"documents.events.at": 1}
 
 

@@ -18,7 +18,7 @@ from conformance.model.document_validator import fits
 from conformance.model.loading import load_model
 from conformance.patterns.backtracking import MAX_STEPS, explodes, slow
 from conformance.patterns.portability import unportable
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -84,11 +84,11 @@ class Browser:
                 return result
 
     def _read(self) -> dict[str, Any]:
-        said = bytearray()
+        received = bytearray()
         while (byte := self._in.read(1)) != b"\0":
             assert byte, "Chromium has ended"
-            said += byte
-        message: dict[str, Any] = json.loads(said)
+            received += byte
+        message: dict[str, Any] = json.loads(received)
         if "method" in message:
             self._events.append(message)
             self.complaints += _complaints(message)

@@ -21,7 +21,7 @@ from conformance.rules.families import FAMILIES
 from conformance.run.query_recorder import Record, record
 from conformance.run.session import Project
 from tests.commands import Done, Workplace
-from tests.judging import shipped_project
+from tests.validation import shipped_project
 
 pytest_plugins = ["tests.commands"]
 
@@ -157,12 +157,12 @@ def test_queries_are_written_in_mongosh_syntax(call: tuple[Any, ...], text: str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_explanation_of_each_family_has_all_parts(family: str) -> None:
     rule = next(rule for rule in RULES.values() if rule.family == family)
-    told = list(lines(explain(PROJECT, rule)))
-    assert told[0] == f"{rule.id} ({rule.severity})"
-    starts = [line.partition(":")[0] for line in told]
+    explanation = list(lines(explain(PROJECT, rule)))
+    assert explanation[0] == f"{rule.id} ({rule.severity})"
+    starts = [line.partition(":")[0] for line in explanation]
     places = [starts.index(each) for each in ("Family", "Why it matters", "How it is checked", "How to fix it")]
     assert places == sorted(places)
-    assert FAMILIES[family].method in "".join(told)
+    assert FAMILIES[family].method in "".join(explanation)
 
 
 def test_explain_needs_no_server(workplace: Workplace) -> None:
@@ -173,12 +173,12 @@ def test_explain_needs_no_server(workplace: Workplace) -> None:
 
 
 def test_json_output_has_the_same_content(workplace: Workplace) -> None:
-    told = json.loads(workplace.zava("explain", "--json", "totals.orders.subtotal").out)
-    assert told["id"] == "totals.orders.subtotal"
-    assert told["family"]["name"] == "totals"
-    assert told["how"].endswith("other rules.")
-    assert any(question.startswith('db.getCollection("order_items").aggregate([') for question in told["asks"])
-    assert told["mend"] == RULES["totals.orders.subtotal"].fix
+    explanation = json.loads(workplace.zava("explain", "--json", "totals.orders.subtotal").out)
+    assert explanation["id"] == "totals.orders.subtotal"
+    assert explanation["family"]["name"] == "totals"
+    assert explanation["how"].endswith("other rules.")
+    assert any(question.startswith('db.getCollection("order_items").aggregate([') for question in explanation["asks"])
+    assert explanation["mend"] == RULES["totals.orders.subtotal"].fix
 
 
 @pytest.mark.parametrize(

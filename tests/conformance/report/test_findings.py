@@ -51,7 +51,7 @@ def tree(run: Report, kind: str = "failed") -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("found", "low", "high", "line", "told"),
+    ("found", "low", "high", "line", "difference"),
     [
         (100, 600, 600, "500 of 600 documents are missing in a", "100 found, 600 expected: 500 missing"),
         (0, 1, 1, "1 of 1 document is missing in a", "0 found, 1 expected: 1 missing"),
@@ -63,12 +63,12 @@ def tree(run: Report, kind: str = "failed") -> list[Any]:
     ],
 )  # fmt: skip
 def test_wrong_document_count_is_reported_as_a_difference(
-    found: int, low: int, high: int, line: str, told: str
+    found: int, low: int, high: int, line: str, difference: str
 ) -> None:
     wrong = count("a", found, low, high)
     assert headline([wrong]) == line
-    assert amount(wrong) == told
-    assert "%" not in line + told
+    assert amount(wrong) == difference
+    assert "%" not in line + difference
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from conformance.results import Outcome, Report, Sample
 from conformance.run.runner import to_result
 from conformance.run.session import load_project
 from tests.conformance.report.report_example import HOSTILE, REPORT, report, result
-from tests.judging import ROOT
+from tests.validation import ROOT
 from zava.verdict.conform import _conclude
 
 PATHS = {"JSON": Path("/a/long/path") / ("x" * 150) / "validation.json", "HTML": Path("reports/validation.html")}

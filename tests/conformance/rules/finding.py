@@ -14,7 +14,7 @@ from conformance.checks.base import Document
 from conformance.model.collection import Model
 from conformance.results import Outcome
 from conformance.rules.catalogue import all_rules
-from tests.judging import context_for, judge
+from tests.validation import context_for, run_rules
 
 
 class Finding:
@@ -36,7 +36,9 @@ class Finding:
         self._filled = set(documents)
         for name, some in documents.items():
             self._context.database[name].insert_many(some)
-        return judge([self._rules[rule] for rule in rules], replace(self._context))  # a copy has counted nothing yet
+        return run_rules(
+            [self._rules[rule] for rule in rules], replace(self._context)
+        )  # a copy has counted nothing yet
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from conformance.results import Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
 from tests.faults.catalogue import Fault, shipped_catalogue
-from tests.faults.judgement import Judge
+from tests.faults.fault_runner import FaultRunner
 from tests.faults.place import Place
 
 HARMLESS = shipped_catalogue().harmless
@@ -124,8 +124,8 @@ def test_threads_of_a_run_do_not_parse_python(place: Place, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("edit", HARMLESS, ids=lambda edit: edit.id)
-def test_harmless_edits_have_no_finding(edit: Fault, judge: Judge) -> None:
-    verdict = judge.verdict(edit, everything=True)
+def test_harmless_edits_have_no_finding(edit: Fault, fault_runner: FaultRunner) -> None:
+    verdict = fault_runner.verdict(edit, everything=True)
     assert list(verdict.problems) == []
     assert verdict.killed == ()
 

@@ -16,8 +16,8 @@ from conformance.model.loading import load_model
 from conformance.rules.catalogue import all_rules
 from conformance.rules.data import totals
 from tests.conformance.rules.finding import Finding
-from tests.judging import ROOT, configuration_for, context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import ROOT, configuration_for, context_for, run_rules
 
 Document = dict[str, Any]
 
@@ -82,7 +82,7 @@ def test_total_over_children_without_an_entry_is_a_finding(tmp_path: Path, datab
     database["carts"].insert_many([{"_id": 1, "key": "x", "value": 5}, {"_id": 2, "key": "y", "value": 2}])
     database["lines"].insert_many({"cart": cart, "kind": kind} for cart, kind in ("xa", "xb", "ya", "yc"))
     context = context_for(model, database)
-    (outcome,) = judge(totals.rules(model, context.configuration), context).values()
+    (outcome,) = run_rules(totals.rules(model, context.configuration), context).values()
     assert (outcome.violations, [(one.id, one.why) for one in outcome.samples]) == (
         1,
         [(2, "value of carts cannot be checked: 1 of its lines have a key that the lookup table does not list")],
@@ -145,5 +145,5 @@ def test_assertion_about_a_boolean_is_examined(tmp_path: Path, database: Databas
         numbered({"on": True, "name": "a"}, {"on": True, "name": "b"}, {"on": "x", "name": "a"})
     )
     context = context_for(model, database)
-    (outcome,) = judge(totals.rules(model, context.configuration), context).values()
+    (outcome,) = run_rules(totals.rules(model, context.configuration), context).values()
     assert (outcome.examined, [one.id for one in outcome.samples]) == (2, [1])

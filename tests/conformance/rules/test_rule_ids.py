@@ -18,8 +18,8 @@ from conformance.run.runner import Run
 from conformance.server.provision import apply, plan
 from generator.columns.plan import Plan
 from generator.loader import load
-from tests.judging import configuration_for, context_for
 from tests.models import collection_of, model_of
+from tests.validation import configuration_for, context_for
 
 TEXT: Final = {"type": "string", "pattern": "^[a-z]{12}$"}
 COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 9}

@@ -10,8 +10,8 @@ import pytest
 
 from conformance.checks.base import Rule
 from conformance.run.session import load_project
-from tests.judging import shipped_project
 from tests.root import ROOT
+from tests.validation import shipped_project
 
 MODELS: Final = {"zava": ROOT, **{name: ROOT / "examples" / name for name in ("greenhouse", "zava_joins")}}
 RULES: Final = {rule.id: rule for rule in shipped_project().rules}

@@ -20,7 +20,7 @@ from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
 from generator.columns.plan import Plan
 from generator.loader import load
-from tests.judging import configuration_for, shipped_model
+from tests.validation import configuration_for, shipped_model
 
 FAMILIES: Final = ("documents", "references", "snapshots", "totals", "business", "uniqueness", "crdt", "embeddings")
 #: Stands in a document for bytes that are no UTF-8: as Latin-1 has them, and one that only goes on with a character.

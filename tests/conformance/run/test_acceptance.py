@@ -23,7 +23,7 @@ from conformance.rules.catalogue import all_rules
 from conformance.run.acceptance import accepted
 from conformance.run.merge import merged
 from conformance.run.runner import Run, to_result
-from tests.judging import configuration_for, context_for
+from tests.validation import configuration_for, context_for
 
 TODAY = dt.date(2026, 3, 1)
 

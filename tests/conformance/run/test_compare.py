@@ -193,8 +193,8 @@ def test_run_with_a_baseline_is_marked_in_trend_and_diff(workplace: Workplace, t
     narrow = place.zava("trend", env={"COLUMNS": "60"}).out
     assert "…" not in narrow
     assert [line for line in narrow.splitlines() if line != line.rstrip()] == []
-    told = json.loads(place.zava("trend", "--json").out)["runs"]
-    assert [(each["baseline"], each["known"]) for each in told] == [(None, 0), ("known.json", 3)]
+    runs = json.loads(place.zava("trend", "--json").out)["runs"]
+    assert [(each["baseline"], each["known"]) for each in runs] == [(None, 0), ("known.json", 3)]
     done = place.zava("diff")
     assert (done.code, "Fixed" in done.out) == (0, False)
     assert done.out.splitlines()[1].endswith(", baseline known.json")
@@ -202,10 +202,10 @@ def test_run_with_a_baseline_is_marked_in_trend_and_diff(workplace: Workplace, t
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "there is no such file"), ("{}", "schema_version"), ("[", "not valid JSON")]
+    ("content", "message"), [(None, "there is no such file"), ("{}", "schema_version"), ("[", "not valid JSON")]
 )
 def test_invalid_report_is_one_error(
-    workplace: Workplace, files: tuple[str, str], tmp_path: Path, content: str | None, says: str
+    workplace: Workplace, files: tuple[str, str], tmp_path: Path, content: str | None, message: str
 ) -> None:
     path = tmp_path / "wrong.json"
     if content is not None:
@@ -213,4 +213,4 @@ def test_invalid_report_is_one_error(
     done = workplace.zava("diff", files[0], str(path))
     assert done.code == 2
     assert "wrong.json" in done.line
-    assert says in done.line
+    assert message in done.line

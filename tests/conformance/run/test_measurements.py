@@ -20,7 +20,7 @@ from conformance.model.collection import Model
 from conformance.results import Result
 from conformance.run.measurements import measured
 from tests.conformance.report.report_example import result
-from tests.judging import context_for
+from tests.validation import context_for
 
 pytestmark = pytest.mark.server
 

@@ -26,7 +26,7 @@ from conformance.run.runner import BY_RANGE, Run
 from conformance.run.session import load_project
 from generator.columns.plan import Plan
 from tests.conformance.report.readable import outputs, unreadable
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 Document = dict[str, Any]
 PROJECT = load_project(ROOT, num_customers=40, num_orders=150, seed=11)

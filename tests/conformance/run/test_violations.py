@@ -16,7 +16,7 @@ from conformance.connection.client import connect, greet
 from conformance.embedded.server import EmbeddedServer
 from conformance.errors import ConfigurationError, TargetError
 from conformance.results import Report
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.server
 

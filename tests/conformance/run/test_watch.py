@@ -150,11 +150,11 @@ def test_dropped_database_runs_all_rules_again(project: Project, numbered: str, 
 def test_watch_continues_after_a_restart_of_the_server(project: Project, tmp_path: Path) -> None:
     rules = select(project.rules, ["counts.stores", "uniqueness.stores"])
     restarted = EmbeddedServer(tmp_path, cache_gb=0.25, linger=0.2)
-    told: list[str] = []
+    reasons: list[str] = []
 
     def away(reason: str) -> None:
-        told.append(reason)
-        if len(told) == 1:
+        reasons.append(reason)
+        if len(reasons) == 1:
             restarted.start()
             with MongoClient[dict[str, Any]](restarted.uri) as client:
                 client["shop"]["stores"].insert_one({"store_id": "while away"})
@@ -172,8 +172,8 @@ def test_watch_continues_after_a_restart_of_the_server(project: Project, tmp_pat
         restarted.stop()
     assert found.report.counts["stores"] == 3
     assert (found.changes.collections, found.changes.everything) == ({"stores"}, False)  # it went on where it was
-    assert told
-    assert "127.0.0.1" in told[0]
+    assert reasons
+    assert "127.0.0.1" in reasons[0]
 
 
 @pytest.mark.soak
@@ -216,7 +216,7 @@ def test_view_lists_broken_rules_and_recent_verdicts_only() -> None:
     view = _View(strict=False)
     for number in range(30):
         run = replace(REPORT, started_at=f"2026-11-22T05:00:{number:02d}Z")
-        view.tell(
+        view.show(
             Verdict(run, Changes(frozenset({"children"}), events=1), 7, difference(report(result("counts.a.b")), run))
         )
     console = Console(width=120, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
@@ -269,10 +269,10 @@ def test_watch_prints_one_json_object_per_verdict(workplace: Workplace, mongo: M
     assert first["verdict"] == "CONFORMANT"
     assert first["target"].startswith(f"{numbered} on ")
     gone = mongo[numbered]["orders"].find_one_and_delete({})
-    told = json.loads(process.stdout.readline())
-    assert told["changed"] == {"collections": ["orders"], "events": 1}
-    assert told["new"] == ["counts.orders.documents"]
-    assert told["broken"] == [{"id": "counts.orders.documents", "violations": 1}]
+    second = json.loads(process.stdout.readline())
+    assert second["changed"] == {"collections": ["orders"], "events": 1}
+    assert second["new"] == ["counts.orders.documents"]
+    assert second["broken"] == [{"id": "counts.orders.documents", "violations": 1}]
     assert gone
     mongo[numbered]["orders"].insert_one(gone)
     assert json.loads(process.stdout.readline())["fixed"] == ["counts.orders.documents"]

@@ -25,8 +25,8 @@ from conformance.run.session import Project, assemble
 from conformance.server.provision import apply, plan, wish
 from conformance.server.provision_script import as_mongosh
 from tests.conformance.server.test_provision import needs_node, run_script
-from tests.judging import context_for
 from tests.models import collection_of, model_of
+from tests.validation import context_for
 
 pytestmark = pytest.mark.server
 
@@ -113,10 +113,10 @@ def test_different_definition_is_reported_and_fixed(name: str, case: Case) -> No
     other = {**options, "collation": Collation("fr")} if keys[0][1] in (1, -1) and "$**" not in keys[0][0] else options
     if other != options:
         things.create_index(keys, name="another", **other)
-        (told, *_) = [
+        (why, *_) = [
             sample.why for result in broken(case).values() for sample in result.samples if "another" in sample.why
         ]
-        assert "collation" in told
+        assert "collation" in why
     apply(plan(project.model, database, parts=frozenset({"indexes"}), drop_extra=True), database)
     assert broken(case) == {}
 

@@ -24,7 +24,7 @@ from conformance.model.validator_profiles import provisioned_validator
 from conformance.server.metadata import live_collections, live_indexes
 from conformance.server.provision import PARTS, Change, _creating, apply, plan, require_images, wish
 from conformance.server.provision_script import as_mongosh
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 
 pytestmark = pytest.mark.server
 
@@ -58,7 +58,7 @@ class Deviation:
 
     title: str
     damage: Callable[[Documents], Any]
-    mended_by: tuple[tuple[str, str, str], ...]
+    fixed_by: tuple[tuple[str, str, str], ...]
 
 
 def rebuilt(collection: str, index: str, keys: Any, **options: Any) -> Callable[[Documents], Any]:
@@ -214,8 +214,8 @@ def test_provisioning_is_idempotent(database: Documents, model: Model) -> None:
 def test_deviation_is_described_and_fixed(deviation: Deviation, database: Documents, model: Model) -> None:
     deviation.damage(database)
     changes = plan(model, database)
-    assert kinds(changes) == [(collection, kind) for collection, kind, _ in deviation.mended_by]
-    for change, (_, _, words) in zip(changes, deviation.mended_by, strict=True):
+    assert kinds(changes) == [(collection, kind) for collection, kind, _ in deviation.fixed_by]
+    for change, (_, _, words) in zip(changes, deviation.fixed_by, strict=True):
         assert words in change.what
     apply(changes, database)
     assert plan(model, database) == []
@@ -279,7 +279,7 @@ def test_view_of_the_same_name_is_rejected(empty: Documents, model: Model) -> No
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"collation": {"locale": "en", "strength": 2}}, "has the default collation en, strength 2, which cannot"),
         ({"capped": True, "size": 4096}, "is capped, which cannot be changed"),
@@ -291,10 +291,12 @@ def test_view_of_the_same_name_is_rejected(empty: Documents, model: Model) -> No
     ids=["collation", "capped", "expiring"],
 )
 def test_collection_that_must_be_recreated_is_rejected(
-    options: dict[str, Any], says: str, empty: Documents, model: Model
+    options: dict[str, Any], message: str, empty: Documents, model: Model
 ) -> None:
     empty.create_collection("stores", **options)
-    with pytest.raises(TargetError, match=rf"^{empty.name}\.stores: it {says}.*; create another collection without it"):
+    with pytest.raises(
+        TargetError, match=rf"^{empty.name}\.stores: it {message}.*; create another collection without it"
+    ):
         plan(model, empty)
 
 
@@ -406,11 +408,11 @@ def test_unreachable_server_is_one_error(model: Model) -> None:
 
 
 def test_progress_reports_every_change_in_order(empty: Documents, model: Model) -> None:
-    heard: list[Change] = []
+    applied: list[Change] = []
     changes = plan(model, empty)
-    apply(changes, empty, heard.append)
+    apply(changes, empty, applied.append)
     for collection in model:
-        assert [c for c in heard if c.collection == collection.name] == [
+        assert [c for c in applied if c.collection == collection.name] == [
             c for c in changes if c.collection == collection.name
         ]
 

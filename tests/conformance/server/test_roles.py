@@ -24,8 +24,8 @@ from conformance.server import roles
 from conformance.server.provision import apply, plan
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
-from tests.judging import shipped_model
 from tests.models import write_model
+from tests.validation import shipped_model
 
 pytestmark = pytest.mark.server
 
@@ -146,14 +146,14 @@ def test_changed_role_or_user_is_restored(guarded: EmbeddedServer, shop: Documen
         client["shop"]["orders"].find_one()
 
 
-@pytest.mark.parametrize(("value", "says"), [(None, "not set"), ("", "is empty"), ("  ", "is empty")])
+@pytest.mark.parametrize(("value", "message"), [(None, "not set"), ("", "is empty"), ("  ", "is empty")])
 def test_missing_password_creates_nothing(
-    workplace: Workplace, guarded: EmbeddedServer, shop: Documents, value: str, says: str
+    workplace: Workplace, guarded: EmbeddedServer, shop: Documents, value: str, message: str
 ) -> None:
     variable = ROLES[NAMES[2]].password
     done = provision(workplace, guarded, **{variable: value})
     assert done.code == 2
-    assert done.line.startswith(f"zava: {variable}: {says}")
+    assert done.line.startswith(f"zava: {variable}: {message}")
     assert shop.command("rolesInfo", showPrivileges=True)["roles"] == []
 
 
@@ -395,12 +395,12 @@ WRONG: Mapping[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize("fault", WRONG)
 def test_malformed_file_is_rejected_with_its_position(tmp_path: Path, fault: str) -> None:
-    old, new, says = WRONG[fault]
+    old, new, message = WRONG[fault]
     path = copy_of_the_model(tmp_path) / "config" / "users.yaml"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=says) as refused:
+    with pytest.raises(ConfigurationError, match=message) as refused:
         roles.load_roles(load_model(tmp_path))
     assert "users.yaml" in str(refused.value)
 

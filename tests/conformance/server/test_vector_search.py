@@ -13,8 +13,8 @@ from conformance.model.collection import Model
 from conformance.server.vector_search import SIMILARITY, Space, space
 from generator.embeddings.embedder import local_embedder
 from suites.relevance import Question, Relevance, estimate, load_relevance, recalls
-from tests.judging import ROOT, configuration_for
 from tests.models import collection_of, model_of
+from tests.validation import ROOT, configuration_for
 
 pytestmark = pytest.mark.slow
 

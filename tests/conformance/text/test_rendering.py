@@ -17,7 +17,7 @@ from conformance.model.collection import Model
 from conformance.model.document_validator import breaches
 from conformance.rules.data import counts, documents
 from conformance.text.rendering import MISSING, bson_type, compared, render, shorten
-from tests.judging import ROOT, configuration_for, context_for, judge
+from tests.validation import ROOT, configuration_for, context_for, run_rules
 
 OID = ObjectId("0123456789abcdef01234567")
 #: Each BSON type as the driver reads it, how it is shown, and its name.
@@ -127,7 +127,7 @@ def test_lookalike_names_are_shown_with_escapes(model: Model, database: Database
     wanted = {"counts._database.unknown-collections", "documents.orders.extra-fields"}
     all_of_them = [*counts.rules(model, configuration_for(model)), *documents.rules(model, configuration_for(model))]
     database["orders"].insert_one({"_id": "o", "\u043erder_id": "o"})
-    outcomes = judge([rule for rule in all_of_them if rule.id in wanted], context_for(model, database))
+    outcomes = run_rules([rule for rule in all_of_them if rule.id in wanted], context_for(model, database))
     assert {name: outcome.samples[0].why for name, outcome in outcomes.items()} == {
         "counts._database.unknown-collections": "the collection is in the database but no schema defines it"
         ' (its name is "\\u043erders")',
@@ -143,16 +143,16 @@ def test_symbol_is_explained_by_its_type(model: Model, database: Database[Any]) 
     rules = [
         rule for rule in documents.rules(model, configuration_for(model)) if rule.id == "documents.stores.store_name"
     ]
-    (outcome,) = judge(rules, context_for(model, database)).values()
+    (outcome,) = run_rules(rules, context_for(model, database)).values()
     assert outcome.samples[0].why == "store_name has the BSON type symbol; expected string; write it as a string"
 
 
 def test_messages_name_bson_types(model: Model) -> None:
     order = {"_id": 1, "total": "25", "item_count": 2.5, "deleted": None, "status": Decimal128("1")}
-    said = {breach.path: breach.message for breach in breaches(model["orders"], order)}
-    assert said["item_count"] == "2.5 is not of type int or long"
-    assert said["deleted"] == "null is not of type bool"
-    assert said["_id"] == "1 is not of type string"
+    messages = {breach.path: breach.message for breach in breaches(model["orders"], order)}
+    assert messages["item_count"] == "2.5 is not of type int or long"
+    assert messages["deleted"] == "null is not of type bool"
+    assert messages["_id"] == "1 is not of type string"
 
 
 def test_rule_modules_do_not_use_repr() -> None:

@@ -90,11 +90,11 @@ class Pair:
     @contextmanager
     def bridge(self, source: str | None = None, **hooks: Callable[..., None]) -> Iterator[Bridge]:
         """Yield a bridge that resumes where the last one stopped; then record its counts and unsynced documents."""
-        heard = Hooks(**{"notice": self.notices.append, **hooks})  # type: ignore[arg-type]
+        given = Hooks(**{"notice": self.notices.append, **hooks})  # type: ignore[arg-type]
         with State.open(self.folder / "state") as state:
             parts = self.database, self.store, state, self.synced, self.settings
             named = source or self.database.name
-            bridge = Bridge(*parts, link=self.link, source=named, hooks=heard, accept_drop=self.accept_drop)
+            bridge = Bridge(*parts, link=self.link, source=named, hooks=given, accept_drop=self.accept_drop)
             yield bridge
             self.counts = dict(bridge.counts)
             self.unsynced = {(each.collection, each.key): each for each in state.unsynced}
@@ -204,9 +204,9 @@ def pair(server: MongoClient[Document], tmp_path: Path, synced: Mapping[str, Syn
 @pytest.fixture(scope="module")
 def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Document]]:
     """A server that fails on command."""
-    told = ["--setParameter", "enableTestCommands=1"]
+    extra_args = ["--setParameter", "enableTestCommands=1"]
     with (
-        EmbeddedServer(tmp_path_factory.mktemp("telling"), cache_gb=0.25, extra_args=told) as server,
+        EmbeddedServer(tmp_path_factory.mktemp("telling"), cache_gb=0.25, extra_args=extra_args) as server,
         MongoClient(server.uri) as client,
     ):
         yield client

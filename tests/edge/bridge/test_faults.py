@@ -22,8 +22,8 @@ from edge.bridge.state.state import State
 from edge.bridge.store_side import store_writer
 from edge.bridge.synced_collection import Synced
 from tests.edge.bridge.pair import Pair, edge, failing, pair, paired, synced, telling
-from tests.judging import ROOT
 from tests.link import Link
+from tests.validation import ROOT
 
 pytestmark = [pytest.mark.server, pytest.mark.ditto]
 
@@ -166,10 +166,10 @@ def expect_both(pair: Pair, *, compared: bool = True) -> None:
     assert {key: pair.in_mongo("things", _id=key) for key in sorted(things.distinct("_id"))} == expected
     assert {each["_id"] for each in pair.store.execute("SELECT _id FROM things")} == set(expected)
     assert all(pair.in_store("things", key) == document for key, document in expected.items())
-    said = [
+    notices = [
         line for line in pair.notices if re.fullmatch(r"the position .* is lost \(.+\): comparing all documents", line)
     ]
-    assert bool(said) == compared
+    assert bool(notices) == compared
     assert pair.counts["conflicts"] == 0
 
 

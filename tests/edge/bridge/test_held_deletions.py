@@ -37,8 +37,8 @@ def meet(pair: Pair, *, accept: bool = False) -> Bridge:
     return bridge
 
 
-def said(pair: Pair, words: str) -> list[str]:
-    return [line for line in pair.notices if words in line]
+def notices_with(pair: Pair, text: str) -> list[str]:
+    return [line for line in pair.notices if text in line]
 
 
 @LIVE
@@ -49,16 +49,16 @@ def test_dropped_collection_is_reported_and_kept_on_devices(pair: Pair, what: st
     if live:
         with pair.live():
             DROPS[what](pair)
-            pair.eventually(lambda: said(pair, "they stay in the store"))
+            pair.eventually(lambda: notices_with(pair, "they stay in the store"))
     else:
         DROPS[what](pair)
         meet(pair)
-    assert said(pair, f"things was {what} in MongoDB: comparing all documents")
+    assert notices_with(pair, f"things was {what} in MongoDB: comparing all documents")
     reason = f"things: {NUMBER} of {NUMBER} documents are gone in MongoDB (the collection was dropped or renamed); they"
-    assert said(pair, reason)
+    assert notices_with(pair, reason)
     pair.database["things"].insert_one({"_id": "new", "n": 1})
     bridge = meet(pair)
-    assert said(pair, f"things: {NUMBER} of {NUMBER + 1} documents are gone in MongoDB")
+    assert notices_with(pair, f"things: {NUMBER} of {NUMBER + 1} documents are gone in MongoDB")
     assert bridge.holds.as_json() == [{"collection": "things", "documents": NUMBER, "kept_in": "the store"}]
     assert pair.store.count("things") == NUMBER + 1
     meet(pair, accept=True)
@@ -124,7 +124,7 @@ def test_mass_deletion_by_devices_is_held(pair: Pair, at_once: bool) -> None:
                 pair.device("DELETE FROM things WHERE _id = :id", id=f"{each}")
         if at_once:
             pair.store.delete("things", [f"{each}" for each in range(30)])
-        pair.eventually(lambda: said(pair, "are gone in the store; they stay in MongoDB"))
+        pair.eventually(lambda: notices_with(pair, "are gone in the store; they stay in MongoDB"))
         pair.eventually(
             lambda: len(bridge.holds.kept_in_mongo("things")) == pair.database["things"].count_documents({}) - 10
         )
@@ -146,7 +146,7 @@ def test_mass_deletion_before_a_lost_position_is_held(pair: Pair) -> None:
     gone = NUMBER - pair.database["things"].count_documents({})
     pair.database["elsewhere"].insert_one({})  # later than the deletions, as the present is
     meet(pair)
-    assert said(pair, f"things: {gone} of {NUMBER} documents are gone in MongoDB; they stay in the store")
+    assert notices_with(pair, f"things: {gone} of {NUMBER} documents are gone in MongoDB; they stay in the store")
     assert pair.store.count("things") == NUMBER
     meet(pair, accept=True)
     assert pair.store.count("things") == NUMBER - gone
@@ -158,7 +158,7 @@ def test_mass_deletion_in_the_store_before_a_restart_is_held(pair: Pair, how: st
     getattr(pair.store, how)("things", [f"{each}" for each in range(20)])
     for _ in range(2):
         bridge = meet(pair)
-        assert said(pair, f"things: 20 of {NUMBER} documents are gone in the store; they stay in MongoDB")
+        assert notices_with(pair, f"things: 20 of {NUMBER} documents are gone in the store; they stay in MongoDB")
         assert bridge.holds.as_json() == [{"collection": "things", "documents": 20, "kept_in": "MongoDB"}]
         assert pair.database["things"].count_documents({}) == NUMBER
     pair.notices.clear()
@@ -166,7 +166,7 @@ def test_mass_deletion_in_the_store_before_a_restart_is_held(pair: Pair, how: st
         pair.device("UPDATE things SET n = 1 WHERE _id = '30'")
         pair.database["things"].update_one({"_id": "3"}, {"$set": {"n": 2}})
         pair.eventually(lambda: pair.in_mongo("things", _id="30") == {"n": 1})
-    assert len(said(pair, "are gone in the store")) == 1
+    assert len(notices_with(pair, "are gone in the store")) == 1
     assert pair.database["things"].count_documents({}) == NUMBER
     meet(pair, accept=True)
     assert pair.database["things"].count_documents({}) == pair.store.count("things") == NUMBER - 20

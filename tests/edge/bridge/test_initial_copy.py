@@ -31,12 +31,12 @@ def numbered(number: int) -> list[Document]:
 
 def test_stopped_copy_resumes(pair: Pair) -> None:
     pair.database["things"].insert_many(numbered(210))
-    heard: Counter[str] = Counter()
-    with pair.bridge(progress=lambda name, number: heard.update({name: number})) as bridge:
+    copied: Counter[str] = Counter()
+    with pair.bridge(progress=lambda name, number: copied.update({name: number})) as bridge:
 
         def progress(name: str, number: int) -> None:
-            heard[name] += number
-            if heard["things"] >= 100:
+            copied[name] += number
+            if copied["things"] >= 100:
                 bridge.stop()
 
         object.__setattr__(bridge._hooks, "progress", progress)

@@ -29,7 +29,7 @@ from pymongo.database import Database
 from edge.store.sdk import unavailable
 from tests.edge.bridge.bridge_process import DOCUMENTS, NAMES, PHASES, original
 from tests.edge.bridge.pair import Document, edge_model
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.ditto
 
@@ -93,8 +93,8 @@ class Arena:
 
     def run(self, **order: Any) -> subprocess.Popen[str]:
         """Start a process with these arguments: writes (the first number of its device), seed, copy."""
-        told = {"folder": str(self.folder), "uri": self.uri, "database": self.database.name, **order}
-        command = [sys.executable, "-m", "tests.edge.bridge.bridge_process", json.dumps(told)]
+        arguments = {"folder": str(self.folder), "uri": self.uri, "database": self.database.name, **order}
+        command = [sys.executable, "-m", "tests.edge.bridge.bridge_process", json.dumps(arguments)]
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
     @contextmanager

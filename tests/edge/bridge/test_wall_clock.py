@@ -28,10 +28,10 @@ def test_writes_sync_after_a_step_of_the_clock(pair: Pair, monkeypatch: pytest.M
         pair.eventually(lambda: things.count_documents({"n": 1}) == 2)
         pair.eventually(lambda: things.count_documents({"_id": {"$in": ["3", "new"]}}) == 1)
         assert time.monotonic() - started < 15
-        said = f"the clock was set back by {-step:,.0f} seconds: comparing the store's documents"
+        notice = f"the clock was set back by {-step:,.0f} seconds: comparing the store's documents"
         if step < 0:
-            pair.eventually(lambda: said in pair.notices)
-        assert [line for line in pair.notices if "clock" in line] == ([said] if step < 0 else [])
+            pair.eventually(lambda: notice in pair.notices)
+        assert [line for line in pair.notices if "clock" in line] == ([notice] if step < 0 else [])
 
 
 def test_step_of_the_clock_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,8 +84,10 @@ class Reader:
         arrived = [(entry, event) for entry in self.arrived for event in entry.events]
         self.removals = [(entry, event) for entry, event in arrived if event.what == "gone"]
         # A removal tells of what it took away, which still counts as the last write.
-        told = [(entry, event) for entry in self.entries for event in entry.events if self.removed(entry, event)]
-        self.all = arrived + [each for each in told if each not in arrived]
+        removed_events = [
+            (entry, event) for entry in self.entries for event in entry.events if self.removed(entry, event)
+        ]
+        self.all = arrived + [each for each in removed_events if each not in arrived]
         self.deleted = max((e.stamp for e, event in self.removals if event.path == ()), default=NEVER)
 
     def document(self) -> dict[str, Any] | None:

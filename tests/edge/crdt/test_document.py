@@ -23,8 +23,8 @@ from edge.crdt.superseded_writes import RULES, Superseded, superseded_by, writes
 from suites.devices.conflict_scenarios import SCENARIOS, one_store_shows
 from tests.edge.crdt.crdt_mutations import BY_DEVICES, FIND, NOTICED
 from tests.edge.crdt.devices import IDS, SITES, names, run_devices, some_operations
-from tests.judging import ROOT
 from tests.profiles import examples
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -125,8 +125,8 @@ def test_write_is_later_than_all_operations_seen_by_its_device(times: list[tuple
 
 
 def test_write_with_a_slow_clock_supersedes_seen_writes() -> None:
-    ahead, said = Replica(Clock("ahead")).write("x", Insert({"price": 1}), 3_600_000)
-    behind, answer = Replica(Clock("behind")).receive(said).write("x", Set(("price",), 2), 0)
+    ahead, operation = Replica(Clock("ahead")).write("x", Insert({"price": 1}), 3_600_000)
+    behind, answer = Replica(Clock("behind")).receive(operation).write("x", Set(("price",), 2), 0)
     assert ahead.receive(answer).document("x").view() == behind.document("x").view() == {"price": 2}
 
 
@@ -198,10 +198,10 @@ def test_every_rule_has_an_example() -> None:
 
 
 def test_removal_that_had_seen_the_write_is_reported() -> None:
-    device, said = Replica(Clock("a")).write("x", Insert({"k": 1, "l": 1}), 0)
+    device, operation = Replica(Clock("a")).write("x", Insert({"k": 1, "l": 1}), 0)
     device, _ = device.write("x", Unset(("k",)), 1)
     after, _ = device.write("x", Delete(), 2)
-    unset, deleted = sorted(writes(said.documents["x"]), key=lambda write: write.path)
+    unset, deleted = sorted(writes(operation.documents["x"]), key=lambda write: write.path)
     assert superseded_by(device.document("x"), unset) == Superseded("removed", Stamp(1, 0, "a"))
     assert superseded_by(device.document("x"), deleted) is None
     assert superseded_by(after.document("x"), deleted) == Superseded("removed", Stamp(2, 0, "a"))
@@ -233,7 +233,9 @@ def conflicts() -> str:
 
 
 def test_documented_rules_equal_the_code(conflicts: str) -> None:
-    assert rows_of(conflicts, "| rule | what it says |") == [f"| {rule} | {says} |" for rule, says in RULES.items()]
+    assert rows_of(conflicts, "| rule | what it says |") == [
+        f"| {rule} | {message} |" for rule, message in RULES.items()
+    ]
 
 
 def test_documented_scenarios_equal_the_suite(conflicts: str) -> None:

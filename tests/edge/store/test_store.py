@@ -282,11 +282,11 @@ def test_rejected_statement_is_one_error(store: Store, dql: str, arguments: dict
     store.insert("c", [{"_id": "a"}], "do nothing")
     with pytest.raises(StatementError) as refusal:
         store.mutate(dql, arguments)
-    said = str(refusal.value)
-    assert said.startswith(f"Ditto rejects {json.dumps(dql)}: ")
-    assert reason in said
-    assert "\n" not in said
-    assert "ditto.com" not in said
+    message = str(refusal.value)
+    assert message.startswith(f"Ditto rejects {json.dumps(dql)}: ")
+    assert reason in message
+    assert "\n" not in message
+    assert "ditto.com" not in message
 
 
 def test_invalid_subscriptions_are_rejected(store: Store) -> None:

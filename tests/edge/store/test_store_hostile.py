@@ -19,7 +19,7 @@ import pytest
 
 from edge.store.sdk import unavailable
 from edge.store.statements import BATCH
-from tests.judging import ROOT
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.ditto
 
@@ -33,7 +33,7 @@ from pathlib import Path
 from conformance.errors import TargetError
 from edge.store.store import Store
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes from its children
-def told(work):
+def report(work):
     try:
         print(work())
     except TargetError as error:
@@ -61,7 +61,7 @@ def started(script: str, *paths: Path, **environment: str) -> subprocess.Popen[s
     )
 
 
-def said(script: str, *paths: Path, **environment: str) -> list[str]:
+def output_of(script: str, *paths: Path, **environment: str) -> list[str]:
     """Return the lines that a script prints; assert that it succeeds and that native code writes nothing to stderr."""
     process = started(script, *paths, **environment)
     out, err = read(process)
@@ -87,7 +87,7 @@ def read(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 def test_missing_sdk_is_one_error() -> None:
     script = "sys.modules['ditto'] = None\nfrom edge.store.sdk import unavailable\nprint(unavailable())"
-    (line,) = said(script)
+    (line,) = output_of(script)
     assert line.startswith("the Ditto SDK is not installed (")
     assert "pip install 'zava-conformance[ditto]'" in line
     assert line.endswith(
@@ -102,11 +102,11 @@ def bare_sdk(tmp_path: Path) -> Path:
     return tmp_path / "packages"
 
 
-OPEN = "told(lambda: Store.open(paths[0]))"
+OPEN = "report(lambda: Store.open(paths[0]))"
 
 
 def test_missing_native_library_is_one_error(bare_sdk: Path, tmp_path: Path) -> None:
-    (line,) = said(OPEN, tmp_path / "store", PYTHONPATH=str(bare_sdk))
+    (line,) = output_of(OPEN, tmp_path / "store", PYTHONPATH=str(bare_sdk))
     assert line.startswith("TargetError the Ditto SDK cannot be loaded (Could not load libdittoffi.")
     assert "install it again; it runs on Linux with glibc 2.35" in line
 
@@ -117,7 +117,7 @@ def test_old_c_library_is_one_error(bare_sdk: Path, tmp_path: Path) -> None:
     (some, *_) = PACKAGES.glob("_cbor2*.so")
     library = tmp_path / "libdittoffi.so"
     library.write_bytes(some.read_bytes().replace(b"GLIBC_2.14\0", b"GLIBC_9.14\0"))
-    (line,) = said(OPEN, tmp_path / "store", PYTHONPATH=str(bare_sdk), DITTOFFI_LIB_PATH=str(library))
+    (line,) = output_of(OPEN, tmp_path / "store", PYTHONPATH=str(bare_sdk), DITTOFFI_LIB_PATH=str(library))
     assert line.startswith(
         "TargetError the Ditto SDK cannot be loaded (it wants glibc 9.14): install it again; it runs on"
     )
@@ -127,14 +127,14 @@ def test_signal_during_the_import_of_the_sdk_ends_the_command(tmp_path: Path) ->
     """The import takes a moment: zava sync had failed with UnboundLocalError."""
     (tmp_path / "ditto.py").write_text("import os\nos.kill(os.getpid(), 2)\n", encoding="utf-8")
     script = "try:\n    Store.open(paths[0])\nexcept KeyboardInterrupt:\n    print('interrupted')"
-    assert said(script, tmp_path / "store", PYTHONPATH=str(tmp_path)) == ["interrupted"]
+    assert output_of(script, tmp_path / "store", PYTHONPATH=str(tmp_path)) == ["interrupted"]
 
 
 def test_stderr_stays_quiet_and_may_be_closed(tmp_path: Path) -> None:
     script = "os.close(2)\n" if os.name == "posix" else ""
-    lines = "told(lambda: [Store.open(paths[0]).insert('c', [{'_id': 1}]), Store.open(paths[1]).count('c')])"
-    assert said(lines, tmp_path / "a", tmp_path / "b") == ["[1, 0]"]
-    assert said(script + lines, tmp_path / "c", tmp_path / "d") == ["[1, 0]"]
+    lines = "report(lambda: [Store.open(paths[0]).insert('c', [{'_id': 1}]), Store.open(paths[1]).count('c')])"
+    assert output_of(lines, tmp_path / "a", tmp_path / "b") == ["[1, 0]"]
+    assert output_of(script + lines, tmp_path / "c", tmp_path / "d") == ["[1, 0]"]
 
 
 # The directory
@@ -145,17 +145,17 @@ def test_store_in_use_by_another_process_is_rejected(tmp_path: Path) -> None:
     assert holder.stdout is not None
     try:
         assert holder.stdout.readline() == "open\n"
-        (line,) = said(OPEN, tmp_path)
+        (line,) = output_of(OPEN, tmp_path)
     finally:
         holder.kill()
         read(holder)
     assert line.startswith(f"TargetError {tmp_path}: the store is open already, in this process or another; close it")
-    assert said("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path) == ["0"]
+    assert output_of("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path) == ["0"]
 
 
 def test_store_in_use_by_this_process_is_rejected(tmp_path: Path) -> None:
-    lines = said(
-        "with Store.open(paths[0]) as store: told(lambda: Store.open(paths[0])); print(store.count('c'))", tmp_path
+    lines = output_of(
+        "with Store.open(paths[0]) as store: report(lambda: Store.open(paths[0])); print(store.count('c'))", tmp_path
     )
     assert lines[0].startswith(f"TargetError {tmp_path}: the store is open already")
     assert lines[1:] == ["0"]
@@ -163,8 +163,8 @@ def test_store_in_use_by_this_process_is_rejected(tmp_path: Path) -> None:
 
 def test_path_that_cannot_be_a_directory_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    script = "told(lambda: Store.open(paths[0])); told(lambda: Store.open(paths[1]))"
-    first, second = said(script, tmp_path / "file", tmp_path / "file" / "below")
+    script = "report(lambda: Store.open(paths[0])); report(lambda: Store.open(paths[1]))"
+    first, second = output_of(script, tmp_path / "file", tmp_path / "file" / "below")
     assert first == f"TargetError {tmp_path}/file: cannot be made: File exists; use another directory"
     assert second == f"TargetError {tmp_path}/file/below: cannot be made: Not a directory; use another directory"
 
@@ -175,22 +175,22 @@ def test_unwritable_directory_is_rejected() -> None:
 import edge.store.sdk; edge.store.sdk.load()
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)
-told(lambda: Store.open(paths[0])); told(lambda: Store.open(paths[0] / "below"))
+report(lambda: Store.open(paths[0])); report(lambda: Store.open(paths[0] / "below"))
 """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         place.chmod(0o555)
-        first, second = said(script, place)
+        first, second = output_of(script, place)
         place.chmod(0o755)
     assert first == f"TargetError {place}: cannot be written; give yourself the right to, or use another directory"
     assert second == f"TargetError {place}/below: cannot be made: Permission denied; use another directory"
 
 
 def test_damaged_store_is_reported(tmp_path: Path) -> None:
-    said(ROWS + "with Store.open(paths[0]) as store: store.insert('c', rows)", tmp_path)
+    output_of(ROWS + "with Store.open(paths[0]) as store: store.insert('c', rows)", tmp_path)
     with (tmp_path / "ditto_store" / "db.sql").open("r+b") as database:
         database.write(b"garbage!" * 400)
-    (line,) = said(OPEN, tmp_path)
+    (line,) = output_of(OPEN, tmp_path)
     assert line.startswith(f"TargetError {tmp_path}: Ditto cannot open a store there: ")
     assert line.endswith("if a store is damaged, move it away and start again")
 
@@ -200,7 +200,7 @@ def test_damaged_store_is_reported(tmp_path: Path) -> None:
 
 def test_full_disk_is_reported_at_the_start(tmp_path: Path) -> None:
     script = "import edge.store.store; edge.store.store.ROOM = 2**60\n" + OPEN
-    (line,) = said(script, tmp_path)
+    (line,) = output_of(script, tmp_path)
     assert line.startswith(f"TargetError {tmp_path}: ")
     assert line.endswith(f"bytes are free there; a store needs {2**60:,}: make room")
 
@@ -228,7 +228,7 @@ with Store.open(paths[0]) as store:
     print(store.count("c") - written)
 """
     )
-    first, *rest = said(script, tmp_path)
+    first, *rest = output_of(script, tmp_path)
     assert first.startswith(f"{tmp_path}: the store fails (")
     assert first.endswith("); free space or check the disk, and start again; committed data is kept")
     assert rest == ["0", "1000", "1000", "1000"]
@@ -242,13 +242,13 @@ def test_store_is_unusable_after_a_fork(tmp_path: Path) -> None:
 with Store.open(paths[0]) as store:
     child = os.fork()
     if not child:
-        told(lambda: store.count("c"))
+        report(lambda: store.count("c"))
         store.close()
         sys.stdout.flush()
         os._exit(0)
     print(os.waitpid(child, 0)[1], store.insert("c", [{"_id": 1}]))
 """
-    refusal, rest = said(script, tmp_path)
+    refusal, rest = output_of(script, tmp_path)
     assert refusal.startswith(
         f"TargetError {tmp_path}: the store was opened before a fork, which Ditto does not survive"
     )
@@ -263,8 +263,8 @@ store.observe("SELECT * FROM c", lambda rows: called.set() or time.sleep(10**6))
 store.insert("c", [{"_id": 1}])
 print(called.wait(30))
 """
-    assert said(script, tmp_path) == ["True"]
-    assert said("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path) == ["1"]
+    assert output_of(script, tmp_path) == ["True"]
+    assert output_of("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path) == ["1"]
 
 
 LOAD = (
@@ -290,5 +290,5 @@ def test_killed_load_keeps_acknowledged_documents(tmp_path: Path, number: signal
     assert process.returncode == ending
     assert err.strip().splitlines()[-1:] == (["KeyboardInterrupt"] if number is signal.SIGINT else [])
     last = int((rest.split() or [acknowledged[-1]])[-1])
-    (count,) = said("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path)
+    (count,) = output_of("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path)
     assert int(count) in (last, last + BATCH)

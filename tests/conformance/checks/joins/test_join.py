@@ -28,8 +28,8 @@ from conformance.rules.catalogue import all_rules
 from conformance.rules.data import business, snapshots
 from conformance.rules.data.references import rules
 from tests.conformance.rules.finding import Finding
-from tests.judging import configuration_for, context_for, judge
 from tests.models import ABSENT, collection_of, model_of
+from tests.validation import configuration_for, context_for, run_rules
 
 Document = dict[str, Any]
 
@@ -48,7 +48,7 @@ def numbered(*documents: Document) -> list[Document]:
     return [{"_id": number, **document} for number, document in enumerate(documents)]
 
 
-def said(outcome: Outcome) -> list[tuple[Any, str]]:
+def samples_of(outcome: Outcome) -> list[tuple[Any, str]]:
     return [(sample.id, sample.why) for sample in outcome.samples]
 
 
@@ -60,7 +60,7 @@ def test_child_without_its_parent_is_counted_and_without_a_reference_ignored(fou
     items = [{"order_id": "b"}, {"order_id": "a"}, {"order_id": None}, {}, {"order_id": "o"}, {"order_id": "a"}]
     outcome = found(ORDER, order_items=numbered(*items), orders=numbered({"order_id": "o"}, {}, {"order_id": None}))
     assert (outcome.examined, outcome.violations) == (4, 3)
-    assert said(outcome) == [
+    assert samples_of(outcome) == [
         (1, 'order_id is "a"; no document of orders has this key'),
         (5, 'order_id is "a"; no document of orders has this key'),
         (0, 'order_id is "b"; no document of orders has this key'),
@@ -113,7 +113,7 @@ def test_key_with_invalid_utf_8_matches_its_own_child(database: Database[Documen
     database["orders"].insert_many([{"order_id": "o"}, {"order_id": 7}])
     database["order_items"].insert_many([*numbered(*items), RawBSONDocument(broken)])
     context = context_for(model, database.with_options(OPTIONS))
-    outcome = judge([rule for rule in rules(model, context.configuration) if rule.id == ORDER], context)[ORDER]
+    outcome = run_rules([rule for rule in rules(model, context.configuration) if rule.id == ORDER], context)[ORDER]
     assert outcome.violations == 2
     assert [sample.id for sample in outcome.samples] == [1, 9]
 
@@ -140,7 +140,7 @@ def test_keys_with_different_invalid_utf_8_differ(database: Database[Document], 
     database["order_items"].insert_many(items)
     context = context_for(model, database.with_options(OPTIONS))
     every = {rule.id: rule for rule in all_rules(model, context.configuration)}
-    outcomes = judge([every[ORDER], every[COUNT]], context)
+    outcomes = run_rules([every[ORDER], every[COUNT]], context)
     assert {name: (found.violations, [one.id for one in found.samples]) for name, found in outcomes.items()} == {
         ORDER: (1, [9]),
         COUNT: (1, [8]),
@@ -158,7 +158,7 @@ def test_live_child_of_a_deleted_parent_is_reported(found: Finding) -> None:
     ]
     outcome = found(DELETED, order_items=numbered(*items), orders=numbered(*orders))
     assert (outcome.examined, outcome.violations) == (8, 1)
-    assert said(outcome) == [(1, 'order_id is "gone"; that document of orders is deleted')]
+    assert samples_of(outcome) == [(1, 'order_id is "gone"; that document of orders is deleted')]
 
 
 def test_deleted_children_do_not_hide_live_ones(found: Finding) -> None:
@@ -187,7 +187,7 @@ def test_optional_reference_is_examined_where_present(
     database["children"].insert_many(numbered(*({} if one is ABSENT else {"parent": one} for one in held)))
     database["parents"].insert_one({"key": "o"})
     context = context_for(model, database)
-    (outcome,) = judge(
+    (outcome,) = run_rules(
         [one for one in rules(model, context.configuration) if one.id.endswith(".parent")], context
     ).values()
     if expected is None:
@@ -210,7 +210,7 @@ def test_copied_key_that_differs_from_the_parent_is_reported(found: Finding) -> 
     documents = [{"order_id": o} | ({} if s is ABSENT else {"store_id": s}) for o, s in items]
     outcome = found(SAME_STORE, orders=numbered(*orders), order_items=numbered(*documents))
     assert outcome.violations == 2
-    assert said(outcome) == [
+    assert samples_of(outcome) == [
         (1, 'store_id is "t"; expected "s", as in orders'),
         (4, 'store_id is "u"; expected "s" or "t", as in orders'),
     ]
@@ -221,7 +221,7 @@ def test_single_wrong_copy_is_reported(other: str, found: Finding) -> None:
     """Its value is less or greater than the correct ones."""
     items = [{"order_id": "a", "store_id": store} for store in ("s", other, "s")]
     outcome = found(SAME_STORE, orders=numbered({"order_id": "a", "store_id": "s"}), order_items=numbered(*items))
-    assert said(outcome) == [(1, f'store_id is "{other}"; expected "s", as in orders')]
+    assert samples_of(outcome) == [(1, f'store_id is "{other}"; expected "s", as in orders')]
 
 
 def test_keys_and_snapshots_share_one_reference(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_total_over_all_or_over_live_children_is_accepted(found: Finding) -> Non
     orders = [order("a", subtotal=3.3), order("b", subtotal=1.1), order("c", subtotal=2.2), order("d", subtotal=0)]
     outcome = found(SUBTOTAL, orders=numbered(*orders), order_items=numbered(*lines))
     assert (outcome.examined, outcome.violations) == (4, 1)
-    assert said(outcome) == [
+    assert samples_of(outcome) == [
         (
             2,
             "subtotal is 2.2; expected 3.3, the total of all its order_items, including soft-deleted ones (1.1 too"
@@ -298,7 +298,7 @@ def test_wrong_count_of_children_is_reported(found: Finding) -> None:
     orders = [order("a", item_count=2), order("b", item_count=1), order("c", item_count=3), order("none", item_count=0)]
     lines = [line(one) for one in "aabbcc"]
     outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
-    assert said(outcome) == [
+    assert samples_of(outcome) == [
         (1, "item_count is 1; expected 2, the number of its order_items (1 too low)"),
         (2, "item_count is 3; expected 2, the number of its order_items (1 too high)"),
     ]
@@ -340,14 +340,14 @@ def test_values_that_are_not_numbers_are_ignored_in_totals(
 def test_decimal_price_is_added_up(found: Finding) -> None:
     lines = [line("a", 1, Decimal128("1.10")), line("a", 1, 2.0)]
     outcome = found(SUBTOTAL, orders=numbered(order("a", subtotal=3.2)), order_items=numbered(*lines))
-    assert said(outcome) == [(0, "subtotal is 3.2; expected 3.1, the total of its order_items (0.1 too high)")]
+    assert samples_of(outcome) == [(0, "subtotal is 3.2; expected 3.1, the total of its order_items (0.1 too high)")]
 
 
 @pytest.mark.parametrize(("own", "other"), [("x", ["x"]), (7, [7]), (["x"], "x")])
 def test_list_that_contains_the_key_has_a_separate_total(own: Any, other: Any, found: Finding) -> None:
     orders, lines = [order(other, item_count=1), order(own, item_count=3)], [line(own), line(other)]
     outcome = found(COUNT, orders=numbered(*orders), order_items=numbered(*lines))
-    assert said(outcome) == [(1, "item_count is 3; expected 1, the number of its order_items (2 too high)")]
+    assert samples_of(outcome) == [(1, "item_count is 3; expected 1, the number of its order_items (2 too high)")]
 
 
 @pytest.mark.parametrize("keys", [(7, 7.0), (7.0, 7), (Int64(7), 7), (Decimal128("7"), 7)])
@@ -424,7 +424,7 @@ def test_documents_written_during_the_pass_are_examined_again(
     monkeypatch.setattr(Pass, "rows", rows)
     context = context_for(model, database)
     every = {rule.id: rule for rule in all_rules(model, context.configuration)}
-    outcomes = judge([every[ORDER], every[COUNT]], context)
+    outcomes = run_rules([every[ORDER], every[COUNT]], context)
     assert {name: found.violations for name, found in outcomes.items()} == {ORDER: 0, COUNT: 0 if fixed else 1}
 
 
@@ -444,7 +444,7 @@ def test_child_created_before_its_parent_is_reported(found: Finding) -> None:
         orders=numbered(*({"customer_id": one, "order_date": when} for one, when in orders)),
     )
     assert (outcome.examined, outcome.violations) == (6, 2)
-    assert said(outcome) == [
+    assert samples_of(outcome) == [
         (0, f'order_date is "{DAY.format(2)}"; expected at least {DAY.format(3)}'),
         (6, f'order_date is "{DAY.format(8)}"; expected at least {DAY.format(9)}'),
     ]
@@ -472,7 +472,7 @@ def test_price_outside_of_the_limits_is_reported(store: str, price: Any, limits:
                 {"product_id": None, "base_price": 1.0}]  # fmt: skip
     outcome = found(PRICE, order_items=numbered(*items), products=numbered(*products))
     assert outcome.examined == int(isinstance(price, float))
-    assert said(outcome) == ([] if limits is None else [(0, f"unit_price is {price}; expected {limits}")])
+    assert samples_of(outcome) == ([] if limits is None else [(0, f"unit_price is {price}; expected {limits}")])
 
 
 def test_price_is_compared_with_the_parameter_of_its_store(found: Finding) -> None:
@@ -545,9 +545,9 @@ def test_limits_from_the_parent_only_are_applied(
     database["parents"].insert_many({"key": one, "least": 1, "most": 5} for one in "abcd")
     values = [("a", 3), ("a", 6), ("b", 0), ("b", 3), ("c", 0), ("c", 6), ("d", 1), ("d", 5), ("none", 9)]
     database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
-    (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
+    (outcome,) = run_rules(business.rules(context.model, context.configuration), context).values()
     assert (outcome.examined, outcome.violations) == (8, len(expected))
-    assert said(outcome) == [(one, f"n is {values[one][1]}; expected {limit}") for one, limit in expected.items()]
+    assert samples_of(outcome) == [(one, f"n is {values[one][1]}; expected {limit}") for one, limit in expected.items()]
 
 
 def test_limits_from_the_child_and_the_parent_are_applied(tmp_path: Path, database: Database[Document]) -> None:
@@ -558,7 +558,7 @@ def test_limits_from_the_child_and_the_parent_are_applied(tmp_path: Path, databa
     database["children"].insert_many(numbered(*({"parent": one, "n": n, "own": 4} for one, n in values)))
     parts = [replace(context, partition=Partition(number, 2), ranges={}) for number in (1, 2)]
     first, second, whole = (
-        next(iter(judge(business.rules(one.model, one.configuration), one).values())) for one in (*parts, context)
+        next(iter(run_rules(business.rules(one.model, one.configuration), one).values())) for one in (*parts, context)
     )
     assert (whole.examined, whole.violations) == (15, 9)
     assert [sample.id for sample in whole.samples] == [0, 2, 3, 5, 6]
@@ -572,7 +572,7 @@ def test_constant_limit_applies_to_children_with_a_parent(tmp_path: Path, databa
     database["parents"].insert_one({"key": "a", "most": 5})
     values = [("none", 1), ("a", 1), ("a", 2), ("a", 6), ("none", 6)]
     database["children"].insert_many(numbered(*({"parent": one, "n": n} for one, n in values)))
-    (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
+    (outcome,) = run_rules(business.rules(context.model, context.configuration), context).values()
     assert (outcome.examined, outcome.violations, [sample.id for sample in outcome.samples]) == (3, 2, [1, 3])
 
 
@@ -582,9 +582,9 @@ def test_limit_that_cannot_be_computed_is_ignored(tmp_path: Path, database: Data
     database["parents"].insert_many([{"key": "a", "least": 2, "most": "5"}, {"key": "b", "least": Decimal128("1")}])
     values = [("a", 3, 1), ("a", 99, 1), ("b", 1, 1), ("b", 2, "x")]
     database["children"].insert_many(numbered(*({"parent": one, "n": n, "own": own} for one, n, own in values)))
-    (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
+    (outcome,) = run_rules(business.rules(context.model, context.configuration), context).values()
     assert (outcome.examined, outcome.violations) == (4, 2)
-    assert said(outcome) == [(0, "n is 3; expected at least 4"), (2, "n is 1; expected at least 2")]
+    assert samples_of(outcome) == [(0, "n is 3; expected at least 4"), (2, "n is 1; expected at least 2")]
 
 
 def test_child_without_a_reference_has_no_parent(tmp_path: Path, database: Database[Document]) -> None:
@@ -593,8 +593,8 @@ def test_child_without_a_reference_has_no_parent(tmp_path: Path, database: Datab
     database["parents"].insert_many([{"most": 5}, {"key": None, "most": 5}])
     children = [{"n": 6, "own": 7}, {"parent": None, "n": 6, "own": 7}, {"n": 6, "own": 1}, {"parent": None, "n": 6}]
     database["children"].insert_many(numbered(*children))
-    (outcome,) = judge(business.rules(context.model, context.configuration), context).values()
-    assert said(outcome) == [(0, "n is 6; expected at least 7"), (1, "n is 6; expected at least 7")]
+    (outcome,) = run_rules(business.rules(context.model, context.configuration), context).values()
+    assert samples_of(outcome) == [(0, "n is 6; expected at least 7"), (1, "n is 6; expected at least 7")]
 
 
 # -- bounds since the last change of the parent -----------------------------------------------------------------------

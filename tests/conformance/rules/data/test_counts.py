@@ -10,7 +10,7 @@ from pymongo.database import Database
 from conformance.model.collection import Model
 from conformance.rules.data.counts import rules
 from tests.conformance.rules.finding import Finding
-from tests.judging import configuration_for, context_for, judge
+from tests.validation import configuration_for, context_for, run_rules
 
 Document = dict[str, Any]
 
@@ -99,7 +99,7 @@ def test_collection_without_a_schema_is_reported(
 ) -> None:
     for name in names:
         database.create_collection(name)
-    found = judge(rules(model, configuration_for(model)), context_for(model, database))
+    found = run_rules(rules(model, configuration_for(model)), context_for(model, database))
     outcome = found["counts._database.unknown-collections"]
     assert (outcome.examined, outcome.violations) == (examined, len(unknown))
     assert [(sample.ref, sample.why) for sample in outcome.samples] == [

@@ -14,7 +14,7 @@ from pymongo.monitoring import CommandListener
 from conformance.model.collection import Model
 from conformance.results import Outcome
 from conformance.rules.data.embeddings import rules
-from tests.judging import configuration_for, context_for, failed, judge
+from tests.validation import configuration_for, context_for, failed, run_rules
 
 Mongo = Database[dict[str, Any]]
 
@@ -74,7 +74,7 @@ def shop(database: Mongo) -> Mongo:
 def verdict(model: Model, database: Mongo, **options: Any) -> dict[str, Outcome]:
     """The family's outcomes."""
     shapes = [rule for rule in rules(model, configuration_for(model)) if rule.id in (IMAGE, TEXT, PAIR)]
-    return judge(shapes, replace(context_for(model, database), **options))
+    return run_rules(shapes, replace(context_for(model, database), **options))
 
 
 def test_sound_vectors_pass(model: Model, shop: Mongo) -> None:
@@ -206,5 +206,5 @@ def test_valid_vectors_are_read_in_one_pass(model: Model, shop: Mongo) -> None:
         assert set(context.counts)
         listener.sent.clear()
         vectors = [rule for rule in rules(model, configuration_for(model)) if rule.id in (IMAGE, TEXT)]
-        assert failed(judge(vectors, context)) == set()
+        assert failed(run_rules(vectors, context)) == set()
         assert listener.sent == ["aggregate"]

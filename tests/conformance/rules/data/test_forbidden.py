@@ -20,7 +20,7 @@ from conformance.files.strict_files import parse_file
 from conformance.model.collection import Model
 from conformance.results import Outcome
 from conformance.rules.data.forbidden import forbidden_rules
-from tests.judging import configuration_for, context_for
+from tests.validation import configuration_for, context_for
 
 ABOUT = {"collection": "orders", "subject": "odd", "title": "No order is odd"}
 

@@ -13,8 +13,8 @@ from conformance.model.collection import Model
 from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.data.references import rules
-from tests.judging import context_for, judge
 from tests.models import ABSENT, Edit, collection_of, edited_model, model_of
+from tests.validation import context_for, run_rules
 
 Document = dict[str, Any]
 KEY: Final = {"type": "string", "maxLength": 9}
@@ -43,7 +43,7 @@ def outcome(model: Model, database: Database[Document], products: list[Document]
     database["products"].insert_many({**product} for product in products)
     database["sales"].insert_many({"_id": number, **sale} for number, sale in enumerate(sales))
     context = context_for(model, database)
-    return judge([rule for rule in rules(model, context.configuration) if rule.id == RULE], context)[RULE]
+    return run_rules([rule for rule in rules(model, context.configuration) if rule.id == RULE], context)[RULE]
 
 
 GONE: Final = {"key": "p", "changed": at(6), "gone": True}
@@ -92,7 +92,7 @@ def test_live_document_with_the_key_of_a_deleted_one_is_accepted(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("edit", "says"),
+    ("edit", "message"),
     [
         (("orders", "/x-deleted-at", "status"), "x-deleted-at: 'status' is not a time stamp"),
         (("orders", "/x-soft-delete", ABSENT), "x-deleted-at: documents are never marked as deleted"),
@@ -100,6 +100,6 @@ def test_live_document_with_the_key_of_a_deleted_one_is_accepted(tmp_path: Path,
         (("orders", "/properties/total/x-history", "created_at"), "x-history: the field refers to nothing"),
     ],
 )
-def test_misplaced_keywords_are_errors(edit: Edit, says: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=says):
+def test_misplaced_keywords_are_errors(edit: Edit, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         load_model(edited_model(tmp_path, [edit]))

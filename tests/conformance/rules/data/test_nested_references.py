@@ -20,8 +20,8 @@ from conformance.rules.catalogue import all_rules
 from conformance.rules.data import references, uniqueness
 from conformance.rules.server import indexes
 from generator.columns.plan import Plan
-from tests.judging import configuration_for, context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import configuration_for, context_for, run_rules
 
 KEY: Any = {"type": "string", "minLength": 1, "maxLength": 9}
 TO_CITY = KEY | {"x-reference": "cities._id"}
@@ -49,7 +49,7 @@ def model(tmp_path: Path) -> Model:
     return model_of(tmp_path, {"cities": cities, "trips": collection_of({"_id": KEY, **FIELDS}, optional=list(FIELDS))})
 
 
-def told(outcome: Outcome) -> tuple[int, int, list[str]]:
+def summary(outcome: Outcome) -> tuple[int, int, list[str]]:
     return outcome.examined, outcome.violations, [f"{one.id}: {one.why}" for one in outcome.samples]
 
 
@@ -59,7 +59,7 @@ def found(
     """Return the outcomes of the rules on these trips; the cities are a, b and c, of which c is deleted."""
     database["cities"].insert_many({"_id": one, "gone": one == "c"} for one in "abc")
     database["trips"].insert_many({"_id": f"t{n}", **trip} for n, trip in enumerate(trips))
-    outcomes = judge(references.rules(model, configuration_for(model)), context_for(model, database))
+    outcomes = run_rules(references.rules(model, configuration_for(model)), context_for(model, database))
     return {name.removeprefix("references.trips."): outcome for name, outcome in outcomes.items()}
 
 
@@ -78,7 +78,7 @@ def test_missing_and_deleted_parents_are_found_at_every_depth(model: Model, data
             {"cities": ["x", None, "b"], "stops": []},
         ],
     )
-    assert {name: told(outcome) for name, outcome in outcomes.items()} == {
+    assert {name: summary(outcome) for name, outcome in outcomes.items()} == {
         "address-city_id": (2, 1, [f't1: address.city_id is "x"; {none}']),
         "address-city_id-deleted": (1, 0, []),
         "cities": (4, 2, [f't1: cities[1] is "x", cities[2] is "y", cities[3] is "x"; {none}',
@@ -119,7 +119,7 @@ def test_parts_of_a_run_count_each_document_once(model: Model, database: Databas
     for number in (1, 2):
         context = context_for(model, database)
         object.__setattr__(context, "partition", Partition(number, 2))
-        outcome = judge(references.rules(model, configuration_for(model)), context)["references.trips.cities"]
+        outcome = run_rules(references.rules(model, configuration_for(model)), context)["references.trips.cities"]
         total += outcome.violations
     assert total == 6
 
@@ -129,7 +129,7 @@ def test_index_on_a_reference_in_an_array_is_required(model: Model, database: Da
     """An index of the array's field leads with it; free keys and arrays of arrays have none."""
     database["trips"].create_index([("stops.city", 1)])
     rule = next(one for one in indexes.rules(model, configuration_for(model)) if one.id.endswith("trips.foreign-keys"))
-    outcome = judge([rule], context_for(model, database))[rule.id]
+    outcome = run_rules([rule], context_for(model, database))[rule.id]
     assert (outcome.examined, outcome.violations) == (3, 2)
     assert outcome.evidence["led_by"] == {"stops.city": "stops.city_1"}
 
@@ -158,8 +158,8 @@ def test_unique_nested_fields_are_compared(database: Database[Document], tmp_pat
         {"_id": f"t{n}", "account": {"number": number, "bank": bank}, "day": day}
         for n, (number, bank, day) in enumerate(rows)
     )
-    outcomes = judge(uniqueness.rules(model, configuration_for(model)), context_for(model, database))
-    assert {name.removeprefix("uniqueness.things."): told(outcome) for name, outcome in outcomes.items()} == {
+    outcomes = run_rules(uniqueness.rules(model, configuration_for(model)), context_for(model, database))
+    assert {name.removeprefix("uniqueness.things."): summary(outcome) for name, outcome in outcomes.items()} == {
         "account-number": (4, 2, [f't{n}: another document has the same account.number "n2"' for n in (1, 2)]),
         "account-number-ignoring-case": (4, 3, [
             't1: account.number "n2" differs from "N2" only in case',

@@ -15,7 +15,7 @@ from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from conformance.rules.data import documents
 from tests.conformance.rules.finding import Finding
-from tests.judging import context_for, judge, shipped_model
+from tests.validation import context_for, run_rules, shipped_model
 
 Document = dict[str, Any]
 NAME: Final = "documents.categories.category_name-characters"
@@ -106,12 +106,12 @@ def test_names_of_every_script_are_accepted(name: str, found: Finding) -> None:
     assert (outcome.examined, [one.why for one in outcome.samples]) == (1, [])
 
 
-@pytest.mark.parametrize(("name", "says"), INVISIBLE.values(), ids=INVISIBLE)
-def test_name_with_invisible_characters_is_reported(name: str, says: str, found: Finding) -> None:
+@pytest.mark.parametrize(("name", "message"), INVISIBLE.values(), ids=INVISIBLE)
+def test_name_with_invisible_characters_is_reported(name: str, message: str, found: Finding) -> None:
     outcome = found(NAME, categories=[{"_id": 1, "category_name": "Paint"}, {"_id": 2, "category_name": name}])
     assert (outcome.examined, outcome.violations) == (2, 1)
     assert outcome.samples[0].id == 2
-    assert outcome.samples[0].why.endswith(f", which has {says}")
+    assert outcome.samples[0].why.endswith(f", which has {message}")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_names_with_invalid_utf_8_are_examined(database: Database[Document], mod
     context = context_for(model, database.with_options(OPTIONS))
     every = {rule.id: rule for rule in all_rules(model, context.configuration)}
     name = "uniqueness.categories.category_name-look-alike"
-    outcome = judge([every[name]], context)[name]
+    outcome = run_rules([every[name]], context)[name]
     assert (outcome.examined, outcome.violations) == (2, 0)
 
 
@@ -213,5 +213,5 @@ def test_duplicate_key_of_a_document_is_reported(
     rules = [
         one for one in documents.rules(model, context.configuration) if one.id == f"documents.{name}.repeated-keys"
     ]
-    (outcome,) = judge(rules, context).values()
+    (outcome,) = run_rules(rules, context).values()
     assert (outcome.examined, [one.id for one in outcome.samples]) == (1, [1] if broken else [])

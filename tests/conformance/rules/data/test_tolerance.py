@@ -82,14 +82,14 @@ def test_generated_values_are_whole_cents_within_the_tolerance(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
         (equation("bills.n", "count(lines)", "1"), "equation of bills.n: .* no tolerance; remove it"),
         (equation("bills.total", "price", "-1"), r"tolerance"),
         (equation("bills.total", "price", ".nan"), r"tolerance"),
     ],
 )
-def test_invalid_tolerance_is_one_error(line: str, says: str, tmp_path: Path) -> None:
+def test_invalid_tolerance_is_one_error(line: str, message: str, tmp_path: Path) -> None:
     model = bills(tmp_path, line)
-    with pytest.raises(ConfigurationError, match=says):
+    with pytest.raises(ConfigurationError, match=message):
         list(rules(model, load_configuration(model, {})))

@@ -17,8 +17,8 @@ from conformance.model.document_validator import breaches
 from conformance.results import Outcome
 from conformance.rules.data.references import rules
 from generator.columns.plan import Plan
-from tests.judging import configuration_for, context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import configuration_for, context_for, run_rules
 
 KEY: Any = {"type": "string", "maxLength": 9}
 PARENT = KEY | {"x-reference": "things._id"}
@@ -138,11 +138,11 @@ def found(model: Model, database: Database[Document], *parents: Any) -> dict[str
         {"_id": chr(97 + n)} | ({} if parent is ... else {"parent": parent}) for n, parent in enumerate(parents)
     ]
     database["things"].insert_many(documents)
-    outcomes = judge(rules(model, configuration_for(model)), context_for(model, database))
+    outcomes = run_rules(rules(model, configuration_for(model)), context_for(model, database))
     return {name.removeprefix("references.things.parent"): outcome for name, outcome in outcomes.items()}
 
 
-def told(outcome: Outcome) -> tuple[int, int, list[tuple[Any, str]]]:
+def summary(outcome: Outcome) -> tuple[int, int, list[tuple[Any, str]]]:
     return outcome.examined, outcome.violations, [(one.id, one.why) for one in outcome.samples]
 
 
@@ -150,8 +150,8 @@ def told(outcome: Outcome) -> tuple[int, int, list[tuple[Any, str]]]:
 def test_orphans_and_circles_are_reported(database: Database[Document], tmp_path: Path) -> None:
     """The tree is a, b, c; d and e refer to each other, f to d, g to itself, h to nothing that exists."""
     outcomes = found(tree_of(tmp_path, NULLABLE), database, None, "a", "b", "e", "d", "d", "g", "x")
-    assert told(outcomes[""]) == (7, 1, [("h", 'parent is "x"; no document of things has this key')])
-    examined, violations, samples = told(outcomes["-circle"])
+    assert summary(outcomes[""]) == (7, 1, [("h", 'parent is "x"; no document of things has this key')])
+    examined, violations, samples = summary(outcomes["-circle"])
     assert (examined, violations) == (7, 3)
     assert samples == [
         ("d", 'parent is "e", which leads back to this document'),
@@ -169,7 +169,7 @@ def test_circles_of_any_length_are_found_below_deep_trees(database: Database[Doc
     database["things"].insert_many({"_id": n, "parent": n - 1} if n else {"_id": n} for n in range(3_000))
     database["things"].insert_many({"_id": n, "parent": float(n - 1)} for n in range(10_001, 13_000))
     database["things"].insert_one({"_id": 10_000, "parent": 10_006})
-    outcome = judge(rules(model, configuration_for(model)), context_for(model, database))[
+    outcome = run_rules(rules(model, configuration_for(model)), context_for(model, database))[
         "references.things.parent-circle"
     ]
     assert (outcome.examined, outcome.violations) == (5_999, 7)
@@ -179,8 +179,8 @@ def test_circles_of_any_length_are_found_below_deep_trees(database: Database[Doc
 @pytest.mark.server
 def test_root_with_a_required_reference_may_refer_to_itself(database: Database[Document], tmp_path: Path) -> None:
     outcomes = found(tree_of(tmp_path, PARENT), database, "a", "a", "d", "c")
-    assert told(outcomes[""]) == (4, 0, [])
-    assert [one for one, _ in told(outcomes["-circle"])[2]] == ["c", "d"]
+    assert summary(outcomes[""]) == (4, 0, [])
+    assert [one for one, _ in summary(outcomes["-circle"])[2]] == ["c", "d"]
 
 
 @pytest.mark.server
@@ -200,6 +200,6 @@ def test_child_of_a_deleted_document_of_its_own_collection_is_reported(
     database["things"].insert_many(
         [{"_id": root, "gone": True}, {"_id": child, "parent": root, "gone": False}, {"parent": child, "gone": False}]
     )
-    outcomes = judge(rules(model, configuration_for(model)), context_for(model, database))
+    outcomes = run_rules(rules(model, configuration_for(model)), context_for(model, database))
     deleted = outcomes["references.things.parent-deleted"]
     assert (deleted.violations, deleted.samples[0].id) == (1, child)

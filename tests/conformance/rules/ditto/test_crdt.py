@@ -24,8 +24,8 @@ from conformance.model.kinds import MAX_INTEGER
 from conformance.results import Outcome
 from conformance.rules.ditto.crdt import rules
 from tests.conformance.rules.finding import Finding
-from tests.judging import context_for, judge
 from tests.models import collection_of, model_of
+from tests.validation import context_for, run_rules
 
 Document = dict[str, Any]
 
@@ -126,8 +126,8 @@ def test_size_limit_is_exact_to_the_byte(size: int, broken: set[str], found: Fin
     empty = len(bson.encode({"_id": "o", "notes": "", "a": 1}))
     document = {"_id": "o", "notes": "x" * (size - empty), "a": 1}
     for subject in ("size", "typical-size"):
-        said = why(found(f"crdt.orders.{subject}", orders=[document]))
-        assert said == ("the document is too large; its largest field is notes" if subject in broken else None)
+        reason = why(found(f"crdt.orders.{subject}", orders=[document]))
+        assert reason == ("the document is too large; its largest field is notes" if subject in broken else None)
 
 
 @pytest.mark.parametrize(("length", "fits"), [(MAX_ID_BYTES, True), (MAX_ID_BYTES + 1, False)])
@@ -159,14 +159,14 @@ def test_missing_id_field_is_reported(found: Finding) -> None:
 # -- other models -----------------------------------------------------------------------------------------------------
 
 
-def judged(
+def outcomes_of(
     folder: Path, schema: Document, database: Database[Document], documents: list[Document]
 ) -> dict[str, Outcome]:
     """Return the outcomes for the documents of the only collection, by subject."""
     model = model_of(folder, {"things": schema})
     database["things"].insert_many(documents)
     context = context_for(model, database)
-    found = judge(rules(model, context.configuration), context)
+    found = run_rules(rules(model, context.configuration), context)
     return {rule.rpartition(".")[2]: outcome for rule, outcome in found.items()}
 
 
@@ -176,7 +176,7 @@ def test_every_map_is_examined(tmp_path: Path, database: Database[Document]) -> 
              "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 9}}}  # fmt: skip
     schema = collection_of({"first": inner, "second": inner}, optional=["first", "second"])
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
-    outcome = judged(tmp_path, schema, database, [{"second": {"m": 1}}])["maps"]
+    outcome = outcomes_of(tmp_path, schema, database, [{"second": {"m": 1}}])["maps"]
     assert why(outcome) == 'second lacks the keys ["n"] and has the undeclared keys ["m"]'
 
 
@@ -212,7 +212,7 @@ def test_large_integer_in_a_number_field_is_reported(
     """A device would round it; a double of the same size is read unchanged."""
     schema = collection_of(NUMBERS, optional=list(NUMBERS))
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
-    assert why(judged(tmp_path, schema, database, [fields])["types"]) == expected
+    assert why(outcomes_of(tmp_path, schema, database, [fields])["types"]) == expected
 
 
 @pytest.mark.parametrize(("longer", "fits"), [(0, True), (1, False)])
@@ -227,7 +227,7 @@ def test_id_of_two_fields_includes_their_names(
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
     room = MAX_ID_BYTES - len("shop") - 4 - len("number") - 4
     document = {"shop": "s" * 100, "number": "n" * (room - 100 + longer)}
-    outcome = judged(tmp_path, schema, database, [document])["id-size"]
+    outcome = outcomes_of(tmp_path, schema, database, [document])["id-size"]
     assert why(outcome) == (None if fits else f"the id is {MAX_ID_BYTES + 1} bytes long")
 
 
@@ -237,7 +237,7 @@ def test_id_with_multibyte_characters_is_reported_by_its_bytes(tmp_path: Path, d
     schema = collection_of({"shop": text, "number": text})
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
     bells = "\N{BELL}" * 32
-    outcome = judged(tmp_path, schema, database, [{"shop": bells, "number": bells[:30]}])["id-size"]
+    outcome = outcomes_of(tmp_path, schema, database, [{"shop": bells, "number": bells[:30]}])["id-size"]
     assert why(outcome) == f"the id is {4 * 62 + len('shopnumber') + 2 * 4} bytes long"
 
 
@@ -247,13 +247,13 @@ def test_value_that_is_not_a_string_adds_nothing_to_the_id_length(tmp_path: Path
     }
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
     room = MAX_ID_BYTES - len("shop") - 4 - len("number") - 4
-    assert why(judged(tmp_path, schema, database, [{"shop": 7, "number": "n" * room}])["id-size"]) is None
+    assert why(outcomes_of(tmp_path, schema, database, [{"shop": 7, "number": "n" * room}])["id-size"]) is None
 
 
 def test_synced_collection_without_a_deletion_flag_is_reported(tmp_path: Path, database: Database[Document]) -> None:
     schema = collection_of({"n": {"type": "integer"}})
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "match_ids"}}
-    outcome = judged(tmp_path, schema, database, [{"n": 1}])["soft-delete"]
+    outcome = outcomes_of(tmp_path, schema, database, [{"n": 1}])["soft-delete"]
     assert (outcome.violations, outcome.samples[0].ref) == (1, "schemas/things.json")
 
 
@@ -262,7 +262,7 @@ def test_absent_optional_id_field_is_reported(tmp_path: Path, database: Database
     text = {"type": "string", "maxLength": 9}
     schema = collection_of({"shop": text, "number": text}, optional=["number"])
     schema["x-sync"] = {"enabled": True, "id_mapping": {"mode": "multiple_fields", "fields": ["shop", "number"]}}
-    outcome = judged(tmp_path, schema, database, [{"shop": "s"}])["id-fields"]
+    outcome = outcomes_of(tmp_path, schema, database, [{"shop": "s"}])["id-fields"]
     assert why(outcome) == "shop, number is missing"
 
 

@@ -20,7 +20,7 @@ from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto import device_queries
 from edge.store.store import Store
-from tests.judging import ROOT, context_for, judge, shipped_model
+from tests.validation import ROOT, context_for, run_rules, shipped_model
 
 pytestmark = pytest.mark.ditto
 
@@ -39,7 +39,7 @@ def outcomes(database: Database[Any], folder: Path, edit: Edit = lambda _: None)
     edit(content)
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     context: Context = context_for(load_model(folder), database)
-    return judge(device_queries.rules(context.model, context.configuration), context)
+    return run_rules(device_queries.rules(context.model, context.configuration), context)
 
 
 def join_by_status(content: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto import crdt, ejson_queries, subscriptions
 from conformance.rules.ditto.ejson_queries import is_object
-from tests.judging import ROOT, context_for, judge, shipped_model
+from tests.validation import ROOT, context_for, run_rules, shipped_model
 
 pytestmark = pytest.mark.server
 RULE = "sync._config.ejson-queries"
@@ -42,7 +42,7 @@ def outcomes(database: Database[Any], folder: Path, in_ejson: list[str], queries
     rules = [*ejson_queries.rules(context.model, context.configuration)]
     rules += crdt.rules(context.model, context.configuration)
     rules += subscriptions.rules(context.model, context.configuration)
-    return judge(rules, context)
+    return run_rules(rules, context)
 
 
 def test_rule_without_a_collection_in_mode_ejson_is_skipped(database: Database[Any], tmp_path: Path) -> None:

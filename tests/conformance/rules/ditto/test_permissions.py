@@ -28,8 +28,8 @@ from conformance.model.collection import Model
 from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto import permission_users, permissions, subscriptions
-from tests.judging import ROOT, context_for, failed, judge
 from tests.models import collection_of
+from tests.validation import ROOT, context_for, failed, run_rules
 
 ORDERS = "SELECT * FROM orders WHERE "
 Documents = dict[str, list[dict[str, Any]]]
@@ -83,7 +83,7 @@ def verdict(model: Model, folder: Path) -> Callable[..., dict[str, Outcome]]:
     def run(database: Database[Any], **context: Any) -> dict[str, Outcome]:
         own: Context = replace(context_for(replace(model, root=folder), database), **context)
         found = [*permissions.rules(own.model, own.configuration), *subscriptions.rules(own.model, own.configuration)]
-        return judge(found, own)
+        return run_rules(found, own)
 
     return run
 
@@ -122,12 +122,12 @@ def test_documents_of_each_user_are_counted(verdict: Verdict, filled: Database[A
 def test_unenforced_rule_passes_if_declared(verdict: Verdict, filled: Database[Any], name: str) -> None:
     outcomes = verdict(filled)
     for subject in ("enforceable", "enforced_by"):
-        (said,) = outcomes[f"permissions.{name}.{subject}"].evidence.values()
-        assert said.startswith("subscriptions: Ditto's permissions test _id only")
+        (reason,) = outcomes[f"permissions.{name}.{subject}"].evidence.values()
+        assert reason.startswith("subscriptions: Ditto's permissions test _id only")
 
 
 #: A rule that grants read and update alone, which Ditto has one permission for; whether that may be said of it.
-SAID = [
+COMBINED = [
     ("order_id = 'order_1'", "ditto", True, set()),
     ("order_id = 'order_1'", "ditto", False, {"enforced_by"}),
     ("order_id = 'order_1'", None, True, {"enforceable"}),
@@ -137,7 +137,7 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("condition", "by", "explained", "broken"), SAID)
+@pytest.mark.parametrize(("condition", "by", "explained", "broken"), COMBINED)
 def test_limits_of_ditto_permissions_are_explained(
     verdict: Verdict, filled: Database[Any], folder: Path, condition: str, by: str | None, explained: bool,
     broken: set[str],
@@ -233,9 +233,9 @@ PRINCIPLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("condition", "says"), PRINCIPLE, ids=[row[0] for row in PRINCIPLE])
+@pytest.mark.parametrize(("condition", "message"), PRINCIPLE, ids=[row[0] for row in PRINCIPLE])
 def test_rule_is_compared_on_possible_documents(
-    verdict: Verdict, database: Database[Any], folder: Path, condition: str, says: str | None
+    verdict: Verdict, database: Database[Any], folder: Path, condition: str, message: str | None
 ) -> None:
     """The existing orders show no difference."""
     for name, made in documents().items():
@@ -249,8 +249,8 @@ def test_rule_is_compared_on_possible_documents(
     path.write_text(json.dumps(content), encoding="utf-8")
     outcome = verdict(database)["permissions.orders.read"]
     where = f"config/{PERMISSIONS_FILE}: rules[1]"
-    assert [(sample.ref, sample.why) for sample in outcome.samples] == ([(where, says)] if says else [])
-    assert (outcome.violations, outcome.examined) == (says is not None, 6)
+    assert [(sample.ref, sample.why) for sample in outcome.samples] == ([(where, message)] if message else [])
+    assert (outcome.violations, outcome.examined) == (message is not None, 6)
     assert outcome.evidence == {"users": 3, "documents of each": "1 to 3"}
 
 
@@ -434,17 +434,17 @@ MEANT = [
 ]
 
 
-@pytest.mark.parametrize(("condition", "find", "says"), MEANT, ids=[f"{row[0]} {row[1]}" for row in MEANT])
+@pytest.mark.parametrize(("condition", "find", "message"), MEANT, ids=[f"{row[0]} {row[1]}" for row in MEANT])
 def test_subscription_that_differs_from_its_filter_is_reported(
-    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, find: Any, says: str | None
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, find: Any, message: str | None
 ) -> None:
     subscribe(folder, condition, find)
     outcome = verdict(filled)["sync._config.subscriptions-meaning"]
-    assert outcome.violations == (says is not None)
+    assert outcome.violations == (message is not None)
     assert outcome.examined == 27
     for sample in outcome.samples:
         assert sample.ref == f"config/{SUBSCRIPTIONS_FILE}: catalogue.subscriptions[3]"
-        assert str(says) in sample.why
+        assert str(message) in sample.why
 
 
 def test_first_difference_between_subscription_and_filter_is_shown(
@@ -504,10 +504,10 @@ def test_subscription_on_unknown_names_or_values_is_reported(
     clean = verdict(filled)
     subscribe(folder, condition, {})
     outcomes = verdict(filled)
-    for rule, says in (("fields", named), ("live", live)):
+    for rule, message in (("fields", named), ("live", live)):
         samples = outcomes[f"sync._config.subscriptions-{rule}"].samples
         where = f"config/{SUBSCRIPTIONS_FILE}: catalogue.subscriptions[3]"
-        assert [(sample.ref, sample.why) for sample in samples] == ([(where, says)] if says else [])
+        assert [(sample.ref, sample.why) for sample in samples] == ([(where, message)] if message else [])
     examined = [each["sync._config.subscriptions-live"].examined for each in (clean, outcomes)]
     assert examined == [26, 26 + (named is None)]
 
@@ -524,12 +524,12 @@ FILTERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("find", "says"), FILTERS, ids=[str(row[0]) for row in FILTERS])
+@pytest.mark.parametrize(("find", "message"), FILTERS, ids=[str(row[0]) for row in FILTERS])
 def test_unknown_names_in_a_filter_are_reported(
-    verdict: Verdict, filled: Database[Any], folder: Path, find: dict[str, Any], says: list[str]
+    verdict: Verdict, filled: Database[Any], folder: Path, find: dict[str, Any], message: list[str]
 ) -> None:
     subscribe(folder, "deleted = false", find)
-    assert [one.why for one in verdict(filled)["sync._config.subscriptions-fields"].samples] == says
+    assert [one.why for one in verdict(filled)["sync._config.subscriptions-fields"].samples] == message
 
 
 def test_device_that_changes_an_unsubscribed_collection_is_reported(
@@ -557,16 +557,16 @@ USES = [
 ]
 
 
-@pytest.mark.parametrize(("condition", "says"), USES, ids=[row[0] for row in USES])
+@pytest.mark.parametrize(("condition", "message"), USES, ids=[row[0] for row in USES])
 def test_unsuitable_parameter_is_reported(
-    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, message: str | None
 ) -> None:
     rule = "sync._config.subscriptions-parameters"
     clean = verdict(filled)[rule]
     subscribe(folder, condition, {})
     outcome = verdict(filled)[rule]
     assert outcome.examined == clean.examined + 2  # whether it is a list, and whose key it is
-    assert [sample.why for sample in outcome.samples] == ([says] if says else [])
+    assert [sample.why for sample in outcome.samples] == ([message] if message else [])
 
 
 #: A subscription to orders on a store's user's device, and what is said; None where it is within the permission.
@@ -581,14 +581,14 @@ WITHIN = [
 ]
 
 
-@pytest.mark.parametrize(("condition", "says"), WITHIN, ids=[row[0] for row in WITHIN])
+@pytest.mark.parametrize(("condition", "message"), WITHIN, ids=[row[0] for row in WITHIN])
 def test_subscription_beyond_the_permission_is_reported(
-    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, says: str | None
+    verdict: Verdict, filled: Database[Any], folder: Path, condition: str, message: str | None
 ) -> None:
     subscribe(folder, condition, {})
     outcome = verdict(filled)["permissions.orders.subscriptions"]
-    assert (outcome.examined, outcome.violations) == (5, says is not None)
-    assert all(str(says) in sample.why for sample in outcome.samples)
+    assert (outcome.examined, outcome.violations) == (5, message is not None)
+    assert all(str(message) in sample.why for sample in outcome.samples)
 
 
 @pytest.mark.parametrize("name", [PERMISSIONS_FILE, SUBSCRIPTIONS_FILE])
@@ -599,13 +599,13 @@ def test_invalid_file_does_not_affect_the_other(
     path = folder / "config" / name
     path.write_text(path.read_text(encoding="utf-8") + "}", encoding="utf-8")
     outcomes = verdict(filled)
-    told = "permissions._config.file" if name == PERMISSIONS_FILE else "sync._config.subscriptions-file"
-    assert failed(outcomes) == {told}
-    (sample,) = outcomes[told].samples
-    assert outcomes[told].examined == 1
+    file_rule = "permissions._config.file" if name == PERMISSIONS_FILE else "sync._config.subscriptions-file"
+    assert failed(outcomes) == {file_rule}
+    (sample,) = outcomes[file_rule].samples
+    assert outcomes[file_rule].examined == 1
     assert sample.ref == f"config/{name}"
     assert sample.why.startswith("line ")
-    assert all(told in str(outcome.skipped) for outcome in outcomes.values() if outcome.skipped)
+    assert all(file_rule in str(outcome.skipped) for outcome in outcomes.values() if outcome.skipped)
     other = "sync._config.subscriptions-fields" if name == PERMISSIONS_FILE else "permissions.orders.read"
     assert outcomes[other].examined
 
@@ -644,7 +644,7 @@ def test_second_model_has_no_finding(database: Database[Any]) -> None:
             database[name].insert_many({"greenhouse_id": house, "deleted": False} for _ in range(number + 1))
     context = context_for(model, database)
     found = [*permissions.rules(model, context.configuration), *subscriptions.rules(model, context.configuration)]
-    outcomes = judge(found, context)
+    outcomes = run_rules(found, context)
     assert failed(outcomes) == set()
     assert [name for name, outcome in outcomes.items() if outcome.skipped] == []
     assert outcomes["permissions.readings.read"].evidence == {"users": 2, "documents of each": "1 to 2"}
@@ -673,6 +673,6 @@ def test_document_that_refers_to_two_users_belongs_to_both(tmp_path: Path, datab
     rules = [
         one for one in permissions.rules(context.model, context.configuration) if one.id.startswith("permissions.moves")
     ]
-    outcome = judge(rules, context)["permissions.moves.read"]
+    outcome = run_rules(rules, context)["permissions.moves.read"]
     assert (outcome.examined, outcome.violations) == (4, 0)
     assert outcome.evidence == {"users": 4, "documents of each": "0 to 3"}

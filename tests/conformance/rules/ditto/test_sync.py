@@ -17,7 +17,7 @@ from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome
 from conformance.rules.ditto.sync import _UNFIT_TYPES, rules
-from tests.judging import ROOT, context_for, failed, judge
+from tests.validation import ROOT, context_for, failed, run_rules
 
 SHIPPED = (ROOT / "config" / CONNECTOR_FILE).read_text(encoding="utf-8")
 FILE = f"config/{CONNECTOR_FILE}"
@@ -191,7 +191,7 @@ def verdict(
         if text is not None:
             (tmp_path / "config" / CONNECTOR_FILE).write_text(text, encoding="utf-8")
         context = replace(context_for(replace(model, root=tmp_path), provisioned), settings=load_settings())
-        return judge(rules(context.model, context.configuration), context)
+        return run_rules(rules(context.model, context.configuration), context)
 
     return run
 
@@ -237,7 +237,7 @@ def test_alteration_fails_exactly_its_rules(verdict: Verdict, old: str, new: str
 
 
 #: What is replaced, by what, the rule, and all that it says.
-SAID = [
+ALTERED = [
     (STORES, "", "stores.configured", "there is no entry for stores"),
     (STORES, STORES * 2, "stores.configured", "stores has 2 entries: collections[0], collections[1]"),
     (CUSTOMERS, CUSTOMERS.replace("true", "false"), "customers.enabled", "found false; expected true, as x-sync in the"
@@ -266,16 +266,16 @@ def test_collection_that_is_not_strict_is_not_reported(verdict: Verdict, stated:
     )
 
 
-@pytest.mark.parametrize(("old", "new", "rule", "why"), SAID, ids=[row[3] for row in SAID])
+@pytest.mark.parametrize(("old", "new", "rule", "why"), ALTERED, ids=[row[3] for row in ALTERED])
 def test_alteration_is_reported_with_its_reason(verdict: Verdict, old: str, new: str, rule: str, why: str) -> None:
     assert SHIPPED.count(old) == 1
     assert [sample.why for sample in verdict(SHIPPED.replace(old, new))[f"sync.{rule}"].samples] == [why]
 
 
-@pytest.mark.parametrize(("old", "new", "says"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE])
-def test_unreadable_file_is_one_finding(verdict: Verdict, old: str, new: str, says: str) -> None:
+@pytest.mark.parametrize(("old", "new", "message"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE])
+def test_unreadable_file_is_one_finding(verdict: Verdict, old: str, new: str, message: str) -> None:
     assert SHIPPED.count(old) == 1
-    _assert_only_the_file_fails(verdict(SHIPPED.replace(old, new)), says)
+    _assert_only_the_file_fails(verdict(SHIPPED.replace(old, new)), message)
 
 
 @pytest.mark.parametrize(
@@ -301,10 +301,10 @@ def test_missing_file_is_one_finding(verdict: Verdict) -> None:
     _assert_only_the_file_fails(verdict(None), "cannot be read: No such file")
 
 
-def _assert_only_the_file_fails(outcomes: Mapping[str, Outcome], says: str) -> None:
+def _assert_only_the_file_fails(outcomes: Mapping[str, Outcome], message: str) -> None:
     assert failed(dict(outcomes)) == {"sync._config.file"}
     (sample,) = outcomes["sync._config.file"].samples
-    assert says in sample.why
+    assert message in sample.why
     assert sample.why.startswith("line ") or "cannot be read" in sample.why
     assert "\n" not in sample.why
     assert sample.ref == FILE
@@ -341,7 +341,7 @@ def test_mutable_id_field_is_reported(model: Model, provisioned: Database[dict[s
     fields = tuple(mutable if field is key else field for field in stores.fields)
     altered: Collection = replace(stores, fields=fields)
     context = context_for(replace(model, collections={**model.collections, "stores": altered}), provisioned)
-    outcomes = judge(rules(context.model, context.configuration), context)
+    outcomes = run_rules(rules(context.model, context.configuration), context)
     assert failed(outcomes) == {"sync.stores.id_fields"}
     assert "immutable" in outcomes["sync.stores.id_fields"].samples[0].why
 

@@ -15,7 +15,7 @@ from conformance.ditto.connector import UNSYNCED_COLLECTION
 from conformance.model.collection import Model
 from conformance.results import Outcome
 from conformance.rules.ditto.unsynced_documents import ABSENT, UnreadableError, rules, unsynced_documents
-from tests.judging import context_for, judge
+from tests.validation import context_for, run_rules
 
 RULE = "sync._database.unsynced_documents"
 
@@ -27,7 +27,7 @@ def day(number: int) -> dt.datetime:
 def outcome(model: Model, database: Database[Document], *documents: Document) -> Outcome:
     if documents:
         database[UNSYNCED_COLLECTION].insert_many([dict(document) for document in documents])
-    return judge(rules(), context_for(model, database))[RULE]
+    return run_rules(rules(), context_for(model, database))[RULE]
 
 
 def test_missing_collection_has_no_unsynced_document(model: Model, database: Database[Document]) -> None:

@@ -18,7 +18,7 @@ from conformance.model.collection import Model
 from conformance.results import Outcome
 from conformance.rules.server.queries import rules, values_for
 from conformance.server.query_plan import explained
-from tests.judging import configuration_for, context_for, failed, judge
+from tests.validation import configuration_for, context_for, failed, run_rules
 
 Mongo = Database[dict[str, Any]]
 
@@ -110,13 +110,13 @@ def provision(model: Model, database: Mongo) -> None:
 
 def verdict(model: Model, database: Mongo) -> dict[str, Outcome]:
     """The outcome of every shipped query."""
-    return judge(rules(model, configuration_for(model)), context_for(model, database))
+    return run_rules(rules(model, configuration_for(model)), context_for(model, database))
 
 
 @pytest.fixture(scope="module")
 def shop(model: Model, server: Any) -> Any:
     """A filled and provisioned database that tests change and put back."""
-    database = server["judging_queries"]
+    database = server["validation_queries"]
     server.drop_database(database.name)
     provision(model, database)
     fill(database, 600)
@@ -236,7 +236,7 @@ def test_condition_that_scans_the_whole_index_is_reported(
     wanted = {"last_name": condition}
     plan = Plan(require=("IXSCAN",), forbid=("COLLSCAN",), examined_per_returned=1, indexed=wanted)
     query = _query(collection="customers", find=wanted, parameters={}, plan=plan)
-    (outcome,) = judge(
+    (outcome,) = run_rules(
         rules(model, replace(configuration_for(model), queries=(query,))), context_for(model, database)
     ).values()
     assert bool(outcome.violations) == fails
@@ -294,7 +294,7 @@ def test_value_of_a_later_document_is_used(later: int, value: str, model: Model,
 def test_query_rejected_by_the_server_is_a_finding(model: Model, shop: Mongo) -> None:
     query = _query(find={"$text": {"$search": "x"}}, plan={"require": ["TEXT"]})
     configuration = replace(configuration_for(model), queries=(query,))
-    outcomes = judge(rules(model, configuration), context_for(model, shop))
+    outcomes = run_rules(rules(model, configuration), context_for(model, shop))
     assert failed(outcomes) == {"queries.orders.q"}
     outcome = outcomes["queries.orders.q"]
     assert outcome.examined == 1
@@ -310,13 +310,13 @@ def test_missing_privilege_is_a_target_error(model: Model, shop: Mongo) -> None:
     database.command.side_effect = refused
     vars(context)["database"] = database
     with pytest.raises(TargetError, match="explain of orders was rejected"):
-        judge(rules(model, configuration), context)
+        run_rules(rules(model, configuration), context)
 
 
 def test_several_plan_problems_are_one_finding(model: Model, shop: Mongo) -> None:
     plan = {"require": ["TEXT"], "forbid": ["COLLSCAN"], "examined_per_returned": 1, "indexed": {"total": 99.0}}
     configuration = replace(configuration_for(model), queries=(_query(find={"total": 99.0}, plan=plan),))
-    (outcome,) = judge(rules(model, configuration), context_for(model, shop)).values()
+    (outcome,) = run_rules(rules(model, configuration), context_for(model, shop)).values()
     assert (outcome.examined, outcome.violations) == (1, 1)
     assert (
         outcome.samples[0].why == "the plan has no TEXT; the plan has COLLSCAN; reads 600 documents; expected at most 0"
@@ -329,7 +329,7 @@ def _query(**given: Any) -> NamedQuery:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({"collection": "order"}, "there is no collection 'order'"),
         ({"find": {"order_id": "$$order"}}, "$$order is not a parameter"),
@@ -351,11 +351,11 @@ def _query(**given: Any) -> NamedQuery:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_query_that_does_not_fit_the_model_is_rejected(model: Model, given: dict[str, Any], says: str) -> None:
+def test_query_that_does_not_fit_the_model_is_rejected(model: Model, given: dict[str, Any], message: str) -> None:
     configuration = replace(configuration_for(model), queries=(_query(**given),))
     with pytest.raises(ConfigurationError) as raised:
         list(rules(model, configuration))
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     assert str(raised.value).startswith("config/queries.yaml: q: ")
 
 
@@ -366,7 +366,7 @@ def test_two_queries_of_the_same_name_are_rejected(model: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({"pipeline": []}, "a find or a pipeline"),
         ({"find": None}, "a find or a pipeline"),
@@ -380,8 +380,8 @@ def test_two_queries_of_the_same_name_are_rejected(model: Model) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_malformed_query_is_rejected(given: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_malformed_query_is_rejected(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         _query(**given)
 
 

@@ -16,7 +16,7 @@ from conformance.model.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.server.roles import rules
 from conformance.server.roles import load_roles, privileges
-from tests.judging import ROOT, configuration_for, judge, shipped_model
+from tests.validation import ROOT, configuration_for, run_rules, shipped_model
 
 FILE = "config/users.yaml"
 SHIPPED = (ROOT / FILE).read_text(encoding="utf-8")
@@ -37,7 +37,7 @@ def verdict(folder: Path, text: str | None, own: Path = ROOT) -> Outcome:
     context = Context(
         model, configuration_for(load_model(own)), settings, nothing, embedded=True, scratch=None, sample_size=50
     )
-    (outcome,) = judge(rules(model, context.configuration), context).values()
+    (outcome,) = run_rules(rules(model, context.configuration), context).values()
     return outcome
 
 
@@ -69,13 +69,13 @@ EXCESS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "role", "says"), [row[1:] for row in EXCESS], ids=[row[0] for row in EXCESS])
-def test_role_with_too_many_privileges_is_reported(tmp_path: Path, old: str, new: str, role: str, says: str) -> None:
+@pytest.mark.parametrize(("old", "new", "role", "message"), [row[1:] for row in EXCESS], ids=[row[0] for row in EXCESS])
+def test_role_with_too_many_privileges_is_reported(tmp_path: Path, old: str, new: str, role: str, message: str) -> None:
     assert SHIPPED.count(old) == 1
     outcome = verdict(tmp_path, SHIPPED.replace(old, new))
     (sample,) = outcome.samples
     assert (outcome.violations, sample.ref) == (1, f"{FILE}: {role}")
-    assert sample.why.startswith(says)
+    assert sample.why.startswith(message)
 
 
 #: Roles that do something else, of which the rule says nothing: text that is replaced, and by what.

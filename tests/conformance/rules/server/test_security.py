@@ -25,7 +25,7 @@ from conformance.rules.server import security
 from conformance.rules.server.security import rules
 from conformance.text.credentials import ALLOWED, KINDS, credentials, is_placeholder
 from conformance.text.masking import mask
-from tests.judging import ROOT, configuration_for, failed, judge
+from tests.validation import ROOT, configuration_for, failed, run_rules
 
 CREDENTIALS, IGNORED, SAMPLE, MASKED = (
     "security._config.credentials",
@@ -200,7 +200,7 @@ def verdict(root: Path, own: Path = ROOT, **settings: Any) -> dict[str, Outcome]
     nothing: Any = MongoClient(connect=False)["nothing"]
     chosen = Settings(**settings)
     context = Context(model, configuration_for(model), chosen, nothing, embedded=True, scratch=None, sample_size=50)
-    return judge(rules(model, context.configuration), context)
+    return run_rules(rules(model, context.configuration), context)
 
 
 @pytest.mark.parametrize(
@@ -343,16 +343,16 @@ SAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "says"), [row[1:] for row in SAMPLES], ids=[row[0] for row in SAMPLES])
-def test_env_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str, new: str, says: list[str]) -> None:
+@pytest.mark.parametrize(("old", "new", "message"), [row[1:] for row in SAMPLES], ids=[row[0] for row in SAMPLES])
+def test_env_sample_is_complete_and_free_of_secrets(checkout: Checkout, old: str, new: str, message: list[str]) -> None:
     assert not old or SHIPPED.count(old) == 1
     text = SHIPPED.replace(old, new) if old else SHIPPED
     outcome = verdict(checkout(DOTenvDOTsample=text, DOTgitignore=".env"))[SAMPLE]
-    assert outcome.violations == len(says)
-    for sample, part in zip(outcome.samples, says, strict=True):
+    assert outcome.violations == len(message)
+    for sample, part in zip(outcome.samples, message, strict=True):
         assert part in sample.why
         assert HEX not in sample.why
-    assert outcome.examined == len(Settings.model_fields) + sum("is not a setting" in part for part in says)
+    assert outcome.examined == len(Settings.model_fields) + sum("is not a setting" in part for part in message)
 
 
 def test_setting_of_a_model_is_required_in_env_sample(checkout: Checkout) -> None:

@@ -29,7 +29,7 @@ from conformance.results import Outcome
 from conformance.rules.server import indexes, streams, validators
 from conformance.server.metadata import LiveCollection
 from conformance.server.provision import apply, plan
-from tests.judging import shipped_model
+from tests.validation import shipped_model
 
 pytestmark = pytest.mark.server
 
@@ -88,7 +88,7 @@ def all_rules(model: Model) -> list[Rule]:
     return list(chain.from_iterable(family.rules(model, configuration()) for family in families))
 
 
-def judge(context: Context, rules: Iterable[Rule] | None = None) -> dict[str, Outcome]:
+def run_all(context: Context, rules: Iterable[Rule] | None = None) -> dict[str, Outcome]:
     """Return every rule's outcome; rules of one group run together."""
     groups: dict[object, list[Rule]] = {}
     for rule in all_rules(context.model) if rules is None else rules:
@@ -141,7 +141,7 @@ def test_every_rule_has_a_why_and_a_fix(model: Model) -> None:
 
 
 def test_provisioned_database_passes(database: Documents, scratch: Documents, model: Model) -> None:
-    outcomes = judge(context_of(model, database, scratch))
+    outcomes = run_all(context_of(model, database, scratch))
     assert failed(outcomes) == set()
     assert set(skips(outcomes)) == {"streams._database.connector_version", "streams._database.oplog_window"}
     assert all(outcome.examined for name, outcome in outcomes.items() if not outcome.skipped)
@@ -481,7 +481,7 @@ def test_validator_with_sets_in_another_order_is_equal(database: Documents, scra
     for name in ("orders", "products"):
         modified(name, validator=_turned(_validator(database, name)))(database)
     assert _validator(database, "orders")["$jsonSchema"]["properties"]["status"]["enum"][-1] == "pending"
-    assert failed(judge(context_of(model, database, scratch))) == set()
+    assert failed(run_all(context_of(model, database, scratch))) == set()
     assert plan(model, database) == []
 
 
@@ -506,7 +506,7 @@ def _with_bound(database: Documents, collection: str, field: str, bound: int | N
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title)
 def test_fault_fails_exactly_its_rules(fault: Fault, database: Documents, model: Model) -> None:
     fault.damage(database)
-    outcomes = judge(context_of(model, database))
+    outcomes = run_all(context_of(model, database))
     assert failed(outcomes) == set(fault.fails)
     outcome = outcomes[fault.fails[0]]
     assert (outcome.violations, len(outcome.samples)) == (1, 1)
@@ -517,7 +517,7 @@ def test_fault_fails_exactly_its_rules(fault: Fault, database: Documents, model:
 def test_strict_validators_are_a_warning(database: Documents, model: Model) -> None:
     apply(plan(model, database, validators="strict"), database)
     rules = {rule.id: rule for rule in all_rules(model)}
-    outcomes = judge(context_of(model, database))
+    outcomes = run_all(context_of(model, database))
     expected = {f"validators.{collection.name}.devices" for collection in model if collection.synced}
     assert failed(outcomes) == expected
     assert {rules[name].severity for name in expected} == {"warning"}
@@ -526,10 +526,10 @@ def test_strict_validators_are_a_warning(database: Documents, model: Model) -> N
         " a whole double in an integer field (stock_level), a deleted document that lacks fields"
     ]
     modified("orders", validationAction="warn")(database)
-    assert "validators.orders.devices" not in failed(judge(context_of(model, database)))
+    assert "validators.orders.devices" not in failed(run_all(context_of(model, database)))
     assert {change.collection for change in plan(model, database)} == {each.name for each in model if each.synced}
     apply(plan(model, database, validators="connector"), database)
-    assert failed(judge(context_of(model, database))) == set()
+    assert failed(run_all(context_of(model, database))) == set()
     assert plan(model, database) == []
     words = plan(model, database, validators="strict")[0].what
     assert words == "set the validator (it is that of profile connector)"
@@ -537,7 +537,7 @@ def test_strict_validators_are_a_warning(database: Documents, model: Model) -> N
 
 def test_missing_validator_skips_dependent_rules(database: Documents, model: Model) -> None:
     modified("orders", validator={})(database)
-    reasons = skips(judge(context_of(model, database)))
+    reasons = skips(run_all(context_of(model, database)))
     for subject in ("definition", "level", "action", "devices"):
         assert reasons[f"validators.orders.{subject}"] == (
             "the collection has no validator; see validators.orders.present"
@@ -550,7 +550,7 @@ def test_missing_collection_fails_or_skips_its_rules(how: str, database: Documen
     database.drop_collection("product_types")
     if how == "a view":
         database.command({"create": "product_types", "viewOn": "stores", "pipeline": []})
-    outcomes = judge(context_of(model, database))
+    outcomes = run_all(context_of(model, database))
     assert failed(outcomes) == {
         f"{TYPES}._id",
         f"{TYPES}.type_id",
@@ -572,14 +572,14 @@ def test_missing_collection_fails_or_skips_its_rules(how: str, database: Documen
 
 def test_missing_unsynced_collection_skips_its_images(database: Documents, model: Model) -> None:
     database.drop_collection("product_embeddings")
-    outcome = judge(context_of(model, database))["streams.product_embeddings.images"]
+    outcome = run_all(context_of(model, database))["streams.product_embeddings.images"]
     assert outcome.skipped == "the collection does not exist"
 
 
 def test_samples_are_bounded_and_counts_are_exact(database: Documents, model: Model) -> None:
     for field in ("tax", "total", "subtotal", "item_count", "store_name", "customer_name", "updated_at"):
         database.orders.create_index(field)
-    outcome = judge(replace(context_of(model, database), sample_size=3))["indexes.orders.extra"]
+    outcome = run_all(replace(context_of(model, database), sample_size=3))["indexes.orders.extra"]
     assert (outcome.examined, outcome.violations, len(outcome.samples)) == (15, 7, 3)
 
 
@@ -589,11 +589,11 @@ def test_redundant_index_of_the_model_is_reported(database: Documents, model: Mo
     more = tuple(Index(keys, unique=False, weights={}) for keys in declared)
     stores = replace(model["orders"], indexes=model["orders"].indexes + more)
     altered = replace(model, collections={**model.collections, "orders": stores})
-    found = judge(context_of(altered, database))
+    found = run_all(context_of(altered, database))
     assert {name for name in failed(found) if name.startswith("indexes.")} == {"indexes.orders.status+tax"}
     assert (found["indexes.orders.status+tax"].examined, found["indexes.orders.status+tax"].violations) == (2, 2)
     apply(plan(altered, database), database)
-    found = judge(context_of(altered, database))
+    found = run_all(context_of(altered, database))
     assert failed(found) == {"indexes.orders.redundant"}
     assert [sample.ref for sample in found["indexes.orders.redundant"].samples] == ["orders.status_1"]
 
@@ -649,14 +649,14 @@ def test_existing_vector_index_is_compared(
     listed: list[dict[str, Any]], whys: list[str], database: Documents, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MongoCollection, "list_search_indexes", lambda _self, _name: iter(listed))
-    outcome = judge(context_of(model, database))[VECTOR_RULE]
+    outcome = run_all(context_of(model, database))[VECTOR_RULE]
     assert [sample.why for sample in outcome.samples] == whys
     assert (outcome.examined, outcome.violations) == (2, len(whys))
     assert "note" not in outcome.evidence
 
 
 def test_missing_vector_search_is_noted(database: Documents, model: Model) -> None:
-    outcome = judge(context_of(model, database))[VECTOR_RULE]
+    outcome = run_all(context_of(model, database))[VECTOR_RULE]
     assert (outcome.examined, outcome.violations) == (2, 0)
     assert "the server has no vector search, so only the declaration was compared" in outcome.evidence["note"]
 
@@ -675,7 +675,7 @@ def test_declaration_is_examined_without_vector_search(
     index = VectorIndex("vector_index", "cosine", dimensions)
     altered = replace(model["product_embeddings"], vector_index=index)
     model = replace(model, collections={**model.collections, "product_embeddings": altered})
-    (sample,) = judge(context_of(model, database))[VECTOR_RULE].samples
+    (sample,) = run_all(context_of(model, database))[VECTOR_RULE].samples
     assert why in sample.why
 
 
@@ -687,7 +687,7 @@ def test_other_error_of_the_server_is_raised(
 
     monkeypatch.setattr(MongoCollection, "list_search_indexes", refuse)
     with pytest.raises(OperationFailure, match="not allowed"):
-        judge(context_of(model, database))
+        run_all(context_of(model, database))
 
 
 # --- the server -------------------------------------------------------------------------------------------------------
@@ -714,7 +714,7 @@ def test_unsupported_server_version_is_reported(
 ) -> None:
     context = context_of(model, database, scratch, embedded=embedded)
     context.__dict__["server_version"] = version  # where the cached property keeps it
-    outcomes = judge(context)
+    outcomes = run_all(context)
     assert failed(outcomes) == {f"streams._database.{subject}" for subject in fails}
     for name in fails:
         why = outcomes[f"streams._database.{name}"].samples[0].why
@@ -741,8 +741,8 @@ def test_unreadable_settings_are_skipped_and_a_young_oplog_is_accepted(tmp_path:
         client["shop"].command("createUser", "reader", pwd="x", roles=["read"])
         uri = server.uri.replace(server.uri.split("//")[1].split("@")[0], "reader:x").replace("/?", "/shop?")
         with MongoClient[dict[str, Any]](uri, authSource="shop") as reader:
-            refused = skips(judge(context_of(model, reader["shop"], embedded=False)))
-        young = judge(context_of(model, client["shop"], embedded=False))
+            refused = skips(run_all(context_of(model, reader["shop"], embedded=False)))
+        young = run_all(context_of(model, client["shop"], embedded=False))
     assert refused["streams._database.image_retention"] == (
         "the user may not read the cluster parameter changeStreamOptions; grant getClusterParameter"
     )
@@ -761,7 +761,7 @@ def test_standalone_server_skips_change_stream_rules(tmp_path: Path, model: Mode
         MongoClient(server.uri) as alone,
     ):
         provision(alone.shop, model)
-        outcomes = judge(context_of(model, alone.shop, alone.scratch))
+        outcomes = run_all(context_of(model, alone.shop, alone.scratch))
     assert failed(outcomes) == {"streams._database.replica_set"}
     assert (
         outcomes["streams._database.replica_set"].samples[0].why
@@ -783,7 +783,7 @@ def trips(model: Model) -> list[str]:
 
 def test_three_changes_arrive_and_no_document_is_left(database: Documents, scratch: Documents, model: Model) -> None:
     before = {c.name: list(database[c.name].find()) for c in model}
-    outcomes = judge(context_of(model, database, scratch))
+    outcomes = run_all(context_of(model, database, scratch))
     for name in trips(model):
         assert (outcomes[name].examined, outcomes[name].violations) == (3, 0)
         assert outcomes[name].evidence == {"arrived": ["insert", "update", "delete"]}
@@ -792,7 +792,7 @@ def test_three_changes_arrive_and_no_document_is_left(database: Documents, scrat
 
 
 def test_nothing_is_written_without_a_scratch_database(database: Documents, model: Model) -> None:
-    reasons = skips(judge(context_of(model, database)))
+    reasons = skips(run_all(context_of(model, database)))
     assert {reasons[name] for name in trips(model)} == {
         "the rule writes to a scratch database; pass --allow-writes to run it"
     }
@@ -802,7 +802,7 @@ def test_empty_collection_is_skipped_and_others_are_tested(
     database: Documents, scratch: Documents, model: Model
 ) -> None:
     database.orders.delete_many({})
-    outcomes = judge(context_of(model, database, scratch))
+    outcomes = run_all(context_of(model, database, scratch))
     assert outcomes[TRIPS.format("orders")].skipped == "the collection is empty"
     assert outcomes[TRIPS.format("stores")].examined == 3
 
@@ -835,7 +835,7 @@ def test_missing_images_are_reported(
     """The scratch collections are created without images, unnoticed by the rule."""
     create = scratch.create_collection
     monkeypatch.setattr(scratch, "create_collection", lambda name, **_: create(name))
-    outcomes = judge(context_of(model, database, scratch))
+    outcomes = run_all(context_of(model, database, scratch))
     assert failed(outcomes) == set(trips(model))
     outcome = outcomes[TRIPS.format("orders")]
     assert (outcome.examined, outcome.violations) == (3, 2)

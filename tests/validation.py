@@ -1,4 +1,4 @@
-"""Running rules in tests of single families: a server, a separate database, and the outcomes by rule id."""
+"""Run rules in tests of single families: a server, a separate database, and the outcomes by rule id."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Doc
         with MongoClient(uri) as client:
             yield client
         return
-    directory = tmp_path_factory.mktemp("judging")
+    directory = tmp_path_factory.mktemp("validation")
     with EmbeddedServer(directory, cache_gb=0.25) as embedded, MongoClient(embedded.uri) as client:
         yield client
 
@@ -57,7 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Doc
 @pytest.fixture
 def database(server: MongoClient[Document]) -> Iterator[Database[Document]]:
     """An empty database, dropped after the test."""
-    name = f"judging_{uuid.uuid4().hex[:12]}"
+    name = f"validation_{uuid.uuid4().hex[:12]}"
     yield server[name]
     server.drop_database(name)
 
@@ -78,8 +78,8 @@ def context_for(model: Model, database: Database[Document]) -> Context:
     return Context(model, configuration_for(model), Settings(), database, embedded=True, scratch=None)
 
 
-def judge(rules: Iterable[Rule], context: Context) -> dict[str, Outcome]:
-    """Every rule's outcome; rules of one group are answered together, as the runner does."""
+def run_rules(rules: Iterable[Rule], context: Context) -> dict[str, Outcome]:
+    """Return every rule's outcome; rules of one group run together, as in the runner."""
     groups: dict[object, list[Rule]] = {}
     for rule in rules:
         groups.setdefault(rule.group, []).append(rule)

@@ -64,7 +64,7 @@ class _Made:
 
 
 @dataclass
-class Judge:
+class FaultRunner:
     """Runs faults at one place, each once; ``elsewhere`` makes a directory for another server.
 
     ``families`` limits all that is run to the rules of these; none means all.
@@ -87,11 +87,11 @@ class Judge:
         """
         key = (fault.id, everything)
         if key not in self._verdicts and fault in together:
-            for verdict in self._judge(together, everything):
+            for verdict in self._run_faults(together, everything):
                 if not verdict.problems:
                     self._verdicts[verdict.fault.id, everything] = verdict
         if key not in self._verdicts:
-            self._verdicts[key] = self._judge([fault], everything)[0]
+            self._verdicts[key] = self._run_faults([fault], everything)[0]
         return self._verdicts[key]
 
     def clean(self, base: str) -> Results:
@@ -102,7 +102,7 @@ class Judge:
             self._hashes[base] = hashes(context.database, context.model.collections)
         return self._clean[base]
 
-    def _judge(self, faults: Sequence[Fault], everything: bool) -> list[Verdict]:
+    def _run_faults(self, faults: Sequence[Fault], everything: bool) -> list[Verdict]:
         """Make faults of one base, run the rules that they can touch, and undo them.
 
         A rule that one fault declares is not held against the others. Of several faults, one that cannot be made
@@ -136,9 +136,9 @@ class Judge:
                 verdicts.append(verdict(one.fault, own, found, clean, context.database, one.touched, one.named))
         if faults[0].generate is not None:
             return verdicts
-        killed = {rule for judged in verdicts for rule in judged.killed}
+        killed = {rule for one in verdicts for rule in one.killed}
         problems = tuple(self._left(base, killed, state, {name for one in places for name in one.touched.after}))
-        return [replace(judged, problems=(*judged.problems, *problems)) for judged in verdicts]
+        return [replace(one, problems=(*one.problems, *problems)) for one in verdicts]
 
     def _left(self, base: str, killed: Set[str], state: ServerState | None, touched: Set[str]) -> Iterator[str]:
         """Yield leftovers of the undo: another state, or a changed result of a rule that reported a fault."""
