@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from conformance.ditto.permissions import CHANGES, Operation, Permissions, User, allowed, in_ditto_id
-from conformance.language.condition_translation import to_dql
-from conformance.language.conditions import Always, Comparison, Condition, Every, Some, comparisons
+from conformance.language.conditions.condition import Always, Comparison, Condition, Every, Some, comparisons
+from conformance.language.conditions.translation import to_dql
 from conformance.model.collection import Collection, IdMapping, Model
 from edge.store.statements import identifier
 from edge.store.store import Store

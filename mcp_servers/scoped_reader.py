@@ -18,7 +18,7 @@ from pymongo.errors import ExecutionTimeout, NetworkTimeout, OperationFailure, P
 
 from conformance.connection.client import in_words
 from conformance.ditto.permissions import Permissions, User, allowed, user_of
-from conformance.language.condition_translation import to_mongo
+from conformance.language.conditions.translation import to_mongo
 from conformance.model.collection import Model
 from mcp_servers.calls import Calls, kill
 from mcp_servers.expressions import LIMIT_MARK, RefusedError

@@ -38,8 +38,7 @@ from conformance.ditto.permissions import (
     known_users,
 )
 from conformance.ditto.subscriptions import Device, Subscription, Subscriptions, values_for
-from conformance.language.condition_translation import to_mongo
-from conformance.language.conditions import (
+from conformance.language.conditions.condition import (
     Always,
     Attribute,
     Comparison,
@@ -50,7 +49,8 @@ from conformance.language.conditions import (
     comparisons,
     holds,
 )
-from conformance.language.witnesses import named, representatives, states_of
+from conformance.language.conditions.translation import to_mongo
+from conformance.language.conditions.witnesses import named, representatives, states_of
 from conformance.model.collection import Collection
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten

@@ -23,10 +23,10 @@ from conformance.checks.joins.sums import readable
 from conformance.checks.since import Since
 from conformance.config.configuration import Bound, Configuration
 from conformance.errors import ConfigurationError
-from conformance.language.expressions import absent, cents, is_time_stamp
-from conformance.language.formula import Formula
-from conformance.language.parents import parent_name
-from conformance.language.time_forms import require_one_form
+from conformance.language.formulas.expressions import absent, cents, is_time_stamp
+from conformance.language.formulas.formula import Formula
+from conformance.language.formulas.parents import parent_name
+from conformance.language.formulas.time_forms import require_one_form
 from conformance.model.collection import Field, Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten

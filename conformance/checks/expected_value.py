@@ -10,8 +10,8 @@ import numpy as np
 from bson import Decimal128
 
 from conformance.errors import ConfigurationError
-from conformance.language.formula import Formula
-from conformance.language.formula_nodes import Column
+from conformance.language.formulas.formula import Formula
+from conformance.language.formulas.nodes import Column
 from conformance.model.collection import Field
 from conformance.text.paths import value_at
 

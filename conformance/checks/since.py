@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conformance.errors import ConfigurationError
-from conformance.language.expressions import Expression, typed
-from conformance.language.parents import parent_name
-from conformance.language.time_forms import require_one_form
+from conformance.language.formulas.expressions import Expression, typed
+from conformance.language.formulas.parents import parent_name
+from conformance.language.formulas.time_forms import require_one_form
 from conformance.model.collection import Model, Reference
 from conformance.text.suggestion import did_you_mean
 

@@ -27,7 +27,7 @@ from conformance.columns.expressions import truth
 from conformance.columns.layout import Array, Batch, UnusualError, batches
 from conformance.columns.queries import may_match
 from conformance.connection.client import OPTIONS
-from conformance.language.parents import parent_name
+from conformance.language.formulas.parents import parent_name
 from conformance.model.collection import Collection, Reference
 
 #: Documents of a parent collection whose keys are held in memory, at some 150 bytes each.

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from conformance.files.strict_files import Exact, parse_file
-from conformance.language.condition_parser import parse
-from conformance.language.conditions import Always, Attribute, Condition, Parameter, Some, bind, comparisons
+from conformance.language.conditions.condition import Always, Attribute, Condition, Parameter, Some, bind, comparisons
+from conformance.language.conditions.parser import parse
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.model.document_validator import fits
 

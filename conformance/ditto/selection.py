@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from conformance.language.conditions import Always, Computed, Condition, Parameter, bind
+from conformance.language.conditions.condition import Always, Computed, Condition, Parameter, bind
+from conformance.language.conditions.from_dql import condition_of
 from conformance.language.dql.fields import Named, field_of, named_fields, placeholders
 from conformance.language.dql.parser import parse_statement, where_in
 from conformance.language.dql.syntax import Constant, Statement
 from conformance.language.dql.tokens import parameters_in
-from conformance.language.dql_conditions import condition_of
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from conformance.ditto.device_plans import DevicePlan, Index, create_index
 from conformance.ditto.permissions import CHANGES, Operation, User
 from conformance.ditto.selection import Selection, parse_subscription
 from conformance.files.strict_files import Strict, parse_file
-from conformance.language.condition_translation import to_mongo
-from conformance.language.conditions import is_computed
+from conformance.language.conditions.condition import is_computed
+from conformance.language.conditions.translation import to_mongo
 from conformance.language.dql.fields import Named, named_fields, placeholders
 from conformance.language.dql.parser import parse_statement
 from conformance.language.dql.syntax import Statement

@@ -1,5 +1,5 @@
-"""Languages of the configuration: formulas, conditions, DQL (Ditto's query language), dates; and the G-test.
+"""Languages of the configuration: formulas, conditions and DQL (Ditto's query language); days, look-alikes, the G-test.
 
-Imports config, the model and below. Start at formula.py (arithmetic), conditions.py (filters in the style of DQL)
-and dql_parser.py (whole DQL statements).
+Imports config, the model and below. Start at formulas/formula.py (arithmetic), conditions/condition.py (filters in the
+style of DQL) and dql/parser.py (whole DQL statements).
 """

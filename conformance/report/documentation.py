@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from conformance.checks.base import Rule
-from conformance.language import formula
+from conformance.language.formulas import formula
 from conformance.model.collection import Collection, Field, Index, Model
 from conformance.rules.catalogue import FAMILIES
 from conformance.rules.data.documents import describe

@@ -23,7 +23,7 @@ from conformance.ditto.permissions import PERMISSIONS_FILE, User, known_users, l
 from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE, Device, load_subscriptions, values_for
 from conformance.errors import ConfigurationError
 from conformance.language.calendar import day_weight
-from conformance.language.formula import Formula
+from conformance.language.formulas.formula import Formula
 from conformance.results import Result
 from conformance.run.runner import WORKERS
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from conformance.errors import ConfigurationError
-from conformance.language.formula import Total
-from conformance.language.formula_nodes import Column
+from conformance.language.formulas.formula import Total
+from conformance.language.formulas.nodes import Column
 from conformance.model.collection import Collection, Copy, Field, Reference
 from conformance.model.kinds import MILLISECONDS
 from conformance.model.paths import ELEMENTS

@@ -18,8 +18,8 @@ from conformance.config.configuration import Configuration
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
 from conformance.language.calendar import day_number, day_weight
-from conformance.language.formula import Formula
-from conformance.language.formula_nodes import Column
+from conformance.language.formulas.formula import Formula
+from conformance.language.formulas.nodes import Column
 from conformance.model.collection import Collection, Field, Model
 from generator.columns import fan_out
 from generator.columns.batch import Batch, Document

@@ -10,8 +10,8 @@ import numpy as np
 
 from conformance.config.configuration import Configuration
 from conformance.config.settings import Settings
-from conformance.language.formula import Formula
-from conformance.language.formula_nodes import Column
+from conformance.language.formulas.formula import Formula
+from conformance.language.formulas.nodes import Column
 from conformance.model.collection import Collection, Field, Model, Reference
 from generator.embeddings.embedder import Embedder
 

@@ -30,8 +30,8 @@ from conformance.ditto.permissions import (
     user_of,
 )
 from conformance.errors import ConfigurationError
-from conformance.language.condition_translation import to_mongo
-from conformance.language.conditions import Always, Comparison, Some
+from conformance.language.conditions.condition import Always, Comparison, Some
+from conformance.language.conditions.translation import to_mongo
 from conformance.model.collection import IdMapping, Model
 from edge.ditto_permissions import compiled, subscription
 from tests.profiles import examples

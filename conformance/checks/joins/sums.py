@@ -32,8 +32,8 @@ from conformance.checks.joins.join import Column, Deletions, Part
 from conformance.checks.joins.keys import Row, identity, those
 from conformance.config.configuration import Configuration, Equation
 from conformance.errors import ConfigurationError
-from conformance.language.expressions import Expression, cents
-from conformance.language.formula import Formula
+from conformance.language.formulas.expressions import Expression, cents
+from conformance.language.formulas.formula import Formula
 from conformance.model.collection import Field, Model, Reference
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten

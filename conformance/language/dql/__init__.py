@@ -1,4 +1,4 @@
 """Ditto's query language: its tokens, its grammar as nodes, and what its expressions mean.
 
-May import `conformance.language`, `conformance.model` and below. Start reading at `parser.py`.
+May import `conformance.model` and below. Start reading at `parser.py`.
 """

@@ -1,7 +1,7 @@
 """Reading a statement of DQL.
 
 Ditto's engine decides which statements are valid. This parser takes what the engine of SDK 5.2.0.dev0 takes
-(tests/conformance/language/test_dql_statements.py runs both on the same statements), so that rules can say which
+(tests/conformance/language/dql/test_statements.py runs both on the same statements), so that rules can say which
 collections, fields and values a statement names. No SQL library fits: those that can be installed have no dialect for
 DQL (IS MISSING, USE IDS, APPLY, EVICT, ON ID CONFLICT), and they read subqueries, UNION and CTEs, which DQL lacks.
 """

@@ -1,4 +1,4 @@
-"""The syntax tree of DQL statements. dql_expressions.py and dql_parser.py read it from text."""
+"""The syntax tree of DQL statements. expressions.py, select.py and parser.py read it from text."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Assertion, Bound, Configuration, Count, Equation
 from conformance.config.statement import ConfiguredRule, Family
 from conformance.errors import ConfigurationError
-from conformance.language.expressions import cents, typed
-from conformance.language.formula import Formula
-from conformance.language.ties import differs
+from conformance.language.formulas.expressions import cents, typed
+from conformance.language.formulas.formula import Formula
+from conformance.language.formulas.ties import differs
 from conformance.model.collection import Model, Reference
 from conformance.model.server_validator import field_query
 from conformance.results import Outcome, Sample

@@ -9,8 +9,8 @@ from pymongo.collation import Collation
 
 from conformance.checks.base import Context, Rule, answer, skipped
 from conformance.connection.collation import SIMPLE
-from conformance.language.expressions import Expression, typed
-from conformance.language.twins import as_seen
+from conformance.language.confusables import as_seen
+from conformance.language.formulas.expressions import Expression, typed
 from conformance.model.collection import Collection, Field
 from conformance.results import Outcome, Sample
 from conformance.text.paths import value_at

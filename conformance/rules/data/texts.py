@@ -9,7 +9,7 @@ from typing import Any, Final
 from conformance.checks.base import Document, Rule
 from conformance.checks.document_scan import DocumentTest
 from conformance.checks.subjects import Subjects
-from conformance.language.expressions import Expression, typed
+from conformance.language.formulas.expressions import Expression, typed
 from conformance.model.collection import Collection, Field
 from conformance.model.paths import all_values, dotted, is_single, values_at
 from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, named

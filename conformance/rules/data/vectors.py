@@ -9,7 +9,7 @@ from typing import Any, Final
 from conformance.checks.base import Context, Document, Rule, answer, skipped
 from conformance.checks.document_scan import DocumentTest
 from conformance.checks.subjects import Subjects
-from conformance.language.expressions import Expression, typed
+from conformance.language.formulas.expressions import Expression, typed
 from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.model.embedding import embedded_paths, mark, source_paths, text_digest, vector_fields
 from conformance.results import Outcome, Sample

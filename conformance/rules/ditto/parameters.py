@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.ditto.permissions import Users
 from conformance.ditto.subscriptions import Device, Source, Subscriptions
-from conformance.language.conditions import Condition, Parameter, comparisons
+from conformance.language.conditions.condition import Condition, Parameter, comparisons
 from conformance.model.collection import Model
 from conformance.text.suggestion import nearest
 

@@ -15,8 +15,8 @@ from conformance.ditto.permissions import (
     known_users,
     user_of,
 )
-from conformance.language.conditions import Always, Attribute, Comparison, comparisons
-from conformance.language.witnesses import impossible
+from conformance.language.conditions.condition import Always, Attribute, Comparison, comparisons
+from conformance.language.conditions.witnesses import impossible
 from conformance.model.collection import Model
 from conformance.model.document_validator import fits
 from conformance.results import Outcome, Sample

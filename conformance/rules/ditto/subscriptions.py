@@ -24,8 +24,7 @@ from conformance.ditto.subscriptions import (
     values_for,
 )
 from conformance.errors import ConfigurationError
-from conformance.language.condition_translation import to_mongo
-from conformance.language.conditions import (
+from conformance.language.conditions.condition import (
     Always,
     Comparison,
     Computed,
@@ -38,9 +37,10 @@ from conformance.language.conditions import (
     holds,
     is_computed,
 )
+from conformance.language.conditions.translation import to_mongo
+from conformance.language.conditions.witnesses import impossible, incomparable, representatives
 from conformance.language.dql.ejson import form_of
 from conformance.language.dql.fields import EQUALITY, Named, fruitless
-from conformance.language.witnesses import impossible, incomparable, representatives
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.rules.ditto.ejson_queries import collections_in_ejson

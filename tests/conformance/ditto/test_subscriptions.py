@@ -23,8 +23,8 @@ from conformance.ditto.subscriptions import (
     values_for,
 )
 from conformance.errors import ConfigurationError
-from conformance.language.condition_translation import to_mongo
-from conformance.language.conditions import Always, Comparison, Every, Parameter, is_computed
+from conformance.language.conditions.condition import Always, Comparison, Every, Parameter, is_computed
+from conformance.language.conditions.translation import to_mongo
 from conformance.model.collection import Model
 from edge.store.store import Store
 from tests.validation import ROOT, shipped_model

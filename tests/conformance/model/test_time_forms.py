@@ -19,7 +19,7 @@ from conformance.errors import ConfigurationError
 from conformance.inspection.drafting.draft import draft
 from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
-from conformance.language.formula import Formula
+from conformance.language.formulas.formula import Formula
 from conformance.model.document_validator import breaches, conforms
 from conformance.model.loading import load_model
 from conformance.model.server_validator import validator

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.language.condition_parser import parse
-from conformance.language.conditions import Comparison, Condition, Every, Some, holds
-from conformance.language.witnesses import can_be, impossible, representatives, states_of
+from conformance.language.conditions.condition import Comparison, Condition, Every, Some, holds
+from conformance.language.conditions.parser import parse
+from conformance.language.conditions.witnesses import can_be, impossible, representatives, states_of
 from conformance.model.collection import Collection
 from conformance.model.loading import load_model
 from conformance.text.rendering import render

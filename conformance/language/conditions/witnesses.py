@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any, Final
 
-from conformance.language.conditions import Comparison, Condition, Scalar, bson_type, comparisons, holds
+from conformance.language.conditions.condition import Comparison, Condition, Scalar, bson_type, comparisons, holds
 from conformance.model.collection import Collection, Field
 from conformance.model.document_validator import fits
 from conformance.text.rendering import shorten

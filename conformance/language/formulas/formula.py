@@ -20,7 +20,7 @@ cents on both sides.
     days_before(START_DATE, 30)  a day as many days earlier
 """
 
-# formula_parser.py parses the text and formula_nodes.py holds the nodes; here is what a formula needs of documents.
+# parser.py parses the text and nodes.py holds the nodes; here is what a formula needs of documents.
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ import numpy as np
 
 from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
-from conformance.language.expressions import Expression, absent, is_time_stamp, typed
-from conformance.language.formula_nodes import (
+from conformance.language.formulas.expressions import Expression, absent, is_time_stamp, typed
+from conformance.language.formulas.lookups import Lookup
+from conformance.language.formulas.nodes import (
     Column,
     Node,
     NotArithmeticError,
@@ -43,10 +44,9 @@ from conformance.language.formula_nodes import (
     TableValue,
     TotalOf,
 )
-from conformance.language.formula_parser import parse
-from conformance.language.lookups import Lookup
-from conformance.language.ties import AS_DOUBLES, DOWN, UP
-from conformance.language.time_forms import require_one_form
+from conformance.language.formulas.parser import parse
+from conformance.language.formulas.ties import AS_DOUBLES, DOWN, UP
+from conformance.language.formulas.time_forms import require_one_form
 from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.text.rendering import shorten
 

@@ -1,4 +1,4 @@
-"""Reading a condition: from the text of DQL to the parts of conditions.py.
+"""Reading a condition: from the text of DQL to the parts of condition.py.
 
     condition   either (OR either)*
     either      single (AND single)*
@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from conformance.language.conditions import (
+from conformance.language.conditions.condition import (
     Always,
     Attribute,
     Comparison,

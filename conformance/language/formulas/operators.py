@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from conformance.language.ties import Expression, Tie
+from conformance.language.formulas.ties import Expression, Tie
 
 ARITHMETIC: Final[Mapping[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]]] = {
     ast.Add: ("$add", np.add),

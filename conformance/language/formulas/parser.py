@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
-from conformance.language.expressions import FUNCTIONS
-from conformance.language.formula_nodes import (
+from conformance.language.formulas.expressions import FUNCTIONS
+from conformance.language.formulas.lookups import Lookup
+from conformance.language.formulas.nodes import (
     Arithmetic,
     Comparison,
     Constant,
@@ -25,10 +26,9 @@ from conformance.language.formula_nodes import (
     TableValue,
     TotalOf,
 )
-from conformance.language.lookups import Lookup
-from conformance.language.operators import ARITHMETIC, COMPARISON, ROUNDING
-from conformance.language.quoted_names import parse_formula
-from conformance.language.ties import AS_DOUBLES
+from conformance.language.formulas.operators import ARITHMETIC, COMPARISON, ROUNDING
+from conformance.language.formulas.quoted_names import parse_formula
+from conformance.language.formulas.ties import AS_DOUBLES
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.text.rendering import shorten

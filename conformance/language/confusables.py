@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from conformance.language.expressions import Expression
+from conformance.language.formulas.expressions import Expression
 
 #: Latin letters, and the Cyrillic and Greek ones that look like them, as in Unicode's list of confusable characters.
 _TWINS: Final = (

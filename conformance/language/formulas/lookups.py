@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.config.configuration import Configuration
-from conformance.language.expressions import Expression, typed
+from conformance.language.formulas.expressions import Expression, typed
 from conformance.model.collection import Collection
 from conformance.model.kinds import Kind
 from conformance.text.paths import value_at

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from conformance.config.configuration import Configuration
-from conformance.language.expressions import FUNCTIONS, Expression, read
-from conformance.language.lookups import Lookup
-from conformance.language.operators import ARITHMETIC, COMPARISON, ROUNDING
-from conformance.language.parents import parent_name
-from conformance.language.ties import Tie
+from conformance.language.formulas.expressions import FUNCTIONS, Expression, read
+from conformance.language.formulas.lookups import Lookup
+from conformance.language.formulas.operators import ARITHMETIC, COMPARISON, ROUNDING
+from conformance.language.formulas.parents import parent_name
+from conformance.language.formulas.ties import Tie
 from conformance.model.collection import Collection, Field, Reference
 
 #: Values of a column and where they are present (None: everywhere).

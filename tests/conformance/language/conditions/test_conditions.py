@@ -10,9 +10,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from conformance.language.condition_parser import parse
-from conformance.language.condition_translation import to_dql, to_mongo
-from conformance.language.conditions import (
+from conformance.language.conditions.condition import (
     Always,
     Attribute,
     Comparison,
@@ -24,6 +22,8 @@ from conformance.language.conditions import (
     comparisons,
     holds,
 )
+from conformance.language.conditions.parser import parse
+from conformance.language.conditions.translation import to_dql, to_mongo
 from conformance.text.paths import value_at
 from edge.store.store import Store
 from tests.profiles import examples

@@ -10,8 +10,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from conformance.ditto.selection import parse_subscription
-from conformance.language.condition_translation import to_mongo
-from conformance.language.conditions import Comparison, Computed, holds, is_computed
+from conformance.language.conditions.condition import Comparison, Computed, holds, is_computed
+from conformance.language.conditions.translation import to_mongo
 from conformance.language.dql.syntax import Operation, Path
 from edge.store.store import Store
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-from conformance.language.conditions import (
+from conformance.language.conditions.condition import (
     Always,
     Comparison,
     Computed,

@@ -16,7 +16,7 @@ from conformance.checks.base import Document
 from conformance.config.configuration import Configuration
 from conformance.config.loading import load_configuration
 from conformance.errors import ConfigurationError
-from conformance.language.formula import Formula
+from conformance.language.formulas.formula import Formula
 from conformance.model.collection import Model
 from conformance.model.kinds import MAX_INTEGER
 from tests.models import collection_of, model_of

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bson.regex import Regex
 
-from conformance.language.conditions import (
+from conformance.language.conditions.condition import (
     Always,
     Attribute,
     Comparison,

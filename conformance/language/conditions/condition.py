@@ -1,7 +1,7 @@
 """Conditions that permissions and subscriptions are written in, as data.
 
-condition_parser.py reads those of permissions from text, dql_conditions.py those of subscriptions;
-condition_translation.py puts them into other words.
+parser.py reads those of permissions from text, from_dql.py those of subscriptions; translation.py puts them into
+other words.
 
 A comparison is false when the document lacks the field (also !=) and when the value is of another type: so DQL defines
 it, and so does everything that is made of a condition here. Only the tests for null and missing are always true or
