@@ -17,6 +17,8 @@ NPM_LOCK := --package-lock-only --omit-lockfile-registry-resolved --ignore-scrip
 
 .PHONY: check conform test soak mutants lint bench bench-tenfold docs install upgrade clean
 .SECONDARY:
+# Without saved bytecode every program that a test starts compiles Python's modules anew: half of its time.
+unexport PYTHONDONTWRITEBYTECODE
 
 conform: $(VENV)/.installed-all  ## the whole job on the embedded server: dataset, indexes, streams, suites, reports
 	$(BIN)/zava conform --embedded
