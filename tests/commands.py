@@ -29,7 +29,7 @@ from zava.main import run
 BIN = Path(sys.executable).parent
 #: Small, and every statistical rule that can speak of so little is quiet.
 SIZES = {"NUM_CUSTOMERS": "50", "NUM_ORDERS": "200"}
-#: What of the caller's environment a run may see: no settings, no CI.
+#: Variables of the caller's environment that a run may see: no settings, no CI.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
 SECONDS = 120
 
@@ -115,7 +115,7 @@ def finish(process: Process) -> Done:
     except subprocess.TimeoutExpired:
         for each in [*psutil.Process(process.pid).children(recursive=True), process]:
             with suppress(psutil.NoSuchProcess):
-                each.kill()  # what it started holds its pipes, too
+                each.kill()  # the processes that it started have its pipes open, too
         out, err = process.communicate()
         pytest.fail(f"{process.args} did not end within {SECONDS} s: {err}")
     return Done(process.returncode, out, err)
@@ -178,7 +178,7 @@ def copied(workplace: Workplace, generated: Done, mongo: MongoClient[dict[str, A
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Every process that a test started is gone at its end; a quick test starts none."""
+    """Assert that no process that a test started is left at its end; a quick test may start none."""
     if request.node.get_closest_marker("quick"):
         yield
         return

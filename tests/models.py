@@ -13,7 +13,7 @@ from conformance.model.collection import Model
 from conformance.model.loading import load_model
 from tests.validation import ROOT
 
-#: Stands for "take the key out" among edits.
+#: As the new value of an edit: remove the key.
 ABSENT: Final = object()
 #: (file, JSON pointer, new value)
 Edit = tuple[str, str, Any]
@@ -28,7 +28,8 @@ def _own() -> Mapping[str, Any]:
 def edited_model(folder: Path, edits: Sequence[Edit]) -> Path:
     """Write a folder with the project's schemas, edited, and an empty config/.
 
-    Of the schemas only those edited, and what they refer to before or after; all when there are no edits.
+    The folder contains only the edited schemas and those that they refer to before or after the edit; all if there are
+    no edits.
     """
     schemas = copy.deepcopy(dict(_own()))
     for name, pointer, value in edits:

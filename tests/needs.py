@@ -1,9 +1,9 @@
 """Needs of a test beside Python, as markers: `server`, `ditto`, `browser`, `node`, `slow`.
 
-A test has a marker where its module says so (``pytestmark``), or where it uses a fixture that starts something. A test
-without the marker that starts a server or a store all the same fails, so that `make check` (`-m quick`) needs neither.
+A test has a marker if its module sets it (``pytestmark``), or if it uses a fixture that starts something. A test that
+starts a server or a store without the marker fails, so that `make check` (`-m quick`) needs neither.
 
-`soak.yaml` lists tests whose time a commit should not wait for, and of tests with many cases how many stay.
+`soak.yaml` lists tests that take too long for a commit, and for tests with many cases how many of them remain.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edge.store.store import Store
 
 #: Fixtures that start something, and the marker of every test that uses them, directly or through other fixtures.
 STARTING: Final = {"server": "server", "workplace": "server", "guarded": "server", "pair": "ditto"}
-#: What the quick tests do without.
+#: Needs that a quick test does not have.
 NEEDS: Final = ("server", "ditto", "browser", "node", "slow", "soak")
 #: By file and name of a test: `all`, or a number n, so that every n-th case stays in `make test`.
 SOAK: Final[dict[str, dict[str, str | int]]] = yaml.safe_load(

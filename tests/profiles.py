@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 _FAST: Final = 10
 #: Documents with vectors are large, and fixtures are servers and models, the same for every example.
 _SUPPRESSED: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
-#: How many times as many examples as in the fast profile.
+#: The number of examples, as a multiple of the fast profile's.
 FACTOR: Final = max(1, settings.default.max_examples // _FAST) if settings.default is not None else 1
 
 

@@ -1,6 +1,6 @@
 """Benchmarks of the bridge: copying compared with plain loading, sync latency, and memory.
 
-Everything runs on the judged server: the initial copy reads its whole dataset, the changes are made in a scratch
+Everything runs on the validated server: the initial copy reads its whole dataset, the changes are made in a scratch
 database.
 """
 

@@ -162,7 +162,7 @@ def test_many_times_the_data(
 ) -> None:
     """Seconds and the client's memory, against full size: up to half an hour and 10 GB."""
     many = job(project, tmp_path / "many", times)
-    for name, title in {"generate": "generate + load", "provision": "indexes", "judge": "data rules"}.items():
+    for name, title in {"generate": "generate + load", "provision": "indexes", "validate": "data rules"}.items():
         tables.ratio(
             f"{title}, {many['documents']:,.0f} documents: {many[name]:.0f} s ({many[f'{name}_cpu']:.0f} s of CPU)",
             f"{once['documents']:,.0f} documents: {once[name]:.1f} s ({once[f'{name}_cpu']:.1f} s)",

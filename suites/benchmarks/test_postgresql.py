@@ -30,7 +30,7 @@ _SIZES: Final = (
 
 @pytest.fixture(scope="module")
 def connection(target: Target) -> Iterator[Any]:
-    """PostgreSQL with the judged dataset."""
+    """PostgreSQL with the validated dataset."""
     with postgresql() as connection:
         fill(connection, target.database)
         yield connection

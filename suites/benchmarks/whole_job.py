@@ -51,7 +51,7 @@ def main(directory: Path, orders: int) -> dict[str, float]:
             counts = load(plan.documents(), database, project.settings.batch_size)
         with timed("provision"):
             provision.apply(provision.plan(project.model, database), database)
-        with timed("judge"):
+        with timed("validate"):
             context = Context(project.model, project.configuration, project.settings, database, True, None)
             with Run([rule for rule in project.rules if rule.family in DATA_FAMILIES], context) as run:
                 odd = [result for result in run.results() if result.status not in ("passed", "skipped")]

@@ -1,7 +1,7 @@
 """The bridge between a scratch database and the real store: each collection, each way to form Ditto's _ids.
 
-A small dataset goes into a provisioned database, so that MongoDB's validators judge what devices write. Both sides are
-edited while no bridge runs, then meet. What each should hold is said by suites/bridge/canonical.py.
+A small dataset goes into a provisioned database, so that MongoDB's validators check the writes of devices. Both sides
+are edited while no bridge runs, and then synced. suites/bridge/canonical.py defines what each should hold.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ STEPS = [
     "disk",
 ]
 OF_THE_SERVER = STEPS[5:12]
-#: What the steps on a named server are when all is well: the connector has not run there.
+#: Statuses of the steps on a healthy named server, on which the connector has not run.
 WELL = ["ok", "ok", "ok", "ok", "ok", "skipped", "ok"]
 WELL_EMBEDDED = [*WELL[:3], "skipped", *WELL[4:]]
 
@@ -107,7 +107,7 @@ def test_named_server_is_written_to_only_if_allowed(workplace: Workplace, mongo:
     assert state(mongo) == before
 
 
-#: What is wrong, the exit code, and what is said of which step; all steps that are not named are as ever.
+#: Environment, exit code, and the expected text of each failed step; all other steps are as usual.
 WRONG: Mapping[str, tuple[Mapping[str, str], int, Mapping[str, str]]] = {
     "a placeholder": (
         {"MONGODB_CONNECTION_STRING": "mongodb+srv://username:password@cluster.mongodb.net/"},
@@ -186,7 +186,7 @@ def test_invalid_or_missing_model_does_not_hide_other_steps(workplace: Workplace
         ]
 
 
-#: A variable that no setting knows, what it is set to, the status, and what is said.
+#: Unknown variables with their values, the status, and the expected message.
 VARIABLES: Mapping[str, tuple[Mapping[str, str], str, str]] = {
     "none": ({}, "skipped", "DITTO_APP_ID and SHOP_KEY are not set; only the managed connector would need them"),
     "some": ({"SHOP_KEY": "k"}, "failed", "{file}:{DITTO_APP_ID}: ${DITTO_APP_ID} is not set; set"),
@@ -249,7 +249,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
         yield server
 
 
-#: Roles of the user, the status of privileges, and what is said of them.
+#: Roles of the user, the status of the step privileges, and the expected message.
 USERS: Mapping[str, tuple[Sequence[Any], str, str]] = {
     "the owner": ([{"role": "root", "db": "admin"}], "ok", "may validate, write, provision, follow changes"),
     "an administrator": (
@@ -382,7 +382,7 @@ def test_change_that_does_not_arrive_is_a_finding(
     assert steps(done)["change stream"][1].startswith(message)
 
 
-# What zava validate could not run on
+# Servers on which zava validate could not run
 
 
 def test_ci_without_a_server_fails_like_validate(workplace: Workplace) -> None:
@@ -433,7 +433,7 @@ def test_server_is_examined_without_a_model(workplace: Workplace, uri: str, name
     env = {"MONGODB_DATABASE": name}
     done = workplace.zava("doctor", "--json", "--uri", uri, "--allow-writes", env=env, folder=tmp_path)
     found = steps(done)
-    assert done.code == 2  # for there is no model
+    assert done.code == 2  # without a model
     assert [name for name, (status, _) in found.items() if status == "failed"] == ["model"]
     assert [found[name][0] for name in ("connection", *OF_THE_SERVER)] == ["ok", *WELL]
 

@@ -16,7 +16,7 @@ from tests.conformance.embedded.processes import ROOT
 from zava.reference import reference
 
 PACKAGES = ("conformance", "generator", "edge", "mcp_servers", "zava", "suites")
-#: Those that know no model: what is a collection's own is in schemas/ and config/.
+#: Packages that contain nothing about one model: facts about a collection are in schemas/ and config/.
 GENERIC = ("conformance", "edge", "suites")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 #: The scenarios of Zava's own apps, which name Zava's collections.

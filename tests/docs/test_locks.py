@@ -21,7 +21,7 @@ EXTRAS: Final[dict[str, list[str]]] = {"core": [], **PROJECT["optional-dependenc
 #: The lock files are of what somebody installs; the other extras are parts of `all`.
 LOCKS: Final = ("all", "bench", "core", "dev", "mutants")
 NPM: Final = ("conformance/report/allure/npm", "tests/npm")
-#: What installs the project for somebody.
+#: Instructions that install the project for a user.
 INSTALLERS: Final = ("Makefile", ".ci/run", ".github/workflows/conformance.yml", ".github/workflows/tests.yml",
                      "examples/gitlab-ci.yml", "action.yml", "Dockerfile")  # fmt: skip
 

@@ -111,7 +111,7 @@ def test_names_with_a_special_meaning_in_mongodb_are_rejected(name: str) -> None
     assert refused.value.path == f"m.{name}"
 
 
-# What MongoDB says of its updates
+# Descriptions that MongoDB gives of its updates
 
 UPDATES: list[Any] = [
     {"$set": {"n": 2}},
@@ -151,7 +151,7 @@ def test_update_description_gives_the_exact_document_or_none(watched: Collection
         assert description is not None
 
 
-# What the store makes of it
+# Effects of a delta in the store
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def test_store_follows_a_long_sequence_of_documents(
 
 NEW = {"_id": "new", "n": 1}
 THERE = {"_id": "there", "n": 1, "m": {"a": 1}}
-#: What Ditto takes in no _id.
+#: Values that Ditto does not accept in an _id.
 REFUSED = {"_id": 1.5}
 BATCHES: dict[str, tuple[list[Document], int, list[tuple[str, str]]]] = {
     "all new": ([NEW], 1, []),

@@ -79,7 +79,7 @@ def edited(change: Callable[[Any], object]) -> str:
     return json.dumps(content, indent=2)
 
 
-#: What is wrong, the file, and the line and words that are said.
+#: An edit that makes a file invalid, and the expected line and words.
 WRONG: list[tuple[str, Callable[[Any], object], str]] = [
     ("subquery", lambda c: c["rules"][2].update(condition="order_id IN (SELECT order_id FROM orders)"), "at rules.2.condition: DQL has no subquery (IN (SELECT ...))"),
     ("half a condition", lambda c: c["rules"][0].update(condition="store_id ="), "at rules.0.condition: found the end; expected a value"),
@@ -117,7 +117,7 @@ def test_invalid_file_is_one_error(tmp_path: Path, change: Callable[[Any], objec
 
 # -- who is known ------------------------------------------------------------------------------------------------------
 
-#: An id, and why it is nobody's among the stores above.
+#: Ids that belong to no user of the stores above.
 STRANGE = [
     None, "", " ", "nobody", 0, 1, True, 3.5, b"x", [], [SEATTLE], {}, {"$ne": None}, {"$gt": ""}, SEATTLE + " ",
     " " + SEATTLE, SEATTLE + "\n", SEATTLE[:-1], SEATTLE.upper(), SEATTLE.replace("-", ""), f"{{{SEATTLE}}}",
@@ -139,7 +139,7 @@ def test_unknown_id_is_not_a_user(model: Model, permissions: Permissions, strang
     assert user_of(permissions, model, STORES, strange) is None
 
 
-#: Documents among which the id of Seattle's user is nobody's.
+#: Documents that leave the id of Seattle's user without a user.
 UNSURE = {
     "no documents": [],
     "two documents": [*STORES, store("store_online", SEATTLE)],
@@ -176,7 +176,7 @@ def test_known_ids_are_users(model: Model, permissions: Permissions) -> None:
 # -- what they may do --------------------------------------------------------------------------------------------------
 
 OWN = Comparison("store_id", "=", "store_tacoma")
-#: By collection, what Tacoma's user may read, create, change and delete.
+#: By collection, the documents that Tacoma's user may read, create, change and delete.
 MAY = {
     "inventory": (OWN, Always(False), OWN, Always(False)),
     "orders": (OWN, OWN, OWN, Always(False)),

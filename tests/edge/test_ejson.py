@@ -109,7 +109,7 @@ def test_any_document_is_restored_byte_for_byte(things: Collection, value: Any) 
     assert bson.encode(to_mongo(to_ditto(read, MATCH), things, MATCH)) == stored
 
 
-#: What a device wrote, and what is said of it.
+#: A value that a device wrote, and the expected message.
 REFUSED: Mapping[str, tuple[Any, str]] = {
     "plain number": (5, 'n: a plain number; mode ejson expects {"$numberInt": "5"}'),
     "plain double": (2.5, 'n: a plain number; mode ejson expects {"$numberDouble": "2.5"}'),

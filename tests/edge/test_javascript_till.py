@@ -26,7 +26,7 @@ __all__ = ["edge"]
 pytestmark = pytest.mark.ditto
 
 SETTINGS: Final = Settings.model_validate({"num_orders": 300, "num_customers": 40})
-#: What tills make; everything else is there before.
+#: Collections that tills write; the others exist before.
 SOLD: Final = ("orders", "order_items")
 #: Documents of one INSERT.
 PAGE: Final = 200
@@ -60,7 +60,7 @@ def test_sales_of_a_javascript_till_reach_mongodb_and_are_conformant(shop: tuple
             pair.store.insert(name, sales[start : start + PAGE])
     assert whole > 200
     pair.meet()
-    pair.meet()  # what devices write in an empty store waits for the second run
+    pair.meet()  # documents that devices write into an empty store are synced in the second run
     assert pair.unsynced == {}
     found = pair.database["orders"].find({}, {"discount_total": 1})
     assert sum(type(order["discount_total"]) is int for order in found) == whole

@@ -42,13 +42,13 @@ FIELDS: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 OPTIONAL: Final = ("note", "rating", "details")
 SALE: Final[Document] = {"total": 25.5, "count": 2, "status": "open", "place": {"aisle": "A"}, "deleted": False}
-#: What both profiles take.
+#: Documents that both profiles accept.
 CLEAN: Final[Mapping[str, Document]] = {
     "a sale": SALE,
     "money as an integer": {**SALE, "total": 25},
     "every field": {**SALE, "note": "x", "rating": 1, "details": {"size": 1.5}, "place": {"aisle": "A", "bin": "B"}},
 }
-#: What devices write legitimately: the profile connector takes it, strict records it as unsynced.
+#: Documents that devices legitimately write: profile connector accepts them, profile strict records them as unsynced.
 LEGITIMATE: Final[Mapping[str, Document]] = {
     "a field of a newer app": {**SALE, "loyalty": {"points": 3}},
     "a key of a newer app": {**SALE, "place": {"aisle": "A", "row": 3}},
@@ -61,7 +61,7 @@ LEGITIMATE: Final[Mapping[str, Document]] = {
     "a whole double in an enum": {**SALE, "rating": 3.0},
     "what is left of a deleted document": {"deleted": True, "status": "done"},
 }
-#: What no profile takes, and the reason.
+#: Documents that no profile accepts, and the reason.
 WRONG: Final[Mapping[str, tuple[Document, str]]] = {
     "half a cent": ({**SALE, "total": 25.005}, "total: 25.005 is not a number of whole cents"),
     "half a piece": ({**SALE, "count": 2.5}, "count: 2.5 is"),

@@ -95,7 +95,7 @@ def through(store: Store, document: Mapping[str, Any]) -> dict[str, Any]:
     return rows[0]
 
 
-# By the number of its type on the wire, so that none is forgotten: what a field of it holds, and what becomes of it.
+# By the number of its BSON type, so that none is missing: a value, and its form on devices.
 
 WIRE: dict[int, tuple[bytes, Any]] = {
     0x01: (struct.pack("<d", -0.0), -0.0),
@@ -215,7 +215,7 @@ refused = st.one_of(
 
 
 def documents(*leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Generate documents of these values, without an _id."""
+    """Generate documents with these values, without an _id."""
     nested = st.recursive(
         st.one_of(*leaves), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3)
     )

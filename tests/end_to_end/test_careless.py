@@ -21,7 +21,7 @@ pytest_plugins = ["tests.commands"]
 
 #: A server that does not answer; a run that names it ends with exit code 3.
 NOWHERE = "mongodb://127.0.0.1:1/"
-#: What a command cannot do without.
+#: Required arguments of commands.
 REQUIRED: Mapping[str, Sequence[str]] = {
     "export": ["out"],
     "import-source": ["source"],
@@ -112,7 +112,8 @@ def test_command_beside_an_env_file_does_not_use_the_embedded_server(place: Work
     assert "no server is named: set MONGODB_CONNECTION_STRING in it, or pass --embedded" in done.out + done.err
 
 
-#: Mistakes: the .env beside the model, the .env in the current folder elsewhere, the environment, and what is said.
+#: Mistakes: the .env beside the model, the .env in the current folder elsewhere, the environment, and the expected
+#: message.
 MISTAKES: Mapping[str, tuple[str | bytes | None, str | None, Mapping[str, str], str]] = {
     "misspelt in the file": (f"MONGODB_CONNECTION_STRINGS={NOWHERE}", None, {}, "/.env:1: MONGODB_CONNECTION_STRINGS"),
     "misspelt in the environment": (None, None, {"MONGODB_CONNECTION_STRINGS": NOWHERE}, "did you mean MONGODB_CONN"),
@@ -202,7 +203,7 @@ def test_empty_value_of_any_option_is_an_error(place: Workplace, arguments: list
 
 
 def test_option_given_as_a_value_is_an_error(place: Workplace) -> None:
-    """As after ``--uri $SERVER --embedded`` with SERVER unset."""
+    """``--uri $SERVER --embedded`` with SERVER unset gives these arguments."""
     assert_rejected(place.zava("validate", "--uri", "--embedded"), 2, "--uri: found --embedded, which is an option")
 
 
@@ -228,7 +229,7 @@ def test_unwritable_reports_folder_is_reported_before_rules_run(place: Workplace
     assert_rejected(done, 2, "/dev/null/x/validation.json: cannot be written: Not a directory")
 
 
-# Names: a selection that matches nothing says what exists
+# Names: the error for a selection without a match lists the existing names
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def earlier(reports: Path) -> list[str]:
     return [path.name for path in reports.iterdir() if path.is_file() and path.read_text() == "of an earlier run"]
 
 
-#: Arguments, environment, exit code, what is said, and whether pytest writes its own JUnit file.
+#: Arguments, environment, exit code, the expected message, and whether pytest writes its own JUnit file.
 FAILED: Mapping[str, tuple[list[str], Mapping[str, str], int, str]] = {
     "empty uri": (["--uri", ""], {}, 2, "--uri: is empty"),
     "empty collection": (["--embedded", "--collection", " "], {}, 2, "--collection: is empty"),

@@ -86,7 +86,7 @@ def test_walk_through_prints_the_documented_output(tmp_path: Path) -> None:
         del environment[name]
     folder, files, commands = tmp_path, 0, 0
     kept = EmbeddedServer(Workplace(tmp_path / "rental", place.cache).directory, cache_gb=0.25, linger=0.2)
-    with kept:  # or each command would start it and stop it
+    with kept:  # otherwise each command would start and stop it
         for step in steps(TEXT):
             if step.file:
                 (folder / step.file).write_text(step.text, encoding="utf-8")

@@ -26,15 +26,15 @@ pytestmark = pytest.mark.server
 pytest_plugins = ["tests.commands"]
 
 README: Final = re.sub(r"^```.*?^```$", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M | re.S)
-#: What is done with the package, in a repository that is not this one.
+#: The section about using the package in another repository.
 ELSEWHERE: Final = README.partition("## In your own repository\n")[2].partition("\n## ")[0]
-#: What the README shows to be copied: indented lines, without what stands behind a #.
+#: Commands that the README shows: indented lines without their comments.
 SHOWN: Final = [
     re.split(r"\s{2,}#|\s+# or ", line.strip())[0]
     for block in re.findall(r"(?:^ {4}\S.*\n)+", README, re.MULTILINE)
     for line in block.splitlines()
 ]
-#: Those that take longer than a commit should wait, and one that is what runs now.
+#: Commands that take longer than a commit should wait, and one that runs this test.
 LONG: Final = ("make conform", ".venv/bin/pytest suites/")
 EXCUSED: Final = {
     "make test": "it is what runs this test",
@@ -109,7 +109,7 @@ def test_unedited_env_sample_is_reported_first(checkout: Workplace) -> None:
     assert "MONGODB_CONNECTION_STRING: found '***', which is the placeholder of .env.sample" in done.line
 
 
-# What a machine may lack
+# Tools that a machine may lack
 
 
 def fake(folder: Path, name: str, script: str) -> str:
@@ -228,7 +228,7 @@ def steps(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["conformance.yml", "tests.yml"])
 def test_actions_are_pinned_by_commit_and_keep_no_credentials(name: str) -> None:
-    """A tag can be moved to other code; the comment beside the commit says which version it is."""
+    """A tag can be moved to other code; the comment beside the commit names the version."""
     used = [step["uses"] for step in steps(name) if "uses" in step]
     text = (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
     assert used

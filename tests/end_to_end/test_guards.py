@@ -16,7 +16,8 @@ pytestmark = pytest.mark.server
 TENTH: Final = {"NUM_CUSTOMERS": "5000", "NUM_ORDERS": "20000"}
 #: A ratio beyond its guard is measured again: other tests share the cores, and slower code is slower every time.
 ATTEMPTS: Final = 2
-#: What does not depend on the size, takes long at any, or is a matter of two quiet cores, is left to `make bench`.
+#: `make bench` measures the others: ratios that do not depend on the size, take long at any size, or need two idle
+#: cores.
 GUARDED: Final = {
     "test_load.py": ["test_generate_and_load"],
     "test_rules.py": ["test_data_rules"],

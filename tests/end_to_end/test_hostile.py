@@ -1,6 +1,6 @@
-"""Hostile environments: servers that die, hang or refuse, full disks, and malformed data.
+"""Hostile environments: servers that die, hang or reject connections, full disks, and malformed data.
 
-Each time: the right exit code, one clear line, nothing left running, and nothing that the next run does not mend.
+In each case: the right exit code, one clear line, no process left, and no damage that the next run does not repair.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def wait_until(uri: str, busy: Any, process: Process) -> None:
             try:
                 return bool(busy(client))
             except PyMongoError:
-                return False  # not up yet
+                return False  # not started yet
 
         assert eventually(lambda: at_work() or process.poll() is not None, 60)
     assert process.poll() is None, process.communicate()
@@ -341,7 +341,7 @@ def test_full_disk_is_reported(alone: Workplace, small_disk: Path) -> None:
     assert eventually(lambda: not running(cramped.directory))
 
 
-# Data nobody should have written
+# Hostile data
 
 
 def hostile_documents() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -408,7 +408,7 @@ def test_hostile_documents_are_findings_and_never_errors(
     others = {name: outcome for name, outcome in outcomes.items() if not name.startswith("test_rule[")}
     assert others == {
         "test_semantic_search_has_higher_recall_than_text_search": {"skipped"}
-    }  # what the rules report is not a failure of the search
+    }  # findings of the rules are not errors of the search
     assert {"failure"} in outcomes.values()
     assert {"error"} not in outcomes.values()
 

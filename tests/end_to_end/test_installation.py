@@ -200,7 +200,7 @@ def test_help_of_every_command_needs_no_extra(core: Installation) -> None:
     assert done.stdout.split() == list(ALL_COMMANDS), done.stderr
 
 
-#: What a team needs that tries the harness on generated data and runs its rules with pytest.
+#: Requirements of a team that tries the harness on generated data and runs its rules with pytest.
 TEAM: Final = [*PROJECT["dependencies"], f"{PROJECT['name']}[embedded,generate,pytest]"]
 
 

@@ -230,7 +230,7 @@ def test_planted_secrets_appear_in_no_report(workplace: Workplace, generated: Do
     assert any("***" in text for text in texts)
 
 
-# What is provisioned, and assistants
+# Provisioning, and assistants
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"], ["--users"], ["--users", "--json"]], ids=" ".join)

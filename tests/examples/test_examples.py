@@ -43,7 +43,7 @@ Document = dict[str, Any]
 Mongo = Database[Document]
 Rows = list[Document]
 EXAMPLES: Final = ROOT / "examples"
-#: What npm installs; `make upgrade` renews the lock file.
+#: The packages that npm installs; `make upgrade` renews the lock file.
 PINNED: Final = ROOT / "tests" / "npm"
 
 
@@ -97,7 +97,7 @@ def mongosh() -> str:
         place.mkdir(parents=True, exist_ok=True)
         for file in PINNED.glob("package*.json"):
             shutil.copy(file, place)
-        # Without what only Kerberos, encryption and cloud logins need, which would be compiled here for half a minute.
+        # Omit the optional packages for Kerberos, encryption and cloud logins; compiling them takes half a minute.
         less = ["--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
         command = [npm, "ci", "--prefix", str(place), *less]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -229,7 +229,7 @@ def _top_products(every: Mapping[str, Rows], store_id: str, first: str, last: st
     ]
 
 
-#: By the script's name: the name in config/queries.yaml, and what the query must find.
+#: By the name in the script: the name in config/queries.yaml, and a function that computes the expected rows.
 QUERIES: Final[Mapping[str, tuple[str, Callable[..., Rows]]]] = {
     "orderWithItems": ("order_with_items", _order_with_items),
     "customerHistory": ("customer_history", _customer_history),

@@ -134,7 +134,7 @@ def test_ditto_rejects_changes_that_no_rule_grants(edge: Edge, name: str) -> Non
 
 
 def test_limits_of_ditto_are_reported(edge: Edge) -> None:
-    """For each user, Ditto cannot test kinds of changes, or a flag outside of the id."""
+    """Ditto can test neither kinds of changes, nor a flag outside of the id; each user's permissions say so."""
     for user in edge.people:
         given = compiled(edge.permissions, edge.model, edge.mappings, user)
         assert {finding.split(":")[0] for finding in given.findings} == {

@@ -1,8 +1,7 @@
 """Faults that are made at the same time: edits of documents, of which no two are expected to move the same rule.
 
-Most of the time that a fault takes is that of the rules which are run after it. A batch runs them once. What a batch
-could hide is a rule that two of its faults move, the second one without declaring it; `FAULTS_ALONE=1`, as `make soak`
-has it, makes each fault alone.
+Most of the time of a fault is spent in the rules that run after it, and a batch runs them once. A batch could hide that
+a second fault moves a rule without declaring it; `FAULTS_ALONE=1`, which `make soak` sets, makes each fault alone.
 """
 
 from __future__ import annotations
@@ -45,9 +44,9 @@ def batches(faults: Iterable[Fault], rules: Sequence[Rule]) -> list[list[Fault]]
 def of_selected_tests(
     items: Iterable[pytest.Item], test: Callable[..., None], rules: Sequence[Rule], part: Callable[[str], int]
 ) -> dict[str, list[Fault]]:
-    """Return by id the batch of each fault for which a test was selected; ``part`` says which of them one worker runs.
+    """Return by id the batch of each fault for which a test was selected; ``part`` assigns tests to workers.
 
-    Empty when the environment asks for each fault alone.
+    Empty if the environment asks for each fault alone.
     """
     if os.environ.get(ALONE):
         return {}

@@ -26,7 +26,8 @@ Expectations = Mapping[str, Any]
 class Fault:
     """An edit to a conformant database or to a copy of its configuration, and the rules that must report it.
 
-    ``soak`` marks what others like it stand for, when there is no time; ``reasons`` is what rules say of it.
+    ``soak`` marks a fault that resembles others and runs in `make soak` only; ``reasons`` are texts that findings must
+    have.
     """
 
     id: str
@@ -86,11 +87,11 @@ def load_catalogue(model: Model, folder: Path = HERE) -> Catalogue:
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """A safe loader with merge keys (<<) that rejects duplicate keys, of which YAML would use the last."""
+    """A safe loader with merge keys (<<) that rejects duplicate keys; PyYAML alone would silently use the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
-        assert len(keys) == len(set(keys)), f"{node.start_mark}: a key stands twice: {keys}"
+        assert len(keys) == len(set(keys)), f"{node.start_mark}: a key appears twice: {keys}"
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 

@@ -16,12 +16,12 @@ from pymongo.database import Database
 from tests.faults.values import at, made, put, take
 
 Document = dict[str, Any]
-#: The place, in the order of _id, of the document that is edited unless an edit says another.
+#: The position, in the order of _id, of the document that is edited unless the edit gives another.
 NTH: Final = 3
-#: What nobody writes stands for text that no driver makes: as many bytes, and no UTF-8.
+#: Private-use characters that stand for bytes that no driver writes: invalid UTF-8 of the same length.
 _STAND_IN: Final = "\uf8ff\uf8ff"
 _HALVES: Final = b"\xed\xa0\xbd\xed\xa0\xbd"
-#: As many bytes as the key that it becomes, which then stands twice: a dict cannot say so.
+#: A key of the same length as the key that it becomes, because a dict cannot hold a key twice.
 _SECOND: Final = ("dele\uf8fe", b"deleted")
 
 

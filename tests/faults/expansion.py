@@ -1,7 +1,7 @@
 """Patterns of faults made into one fault per field, bound, index or collection of the model.
 
-What a pattern breaks is said in the YAML: for itself, for subjects that have a trait, and as effects of what happens
-to a field. Only what every model has is derived here: who refers to a field, who copies it.
+The YAML declares the rules that a pattern breaks: for the subject, for subjects that have a trait, and as effects of a
+change of a field. Only what every model has is derived here: the references to a field, and its copies.
 """
 
 from __future__ import annotations

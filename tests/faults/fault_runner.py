@@ -67,7 +67,7 @@ class _Made:
 class FaultRunner:
     """Runs faults at one place, each once; ``elsewhere`` makes a directory for another server.
 
-    ``families`` limits all that is run to the rules of these; none means all.
+    ``families`` limits everything to the rules of these families; an empty set means all.
     """
 
     place: Place
@@ -82,8 +82,8 @@ class FaultRunner:
     def verdict(self, fault: Fault, *, everything: bool = False, together: Sequence[Fault] = ()) -> Verdict:
         """Return the fault's verdict, worked out once; ``everything`` runs all rules, not only those it can touch.
 
-        ``together`` are faults that may be made at the same time, see batches.py: a verdict of these that is not as
-        declared is worked out again with its fault alone, so that no other fault can be the cause.
+        ``together`` are faults that may be made at the same time, see batches.py. If a verdict of these has problems,
+        it is worked out again with its fault alone, so that no other fault can be the cause.
         """
         key = (fault.id, everything)
         if key not in self._verdicts and fault in together:
@@ -180,7 +180,7 @@ class FaultRunner:
     def _context(
         self, base: str, database: Database[Document], edits: Sequence[Edit] = ()
     ) -> tuple[Context, list[Rule]]:
-        """The context and the rules; both derived anew where the edits change what they are derived from."""
+        """Return the context and the rules; both are derived again if the edits change their sources."""
         changed = {name: value for edit in edits for name, value in edit.get("settings", {}).items()}
         settings = self.place.settings(base, **changed)
         fresh = bool(changed) or any(_derived_from(edit.get("file", "")) for edit in edits)
@@ -195,7 +195,7 @@ class FaultRunner:
                 self._rules = (model, configuration, rules)
         else:
             model, configuration, rules = self._rules
-        readable = database.with_options(OPTIONS)  # as the program has it: broken text is read
+        readable = database.with_options(OPTIONS)  # like the program: invalid UTF-8 is read
         return Context(model, configuration, settings, readable, embedded=True, scratch=scratch), rules
 
     def _choice(self, fault: Fault, rules: list[Rule], touched: Touched, everything: bool) -> list[Rule]:

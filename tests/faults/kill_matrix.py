@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.faults.expectations import Verdict
 
-#: By rule, the faults that make it fail, both in alphabetical order.
+#: By rule, the faults that break it, both in alphabetical order.
 Matrix = Mapping[str, Sequence[str]]
 #: The matrix of the last release, computed and committed.
 COMMITTED: Final = Path(__file__).parent / "kill_matrix.json"

@@ -28,11 +28,11 @@ from generator.loader import load
 from tests.faults.values import at, made, put, take
 
 Document = dict[str, Any]
-#: What of the project is copied: what a model is, and what the rules of family security look at.
+#: Files of the project that are copied: a model, and the files that the rules of family security examine.
 _COPIED: Final = ("schemas", "config", ".env.sample", ".gitignore")
 #: Customers and orders by the name of the base.
 SIZES: Final[Mapping[str, tuple[int, int]]] = {"tiny": (60, 250), "small": (300, 2_000), "large": (1_000, 12_000)}
-#: Not the default: a fault must not depend on the seed that everybody looks at.
+#: Not the default: a fault must not depend on the usual seed.
 SEED: Final = 7
 
 
@@ -152,7 +152,7 @@ def _edit_file(path: Path, edit: Mapping[str, Any]) -> None:
     if "replace" in edit:
         text = path.read_text(encoding="utf-8")
         for old, new in edit["replace"].items():
-            assert text.count(old) == 1, f"{path.name}: {old!r} stands {text.count(old)} times, not once"
+            assert text.count(old) == 1, f"{path.name}: {old!r} occurs {text.count(old)} times, not once"
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
     if edit.keys() & {"set", "unset", "append"}:

@@ -11,7 +11,7 @@ from pymongo import MongoClient, monitoring
 from conformance.checks.base import Context, Rule
 from conformance.run.runner import Run
 
-#: Stands for what is no document: collections' options and indexes.
+#: The name for reads of collections' options and indexes, which are not documents.
 METADATA: Final = "*metadata*"
 _OF_METADATA: Final = frozenset({"listCollections", "listIndexes", "explain"})
 
@@ -45,7 +45,7 @@ def readers(rules: Sequence[Rule], context: Context) -> Mapping[str, frozenset[s
     client: MongoClient[dict[str, Any]]
     with MongoClient(*address, directConnection=True, event_listeners=[listener]) as client:
         own = replace(context, database=client[context.database.name], scratch=None)
-        assert own.counts  # counted once for a run, so that it is nobody's reading
+        assert own.counts  # counted once for a run, so that no rule is recorded as the reader
         for group in groups.values():
             listener.read.clear()
             with Run(group, own) as run:

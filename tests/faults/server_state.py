@@ -11,9 +11,9 @@ from pymongo.errors import OperationFailure
 from tests.faults.documents import insert
 
 Document = dict[str, Any]
-#: Options that collMod can put back; a difference in any other means that the collection is made anew.
+#: Options that collMod can restore; after a difference in any other option, the collection is created again.
 _MODIFIABLE: Final = ("validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages")
-#: Commands after which a collection's documents may be gone.
+#: Commands that may delete a collection's documents.
 _DESTROYING: Final = ("drop", "convertToCapped")
 
 

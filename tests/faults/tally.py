@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.expectations import Verdict
 
-#: By fault: was it caught, and did another rule than the named ones speak up?
+#: By fault: whether it was caught, and whether a rule that it does not name reported it, too.
 _VERDICTS: Final = pytest.StashKey[dict[str, tuple[bool, bool]]]()
 
 

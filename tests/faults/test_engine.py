@@ -28,7 +28,7 @@ REASONS = {
     "crdt.orders.nulls": "total is null",
 }
 
-# -- what must pass ----------------------------------------------------------------------------------------------------
+# -- correct declarations ---------------------------------------------------------------------------------------------
 
 
 def test_correct_declaration_is_caught(fault_runner: FaultRunner) -> None:
@@ -40,7 +40,7 @@ def test_correct_declaration_is_caught(fault_runner: FaultRunner) -> None:
     assert verdict.caught
 
 
-# -- what must be told -------------------------------------------------------------------------------------------------
+# -- problems that must be reported -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_every_command_is_undone(commands: list[dict[str, Any]], fault_runner: F
     assert hashes(database, MODEL.collections) == before
 
 
-# -- what must be refused ----------------------------------------------------------------------------------------------
+# -- faults that are rejected ------------------------------------------------------------------------------------------
 
 ENTRY = {"id": "a.b", "title": "Something is broken", "edits": [{"in": "orders", "unset": ["total"]}]}
 PATTERN = {
@@ -239,7 +239,7 @@ PATTERN = {
             {"patterns": [{**PATTERN, "where": {"kind": "money"}, "also": {"orders.status": {}}}]},
             r"names what it does not make: \['orders\.status'\]",
         ),
-        ("faults: [{id: a.b, id: a.c, title: Something is broken}]", "a key stands twice"),
+        ("faults: [{id: a.b, id: a.c, title: Something is broken}]", "a key appears twice"),
     ],
 )
 def test_invalid_file_is_rejected(content: Any, place: str, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_unused_excuse_is_reported() -> None:
     assert needless(rules, found, {"a.b.*": "", "a.b.e": ""}) == ["a.b.*", "a.b.e"]
 
 
-# -- the last word -----------------------------------------------------------------------------------------------------
+# -- the summary ------------------------------------------------------------------------------------------------------
 
 
 def test_summary_counts_caught_missed_and_wrong_faults() -> None:

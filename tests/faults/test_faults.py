@@ -19,9 +19,9 @@ from tests.faults.tally import count
 from tests.schedule import part
 
 CATALOGUE: Final = shipped_catalogue()
-#: Made at every commit; the others are like one of these, and wait for make soak.
+#: Faults that run at every commit; the others resemble one of these and run in make soak.
 FAULTS: Final = [fault for fault in CATALOGUE.faults if not fault.soak]
-#: Of these faults all rules are run, not only those that the edit can touch: every twenty-fifth, whatever it is.
+#: Every twenty-fifth fault; all rules are run for it, not only those that the edit can touch.
 SWEPT: Final = FAULTS[::25]
 MATRIX: Final[dict[str, list[str]]] = json.loads(COMMITTED.read_text(encoding="utf-8"))
 
@@ -32,7 +32,7 @@ REWRITE: Final = "REWRITE_KILL_MATRIX"
 
 @pytest.fixture(scope="module")
 def batch(fault_runner: FaultRunner, request: pytest.FixtureRequest) -> Mapping[str, Sequence[Fault]]:
-    """By fault, those that are made at the same time."""
+    """By fault, the batch that it belongs to."""
     if os.environ.get(REWRITE):
         return {}
     return of_selected_tests(
@@ -75,7 +75,8 @@ def test_every_rule_has_a_fault_or_an_excuse(fault_runner: FaultRunner) -> None:
     assert alive(rules, MATRIX, CATALOGUE.unkillable) == []
     assert needless(rules, MATRIX, CATALOGUE.unkillable) == []
     edited = {fault.id for fault in FAULTS if any("schemas/" in edit.get("file", "") for edit in fault.edits)}
-    assert all(edited.issuperset(MATRIX[rule]) for rule in MATRIX.keys() - rules)  # of fields that only they declare
+    # rules of fields that only a fault declares
+    assert all(edited.issuperset(MATRIX[rule]) for rule in MATRIX.keys() - rules)
     assert {fault for faults in MATRIX.values() for fault in faults} <= {fault.id for fault in FAULTS}
 
 

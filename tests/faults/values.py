@@ -42,7 +42,7 @@ def _nested(levels: int) -> Any:
 def made(data: Any, named: Mapping[str, Mapping[str, Any]]) -> Any:
     """Return the data with every maker, every Extended JSON value and every $$name.path replaced by its value.
 
-    A $$name that is not among ``named`` stays as it is: it is MongoDB's (as in $$ROOT).
+    A $$name that is not in ``named`` is left unchanged: it is a variable of MongoDB, such as $$ROOT.
     """
     if isinstance(data, Mapping):
         if len(data) == 1:

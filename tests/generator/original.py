@@ -63,7 +63,7 @@ def original(products: int = 400, categories: int = 9, times: int = 1) -> Origin
     names = {category["category_id"]: category["category_name"].upper() for category in wanted}
     types = {row["type_id"]: row for row in catalogue["product_types"] if row["category_id"] in names}
     rows = [row for row in catalogue["products"] if row["type_id"] in types]
-    chosen = rows[:: max(1, len(rows) // products)][:products]  # from every category
+    chosen = rows[:: max(1, len(rows) // products)][:products]  # of every category
     for turn in range(times):
         for number, row in enumerate(chosen):
             its_type = types[row["type_id"]]

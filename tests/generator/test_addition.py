@@ -124,7 +124,7 @@ def test_options_and_file_add_the_same_product(workplace: Workplace, mongo: Mong
     assert mongo[shop]["products"].count_documents({"product_id": "prod_free sku 1", "type_id": "type_saws"}) == 1
 
 
-#: What is written in the file, and what is said of it.
+#: The content of the file, and the expected message.
 REFUSED: Mapping[str, tuple[Any, str]] = {
     "no object": ([], "it is not an object"),
     "an unknown field": ({**DRILL, "colour": "red"}, "at colour: is not defined in the schema"),

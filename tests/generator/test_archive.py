@@ -230,7 +230,7 @@ def test_foreign_collections_are_excluded_and_reported(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {MANIFEST, f"{FIRST}.jsonl"}
 
 
-# Where an export cannot be written
+# Folders into which no export can be written
 
 
 def test_non_empty_folder_is_rejected(workplace: Workplace, small: str, uri: str, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_interrupted_export_leaves_no_files(uri: str, small: str, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-# What is not brought back
+# Archives that are not imported
 
 
 def rewritten(archive: Path, file: str, edit: Callable[[bytes], bytes]) -> None:
@@ -420,7 +420,7 @@ def test_rejected_archive_is_one_error_with_its_exit_code(
     assert name not in state(mongo)
 
 
-#: The layout, the edit of the orders, and what is said of them.
+#: The format, whether it is compressed, the edit of the orders, and the expected message.
 DAMAGED_FILES: Sequence[tuple[str, bool, Callable[[bytes], bytes], str]] = [
     ("bson", False, lambda content: content[:-3], "document 3 cannot be read"),
     ("bson", False, lambda content: content + b"\x01", "document 4 cannot be read"),
@@ -474,7 +474,7 @@ def test_documents_beyond_the_count_of_the_manifest_are_not_read(mongo: Mongo, t
     """A small gzip file may contain millions: reading stops at the first surplus document."""
     with new_archive(tmp_path / "out", MODEL, "shop", "bson", compressed=True) as writer:
         writer.add("orders", [RawBSONDocument(bson.encode({"_id": 1}))])
-    many = gzip.compress(bson.encode({"_id": 1}) * 3 + b"\1")  # of which the fourth would be refused as broken
+    many = gzip.compress(bson.encode({"_id": 1}) * 3 + b"\1")  # the fourth document is broken
     rewritten(tmp_path / "out", "orders.bson.gz", lambda _: many)
     assert "it has more than 1 documents; expected 1, as in the manifest" in rejection(
         mongo, tmp_path / "out", validate=False
@@ -543,7 +543,7 @@ def test_interrupted_import_is_resumed(workplace: Workplace, mongo: Mongo, uri: 
     again = run(workplace, uri, name, "import", str(exported), "--json")
     assert (again.code, json.loads(again.out)["counts"]) == (0, {})
     mongo[name]["orders"].update_one({}, {"$set": {"status": "pending", "updated_at": "2027-01-01T00:00:00Z"}})
-    assert run(workplace, uri, name, "import", str(exported)).code == 2  # lived in since: it is nobody's to overwrite
+    assert run(workplace, uri, name, "import", str(exported)).code == 2  # changed data is not overwritten
 
 
 #: The program, which sends itself a signal when some batches of documents have been written.
@@ -594,7 +594,7 @@ def test_killed_import_is_completed_by_the_next_run(
     done = run(workplace, uri, name, *command, "--json")
     assert done.code == 0, done.err
     late = len(documents) - there - json.loads(done.out)["counts"]["orders"]
-    # what was on its way when it was killed may arrive after it was counted; who leaves waits for it
+    # Inserts in flight during a kill may arrive after the count; a process that exits normally waits for them.
     assert late in ((0, 100) if sent == signal.SIGKILL else (0,))
     assert list(mongo[name]["orders"].find().sort("n", 1)) == documents
 

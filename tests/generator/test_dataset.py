@@ -160,7 +160,7 @@ def test_every_document_matches_its_schema(customers: int, orders: int) -> None:
     made = dataset(customers, orders)
     for collection in MODEL:
         documents = made[collection.name]
-        step = max(1, len(documents) // 150)  # of a large collection every so manieth
+        step = max(1, len(documents) // 150)  # a sample of large collections
         for document in documents[::step]:
             assert breaches(collection, document) == []
         for document in documents:
@@ -329,7 +329,7 @@ def test_embeddings_belong_to_their_product() -> None:
 
 
 def test_batch_boundary_keeps_numbering_and_uniqueness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In many batches instead of one, sequences continue, ids are unique, and sums match their orders."""
+    """Sequences continue across batches, ids are unique, and sums match their orders."""
     monkeypatch.setattr("generator.columns.plan.BATCH", 70)
     made = dataset(200, 201, batch_size=999)  # a setting of its own, so that the cache does not hold it
     sequence: Counter[str] = Counter()
@@ -418,7 +418,7 @@ def test_signal_stops_loading_within_a_batch(
         if sent.acquire(blocking=False):
             os.kill(os.getpid(), signal.SIGUSR1)
         assert come.wait(60)
-        late.append(left.wait(0.1))  # in which the loader hears of it
+        late.append(left.wait(0.1))  # time for the loader to receive the signal
 
     monkeypatch.setattr(loader, "_WRITERS", writers)
     before = signal.signal(signal.SIGUSR1, interrupted)

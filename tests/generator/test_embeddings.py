@@ -40,7 +40,7 @@ pytest_plugins = ["tests.commands"]
 
 Document = dict[str, Any]
 Mongo = Database[Document]
-#: Of the first five of these, as bytes.
+#: SHA-256 of the vectors of the first five texts, as bytes.
 SHA = "d08f23c3745e2cb4514ebb750ae4642372a0a3cee7247533d5cb7de68bb9a973"
 TEXTS = [
     "something to water the lawn",
@@ -81,7 +81,7 @@ def test_vector_does_not_depend_on_the_batch() -> None:
 
 
 def test_vectors_are_identical_on_every_machine() -> None:
-    """A change of these bytes changes every dataset, and requires another provider name."""
+    """A change of these bytes changes every dataset and requires a new provider name."""
     made = local_embedder().embed(TEXTS[:5], 512)
     assert local_embedder().provider == "wordllama-l2-supercat-256@64b47a2d"
     assert hashlib.sha256(made.tobytes()).hexdigest() == SHA
@@ -129,7 +129,7 @@ def test_fingerprint_of_a_dataset_includes_the_model(model: Model, monkeypatch: 
 
 @dataclass
 class Service:
-    """The requests that the stand-in received, and its behaviour."""
+    """The requests that the stand-in received, and its replies."""
 
     endpoint: str = ""
     asked: list[tuple[str, str | None, Any]] = field(default_factory=list)

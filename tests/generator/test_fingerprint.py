@@ -92,7 +92,7 @@ CHANGED: Final = (
 KEPT: Final = ("conformance/checks/joins/join.py", "conformance/report/html.py", "generator/archive/archive.py")
 
 
-#: By the file as it is: where it is moved to. The module that finds the sources is one of them.
+#: The new path of each moved file. One of them is the module that finds the sources.
 MOVED: Final = {
     "generator/fingerprint.py": "generator/data/sources.py",
     "generator/columns/samplers.py": "generator/data/samplers.py",
@@ -138,7 +138,7 @@ def test_fingerprint_changes_with_files_moved_into_sub_packages(tmp_path: Path) 
             text = path.read_text(encoding="utf-8")
             path.write_text(re.sub(rf"\b{re.escape(old)}\b", new, text), encoding="utf-8")
     found = fingerprints(tmp_path, [*MOVED.values(), "generator/columns/__init__.py"], program)
-    # What finds the sources does not shape documents, so that the first change alone keeps the fingerprint.
+    # The module that finds the sources does not shape documents: only a change of it keeps the fingerprint.
     assert found[0] == found[1]
     assert len(set(found)) == len(found) - 1
 

@@ -58,7 +58,7 @@ def plain(value: Any) -> Any:
     return {"$numberDouble": float, "$numberInt": int}[kind](number)
 
 
-# What becomes of what
+# Conversion of the original files
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_written_files_are_importable(workplace: Workplace, mongo: Mongo, uri: s
             assert breaches(collection, document) == []
 
 
-# What is told
+# Notices
 
 
 def test_unknown_store_of_the_source_is_imported_and_reported(workplace: Workplace, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_types_of_the_same_name_are_distinguished(workplace: Workplace, tmp_path
     assert types["type_plumbing_accessories"] == "cat_plumbing"
 
 
-# What is refused
+# Rejected files
 
 
 def first(source: Original) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def test_rejected_source_is_one_error_with_its_exit_code(
     assert [path.name for path in tmp_path.iterdir()] == ["original"]
 
 
-#: What stands in product_data.json, and the reason.
+#: The content of product_data.json, and the expected message.
 BYTES: Mapping[str, tuple[bytes, str]] = {
     "nothing": (b"", "not valid JSON"),
     "cut short": (
@@ -404,7 +404,7 @@ def test_generate_asks_before_adding_to_a_catalogue_on_a_named_server(
     before = state(mongo)[name]
     assert workplace.zava("generate", "--uri", uri, env=env, stdin="wrong\n").code == 2
     assert state(mongo)[name] == before
-    mongo[name]["product_embeddings"].delete_one({})  # half an import is nothing to go on from
+    mongo[name]["product_embeddings"].delete_one({})  # an incomplete import is not continued
     refused = workplace.zava("generate", "--uri", uri, "--yes", env=env)
     assert (refused.code, "pass --drop" in refused.line) == (2, True)
     again = workplace.zava("import-source", str(folder), "--uri", uri, "--json", env=env)

@@ -35,7 +35,7 @@ Document = dict[str, Any]
 Mongo = Database[Document]
 BIN: Final = Path(sys.executable).parent
 SUPER_MANAGER: Final = "00000000-0000-0000-0000-000000000000"
-#: What the gateway of the tests' servers shows.
+#: The token that the gateway of the tests' servers sends.
 TOKEN: Final = "t" * 40
 
 

@@ -39,7 +39,7 @@ def wide(levels: int) -> Any:
 
 THOUSAND = {"$range": [0, 1000]}
 JOIN = {"$reduce": {"input": THOUSAND, "initialValue": "x", "in": {"$concat": ["$$value", "$order_id"]}}}
-#: What would build much, or take long, within one document.
+#: Expressions that would build a large value, or take long, within one document.
 COSTLY: list[tuple[str, Any, str]] = [
     ("a long $range", {"$range": [0, 1_000_000]}, "at most 1000 numbers"),
     ("a $range downwards", {"$range": [0, -5_000, -1]}, "at most 1000 numbers"),
@@ -125,7 +125,7 @@ def test_expression_that_builds_large_values_is_rejected_everywhere(
             manager.foreign_rows("orders", pipeline, 10)
 
 
-#: What an assistant would write, and its answer for the first order.
+#: Expressions that an assistant would write, and their results for the first order.
 USEFUL: list[tuple[str, Any, Any]] = [
     ("numbers", {"$range": [0, 4, 2]}, [0, 2]),
     ("$map", {"$map": {"input": [1, 2], "as": "n", "in": {"n": "$$n", "twice": {"$multiply": ["$$n", 2]}}}},
@@ -296,7 +296,7 @@ def test_query_that_the_server_does_not_stop_is_abandoned(model: Model, shop: Mo
         reader = Reader(place, place.user(SUPER_MANAGER))
         started = time.monotonic()
         with pytest.raises(ToolError, match=r"took longer than 0\.3 s and was stopped"):
-            reader._run("orders", SLOW, 1)  # what the guard refuses, to get past it
+            reader._run("orders", SLOW, 1)  # private, because the guard rejects such a query
         assert time.monotonic() - started < 5
         assert place.calls.comments == []
 
@@ -313,7 +313,7 @@ def test_calls_in_flight_are_limited_per_caller(model: Model, shop: Mongo) -> No
         assert len(place.calls.comments) == 1
 
 
-# What is added to a pipeline
+# Stages that the reader adds to a pipeline
 
 
 def test_size_check_precedes_stages_that_build_from_collected_documents(model: Model) -> None:

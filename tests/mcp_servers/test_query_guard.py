@@ -414,7 +414,7 @@ def test_query_time_is_limited(model: Model, shop: Mongo) -> None:
     """The server stops the query, here after a millisecond."""
     hasty = reader_of(model, shop, SUPER_MANAGER, max_time_ms=1)
     pipeline: list[Any] = [{"$lookup": {"from": "order_items", "pipeline": [], "as": "all"}}, {"$unwind": "$all"}] * 2
-    pipeline += [{"$group": {"_id": "$all.product_id"}}]  # which needs them all, not the first ten
+    pipeline += [{"$group": {"_id": "$all.product_id"}}]  # needs all documents, not the first ten
     with pytest.raises(ToolError, match=r"took longer than 0\.001 s"):
         hasty.foreign_rows("orders", pipeline, 10)
 
@@ -436,7 +436,7 @@ def test_plain_conditions_use_indexes(mine: Reader, shop: Mongo) -> None:
     assert "customer_id" in plan
 
 
-# Who is nobody
+# Unknown users
 
 
 NOBODY = [

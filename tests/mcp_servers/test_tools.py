@@ -66,7 +66,7 @@ def mean(documents: list[Document]) -> float:
     return float(exact.quantize(Decimal("0.01"), ROUND_HALF_EVEN))
 
 
-# What is offered
+# The offered tools
 
 
 @pytest.mark.parametrize("kind", TOOLS)

@@ -1,7 +1,7 @@
 """Mutation testing of the rules: `python -m tests.mutants [PATTERN] [--minutes 60] [--again]`.
 
-Each mutant of a module in subjects.yaml is asked what trial.py says. What survives must be listed, with the
-reason, in survivors.yaml; exit code 1 when one is not, or when fewer than 95 % are killed.
+Each mutant of a module in subjects.yaml is tried by trial.py. Survivors must be listed, with the reason, in
+survivors.yaml; the exit code is 1 if one is not listed, or if fewer than 95 % of the mutants are killed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> int:
     session = Session(KEPT_IN, subjects())
     chosen = {subject.path: subject for subject in subjects(given.pattern)}
     pending = [item for item in session.pending() if str(item.mutations[0].module_path) in chosen]
-    random.Random(1).shuffle(pending)  # so that a run that is stopped early says something about every module
+    random.Random(1).shuffle(pending)  # so that a run that is stopped early covers every module
     if pending:
         _try(session, pending, [*chosen.values()], time.monotonic() + 60 * given.minutes)
     tried, left = [mutant for mutant in session.tried() if mutant.path in chosen], len(session.pending())
@@ -76,7 +76,7 @@ def _prepared(uri: str, folder: Path, wanted: list[Subject]) -> Ready:
     work.start()
     work.join()
     if work.exitcode:
-        sys.exit("the ground could not be prepared; what is wrong stands above")
+        sys.exit("the preparation failed; the error is above")
     return ready(note)
 
 

@@ -15,7 +15,7 @@ from parso.python.tree import PythonNode as Node
 from parso.python.tree import String
 
 Position = tuple[tuple[int, int], tuple[int, int]]
-#: What each operator is exchanged for.
+#: Replacements of each operator.
 EXCHANGED: Final[Mapping[str, str]] = {
     "$gt": "$gte",
     "$gte": "$gt",
@@ -105,7 +105,7 @@ def _entries(node: Any) -> list[list[Any]]:
 
 
 class LeaveOutMerged(Operator):
-    """`a | b` becomes `a`, where it is no annotation."""
+    """`a | b` becomes `a`, except in annotations."""
 
     def mutation_positions(self, node: Any) -> Iterator[Position]:
         """See Cosmic Ray."""

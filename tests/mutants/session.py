@@ -23,7 +23,7 @@ from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkI
 from tests.mutants.aggregation import Provider
 from tests.mutants.trial import DIRTY, ROOT, Ready, Subject, killed_by
 
-#: Cosmic Ray exchanges each operator for every other; one, the nearest, says as much in a tenth of the time.
+#: Cosmic Ray replaces each operator by every other; the nearest alone tells as much in a tenth of the time.
 _EXCHANGES: Final = frozenset(
     f"core/Replace{kind}Operator_{old}_{new}"
     for kind, pairs in {
@@ -36,10 +36,9 @@ _EXCHANGES: Final = frozenset(
     }.items()
     for old, new in (pair.split("_") for pair in pairs)
 )  # fmt: skip
-#: Of every number it makes one that is larger, and then one that is smaller, which are left out.
+#: Cosmic Ray makes a larger and a smaller number of each; the smaller one is left out.
 _NUMBERS: Final = "core/NumberReplacer"
-#: In front of a number that says how much of a text is shown, how many documents are read at a time or how long is
-#: waited, or that a field is wanted at all: another would not change what is judged.
+#: Text before numbers that do not affect results: lengths of shown texts, batch sizes, waiting times, projections.
 _NOT_EVALUATED: Final = re.compile(
     r"\[:\s*$|\b(shorten|round)\(.*,\s*$|^_(KEYS|AWAIT_MS)\b.*$"
     r'|(, |[({])(\{"?\w+(\.\w+)?"?: |fromkeys\(\w+, )$'

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: Faults of one name (a pattern makes one for each field) that are tried.
 _OF_A_KIND: Final = 2
-#: A base that is not as it was, or a server that is gone: what was said of the mutant means nothing.
+#: The databases have changed, or the server has ended: the results of the mutant are meaningless.
 DIRTY: Final = "the ground is not clean"
 
 
@@ -151,7 +151,7 @@ def _candidates(subject: Subject, catalogue: Catalogue) -> Iterator[Fault]:
     own = [fault for fault in everything if _expected(fault, subject.families)]
     others = [
         fault for fault in everything if number[_kind(fault)] > 1 and not _expected(fault, subject.families)
-    ]  # what patterns make: values of every odd type and form
+    ]  # made by patterns: values of every unusual type and form
     of_a_kind: Counter[str] = Counter()
     for faults, enough in ((own, _OF_A_KIND), (others, 1)):
         for fault in sorted(faults, key=lambda fault: number[_kind(fault)]):

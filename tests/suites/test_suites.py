@@ -283,7 +283,7 @@ def test_signal_between_two_lines_waits(line: int | None, wanted: bool) -> None:
 
 
 def test_signal_waits_for_an_import(workplace: Workplace, tmp_path: Path) -> None:
-    """An interrupted import could keep the import lock: the rules, which import modules, then waited for ever."""
+    """An interrupted import could keep the import lock; the rules, which import modules, then waited without end."""
     imported = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nopen(__file__ + '.done', 'w').close()\n"
     (tmp_path / "imported.py").write_text(imported, encoding="utf-8")
     done = with_plugin(workplace, tmp_path, "def pytest_runtest_teardown():\n    import imported\n")

@@ -43,7 +43,7 @@ _DELETIONS: Final = 5
 
 
 class Device:
-    """A program that writes into the store: at random while it is told to, and what it is told to."""
+    """A program that writes into the store: at random between two commands, and as commanded."""
 
     def __init__(self, store: Store, order: Document) -> None:
         self._store = store
@@ -65,7 +65,7 @@ class Device:
             self._commands.put(json.loads(line))
         if self._alone:
             self._commands.put(None)
-        else:  # the test that started the process is gone
+        else:  # the test that started the process has ended
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _run(self) -> None:
@@ -184,7 +184,7 @@ def dump(store: Store, order: Document) -> None:
 
 def main(order: Document) -> None:
     """Run in one of the modes until the end, a signal or a kill."""
-    faulthandler.register(signal.SIGUSR1, all_threads=True)  # tells where a process hangs
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # shows where a process hangs
     folder = Path(order["folder"])
     if order["mode"] == "dump":
         with Store.open(folder / "store") as store:

@@ -31,12 +31,12 @@ Document = dict[str, Any]
 Place = tuple[str, str]
 Held = dict[str, list[tuple[Any, Document | None]]]
 
-#: What of the caller's environment a process sees: no settings of the harness.
+#: Variables of the caller's environment that a process sees: no settings of the harness.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "VIRTUAL_ENV")
 
 
 class Arena:
-    """One tortured database. ``server`` may be killed and told to fail; bridges reach it by ``link``."""
+    """One tortured database. ``server`` may be killed and made to fail; bridges reach it by ``link``."""
 
     def __init__(
         self, folder: Path, server: EmbeddedServer, link: Link, seed: int, clock: Path | None, sabotage: tuple[str, ...]
@@ -89,7 +89,7 @@ class Arena:
         return environment
 
     def _note(self, entry: Document) -> None:
-        """Record what a device says that it did."""
+        """Record what a device reports."""
         if entry["kind"] == "stray":
             name = entry["name"]
             collection, make = strays.DEVICE[name]
@@ -129,7 +129,7 @@ class Arena:
     def problems(self, *devices: str) -> list[str]:
         """Let every bridge come in step, then compare all sides with what was acknowledged."""
         results = {}
-        for device in devices * min(2, len(devices)):  # what the last one carried, the first one has to fetch
+        for device in devices * min(2, len(devices)):  # the first device has to fetch the writes of the last
             results[device] = self._settle(device)
         mongo, mongo_strays = self._in_mongo()
         stores, store_strays, found = {}, {}, []
@@ -148,7 +148,7 @@ class Arena:
         assert ended.clean, ended.err[-2000:]
         result: Document = json.loads(ended.out)
         left = bool(result["unsynced"] or result.get("held"))
-        assert (ended.code == 1) == left, "the exit code does not tell of documents that did not cross"
+        assert (ended.code == 1) == left, "the exit code does not reflect unsynced documents"
         return result
 
     def dump(self, device: str = "a") -> Held:

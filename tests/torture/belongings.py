@@ -39,7 +39,7 @@ def _resumed(arena: Arena) -> Process:
 
 
 def _quiet(arena: Arena, process: Process) -> None:
-    """Wait until nobody writes any more, and everything has crossed: what is lost then is not missed."""
+    """Wait until both sides are quiet and everything is synced: writes that are lost afterwards are acceptable."""
     process.in_step()
     process.send("chat", on=False)
     arena.mongo.end_chatter()
@@ -70,7 +70,7 @@ def _replaced(arena: Arena, process: Process, what: str) -> Process:
 
 
 def state_disk_full(arena: Arena, process: Process) -> Process:
-    """The disk of the state is full; the bridge ends and says so, and goes on when there is room."""
+    """The disk of the state is full: the bridge ends with a message, and continues when there is space."""
     process.in_step()
     process.stop()
     directory, kept = arena.place() / "state", arena.folder / "kept"

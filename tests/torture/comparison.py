@@ -3,11 +3,11 @@
 The rules (docs/CONFLICTS.md, docs/ARCHITECTURE.md, the connector's documentation):
 
 - A write that has seen another wins over it. So no value may remain that a later acknowledged write has overwritten,
-  and a field that only one program writes holds what that program wrote last.
-- Of two writes to one field that have not seen each other either may win, but both sides agree.
-- A document that was deleted, on whichever side, is gone on both; a document that nobody deleted is on both.
+  and a field that only one program writes holds the last value that the program wrote.
+- Of two writes to one field that have not seen each other, either may win, but both sides agree.
+- A document that was deleted on either side is absent on both; a document that was not deleted is on both.
 - ObjectId, date and Decimal128 arrive on devices as text; other types than JSON's are not replicated.
-- What cannot cross stays unchanged where it is, and stands among the unsynced documents with a reason.
+- A document that cannot be synced stays unchanged, and is among the unsynced documents with a reason.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Document = dict[str, Any]
 Place = tuple[str, str]
 
 MADE, DELETED = "made", "deleted"
-#: What a writer saw where there was no value; None is "it is not known yet".
+#: A writer's record that there was no value; None means "not known yet".
 NOTHING = "nothing"
 
 
@@ -115,7 +115,7 @@ class Sides:
 
 
 def problems(journal: Journal, sides: Sides) -> list[str]:
-    """Return everything that is wrong, in words; an empty list when both sides hold what they must."""
+    """Return a line for every violation of the rules; an empty list if both sides hold what they must."""
     found = [*_documents(journal, sides), *_fields(journal, sides.mongo)]
     for device, held in sides.stores.items():
         found += [f"{device}: {line}" for line in _differences(sides.mongo, held)]
@@ -165,7 +165,7 @@ def _documents(journal: Journal, sides: Sides) -> Iterator[str]:
     for place in sorted(deleted & sides.mongo.keys()):
         yield f"{place}: was deleted and is back"
     for place in sorted(sides.mongo.keys() - journal.tried[MADE]):
-        yield f"{place}: nobody made it"
+        yield f"{place}: no writer made it"
 
 
 def _fields(journal: Journal, mongo: Mapping[Place, Document]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def killed(arena: Arena, process: Process) -> Process:
 
 
 def stopped(arena: Arena, process: Process) -> Process:
-    """SIGTERM, at random instants from the moment on in which the store is open; the device goes on offline."""
+    """Send SIGTERM at random instants after the store was opened; the device continues offline."""
     for _ in range(2):
         time.sleep(arena.chance.uniform(0, 1.5))
         process.stop()

@@ -170,7 +170,7 @@ class MongoSide:
         self._journal.note_stray("mongo", "ack", stray)
 
     def fail(self, mode: Any, **data: Any) -> None:
-        """Tell the server to fail commands."""
+        """Make the server fail commands."""
         self.client.admin.command({"configureFailPoint": "failCommand", "mode": mode, "data": data})
 
     def reconnect(self) -> None:

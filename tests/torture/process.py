@@ -75,7 +75,7 @@ class Process:
         """Send a command to the device, and wait until it is done."""
         assert self.process.stdin is not None
         self._sent += 1
-        with suppress(OSError):  # it is gone, which is told below
+        with suppress(OSError):  # it has ended, which the assertion below reports
             self.process.stdin.write(json.dumps({"do": do, "number": self._sent, **arguments}).encode() + b"\n")
         done = eventually(lambda: self._done >= self._sent or self.ended, SOON)
         assert done and not self.ended, f"{do}: not done; exit code {self.process.poll()}; {self._where()}"
@@ -120,7 +120,7 @@ class Process:
         return ended
 
     def fails(self, *codes: int) -> Ended:
-        """Wait for the end with one of the exit codes, and one line that says why."""
+        """Wait for the end with one of the exit codes and one line with the reason."""
         ended = self.ends()
         assert ended.code in codes, f"exit code {ended.code}, not {codes}: {ended.err[-600:]}"
         assert ended.clean, ended.err[-2000:]

@@ -1,7 +1,7 @@
-"""Faults of a bridge that is wrong on purpose: each must be told by the comparison, or the torture could not fail.
+"""Faults of a bridge that is wrong on purpose: the comparison must report each, or the torture could not fail.
 
-They are made where the bridge meets others (the store, the driver, signals), so that they stay faults however the
-bridge is rewritten.
+They are made where the bridge meets other parts (the store, the driver, signals), so that they remain faults however
+the bridge is rewritten.
 """
 
 from __future__ import annotations

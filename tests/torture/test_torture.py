@@ -108,7 +108,7 @@ def test_bridge_survives_a_mix_of_faults(
         run(arena, arena.chance.choices(names, k=4))
 
 
-#: A bridge that is wrong on purpose, and what is told of it.
+#: A bridge that is wrong on purpose, and the expected problem.
 SABOTAGE: Final = {
     "loses_changes_of_mongodb": "is back; mongo had overwritten it",
     "loses_changes_of_devices": "instead of",

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
-#: Stands in the connection strings of this file, and must not stand in anything that is printed or written.
+#: A password in the connection strings of this file; it must not appear in any output or file.
 SECRET = "hunter2-Zx9"  # pragma: allowlist secret
 WRITERS = (["validate"], ["generate"], ["generate", "--drop", "--yes"], ["provision"], ["provision", "--check"])
 

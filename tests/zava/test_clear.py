@@ -131,7 +131,7 @@ def test_drop_indexes_keeps_only_id_and_provision_rebuilds_indexes(
     assert len(mongo[shop]["notes"].index_information()) == 2
     assert mongo[shop][FIRST].count_documents({}) == 3
     mongo[shop].drop_collection("orders")
-    mongo[shop].drop_collection(FIRST)  # their documents would stand in the way of unique indexes
+    mongo[shop].drop_collection(FIRST)  # their documents would violate unique indexes
     assert run(workplace, uri, shop, "provision").code == 0
     assert plan(MODEL, mongo[shop]) == []
     assert run(workplace, uri, shop, "drop-indexes", "--yes").out.splitlines()[0].startswith(f"{FIRST}: ")

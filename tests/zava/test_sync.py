@@ -26,7 +26,7 @@ pytest_plugins = ["tests.commands"]
 
 Mongo = MongoClient[dict[str, Any]]
 MODEL = shipped_model()
-#: In the order in which they are copied.
+#: Names in the order in which they are copied.
 SYNCED = [each.name for each in MODEL if each.name in load_connector(MODEL).mappings]
 EXCLUDED = next(each.name for each in MODEL if not each.synced)
 KEYS = {"categories": "category_id", "products": "product_id"}
@@ -88,7 +88,7 @@ def test_edit_by_a_device_reaches_mongodb(run: Any, mongo: Mongo, tmp_path: Path
     with Store.open(tmp_path / "store") as store:
         store.mutate("UPDATE products SET n = 9 WHERE _id = 'product_id 1'")
     done = run("sync", "--once", "--json")
-    # The validator wants far more of a product; so the edit is kept, with the reason, and that is a finding.
+    # The validator requires more fields of a product; the edit is kept with the reason, which is a finding.
     assert done.code == 1
     (unsynced,) = json.loads(done.out)["unsynced"]
     assert unsynced["collection"] == "products"
@@ -96,7 +96,7 @@ def test_edit_by_a_device_reaches_mongodb(run: Any, mongo: Mongo, tmp_path: Path
     assert "MongoDB's validator rejects it" in unsynced["reason"]
     mongo[shop].command("collMod", "products", validator={})
     done = run("sync", "--once", "--json")
-    assert (done.code, json.loads(done.out)["unsynced"]) == (1, [unsynced])  # not tried again: nothing has changed
+    assert (done.code, json.loads(done.out)["unsynced"]) == (1, [unsynced])  # nothing changed, so no second attempt
     with Store.open(tmp_path / "store") as store:
         store.mutate("UPDATE products SET n = 10 WHERE _id = 'product_id 1'")
     assert run("sync", "--once").code == 0

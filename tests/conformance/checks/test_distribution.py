@@ -34,7 +34,7 @@ WEIGHTS = {
     "store_redmond": 9.6, "store_kirkland": 5.6, "store_online": 90.0,
 }  # fmt: skip
 YEAR_WEIGHTS = {2020: 1.0, 2021: 1.1, 2022: 1.21, 2023: 1.15, 2024: 1.265, 2025: 1.392, 2026: 1.531}
-#: What is of no group: nothing of it is counted, and nothing of it is an error.
+#: Values that belong to no group: they are not counted and not reported.
 STRANGE: list[Any] = [None, 7, 2.5, True, ["store_seattle"], {"a": 1}, ObjectId(), Regex("store"), "store_nowhere", ""]
 
 

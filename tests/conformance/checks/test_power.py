@@ -51,7 +51,7 @@ def seasons() -> tuple[Rows, Rows]:
     return months.tolist(), [months.mean(axis=0).tolist()] * len(months)
 
 
-#: By rule: its shares and those of the deviation that it is named for, and documents per order.
+#: By rule: its distribution, the distribution of the deviation that it is named for, and documents per order.
 RULES: Final[Mapping[str, tuple[Callable[[], tuple[Rows, Rows]], float]]] = {
     "stores all alike": (stores, 1.0),
     "flat years": (years, 1.0),

@@ -21,13 +21,13 @@ $listSearchIndexes $listSessions $lookup $match $merge $out $planCacheStats $pro
 $redact $replaceRoot $replaceWith $sample $search $searchMeta $set $setWindowFields $shardedDataDistribution $skip
 $sort $sortByCount $unionWith $unset $unwind $vectorSearch
 """
-#: Those that sharded collections take, in the forms the manual allows there, and that we have a use for.
+#: The stages among them that the harness uses, in the forms that the manual allows on sharded collections.
 NEEDED = """
 $addFields $changeStream $collStats $count $currentOp $documents $group $indexStats $limit $listSearchIndexes $lookup
 $match $project $redact $replaceRoot $replaceWith $search $set $skip $sort $unionWith $unset $unwind $vectorSearch
 """
 STAGES, ALLOWED = frozenset(EVERY.split()), frozenset(NEEDED.split())
-#: What names a stage without using it.
+#: Modules that name a stage without using it.
 NAMING = {"conformance/run/query_recorder.py": {"$graphLookup"}}
 #: Operators that run JavaScript, which a cluster of somebody else may have switched off.
 SCRIPTS = frozenset({"$where", "$function", "$accumulator"})

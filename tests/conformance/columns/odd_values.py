@@ -58,7 +58,7 @@ def odd_value(rng: random.Random) -> Value:
 
 
 def encoded(fields: dict[str, Value]) -> bytes:
-    """Return a document of these values."""
+    """Return a document with these values."""
     body = b"".join(bytes([code]) + name.encode() + b"\0" + value for name, (code, value) in fields.items())
     return struct.pack("<i", len(body) + 5) + body + b"\0"
 

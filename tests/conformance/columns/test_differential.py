@@ -1,4 +1,4 @@
-"""Random queries on documents of every BSON type: what columns say surely is what the server says."""
+"""Random queries on documents of every BSON type: where columns give a definite answer, it is the server's."""
 
 from __future__ import annotations
 

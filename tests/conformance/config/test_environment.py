@@ -174,7 +174,7 @@ def test_setting_in_two_cases_in_the_environment_is_an_error(monkeypatch: pytest
         load_settings()
 
 
-# Which server is used
+# Choice of the server
 
 
 def test_embedded_server_is_the_default_without_any_setting(tmp_path: Path) -> None:

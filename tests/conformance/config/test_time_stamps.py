@@ -125,7 +125,7 @@ def test_time_stamp_out_of_bounds_breaks_a_rule(field: Place, wrong: str, found:
 
 
 def test_latest_date_is_the_later_of_tomorrow_and_end_date() -> None:
-    """Generated data may lie ahead of the clock, up to END_DATE; a live shop goes on after END_DATE, up to tomorrow."""
+    """Generated data may be later than the clock, up to END_DATE; a live shop continues up to tomorrow."""
     tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).date().isoformat()
     for end, latest in (("2000-01-01", tomorrow), ("2999-01-01", "2999-01-01")):
         configuration = load_configuration(MODEL, {"START_DATE": "2000-01-01", "END_DATE": end})

@@ -29,7 +29,8 @@ from tests.validation import ROOT
 
 Place = tuple[str | int, ...]
 MODELS: dict[Path, Model | None] = {}
-#: Where keys are names that people choose: parameters, figures, roles, tables, fields of a filter or a document.
+#: Places whose keys are names chosen by people: parameters, lookup tables, roles, tables, fields of a filter or a
+#: document.
 CHOSEN = {
     "catalogue.yaml": [],
     "ditto_connector_config.yaml": [],
@@ -151,7 +152,7 @@ def test_misspelt_key_is_rejected_at_each_level(folder: Path, file: str) -> None
         assert str(place[-1]) in line, (place, line)
 
 
-#: A value from a closed set, misspelt; and what is said of it.
+#: A misspelt value of a closed set, and the expected message.
 VALUES: list[tuple[str, Place, Any, str]] = [
     ("config/users.yaml", ("zava_application", "never", 0), "removes", "there is no 'removes'; did you mean remove?"),
     ("config/users.yaml", ("zava_application", "may", 0, "actions", 0), "fnd", "did you mean find?"),

@@ -23,11 +23,11 @@ pytest_plugins = ["tests.commands", "tests.mcp_servers.shop"]
 
 Document = dict[str, Any]
 Mongo = MongoClient[Document]
-#: What a collection is created with so that capitals and accents make no difference.
+#: The default collation of a collection that ignores capitals and accents.
 BLIND: Final = {"locale": "en", "strength": 1}
 #: Stages that read no document: what they find does not depend on a collation.
 WITHOUT_DOCUMENTS: Final = {"$changeStream", "$collStats", "$indexStats", "$listSearchIndexes"}
-#: What commands may name: the simple collation, or, of texts that look alike, the one by which they are equal.
+#: Collations that commands may name: the simple one, or the one that finds texts that look alike.
 NAMED: Final = {"aggregate": ({"locale": "simple"}, {"locale": "en", "strength": 3, "normalization": True})}
 
 

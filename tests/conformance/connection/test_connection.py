@@ -39,7 +39,7 @@ pytestmark = pytest.mark.slow
 
 SECRET: Final = "hunter2-Zx9"  # pragma: allowlist secret
 
-#: A connection string, and what is said of it.
+#: A connection string, and the expected message.
 MISTAKES: Final = {
     "garbage": "it does not begin with mongodb:// or mongodb+srv://",
     f"postgres://u:{SECRET}@h/": "it does not begin with mongodb://",

@@ -161,7 +161,7 @@ def one(strategy: Any) -> dict[str, Any]:
     return found[0]
 
 
-#: Validators that somebody else wrote, a document, and what is said.
+#: Validators that another team wrote, a document, and the expected message.
 FOREIGN: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
     ({"a": {"$gt": 5}}, {"a": 3}, "a: 3 does not satisfy $gt 5"),
     ({"a": {"$gt": 5}}, {}, "a: is missing"),

@@ -104,7 +104,8 @@ def test_empty_variable_counts_as_unset(settings: Settings, monkeypatch: pytest.
         resolve("${SHOP_NAME}", settings, FILE)
 
 
-#: Of inventory, which has a unique pair of required immutable fields, and much that is neither.
+#: Id mappings of inventory and the expected problems. It has a unique pair of required immutable fields, and many other
+#: fields.
 MODES = [
     (("store_id", "product_id"), []),
     (("product_id", "store_id"), []),
@@ -137,7 +138,7 @@ def test_parse_errors_have_line_numbers(tmp_path: Path) -> None:
         load_connector(load_model(tmp_path))
 
 
-#: What is written instead of what, and what is said of the line where that stands.
+#: The replaced text, its replacement, and the expected message with the line of the replacement.
 UNWORKABLE = {
     "_id as a field": (
         "field: order_id",

@@ -125,7 +125,8 @@ ORDERS: Final = """        orders:
           dqlStrictMode: false
 """
 FIELDS: Final = "          fields:\n          - order_id\n"
-#: What of the printed manifest is replaced, by what, the text whose line is named, and the rest of the line.
+#: The text of the printed manifest that is replaced, its replacement, the text whose line is named, and the rest of
+#: that line.
 DIFFERENCES: Final = {
     "missing collection": (
         ORDERS,
@@ -310,7 +311,7 @@ def test_difference_is_one_line_with_its_place(model: Model, plan: Plan, case: s
     text = as_text(plan)
     assert text.count(old) == 1
     text = f"# A comment\n---\napiVersion: v1\nkind: Secret\n---\n{text.replace(old, new)}"
-    # The place is looked for behind the part that was replaced, of which other collections have the same lines.
+    # Search after the replaced part: entries of other collections contain the same lines.
     behind = text.index(new) if new and at in new else 0
     line = text[: text.index(at, behind)].count("\n") + 1
     assert lines_of(model, plan, text) == [f"m.yaml:{line}: {rest}"]

@@ -53,7 +53,7 @@ TAKEN = [
     ("SELECT * FROM orders WHERE status LIKE 'p%'", Selection("orders", Comparison("status", "LIKE", "p%"))),
 ]  # fmt: skip
 
-#: What only the engine evaluates, and it takes.
+#: Conditions that only the engine evaluates, and that it accepts.
 COMPUTED = [
     "SELECT * FROM orders WHERE total + tax > 10",
     "SELECT * FROM orders WHERE lower(status) = 'open' AND order_date >= :since",
@@ -90,9 +90,9 @@ REFUSED = [
     ("EXPLAIN SELECT * FROM orders", "a subscription is SELECT"),
     ("", "SELECT or another statement"),
 ]
-#: What only we refuse: the engine takes it and does something else than it says.
+#: Statements that only the harness rejects: the engine accepts them and ignores a part.
 STRICTER = [("SELECT * FROM orders OFFSET 1", "Ditto takes OFFSET in a subscription and ignores it")]
-#: A condition that is not read here is no error of the file: the engine decides.
+#: Conditions that the harness does not parse are not errors of the file: the engine decides.
 LEFT_TO_THE_ENGINE = [
     "SELECT * FROM orders WHERE order_id IN (SELECT order_id FROM order_items)",
     "SELECT * FROM orders AS o WHERE o.deleted = = false",

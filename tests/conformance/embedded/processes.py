@@ -20,7 +20,7 @@ from pymongo import MongoClient
 from conformance.embedded.server import EmbeddedServer
 from tests.root import ROOT
 
-#: What a shell runs in the background ignores SIGINT, and so would what that starts: the tests, and their processes.
+#: A shell's background jobs ignore SIGINT, and so do the processes that they start: the tests and theirs.
 PREAMBLE = """
 import signal, sys
 from pathlib import Path
@@ -59,7 +59,7 @@ def standalone(directory: Path, **options: Any) -> EmbeddedServer:
 
 
 def client(uri: str) -> MongoClient[dict[str, Any]]:
-    """Return a client that does not wait long for a server that is gone."""
+    """Return a client that waits only briefly for a server that has ended."""
     return MongoClient(uri, serverSelectionTimeoutMS=3000)
 
 

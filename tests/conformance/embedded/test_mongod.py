@@ -27,7 +27,7 @@ def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("conformance.embedded.mongod.find_spec", lambda _: None)
 
 
-# Which mongod is run
+# Choice of the mongod binary
 
 
 @pytest.mark.parametrize(("version", "used"), [("5.0.1", False), ("6.0.0", True), ("10.1.0", True)])

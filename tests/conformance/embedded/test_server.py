@@ -53,7 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
         yield running_server
 
 
-# What is served
+# A start, and what the server offers
 
 
 def test_server_has_change_streams_and_transactions(server: EmbeddedServer) -> None:
@@ -71,7 +71,7 @@ def test_server_listens_on_the_loopback_address_only(server: EmbeddedServer) -> 
     assert not [connection for connection in connections if connection.family == socket.AF_UNIX and connection.laddr]
 
 
-#: Of several starts the fastest counts: the machine may be busy with other tests.
+#: The fastest of several starts counts: the machine may be busy with other tests.
 STARTS = 3
 
 
@@ -106,7 +106,7 @@ def test_authentication_and_data_survive_a_move_of_the_directory(directory: Path
     assert {path.stat().st_mode & 0o077 for path in directory.iterdir() if path.is_file()} == {0}
 
 
-# Who may use it, and for how long
+# Users of a server, and its lifetime
 
 
 def test_server_is_shared_and_stops_after_the_last_process(directory: Path, launch: Launch) -> None:
@@ -180,7 +180,7 @@ def test_invalid_state_file_is_ignored(directory: Path) -> None:
         assert server.pid != 1
 
 
-# What can be in the way
+# Obstacles
 
 
 def test_port_in_use_is_skipped(directory: Path) -> None:

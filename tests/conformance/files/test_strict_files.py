@@ -41,7 +41,7 @@ class Whole(BaseModel):
 YAML = "# a comment\nsize: 1\nparts:\n  - name: a\n  - name: b\n    api_key: k\n"
 JSON = '{\n\t"size": 1,\n\t"parts": [\n\t\t{"name": "a"},\n\t\t{"name": "b",\n\t\t "api_key": "k"}\n\t]\n}\n'
 
-#: The file, the text that is replaced and by what, and the whole line that is said, from the file's name on.
+#: The file, the replaced text, its replacement, and the expected line from the file's name on.
 WRONG = [
     ("x.yaml", "size: 1", "size: one", "x.yaml:2: at size: write a whole number (found 'one')"),
     ("x.yaml", "    api_key: k", "    key: k", "x.yaml:6: at parts.1.key: there is no such key; did you mean api_key?"),
@@ -68,7 +68,7 @@ def test_invalid_file_is_one_error_with_its_line(tmp_path: Path, name: str, old:
     path.write_text(right.replace(old, new), encoding="utf-8")
     with pytest.raises(ConfigurationError) as raised:
         parse_file(Whole, path)
-    # A * stands for the words of the parser, which are not ours.
+    # A * matches the parser's own wording, on which no test depends.
     assert re.fullmatch(re.escape(f"{tmp_path}/{message}").replace(r"\*", ".+"), str(raised.value))
 
 

@@ -1,4 +1,4 @@
-"""From a database that nobody modelled to a model and back: infer, validate, break something, validate again."""
+"""From a database without a model to a model and back: infer, validate, break something, validate again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.validation import configuration_for, context_for, run_rules
 pytestmark = pytest.mark.server
 
 Data = Database[dict[str, Any]]
-#: Families that judge documents; the others judge settings, which nobody has made for a drafted model.
+#: Families that validate documents; the others validate settings, which a drafted model does not have.
 FAMILIES = ("counts", "documents", "references", "uniqueness", "crdt")
 
 
@@ -237,7 +237,7 @@ def test_key_of_several_types_may_be_referred_to(database: Data, tmp_path: Path)
 
 
 def test_nested_field_that_looks_like_a_key_is_an_open_question(database: Data) -> None:
-    """A unique index says that account.number is unique; that the other one is so is chance, perhaps."""
+    """A unique index shows that account.number is unique; the other field may be unique by chance."""
     market(database)
     inspection, asked = inspect(database), list[str]()
 

@@ -69,7 +69,7 @@ def account(**changed: Any) -> Document:
     return {"accounts": {**RIGHT["accounts"], "FR22": {"tier": "tin", **changed}}}
 
 
-#: What is wrong, and what the rule of the field says.
+#: An invalid field, and the expected message of its rule.
 WRONG: list[tuple[Document, str]] = [
     (item(qty="3"), 'items[1].qty "3" is not of type int or long'),
     (item(qty=0), "items[1].qty 0 is below 1"),
@@ -161,7 +161,7 @@ def test_duplicate_key_in_an_object_of_an_array_is_reported(model: Model, databa
 def test_devices_may_write_whole_doubles_into_arrays(
     model: Model, database: Database[Document], tmp_path: Path
 ) -> None:
-    """As they may outside; the validator of a synced collection takes them, and a null in an optional key."""
+    """The validator of a synced collection accepts them, as outside of arrays, and a null in an optional key."""
     fields = {"items": {"type": "array", "items": ITEM}, "gone": {"type": "boolean"}}
     schema = collection_of(fields) | {
         "x-soft-delete": "gone",
@@ -207,7 +207,7 @@ def test_array_that_devices_change_is_an_error(
 
 
 def test_values_of_a_free_map_are_examined_in_a_synced_collection(database: Database[Document], tmp_path: Path) -> None:
-    """Dates, arrays and nulls in its objects break the rules of devices though they meet the schema."""
+    """Dates, arrays and nulls in its objects satisfy the schema but violate the rules of devices."""
     texts = {"type": "array", "items": {"type": "string"}}
     inner = {
         "type": "object", "x-crdt": "map", "additionalProperties": False, "required": ["at"],

@@ -320,7 +320,7 @@ def test_unedited_copy_is_valid(tmp_path: Path) -> None:
     ],
 )
 def test_portable_pattern_is_accepted(pattern: str) -> None:
-    """Such patterns are allowed."""
+    """Patterns with these constructs are allowed."""
     assert unportable(pattern) is None
 
 

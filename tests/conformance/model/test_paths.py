@@ -45,7 +45,7 @@ def test_steps_of_a_path_are_names_and_marks() -> None:
 
 @pytest.mark.server
 def test_server_finds_the_same_values(database: Database[Document]) -> None:
-    """Those that are null are left out; a path of one value needs no list, and has one."""
+    """Nulls are left out; the values of a path with one value are a list, too."""
     database["things"].insert_many([DOCUMENT, {"items": {"sku": "p"}, "tags": "x", "by_id": [1], "grid": None}])
     stages = [{"$sort": {"_id": 1}}, {"$project": {f"p{n}": all_values(path) for n, (path, *_) in enumerate(PATHS)}}]
     first, second = database["things"].aggregate(stages)

@@ -38,7 +38,7 @@ HARMLESS: list[tuple[str, int | None]] = [
     ("^[^a]*a[^a]*$", None), ("^(a{1,2}){1,3}$", None), ("^é+$", None), ("^$", None), ("^()$", None), ("^(|a)*$", None),
     ("^[!-~]([ -~]{0,62}[!-~])?$", None), ("^(a|b){200}(a|b){300}$", None),
 ]  # fmt: skip
-#: With the number of loops that can hand the same text on, and the greatest maxLength that is accepted.
+#: A pattern, the number of its loops that can match the same text, and the greatest accepted maxLength.
 POLYNOMIAL = [
     ("^[a-z]*[a-z0-9]*$", 2, 1_998), ("^[A-Za-z0-9_]*[A-Za-z0-9_]*[A-Za-z0-9_]*$", 3, 226),
     ("^([ -~]*a){20}$", 20, 7), ("^a*b*a*$", 2, 1_998), ("^ *[a-z ]* *$", 3, 226), ("^(ab)*a(ba)*$", 2, 1_998),

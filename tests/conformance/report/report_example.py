@@ -88,7 +88,7 @@ SHARES = (
         {f"{m:02d}": {f"a_group_of_a_long_name_{g}": [50 + m * g, 55.0 + g] for g in range(9)} for m in range(1, 13)},
     ),
 )
-#: What a run of all rules measures, for each picture.
+#: Measurements of a run of all rules, for each chart.
 MEASURED: dict[str, Any] = {
     "references": [
         {"collection": "children", "field": "parent_id", "target": "parents"},

@@ -81,7 +81,8 @@ def test_bars_of_distributions_are_proportional() -> None:
     run = replace(REPORT, results=[share("business.a.b-shares", {"": {"x": [300, 100.0], "y": [100, 300.0]}})])
     drawing = drawn(run)["shares-a-b-shares"].drawing
     lengths = [float(width) for width in re.findall(r'width="([\d.]+)" height="11"', drawing)]
-    assert lengths[1] / lengths[0] == pytest.approx(3, abs=0.02)  # y is expected to be larger and stands first
+    # y is expected to be larger and is therefore the first
+    assert lengths[1] / lengths[0] == pytest.approx(3, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_parents_are_above_and_boxes_and_lines_do_not_overlap(graph: list[dict[s
         assert found.boxes[each["target"]][1] < found.boxes[each["collection"]][1]
         path = found.paths[each["collection"], each["field"]]
         assert all(lower[1] > upper[1] for lower, upper in pairwise(path))
-        for x, y in path[1:-1]:  # where the line crosses a row, it stays clear of its boxes
+        for x, y in path[1:-1]:  # a line that crosses a row does not touch its boxes
             assert all(abs(x - left) > found.width / 2 for left, top in found.boxes.values() if top == y)
     rows: dict[float, list[float]] = {}
     for x, y in found.boxes.values():

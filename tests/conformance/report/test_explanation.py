@@ -58,7 +58,7 @@ class Listener(CommandListener):
 
 @pytest.fixture(scope="module")
 def asked(workplace: Workplace, generated: Done, mongo: MongoClient[dict[str, Any]]) -> Mapping[str, list[Any]]:
-    """Return the commands that each of these rules sends, on conformant data."""
+    """Return the commands that each of these rules sends on conformant data."""
     assert generated.code == 0
     host, port = mongo.address or ("", 0)
     listener = Listener()

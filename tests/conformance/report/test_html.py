@@ -61,7 +61,7 @@ class Page(HTMLParser):
             self.texts.append((path, data))
 
     def all(self, *tags: str) -> list[dict[str, str | None]]:
-        """Return the attributes of all elements of these names, in order."""
+        """Return the attributes of all elements with these names, in order."""
         return [attributes for tag, attributes, _ in self.elements if tag in tags]
 
     def text(self, tag: str) -> list[str]:
@@ -242,7 +242,7 @@ def test_summary_names_the_worst_findings_and_counts_the_rest() -> None:
     assert links[1:7] == [*(f"#totals.a.b{n}" for n in (39, 38, 37, 36, 35)), "#broken"]
     text = "".join(data for _, data in page.texts)
     assert "and 35 more findings" in text
-    assert "15 more findings" in text  # 25 are listed before the rest is folded away
+    assert "15 more findings" in text  # 25 are listed; the others are collapsed
 
 
 def test_headline_of_a_run_on_generated_data_states_it() -> None:

@@ -38,7 +38,7 @@ class Dataset:
     end: dt.date
 
     def __str__(self) -> str:
-        """As the test's id."""
+        """Return the parameters as an id of the test."""
         return f"{self.orders}-orders-of-{self.customers}-{self.start}-{self.end}-seed-{self.seed}"
 
 

@@ -24,7 +24,7 @@ Document = dict[str, Any]
 TAX: Final = "totals.orders.tax"
 PRICE: Final = "business.order_items.unit_price+product_id"
 SALE: Final = {"subtotal": 100.0, "discount_total": 0.0, "tax": 10.35, "store_id": "store_seattle"}
-#: Of each kind of operand that cannot be read: missing, null, of another type, not a number.
+#: One example of each kind of operand that cannot be read: missing, null, another type, not a number.
 UNREADABLE: Final = [{"tax": None}, {"subtotal": "100"}, {"store_id": 7, "tax": "x"}, {"tax": [10.35]}]
 
 
@@ -127,7 +127,7 @@ def test_undecidable_documents_are_not_counted(
     ["snapshots.orders.customer_name", "business.orders.order_date+customer_id", PRICE, "totals.orders.subtotal"],
 )
 def test_rule_without_decidable_documents_is_skipped(rule: str, found: Finding) -> None:
-    """In every document, the referenced document or the operand is missing."""
+    """The referenced document or the operand is missing in every document."""
     outcome = found(rule, orders=[{"_id": 1, "customer_id": "c"}], order_items=[{"_id": 1, "product_id": "p"}])
     assert outcome.skipped is not None
     assert outcome.skipped.startswith("no document of ")

@@ -16,7 +16,7 @@ from tests.validation import shipped_project
 MODELS: Final = {"zava": ROOT, **{name: ROOT / "examples" / name for name in ("greenhouse", "zava_joins")}}
 RULES: Final = {rule.id: rule for rule in shipped_project().rules}
 
-#: A title has one of these, which makes it a sentence.
+#: Verbs that make a title a sentence.
 VERB: Final = re.compile(
     r"\b(?:is|are|was|were|has|have|can|must|exists?|equals?|uses?|subscribe|selects?|share|look|differ|refers?|contains?|accepts|belongs)\b"
 )

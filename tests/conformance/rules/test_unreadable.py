@@ -23,7 +23,7 @@ from generator.loader import load
 from tests.validation import configuration_for, shipped_model
 
 FAMILIES: Final = ("documents", "references", "snapshots", "totals", "business", "uniqueness", "crdt", "embeddings")
-#: Stands in a document for bytes that are no UTF-8: as Latin-1 has them, and one that only goes on with a character.
+#: A placeholder for bytes that are not UTF-8: Latin-1 text, and an incomplete character.
 MARK: Final = "?unreadable?"
 BYTES: Final = b"\xe9\x80 caf\xe9\xff"
 COLLECTIONS: Final = sorted(shipped_model().collections)
@@ -36,7 +36,7 @@ def raw(document: Document) -> RawBSONDocument:
 
 
 class Shop:
-    """A small conformant database, of which one document at a time is replaced."""
+    """A small conformant database in which one document at a time is replaced."""
 
     def __init__(self, model: Model, server: MongoClient[Document]) -> None:
         self.model = model

@@ -260,7 +260,7 @@ def test_commands_validate_parts_and_merge_them(context: Context, whole: dict[st
     files = [tmp_path / f"part-{number}.json" for number in (1, 2)]
     for number, file in enumerate(files, 1):
         done = zava(context, *validate, "--partition", f"{number}/2")
-        assert done.returncode == 0, done.stderr  # a part is no verdict
+        assert done.returncode == 0, done.stderr  # a part gives no verdict
         file.write_text(done.stdout, encoding="utf-8")
     done = zava(context, "merge", *map(str, reversed(files)), "--format", "json")
     assert done.returncode == 1, done.stderr

@@ -36,4 +36,4 @@ def test_signal_during_the_start_of_rules_leaves_no_thread(monkeypatch: pytest.M
     assert eventually(
         lambda: not [each for each in threading.enumerate() if each.name.startswith(("rules", "survey"))], 20
     )
-    assert caught.traceback  # which holds what was interrupted, as pytest does
+    assert caught.traceback  # pytest, too, keeps a reference to an interrupted frame

@@ -79,7 +79,7 @@ def broken(each: Verdict) -> set[str]:
 
 
 def fixed(each: Verdict) -> set[str]:
-    """Return the ids of rules that are no longer broken."""
+    """Return the ids of rules that were broken and now pass."""
     assert each.since is not None
     return {change.result.id for change in each.since.fixed}
 
@@ -121,7 +121,7 @@ def follow_changes(verdicts: Iterator[Verdict], target: Target, rules: Sequence[
     orders.drop_index("status_1")
     found = next(verdicts)
     assert broken(found) == {"indexes.orders.status"}
-    assert found.report.number("failed") > 1  # what was broken before still is
+    assert found.report.number("failed") > 1  # the rules that were broken before still are
 
 
 def test_many_changes_give_one_verdict_and_are_not_stored(project: Project, numbered: str, uri: str) -> None:

@@ -89,7 +89,7 @@ def test_watchdog_process_ends_with_its_process() -> None:
     for end in (signal.SIGTERM, signal.SIGKILL):
         process = run(LEAVES)
         (watching,) = children(process.pid)
-        os.kill(watching, signal.SIGTERM)  # as a signal to the whole group would
+        os.kill(watching, signal.SIGTERM)  # like a signal to the whole group
         process.send_signal(end)
         process.communicate(timeout=20)
         assert eventually(lambda watching=watching: not Path(f"/proc/{watching}").exists(), 5)  # type: ignore[misc]

@@ -31,7 +31,7 @@ from tests.validation import context_for
 pytestmark = pytest.mark.server
 
 SINCE = dt.datetime(2024, 1, 15)
-#: By name as MongoDB gives it, or a name of its own: keys and options.
+#: Keys and options of each index by its name in MongoDB or a name of its own.
 KINDS: dict[str, tuple[list[tuple[str, Any]], dict[str, Any]]] = {
     "name_1": ([("name", 1)], {"unique": True}),
     "name_-1": ([("name", -1)], {"hidden": True}),

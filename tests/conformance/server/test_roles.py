@@ -37,7 +37,7 @@ MODEL = shipped_model()
 ROLES = roles.load_roles(MODEL)
 SYNCED = [collection.name for collection in MODEL if collection.synced]
 APART = [collection.name for collection in MODEL if not collection.synced]
-#: With every character that a connection string takes amiss.
+#: A password with every character that has a meaning in a connection string.
 PASSWORDS = {role.password: f"p@ss/{number}:?#%" for number, role in enumerate(ROLES.values())}
 NAMES = list(ROLES)
 
@@ -90,7 +90,7 @@ def test_users_are_created_once_and_checked(workplace: Workplace, guarded: Embed
     made = provision(workplace, guarded)
     assert (made.code, len(made.out.splitlines())) == (0, 6), made.err
     assert not any(password in made.out + made.err for password in PASSWORDS.values())
-    again = provision(workplace, guarded, **dict.fromkeys(PASSWORDS, ""))  # nobody is asked again
+    again = provision(workplace, guarded, **dict.fromkeys(PASSWORDS, ""))  # no password is asked for again
     assert (again.code, again.out) == (0, "")
     assert "nothing to change" in again.line
     assert provision(workplace, guarded, "--check").code == 0
@@ -178,7 +178,7 @@ def test_server_without_authentication_is_reported(workplace: Workplace, mongo: 
     mongo[name].command("dropAllRolesFromDatabase")
 
 
-# What they may do
+# Privileges
 
 
 @pytest.fixture(scope="module")
@@ -331,11 +331,11 @@ def test_read_only_user_validates_and_exports_and_changes_nothing(
     assert plan(MODEL, shop) == []
 
 
-# As a script
+# Provisioning as a script
 
 
 NODE = shutil.which("node")
-#: Stands in for mongosh: each command goes to this process, line by line, which runs it on the real server.
+#: A stand-in for mongosh: it sends each command, line by line, to this process, which runs it on the real server.
 RUNNER = """
 const fs = require("fs");
 const one = Buffer.alloc(1);

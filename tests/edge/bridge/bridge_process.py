@@ -3,8 +3,8 @@
     python -m tests.edge.bridge.bridge_process
         '{"folder": …, "uri": …, "database": …, "writes": 1, "seed": 1, "copy": true}'
 
-Every write of the device stands in ``device.log`` in the folder, before ("try") and after it was acknowledged ("ack",
-or "none" where it changed nothing). The first byte of the file ``phase`` is the phase that the bridge is in.
+The device logs every write in ``device.log`` in the folder, before it ("try") and after it was acknowledged ("ack", or
+"none" if it changed nothing). The first byte of the file ``phase`` is the bridge's current phase.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.edge.bridge.pair import SETTINGS, mapping_of
 
 #: The collections that are written to; what is made in people gets an ObjectId in MongoDB.
 NAMES: Final = ("things", "people")
-#: Phases by the byte that stands for them; 0 is a process that is not that far.
+#: Phases by the byte in the file; 0 means that the process has not reached the first phase.
 PHASES: Final = ("start", "initial", "live", "flush")
 #: Documents that are there from the beginning, of each collection.
 DOCUMENTS: Final = 300
@@ -47,7 +47,7 @@ def original(number: int) -> str:
 
 
 def device(store: Store, note: Callable[..., None], seed: int, first: int) -> None:
-    """Write without end: mostly edits, some new documents, and deletions of those; values only grow."""
+    """Write without end: mostly edits, some new documents, and deletions of new documents; values only grow."""
     chance, number = random.Random(seed), first
     made: list[tuple[str, str]] = []
     while True:

@@ -83,7 +83,7 @@ CASES = [
     Case("device sets null", first(text=None), device=["SET text = NULL"]),
     Case("device deletes softly", first(deleted=True), device=["SET deleted = true"]),
     Case("device deletes", GONE, device=[""]),
-    # Both sides, before they meet
+    # Content of both sides before the first sync
     Case("other fields", first(n=2, text="b"), [{"$set": {"n": 2}}], ["SET text = 'b'"]),
     Case("other keys", first(m={"x": 2, "y": {"z": 3}}), [{"$set": {"m.x": 2}}], ["SET m.y.z = 3"]),
     Case("one adds, one removes a key", first(m={"y": {"z": 1}, "q": 1}), [{"$set": {"m.q": 1}}], ["UNSET m.x"]),

@@ -114,7 +114,7 @@ def test_lost_position_triggers_a_comparison(pair: Pair, token: str) -> None:
     expect_both(pair)
 
 
-#: What the server is told to answer, how often, and to which commands of the bridge.
+#: The error that the server injects, how often, and for which commands of the bridge.
 FAILURES: Mapping[str, Mapping[str, Any]] = {
     "the position has expired": {"failCommands": ["aggregate"], "errorCode": 286},
     "it expires while it is followed": {"failCommands": ["getMore"], "errorCode": 286},
@@ -214,7 +214,7 @@ def test_continuous_writes_of_a_device_are_not_lost(pair: Pair) -> None:
 
 
 def test_full_disk_of_the_store_is_reported(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a full disk the SDK would end the process; the bridge reports it before, and continues when there is space."""
+    """The bridge reports it before the SDK would end the process, and continues when there is space."""
     pair.database["things"].insert_one({"_id": "a"})
     with monkeypatch.context() as full:
         full.setattr(store_writer, "ROOM", 2**62)

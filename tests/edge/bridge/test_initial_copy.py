@@ -51,7 +51,7 @@ def test_stopped_copy_resumes(pair: Pair) -> None:
 
 
 def test_copy_rate_is_limited(pair: Pair) -> None:
-    """With 100 documents at 200 a second, in pages of 50, the second page waits at least a quarter of a second."""
+    """For 100 documents at 200 a second in pages of 50, the second page waits at least a quarter of a second."""
     pair.settings = pair.settings.model_copy(update={"rate_limit_per_second": 200})
     pair.database["things"].insert_many(numbered(100))
     times: list[float] = []
@@ -177,7 +177,7 @@ def test_excluded_collection_is_not_read(pair: Pair) -> None:
     assert pair.store.count(SECRET) == 0
 
 
-# Which state belongs to which store and database
+# Pairing of a state with a store and a database
 
 
 def test_state_of_another_database_is_rejected(pair: Pair) -> None:

@@ -186,7 +186,7 @@ def test_acknowledged_writes_survive_kills_at_random_instants(
     with arena.clients(each):
         for phase in PHASES[1:] * each:
             arena.kill(phase, next(numbers), chance)
-        for phase in PHASES[1:]:  # on a busy machine a phase may be over before the signal comes
+        for phase in PHASES[1:]:  # on a busy machine a phase may end before the signal arrives
             while arena.deaths[phase] < wanted and arena.deaths.total() < 5 * each:
                 arena.kill(phase, next(numbers), chance)
     held = arena.settle()

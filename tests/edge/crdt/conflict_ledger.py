@@ -13,7 +13,7 @@ from edge.crdt.hybrid_clock import NEVER, Stamp
 from edge.crdt.operations import Delete, Increment, Insert, Operation, Refused, Replace, Restart, Set, Unset
 
 Path = tuple[str, ...]
-#: What is read at a path: when it was last written, as what kind, and its value.
+#: The result of reading a path: the stamp of its last write, its kind, and its value.
 Reading = tuple[Stamp, str, Any]
 
 
@@ -83,7 +83,7 @@ class Reader:
     def __post_init__(self) -> None:
         arrived = [(entry, event) for entry in self.arrived for event in entry.events]
         self.removals = [(entry, event) for entry, event in arrived if event.what == "gone"]
-        # A removal tells of what it took away, which still counts as the last write.
+        # A removal reports the write that it removed, which still counts as the last write.
         removed_events = [
             (entry, event) for entry in self.entries for event in entry.events if self.removed(entry, event)
         ]

@@ -1,4 +1,4 @@
-"""Mutations of the model, each of which the devices or the real store must detect."""
+"""Faulty versions of the model, each of which the devices or the real store must detect."""
 
 from __future__ import annotations
 
@@ -159,6 +159,6 @@ BY_THE_REAL_STORE: Final[dict[str, Mutation]] = {
     "a local diff that writes everything": lambda patch: patch.setattr(operations, "_differing", everything),
     "a local diff of what is shown": lambda patch: patch.setattr(Document, "at", at_what_is_shown),
 }
-#: Without shrinking: that there is a counterexample is enough.
+#: No shrinking: a counterexample must exist, its size does not matter.
 FIND: Final = {"phases": [Phase.generate], "database": None, "report_multiple_bugs": False}
 NOTICED: Final = (AssertionError, LookupError, StopIteration, TypeError)

@@ -24,7 +24,7 @@ IDS: Final = ("x", "y")
 
 ids = st.sampled_from(["x", "x", "x", "y"])
 waits = st.integers(0, 2)
-#: Few names, so that operations meet.
+#: Few names, so that operations conflict.
 names = st.sampled_from(["k", "l"])
 paths = st.sampled_from([("k",), ("k",), ("k",), ("l",), ("k", "k"), ("k", "l"), ("k", "l"), ("k", "l", "k")])
 scalars = st.sampled_from([0, 1, "s", [0, 1]])

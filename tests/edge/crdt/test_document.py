@@ -1,6 +1,6 @@
-"""The model of how Ditto merges: its laws, its convergence, and the fate of each write.
+"""The model of Ditto's merging: its laws, its convergence, and the result of each write.
 
-Each property is shown able to fail: a model that is wrong in one named way (crdt_mutations.py) is noticed.
+Each property is shown able to fail: it detects a model that is wrong in one named way (crdt_mutations.py).
 """
 
 from __future__ import annotations
@@ -148,7 +148,8 @@ def test_simultaneous_writes_are_ordered_by_site() -> None:
 # Rules
 
 K, L, KL = ("k",), ("l",), ("k", "l")
-#: What it is about, what both hold before, what they do offline in this order, what is read, what became of a's write.
+#: The subject, the content of both devices before, their offline operations in order, the merged content, and how a's
+#: write was superseded.
 OFFLINE: Final[tuple[tuple[str, Any, list[tuple[str, Operation]], Any, str | None], ...]] = (
     ("two values", {"k": 1}, [("a", Set(K, 2)), ("b", Set(K, 3))], {"k": 3}, "later write"),
     ("two fields", {"k": 1}, [("a", Set(K, 2)), ("b", Set(L, 3))], {"k": 2, "l": 3}, None),
@@ -216,7 +217,7 @@ def test_write_that_has_not_arrived_is_neither_read_nor_superseded(operation: Op
         superseded_by(device.document("x"), write)
 
 
-# What is written about it
+# The documentation
 
 
 def rows_of(document: str, header: str) -> list[str]:

@@ -20,7 +20,7 @@ REMOVED = (
 
 
 def remove(pair: Pair, which: str) -> None:
-    """Remove the directory, and make it again where it says so; what is moved away is removed a moment later."""
+    """Remove the directory, or move it away and remove it a moment later; make it again if asked to."""
     folder = pair.folder / which.split()[0]
     moved = folder.with_name("moved")
     folder.rename(moved)

@@ -55,7 +55,7 @@ def things() -> str:
     return f"things {next(numbers)}"
 
 
-# What statements do to a document
+# Effects of statements on a document
 
 FIRST = {"_id": "a", "n": 1, "m": {"x": 1, "y": {"z": 1}}, "l": [1, 2]}
 Step = tuple[str, dict[str, Any]]

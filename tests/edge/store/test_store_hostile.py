@@ -26,7 +26,7 @@ pytestmark = pytest.mark.ditto
 #: Seconds after which a process counts as hanging, on a busy machine.
 PATIENCE = 60.0
 PACKAGES = Path(sysconfig.get_path("purelib"))
-#: What a script begins with; its arguments are paths.
+#: The beginning of every script; its arguments are paths.
 BEGIN = """
 import os, resource, signal, sys, threading, time
 from pathlib import Path

@@ -67,7 +67,8 @@ def test_child_without_its_parent_is_counted_and_without_a_reference_ignored(fou
     ]
 
 
-#: What MongoDB 6.0 makes of MinKey and MaxKey between its two engines is a key, too.
+#: Documents are the form that MinKey and MaxKey take between the two engines of MongoDB 6.0; such a document is a key,
+#: too.
 UNUSUAL_KEYS = [MinKey(), MaxKey(), {"": MinKey()}, {"": MaxKey()}]
 
 
@@ -393,7 +394,7 @@ def test_rule_on_an_absent_field_is_skipped(rule: str, found: Finding) -> None:
         (3.75, 9.2, 0.33, True),
         (0.01, 50, 0.01, False),  # a tie in doubles too
         (0.01, 50, 0.0, True),
-        (0.05, 50, 0.02, True),  # which is to even
+        (0.05, 50, 0.02, True),  # rounded half to even
         (3.75, 9.1, 0.34, False),
         (3.75, 9.1, 0.35, True),
     ],

@@ -235,7 +235,7 @@ def test_server_and_store_select_the_same_documents(store: Store, things: Any, c
 
 
 def test_sample_documents_distinguish_conditions() -> None:
-    """Otherwise the property would hold on documents of which all or none are selected."""
+    """If a condition selected all or no sample documents, the property would hold trivially."""
     sizes = {
         len([one for one in DOCUMENTS if holds(parse(text), by_path(one))]) for text, _ in FILTERS if ":" not in text
     }

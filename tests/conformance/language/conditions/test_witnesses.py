@@ -48,7 +48,7 @@ def test_possible_and_impossible_values_of_a_field_are_distinguished(path: str, 
     assert list(impossible(ORDERS, path, [value])) == messages
 
 
-#: A path, and what is said of it; a key of specifications may be anything.
+#: A path, and the expected messages; a key of specifications may be any name.
 PATHS = [
     ("specifications.watts", []),
     ("specifications", []),
@@ -135,6 +135,6 @@ conditions = st.recursive(
 @examples(100)
 @given(one=conditions, other=conditions, document=documents)
 def test_every_document_has_a_representative(one: Condition, other: Condition, document: dict[str, Any]) -> None:
-    """For every possible document, a representative has the same results in both conditions."""
+    """For every possible document, a representative gives the same results in both conditions."""
     results = {(holds(one, each), holds(other, each)) for each in representatives(ORDERS, [one, other])}
     assert (holds(one, document), holds(other, document)) in results

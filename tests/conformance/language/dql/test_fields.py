@@ -133,7 +133,7 @@ def test_join_without_an_index_is_reported_if_the_engine_rejects_it(tmp_path: An
 
 
 def test_shipped_queries_name_existing_fields(model: Model) -> None:
-    """None is overlooked, and each exists in the model."""
+    """No field is overlooked, and each exists in the model."""
     shipped: Subscriptions = load_subscriptions(model)
     for query in shipped.queries:
         named = {one.path for one in query.fields}

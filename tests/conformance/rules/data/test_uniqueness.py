@@ -111,7 +111,7 @@ def test_values_that_differ_only_in_case_are_reported(found: Finding) -> None:
 
 
 def test_values_that_differ_only_in_case_are_shown_in_lowercase_order(found: Finding) -> None:
-    """In this order _ comes before the letters."""
+    """In this order, _ sorts before the letters."""
     outcome = found(CASE, customers=of("email", "AB@x", "ab@x", "A_@x", "a_@x"))
     assert ids(outcome) == ["01", "02", "03", "04"]
 

@@ -29,7 +29,7 @@ from tests.validation import context_for, run_rules
 
 Document = dict[str, Any]
 
-#: What Ditto takes, in bytes and levels; written out, so that the module's own figures are held to it.
+#: Ditto's limits in bytes and levels; written out, to compare the module's own constants with them.
 TYPICAL_SIZE, HARD_SIZE, MAX_DEPTH, MAX_ID_BYTES = 102_400, 512_000, 29, 254
 
 

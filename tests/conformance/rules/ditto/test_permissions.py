@@ -99,7 +99,7 @@ def test_shipped_files_have_no_finding(verdict: Verdict, filled: Database[Any]) 
     assert all(outcome.examined for outcome in outcomes.values())
 
 
-#: What is examined, and between how many documents each of three users has: more than none, less than all.
+#: Examined documents, and the smallest and largest number that one of three users has: more than none, fewer than all.
 SEEN = {
     "orders.read": (6, "1 to 3"),
     "orders.write": (6, "1 to 3"),
@@ -126,7 +126,7 @@ def test_unenforced_rule_passes_if_declared(verdict: Verdict, filled: Database[A
         assert reason.startswith("subscriptions: Ditto's permissions test _id only")
 
 
-#: A rule that grants read and update alone, which Ditto has one permission for; whether that may be said of it.
+#: A rule that grants read and update only, which Ditto cannot grant separately; and whether it may state that.
 COMBINED = [
     ("order_id = 'order_1'", "ditto", True, set()),
     ("order_id = 'order_1'", "ditto", False, {"enforced_by"}),
@@ -213,7 +213,8 @@ def test_unknown_names_in_conditions_are_reported(verdict: Verdict, filled: Data
     ]
 
 
-#: A condition of the orders' rule, and what is said of reading; None where it comes to the store's own orders.
+#: A condition of the orders' rule, and the expected message about reading; None if it selects only the store's own
+#: orders.
 PRINCIPLE = [
     ("store_id IN ($user.store_id)", None),
     ("store_id = $user.store_id AND status IN ('pending', 'completed', 'cancelled')", None),
@@ -413,7 +414,7 @@ def subscribe(folder: Path, condition: str, find: Any) -> None:
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
-#: A subscription, its find, and what is said; None where both select the same, in whatever words.
+#: A subscription, its find, and the expected message; None if both select the same documents.
 MEANT = [
     ("deleted = false", {"deleted": {"$eq": False}}, None),
     ("store_id IN :store_ids", {"store_id": {"$in": ["store_0", "store_1", "store_2"]}}, None),
@@ -466,7 +467,7 @@ def test_rejected_filter_is_reported_with_the_reply_of_the_server(
 
 
 NOT_LIVE = "no document of orders that is not deleted can satisfy the condition"
-#: A condition, and what is said of it: of the fields and values that it names, and of what it can select.
+#: A condition, the expected message about its fields and values, and the expected message about what it can select.
 SELECTS = [
     ("deleted != true", None, None),
     ("deleted = true OR store_id = :store_id", None, None),
@@ -476,7 +477,7 @@ SELECTS = [
     ("store_id IN :store_ids AND deleted != false", None, NOT_LIVE),
     ("total = 20 AND item_count = 2.0", None, None),
     ("status = 'pending' AND status != 'pending'", None, NOT_LIVE),
-    ("store_id = $user.store_id", None, None),  # no DQL: sync._config.subscriptions-engine says so
+    ("store_id = $user.store_id", None, None),  # not DQL: reported by sync._config.subscriptions-engine
     ("order_date >= '2024'", None, None),
     ("total < 5 AND total > 10", None, NOT_LIVE),
     ("total BETWEEN 10 AND 5", None, NOT_LIVE),
@@ -512,7 +513,7 @@ def test_subscription_on_unknown_names_or_values_is_reported(
     assert examined == [26, 26 + (named is None)]
 
 
-#: What a filter of MongoDB's says, and the fields and values in it that there are not.
+#: A filter in MongoDB's syntax, and the messages about its unknown fields and impossible values.
 FILTERS = [
     ({"status": "open"}, ['status can never be "open"; the schema rejects it']),
     ({"status": {"$in": ["open", "pending"]}}, ['status can never be "open"; the schema rejects it']),
@@ -547,7 +548,7 @@ def test_device_that_changes_an_unsubscribed_collection_is_reported(
     assert sample.ref == f"config/{SUBSCRIPTIONS_FILE}: store_manager.changes"
 
 
-#: A condition, and what is said of its parameter.
+#: A condition, and the expected message about its parameter.
 USES = [
     ("store_id = :store_id", None),
     ("store_id IN :store_ids", None),
@@ -565,11 +566,11 @@ def test_unsuitable_parameter_is_reported(
     clean = verdict(filled)[rule]
     subscribe(folder, condition, {})
     outcome = verdict(filled)[rule]
-    assert outcome.examined == clean.examined + 2  # whether it is a list, and whose key it is
+    assert outcome.examined == clean.examined + 2  # its form (list or single value), and its entry under parameters
     assert [sample.why for sample in outcome.samples] == ([message] if message else [])
 
 
-#: A subscription to orders on a store's user's device, and what is said; None where it is within the permission.
+#: A subscription to orders on the device of a store's user, and the expected message; None if the permission allows it.
 WITHIN = [
     ("store_id = :store_id AND deleted = false", None),
     ("deleted = false AND store_id = :store_id", None),

@@ -30,7 +30,7 @@ INVENTORY = "{mode: match_ids}   # a UUID; the pair"
 ORDERS = "{mode: single_field, field: order_id}"
 DATABASE = "database: ${MONGODB_DATABASE}"
 
-#: What was changed, the text that is replaced, by what, the rules that fail, and where the first sample points.
+#: A name of the change, the replaced text, its replacement, the rules that fail, and the place of the first sample.
 ALTERATIONS = [
     ("no entry", STORES, "", "stores.configured", "collections"),
     ("two entries that agree", STORES, STORES + STORES, "stores.configured", "collections[1]"),
@@ -138,7 +138,7 @@ ALTERATIONS = [
     ("a region that nobody knows", DATABASE, "database: zava_${NOPE}", "_config.secrets", "mongodb.database"),
 ]  # fmt: skip
 
-#: Text that is replaced, and by what: the same said in another way, of which no rule says a word.
+#: The replaced text, and an equivalent replacement: no rule may fail.
 ANOTHER_WAY = [
     ("${MONGODB_CONNECTION_STRING}", "${MONGODB_LOCAL_CONNECTION_STRING}"),
     (DATABASE, "database: zava"),
@@ -149,7 +149,7 @@ ANOTHER_WAY = [
     ("${DITTO_API_KEY}", "${SHOP_REGION}"),
 ]
 
-#: What was changed, the text that is replaced, by what, and what the one finding says.
+#: A name of the change, the replaced text, its replacement, and the message of the only finding.
 UNREADABLE = [
     ("an unknown key", "batch_size: 1000", "batchsize: 1000", "at settings.batch"),
     ("an unknown key in an entry", "sync_enabled: false", "sync_enabled: false\n    filter: x", "collections.5.filter"),
@@ -236,7 +236,7 @@ def test_alteration_fails_exactly_its_rules(verdict: Verdict, old: str, new: str
     assert all("sync." in reason or "no id_mapping" in reason for reason in reasons)
 
 
-#: What is replaced, by what, the rule, and all that it says.
+#: The replaced text, its replacement, the rule, and its complete message.
 ALTERED = [
     (STORES, "", "stores.configured", "there is no entry for stores"),
     (STORES, STORES * 2, "stores.configured", "stores has 2 entries: collections[0], collections[1]"),

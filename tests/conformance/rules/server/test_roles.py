@@ -48,7 +48,7 @@ def test_shipped_roles_have_no_finding(tmp_path: Path) -> None:
     assert outcome.examined == 10 + 11 + 8 + 1 + 2
 
 
-#: What was changed, the text that is replaced, by what, the role, and what is said of it.
+#: A name of the change, the replaced text, its replacement, the role, and the expected message.
 EXCESS = [
     ("the connector on all", CONNECTORS, CONNECTORS.replace("synced", "model"), "zava_connector",
      "the connector's role may changeStream, find, insert, remove, update on product_embeddings; expected no access to"
@@ -78,7 +78,7 @@ def test_role_with_too_many_privileges_is_reported(tmp_path: Path, old: str, new
     assert sample.why.startswith(message)
 
 
-#: Roles that do something else, of which the rule says nothing: text that is replaced, and by what.
+#: The replaced text, and its replacement: roles for other purposes, which the rule does not report.
 IN_ORDER = {
     "the connector follows the whole database": (
         CONNECTORS, f"{CONNECTORS}\n    - {{where: database, actions: [find, changeStream]}}"),

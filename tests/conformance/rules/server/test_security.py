@@ -92,7 +92,7 @@ PLANTED = [
     ("a bearer token", "Authori" + "zation: Bearer ", HEX, ""),
 ]
 
-#: Lines as they stand in code, manuals and samples: none is a credential.
+#: Lines from code, manuals and samples; none contains a credential.
 HARMLESS = [
     "mongodb+srv://username:password@cluster.mongodb.net/",
     "mongodb+srv://user:pass@cluster.mongodb.net/",
@@ -175,7 +175,7 @@ Checkout = Callable[..., Path]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """Make a git checkout of these files (name: text), all tracked except for those that git ignores."""
+    """Make a git checkout of these files (name: text). All are tracked, except those that git ignores."""
 
     def make(*, add: bool = True, **files: str) -> Path:
         _git(tmp_path, "init", "--quiet")
@@ -416,7 +416,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-#: In two parts, so that no line below is an address with a password in it.
+#: Split, so that no line of this file is an address with a password in it.
 ADDRESS, SRV = "mongodb:" + "//", "mongodb+srv:" + "//"
 
 MASKS = [

@@ -713,7 +713,7 @@ def test_unsupported_server_version_is_reported(
     version: tuple[int, ...], embedded: bool, fails: set[str], database: Documents, scratch: Documents, model: Model
 ) -> None:
     context = context_of(model, database, scratch, embedded=embedded)
-    context.__dict__["server_version"] = version  # where the cached property keeps it
+    context.__dict__["server_version"] = version  # the place of the cached property's value
     outcomes = run_all(context)
     assert failed(outcomes) == {f"streams._database.{subject}" for subject in fails}
     for name in fails:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.ditto
 
 __all__ = ["edge", "failing", "pair", "synced", "telling"]
 
-#: What the server answers where another transaction holds the document.
+#: The server's reply if another transaction holds the document.
 CONFLICT: Final = {"failCommands": ["update"], "errorCode": 112, "errorLabels": ["TransientTransactionError"]}
 
 

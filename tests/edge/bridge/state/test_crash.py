@@ -71,8 +71,8 @@ def mongo(update: Any) -> Meanwhile:
     return lambda pair: things(pair).update_one({"_id": "a"}, {"$set": update})
 
 
-#: On the way to the store: what MongoDB wrote, whether the kill came after the store was written, what happened while
-#: the bridge was dead, and what both sides hold in the end.
+#: Direction to the store: the write in MongoDB, whether the kill came after the store was written, events while the
+#: bridge was dead, and the document that both sides hold in the end.
 TO_STORE: dict[str, tuple[Any, bool, Meanwhile | None, Document | None]] = {
     "an update, not arrived": ({"n": 2}, False, None, {"n": 2, "m": {"x": 1}}),
     "an update, arrived": ({"n": 2}, True, None, {"n": 2, "m": {"x": 1}}),
@@ -107,8 +107,8 @@ def test_bridge_killed_before_or_after_writing_the_store_loses_nothing(
     assert agreed.counts["conflicts"] == 0
 
 
-#: On the way to MongoDB: what a device wrote, what happened while the bridge was dead, what both sides hold in the end.
-#: The kill comes when MongoDB has committed and the ledger does not know.
+#: Direction to MongoDB: the write of a device, events while the bridge was dead, and the document that both sides hold
+#: in the end. The kill comes when MongoDB has committed and the ledger has not.
 TO_MONGO: dict[str, tuple[str, Meanwhile | None, Document | None]] = {
     "nothing else": ("UPDATE things SET n = 2", None, {"n": 2, "m": {"x": 1}}),
     "MongoDB went on": ("UPDATE things SET n = 2", mongo({"n": 7}), {"n": 7, "m": {"x": 1}}),

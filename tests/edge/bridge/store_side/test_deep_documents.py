@@ -160,7 +160,7 @@ def test_deepest_allowed_documents_sync(pair: Pair) -> None:
 def test_documents_of_every_depth_are_read_or_marked_as_unreadable(
     edge: Path, tmp_path: Path, shape: Callable[[int], Any], strict_mode: bool
 ) -> None:
-    """For documents of every depth that the engine accepts, look_up does not end the process."""
+    """look_up does not end the process for documents of any depth that the engine accepts."""
     with Store.open(tmp_path / "store", strict_mode=strict_mode) as store:
         documents = [{"_id": f"{depth}", "m": shape(depth)} for depth in range(1, 120)]
         store.insert("c", documents)

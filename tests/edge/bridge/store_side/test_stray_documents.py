@@ -27,7 +27,7 @@ STRAY: dict[str, Any] = {
 }
 #: No condition of the engine finds these.
 HIDDEN: dict[str, Any] = {"null in an object": {"k": {"n": None}}, "null in an array": [None]}
-#: And those that can.
+#: Documents that can be synced.
 FOREIGN: dict[str, Any] = {
     "7": 7,
     "-1": -1,
@@ -154,7 +154,7 @@ def test_mongodb_edits_beside_strays_sync(strays: Pair) -> None:
 
 
 def test_ids_without_a_form_in_mongodb_are_recorded(pair: Pair) -> None:
-    """ObjectIds, a field and two fields make the _ids of these collections."""
+    """The _ids of these collections are ObjectIds, made from one field, and made from two fields."""
     strays: list[tuple[str, Document]] = [
         ("keyed", {"_id": 7}),
         ("keyed", {"_id": "not an ObjectId"}),
