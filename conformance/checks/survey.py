@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Final
@@ -30,8 +31,8 @@ from conformance.connection.client import OPTIONS
 from conformance.language.formulas.parents import parent_name
 from conformance.model.collection import Collection, Reference
 
-#: Documents of a parent collection whose keys are held in memory, at some 150 bytes each.
-_PARENTS: Final = 1_000_000
+#: Questions that the server answers at once.
+_QUESTIONS: Final = 2
 
 
 @dataclass
@@ -42,6 +43,11 @@ class _Test:
     examined: int = 0
     suspects: list[Any] = field(default_factory=list)
     many: bool = False
+
+    def __post_init__(self) -> None:
+        screen = self.check.screen
+        # Tests of the whole schema have equal screens, which are evaluated once.
+        self._key = "screen", (id(screen) if "$nor" not in screen else repr(screen))
 
     def take(self, batch: Batch) -> None:
         """Examine a batch."""
@@ -54,22 +60,19 @@ class _Test:
             self.examined += len(batch)
         if self.many:
             return
-        found = _may_violate(self.check, batch)
-        at = np.flatnonzero(found)
+        at = np.flatnonzero(self._may_violate(batch))
         self.many = len(self.suspects) + len(at) > FEW
         self.suspects += [] if self.many else [identity(batch, int(place)) for place in at]
+
+    def _may_violate(self, batch: Batch) -> Array:
+        if self._key not in batch.cache:
+            batch.cache[self._key] = may_match(self.check.screen, batch)
+        found: Array = batch.cache[self._key]
+        return found
 
     def found(self) -> Found:
         """Return what was found."""
         return Found({"": self.examined}, self.suspects, many=self.many)
-
-
-def _may_violate(check: DocumentTest, batch: Batch) -> Array:
-    key = "screen", (id(check.screen) if "$nor" not in check.screen else repr(check.screen))
-    if key not in batch.cache:
-        batch.cache[key] = may_match(check.screen, batch)
-    found: Array = batch.cache[key]
-    return found
 
 
 def identity(batch: Batch, place: int) -> Any:
@@ -104,6 +107,7 @@ class _Survey:
         self._families: dict[str, list[Family]] = defaultdict(list)
         self._parents: dict[tuple[str, str], Parents] = {}
         joins: dict[Reference, dict[str, Question]] = defaultdict(dict)
+        self._look_for_deleted()
         for rule in rules:
             check = rule.check
             if isinstance(check, DocumentTest):
@@ -116,6 +120,11 @@ class _Survey:
                 self._add(check, check.bounds.reference, {"": Question(check.bounds.each)})
         for reference, questions in joins.items():
             self._add(reference, reference, questions)
+
+    def _look_for_deleted(self) -> None:
+        """Ask which collections have deleted documents, of all at once: each may be read to its end for that."""
+        with ThreadPoolExecutor(_QUESTIONS) as pool:
+            list(pool.map(self._context.any_deleted, [collection.name for collection in self._context.model]))
 
     def _add(self, check: Any, reference: Reference, questions: dict[str, Question]) -> None:
         collection = self._context.model[reference.collection]
@@ -130,11 +139,11 @@ class _Survey:
         found: dict[Any, Found] = {}
         for collection in self._ordered():
             name = collection.name
-            if not self._context.counts[name]:
-                continue
-            takers: list[Any] = [*self._tests[name], *(one for one in self._families[name] if one.is_ready)]
-            if self._context.counts[name] <= _PARENTS:
-                takers += [one for one in self._parents.values() if one.collection == name]
+            takers: list[Any] = [
+                *self._tests[name],
+                *(one for one in self._families[name] if one.is_ready),
+                *(one for one in self._parents.values() if one.collection == name),
+            ]
             for taker in self._read(collection, takers):
                 if isinstance(taker, Parents):
                     taker.finish()
@@ -151,16 +160,20 @@ class _Survey:
         """Show every batch to all takers; yield those that could take all of them."""
         objects = {one.path for one in collection.walk() if one.kind == "map"}
         left = list(takers)
+        is_empty = True
         try:
             for batch in batches(self._context.collection(collection.name), objects) if left else ():
-                if self._stop.is_set():
+                if self._stop.is_set() or not left:
                     return
+                is_empty = False
                 for taker in list(left):
                     try:
                         taker.take(batch)
                     except UnusualError:
                         left.remove(taker)
         except (UnusualError, OperationFailure, ConfigurationError):  # what the user may not do, the check will say
+            return
+        if is_empty:
             return
         for taker in left:
             taker.complete = True

@@ -225,14 +225,17 @@ def _values(raw: bytes, at: int) -> Iterator[tuple[bytes, int]]:
 
 def _starts(raw: bytes, at: int) -> Array:
     """Return where the documents of an array start, whose names are their numbers."""
-    found, end = list[int](), at + _LENGTH(raw, at)[0] - 1
-    at, digits, limit = at + 4, 1, 10
+    end = at + _LENGTH(raw, at)[0] - 1
+    found: list[int] = []
+    at, before, limit = at + 4, 3, 10  # each comes after its type, its number in decimal digits, and a NUL
     while at < end:
-        if len(found) == limit:
-            digits, limit = digits + 1, limit * 10
-        at += digits + 2
-        found.append(at)
-        at += _LENGTH(raw, at)[0]
+        for _ in range(limit - len(found)):
+            at += before
+            found.append(at)
+            at += _LENGTH(raw, at)[0]
+            if at >= end:
+                break
+        before, limit = before + 1, limit * 10
     return np.array(found, dtype=np.int64)
 
 
@@ -251,30 +254,53 @@ def _read(raw: bytes, starts: Array, layout: Layout) -> Generator[Batch, None, A
     return starts[~read]
 
 
+def _word(name: bytes) -> np.uint64:
+    """Return the first eight bytes of a name as a word."""
+    return np.uint64(int.from_bytes(name[:8], "little"))
+
+
 class _Walk:
     """A walk through documents side by side; ``columns`` gathers what it finds."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._bytes = np.frombuffer(raw, np.uint8)
+        self._words = _window(raw, "<u8")
         self.lengths = _window(raw, "<i4")
         self.columns: dict[str, Column] = {}
+
+    def _are_named(self, name: bytes, at: Array) -> Array:
+        """Return where the name stands, with the NUL that ends it; compared by words of eight bytes."""
+        asked = name + b"\0"
+        if len(asked) <= 8:
+            kept = np.uint64((1 << 8 * len(asked)) - 1)
+            same: Array = (self._words[at] & kept) == _word(asked)
+            return same
+        same = self._words[at] == _word(asked)
+        for place in [*range(8, len(asked) - 8, 8), len(asked) - 8]:
+            same &= self._words[at + place] == _word(asked[place:])
+        return same
 
     def through(self, layout: Layout, at: Array, live: Array, before: str) -> Array:
         """Return where each document is after the names of the layout; 0 for one that cannot be read."""
         for element in layout:
-            # The NUL that ends a name is a part of the window, and NumPy ignores it.
-            names = _window(self._raw, f"S{len(element.name) + 1}")
-            codes = np.where(live & (names[at + 1] == element.name), self._bytes[at], 0)
+            here = live & self._are_named(element.name, at + 1)
+            codes = self._bytes[at] if here.all() else np.where(here, self._bytes[at], 0)
             value = at + len(element.name) + 2
             size = _FIXED[codes]
-            size = np.where(_HAS_LENGTH[codes], size + self.lengths[value], size)
+            has_length = _HAS_LENGTH[codes]
+            if has_length.any():
+                size = np.where(has_length, size + self.lengths[value], size)
             path = before + element.name.decode()
             self.columns[path] = Column(codes, value, element.inner is not None)
-            live = live & ((size >= 0) | (codes == 0))
-            is_object = codes == OBJECT
-            if element.inner is not None and is_object.any():
+            is_sized = size >= 0
+            if element.inner is not None and (codes == OBJECT).any():
+                is_object = codes == OBJECT
                 inside = self.through(element.inner, np.where(is_object, value + 4, 0), is_object, f"{path}.")
-                live &= ~is_object | (inside == value + size - 1)
-            at = np.where(live, np.where(codes == 0, at, value + size), 0)
+                live = live & (~is_object | (inside == value + size - 1))
+            if is_sized.all():
+                at = np.where(live, value + size, 0)
+            else:
+                live = live & (is_sized | (codes == 0))
+                at = np.where(live, np.where(codes == 0, at, value + size), 0)
         return at

@@ -74,45 +74,49 @@ def compiled(pattern: str) -> Pattern:
 def matches(pattern: str, values: Values) -> Array:
     """Return which texts, all of them ASCII, a pattern matches. Where a text is not known the answer means nothing."""
     known = _FORMS.get(pattern)
-    return compiled(pattern).matches(values) if known is None else known(as_bytes(values.known_texts))
+    return compiled(pattern).matches(values) if known is None else known(values)
 
 
 _FORM: Final = np.frombuffer(b"0000-00-00T00:00:00Z", np.uint8)
-_DIGITS: Final = ord("0") == _FORM
-_DAYS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+#: What a byte may be above that of the form: a digit, or nothing.
+_HIGHEST: Final = np.where(ord("0") == _FORM, 9, 0).astype(np.uint8)
+_PARTS: Final = (0, 2, 5, 8, 11, 14, 17)
+#: Days of each month; of none for what is no month.
+_DAYS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0], dtype=np.uint8)
 
 
-def are_time_stamps(rows: Array) -> Array:
+def are_time_stamps(values: Values) -> Array:
     """Return which texts are real times in the form YYYY-MM-DDTHH:MM:SSZ."""
-    if rows.shape[1] < len(_FORM):
+    rows = as_bytes(values.known_texts)
+    size = len(_FORM)
+    if rows.shape[1] < size:
         return np.zeros(len(rows), dtype=bool)
-    rows, rest = rows[:, : len(_FORM)], rows[:, len(_FORM) :]
-    digits = (rows - ord("0")).astype(np.int64)
-    form = (digits[:, _DIGITS] <= 9).all(axis=1) & (rows[:, ~_DIGITS] == _FORM[~_DIGITS]).all(axis=1)
-    year = digits[:, 0] * 1000 + digits[:, 1] * 100 + digits[:, 2] * 10 + digits[:, 3]
-    month, day, hour, minute, second = (digits[:, at] * 10 + digits[:, at + 1] for at in (5, 8, 11, 14, 17))
-    leap: Array = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    days = _DAYS[np.clip(month, 0, 12)] + ((month == 2) & leap)
-    real = (year > 0) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= days)
-    ends = ~rest.any(axis=1)
-    found: Array = form & real & (hour < 24) & (minute < 60) & (second < 60) & ends
+    digits = rows[:, :size] - _FORM  # of a smaller byte it is a large number
+    form = (digits <= _HIGHEST).all(axis=1) & ~rows[:, size:].any(axis=1)
+    (century, year, month, day, hour, minute, second) = (digits[:, at] * 10 + digits[:, at + 1] for at in _PARTS)
+    of_leap = np.where(year == 0, century, year) % 4 == 0
+    days = _DAYS[np.minimum(month, 13)] + ((month == 2) & of_leap)
+    real = ((century > 0) | (year > 0)) & (day >= 1) & (day <= days)
+    found: Array = form & real & (hour < 24) & (minute < 60) & (second < 60)
     return found
 
 
-_UUID: Final = "00000000-0000-4000-8000-000000000000"
-_HEX: Final = b"0123456789abcdefABCDEF"
-_TAKEN: Final = np.zeros((len(_UUID), 256), dtype=bool)
-for _place, _sign in enumerate(_UUID):
-    _TAKEN[_place, list({"0": _HEX, "8": b"89abAB"}.get(_sign, _sign.encode()))] = True
+_UUID: Final = b"00000000-0000-4000-8000-000000000000"
+_SIGNS: Final = {b"0123456789abcdefABCDEF": 1, b"-": 2, b"4": 4, b"89abAB": 8}
+#: What may stand at a place, by the sign of _UUID there; and, for every byte, all of it that the byte is.
+_ASKED: Final = bytes({ord("0"): 1, ord("-"): 2, ord("4"): 4, ord("8"): 8}[sign] for sign in _UUID)
+_IS: Final = bytes(sum(bit for signs, bit in _SIGNS.items() if code in signs) for code in range(256))
 
 
-def are_uuids(rows: Array) -> Array:
+def are_uuids(values: Values) -> Array:
     """Return which texts are UUIDs of version 4."""
-    size = len(_UUID)
-    if rows.shape[1] < size:
-        return np.zeros(len(rows), dtype=bool)
-    taken = _TAKEN[np.arange(size), rows[:, :size]]
-    found: Array = np.logical_and(taken.all(axis=1), ~rows[:, size:].any(axis=1))
+    width, size = values.known_texts.dtype.itemsize, len(_UUID)
+    if width < size:
+        return np.zeros(len(values.known_texts), dtype=bool)
+    asked = np.frombuffer(_ASKED.ljust(width, b"\0"), np.uint64)
+    signs = np.frombuffer(values.raw.translate(_IS), np.uint64).reshape(-1, width // 8)
+    ends = ~as_bytes(values.known_texts)[:, size:].any(axis=1)
+    found: Array = ((signs & asked) == asked).all(axis=1) & ends
     return found
 
 

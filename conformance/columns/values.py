@@ -140,6 +140,8 @@ def _either(one: Array | None, other: Array) -> Array | None:
     return one | other
 
 
+#: The first bytes of a word: none of them to all eight.
+_KEPT: Final = np.array([(1 << 8 * size) - 1 for size in range(9)], dtype="<u8")
 _WINDOWS: Final = {DOUBLE: "<f8", INT: "<i4", LONG: "<i8", BOOLEAN: "u1"}
 
 
@@ -157,12 +159,10 @@ def _texts(batch: Batch, column: Column) -> tuple[Array, Array]:
     at = np.where(is_text, column.at, 0)
     lengths = np.where(is_text, batch.window("<i4")[at] - 1, 0)
     width = -(-min(int(lengths.max()), LONGEST) // 8) * 8 or 8
-    raw = batch.window(f"V{width}")[at + 4].view(np.uint8).reshape(-1, width)
-    shortest = int(lengths.min())
-    if shortest == lengths.max():
-        raw[:, shortest:] = 0
-    else:
-        raw *= (np.arange(width) < lengths[:, None]).view(np.uint8)
+    words = batch.window(f"V{width}")[at + 4].view(np.uint64).reshape(-1, width // 8)
+    for place in range(max(int(lengths.min()), 0) // 8, width // 8):  # what follows the text is not of it
+        words[:, place] &= _KEPT[np.clip(lengths - 8 * place, 0, 8)]
+    raw = words.view(np.uint8)
     odd = lengths > width
     if np.count_nonzero(raw) != int(lengths[~odd].sum()) + width * int(odd.sum()):
         odd |= np.count_nonzero(raw, axis=1) != lengths

@@ -23,7 +23,8 @@ from conformance.columns.layout import NULL, TEXT, Array, Batch, UnusualError
 from conformance.columns.values import EXACT, IS_NUMBER, UNKNOWN, Values, joined, values_at
 from conformance.model.collection import Reference
 
-#: Bytes of the parents' values that are held at once; of more the server is asked.
+#: Parents that are held in memory, at some 150 bytes for each key, and bytes of their values.
+MOST: Final = 1_000_000
 MEMORY: Final = 500_000_000
 #: Half of what a sum may differ by: NumPy adds in another order than the server, which decides what is between.
 CLOSE: Final = TOLERANCE / 2
@@ -60,7 +61,7 @@ class Parents:
             self._parts.setdefault(name, []).append(_full(evaluate(expression, batch), len(batch)))
         self._number += len(batch)
         widest = [max(_width(part) for part in parts) for parts in self._parts.values()]
-        if self._number * sum(widest) > MEMORY:
+        if self._number > MOST or self._number * sum(widest) > MEMORY:
             self._keys, self._parts = [], {}
             raise UnusualError
 

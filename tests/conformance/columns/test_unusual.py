@@ -19,7 +19,7 @@ from conformance.checks.joins.join import Column
 from conformance.checks.survey import identity
 from conformance.columns.expressions import truth
 from conformance.columns.keys import cells
-from conformance.columns.layout import Batch, UnusualError, read
+from conformance.columns.layout import INT, Batch, UnusualError, read
 from conformance.columns.queries import must_match
 from conformance.columns.values import values_at
 from conformance.model.collection import Reference
@@ -163,8 +163,10 @@ def test_parents_that_vanish_before_they_are_read_leave_the_children_to_the_serv
 def test_parents_beyond_the_memory_are_left_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     orders, lines = [{"_id": n, "total": 1} for n in range(20)], [{"order": n, "n": 1} for n in range(20)]
     assert suspects(orders, lines, TOTAL) == []
-    monkeypatch.setattr(columns, "MEMORY", 100)
-    assert suspects(orders, lines, TOTAL) is None
+    for limit in ("MEMORY", "MOST"):
+        with monkeypatch.context() as patched:
+            patched.setattr(columns, limit, 19)
+            assert suspects(orders, lines, TOTAL) is None, limit
 
 
 def test_keys_that_are_equal_up_to_a_number_of_bytes_are_different() -> None:
@@ -176,3 +178,12 @@ def test_keys_that_are_equal_up_to_a_number_of_bytes_are_different() -> None:
     numbers = [{"order": 1.0}, {"order": Int64(2)}, {"order": -0.0}, {"order": struct.unpack("<d", b"x" * 8)[0]}]
     assert suspects([{"_id": 1}, {"_id": 2}, {"_id": 0}], numbers[:3], missing) == []
     assert suspects([{"_id": "x" * 8}], numbers[3:], missing) != []
+
+
+@pytest.mark.parametrize("size", [1, 6, 7, 8, 9, 15, 16, 17, 31, 40])
+def test_names_that_differ_in_one_byte_are_different_fields(size: int) -> None:
+    names = ["x" * size, *("x" * at + "y" + "x" * (size - at - 1) for at in range(size)), "x" * (size + 1)]
+    found = {name for batch in batches(*({name: 1} for name in names)) for name in batch.columns}
+    assert found == set(names)
+    read_as = [values_at(batch, "x" * size).codes.tolist() for batch in batches(*({name: 1} for name in names))]
+    assert sum(codes.count(INT) for codes in read_as) == 1
