@@ -35,7 +35,7 @@ test: $(STAMP)  ## the project's own tests
 soak: $(STAMP)  ## the long tests: hundreds of clean datasets, each fault alone, deep fuzzing
 	$(BIN)/pytest tests -m soak -q
 	FAULTS_ALONE=1 $(BIN)/pytest tests/faults/test_faults.py -q
-	$(BIN)/pytest tests/conformance/model/test_oracles.py tests/conformance/model/test_schema_packs.py --hypothesis-profile=deep -q
+	$(BIN)/pytest tests/conformance/model/validators/test_oracles.py tests/conformance/model/test_schema_packs.py --hypothesis-profile=deep -q
 	$(BIN)/pytest suites/test_fuzzing.py --embedded --hypothesis-profile=deep -q
 
 mutants: $(STAMP) $(VENV)/.installed-mutants  ## are wrong rules noticed: mutation testing of the rule modules, an hour at a time

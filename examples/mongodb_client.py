@@ -176,7 +176,7 @@ def search_by_meaning(database: Database[Document], text: str, limit: int = 5) -
 
     On Atlas the index is asked ($vectorSearch), elsewhere the server computes the cosine of every vector.
     """
-    from conformance.model.loading import find_model, load_model
+    from conformance.model.schemas.loading import find_model, load_model
     from conformance.server.vector_search import space
     from generator.embeddings.embedder import local_embedder
 

@@ -18,8 +18,8 @@ from conformance.config.settings import Settings
 from conformance.connection.client import in_words
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Collection, Field, Model
-from conformance.model.document_validator import breaches
 from conformance.model.kinds import timestamp_of
+from conformance.model.validators.document_validator import breaches
 from conformance.server.dry_run import matching
 from conformance.text.rendering import shorten
 from generator.columns.batch import Document

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Model
-from conformance.model.document_validator import breaches
+from conformance.model.validators.document_validator import breaches
 from conformance.text.rendering import shorten
 from generator.columns.batch import Document
 

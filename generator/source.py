@@ -12,8 +12,8 @@ from conformance.config.configuration import Configuration
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Field, Model
-from conformance.model.document_validator import breaches
 from conformance.model.kinds import is_number
+from conformance.model.validators.document_validator import breaches
 from conformance.text.rendering import shorten
 from generator.columns.batch import Document
 from generator.columns.plan import Plan

@@ -18,8 +18,8 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, WriteError
 
 from conformance.model.collection import Collection
-from conformance.model.document_validator import breaches
-from conformance.model.server_validator import validator
+from conformance.model.validators.document_validator import breaches
+from conformance.model.validators.server_validator import validator
 from generator.fuzzing.strategies import documents, invalid_documents
 from zava.testing.server_gone import ServerGone
 

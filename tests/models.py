@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from tests.validation import ROOT
 
 #: As the new value of an edit: remove the key.

@@ -17,7 +17,7 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
 from conformance.embedded.server import EmbeddedServer
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.run.session import Project, load_project
 from tests.root import ROOT

@@ -17,7 +17,7 @@ from conformance.language.calendar import day_weight, days_by_year, days_of
 from conformance.language.formulas.formula import Formula
 from conformance.language.g_test import POWER, GTest, g_test
 from conformance.model.collection import Model, Reference
-from conformance.model.server_validator import field_query
+from conformance.model.validators.server_validator import field_query
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
 

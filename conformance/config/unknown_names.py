@@ -11,7 +11,7 @@ from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError, FileError
 from conformance.files.strict_files import located
 from conformance.model.collection import Model
-from conformance.model.document_validator import fits
+from conformance.model.validators.document_validator import fits
 from conformance.text.rendering import shorten
 from conformance.text.suggestion import did_you_mean, nearest
 

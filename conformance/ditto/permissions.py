@@ -17,7 +17,7 @@ from conformance.files.strict_files import Exact, parse_file
 from conformance.language.conditions.condition import Always, Attribute, Condition, Parameter, Some, bind, comparisons
 from conformance.language.conditions.parser import parse
 from conformance.model.collection import Collection, IdMapping, Model
-from conformance.model.document_validator import fits
+from conformance.model.validators.document_validator import fits
 
 #: The file's name below config/.
 PERMISSIONS_FILE: Final = "ditto_permissions.json"

@@ -22,7 +22,7 @@ from conformance.embedded.server import cache_directory, find_mongod
 from conformance.errors import ConfigurationError, HarnessError, TargetError
 from conformance.extras import pip_command
 from conformance.model.collection import Model
-from conformance.model.loading import find_model
+from conformance.model.schemas.loading import find_model
 from conformance.run.session import Project, assemble
 from conformance.server.target import Choice, choose
 from conformance.text.masking import mask

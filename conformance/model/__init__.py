@@ -1,6 +1,5 @@
-"""A model as frozen dataclasses: collections, fields, references and indexes, read from schemas/*.json and checked.
+"""A model as frozen dataclasses: collections, fields, references and indexes; kinds of fields, and paths to them.
 
-Imports files, patterns, text and errors. Start at collection.py; loading.py reads the files; kinds.py lists the field
-kinds; vocabulary.json defines the x- keywords, vocabulary.py reports their misuse; server_validator.py translates a
-schema to MongoDB's $jsonSchema.
+Imports files, patterns, text and errors. Start at collection.py; kinds.py lists the field kinds; schemas/ reads a model
+from its files, validators/ checks documents.
 """

@@ -14,7 +14,7 @@ from conformance.model.names import split_place
 from conformance.model.paths import is_single
 from conformance.text.paths import as_subject
 
-#: Documents that a collection's validator accepts besides valid ones (validator_profiles.py).
+#: Documents that a collection's validator accepts besides valid ones (validators/profiles.py).
 ValidatorProfile = Literal["strict", "connector"]
 
 

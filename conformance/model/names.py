@@ -36,7 +36,7 @@ def unfit_collection(name: str) -> str | None:
 
 
 def unfit_field(name: str) -> str | None:
-    """Return why a schema cannot define a field of this name; None if it can (see ``name`` in vocabulary.json)."""
+    """Return why a schema cannot define a field of this name; None if it can (see schemas/vocabulary.json)."""
     if not name:
         return "its name is empty"
     if "." in name:

@@ -21,7 +21,7 @@ from conformance.config.unknown_names import check_parameters
 from conformance.ditto.connector import CONNECTOR_FILE
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
-from conformance.model.loading import find_model, load_model
+from conformance.model.schemas.loading import find_model, load_model
 from conformance.results import Report, Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.measurements import measured

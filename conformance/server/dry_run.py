@@ -17,8 +17,8 @@ from pymongo.errors import InvalidOperation, OperationFailure
 
 from conformance.connection.client import OPTIONS
 from conformance.model.collection import Collection
-from conformance.model.document_validator import breaches
-from conformance.model.server_validator import validator
+from conformance.model.validators.document_validator import breaches
+from conformance.model.validators.server_validator import validator
 
 Query = Mapping[str, Any]
 

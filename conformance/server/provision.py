@@ -18,8 +18,8 @@ from pymongo.errors import OperationFailure, PyMongoError
 from conformance.connection.collation import SIMPLE_SPEC
 from conformance.errors import TargetError
 from conformance.model.collection import Collection, Model, ValidatorProfile
-from conformance.model.server_validator import Query, difference
-from conformance.model.validator_profiles import profile_of, provisioned_validator
+from conformance.model.validators.profiles import profile_of, provisioned_validator
+from conformance.model.validators.server_validator import Query, difference
 from conformance.server.metadata import (
     LiveCollection,
     LiveIndex,

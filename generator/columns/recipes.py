@@ -13,9 +13,9 @@ import numpy as np
 from conformance.errors import ConfigurationError
 from conformance.language.calendar import day_number
 from conformance.model.collection import Field
-from conformance.model.document_validator import fits
 from conformance.model.embedding import embedded_paths, text_digest
 from conformance.model.kinds import bson_types
+from conformance.model.validators.document_validator import fits
 from conformance.text.rendering import shorten
 from generator.columns.pools import pool
 from generator.columns.protocols import Batch

@@ -17,9 +17,9 @@ from typing import Any, Final
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
 from conformance.model.collection import Collection
-from conformance.model.document_validator import Breach
 from conformance.model.kinds import MAX_INTEGER, MILLISECONDS, Kind, bson_types, is_timestamp, kind_of
 from conformance.model.paths import shown
+from conformance.model.validators.document_validator import Breach
 from conformance.text.rendering import bson_type, shorten
 from generator.fuzzing.edits import constant, replaced, with_field, without_field
 from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from conformance.model.collection import Collection, Field
-from conformance.model.document_validator import Breach
 from conformance.model.kinds import MAX_INTEGER, MILLISECONDS, Kind, kind_of, timestamp_of
 from conformance.model.ranges import (
     FIRST_SECOND,
@@ -31,6 +30,7 @@ from conformance.model.ranges import (
     number_range,
     size_range,
 )
+from conformance.model.validators.document_validator import Breach
 from generator.columns.samplers import uniform
 from generator.fuzzing.mutations import mutations
 

@@ -23,7 +23,7 @@ from pymongo.database import Database
 from conformance.ditto.connector import ConnectorSettings, load_connector
 from conformance.errors import TargetError
 from conformance.model.collection import IdMapping
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.run.session import Project
 from conformance.server.target import Target
 from edge.bridge.bridge import Bridge, Hooks

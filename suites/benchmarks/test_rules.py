@@ -15,8 +15,8 @@ from pymongo.database import Database
 
 from conformance.checks.base import Context
 from conformance.model.collection import Reference
-from conformance.model.document_validator import conforms
-from conformance.model.server_validator import validator
+from conformance.model.validators.document_validator import conforms
+from conformance.model.validators.server_validator import validator
 from conformance.rules.catalogue import DATA_FAMILIES
 from conformance.run.runner import Run
 from conformance.run.session import Project

@@ -11,7 +11,7 @@ import pytest
 from bson import Int64
 
 from conformance.model.kinds import MAX_MONEY, is_money
-from conformance.model.server_validator import validator
+from conformance.model.validators.server_validator import validator
 from generator.columns.samplers import emit
 from tests.edge.bridge.pair import Pair, edge, pair, synced
 from tests.models import collection_of, model_of

@@ -20,9 +20,9 @@ from conformance.ditto.connector import load_connector
 from conformance.ditto.permissions import User, in_ditto_id, load_permissions
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, IdMapping, Model
-from conformance.model.document_validator import breaches
-from conformance.model.loading import load_model
-from conformance.model.server_validator import validator
+from conformance.model.schemas.loading import load_model
+from conformance.model.validators.document_validator import breaches
+from conformance.model.validators.server_validator import validator
 from conformance.results import Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run

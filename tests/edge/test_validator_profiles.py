@@ -11,8 +11,8 @@ from hypothesis import given
 from pymongo.database import Database
 
 from conformance.model.collection import Collection, Model, ValidatorProfile
-from conformance.model.document_validator import conforms
-from conformance.model.validator_profiles import profile_of, provisioned_validator
+from conformance.model.validators.document_validator import conforms
+from conformance.model.validators.profiles import profile_of, provisioned_validator
 from edge.bridge.synced_collection import Synced
 from generator.fuzzing.strategies import documents
 from tests.edge.bridge.pair import Document, Pair, edge, mapping_of, pair, synced

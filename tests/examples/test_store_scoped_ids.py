@@ -21,7 +21,7 @@ from conformance.config.settings import load_settings
 from conformance.ditto.connector import CONNECTOR_FILE
 from conformance.ditto.permissions import OPERATIONS, PERMISSIONS_FILE, Operation, load_permissions
 from conformance.model.collection import Collection, Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.rules.catalogue import FAMILIES
 from conformance.run.runner import Run
 from conformance.run.session import load_project

@@ -21,7 +21,7 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings, load_settings
 from conformance.files.strict_files import read_yaml
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.server.provision import apply, plan
 from generator.columns.plan import Plan
 from generator.loader import load

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bson import json_util
 
 from conformance.model.collection import Model
-from conformance.model.validator_profiles import provisioned_validator
+from conformance.model.validators.profiles import provisioned_validator
 from tests.validation import shipped_model
 
 _NAME: Final = re.compile(r"^\$\$([a-z]+)\.([A-Za-z0-9_.]+)$")

@@ -12,7 +12,7 @@ import pytest
 from pymongo import MongoClient
 
 from conformance.errors import ConfigurationError
-from conformance.model.document_validator import breaches
+from conformance.model.validators.document_validator import breaches
 from conformance.run.session import Project, load_project
 from generator import addition
 from generator.embeddings.embedder import local_embedder

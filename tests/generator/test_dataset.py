@@ -26,7 +26,7 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import load_settings
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Model
-from conformance.model.document_validator import breaches
+from conformance.model.validators.document_validator import breaches
 from generator import loader
 from generator.columns.plan import BATCH, Plan
 from generator.loader import load

@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, str(Path.cwd()))
 from conformance.config.loading import load_configuration
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.config.settings import Settings
 from generator.dataset import fingerprint
 model, settings = load_model(Path.cwd()), Settings()
@@ -86,7 +86,7 @@ def test_fingerprint_covers_every_package_of_the_project() -> None:
 
 CHANGED: Final = (
     "conformance/config/configuration.py", "conformance/model/ranges.py", "conformance/server/metadata.py",
-    "conformance/model/kinds.py", "conformance/model/server_validator.py", "generator/columns/samplers.py",
+    "conformance/model/kinds.py", "conformance/model/validators/server_validator.py", "generator/columns/samplers.py",
     "generator/columns/pools.py", "schemas/orders.json", "config/generation.yaml", "config/rules.yaml",
 )  # fmt: skip
 KEPT: Final = ("conformance/checks/joins/join.py", "conformance/report/html.py", "generator/archive/archive.py")

@@ -15,7 +15,7 @@ import pytest
 from pymongo import MongoClient
 
 from conformance.errors import ConfigurationError
-from conformance.model.document_validator import breaches
+from conformance.model.validators.document_validator import breaches
 from conformance.run.session import Project, load_project
 from generator.archive.json_stream import JsonStream
 from tests.commands import Done, Workplace, state

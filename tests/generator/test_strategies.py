@@ -20,7 +20,6 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import load_settings
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Field, Model
-from conformance.model.document_validator import breaches
 from conformance.model.kinds import MAX_EXACT_MONEY, MAX_INTEGER, Kind
 from conformance.model.ranges import (
     MAX_PLAIN_NUMBER,
@@ -31,7 +30,8 @@ from conformance.model.ranges import (
     number_range,
     size_range,
 )
-from conformance.model.server_validator import validator
+from conformance.model.validators.document_validator import breaches
+from conformance.model.validators.server_validator import validator
 from generator.columns.nested import Nested
 from generator.columns.plan import Plan
 from generator.columns.samplers import SAMPLERS, emit, sample

@@ -80,7 +80,7 @@ def ready(note: Path) -> Ready:
         import_module(name)
     from conformance.config.loading import load_configuration
     from conformance.config.settings import Settings
-    from conformance.model.loading import load_model
+    from conformance.model.schemas.loading import load_model
 
     ground: Ground = pickle.loads(note.read_bytes())  # noqa: S301 - our own process wrote it
     model = load_model(ground.root)
@@ -91,7 +91,7 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
     """Make the databases again; the first time, also record in ``note`` which faults the original reports on them."""
     from pymongo import MongoClient
 
-    from conformance.model.loading import load_model
+    from conformance.model.schemas.loading import load_model
     from tests.faults.catalogue import load_catalogue
     from tests.faults.place import Place
     from tests.faults.reading import readers

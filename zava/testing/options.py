@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from conformance.errors import ConfigurationError
-from conformance.model.loading import find_model
+from conformance.model.schemas.loading import find_model
 
 #: The checkout's folder, whose model is used where there is none at or above the current folder.
 OWN: Final = Path(__file__).parent.parent.parent

@@ -12,7 +12,7 @@ from _pytest.junitxml import xml_key
 
 from conformance.checks.base import Rule
 from conformance.errors import HarnessError
-from conformance.model.loading import find_model
+from conformance.model.schemas.loading import find_model
 from conformance.report import html, json_file
 from conformance.report.allure import labels
 from conformance.report.stale import REPORTS, discard, option, read_files

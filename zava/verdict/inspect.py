@@ -17,7 +17,7 @@ from conformance.connection.database_name import database_of
 from conformance.errors import ConfigurationError
 from conformance.inspection.inspection import inspect as inspected
 from conformance.inspection.inspection import inspection_report
-from conformance.model.loading import find_model
+from conformance.model.schemas.loading import find_model
 from conformance.server.target import choose, open_target
 from zava.terminal.console import Embedded, progress
 from zava.terminal.parameters import Options

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from conformance.errors import ConfigurationError
-from conformance.model.loading import find_model
+from conformance.model.schemas.loading import find_model
 from conformance.report.stale import REPORTS, SUITES_REPORTS, discard, option, read_files
 
 

@@ -27,9 +27,9 @@ from conformance.inspection.findings.references import ReferenceCandidate
 from conformance.inspection.inspection import Inspection, deletion_flags
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
-from conformance.model.field_checks import UNIQUE_KINDS, unlike
 from conformance.model.kinds import kind_of
 from conformance.model.names import unfit_collection
+from conformance.model.schemas.field_checks import UNIQUE_KINDS, unlike
 
 
 @dataclass

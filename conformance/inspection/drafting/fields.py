@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from conformance.inspection.profile import ELEMENTS, Profile
 from conformance.inspection.samples import shown_path
-from conformance.model.field_checks import UNIQUE_KINDS
 from conformance.model.kinds import MILLISECONDS, kind_of
 from conformance.model.names import unfit_field
+from conformance.model.schemas.field_checks import UNIQUE_KINDS
 
 Schema = dict[str, Any]
 

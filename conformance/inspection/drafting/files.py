@@ -14,7 +14,7 @@ import yaml
 from conformance.errors import ConfigurationError
 from conformance.files.writing import write_text
 from conformance.inspection.drafting.draft import Draft
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 
 _QUERIES: Final = """# Queries that the apps run in MongoDB, each with the plan that it needs. The data does not
 # show them; add yours. For example:

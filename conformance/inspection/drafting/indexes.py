@@ -13,9 +13,9 @@ from conformance.inspection.findings.key import is_key, unique_fields
 from conformance.inspection.names import is_own_identity, reads_as_unique
 from conformance.inspection.profile import ELEMENTS, Path
 from conformance.inspection.scan import Scanned
-from conformance.model.field_checks import UNIQUE_KINDS
 from conformance.model.index_options import may_hold, unknown_options, written_options
 from conformance.model.kinds import kind_of
+from conformance.model.schemas.field_checks import UNIQUE_KINDS
 from conformance.server.metadata import TEXT_LANGUAGE, LiveIndex, live_indexes
 
 #: Options with which a unique index does not compare all documents, or not by their exact values.

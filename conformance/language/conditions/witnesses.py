@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from conformance.language.conditions.condition import Comparison, Condition, Scalar, bson_type, comparisons, holds
 from conformance.model.collection import Collection, Field
-from conformance.model.document_validator import fits
+from conformance.model.validators.document_validator import fits
 from conformance.text.rendering import shorten
 
 _SCALAR: Final = (str, int, float)

@@ -22,7 +22,7 @@ from conformance.language.formulas.expressions import cents, typed
 from conformance.language.formulas.formula import Formula
 from conformance.language.formulas.ties import differs
 from conformance.model.collection import Model, Reference
-from conformance.model.server_validator import field_query
+from conformance.model.validators.server_validator import field_query
 from conformance.results import Outcome, Sample
 from conformance.rules.data.counts import expected
 from conformance.rules.data.forbidden import forbidden_rules

@@ -10,9 +10,9 @@ from conformance.checks.document_scan import DocumentTest
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model
-from conformance.model.document_validator import breaches
 from conformance.model.kinds import timestamp_form
-from conformance.model.server_validator import closed_query, field_query, validator
+from conformance.model.validators.document_validator import breaches
+from conformance.model.validators.server_validator import closed_query, field_query, validator
 from conformance.rules.data import texts
 from conformance.text.rendering import named
 

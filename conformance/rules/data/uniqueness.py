@@ -11,7 +11,7 @@ from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import UUID4_PATTERN
-from conformance.model.server_validator import validator
+from conformance.model.validators.server_validator import validator
 from conformance.results import Outcome, Sample
 from conformance.rules.data.look_alike import ignoring_case, looking_alike
 from conformance.text.paths import value_at

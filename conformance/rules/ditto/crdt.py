@@ -22,7 +22,7 @@ from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.model.paths import ELEMENTS, values_at
-from conformance.model.server_validator import validator
+from conformance.model.validators.server_validator import validator
 from conformance.results import Outcome, Sample
 from conformance.rules.ditto.crdt_expiry import expiry
 from conformance.rules.ditto.crdt_loose import array_severity, loose_documents

@@ -18,7 +18,7 @@ from conformance.ditto.permissions import (
 from conformance.language.conditions.condition import Always, Attribute, Comparison, comparisons
 from conformance.language.conditions.witnesses import impossible
 from conformance.model.collection import Model
-from conformance.model.document_validator import fits
+from conformance.model.validators.document_validator import fits
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
 

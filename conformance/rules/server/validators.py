@@ -8,8 +8,8 @@ from typing import Final
 from conformance.checks.base import Context, Rule, listed, skipped
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Model
-from conformance.model.server_validator import difference
-from conformance.model.validator_profiles import profile_of, provisioned_validator
+from conformance.model.validators.profiles import profile_of, provisioned_validator
+from conformance.model.validators.server_validator import difference
 from conformance.results import Outcome, Sample
 from conformance.server.metadata import LiveCollection, live_collections
 

@@ -29,13 +29,13 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import load_settings
 from conformance.connection.client import OPTIONS
 from conformance.model.collection import Collection
-from conformance.model.document_validator import conforms
-from conformance.model.loading import load_model
-from conformance.model.server_validator import validator
+from conformance.model.schemas.loading import load_model
+from conformance.model.validators.document_validator import conforms
+from conformance.model.validators.server_validator import validator
 from conformance.rules.catalogue import DATA_FAMILIES, all_rules
 from conformance.run import runner
 from generator.fuzzing.mutations import mutations
-from tests.conformance.model.test_oracles import fullest_and_barest
+from tests.conformance.model.validators.test_oracles import fullest_and_barest
 from tests.validation import ROOT
 
 MODEL = load_model(ROOT)

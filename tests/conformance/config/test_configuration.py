@@ -17,7 +17,7 @@ from conformance.config.settings import load_settings
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import read_yaml
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.rules.catalogue import FAMILIES, all_rules
 from generator.columns.plan import Plan
 from tests.validation import ROOT

@@ -20,7 +20,7 @@ from conformance.ditto.subscriptions import load_subscriptions
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import read_json, read_yaml
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.rules.catalogue import all_rules
 from conformance.server.actions import ACTIONS
 from conformance.server.roles import load_roles

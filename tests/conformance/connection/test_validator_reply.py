@@ -17,7 +17,7 @@ from pymongo.errors import WriteError
 from conformance.connection.client import in_words
 from conformance.connection.validator_reply import Refusal, refusals
 from conformance.model.collection import Model
-from conformance.model.server_validator import validator
+from conformance.model.validators.server_validator import validator
 from edge.bridge.mongo_side.write_errors import reason
 from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import documents

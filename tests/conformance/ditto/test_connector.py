@@ -11,7 +11,7 @@ from conformance.config.settings import Settings, load_settings
 from conformance.ditto.connector import CONNECTOR_FILE, load_connector, require_workable, resolve, unfit_for_ids
 from conformance.errors import ConfigurationError
 from conformance.model.collection import IdMapping, Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from tests.validation import ROOT
 
 FILE = ROOT / "config" / CONNECTOR_FILE

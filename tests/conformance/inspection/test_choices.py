@@ -12,7 +12,7 @@ from conformance.inspection.drafting.choices import NO, YES, Question
 from conformance.inspection.drafting.draft import draft
 from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from zava.verdict.interview import chosen
 
 pytestmark = pytest.mark.server

@@ -19,8 +19,8 @@ from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import Inspection, inspect
 from conformance.inspection.names import reads_as_unique
 from conformance.model.collection import Model
-from conformance.model.document_validator import breaches
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
+from conformance.model.validators.document_validator import breaches
 from conformance.results import Result
 from conformance.run.runner import Run
 from conformance.run.session import assemble

@@ -18,8 +18,8 @@ from conformance.errors import ConfigurationError
 from conformance.inspection.drafting.draft import draft
 from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
-from conformance.model.document_validator import conforms
 from conformance.model.names import split_place, unfit_collection, unfit_field
+from conformance.model.validators.document_validator import conforms
 from conformance.results import Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run

@@ -21,8 +21,8 @@ from conformance.inspection.drafting.draft import draft
 from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.inspection.profile import Profile
-from conformance.model.document_validator import conforms
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
+from conformance.model.validators.document_validator import conforms
 from tests.conformance.inspection.databases import bank, fill
 
 pytestmark = pytest.mark.server

@@ -17,8 +17,8 @@ from conformance.inspection.drafting.choices import YES, Question, conservative
 from conformance.inspection.drafting.draft import draft
 from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
-from conformance.model.document_validator import breaches
 from conformance.model.paths import values_at
+from conformance.model.validators.document_validator import breaches
 from conformance.results import Result
 from conformance.rules.data import references
 from conformance.run.runner import Run

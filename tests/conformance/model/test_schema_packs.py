@@ -15,8 +15,8 @@ from conformance.checks.base import Context
 from conformance.config.loading import load_configuration
 from conformance.config.settings import load_settings
 from conformance.errors import ConfigurationError
-from conformance.model.document_validator import breaches
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
+from conformance.model.validators.document_validator import breaches
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
 from conformance.server import provision

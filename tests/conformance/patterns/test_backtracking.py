@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from conformance.errors import ConfigurationError
-from conformance.model.document_validator import fits
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
+from conformance.model.validators.document_validator import fits
 from conformance.patterns.backtracking import MAX_STEPS, explodes, slow
 from conformance.patterns.portability import unportable
 from tests.validation import ROOT

@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.rules.catalogue import all_rules
 from conformance.rules.data import totals
 from tests.conformance.rules.finding import Finding

@@ -20,7 +20,7 @@ from pymongo.errors import OperationFailure
 from conformance.embedded.server import EmbeddedServer
 from conformance.errors import TargetError
 from conformance.model.collection import Model
-from conformance.model.validator_profiles import provisioned_validator
+from conformance.model.validators.profiles import provisioned_validator
 from conformance.server.metadata import live_collections, live_indexes
 from conformance.server.provision import PARTS, Change, _creating, apply, plan, require_images, wish
 from conformance.server.provision_script import as_mongosh

@@ -19,7 +19,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from conformance.embedded.server import EmbeddedServer
 from conformance.errors import ConfigurationError
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.server import roles
 from conformance.server.provision import apply, plan
 from tests.commands import Done, Workplace, copy_of_the_model

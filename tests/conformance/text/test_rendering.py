@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from conformance.connection.client import OPTIONS
 from conformance.model.collection import Model
-from conformance.model.document_validator import breaches
+from conformance.model.validators.document_validator import breaches
 from conformance.rules.data import counts, documents
 from conformance.text.rendering import MISSING, bson_type, compared, render, shorten
 from tests.validation import ROOT, configuration_for, context_for, run_rules

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from pymongo import MongoClient
 
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from edge.bridge.bridge import Bridge, Hooks
 from edge.bridge.state.state import State
 from edge.bridge.synced_collection import Synced

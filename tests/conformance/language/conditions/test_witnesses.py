@@ -12,7 +12,7 @@ from conformance.language.conditions.condition import Comparison, Condition, Eve
 from conformance.language.conditions.parser import parse
 from conformance.language.conditions.witnesses import can_be, impossible, representatives, states_of
 from conformance.model.collection import Collection
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.text.rendering import render
 from tests.profiles import examples
 from tests.validation import ROOT, shipped_model

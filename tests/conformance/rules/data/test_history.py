@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.data.references import rules
 from tests.models import ABSENT, Edit, collection_of, edited_model, model_of

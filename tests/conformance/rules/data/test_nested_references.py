@@ -14,7 +14,7 @@ from conformance.checks.key_range import Partition
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
-from conformance.model.document_validator import breaches
+from conformance.model.validators.document_validator import breaches
 from conformance.results import Outcome
 from conformance.rules.catalogue import all_rules
 from conformance.rules.data import references, uniqueness

@@ -13,7 +13,7 @@ from conformance.checks.base import Document
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
-from conformance.model.document_validator import breaches
+from conformance.model.validators.document_validator import breaches
 from conformance.results import Outcome
 from conformance.rules.data.references import rules
 from generator.columns.plan import Plan

@@ -16,7 +16,7 @@ from conformance.ditto import engine as engine_module
 from conformance.ditto.device_plans import DevicePlan, create_index
 from conformance.ditto.engine import Engine, EngineUnavailableError, Question, Step
 from conformance.ditto.subscriptions import load_subscriptions
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto import device_queries
 from edge.store.store import Store

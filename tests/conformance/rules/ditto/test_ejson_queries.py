@@ -12,7 +12,7 @@ import yaml
 from bson import DBRef, Decimal128
 from pymongo.database import Database
 
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto import crdt, ejson_queries, subscriptions
 from conformance.rules.ditto.ejson_queries import is_object

@@ -25,7 +25,7 @@ from conformance.checks.base import Context
 from conformance.ditto.permissions import PERMISSIONS_FILE, User
 from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto import permission_users, permissions, subscriptions
 from tests.models import collection_of

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 
 from conformance.checks.base import Context
 from conformance.config.settings import Settings
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.server.roles import rules
 from conformance.server.roles import load_roles, privileges

@@ -19,7 +19,7 @@ from conformance.checks.base import Context
 from conformance.config.settings import Settings, load_settings
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Model
-from conformance.model.loading import load_model
+from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.server import security
 from conformance.rules.server.security import rules

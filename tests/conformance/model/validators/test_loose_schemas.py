@@ -11,9 +11,9 @@ from bson import Decimal128, Int64, ObjectId, Regex, Timestamp
 from pymongo.database import Database
 from pymongo.errors import WriteError
 
-from conformance.model.document_validator import breaches, conforms
-from conformance.model.loading import load_model
-from conformance.model.server_validator import validator
+from conformance.model.schemas.loading import load_model
+from conformance.model.validators.document_validator import breaches, conforms
+from conformance.model.validators.server_validator import validator
 from conformance.report.documentation import data_model
 from conformance.rules.data import counts, documents
 from conformance.rules.ditto import crdt

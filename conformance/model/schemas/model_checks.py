@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conformance.errors import FileError
 from conformance.files.strict_files import located
-from conformance.model.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer, unlike
 from conformance.model.index_options import may_hold
 from conformance.model.kinds import MAX_NUMBER
 from conformance.model.paths import is_single
-from conformance.model.sample_checks import check_samples
+from conformance.model.schemas.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer, unlike
+from conformance.model.schemas.sample_checks import check_samples
 
 if TYPE_CHECKING:
     from conformance.model.collection import Collection, Field, Index, Model

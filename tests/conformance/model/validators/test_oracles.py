@@ -19,8 +19,8 @@ from pymongo.errors import BulkWriteError
 
 from conformance.checks.base import Document
 from conformance.model.collection import Collection
-from conformance.model.document_validator import Breach, breaches, conforms
-from conformance.model.server_validator import closed_query, field_query, validator
+from conformance.model.validators.document_validator import Breach, breaches, conforms
+from conformance.model.validators.server_validator import closed_query, field_query, validator
 from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import documents, invalid_documents
 from tests.profiles import examples

@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any, Final, get_args
 
 from conformance.model.collection import Collection, ValidatorProfile
-from conformance.model.server_validator import INTEGER_TYPES, Query, difference, validator
+from conformance.model.validators.server_validator import INTEGER_TYPES, Query, difference, validator
 
 
 def provisioned_validator(collection: Collection, profile: ValidatorProfile | None = None) -> Query:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.errors import ConfigurationError
-from conformance.model.loading import find_model, load_model
+from conformance.model.schemas.loading import find_model, load_model
 from conformance.patterns.portability import unportable
 from tests.models import ABSENT, Edit, collection_of, edited_model, model_of, write_model
 from tests.validation import shipped_model

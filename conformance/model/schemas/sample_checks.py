@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.model.document_validator import fits
-from conformance.model.field_checks import Problem, pointer
 from conformance.model.kinds import Kind
+from conformance.model.schemas.field_checks import Problem, pointer
+from conformance.model.validators.document_validator import fits
 from conformance.text.rendering import shorten
 
 if TYPE_CHECKING:

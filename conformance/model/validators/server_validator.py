@@ -2,7 +2,7 @@
 
 `$jsonSchema` is draft 4 with a refusal for the rest, so each field kind says its BSON types and bounds itself, and
 money, which draft 4 cannot say, becomes an `$expr` beside it. The server decides about the translation
-(tests/conformance/model/test_oracles.py holds it, `jsonschema` and the strategies together).
+(tests/conformance/model/validators/test_oracles.py holds it, `jsonschema` and the strategies together).
 """
 
 from __future__ import annotations

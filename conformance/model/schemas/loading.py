@@ -8,14 +8,14 @@ from typing import Any
 
 from conformance.errors import ConfigurationError, FileError
 from conformance.files.strict_files import located, read_json
-from conformance.model.checks import check_model, escaped
 from conformance.model.collection import Collection, Copy, Field, IdMapping, Index, Model, Reference, VectorIndex
 from conformance.model.index_options import declared_options
 from conformance.model.kinds import kind_of
 from conformance.model.names import split_place, unfit_collection
 from conformance.model.order import parents_first
 from conformance.model.paths import ELEMENTS, VALUES
-from conformance.model.vocabulary import VOCABULARY, misuse
+from conformance.model.schemas.model_checks import check_model, escaped
+from conformance.model.schemas.vocabulary import VOCABULARY, misuse
 from conformance.text.masking import remember_secrets
 
 

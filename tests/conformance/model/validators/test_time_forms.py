@@ -20,9 +20,9 @@ from conformance.inspection.drafting.draft import draft
 from conformance.inspection.drafting.files import write_model
 from conformance.inspection.inspection import inspect
 from conformance.language.formulas.formula import Formula
-from conformance.model.document_validator import breaches, conforms
-from conformance.model.loading import load_model
-from conformance.model.server_validator import validator
+from conformance.model.schemas.loading import load_model
+from conformance.model.validators.document_validator import breaches, conforms
+from conformance.model.validators.server_validator import validator
 from conformance.report.documentation import data_model
 from conformance.rules.data import documents
 from generator.columns.plan import Plan

@@ -15,9 +15,9 @@ from pymongo.errors import WriteError
 
 from conformance.checks.base import Document
 from conformance.model.collection import Model
-from conformance.model.document_validator import breaches
-from conformance.model.server_validator import validator
-from conformance.model.validator_profiles import provisioned_validator
+from conformance.model.validators.document_validator import breaches
+from conformance.model.validators.profiles import provisioned_validator
+from conformance.model.validators.server_validator import validator
 from conformance.report.documentation import data_model
 from conformance.results import Outcome
 from conformance.rules.data import documents

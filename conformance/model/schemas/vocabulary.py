@@ -89,7 +89,7 @@ def _message(error: Error) -> str:
     text = describe(error) if describe else f"{_short(error.instance)} does not satisfy {error.validator}"
     is_part = isinstance(error.schema, Mapping) and "$defs" not in error.schema
     hint = error.schema.get("description", "") if is_part else ""
-    return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; see conformance/model/vocabulary.json"
+    return f"{text} ({hint.rstrip('.')})" if hint else f"{text}; see conformance/model/schemas/vocabulary.json"
 
 
 def _unknown(error: Error) -> str:
