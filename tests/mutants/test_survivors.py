@@ -58,7 +58,7 @@ def test_survivor_of_another_module_does_not_explain_a_mutant() -> None:
 
 @pytest.mark.parametrize("subject", subjects(), ids=lambda subject: subject.path)
 def test_subject_and_its_tests_exist(subject: Subject) -> None:
-    assert all((ROOT / name).is_file() for name in (subject.path, *subject.tests))
+    assert all((ROOT / name).exists() for name in (subject.path, *subject.tests))
 
 
 def test_all_rule_modules_are_subjects() -> None:

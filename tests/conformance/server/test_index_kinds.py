@@ -24,7 +24,7 @@ from conformance.run.runner import Run
 from conformance.run.session import Project, assemble
 from conformance.server.provision import apply, plan, wish
 from conformance.server.provision_script import as_mongosh
-from tests.conformance.server.test_provision import needs_node, run_script
+from tests.conformance.server.provisioning.script import needs_node, run_script
 from tests.models import collection_of, model_of
 from tests.validation import context_for
 

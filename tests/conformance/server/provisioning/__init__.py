@@ -1,0 +1,1 @@
+"""Tests of provisioning, by commands and by a mongosh script."""
