@@ -21,7 +21,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from conformance.checks.base import Context
-from conformance.checks.distribution import DistributionTest
+from conformance.checks.statistics.distribution import DistributionTest
 from conformance.ditto.connector import ConnectorSettings, load_connector
 from conformance.ditto.subscriptions import load_subscriptions
 from conformance.errors import ConfigurationError, TargetError

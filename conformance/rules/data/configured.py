@@ -8,12 +8,12 @@ from typing import Any
 
 from conformance.checks.base import Check, Context, Document, Rule, answer, skipped
 from conformance.checks.bounds import Bounds
-from conformance.checks.distribution import DistributionTest
 from conformance.checks.document_scan import DocumentTest
 from conformance.checks.expected_value import expected_value
 from conformance.checks.grouped_bounds import GroupedBounds
 from conformance.checks.joins.join import JoinTest
 from conformance.checks.joins.sums import Sum, parse_equation, wrong_total
+from conformance.checks.statistics.distribution import DistributionTest
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Assertion, Bound, Configuration, Count, Equation
 from conformance.config.statement import ConfiguredRule, Family

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from conformance.checks.base import Context, Rule, listed, skipped
 from conformance.checks.config_file import unreadable
-from conformance.checks.signed_in import FILE, TOLD_BY, signed_in
+from conformance.checks.users.signed_in import FILE, TOLD_BY, signed_in
 from conformance.config.configuration import Configuration
 from conformance.ditto.connector import load_connector
 from conformance.ditto.engine import Answer, Engine, EngineUnavailableError, Question, Step, engine

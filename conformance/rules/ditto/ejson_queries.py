@@ -8,7 +8,7 @@ from typing import Final
 from bson import Code, DBRef
 
 from conformance.checks.base import Context, Document, Rule, answer, listed, skipped
-from conformance.checks.signed_in import FILE
+from conformance.checks.users.signed_in import FILE
 from conformance.checks.walk import walk
 from conformance.config.configuration import Configuration
 from conformance.ditto.connector import CONNECTOR_FILE, load_connector

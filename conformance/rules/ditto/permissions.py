@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from conformance.checks.access import Access
 from conformance.checks.base import Check, Context, Rule, listed, skipped
 from conformance.checks.config_file import unreadable
-from conformance.checks.signed_in import TOLD_BY
+from conformance.checks.users.access import Access
+from conformance.checks.users.signed_in import TOLD_BY
 from conformance.config.configuration import Configuration
 from conformance.ditto.permissions import (
     OPERATIONS,

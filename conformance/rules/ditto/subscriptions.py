@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure
 
 from conformance.checks.base import Context, Rule, listed, skipped
 from conformance.checks.config_file import unreadable
-from conformance.checks.signed_in import FILE, TOLD_BY, found, signed_in
+from conformance.checks.users.signed_in import FILE, TOLD_BY, found, signed_in
 from conformance.config.configuration import Configuration, filled
 from conformance.ditto.permissions import User, Users, load_permissions
 from conformance.ditto.selection import Selection

@@ -20,8 +20,8 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from conformance.checks import access
 from conformance.checks.base import Context
+from conformance.checks.users import access
 from conformance.ditto.permissions import PERMISSIONS_FILE, User
 from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE
 from conformance.model.collection import Model

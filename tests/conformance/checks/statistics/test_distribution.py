@@ -11,12 +11,12 @@ import pytest
 from bson import ObjectId, Regex
 from pymongo.database import Database
 
-from conformance.checks import distribution
 from conformance.checks.base import Rule
+from conformance.checks.statistics import distribution
+from conformance.checks.statistics.g_test import g_test
 from conformance.config.settings import Settings
 from conformance.errors import ConfigurationError
 from conformance.language.calendar import day_weight, days_by_year
-from conformance.language.g_test import g_test
 from conformance.model.collection import Model
 from conformance.results import Outcome
 from tests.conformance.rules.finding import Finding

@@ -4,7 +4,8 @@ G is used rather than Pearson's chi-square because its far tail is right: with 1
 probability 1.8e-5; G says 2.6e-5, Pearson 4e-7. At a significance of 1e-6 per rule that is the difference between one
 false alarm in a million runs and one in some thousands. Each row's G is divided by Williams' correction: with about
 five expected in each of twelve rows of nine cells plain G rejects 13 times too often at 1e-5, corrected 1.7 times (the
-rest is that counts are whole). tests/conformance/language/test_g_test.py measures both the level and the power.
+rest is that counts are whole). tests/conformance/checks/statistics/test_g_test.py measures
+both the level and the power.
 """
 
 from __future__ import annotations

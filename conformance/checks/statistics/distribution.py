@@ -11,11 +11,11 @@ from typing import Any, Final
 from bson import ObjectId
 
 from conformance.checks.base import Context, Rule, skipped
+from conformance.checks.statistics.g_test import POWER, GTest, g_test
 from conformance.config.configuration import Configuration, Distribution
 from conformance.errors import ConfigurationError
 from conformance.language.calendar import day_weight, days_by_year, days_of
 from conformance.language.formulas.formula import Formula
-from conformance.language.g_test import POWER, GTest, g_test
 from conformance.model.collection import Model, Reference
 from conformance.model.validators.server_validator import field_query
 from conformance.results import Outcome, Sample

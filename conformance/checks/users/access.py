@@ -27,7 +27,7 @@ from pymongo.errors import ConfigurationError as PyMongoConfigurationError
 from pymongo.errors import InvalidOperation, OperationFailure
 
 from conformance.checks.base import Context, Document, listed
-from conformance.checks.signed_in import FILE, found, signed_in
+from conformance.checks.users.signed_in import FILE, found, signed_in
 from conformance.ditto.permissions import (
     PERMISSIONS_FILE,
     Operation,

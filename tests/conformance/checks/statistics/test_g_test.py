@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from conformance.checks.statistics.g_test import MIN_EXPECTED, g_test
 from conformance.language.calendar import day_weight, days_by_year
-from conformance.language.g_test import MIN_EXPECTED, g_test
 from tests.profiles import FACTOR
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 import pytest
 
+from conformance.checks.statistics.g_test import POWER, g_test
 from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
 from conformance.language.calendar import day_weight, days_by_year
-from conformance.language.g_test import POWER, g_test
 from tests.root import ROOT
 from tests.validation import shipped_model
 
