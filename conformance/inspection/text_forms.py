@@ -38,8 +38,17 @@ DATE: Final = re.compile(
 #: Forms that a schema can declare, with the value of x-timestamp.
 _FORMS: Final = {"iso_second": True, "iso_milli": MILLISECONDS}
 _LINES: Final = re.compile(r"[\n\r\t]")
-NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})(?:\.\d+)?")
+#: Digits after a plus sign are a telephone number.
+NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d+)?")
+#: Ids that are drawn at random, so that two equal ones are no chance: UUID, ObjectId or UUID in hexadecimal, ULID.
+_RANDOM_ID: Final = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    r"|(?=[0-9]*[a-f])(?:[0-9a-f]{24}|[0-9a-f]{32})"
+    r"|(?=[0-9]*[A-Z])(?=[A-Z]*[0-9])[0-7][0-9A-HJKMNP-TV-Z]{25}"
+)
+_RANDOM_ID_LENGTHS: Final = frozenset({24, 26, 32, 36})
 _CARD: Final = re.compile(r"(?:\d{4}[ -]){3}\d{1,7}|\d{4}[ -]\d{6}[ -]\d{5}|\d{13,19}")
+_CARD_NUMBER: Final = "a card number"
 #: First characters of the prefixes of card schemes.
 _CARD_HEADS: Final = frozenset("23456")
 _CARD_LENGTHS: Final = range(13, 24)
@@ -59,10 +68,19 @@ class TextForms:
         self.broken = 0
         self.emails = 0
         self.numbers = 0
+        self.random_ids = 0
         self.several_lines = 0
         self.unseen = 0
         self.dates: Counter[str] = Counter()
-        self.secrets: Counter[str] = Counter()
+        self._secrets: Counter[str] = Counter()
+        self._card_forms = 0
+
+    @property
+    def secrets(self) -> Counter[str]:
+        """The secrets by kind. Of serial numbers as long as a card's, one in ten has a right check digit by chance."""
+        if 2 * self._secrets[_CARD_NUMBER] >= self._card_forms:
+            return +self._secrets
+        return Counter({kind: number for kind, number in self._secrets.items() if kind != _CARD_NUMBER})
 
     def add(self, counted: Mapping[str, int]) -> None:
         """Count the texts of a batch, each with how often it occurs."""
@@ -87,6 +105,8 @@ class TextForms:
                 name = str(form.lastgroup)
                 is_day = name not in _FORMS or is_timestamp(text, _FORMS[name])
                 self.dates[name if is_day else "not_a_day"] += counted[text]
+        if longest >= min(_RANDOM_ID_LENGTHS):
+            self.random_ids += sum(n for text, n in counted.items() if is_random_id(text))
         if longest >= _SHORTEST_SECRET:
             self._count_secrets(counted, joined, digits)
 
@@ -96,15 +116,19 @@ class TextForms:
         self.broken += other.broken
         self.emails += other.emails
         self.numbers += other.numbers
+        self.random_ids += other.random_ids
         self.several_lines += other.several_lines
         self.unseen += other.unseen
         self.dates += other.dates
-        self.secrets += other.secrets
+        self._secrets += other._secrets
+        self._card_forms += other._card_forms
 
     def _count_secrets(self, counted: Mapping[str, int], joined: str, digits: Sequence[str]) -> None:
         if "$" in joined:
             self._count("a password hash", sum(n for text, n in counted.items() if is_password_hash(text)))
-        self._count("a card number", sum(counted[text] for text in digits if is_card_number(text)))
+        forms = [text for text in digits if _has_card_form(text)]
+        self._card_forms += sum(counted[text] for text in forms)
+        self._count(_CARD_NUMBER, sum(counted[text] for text in forms if is_card_number(text)))
         lowered = joined.lower()
         for kind in _CREDENTIALS:
             if any(hint in lowered for hint in kind.hints):
@@ -112,7 +136,7 @@ class TextForms:
 
     def _count(self, name: str, number: int) -> None:
         if number:
-            self.secrets[name] += number
+            self._secrets[name] += number
 
 
 def _has_unseen(text: str) -> bool:
@@ -125,9 +149,19 @@ def is_password_hash(text: str) -> bool:
     return PASSWORD_HASH.fullmatch(text) is not None
 
 
+def is_random_id(text: str) -> bool:
+    """Return True for a UUID, a ULID, or an ObjectId or UUID in hexadecimal."""
+    return len(text) in _RANDOM_ID_LENGTHS and _RANDOM_ID.fullmatch(text) is not None
+
+
+def _has_card_form(text: str) -> bool:
+    """Return True for digits that are grouped as on a payment card, or as many; the check digit may be wrong."""
+    return text[:1] in _CARD_HEADS and len(text) in _CARD_LENGTHS and _CARD.fullmatch(text) is not None
+
+
 def is_card_number(text: str) -> bool:
     """Return True for a payment card's number with a right check digit, with or without spaces."""
-    if text[:1] not in _CARD_HEADS or len(text) not in _CARD_LENGTHS or not _CARD.fullmatch(text):
+    if not _has_card_form(text):
         return False
     digits = [int(char) for char in text if char.isdigit()]
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
@@ -139,7 +173,7 @@ def secret_kind(text: str) -> str | None:
     if is_password_hash(text):
         return "a password hash"
     if is_card_number(text):
-        return "a card number"
+        return _CARD_NUMBER
     lowered = text.lower()
     kinds = (each for each in _CREDENTIALS if any(hint in lowered for hint in each.hints))
     return next((each.name for each in kinds if each.pattern.search(text)), None)

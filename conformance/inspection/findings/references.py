@@ -32,7 +32,7 @@ from conformance.text.rendering import shorten
 #: The share of a field's different values that must be there: by name and value, and by value alone.
 _BY_NAME: Final = 0.5
 _BY_VALUE: Final = 1.0
-#: Different values below which equal ObjectIds may be chance, or test data.
+#: Different values below which equal random ids may be test data.
 _LEAST_VALUES: Final = 3
 #: Certainty of a candidate, the most certain last.
 _VALUE, _SAME_NAME, _NAME, _OWN_NAME = 1, 2, 3, 4
@@ -108,7 +108,7 @@ def _candidate(
     if parent is child or child.keys is None or parent.keys is None:
         return None
     certainty = _certainty(scan, child, target, field)
-    if not certainty and "objectId" not in child.types:
+    if not certainty and not _is_random(child):
         return None
     needed = _BY_NAME if certainty > _SAME_NAME else _BY_VALUE
     share = share_within(child.keys.hashes, parent.keys.hashes)
@@ -118,6 +118,11 @@ def _candidate(
     return ReferenceCandidate(
         scan.name, child.path, target.name, field, share, child.keys.distinct, dangling, certainty or _VALUE
     )
+
+
+def _is_random(child: Profile) -> bool:
+    """Return True for ids that are equal to others only if they refer to them: ObjectIds, UUIDs and the like."""
+    return "objectId" in child.types or 0 < child.types["string"] == child.texts.random_ids
 
 
 def _certainty(scan: Scanned, child: Profile, target: Scanned, field: str) -> int:

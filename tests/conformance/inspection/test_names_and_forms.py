@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from typing import Any
 
@@ -53,6 +54,18 @@ def test_counts_are_not_references(database: Database[dict[str, Any]]) -> None:
 
 
 @pytest.mark.server
+def test_random_ids_refer_by_their_values_whatever_the_name(database: Database[dict[str, Any]]) -> None:
+    """Equal UUIDs are no chance, just as equal ObjectIds; equal short strings may be."""
+    ids = [str(uuid.UUID(int=n, version=4)) for n in range(1, 9)]
+    database["technicians"].insert_many({"_id": each, "code": f"T{n}"} for n, each in enumerate(ids))
+    database["jobs"].insert_many(
+        {"_id": n, "assignedTo": ids[n % 8], "helpers": [ids[(n + 1) % 8]], "grade": f"T{n % 8}"} for n in range(20)
+    )
+    found = {(each.path, each.target, each.field) for each in inspect(database).references}
+    assert found == {((("assignedTo",),), "technicians", "_id"), ((("helpers",), "[]"), "technicians", "_id")}
+
+
+@pytest.mark.server
 def test_values_beyond_the_memory_limit_are_dropped(
     database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +103,38 @@ def test_personal_data_is_recognised_by_field_name() -> None:
 )
 def test_secret_is_classified(text: str, kind: str | None) -> None:
     assert secret_kind(text) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "random"),
+    [
+        ("3fa85f64-5717-4562-b3fc-2c963f66afa6", True),
+        ("3FA85F64-5717-4562-B3FC-2C963F66AFA6", True),
+        ("65f1a0b2c3d4e5f607182930", True),
+        ("0123456789abcdef0123456789abcdef", True),
+        ("01ARZ3NDEKTSV4RRFFQ69G5FAV", True),
+        ("3fa85f64-5717-4562-b3fc", False),
+        ("store_seattle", False),
+        ("123456789012345678901234", False),
+    ],
+)
+def test_random_id_is_recognised(text: str, random: bool) -> None:
+    forms = TextForms()
+    forms.add(Counter([text, text]))
+    assert forms.random_ids == (2 if random else 0)
+
+
+def test_serial_numbers_are_not_card_numbers_though_a_tenth_has_a_right_check_digit() -> None:
+    forms = TextForms()
+    forms.add(Counter(f"4{number:015d}" for number in range(200)))
+    assert not forms.secrets
+
+
+def test_card_number_among_other_texts_is_a_secret() -> None:
+    forms = TextForms()
+    forms.add(Counter(["4111111111111111", "call again", "12"]))
+    forms.add(Counter(["ask for Anna"]))
+    assert forms.secrets == Counter({"a card number": 1})
 
 
 def test_random_numbers_are_rarely_card_numbers() -> None:
