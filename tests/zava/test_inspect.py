@@ -101,7 +101,8 @@ def test_inspection_can_be_interrupted(server: MongoClient[dict[str, Any]], uri:
 def test_inferred_model_is_valid(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank")
     assert done.returncode == 0
-    assert "open questions are in bank/INFERRED.md" in done.stderr
+    questions = (tmp_path / "bank" / "INFERRED.md").read_text().split("## Evidence")[0].count("\n- ")
+    assert f"{questions} open questions are in bank/INFERRED.md" in done.stderr
     assert "bank/schemas/accounts.json written" in done.stdout
     checked = zava(
         tmp_path, "--model", "bank", "validate", "--uri", uri, "--only", "documents", MONGODB_DATABASE="cli_bank"
@@ -115,6 +116,17 @@ def test_unknown_synced_collection_is_one_error(uri: str, tmp_path: Path) -> Non
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--sync", "acounts")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "zava: --sync: there is no collection acounts in cli_bank\n"
+
+
+def test_synced_collection_that_cannot_be_in_the_model_is_one_error(
+    server: MongoClient[dict[str, Any]], uri: str, tmp_path: Path
+) -> None:
+    server["cli_bank"].create_collection("rich", viewOn="accounts", pipeline=[])
+    done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--sync", "rich")
+    server["cli_bank"].drop_collection("rich")
+    assert done.returncode == 2
+    assert done.stderr == "zava: --sync: rich cannot be synced: it is a view; leave it out\n"
+    assert not (tmp_path / "bank").exists()
 
 
 def test_init_from_a_database_writes_its_model(uri: str, tmp_path: Path) -> None:

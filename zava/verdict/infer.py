@@ -13,8 +13,8 @@ from conformance.config.settings import load_settings
 from conformance.connection.database_name import database_of
 from conformance.errors import ConfigurationError
 from conformance.inspection.drafting.choices import Ask, conservative
-from conformance.inspection.drafting.draft import Draft, draft
-from conformance.inspection.drafting.files import write_model
+from conformance.inspection.drafting.draft import Draft, draft, left_out
+from conformance.inspection.drafting.files import open_questions, write_model
 from conformance.inspection.inspection import inspect
 from conformance.server.target import choose, open_target
 from zava.terminal.console import Embedded, notice, progress
@@ -55,7 +55,7 @@ def infer(
     drafted, name = drafted_model(context.obj, uri, embedded, database, collection or (), sync or (), ask)
     for path in write_model(drafted, folder, name):
         typer.echo(f"{path} written")
-    questions = sum(len(notes.questions) for notes in drafted.notes.values()) + len(drafted.left_out)
+    questions = len(list(open_questions(drafted)))
     notice(f"{questions} open questions are in {folder / 'INFERRED.md'}; then: zava --model {folder} validate")
 
 
@@ -79,6 +79,9 @@ def drafted_model(
         unknown = [name for name in sync if name not in inspection.collections]
         if unknown:
             raise ConfigurationError(f"--sync: there is no collection {unknown[0]} in {target.database.name}")
+        unfit = [f"{name} cannot be synced: {why}" for name, why in left_out(inspection).items() if name in sync]
+        if unfit:
+            raise ConfigurationError(f"--sync: {unfit[0]}; leave it out")
         drafted = draft(target.database, inspection, sync, ask)
         if not drafted.schemas:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in drafted.left_out.items())

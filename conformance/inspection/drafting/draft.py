@@ -51,7 +51,7 @@ def draft(
     ``ask`` answers what the data leaves open.
     """
     counts = {scanned.name: scanned.documents for scanned in inspection.scans}
-    drafted = Draft({}, {}, dict(_left_out(inspection)), inspection.references, counts)
+    drafted = Draft({}, {}, left_out(inspection), inspection.references, counts)
     for scanned in inspection.scans:
         if scanned.name not in drafted.left_out:
             notes = drafted.notes[scanned.name] = Notes()
@@ -70,15 +70,21 @@ def draft(
     return drafted
 
 
-def _left_out(inspection: Inspection) -> Iterator[tuple[str, str]]:
-    counts = {scanned.name: scanned.documents for scanned in inspection.scans}
-    for name, live in inspection.collections.items():
-        if not has_documents(live):
-            yield name, f"it is a {live.type}"
-        elif (unfit := unfit_collection(name)) is not None:
-            yield name, f"a model cannot have a collection of this name: {unfit}"
-        elif not counts[name]:
-            yield name, "it is empty"
+def left_out(inspection: Inspection) -> dict[str, str]:
+    """Return the collections that cannot be in the model, each with the reason."""
+    reasons = ((name, _unfit(inspection, name)) for name in inspection.collections)
+    return {name: reason for name, reason in reasons if reason is not None}
+
+
+def _unfit(inspection: Inspection, name: str) -> str | None:
+    live = inspection.collections[name]
+    if not has_documents(live):
+        return f"it is a {live.type}"
+    unfit = unfit_collection(name)
+    if unfit is not None:
+        return f"a model cannot have a collection of this name: {unfit}"
+    empty = not any(scanned.name == name and scanned.documents for scanned in inspection.scans)
+    return "it is empty" if empty else None
 
 
 def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Notes, synced: bool, ask: Ask) -> Schema:

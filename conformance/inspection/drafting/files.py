@@ -109,23 +109,28 @@ def _subscriptions(synced: list[str]) -> str:
     return _SUBSCRIPTIONS + yaml.safe_dump({"devices": [device]}, sort_keys=False)
 
 
+def open_questions(drafted: Draft) -> Iterator[str]:
+    """Yield what the data does not answer, one sentence or two for each point."""
+    for name, reason in drafted.left_out.items():
+        yield f"`{name}` is not in the model: {reason}."
+    for name, notes in drafted.notes.items():
+        yield from (f"{name}: {question}" for question in notes.questions)
+    if any(schema["x-sync"]["enabled"] for schema in drafted.schemas.values()):
+        yield "Who may read and write what on devices? config/ditto_permissions.json is missing."
+    unsynced = [name for name, schema in drafted.schemas.items() if not schema["x-sync"]["enabled"]]
+    if unsynced:
+        yield f"Which of {', '.join(unsynced)} should devices hold? None is synced here; `--sync NAME` drafts it so."
+    yield "How many documents should each collection have? Without x-cardinality, any number is right."
+    yield "Which queries do the apps run? config/queries.yaml is empty."
+
+
 def _inferred(drafted: Draft, database: str) -> Iterator[str]:
     yield f"# What was inferred from {database}\n"
     yield "Every choice below follows from the documents of one day; all of them were read, so counts are exact. Answer"
     yield "the open questions first, and correct the schemas. Then write MONGODB_CONNECTION_STRING and"
     yield f"MONGODB_DATABASE={database} into a file .env beside this one, and run `zava validate` here.\n"
     yield "## Open questions\n"
-    for name, reason in drafted.left_out.items():
-        yield f"- `{name}` is not in the model: {reason}."
-    for name, notes in drafted.notes.items():
-        yield from (f"- {name}: {question}" for question in notes.questions)
-    if any(schema["x-sync"]["enabled"] for schema in drafted.schemas.values()):
-        yield "- Who may read and write what on devices? config/ditto_permissions.json is missing."
-    unsynced = [name for name, schema in drafted.schemas.items() if not schema["x-sync"]["enabled"]]
-    if unsynced:
-        yield f"- Which of {', '.join(unsynced)} should devices hold? None is synced here; `--sync NAME` drafts it so."
-    yield "- How many documents should each collection have? Without x-cardinality, any number is right."
-    yield "- Which queries do the apps run? config/queries.yaml is empty."
+    yield from (f"- {question}" for question in open_questions(drafted))
     yield "\n## Evidence\n"
     for name, notes in drafted.notes.items():
         yield f"### {name}\n\n| choice | evidence |\n|---|---|"
