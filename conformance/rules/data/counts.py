@@ -54,7 +54,8 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
         severity="warning",
         check=answer(_unknown),
         why="An unknown collection is not validated, and a forgotten copy of customer data is a privacy risk.",
-        fix="Drop the collection, or define it in schemas/.",
+        fix="Define the collection in schemas/, or move it into another database, as a view or a time series. Drop it"
+        " only if it is a copy that is not needed.",
     )
 
 
