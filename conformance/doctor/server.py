@@ -14,7 +14,7 @@ from conformance.ditto.connector import UNSYNCED_COLLECTION
 from conformance.doctor.diagnosis import Fault, Skipped, Step, Warned, diagnose
 from conformance.errors import HarnessError
 from conformance.model.collection import Model
-from conformance.rules.ditto.unsynced_documents import ABSENT, UnreadableError, unsynced_documents
+from conformance.rules.ditto.sync.unsynced_documents import ABSENT, UnreadableError, unsynced_documents
 from conformance.rules.server.server_settings import RETENTION, UnknownError
 from conformance.rules.server.streams import CONNECTOR_VERSIONS, connector_supports
 from conformance.server.provision import require_images

@@ -14,7 +14,7 @@ from conformance.inspection.kinds_of_values import type_groups
 from conformance.inspection.names import has_blank, is_refused, reads_as_identity
 from conformance.inspection.profile import VALUES, Profile, Step
 from conformance.results import Severity
-from conformance.rules.ditto.crdt import MAX_DEPTH
+from conformance.rules.ditto.crdt.shapes import MAX_DEPTH
 
 #: The share of texts that must be numbers before a path counts as one of numbers.
 _MOSTLY: Final = 0.95

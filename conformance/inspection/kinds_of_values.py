@@ -17,7 +17,7 @@ from conformance.inspection.names import has_blank, is_refused
 from conformance.inspection.profile import Profile
 from conformance.inspection.text_forms import DATE, NUMBER, secret_kind
 from conformance.model.kinds import MAX_INTEGER
-from conformance.rules.ditto.crdt import MAX_DEPTH
+from conformance.rules.ditto.crdt.shapes import MAX_DEPTH
 from conformance.text.rendering import bson_type
 
 #: Types of which no sample is needed where a path has no other.

@@ -15,15 +15,9 @@ from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
 from conformance.rules.data import business, counts, documents, embeddings, references, snapshots, totals, uniqueness
-from conformance.rules.ditto import (
-    crdt,
-    device_queries,
-    ejson_queries,
-    permissions,
-    subscriptions,
-    sync,
-    unsynced_documents,
-)
+from conformance.rules.ditto.crdt import shapes
+from conformance.rules.ditto.permissions import permissions
+from conformance.rules.ditto.sync import connector, device_queries, ejson_queries, subscriptions, unsynced_documents
 from conformance.rules.server import indexes, queries, roles, security, streams, validators
 from conformance.text.masking import mask
 
@@ -36,13 +30,13 @@ FAMILIES: Final[Mapping[str, Callable[[Model, Configuration], Iterator[Rule]]]] 
     "snapshots": snapshots.rules,
     "totals": totals.rules,
     "business": business.rules,
-    "crdt": crdt.rules,
+    "crdt": shapes.rules,
     "indexes": indexes.rules,
     "queries": queries.rules,
     "validators": validators.rules,
     "streams": streams.rules,
     "sync": lambda model, configuration: chain(
-        sync.rules(model, configuration),
+        connector.rules(model, configuration),
         unsynced_documents.rules(),
         subscriptions.rules(model, configuration),
         device_queries.rules(model, configuration),

@@ -67,5 +67,5 @@ def test_all_rule_modules_are_subjects() -> None:
     packages = (ROOT / "conformance" / "rules", ROOT / "conformance" / "checks")
     there = {str(path.relative_to(ROOT)) for package in packages for path in package.rglob("*.py")}
     unasked = {path for path in there - known if not path.endswith("/__init__.py")}
-    texts = ("conformance/rules/ditto/subscription_texts.py", "conformance/rules/ditto/sync_texts.py")
+    texts = ("conformance/rules/ditto/sync/subscription_texts.py", "conformance/rules/ditto/sync/connector_texts.py")
     assert unasked == {"conformance/rules/families.py", *texts}

@@ -40,7 +40,7 @@ def test_unnamed_stories_are_not_collected(workplace: Workplace) -> None:
 
 def test_every_family_has_a_suite_in_the_folder_of_its_rules() -> None:
     rules = ROOT / "conformance" / "rules"
-    modules = {(path.relative_to(rules).parts[0], path.stem) for path in rules.rglob("*.py") if path.stem in FAMILIES}
+    modules = {(path.relative_to(rules).parts[0], path.stem) for path in rules.rglob("*") if path.stem in FAMILIES}
     suites = {(path.parent.name, path.stem.removeprefix("test_")) for path in (SUITES / "rules").rglob("test_*.py")}
     assert suites == modules
     assert {name for _, name in suites} == FAMILIES.keys()

@@ -9,8 +9,8 @@ from pymongo.database import Database
 
 from conformance.inspection.results import finding, holds, result_id
 from conformance.results import Result, Sample, Severity
-from conformance.rules.ditto.crdt_expiry import FIX_EXPIRING, WHY_EXPIRING
-from conformance.rules.ditto.crdt_names import FIX_RESERVED, RESERVED_PREFIX, WHY_RESERVED
+from conformance.rules.ditto.crdt.expiry import FIX_EXPIRING, WHY_EXPIRING
+from conformance.rules.ditto.crdt.names import FIX_RESERVED, RESERVED_PREFIX, WHY_RESERVED
 from conformance.server.metadata import LiveCollection, live_indexes
 
 #: Collections that MongoDB and the connector make for themselves.

@@ -19,7 +19,7 @@ from conformance.text.rendering import shorten
 _KEY_TYPES: Final = frozenset({"string", "int", "long", "objectId", "bool"})
 #: The share of different values from which on a field named like a key is taken for one with duplicates.
 _NEARLY: Final = 0.98
-#: Bytes of a device's _id (conformance/rules/ditto/crdt.py).
+#: Bytes of a device's _id (conformance/rules/ditto/crdt/shapes.py).
 _MOST_BYTES: Final = 254
 
 

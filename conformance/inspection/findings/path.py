@@ -12,7 +12,7 @@ from conformance.inspection.results import finding, holds, result_id
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.results import Result, Sample
-from conformance.rules.ditto.crdt import HARD_SIZE, TYPICAL_SIZE
+from conformance.rules.ditto.crdt.shapes import HARD_SIZE, TYPICAL_SIZE
 
 LIMITS: Final = (TYPICAL_SIZE, HARD_SIZE)
 

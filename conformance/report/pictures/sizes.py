@@ -9,7 +9,7 @@ from typing import Any, Final
 from conformance.report.pictures.picture import Picture, bytes_in_words
 from conformance.report.pictures.svg import WIDTH, element, picture, rule, text
 from conformance.results import Report
-from conformance.rules.ditto.crdt import HARD_SIZE, TYPICAL_SIZE
+from conformance.rules.ditto.crdt.shapes import HARD_SIZE, TYPICAL_SIZE
 
 #: The axis goes from 32 bytes to 8 MB, in octaves.
 _FIRST: Final = 5

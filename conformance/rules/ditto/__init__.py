@@ -1,4 +1,4 @@
-"""Rules on what Ditto needs: shapes of documents, the connector's configuration, subscriptions, permissions.
+"""Rules on what Ditto needs: one package per family, which are shapes of documents, sync, and permissions.
 
-Imports checks, ditto and below. Start at crdt.py (shapes) and sync.py (the connector).
+Imports checks, ditto and below. Start at crdt/shapes.py and sync/connector.py.
 """

@@ -18,7 +18,7 @@ from tests.root import ROOT
 PACKAGES: Final = ("conformance", "edge", "generator", "mcp_servers", "zava")
 #: Their values are strings: of the command line, of a connection string, and names in a file.
 STRINGS: Final = (
-    "conformance/connection/options.py", "conformance/rules/ditto/permission_users.py", "zava/servers/connector.py",
+    "conformance/connection/options.py", "conformance/rules/ditto/permissions/users.py", "zava/servers/connector.py",
     "zava/terminal/parameters.py", "zava/testing/options.py",
 )  # fmt: skip
 VALUES: Final[list[Any]] = [

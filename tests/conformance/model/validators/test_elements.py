@@ -21,7 +21,7 @@ from conformance.model.validators.server_validator import validator
 from conformance.report.documentation import data_model
 from conformance.results import Outcome
 from conformance.rules.data import documents
-from conformance.rules.ditto import crdt
+from conformance.rules.ditto.crdt import shapes
 from generator.fuzzing.mutations import mutations
 from tests.models import collection_of, model_of
 from tests.validation import configuration_for, context_for, run_rules
@@ -199,7 +199,7 @@ def test_array_that_devices_change_is_an_error(
         granted = {**PERMISSIONS, "rules": [{**PERMISSIONS["rules"][0], "operations": operations}]}
         model.config("ditto_permissions.json").write_text(json.dumps(granted), encoding="utf-8")
     database["things"].insert_one({"items": [{"sku": "a", "qty": 1}], "gone": False})
-    (rule,) = [one for one in crdt.rules(model, configuration_for(model)) if one.id == "crdt.things.arrays"]
+    (rule,) = [one for one in shapes.rules(model, configuration_for(model)) if one.id == "crdt.things.arrays"]
     assert rule.severity == severity
     assert violations_of(run_rules([rule], context_for(model, database))) == {
         rule.id: (1, ["items is an array of length 1"])
@@ -226,7 +226,7 @@ def test_values_of_a_free_map_are_examined_in_a_synced_collection(database: Data
         {"by_day": {"mo": {"at": None, "tags": ["a"]}, "tu": {"at": Decimal128("1")}}, "gone": False},
         {"by_day": {"we": 5, "th": {}}, "gone": False}, {"by_day": {"fr": {"at": "x"}}, "gone": False},
     ])  # fmt: skip
-    found = violations_of(run_rules(crdt.rules(model, configuration_for(model)), context_for(model, database)))
+    found = violations_of(run_rules(shapes.rules(model, configuration_for(model)), context_for(model, database)))
     assert found == {
         "crdt.things.arrays": (1, ["by_day.mo.tags is an array of length 1"]),
         "crdt.things.nulls": (1, ["by_day.mo.at is null"]),

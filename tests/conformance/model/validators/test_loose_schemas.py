@@ -16,7 +16,7 @@ from conformance.model.validators.document_validator import breaches, conforms
 from conformance.model.validators.server_validator import validator
 from conformance.report.documentation import data_model
 from conformance.rules.data import counts, documents
-from conformance.rules.ditto import crdt
+from conformance.rules.ditto.crdt import shapes
 from tests.models import collection_of, model_of
 from tests.validation import configuration_for, context_for, run_rules
 
@@ -121,7 +121,7 @@ def test_values_unsupported_on_devices_are_findings_of_a_synced_collection(
             | ({"tags": ["a", None]} if value == "y" else {"tags": ["a"]} if value is None else {})
             for value in values
         )
-        outcomes = run_rules(list(crdt.rules(model, configuration_for(model))), context_for(model, database))
+        outcomes = run_rules(list(shapes.rules(model, configuration_for(model))), context_for(model, database))
         found = {key.split(".")[2]: each.violations for key, each in outcomes.items() if each.violations}
         expected = {"nulls": 2, "arrays": 3, "types": 5} if name == "closed" else {"nulls": 5, "arrays": 5, "types": 5}
         assert found == expected

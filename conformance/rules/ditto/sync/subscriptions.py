@@ -43,9 +43,9 @@ from conformance.language.dql.ejson import form_of
 from conformance.language.dql.fields import EQUALITY, Named, fruitless
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
-from conformance.rules.ditto.ejson_queries import collections_in_ejson
-from conformance.rules.ditto.parameters import Parameters
-from conformance.rules.ditto.subscription_texts import TEXTS
+from conformance.rules.ditto.sync.ejson_queries import collections_in_ejson
+from conformance.rules.ditto.sync.parameters import Parameters
+from conformance.rules.ditto.sync.subscription_texts import TEXTS
 
 
 def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:

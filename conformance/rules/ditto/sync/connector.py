@@ -29,8 +29,8 @@ from conformance.ditto.connector import (
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.results import Outcome, Sample
-from conformance.rules.ditto.sync_collections import check_database
-from conformance.rules.ditto.sync_texts import TEXTS
+from conformance.rules.ditto.sync.connector_texts import TEXTS
+from conformance.rules.ditto.sync.synced_collections import check_database
 from conformance.text.rendering import shorten
 
 _FILE: Final = f"config/{CONNECTOR_FILE}"

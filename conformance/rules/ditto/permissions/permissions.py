@@ -23,7 +23,7 @@ from conformance.ditto.subscriptions import Subscriptions, load_subscriptions
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
-from conformance.rules.ditto.permission_users import CHECKS, FILE, USERS_RULE, no_known_user, ref, unfit_users
+from conformance.rules.ditto.permissions.users import CHECKS, FILE, USERS_RULE, no_known_user, ref, unfit_users
 
 _FILE_RULE: Final = "permissions._config.file"
 

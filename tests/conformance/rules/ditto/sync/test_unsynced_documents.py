@@ -14,7 +14,7 @@ from conformance.checks.base import Document
 from conformance.ditto.connector import UNSYNCED_COLLECTION
 from conformance.model.collection import Model
 from conformance.results import Outcome
-from conformance.rules.ditto.unsynced_documents import ABSENT, UnreadableError, rules, unsynced_documents
+from conformance.rules.ditto.sync.unsynced_documents import ABSENT, UnreadableError, rules, unsynced_documents
 from tests.validation import context_for, run_rules
 
 RULE = "sync._database.unsynced_documents"

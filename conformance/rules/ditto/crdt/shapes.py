@@ -24,10 +24,10 @@ from conformance.model.kinds import MAX_INTEGER
 from conformance.model.paths import ELEMENTS, values_at
 from conformance.model.validators.server_validator import validator
 from conformance.results import Outcome, Sample
-from conformance.rules.ditto.crdt_expiry import expiry
-from conformance.rules.ditto.crdt_loose import array_severity, loose_documents
-from conformance.rules.ditto.crdt_names import collection_name, unfit_names
-from conformance.rules.ditto.ejson_queries import collections_in_ejson, without_form
+from conformance.rules.ditto.crdt.expiry import expiry
+from conformance.rules.ditto.crdt.loose_schemas import array_severity, loose_documents
+from conformance.rules.ditto.crdt.names import collection_name, unfit_names
+from conformance.rules.ditto.sync.ejson_queries import collections_in_ejson, without_form
 from conformance.text.paths import value_at
 from conformance.text.rendering import MISSING, shorten
 

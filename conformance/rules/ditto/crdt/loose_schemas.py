@@ -10,7 +10,7 @@ from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import bson_types
 from conformance.results import Severity
-from conformance.rules.ditto.crdt_names import unfit_name
+from conformance.rules.ditto.crdt.names import unfit_name
 
 #: Types whose content the schema does not describe.
 _CONTAINERS: Final = frozenset({"array", "object"})

@@ -18,7 +18,7 @@ from conformance.ditto.engine import Engine, EngineUnavailableError, Question, S
 from conformance.ditto.subscriptions import load_subscriptions
 from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
-from conformance.rules.ditto import device_queries
+from conformance.rules.ditto.sync import device_queries
 from edge.store.store import Store
 from tests.validation import ROOT, context_for, run_rules, shipped_model
 

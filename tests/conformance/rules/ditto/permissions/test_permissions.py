@@ -27,7 +27,8 @@ from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE
 from conformance.model.collection import Model
 from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
-from conformance.rules.ditto import permission_users, permissions, subscriptions
+from conformance.rules.ditto.permissions import permissions, users
+from conformance.rules.ditto.sync import subscriptions
 from tests.models import collection_of
 from tests.validation import ROOT, context_for, failed, run_rules
 
@@ -159,7 +160,7 @@ def test_strangers_with_access_are_reported(
     verdict: Verdict, filled: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library that returns a user for a stranger gives no protection, whatever the files contain."""
-    monkeypatch.setattr(permission_users, "user_of", lambda *_: User(IDS[0], {"store_id": "store_0"}))
+    monkeypatch.setattr(users, "user_of", lambda *_: User(IDS[0], {"store_id": "store_0"}))
     outcome = verdict(filled)["permissions._config.strangers"]
     assert outcome.violations == outcome.examined > 20
     assert "null may read" in outcome.samples[0].why
@@ -175,7 +176,7 @@ def test_strangers_include_malformed_and_deleted_ids(
         {"_id": number, "rls_user_id": one, "deleted": one == deleted} for number, one in enumerate(keys)
     )
     tried: list[Any] = []
-    monkeypatch.setattr(permission_users, "user_of", lambda *given: tried.append(given[3]))
+    monkeypatch.setattr(users, "user_of", lambda *given: tried.append(given[3]))
     outcome = verdict(database)["permissions._config.strangers"]
     nobody = "00000000-0000-0000-0000-000000000000"
     assert tried == [

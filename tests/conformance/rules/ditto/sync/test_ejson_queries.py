@@ -14,8 +14,9 @@ from pymongo.database import Database
 
 from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
-from conformance.rules.ditto import crdt, ejson_queries, subscriptions
-from conformance.rules.ditto.ejson_queries import is_object
+from conformance.rules.ditto.crdt import shapes
+from conformance.rules.ditto.sync import ejson_queries, subscriptions
+from conformance.rules.ditto.sync.ejson_queries import is_object
 from tests.validation import ROOT, context_for, run_rules, shipped_model
 
 pytestmark = pytest.mark.server
@@ -40,7 +41,7 @@ def outcomes(database: Database[Any], folder: Path, in_ejson: list[str], queries
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     context = context_for(load_model(folder), database)
     rules = [*ejson_queries.rules(context.model, context.configuration)]
-    rules += crdt.rules(context.model, context.configuration)
+    rules += shapes.rules(context.model, context.configuration)
     rules += subscriptions.rules(context.model, context.configuration)
     return run_rules(rules, context)
 

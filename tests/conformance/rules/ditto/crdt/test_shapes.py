@@ -22,7 +22,7 @@ from conformance.checks.key_range import Partition
 from conformance.model.collection import Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.results import Outcome
-from conformance.rules.ditto.crdt import rules
+from conformance.rules.ditto.crdt.shapes import rules
 from tests.conformance.rules.finding import Finding
 from tests.models import collection_of, model_of
 from tests.validation import context_for, run_rules

@@ -16,7 +16,7 @@ from conformance.ditto.connector import CONNECTOR_FILE, load_connector
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome
-from conformance.rules.ditto.sync import _UNFIT_TYPES, rules
+from conformance.rules.ditto.sync.connector import _UNFIT_TYPES, rules
 from tests.validation import ROOT, context_for, failed, run_rules
 
 SHIPPED = (ROOT / "config" / CONNECTOR_FILE).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""tests/conformance/rules/ditto/crdt."""
