@@ -133,9 +133,10 @@ def _hash(source: str) -> str:
 
 
 def _heading(title: str, listed: list[Finding]) -> str:
-    """Return the title with the number of findings."""
-    number = sum(1 for root in listed for _ in root.walk())
-    return f"{title}: {number:,} finding{'' if number == 1 else 's'}"
+    """Return the title with the number of findings, and of those that follow from them."""
+    number, following = len(listed), sum(1 for root in listed for _ in root.walk()) - len(listed)
+    found = f"{title}: {number:,} finding{'' if number == 1 else 's'}"
+    return f"{found} and {following:,} that follow{'s' if following == 1 else ''}" if following else found
 
 
 def _tiles(report: Report) -> list[tuple[str, str, str]]:

@@ -76,7 +76,7 @@ def _outcome(context: Context, rule: Rule, live: LiveCollection | None) -> Outco
     if rule.subject == "present":
         problems = [missing] if missing else []
     elif live is None or missing:
-        return skipped(f"{missing}; see validators.{rule.collection}.present")
+        return skipped(f"{missing}; see validators.*.present")
     else:
         found = _COMPARISONS[rule.subject](context.model[rule.collection], live)
         problems = [found] if found else []

@@ -113,6 +113,14 @@ def test_sections_are_ordered_by_severity() -> None:
     assert drawn.text("h2")[-4:] == ["Documents", "Pictures", "Quality score", "All rules"]
 
 
+def test_heading_counts_consequences_apart() -> None:
+    cause, consequence, other = (
+        result(id, "failed", violations=1, samples=(Sample("stock is -3", id=key),))
+        for id, key in (("documents.a.stock", "x"), ("business.a.stock", "x"), ("documents.b.name", "y"))
+    )
+    assert "Broken: 2 findings and 1 that follows" in Page(render(report(cause, consequence, other))).text("h2")
+
+
 def test_tables_have_captions_and_header_scopes() -> None:
     assert all(attributes.get("scope") in ("col", "row") for attributes in PAGE.all("th"))
     tables = len(PAGE.all("table"))

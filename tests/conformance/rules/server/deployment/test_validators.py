@@ -59,9 +59,7 @@ def test_missing_validator_skips_dependent_rules(database: Documents, model: Mod
     modified("orders", validator={})(database)
     reasons = skips(run_all(context_of(model, database)))
     for subject in ("definition", "level", "action", "devices"):
-        assert reasons[f"validators.orders.{subject}"] == (
-            "the collection has no validator; see validators.orders.present"
-        )
+        assert reasons[f"validators.orders.{subject}"] == ("the collection has no validator; see validators.*.present")
 
 
 @pytest.mark.parametrize("how", ["dropped", "a view"])
