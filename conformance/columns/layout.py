@@ -37,19 +37,7 @@ _LENGTH: Final = struct.Struct("<i").unpack_from
 #: `undefined`, which the server takes for null in one place and for a type of its own in another.
 _UNREAD: Final = -1
 _FIXED: Final = np.full(256, _UNREAD, dtype=np.int64)
-_FIXED[[0x01, 0x07, 0x08, 0x09, 0x0A, 0x10, 0x11, 0x12, 0x13, 0x7F, 0xFF]] = [
-    8,
-    12,
-    1,
-    8,
-    0,
-    4,
-    8,
-    8,
-    16,
-    0,
-    0,
-]
+_FIXED[[0x01, 0x07, 0x08, 0x09, 0x0A, 0x10, 0x11, 0x12, 0x13, 0x7F, 0xFF]] = 8, 12, 1, 8, 0, 4, 8, 8, 16, 0, 0
 _FIXED[[0x02, 0x0D, 0x0E, 0x03, 0x04, 0x05]] = [4, 4, 4, 0, 0, 5]
 _HAS_LENGTH: Final = np.zeros(256, dtype=bool)
 _HAS_LENGTH[[0x02, 0x0D, 0x0E, 0x03, 0x04, 0x05]] = True

@@ -13,6 +13,7 @@ from conformance.config.forbidden import Forbidden
 from conformance.config.statement import ConfiguredRule, Subject
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import Strict
+from conformance.text.suggestion import nearest
 
 #: A lookup table of numbers by key (store, year, value), or one number.
 ParameterValue = float | dict[str | int | float, float]
@@ -218,7 +219,9 @@ class Configuration:
         """
         declared = self.generation.parameters.get(name)
         if declared is None:
-            raise ConfigurationError(f"config/generation.yaml: there is no parameter {name!r}; add it under parameters")
+            near = nearest(name, self.generation.parameters)
+            remedy = f"did you mean {near}?" if near else "add it"
+            raise ConfigurationError(f"config/generation.yaml: there is no {name!r} under parameters; {remedy}")
         if not isinstance(declared, str):
             return dict(declared) if isinstance(declared, Mapping) else declared
         parts = [part.strip() for part in declared.split("*")]

@@ -168,6 +168,6 @@ class Formula:
                 return np.asarray(self._tree.value(columns), dtype=np.float64), present
         except NotArithmeticError as error:
             raise ConfigurationError(
-                f"{self.where}: {str(error)!r} cannot make a value: equations are arithmetic in"
-                f" {shorten(self.text, 200)}; the grammar is in docs/RULES.md"
+                f"{self.where}: {shorten(self.text, 200)}: {str(error)!r} cannot make a value, which needs arithmetic;"
+                " the grammar is in docs/RULES.md"
             ) from None

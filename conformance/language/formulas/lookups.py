@@ -12,6 +12,7 @@ from conformance.model.collection import Collection
 from conformance.model.kinds import Kind
 from conformance.text.paths import value_at
 from conformance.text.rendering import shorten
+from conformance.text.suggestion import nearest
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,23 @@ class Lookup:
             f" add it there, or correct {self.key}"
         )
 
-    def missing_row(self, collection: Collection, configuration: Configuration) -> str | None:
-        """Name the first row of config/catalogue.yaml whose key the table does not list; None when it lists all."""
+    def missing_row(self, collection: Collection, configuration: Configuration) -> tuple[str, str] | None:
+        """Name the first row of config/catalogue.yaml whose key the table does not list, and say what to do.
+
+        Return None when the table lists all keys.
+        """
         name, field = collection.name, self.key
         reference = next((one for one in collection.references if one.field == self.key), None)
         if reference is not None:
             name, field = reference.target, reference.target_field
-        for row in configuration.catalogue.get(name, ()):
-            if field in row and row[field] not in self.values:
+        rows = configuration.catalogue.get(name, ())
+        keys = [row[field] for row in rows if field in row]
+        for key in keys:
+            if key not in self.values:
+                stray = nearest(key, [str(one) for one in self.values if one not in keys])
                 return (
-                    f"the table {self.name} of config/generation.yaml has no value for {shorten(row[field])}, which is"
-                    " among"
-                    f" the {name} of config/catalogue.yaml; add it"
+                    f"the table {self.name} of config/generation.yaml has no value for {shorten(key)}, which is among"
+                    f" the {name} of config/catalogue.yaml",
+                    f"rename its {stray}" if stray else "add it",
                 )
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from conformance.config.configuration import Configuration
@@ -32,6 +32,7 @@ from conformance.language.formulas.ties import AS_DOUBLES
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import MAX_INTEGER
 from conformance.text.rendering import shorten
+from conformance.text.suggestion import nearest
 
 
 def parse(text: str, model: Model, collection: Collection, configuration: Configuration, where: str) -> Node:
@@ -47,6 +48,16 @@ def parse(text: str, model: Model, collection: Collection, configuration: Config
         raise parser.wrong("it is nested too deeply") from None
 
 
+#: Functions of fields that may be absent, and of the children of a document.
+_OF_FIELDS: Final = ("or_zero", "present")
+_TOTALS: Final = ("total", "count")
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    found = nearest(name, known)
+    return f" (did you mean {found}?)" if found else ""
+
+
 class _Parser:
     """Parses one formula; that over the children of a total is parsed by a parser of its own."""
 
@@ -60,10 +71,9 @@ class _Parser:
         self._where = where
         self._totals: list[TotalOf] = []
 
-    def wrong(self, what: str) -> ConfigurationError:
-        """Return the error that names the place, the problem and the formula."""
-        shown = shorten(self._text, 200)
-        return ConfigurationError(f"{self._where}: {what} in {shown}; the grammar is in docs/RULES.md")
+    def wrong(self, what: str, remedy: str = "the grammar is in docs/RULES.md") -> ConfigurationError:
+        """Return the error that names the place, the formula, the problem and what to do."""
+        return ConfigurationError(f"{self._where}: {shorten(self._text, 200)}: {what}; {remedy}")
 
     def node(self, tree: ast.expr) -> Node:
         """Return the node of an expression of Python."""
@@ -79,7 +89,8 @@ class _Parser:
 
     def _own(self, path: str) -> Field:
         if not self._collection.has(path):
-            raise self.wrong(f"{self._collection.name} has no field {path!r}")
+            near = _near(path, (field.path for field in self._collection.walk()))
+            raise self.wrong(f"{self._collection.name} has no field {path!r}{near}")
         return self._collection.field(path)
 
     def _attribute(self, tree: ast.Attribute) -> Node:
@@ -122,23 +133,27 @@ class _Parser:
     def _subscript(self, tree: ast.Subscript) -> Node:
         key, name = self._own(ast.unparse(tree.slice)), ast.unparse(tree.value)
         if name not in self._configuration.generation.parameters:
-            raise self.wrong(f"there is no parameter {name!r} in config/generation.yaml")
+            near = _near(name, self._configuration.generation.parameters)
+            raise self.wrong(f"there is no parameter {name!r} in config/generation.yaml{near}")
         lookup = Lookup(name, key.path, key.kind, self._configuration.table(name))
         missing = lookup.missing_row(self._collection, self._configuration)
         if missing is not None:
-            raise self.wrong(missing)
+            raise self.wrong(*missing)
         return TableValue(ast.unparse(tree), key, lookup, self._configuration)
 
     def _call(self, tree: ast.Call) -> Node:
         name = ast.unparse(tree.func)
-        if name in ("total", "count"):
+        if name in _TOTALS:
             return self._total(tree, name)
-        if name in ("or_zero", "present") and len(tree.args) == 1:
+        if name in _OF_FIELDS and len(tree.args) == 1:
             path = ast.unparse(tree.args[0])
             field = self._own(path)
             return OrZero(path, field) if name == "or_zero" else Present(ast.unparse(tree), path)
-        if (name not in FUNCTIONS and name not in ROUNDING) or tree.keywords:
-            raise self.wrong(f"there is no function {name}()")
+        functions = (*FUNCTIONS, *ROUNDING)
+        if name not in functions:
+            raise self.wrong(f"there is no function {name}(){_near(name, (*functions, *_OF_FIELDS, *_TOTALS))}")
+        if tree.keywords:
+            raise self.wrong(f"the arguments of {name}() have no names")
         arguments = tuple(self.node(argument) for argument in tree.args)
         call = Rounding(name, arguments) if name in ROUNDING else Function(ast.unparse(tree), name, arguments)
         try:

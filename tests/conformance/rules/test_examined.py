@@ -56,16 +56,24 @@ def test_key_without_an_entry_is_a_finding_of_a_bound(found: Finding) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("stray", "remedy"), [(None, "add it"), ("store_kirklnd", "rename its store_kirklnd")], ids=["missing", "misspelt"]
+)
 @pytest.mark.parametrize("figure", ["tax_rate", "store_order_value"])
-def test_table_without_a_row_of_the_catalogue_is_a_configuration_error(figure: str, tmp_path: Path) -> None:
+def test_table_without_a_row_of_the_catalogue_is_a_configuration_error(
+    figure: str, stray: str | None, remedy: str, tmp_path: Path
+) -> None:
     for name in ("schemas", "config"):
         shutil.copytree(ROOT / name, tmp_path / name)
     file = tmp_path / "config" / "generation.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    del content["parameters"][figure]["store_kirkland"]
+    value = content["parameters"][figure].pop("store_kirkland")
+    if stray:
+        content["parameters"][figure][stray] = value
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     model = load_model(tmp_path)
-    with pytest.raises(ConfigurationError, match=rf"{figure} .* has no value for .store_kirkland..* stores .*; add it"):
+    pattern = rf"{figure} .* has no value for .store_kirkland..* stores .*; {remedy}$"
+    with pytest.raises(ConfigurationError, match=pattern):
         all_rules(model, configuration_for(model))
 
 
