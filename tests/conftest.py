@@ -12,8 +12,8 @@ import pytest
 from pymongo import MongoClient
 
 from tests.conformance.rules.finding import found
-from tests.faults.fault_runner import FaultRunner
-from tests.faults.place import Place
+from tests.faults.engine.fault_runner import FaultRunner
+from tests.faults.engine.place import Place
 from tests.faults.tally import in_words
 from tests.needs import mark, starts_nothing_unmarked
 from tests.validation import ROOT, database, model, server

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from tests.faults.expectations import Verdict
+from tests.faults.engine.expectations import Verdict
 
 #: By rule, the faults that break it, both in alphabetical order.
 Matrix = Mapping[str, Sequence[str]]

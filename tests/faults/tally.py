@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.faults.expectations import Verdict
+from tests.faults.engine.expectations import Verdict
 
 #: By fault: whether it was caught, and whether a rule that it does not name reported it, too.
 _VERDICTS: Final = pytest.StashKey[dict[str, tuple[bool, bool]]]()

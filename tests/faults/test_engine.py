@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from tests.faults.catalogue import Fault, load_catalogue
-from tests.faults.documents import Touched
-from tests.faults.expectations import Verdict
-from tests.faults.fault_runner import FaultRunner
+from tests.faults.engine.documents import Touched
+from tests.faults.engine.expectations import Verdict
+from tests.faults.engine.fault_runner import FaultRunner
+from tests.faults.engine.server_state import ServerState, hashes
 from tests.faults.kill_matrix import COMMITTED, alive, matrix, needless, stale, write
-from tests.faults.server_state import ServerState, hashes
 from tests.faults.tally import count, in_words
 from tests.validation import shipped_model
 

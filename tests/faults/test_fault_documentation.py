@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator
 
 from conformance.model.kinds import Kind
 from tests.faults.catalogue import HERE, shipped_catalogue
-from tests.faults.documents import _CASTS, _VERBS
+from tests.faults.engine.documents import _CASTS, _VERBS
+from tests.faults.engine.values import _EXTENDED, _MAKERS
 from tests.faults.expansion import _BEYOND, _SUBJECTS
-from tests.faults.values import _EXTENDED, _MAKERS
 from tests.validation import ROOT, shipped_model
 
 TEXT: Final = (ROOT / "docs" / "FAULTS.md").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ import pytest
 
 from conformance.rules.server import security
 from conformance.run.runner import Run
-from tests.faults.batches import of_selected_tests
 from tests.faults.catalogue import Fault, shipped_catalogue
-from tests.faults.fault_runner import FaultRunner
+from tests.faults.engine.batches import of_selected_tests
+from tests.faults.engine.fault_runner import FaultRunner
 from tests.faults.kill_matrix import COMMITTED, alive, excused, matrix, needless, row, stale, write
 from tests.faults.tally import count
 from tests.schedule import part

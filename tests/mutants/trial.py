@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from conformance.config.configuration import Configuration
     from conformance.model.collection import Model
     from tests.faults.catalogue import Catalogue, Fault
-    from tests.faults.fault_runner import FaultRunner
-    from tests.faults.place import Place
+    from tests.faults.engine.fault_runner import FaultRunner
+    from tests.faults.engine.place import Place
 
 #: Faults of one name (a pattern makes one for each field) that are tried.
 _OF_A_KIND: Final = 2
@@ -76,7 +76,7 @@ class Ready:
 
 def ready(note: Path) -> Ready:
     """Read the note, and import slow modules that are not mutated, so that trials need not."""
-    for name in ("numpy", "pymongo", "pytest", "scipy.special", "scipy.stats", "tests.faults.server_state"):
+    for name in ("numpy", "pymongo", "pytest", "scipy.special", "scipy.stats", "tests.faults.engine.server_state"):
         import_module(name)
     from conformance.config.loading import load_configuration
     from conformance.config.settings import Settings
@@ -93,9 +93,9 @@ def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subj
 
     from conformance.model.schemas.loading import load_model
     from tests.faults.catalogue import load_catalogue
-    from tests.faults.place import Place
-    from tests.faults.reading import readers
-    from tests.faults.server_state import hashes
+    from tests.faults.engine.place import Place
+    from tests.faults.engine.reading import readers
+    from tests.faults.engine.server_state import hashes
 
     with MongoClient[dict[str, Any]](uri) as client:
         shutil.rmtree(root, ignore_errors=True)
@@ -205,8 +205,8 @@ def _differences(subject: Subject, prepared: Ready) -> Iterator[str]:
     from pymongo import MongoClient
 
     from conformance.rules.catalogue import all_rules
-    from tests.faults.place import Place
-    from tests.faults.server_state import hashes
+    from tests.faults.engine.place import Place
+    from tests.faults.engine.server_state import hashes
 
     ground = prepared.ground
     with MongoClient[dict[str, Any]](ground.uri) as client:
@@ -229,7 +229,7 @@ def _differences(subject: Subject, prepared: Ready) -> Iterator[str]:
 
 def _quick_runner(place: Place, **given: Any) -> FaultRunner:
     """Return a fault runner that does not verify the undo, which is not mutated."""
-    from tests.faults.fault_runner import FaultRunner
+    from tests.faults.engine.fault_runner import FaultRunner
 
     class Quick(FaultRunner):
         def _left(self, *_: Any) -> Iterator[str]:

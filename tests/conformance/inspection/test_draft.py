@@ -27,7 +27,7 @@ from conformance.run.session import assemble
 from generator.columns.plan import Plan
 from tests.conformance.inspection.databases import ALL, fill
 from tests.conformance.inspection.test_inspection import REFERENCES
-from tests.faults.place import Place
+from tests.faults.engine.place import Place
 from tests.validation import context_for
 
 pytestmark = pytest.mark.server

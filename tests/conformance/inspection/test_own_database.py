@@ -8,7 +8,7 @@ from conformance.inspection.findings.key import key_candidates, unique_fields
 from conformance.inspection.inspection import Inspection, deletion_flags, inspect
 from conformance.inspection.samples import shown_path
 from conformance.model.collection import Model
-from tests.faults.place import Place
+from tests.faults.engine.place import Place
 
 pytestmark = pytest.mark.server
 

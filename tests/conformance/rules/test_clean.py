@@ -21,8 +21,8 @@ from conformance.results import Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
 from tests.faults.catalogue import Fault, shipped_catalogue
-from tests.faults.fault_runner import FaultRunner
-from tests.faults.place import Place
+from tests.faults.engine.fault_runner import FaultRunner
+from tests.faults.engine.place import Place
 
 HARMLESS = shipped_catalogue().harmless
 

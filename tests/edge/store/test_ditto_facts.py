@@ -12,7 +12,7 @@ import yaml
 from edge.store.sdk import unavailable
 from edge.store.statements import StatementError
 from edge.store.store import Store
-from tests.faults.values import made
+from tests.faults.engine.values import made
 from tests.root import ROOT
 
 FACTS: Final = yaml.safe_load((ROOT / "tests/edge/store/ditto_facts.yaml").read_text(encoding="utf-8"))

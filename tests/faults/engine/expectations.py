@@ -13,8 +13,8 @@ from pymongo.database import Database
 from conformance.checks.base import Rule
 from conformance.results import Result
 from tests.faults.catalogue import Fault
-from tests.faults.documents import Touched
-from tests.faults.values import made
+from tests.faults.engine.documents import Touched
+from tests.faults.engine.values import made
 
 Results = Mapping[str, Result]
 Document = dict[str, Any]

@@ -25,7 +25,7 @@ from conformance.model.schemas.loading import load_model
 from conformance.server.provision import apply, plan
 from generator.columns.plan import Plan
 from generator.loader import load
-from tests.faults.values import at, made, put, take
+from tests.faults.engine.values import at, made, put, take
 
 Document = dict[str, Any]
 #: Files of the project that are copied: a model, and the files that the rules of family security examine.

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from tests.faults.documents import insert
+from tests.faults.engine.documents import insert
 
 Document = dict[str, Any]
 #: Options that collMod can restore; after a difference in any other option, the collection is created again.

@@ -17,15 +17,15 @@ from conformance.connection.client import OPTIONS
 from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
-from tests.faults.batches import declared
 from tests.faults.catalogue import Edit, Fault
-from tests.faults.documents import Touched, edit_documents
-from tests.faults.expectations import Results, Verdict, verdict
-from tests.faults.place import Place, edited_files
-from tests.faults.reading import METADATA, readers
-from tests.faults.server_state import ServerState, hashes
-from tests.faults.servers import on_server
-from tests.faults.values import made
+from tests.faults.engine.batches import declared
+from tests.faults.engine.documents import Touched, edit_documents
+from tests.faults.engine.expectations import Results, Verdict, verdict
+from tests.faults.engine.place import Place, edited_files
+from tests.faults.engine.reading import METADATA, readers
+from tests.faults.engine.server_state import ServerState, hashes
+from tests.faults.engine.servers import on_server
+from tests.faults.engine.values import made
 
 Document = dict[str, Any]
 #: Files that some families read when they run; every other one below these folders is read when rules are derived.

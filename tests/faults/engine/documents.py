@@ -13,7 +13,7 @@ from bson import Decimal128, Int64
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
-from tests.faults.values import at, made, put, take
+from tests.faults.engine.values import at, made, put, take
 
 Document = dict[str, Any]
 #: The position, in the order of _id, of the document that is edited unless the edit gives another.
