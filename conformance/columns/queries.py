@@ -16,13 +16,13 @@ from conformance.columns.layout import ARRAY, OBJECT, TEXT, Array, Batch, Unusua
 from conformance.columns.operations import is_ascii
 from conformance.columns.patterns import matches
 from conformance.columns.values import EXACT, IS_NUMBER, NAMES, UNKNOWN, Values, as_bytes, codes_at, values_at
-from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE
+from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, PADDED
 
 Query = Mapping[str, Any]
 
 _PLAIN: Final = bytes([0, *range(0x20, 0x7F)])
-#: Patterns of signs that plain text, printable ASCII that is not blank, does not have.
-_NOT_PLAIN: Final = frozenset({BLANK, IN_NAMES, IN_PROSE})
+#: Patterns of signs that plain text, printable ASCII without a space at either end, does not have.
+_NOT_PLAIN: Final = frozenset({BLANK, IN_NAMES, IN_PROSE, PADDED})
 
 
 def may_match(query: Query, batch: Batch) -> Array:
@@ -46,7 +46,7 @@ def may_match(query: Query, batch: Batch) -> Array:
 
 
 def _is_plain(batch: Batch, path: str) -> Array:
-    """Return which texts are printable ASCII and not blank at either end."""
+    """Return which texts are printable ASCII without a space at either end."""
     values = values_at(batch, path)
     if values.texts is None:
         return np.zeros(len(batch), dtype=bool)
@@ -54,7 +54,10 @@ def _is_plain(batch: Batch, path: str) -> Array:
     visible = rows[:, 0] > 0x20
     if values.raw.translate(None, _PLAIN):  # most batches hold nothing else
         visible &= ((rows >= 0x20) & (rows < 0x7F) | (rows == 0)).all(axis=1)
-    return visible & values.sure
+    padded: Array = rows[:, -1] == 0x20
+    if b" \0" in values.raw:
+        padded |= ((rows[:, :-1] == 0x20) & (rows[:, 1:] == 0)).any(axis=1)
+    return visible & ~padded & values.sure
 
 
 def must_match(query: Query, batch: Batch) -> Array:

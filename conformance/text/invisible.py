@@ -65,6 +65,9 @@ IN_PROSE: Final = f"[{_CONTROLS}{_NEVER}]|{_OUT_OF_PLACE}"
 #: Text without anything to see. The empty text is for minLength.
 BLANK: Final = rf"^[\s\p{{Z}}\p{{Cf}}{_EMPTY}]+$"
 
+#: A space at either end of a name, as a padded column (CHAR) leaves it.
+PADDED: Final = r"\A[\s\p{Z}]|[\s\p{Z}]\z"
+
 _CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 #: Letters and marks without a look of their own.
 _UNSEEN: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0") | frozenset(
@@ -87,3 +90,12 @@ def named(text: str) -> str | None:
         if is_unseen(sign)
     ]
     return ", ".join(found[:3]) + (", …" if len(found) > 3 else "") if found else None
+
+
+def padding(text: str) -> str | None:
+    """Name the space at the ends of a text: "U+0020 SPACE at the end". None when there is none, or nothing else."""
+    places: dict[str, list[str]] = {}
+    for sign, place in ((text[:1], "at the beginning"), (text[-1:], "at the end")):
+        if sign.isspace() and not is_unseen(sign) and text.strip():
+            places.setdefault(f"U+{ord(sign):04X} {unicodedata.name(sign)}", []).append(place)
+    return ", ".join(f"{sign} {' and '.join(where)}" for sign, where in places.items()) or None

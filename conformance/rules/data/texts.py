@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain, combinations
+from itertools import combinations
 from typing import Any, Final
 
 from conformance.checks.base import Document, Rule
@@ -12,7 +12,7 @@ from conformance.checks.subjects import Subjects
 from conformance.language.formulas.expressions import Expression, typed
 from conformance.model.collection import Collection, Field
 from conformance.model.paths import all_values, dotted, is_single, values_at
-from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, named
+from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, PADDED, named, padding
 from conformance.text.rendering import shorten
 
 REPEATED: Final = "repeated-keys"
@@ -35,24 +35,39 @@ def _is_free(field: Field) -> bool:
     return field.kind == "string" and (not pattern or "[^" in pattern or not pattern.isascii())
 
 
+def _is_name(field: Field) -> bool:
+    """Return True for text of one line that may not be empty; a space at its end is never wanted."""
+    return bool(field.schema.get("minLength", 0)) and "x-multiline" not in field.schema
+
+
+def _signs(text: str, field: Field) -> str | None:
+    """Name what is wrong with a text; None when nothing is."""
+    return named(text) or (padding(text) if _is_name(field) else None)
+
+
 def _visible(collection: Collection, field: Field, texts: Mapping[str, Field], subject: str) -> Rule:
     tests: list[dict[str, Any]] = []
     for name, text in texts.items():
         tests.append({name: {"$regex": IN_PROSE if "x-multiline" in text.schema else IN_NAMES}})
         if text.schema.get("minLength", 0):
             tests.append({name: {"$regex": BLANK}})
+        if _is_name(text):
+            tests.append({name: {"$regex": PADDED}})
     query = {"$or": tests} if len(tests) > 1 else tests[0]
 
     def why(document: Document) -> str:
-        values = dict(chain.from_iterable(values_at(document, text.path) for text in texts.values()))
-        named_signs = {path: (text, named(text)) for path, text in values.items() if isinstance(text, str)}
-        return "; ".join(
-            f"{path} is {shorten(text)}, which has {signs}" for path, (text, signs) in named_signs.items() if signs
+        found = (
+            (path, text, _signs(text, one))
+            for one in texts.values()
+            for path, text in values_at(document, one.path)
+            if isinstance(text, str)
         )
+        return "; ".join(f"{path} is {shorten(text)}, which has {signs}" for path, text, signs in found if signs)
 
     return Rule(
         id=f"documents.{collection.name}.{subject}",
-        title=f"{collection.title}: {field.name} is not blank and has no invisible characters",
+        title=f"{collection.title}: {field.name} is not blank and has no invisible characters"
+        + (", and no space at either end" if any(map(_is_name, texts.values())) else ""),
         check=DocumentTest(
             collection.name,
             screen=query,

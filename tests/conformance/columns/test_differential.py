@@ -16,7 +16,7 @@ from conformance.columns.expressions import truth
 from conformance.columns.layout import Array, Batch, UnusualError, batches
 from conformance.columns.queries import may_match, must_match
 from conformance.model.kinds import TIMESTAMP_PATTERN, UUID4_PATTERN
-from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE
+from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, PADDED
 from tests.conformance.columns.odd_values import odd_document
 
 PATHS: Final = ("$a", "$b", "$c", "$m.x", "$m.y")
@@ -156,5 +156,5 @@ def test_settled_answers_are_those_of_the_server(seed: int, odd: Collection[Docu
     settled = sum(check(odd, found, queries.expression(), of_expression) for _ in range(80))
     assert settled > 5_000
     assert sum(check(odd, found, queries.schema(), of_schema) for _ in range(40)) > 500
-    texts = [{path[1:]: {"$regex": pattern}} for path in PATHS for pattern in (BLANK, IN_NAMES, IN_PROSE)]
+    texts = [{path[1:]: {"$regex": pattern}} for path in PATHS for pattern in (BLANK, IN_NAMES, IN_PROSE, PADDED)]
     assert sum(check(odd, found, query, of_text) for query in texts) > 1_000

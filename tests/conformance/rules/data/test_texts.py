@@ -97,6 +97,10 @@ INVISIBLE: Final = {
     "blank of Braille in Latin": ("Pa\u2800int", "U+2800 BRAILLE PATTERN BLANK at 2"),
     "Khmer vowel nobody sees": ("Pa\u17b4int", "U+17B4 KHMER VOWEL INHERENT AQ at 2"),
     "Hangul filler": ("\u3164", "nothing that can be seen"),
+    "padding of a CHAR column": ("Paint   ", "U+0020 SPACE at the end"),
+    "space in front": (" Paint", "U+0020 SPACE at the beginning"),
+    "no-break space at both ends": ("\u00a0Paint\u00a0", "U+00A0 NO-BREAK SPACE at the beginning and at the end"),
+    "ideographic space at the end": ("塗料\u3000", "U+3000 IDEOGRAPHIC SPACE at the end"),
 }  # fmt: skip
 
 
@@ -119,6 +123,17 @@ def test_name_with_invisible_characters_is_reported(name: str, message: str, fou
 )
 def test_prose_may_have_several_lines(text: str, broken: int, found: Finding) -> None:
     assert found(PROSE, products=[{"_id": 1, "product_description": text}]).violations == broken
+
+
+@pytest.mark.parametrize(
+    ("rule", "document"),
+    [(PROSE, {"product_description": " One\ntwo "}), ("documents.inventory.notes-characters", {"notes": "Two left "})],
+    ids=["prose", "no minLength"],
+)
+def test_spaces_at_the_ends_are_allowed_where_the_text_is_not_a_name(
+    rule: str, document: dict[str, str], found: Finding
+) -> None:
+    assert found(rule, **{rule.split(".")[1]: [{"_id": 1, **document}]}).violations == 0
 
 
 def test_values_that_are_not_strings_are_not_examined(found: Finding) -> None:
