@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,20 @@ def test_architecture_map_names_every_package() -> None:
     packages = {str(path.parent.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("__init__.py")}
     suites = {f"suites/{path.relative_to(ROOT / 'suites').parts[0]}" for path in (ROOT / "suites").glob("*/**/*.py")}
     assert packages | suites | {"suites"} == starts(ARCHITECTURE).keys()
+
+
+#: Modules of a package: about 12, and never more than this.
+MAX_MODULES: Final = 14
+
+
+def test_package_holds_few_modules() -> None:
+    modules = Counter(
+        str(path.parent.relative_to(ROOT))
+        for name in (*PACKAGES, "suites", "tests")
+        for path in (ROOT / name).rglob("*.py")
+        if path.name != "__init__.py" and not (name == "tests" and path.name.startswith("test_"))
+    )
+    assert {package: count for package, count in modules.items() if count > MAX_MODULES} == {}
 
 
 def upward_imports(rows: Sequence[str]) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from conformance.embedded.server import EmbeddedServer
 from edge.store.sdk import unavailable
 from tests.root import ROOT
 from tests.torture.arena import Arena, arena_of
-from tests.torture.faults import FAULTS
+from tests.torture.faults.names import FAULTS
 
 pytestmark = [pytest.mark.server, pytest.mark.ditto]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.torture import belongings, interruptions, odd_documents
 from tests.torture.arena import Arena
+from tests.torture.faults import documents, interruptions, resources
 from tests.torture.process import Process
 
 Fault = Callable[[Arena, Process], Process]
@@ -27,20 +27,20 @@ FAULTS: Final[Mapping[str, Fault]] = {
         interruptions.link_cut,
         interruptions.step_down,
         interruptions.commits_in_doubt,
-        odd_documents.device_strays,
-        odd_documents.few_strays,
-        odd_documents.device_strays_offline,
-        odd_documents.device_deep,
-        odd_documents.device_deep_offline,
-        odd_documents.mongo_strays,
-        belongings.second_bridge,
-        belongings.state_lost,
-        belongings.state_replaced,
-        belongings.store_replaced,
-        belongings.state_disk_full,
-        belongings.files_limited,
-        belongings.dropped,
-        belongings.renamed,
-        belongings.device_deletes_most,
+        documents.device_strays,
+        documents.few_strays,
+        documents.device_strays_offline,
+        documents.device_deep,
+        documents.device_deep_offline,
+        documents.mongo_strays,
+        resources.second_bridge,
+        resources.state_lost,
+        resources.state_replaced,
+        resources.store_replaced,
+        resources.state_disk_full,
+        resources.files_limited,
+        resources.dropped,
+        resources.renamed,
+        resources.device_deletes_most,
     )
 }
