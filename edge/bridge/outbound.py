@@ -28,6 +28,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from conformance.ditto.connector import RetryStrategy
+from edge.bridge.conflicts import Change, Planning
 from edge.bridge.held_deletions import Holds
 from edge.bridge.inbound import ACCOUNTED, DELETED
 from edge.bridge.mongo_side.backoff import batch_delays, link_delays
@@ -38,7 +39,6 @@ from edge.bridge.state.ledger import Row
 from edge.bridge.state.state import State
 from edge.bridge.state.unsynced_documents import Unsynced
 from edge.bridge.synced_collection import Crossing, Synced
-from edge.bridge.write_plan import Change, Planning
 from edge.decoding import OPTIONS
 from edge.delta import same
 from edge.document_keys import id_of
