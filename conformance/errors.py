@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance import exit_codes
+
 
 class HarnessError(Exception):
     """Base of every expected failure: the message is the one line shown to the user.
 
     The line says what was wrong, where, and what to do about it. ``exit_code`` is the exit code of both the
-    command line and pytest (01-product: 2 usage or configuration, 3 target or harness).
+    command line and pytest.
     """
 
-    exit_code = 3
+    exit_code = exit_codes.NO_VERDICT
 
 
 class ConfigurationError(HarnessError):
     """A schema, a configuration file, a setting or an option is wrong; nothing was written."""
 
-    exit_code = 2
+    exit_code = exit_codes.CONFIGURATION
 
 
 @dataclass(frozen=True)
@@ -54,4 +56,4 @@ class FileError(ConfigurationError):
 class TargetError(HarnessError):
     """The database could not be reached, started or used as asked."""
 
-    exit_code = 3
+    exit_code = exit_codes.NO_VERDICT

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from bson import ObjectId
 
+from conformance import exit_codes
 from conformance.text.paths import id_parts
 from conformance.text.rendering import render
 
@@ -201,8 +202,10 @@ class Report:
     def exit_code(self, *, strict: bool = False) -> int:
         """0 conformant; 1 findings (with ``strict`` new warnings too); 3 when rules erred or none could be run."""
         if self.number("failed") or (strict and self.new_warnings):
-            return 1
-        return 0 if self.conformant or (self.number("warned") and not self.number("error")) else 3
+            return exit_codes.FINDINGS
+        if self.conformant or (self.number("warned") and not self.number("error")):
+            return exit_codes.CONFORMANT
+        return exit_codes.NO_VERDICT
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of reports/validation.json."""

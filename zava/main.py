@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from conformance import exit_codes
 from conformance.errors import ConfigurationError, HarnessError
 from conformance.extras import missing_extra
 from conformance.run.watchdog import watch
@@ -115,7 +116,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     _signals.append(number)
     if number == signal.SIGINT:
         os.write(2, b"zava: interrupted\n")  # not print, in the midst of which the signal may have come
-    raise SystemExit(128 + number)
+    raise SystemExit(exit_codes.SIGNAL + number)
 
 
 def _end_by_signal() -> None:
@@ -126,4 +127,4 @@ def _end_by_signal() -> None:
     if _signals:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
-        os._exit(128 + _signals[0])
+        os._exit(exit_codes.SIGNAL + _signals[0])

@@ -7,20 +7,9 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from conformance import exit_codes
 from conformance.config.settings import Settings
 from zava.commands import COMMANDS, load
-
-#: The meaning of the exit codes of zava; those of pytest are the same.
-EXIT_CODES: Final = {
-    0: "Conformant, or done.",
-    1: "Findings: a rule of severity error is broken (with `--strict` a warning too), `--check` found work to do, "
-    "a step of `doctor` failed.",
-    2: "Usage or configuration: an option, a setting, a file of schemas/ or config/ is wrong, or nothing was selected. "
-    "Nothing was written.",
-    3: "The target could not be reached or used, the harness itself failed, or every rule was skipped: no verdict.",
-    4: "pytest only: it refuses its command line before the suites are loaded, such as an unknown option.",
-    130: "Interrupted by Ctrl-C (pytest: 2); 143: by SIGTERM. Servers are stopped and scratch databases dropped first.",
-}
 
 _WIDTH: Final = 100
 
@@ -61,7 +50,7 @@ def _help(path: str, command: Any) -> str:
 
 def _exit_codes() -> Iterator[str]:
     yield "\n## Exit codes\n\n| code | meaning |\n|---|---|"
-    for code, meaning in EXIT_CODES.items():
+    for code, meaning in exit_codes.MEANINGS.items():
         yield f"| {code} | {meaning} |"
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from pymongo.errors import PyMongoError
 
+from conformance import exit_codes
 from conformance.connection.client import in_words
 from conformance.errors import HarnessError
 from conformance.text.masking import mask
 
 Status = Literal["ok", "warning", "failed", "skipped"]
-
-#: Exit code of a finding that is neither configuration nor a server out of reach.
-FINDING: Final = 1
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Skipped(Exception):  # noqa: N818 - it never leaves `diagnose`
     """Raised when a step is skipped, with the reason."""
 
 
-def diagnose(name: str, examine: Callable[[], str], exit_code: int = FINDING) -> Step:
+def diagnose(name: str, examine: Callable[[], str], exit_code: int = exit_codes.FINDINGS) -> Step:
     """Return the step with what ``examine`` found; an error of the harness or of the driver is a failed step."""
     try:
         return Step(name, "ok", mask(examine()))

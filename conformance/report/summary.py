@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from conformance import exit_codes
 from conformance.results import WEIGHT, Report, Result, Status
 from conformance.rules.families import FAMILIES, family
 
@@ -28,7 +29,11 @@ SCORE_MEANING: Final = (
     f" warning {WEIGHT['warning']}; rounded down, and at most 99.9 when anything is broken"
 )
 
-_WORDS: Final[Mapping[int, str]] = {0: "CONFORMANT", 1: "NOT CONFORMANT", 3: "INCOMPLETE"}
+_WORDS: Final[Mapping[int, str]] = {
+    exit_codes.CONFORMANT: "CONFORMANT",
+    exit_codes.FINDINGS: "NOT CONFORMANT",
+    exit_codes.NO_VERDICT: "INCOMPLETE",
+}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from conformance import exit_codes
 from conformance.results import Report, Result, Severity, Status
 
 #: Rank of a status; a rule that was not evaluated is neither broken nor passed.
@@ -63,7 +64,7 @@ class Difference:
         """1 if anything is newly broken or got worse and no baseline accepts it (with ``strict`` warnings count)."""
         least = 1 if strict else 2
         changed = [change.after for change in (*self.new, *self.worse) if change.after and not change.after.accepted]
-        return int(any(_rank(result) >= least for result in changed))
+        return exit_codes.FINDINGS if any(_rank(result) >= least for result in changed) else exit_codes.CONFORMANT
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of `zava diff --json`; pairs are before and after."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from conformance import exit_codes
 from conformance.errors import ConfigurationError
 from conformance.extras import require
 from conformance.model.collection import ValidatorProfile
@@ -188,7 +189,7 @@ def _as_json(change: provisioning.Change, refused: Sequence[Violators]) -> dict[
 def _conclude(number: int, check: bool, as_json: bool) -> NoReturn:
     if not as_json:
         notice(_summary(number, check))
-    raise typer.Exit(1 if check and number else 0)
+    raise typer.Exit(exit_codes.FINDINGS if check and number else exit_codes.CONFORMANT)
 
 
 def _summary(number: int, check: bool) -> str:

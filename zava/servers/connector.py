@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 import yaml
 
+from conformance import exit_codes
 from conformance.ditto.manifest import KIND, Names, Plan, build, load_plan
 from conformance.ditto.manifest_comparison import bridges, compare
 from conformance.ditto.portal_sheet import portal_sheet
@@ -115,7 +116,7 @@ def check(
         typer.echo(mask(json.dumps([{"file": shown, **asdict(each)} for each in differences], indent=1)))
     for each in () if as_json else differences:
         typer.echo(mask(each.describe(shown)))
-    raise typer.Exit(1 if differences else 0)
+    raise typer.Exit(exit_codes.FINDINGS if differences else exit_codes.CONFORMANT)
 
 
 @commands.command("device-indexes")

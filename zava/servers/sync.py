@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Self
 
 import typer
 
+from conformance import exit_codes
 from conformance.ditto.connector import load_connector
 from conformance.embedded.server import cache_directory
 from conformance.errors import ConfigurationError, TargetError
@@ -231,4 +232,4 @@ def _show(result: dict[str, Any], as_json: bool, *, once: bool) -> None:
             notice(f"unsynced {each['direction']}: {each['collection']} {each['key']}: {where}{each['reason']}")
         if len(unsynced) > SHOWN:
             notice(f"and {len(unsynced) - SHOWN} more unsynced documents; --json lists them all")
-    raise typer.Exit(1 if (unsynced or result["held"]) and once else 0)
+    raise typer.Exit(exit_codes.FINDINGS if (unsynced or result["held"]) and once else exit_codes.CONFORMANT)

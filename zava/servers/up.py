@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from conformance import exit_codes
 from conformance.embedded.server import EmbeddedServer, cache_directory
 from zava.terminal.console import Json, notice, project_of
 
@@ -33,4 +34,4 @@ def up(
         while server.failure() is None:
             time.sleep(1)
         notice(f"the server has stopped: {server.failure()}")
-        raise typer.Exit(3)
+        raise typer.Exit(exit_codes.NO_VERDICT)

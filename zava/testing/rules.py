@@ -16,6 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, PyMongoError
 from rich.console import Console
 
+from conformance import exit_codes
 from conformance.errors import HarnessError, TargetError
 from conformance.report import text
 from conformance.report.allure import labels
@@ -54,7 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
         register_markers(config)
     config.addinivalue_line("markers", "family(name): the families that a test with zava_rule runs")
     if config.getoption("numprocesses", None):
-        pytest.exit("leave out -n, or pass -n 0: the rules run side by side already, in one process", returncode=2)
+        pytest.exit(
+            "leave out -n, or pass -n 0: the rules run side by side already, in one process",
+            returncode=exit_codes.CONFIGURATION,
+        )
     config.stash[state.LEAVING] = Leaving(config)
     watch(_GRACE_SECONDS)
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conformance import exit_codes
 from conformance.report import text
 from zava.testing import state
 from zava.testing.options import chosen
@@ -21,9 +22,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     leaving = config.stash[state.LEAVING]
     leaving.over = True
     if leaving.number == signal.SIGTERM:
-        session.exitstatus = 128 + signal.SIGTERM
+        session.exitstatus = exit_codes.SIGNAL + signal.SIGTERM
     if exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
-        session.exitstatus = 2
+        session.exitstatus = exit_codes.CONFIGURATION
     report = config.stash.get(state.REPORT, None)
     if report is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         config.stash[state.REPORT] = None  # of a run that was broken off: its verdict would be about a part

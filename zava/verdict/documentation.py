@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from conformance import exit_codes
 from conformance.report.documentation import data_model, rule_list
 from zava.figures import pages
 from zava.reference import reference
@@ -50,4 +51,4 @@ def docs(
         typer.echo(f"docs/{name} {'is stale; run zava docs' if check else 'written'}")
     if not stale:
         notice("docs are up to date")
-    raise typer.Exit(1 if check and stale else 0)
+    raise typer.Exit(exit_codes.FINDINGS if check and stale else exit_codes.CONFORMANT)
