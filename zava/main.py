@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -74,7 +75,8 @@ def run() -> None:
         _discard_earlier_reports(sys.argv[1:])
         sys.exit(app(standalone_mode=False))  # the exit code of a command that raised typer.Exit
     except Exception as error:
-        sys.exit(_show(error))
+        if not _signals:  # else it is what a library made of the signal
+            sys.exit(_show(error))
     finally:  # there is nothing left to stop or drop
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
@@ -102,6 +104,8 @@ def _show(error: Exception) -> int:
         print(mask("".join(traceback.format_exception(error))), file=sys.stderr, end="")
     if isinstance(error, ImportError):
         error = missing_extra(error) or error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+        error = HarnessError(f"output: cannot be written: {error.strerror}; free space, or write it elsewhere")
     expected = isinstance(error, HarnessError)
     print(f"zava: {one_line(error)}{'' if expected else '; --debug shows where'}", file=sys.stderr)
     return error.exit_code if isinstance(error, HarnessError) else HarnessError.exit_code

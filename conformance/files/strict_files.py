@@ -113,8 +113,15 @@ def parse_file(kind: Any, path: Path, prepare: Callable[[Path, Any], Any] | None
         hidden = first["type"] in ("missing", "extra_forbidden") or _SECRET.search(place)
         # Our own validators name the value in their message where that helps.
         own = first["type"] == "value_error"
-        found = "" if hidden or own else f" (found {mask(str(first['input']))[:60]!r})"
+        found = "" if hidden or own else f" (found {_shown(first['input'])})"
         raise FileError(located(path, first["loc"]), f"{_instead(first, kind)}{found}", place) from None
+
+
+def _shown(value: Any) -> str:
+    """Return a value as the file has it; what is empty in YAML, and null in JSON, is nothing."""
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    return repr(mask(str(value))[:60])
 
 
 def located(path: Path, place: Sequence[str | int] = ()) -> Location:

@@ -160,6 +160,7 @@ def _extra(context: Context, collection: Collection, live: Sequence[LiveIndex], 
     problems = [
         Sample(
             f"the index on {in_words(index.keys)} exists but the model does not declare it"
+            + _expiry(index)
             + _undeclarable(collection, index),
             ref=_ref(collection, index),
         )
@@ -167,6 +168,12 @@ def _extra(context: Context, collection: Collection, live: Sequence[LiveIndex], 
         if index.name not in known
     ]
     return listed(context, len(live), problems)
+
+
+def _expiry(index: LiveIndex) -> str:
+    """Say that a TTL index deletes documents; empty for any other index."""
+    seconds = index.options.get("expireAfterSeconds")
+    return "" if seconds is None else f"; it deletes documents {seconds:,} seconds after the date in {index.keys[0][0]}"
 
 
 def _undeclarable(collection: Collection, index: LiveIndex) -> str:

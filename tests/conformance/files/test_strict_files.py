@@ -49,7 +49,7 @@ WRONG = [
     ("x.yaml", "name: b\n    api_key: k", "api_key: k", "x.yaml:5: at parts.1.name: the key is missing; write it"),
     ("x.yaml", "name: b", "name: B", "x.yaml:5: at parts.1.name: write it in lower case"),
     ("x.yaml", "api_key: k", "api_key: 5550199", "x.yaml:6: at parts.1.api_key: write text"),
-    ("x.yaml", YAML, "", "x.yaml:1: at the top: write keys with their values (found 'None')"),
+    ("x.yaml", YAML, "", "x.yaml:1: at the top: write keys with their values (found nothing)"),
     ("x.json", '"size": 1', '"size": "one"', "x.json:2: at size: write a whole number (found 'one')"),
     ("x.json", '"api_key": "k"', '"key": "k"', "x.json:6: at parts.1.key: there is no such key; did you mean api_key?"),
     ("x.json", '{"name": "a"}', "{}", "x.json:4: at parts.0.name: the key is missing; write it"),

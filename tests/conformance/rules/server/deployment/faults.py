@@ -167,6 +167,14 @@ INDEX_FAULTS = (
         "the index on total (descending), tax exists but the model does not declare it",
     ),
     Fault(
+        "one index more, which deletes documents",
+        lambda db: db.orders.create_index("updated_at", expireAfterSeconds=3600),
+        ("indexes.orders.extra",),
+        "orders.updated_at_1",
+        "the index on updated_at exists but the model does not declare it; it deletes documents 3,600 seconds after the"
+        " date in updated_at",
+    ),
+    Fault(
         "a prefix",
         lambda db: db.inventory.create_index("store_id"),
         ("indexes.inventory.redundant", "indexes.inventory.extra"),
