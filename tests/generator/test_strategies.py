@@ -1,9 +1,9 @@
-"""Strategy and sampler implement the same field: schema and server accept the values of both, from the same range."""
+"""Hypothesis strategies and samplers of every kind of field: values, bounds, presence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,13 @@ import bson
 import numpy as np
 import pytest
 from bson import Int64
-from hypothesis import given
 from pymongo import MongoClient
 from pymongo.errors import BulkWriteError
 
 from conformance.checks.base import Document
-from conformance.config.loading import load_configuration
-from conformance.config.settings import load_settings
-from conformance.errors import ConfigurationError
-from conformance.model.collection import Collection, Field, Model
-from conformance.model.kinds import MAX_EXACT_MONEY, MAX_INTEGER, Kind
+from conformance.model.collection import Field, Model
+from conformance.model.kinds import MAX_INTEGER, Kind
 from conformance.model.ranges import (
-    MAX_PLAIN_NUMBER,
     cents_range,
     element_range,
     integer_range,
@@ -33,13 +28,13 @@ from conformance.model.ranges import (
 from conformance.model.validators.document_validator import breaches
 from conformance.model.validators.server_validator import validator
 from generator.columns.nested import Nested
-from generator.columns.plan import Plan
 from generator.columns.samplers import SAMPLERS, emit, sample
 from generator.fuzzing.strategies import STRATEGIES, documents, values
+from tests.generator.fields import drawn, generated
 from tests.models import collection_of, model_of
-from tests.profiles import examples
 
 pytestmark = pytest.mark.slow
+
 
 BSON_TYPES = ("null", "bool", "int", "long", "double", "decimal", "string", "objectId", "date", "timestamp", "binData",
               "regex", "array", "object")  # fmt: skip
@@ -126,19 +121,6 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return model_of(tmp_path_factory.mktemp("made_up"), schemas)
 
 
-def drawn(strategy: Any, number: int = 250) -> list[Any]:
-    """Return values of a strategy."""
-    found: list[Any] = []
-
-    @examples(number)
-    @given(strategy)
-    def gather(value: Any) -> None:
-        found.append(value)
-
-    gather()
-    return found
-
-
 def sampled(field: Field) -> list[Any]:
     """Return values of the field's sampler, as stored in documents."""
     rng = np.random.default_rng(7)
@@ -185,10 +167,6 @@ def test_sampled_whole_numbers_have_both_number_types(made_up: Model) -> None:
     assert [type(value) for value in found] == [int, float, float, int, float, float, float, int]
     assert [type(value) for value in emit("money", 100 * column, {})][:4] == [int, float, float, int]
     assert field.kind == "number"
-
-
-def _numbers(found: list[Any]) -> list[float]:
-    return [value for value in found if not isinstance(value, str | bool)]
 
 
 def ends(field: Field) -> tuple[float, float]:
@@ -262,13 +240,6 @@ def test_optional_fields_are_present_and_absent(made_up: Model) -> None:
         assert all("a" in one for one in maps)
 
 
-def generated(model: Model, name: str, **settings: Any) -> list[Document]:
-    """Return the generated documents of one collection."""
-    given_settings = load_settings(Path("none"), **settings)
-    plan = Plan(model, load_configuration(model, given_settings.constants()), given_settings)
-    return [document for made, batch in plan.documents() if made == name for document in batch]
-
-
 @pytest.mark.parametrize("share", [0, 0.2, 1])
 def test_present_is_the_fraction_of_documents_with_the_field(share: float, tmp_path: Path) -> None:
     """`present` applies to the sampler; strategies generate both cases."""
@@ -278,109 +249,3 @@ def test_present_is_the_fraction_of_documents_with_the_field(share: float, tmp_p
     having = sum("n" in document for document in generated(model, "things"))
     assert abs(having - 1000 * share) <= 5 * math.sqrt(1000 * share * (1 - share))
     assert {"n" in document for document in drawn(documents(model["things"]), 50)} == {True, False}
-
-
-UNIQUE: dict[str, dict[str, Any]] = {
-    "objectid": {"x-bson": "objectId"},
-    "uuid": {"type": "string", "x-uuid": 4},
-    "integer": {"type": "integer", "minimum": 3},
-    "text": {"type": "string", "maxLength": 3},
-    "long text": {"type": "string", "minLength": 50},
-    "pattern": {"type": "string", "pattern": "^[a-z]{1,4}$", "minLength": 2, "maxLength": 3},
-    "pattern without regard to case": {"type": "string", "pattern": "^[A-Za-z]{3}$"},
-}
-
-
-@pytest.mark.parametrize("title", list(UNIQUE))
-def test_unique_fields_are_unique_beyond_a_batch(title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches are generated one after the other and do not repeat a value."""
-    monkeypatch.setattr("generator.columns.plan.BATCH", 300)
-    ignore_case = "case" in title
-    schema = {**UNIQUE[title], "x-unique": "ignore-case" if ignore_case else True}
-    things = collection_of({"key": schema}, cardinality={"exactly": 1000})
-    model = model_of(tmp_path, {"things": things})
-    made = generated(model, "things")
-    assert all(breaches(model["things"], document) == [] for document in made)
-    keys = [document["key"].lower() if ignore_case else document["key"] for document in made]
-    assert len(set(keys)) == 1000
-
-
-@pytest.mark.parametrize(
-    ("schema", "words"),
-    [
-        ({"type": "integer", "minimum": 1, "maximum": 99}, ("key", "99 unique values")),
-        ({"type": "string", "maxLength": 1}, ("key", "maxLength 1")),
-        ({"type": "string", "pattern": "^[ab]$"}, ("key", "pattern", "x-sample")),
-        ({"type": "string", "pattern": "^[ab]{3}$", "maxLength": 2}, ("key", "pattern", "x-sample")),
-    ],
-)
-def test_too_few_unique_values_are_one_error(schema: Mapping[str, Any], words: tuple[str, ...], tmp_path: Path) -> None:
-    """A range with fewer than a hundred values cannot fill a hundred documents."""
-    model = model_of(tmp_path, {"things": collection_of({"key": {**schema, "x-unique": True}})})
-    with pytest.raises(ConfigurationError) as caught:
-        generated(model, "things")
-    assert "\n" not in str(caught.value)
-    for word in words:
-        assert word in str(caught.value)
-
-
-def test_id_equals_its_field(model: Model) -> None:
-    """The test covers every collection with x-id."""
-    for collection in with_id_field(model):
-        for document in drawn(documents(collection), 10):
-            assert document["_id"] == document[collection.id_field or ""]
-
-
-def with_id_field(model: Model) -> Iterator[Collection]:
-    """Return the collections with x-id."""
-    found = [collection for collection in model if collection.id_field]
-    assert len(found) == 6
-    return iter(found)
-
-
-@pytest.mark.parametrize(
-    ("schema", "low", "high"),
-    [
-        ({}, -round(100 * MAX_EXACT_MONEY), round(100 * MAX_EXACT_MONEY)),
-        ({"minimum": 0.07}, 7, round(100 * MAX_EXACT_MONEY)),
-        ({"minimum": 0.005}, 1, round(100 * MAX_EXACT_MONEY)),
-        ({"maximum": 4.35}, -round(100 * MAX_EXACT_MONEY), 435),
-        ({"exclusiveMinimum": 0.07, "exclusiveMaximum": 4.35}, 8, 434),
-        ({"minimum": 19.99, "maximum": 19.99}, 1999, 1999),
-        ({"minimum": 0, "exclusiveMinimum": 0, "maximum": 0.015}, 1, 1),
-    ],
-)
-def test_range_of_cents_is_within_the_bounds(schema: Mapping[str, float], low: int, high: int) -> None:
-    """The values are those of documents: 100 x 0.07 is 7.000000000000001, but 0.07 is allowed."""
-    assert cents_range(schema) == (low, high)
-
-
-@pytest.mark.parametrize(
-    ("schema", "low", "high"),
-    [
-        ({}, -MAX_INTEGER, MAX_INTEGER),
-        ({"minimum": 0.5, "maximum": 2.5}, 1, 2),
-        ({"exclusiveMinimum": 0.5, "exclusiveMaximum": 2.5}, 1, 2),
-        ({"exclusiveMinimum": 1, "exclusiveMaximum": 3}, 2, 2),
-        ({"minimum": -(2**60), "maximum": 2**60}, -MAX_INTEGER, MAX_INTEGER),
-    ],
-)
-def test_range_of_integers_is_within_the_bounds(schema: Mapping[str, float], low: int, high: int) -> None:
-    """Bounds need not be integers themselves."""
-    assert integer_range(schema) == (low, high)
-
-
-@pytest.mark.parametrize(
-    ("schema", "low", "high"),
-    [
-        ({}, -MAX_PLAIN_NUMBER, MAX_PLAIN_NUMBER),
-        ({"minimum": 5e9}, 5e9, 6e9),
-        ({"maximum": -5e9}, -6e9, -5e9),
-        ({"exclusiveMinimum": 0, "maximum": 1}, 5e-324, 1.0),
-        ({"minimum": 0, "exclusiveMaximum": 1}, 0.0, math.nextafter(1, 0)),
-        ({"minimum": 0, "exclusiveMinimum": 0, "maximum": 1}, 5e-324, 1.0),
-    ],
-)
-def test_range_of_doubles_is_within_the_bounds(schema: Mapping[str, float], low: float, high: float) -> None:
-    """The schema accepts both bounds."""
-    assert number_range(schema) == (low, high)

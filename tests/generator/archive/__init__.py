@@ -1,0 +1,1 @@
+"""Tests of zava export and import."""
