@@ -1,6 +1,6 @@
 """A device's store: the real Ditto SDK, offline, behind a small blocking interface.
 
-How the engine behaves, as tried on SDK 5.2.0.dev0; tests/edge/store/test_store.py holds it to what others build on.
+How the engine behaves, as tried on SDK 5.2.0.dev0; tests/edge/store/ tests it.
 
 Writing. ``SET m = {…}`` on an object merges and removes nothing; ``SET m.x = …`` makes the objects on the way, and so
 does ``UNSET a.b`` where there is no ``a``: it leaves an empty one. A value of another type hides the one before, which

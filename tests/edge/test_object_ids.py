@@ -1,9 +1,9 @@
-"""Objects as _id: a small model that is generated, provisioned, validated and synced, and rejected schemas."""
+"""Objects and ObjectIds as _id: generated, provisioned, validated and synced."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
 from conformance.ditto.connector import load_connector
 from conformance.ditto.permissions import User, in_ditto_id, load_permissions
-from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.model.schemas.loading import load_model
 from conformance.model.validators.document_validator import breaches
@@ -29,96 +28,17 @@ from conformance.run.runner import Run
 from conformance.server.provision import apply, plan
 from edge.bridge.synced_collection import Synced, synced_collections
 from edge.ditto_permissions import compiled
-from edge.document_keys import key_of
 from generator.columns.plan import Plan
 from generator.fuzzing.strategies import documents, invalid_documents
 from generator.loader import load
 from tests.edge.bridge.pair import Document, Pair, edge, paired
-from tests.models import collection_of, model_of, write_model
+from tests.edge.id_schemas import CONNECTOR, PERMISSIONS, SCHEMAS, object_id, synced_schema
+from tests.models import model_of, write_model
 from tests.profiles import examples
 
 __all__ = ["edge"]
 
-SHOP: Final = {"type": "string", "pattern": "^shop_[0-9]{2}$", "x-immutable": True}
-SKU: Final = {"type": "string", "minLength": 1, "maxLength": 20, "x-immutable": True}
-DELETED: Final = {"type": "boolean", "x-sample": {"constant": False}}
 
-
-def synced_schema(properties: Mapping[str, Any], mapping: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """A schema of a synced collection with soft deletion."""
-    schema = collection_of({**properties, "deleted": DELETED}, cardinality=more.pop("cardinality", {"exactly": 6}))
-    return {**schema, "x-sync": {"enabled": True, "id_mapping": mapping}, "x-soft-delete": "deleted", **more}
-
-
-def object_id(**parts: Any) -> dict[str, Any]:
-    """The schema of an _id that is a map of scalars."""
-    return {
-        "type": "object", "x-crdt": "register", "additionalProperties": False, "required": list(parts),
-        "properties": parts,
-    }  # fmt: skip
-
-
-UNIQUE_NUMBER: Final = {"keys": {"number": 1}, "unique": True}
-#: Shops; their stock, whose _id is an object on both sides; sales, whose _id in MongoDB is made of two mapped fields;
-#: and checks, whose _id is all that they have.
-SCHEMAS: Final[Mapping[str, Any]] = {
-    "shops": synced_schema(
-        {"_id": SHOP, "shop_id": SHOP | {"x-unique": True, "x-sample": {"sequence": "shop_{:02d}"}}},
-        {"mode": "match_ids"},
-        **{"x-id": {"equals": "shop_id"}},
-    ),
-    "stock": synced_schema(
-        {
-            "_id": object_id(shop_id=SHOP, sku=SKU),
-            "shop_id": SHOP | {"x-reference": "shops._id"},
-            "sku": SKU | {"x-sample": {"sequence": "sku {}"}},
-            "level": {"type": "integer", "minimum": 0, "maximum": 50},
-        },
-        {"mode": "match_ids"},
-        cardinality={"exactly": 60},
-        **{"x-id": {"parts": ["shop_id", "sku"]}, "x-indexes": [{"keys": {"shop_id": 1}}]},
-    ),
-    "sales": synced_schema(
-        {
-            "_id": object_id(shop_id=SHOP, number={"type": "integer", "minimum": 1}),
-            "shop_id": SHOP | {"x-reference": "shops._id"},
-            "number": {"type": "integer", "minimum": 1, "x-unique": True, "x-immutable": True},
-        },
-        {"mode": "multiple_fields", "fields": ["shop_id", "number"]},
-        cardinality={"exactly": 40},
-        **{"x-id": {"parts": ["shop_id", "number"]}, "x-indexes": [{"keys": {"shop_id": 1}}, UNIQUE_NUMBER]},
-    ),
-    "checks": synced_schema(
-        {"_id": object_id(day={"type": "string", "maxLength": 9, "x-sample": {"sequence": "day {}"}}, n=dict(DELETED))},
-        {"mode": "match_ids"},
-        cardinality={"exactly": 30},
-    ),
-}
-CONNECTOR: Final = """
-connector_version: 1.0
-mongodb: {connection_string: "${MONGODB_CONNECTION_STRING}", database: "${MONGODB_DATABASE}"}
-ditto: {app_id: "${DITTO_APP_ID}", api_key: "${DITTO_API_KEY}", endpoint: https://cloud.ditto.live}
-collections:
-  - {name: shops, id_mapping: {mode: match_ids}, sync_enabled: true}
-  - {name: stock, id_mapping: {mode: match_ids}, sync_enabled: true}
-  - {name: sales, id_mapping: {mode: multiple_fields, fields: [shop_id, number]}, sync_enabled: true}
-  - {name: checks, id_mapping: {mode: match_ids}, sync_enabled: true}
-settings:
-  initial_sync: true
-  strict_mode: false
-  rate_limit_per_second: 0
-  batch_size: 7
-  retry_strategy: {max_retries: 3, backoff_multiplier: 2, jitter: 0.25}
-"""
-PERMISSIONS: Final = {
-    "users": {"collection": "shops", "id": "shop_id", "attributes": ["shop_id"]},
-    "rules": [
-        {"collection": "stock", "operations": ["read", "write"], "condition": "shop_id = $user.shop_id"},
-        {"collection": "sales", "operations": ["read", "write"], "condition": "_id.shop_id = $user.shop_id"},
-        {"collection": "checks", "operations": ["read"], "condition": "_id.day = 'day 1'"},
-    ],
-    "super_manager": {"shop_id": "everything", "permissions": "all"},
-}
 SETTINGS: Final = Settings.model_validate({})
 
 
@@ -306,45 +226,3 @@ def test_permissions_test_the_parts(model: Model) -> None:
 def mapping_of(collection: Collection) -> IdMapping:
     assert collection.id_mapping is not None
     return collection.id_mapping
-
-
-@pytest.mark.parametrize(
-    ("identity", "message"),
-    [
-        (object_id(a={"type": "number"}), "at /properties/_id/properties/a: a number cannot be part of an _id"),
-        (object_id(), "at /properties/_id/properties: an _id without parts tells no documents apart"),
-        (object_id(a=SKU) | {"required": []}, "at /properties/_id/properties/a: a is optional"),
-        (object_id(a=SKU) | {"x-crdt": "map"}, "at /properties/_id/x-crdt: an _id never changes"),
-        (object_id(a=object_id(b=SKU)), "at /properties/_id/properties/a: a map cannot be part of an _id"),
-    ],
-)
-def test_invalid_id_schema_is_rejected(identity: Mapping[str, Any], message: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=message):
-        model_of(tmp_path, {"things": collection_of({"_id": identity})})
-
-
-@pytest.mark.parametrize(
-    ("x_id", "properties", "message"),
-    [
-        ({"parts": ["b"]}, {}, "at /x-id/parts: 'b' is not both a part of _id and a field"),
-        ({"parts": ["a"]}, {"a": {"type": "string"}}, "at /x-id/parts: _id.a and a do not take the same values"),
-        ({"parts": ["a"]}, {"a": SKU, "_id": SKU}, "at /x-id/parts: _id is not an object"),
-    ],
-)
-def test_id_parts_without_an_equal_field_are_rejected(
-    x_id: Mapping[str, Any], properties: Mapping[str, Any], message: str, tmp_path: Path
-) -> None:
-    schema = collection_of({"_id": object_id(a=SKU), **properties}) | {"x-id": x_id}
-    with pytest.raises(ConfigurationError, match=message):
-        model_of(tmp_path, {"things": schema})
-
-
-def test_reference_to_an_object_id_is_rejected(tmp_path: Path) -> None:
-    things = collection_of({"_id": object_id(a=SKU)})
-    others = collection_of({"thing": {**object_id(a=SKU), "x-reference": "things._id"}})
-    with pytest.raises(ConfigurationError, match=r"things\._id is an object; refer to a unique field"):
-        model_of(tmp_path, {"things": things, "others": others})
-
-
-def test_keys_of_objects_do_not_depend_on_the_order_of_names() -> None:
-    assert key_of({"a": 1, "b": "x"}) == key_of({"b": "x", "a": 1})
