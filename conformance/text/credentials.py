@@ -1,6 +1,6 @@
 """Credentials in text: a table of what the known kinds look like, and what is only a placeholder for one.
 
-detect-secrets 1.5 does not replace it. Of the cases in tests/conformance/rules/server/test_security.py this module
+detect-secrets 1.5 does not replace it. Of the cases in tests/conformance/rules/server/test_credentials.py this module
 reports 51 of 51 planted credentials and 0 of 74 harmless lines; detect-secrets reports 27 and 20 in a YAML file, 27
 and 22 in a text file. This module reads the repository (7 MB) in 0.5 seconds, detect-secrets in 80.
 """

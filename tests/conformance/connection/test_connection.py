@@ -1,24 +1,18 @@
-"""Connection strings and unusable servers: one line in the project's own words, with the actual cause."""
+"""Servers that cannot be used: each is reported in one line, without secrets."""
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import socket
 import ssl
 import subprocess
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pymongo import MongoClient
 from pymongo.errors import (
     BulkWriteError,
@@ -29,207 +23,13 @@ from pymongo.errors import (
 
 from conformance.connection import unreachable
 from conformance.connection.client import connect, failure, greet, in_words
-from conformance.connection.connection_string import parse
 from conformance.embedded.mongod import find_mongod
 from conformance.embedded.server import EmbeddedServer
-from conformance.errors import ConfigurationError, TargetError
+from conformance.errors import TargetError
+from tests.conformance.connection.servers import SECRET, Authority
 from tests.conformance.embedded.processes import eventually
 
 pytestmark = pytest.mark.slow
-
-SECRET: Final = "hunter2-Zx9"  # pragma: allowlist secret
-
-#: A connection string, and the expected message.
-MISTAKES: Final = {
-    "garbage": "it does not begin with mongodb:// or mongodb+srv://",
-    f"postgres://u:{SECRET}@h/": "it does not begin with mongodb://",
-    f"mongodb://u:{SECRET} x@h/": "or holds a space",
-    f"mongodb://u:{SECRET}@/:x@h:1/": "hold a character that is not escaped",
-    f"mongodb://u:{SECRET}@x@h/": "hold a character that is not escaped",
-    f"mongodb://u:{SECRET}/x@h/": "hold a character that is not escaped",
-    f"mongodb://u:{SECRET}?x@h/": "hold a character that is not escaped",
-    f"mongodb://u:x@y?{SECRET}&z@h/": "hold a character that is not escaped",
-    f"mongodb://u:x@y?{SECRET}=1&z@h/": "hold a character that is not escaped",
-    f"mongodb://u:{SECRET}%@h/": "hold a character that is not escaped",
-    f"mongodb://u:{SECRET}%zz@h/": "hold a character that is not escaped",
-    f"mongodb://:{SECRET}@h/": "there is no user name in front of the @",
-    f"mongodb://u:{SECRET}@h/?nosuch=1": "'nosuch' is not an option of a connection string; remove it",
-    f"mongodb://u:{SECRET}@h/?replicaset=a&retrywrite=true":
-        "'retrywrite' is not an option of a connection string; did you mean retryWrites?",
-    "mongodb://h/?readPreferance=primary": "did you mean readPreference?",
-    "mongodb://h/?tlsCaFiel=x": "did you mean tlsCAFile?",
-    "mongodb://h/?tls=yes": "tls: found 'yes'; write true or false",
-    "mongodb://h/?tls=": "tls: write true or false",
-    "mongodb://h/?tls": "tls has no value, or two; write name=value, joined by &",
-    "mongodb://h/?retryWrites=true;w=1": "retryWrites has no value, or two",
-    "mongodb://h/?readPreference=secondry":
-        "readPreference: found 'secondry'; write primary, primaryPreferred, secondary, secondaryPreferred or nearest"
-        " (did you mean secondary?)",
-    "mongodb://h/?authMechanism=SCRAM": "authMechanism: found 'SCRAM'; write DEFAULT, SCRAM-SHA-1, SCRAM-SHA-256",
-    "mongodb://h/?authMechanism=SCRAM-SHA-256": "authMechanism=SCRAM-SHA-256 needs a user name",
-    "mongodb://h/?compressors=gzip": "compressors: found 'gzip'; write snappy, zlib or zstd",
-    "mongodb://h/?readConcernLevel=major": "readConcernLevel: found 'major'; write local, available, majority",
-    "mongodb://h/?maxPoolSize=many": "maxPoolSize: found 'many'; write a whole number from 0 to",
-    "mongodb://h/?connectTimeoutMS=-1": "connectTimeoutMS: found '-1'; write a whole number from 0 to",
-    "mongodb://h/?zlibCompressionLevel=10": "zlibCompressionLevel: found '10'; write a whole number from -1 to 9",
-    "mongodb://h/?readPreference=nearest&maxStalenessSeconds=5": "maxStalenessSeconds: found '5'; write a whole number",
-    "mongodb://h/?readPreferenceTags=east": "readPreferenceTags: found 'east'; write name:value,name:value",
-    "mongodb://h/?readPreferenceTags=dc:east": "readPreferenceTags needs another readPreference than primary",
-    "mongodb://h/?maxPoolSize=1&minPoolSize=2": "maxPoolSize is less than minPoolSize",
-    "mongodb://h/?appName=50%": "appName: a % in its value is not followed by two hexadecimal digits; write %25",
-    "mongodb://h/?w=1&w=2": "w is given twice; give it once",
-    "mongodb://h/?tls=true&TLS=true": "tls is given twice; give it once",
-    "mongodb://h/?w=0": "w=0 waits for no answer",
-    "mongodb://h/?tls=true&ssl=false": "tls and ssl contradict each other; give one of them",
-    "mongodb://h/?tlsInsecure=true": "tlsInsecure needs an encrypted connection; add tls=true, or remove it",
-    "mongodb://h/?tls=true&tlsInsecure=true&tlsAllowInvalidHostnames=true":
-        "tlsInsecure includes tlsAllowInvalidHostnames; give one of the two",
-    "mongodb://h/?tls=true&tlsCAFile=/nosuch.pem":
-        "tlsCAFile: found '/nosuch.pem'; there is no such file; name one that exists",
-    "mongodb://h/?tls=true&tlsCAFile=/": "tlsCAFile: found '/'; it is a folder; name a file",
-    "mongodb://h/?tls=true&tlsCAFile={empty}": "holds no certificate; name a PEM file of the authority",
-    "mongodb://h/?tls=true&tlsCertificateKeyFile={empty}": "does not hold a certificate and its private key (PEM)",
-    "mongodb://h/?tls=true&tlsCertificateKeyFile=/nosuch.pem": "tlsCertificateKeyFile: found '/nosuch.pem'",
-    "mongodb://h:x/": "a port is not a number from 1 to 65535; write host:27017",
-    "mongodb://h:/": "a port is not a number from 1 to 65535",
-    "mongodb://h:0/": "a port is not a number from 1 to 65535",
-    "mongodb://h:65536/": "the port 65536 does not exist; write a number from 1 to 65535",
-    "mongodb://::1:27017/": "a host holds more than one colon; write an IPv6 address in brackets",
-    "mongodb://": "it names no host; write mongodb://host:27017/",
-    "mongodb:///zava": "it names no host",
-    "mongodb://a,,b/": "a host is missing between two commas",
-    "mongodb://:27017/": "a host has no name in front of its port",
-    "mongodb://h/a b": "or holds a space",
-    "mongodb://h/a$b": "the text between / and ? is not a valid database name",
-    "mongodb://h/a%zzb": "the text between / and ? is not a valid database name",
-    "mongodb://a,b/?directConnection=true": "directConnection=true allows one host only; give one, or remove it",
-    "mongodb://h/?srvMaxHosts=2": "srvMaxHosts is only for mongodb+srv://; remove it",
-    "mongodb://h/?loadBalanced=true&replicaSet=a": "loadBalanced=true allows one host only and excludes replicaSet",
-    f"mongodb+srv://u:{SECRET}@a.b.c:27017/": "mongodb+srv:// allows no port",
-    f"mongodb+srv://u:{SECRET}@a.b.c,d.e.f/": "mongodb+srv:// allows one host only",
-    "mongodb+srv://127.0.0.1/": "mongodb+srv:// needs the name of a cluster, not an IP address",
-    "mongodb+srv:///": "it names no host; write mongodb+srv://cluster.example.net/",
-    "mongodb+srv://a.b.c/?directConnection=true": "directConnection=true is not for mongodb+srv://; remove it",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("uri", MISTAKES)
-def test_invalid_connection_string_is_one_error_without_secrets(uri: str, tmp_path: Path) -> None:
-    (tmp_path / "empty.pem").touch()
-    with pytest.raises(ConfigurationError) as raised:
-        connect(uri.replace("{empty}", str(tmp_path / "empty.pem")), "MONGODB_CONNECTION_STRING")
-    line = str(raised.value)
-    assert line.startswith("MONGODB_CONNECTION_STRING: not a usable connection string: ")
-    assert MISTAKES[uri] in line
-    assert "\n" not in line
-    assert SECRET not in line
-
-
-#: Characters of a password that an address must escape; apart, so that no address holds what looks like a credential.
-ESCAPED: Final = "p%40ss%3A%2F"
-GOOD: Final = (
-    "mongodb://h",
-    "mongodb://h/",
-    "mongodb://h?w=majority",
-    "mongodb://h:27018/zava?authSource=admin&w=majority&retryWrites=true&appName=Compass",
-    f"mongodb://u:{ESCAPED}@a:1,b:2,c/?replicaSet=rs0&readPreference=secondaryPreferred&readPreferenceTags=dc:a",
-    "mongodb://u@h/?authMechanism=GSSAPI&authMechanismProperties=SERVICE_NAME:mongodb&authSource=$external",
-    "mongodb://h/?TLS=false&MAXPOOLSIZE=5&readpreference=nearest&maxStalenessSeconds=120",
-    "mongodb://[::1]:27017,127.0.0.1/?compressors=zlib,snappy,zstd",
-    "mongodb://%2Ftmp%2Fmongodb-27017.sock/?directConnection=true",
-    "mongodb://h/?tls=true&tlsAllowInvalidCertificates=true&uuidRepresentation=standard&serverMonitoringMode=poll",
-    "mongodb://h/?ssl=true&maxPoolSize=0&minPoolSize=3&readConcernLevel=majority&wTimeoutMS=1000&journal=true",
-)
-
-
-@pytest.mark.parametrize("uri", GOOD)
-def test_valid_connection_string_gives_no_warning(uri: str) -> None:
-    if "GSSAPI" in uri:
-        assert parse(uri).user == "u"
-        return
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        connect(uri, "x", connect=False).close()
-    assert warned == []
-
-
-def test_connect_does_not_change_warning_filters_of_other_threads() -> None:
-    before = list(warnings.filters)
-    seen: list[bool] = []
-
-    def work() -> None:
-        for _ in range(40):
-            connect("mongodb://h/", "x", connect=False).close()
-            seen.append(list(warnings.filters) == before)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert seen == [True] * 160
-    assert list(warnings.filters) == before
-
-
-def test_cluster_unknown_to_dns_is_a_target_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    import dns.resolver
-
-    def unknown(*_: object, **__: object) -> None:
-        raise dns.resolver.NXDOMAIN
-
-    monkeypatch.setattr(dns.resolver, "resolve", unknown)
-    with pytest.raises(TargetError) as raised:
-        connect(f"mongodb+srv://u:{SECRET}@nosuch.example.net/", "x")
-    assert str(raised.value) == (
-        "mongodb+srv://u:***@nosuch.example.net/ is not known: DNS has no usable entry"
-        " _mongodb._tcp.nosuch.example.net; check the name of the cluster and the network"
-    )
-
-
-# Servers
-
-
-class Authority:
-    """A certificate authority, and certificates that it signs, as PEM files."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, name
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = self._signed(name, self._key.public_key(), days=10, ca=True)
-        self.file = folder / f"{name}.pem"
-        self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str, host: str = "127.0.0.1", days: int = 10) -> Path:
-        """A certificate with its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._signed(host, key.public_key(), days=days, ca=False)
-        path = self._folder / f"{name}.pem"
-        path.write_bytes(
-            certificate.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return path
-
-    def _signed(self, host: str, key: Any, *, days: int, ca: bool) -> x509.Certificate:
-        def named(name: str) -> x509.Name:
-            return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-
-        end = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
-        address = x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(named(host))
-            .issuer_name(named(self._name))
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(end - dt.timedelta(days=20))
-            .not_valid_after(end)
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
 
 
 def free_port() -> int:

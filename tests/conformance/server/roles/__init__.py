@@ -1,0 +1,1 @@
+"""Tests of the users and roles that zava provision makes."""
