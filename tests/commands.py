@@ -141,8 +141,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
 
 @pytest.fixture(scope="session")
 def generated(workplace: Workplace) -> Done:
-    """Generate the embedded server's database with the program."""
-    return workplace.zava("generate", "--embedded", "--json")
+    """Generate the embedded server's database with the program; a run with --embedded may have done so before."""
+    return workplace.zava("generate", "--embedded", "--drop", "--yes", "--json")
 
 
 @pytest.fixture(scope="session")
