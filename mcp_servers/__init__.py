@@ -1,1 +1,1 @@
-"""MCP servers for assistants: what a shop's staff may ask of MongoDB, each caller within his own store."""
+"""MCP servers for assistants: what a shop's staff may ask of MongoDB, each caller within their own store."""

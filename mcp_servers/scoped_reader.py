@@ -20,9 +20,9 @@ from conformance.connection.client import in_words
 from conformance.ditto.permissions import Permissions, User, allowed, user_of
 from conformance.language.conditions.translation import to_mongo
 from conformance.model.collection import Model
-from mcp_servers.calls import Calls, kill
 from mcp_servers.expressions import LIMIT_MARK, RefusedError
 from mcp_servers.query_guard import View, confined, confined_foreign, stage_confined
+from mcp_servers.running_queries import Calls, kill
 
 Document = dict[str, Any]
 #: The request header that says who is calling over HTTP.

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from conformance.config.acceptance import SeverityOverride, Waiver
+from conformance.config.configured_rule import ConfiguredRule, Subject
 from conformance.config.forbidden import Forbidden
-from conformance.config.statement import ConfiguredRule, Subject
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import Strict
 from conformance.text.suggestion import nearest

@@ -9,7 +9,7 @@ from typing import Any, Final
 from bson import json_util
 from pydantic import model_validator
 
-from conformance.config.statement import ConfiguredRule, Family, Subject
+from conformance.config.configured_rule import ConfiguredRule, Family, Subject
 from conformance.text.suggestion import did_you_mean
 
 Query = Mapping[str, Any]

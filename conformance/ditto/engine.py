@@ -1,7 +1,7 @@
 """Ditto's own engine for DQL: whether it accepts a statement, and the plan by which it would run it.
 
-The engine runs in a process of its own (edge/store/answers.py), since the SDK is optional and its native code may end
-the process. Its answers depend on nothing but what is asked, so each is asked once.
+The engine runs in a process of its own (edge/store/statement_checker.py), since the SDK is optional and its native
+code may end the process. Its answers depend on nothing but what is asked, so each is asked once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final, Literal
 
 #: The program that answers; by name, since the library imports nothing of the packages above it.
-_PROGRAM: Final = "edge.store.answers"
+_PROGRAM: Final = "edge.store.statement_checker"
 #: Seconds that the engine may take to start and answer; it takes one.
 _PATIENCE_SECONDS: Final = 60.0
 

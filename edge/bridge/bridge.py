@@ -37,7 +37,7 @@ from edge.bridge.state.state import State, in_words
 from edge.bridge.state.store_identity import pair
 from edge.bridge.store_side.store_writer import Arrival
 from edge.bridge.synced_collection import Synced
-from edge.store.replaced import OpenFiles
+from edge.store.open_files import OpenFiles
 from edge.store.store import Store
 
 __all__ = ["Bridge", "Hooks"]

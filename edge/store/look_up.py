@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from edge.document_keys import key_of
-from edge.store.shapes import alike
+from edge.store.id_types import alike
 from edge.store.statements import identifier
 from edge.store.store import Store
 

@@ -35,9 +35,9 @@ from conformance.errors import TargetError
 from conformance.text.rendering import shorten
 from edge.store import sdk
 from edge.store.commits import Commits
+from edge.store.directories import require_place
+from edge.store.id_types import alike
 from edge.store.observer import Document, Observer
-from edge.store.place import require_place
-from edge.store.shapes import alike
 from edge.store.statements import BATCH, Mutation, OnConflict, StatementError, batches, joined, source
 
 #: Seconds that closing may take: what runs is cancelled first, so a tenth of one is usual.

@@ -20,7 +20,7 @@ from conformance.ditto.engine import Step
 from conformance.ditto.permissions import User
 from conformance.ditto.subscriptions import DeviceQuery, values_for
 from conformance.model.collection import Collection
-from edge.store.answers import steps
+from edge.store.statement_checker import steps
 from suites.devices.edge_dataset import Document, Edge, text_of
 
 Values = Mapping[str, Any]

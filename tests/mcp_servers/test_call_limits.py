@@ -13,9 +13,9 @@ from pymongo import MongoClient
 
 from conformance.ditto.permissions import load_permissions
 from conformance.model.collection import Model
-from mcp_servers.calls import kill
 from mcp_servers.expressions import OPERATORS, size_check
 from mcp_servers.query_guard import View, confined_foreign
+from mcp_servers.running_queries import kill
 from mcp_servers.scoped_reader import Limits, Reader, Shop
 from tests.conformance.embedded.processes import eventually
 from tests.mcp_servers.shop import SUPER_MANAGER, Document, Mongo

@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.commands import Done, Workplace
-from zava.testing.leaving import uninterruptible
+from zava.testing.signals import uninterruptible
 
 pytest_plugins = ["tests.commands"]
 

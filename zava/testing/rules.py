@@ -30,11 +30,11 @@ from conformance.run.watchdog import watch
 from conformance.server.target import Target, require_data
 from conformance.text.masking import one_line
 from zava.testing import junit, state
-from zava.testing.leaving import Leaving
 from zava.testing.options import add_options, chosen, read_options
 from zava.testing.order import in_order, rule_of
 from zava.testing.reporting import discard_earlier, discard_earlier_of_a_refused_run, header, name_junit_suite
 from zava.testing.server_gone import ServerGone
+from zava.testing.signals import Leaving
 from zava.testing.state import one_line_exit
 
 #: Seconds in which a run must have ended after SIGTERM: less than what `zava conform` has, which waits for it.

@@ -16,8 +16,8 @@ from conformance.run.baseline import Baseline
 from conformance.run.session import Project
 from conformance.server.target import Choice, Target
 from conformance.text.masking import one_line
-from zava.testing.leaving import Leaving
 from zava.testing.options import Options
+from zava.testing.signals import Leaving
 
 PROJECT: Final = pytest.StashKey[Project]()
 OPTIONS: Final = pytest.StashKey[Options]()

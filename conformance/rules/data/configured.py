@@ -16,7 +16,7 @@ from conformance.checks.joins.sums import Sum, parse_equation, wrong_total
 from conformance.checks.statistics.distribution import DistributionTest
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Assertion, Bound, Configuration, Count, Equation
-from conformance.config.statement import ConfiguredRule, Family
+from conformance.config.configured_rule import ConfiguredRule, Family
 from conformance.errors import ConfigurationError
 from conformance.language.formulas.expressions import cents, typed
 from conformance.language.formulas.formula import Formula

@@ -8,8 +8,8 @@ from typing import Any
 from conformance.checks.base import Check, Context, Document, Rule, answer, skipped
 from conformance.checks.document_scan import DocumentTest
 from conformance.config.configuration import Configuration
+from conformance.config.configured_rule import Family
 from conformance.config.forbidden import Forbidden
-from conformance.config.statement import Family
 from conformance.errors import ConfigurationError
 from conformance.model.collection import Model
 from conformance.model.index_options import may_hold

@@ -1,4 +1,4 @@
-"""Ids of one shape: Ditto finds nothing by `x IN :list` when a short list holds values of several types."""
+"""Ids in lists of one type each: Ditto finds nothing by `x IN :list` if a short list holds values of several types."""
 
 from __future__ import annotations
 

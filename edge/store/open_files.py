@@ -1,4 +1,4 @@
-"""Files that are removed, or replaced by others, while they are open: whoever goes on writes to nowhere."""
+"""Files that are removed or replaced while they are open: what a program writes to them afterwards is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The texts and severity that every rule of config/rules.yaml has."""
+"""Title, consequence, fix and severity, which every rule of config/rules.yaml has."""
 
 from __future__ import annotations
 
