@@ -21,7 +21,8 @@ from conformance.files.strict_files import Exact, located, parse_file
 from conformance.model.collection import Collection, IdMapping, Model
 from conformance.text.rendering import shorten
 
-#: The collection of the synced database in which the managed connector records unsynced documents.
+#: The collections of the synced database in which the managed connector keeps its position and unsynced documents.
+SESSIONS_COLLECTION: Final = "__ditto_connector_sessions"
 UNSYNCED_COLLECTION: Final = "__ditto_unsynced_documents"
 #: The file's name below config/.
 CONNECTOR_FILE: Final = "ditto_connector_config.yaml"

@@ -9,13 +9,13 @@ from typing import Final
 
 from conformance.checks.base import Context, Rule, answer, listed
 from conformance.config.configuration import Configuration
-from conformance.ditto.connector import UNSYNCED_COLLECTION
+from conformance.ditto.connector import SESSIONS_COLLECTION, UNSYNCED_COLLECTION
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import named
 
 #: The collections that Ditto's connector keeps for itself: where it stands, and what it could not write.
-_CONNECTORS: Final = frozenset({"__ditto_connector_sessions", UNSYNCED_COLLECTION})
+_CONNECTORS: Final = frozenset({SESSIONS_COLLECTION, UNSYNCED_COLLECTION})
 
 #: JavaScript that somebody stored on the server; every other system collection is the server's own.
 _FUNCTIONS: Final = "system.js"

@@ -78,12 +78,31 @@ def test_role_with_too_many_privileges_is_reported(tmp_path: Path, old: str, new
     assert sample.why.startswith(message)
 
 
+@pytest.mark.parametrize("action", ["find", "insert", "update", "changeStream"])
+def test_connector_without_a_needed_action_is_reported(tmp_path: Path, action: str) -> None:
+    actions = [each for each in ("find", "insert", "update", "changeStream") if each != action]
+    lacking = f"{{where: synced, actions: [{', '.join(actions)}]}}"
+    outcome = verdict(tmp_path, SHIPPED.replace(CONNECTORS, lacking))
+    synced = [collection.name for collection in MODEL if collection.synced]
+    assert [(one.ref, one.why) for one in outcome.samples] == [
+        (f"{FILE}: zava_connector", f"the connector's role may not {action} on {name}; expected find, insert, update"
+         " and changeStream on every synced collection") for name in synced
+    ]  # fmt: skip
+
+
 #: The replaced text, and its replacement: roles for other purposes, which the rule does not report.
 IN_ORDER = {
     "the connector follows the whole database": (
         CONNECTORS, f"{CONNECTORS}\n    - {{where: database, actions: [find, changeStream]}}"),
     "the connector asks for the size of all": (
         CONNECTORS, f"{CONNECTORS}\n    - {{where: model, actions: [collStats]}}"),
+    "the connector never removes": (CONNECTORS, CONNECTORS.replace("remove, ", "")),
+    "the connector follows synced collections by the database": (
+        CONNECTORS,
+        f"{CONNECTORS.replace('find, ', '').replace('changeStream, ', '')}\n"
+        "    - {where: database, actions: [find, changeStream]}"),
+    "the application follows orders": (
+        APPLICATIONS, f"{APPLICATIONS}\n    - {{where: [orders], actions: [changeStream]}}"),
     "a reader follows all": (READERS, READERS.replace("find,", "find, changeStream,")),
     "an application may more than it forswears": (APPLICATIONS, APPLICATIONS.replace("find", "find, collMod")),
 }  # fmt: skip
