@@ -90,8 +90,18 @@ def _draft_field(profile: Profile, notes: Notes) -> Schema | None:
     if types == {"object"} and (values := _values(profile, notes)) is not None:
         return values
     if "array" in types or (types & {"object"} and profile.fields):
-        notes.questions.append(f"What is below `{shown_path(profile.path)}` is not checked.")
+        notes.questions.append(f"What is below `{shown_path(profile.path)}` is not checked{_mixture(profile)}.")
     return {"x-bson": [*_generous(types)]}
+
+
+def _mixture(profile: Profile) -> str:
+    """Say why values of several types are not described, and how they can be; empty for values of one type."""
+    if len(profile.types) < 2:
+        return ""
+    return (
+        f", because it has values of several types ({_counts(profile.types)}). Write values of one type only (without"
+        " the field instead of null), and draft the model again"
+    )
 
 
 def _items(profile: Profile, notes: Notes) -> Schema | None:

@@ -190,6 +190,16 @@ def test_undescribed_feature_is_listed_as_an_open_question(database: Database[di
     assert question in (tmp_path / "model" / "INFERRED.md").read_text(encoding="utf-8")
 
 
+def test_object_that_is_sometimes_null_is_an_open_question_with_the_fix(database: Database[dict[str, Any]]) -> None:
+    database["patients"].insert_many({"_id": n, "insurance": {"number": n} if n % 5 else None} for n in range(10))
+    drafted = draft(database, inspect(database), ())
+    assert drafted.schemas["patients"]["properties"]["insurance"] == {"x-bson": ["null", "object"]}
+    assert drafted.notes["patients"].questions == [
+        "What is below `insurance` is not checked, because it has values of several types (object 8, null 2). Write"
+        " values of one type only (without the field instead of null), and draft the model again."
+    ]
+
+
 def test_ids_of_every_type_are_drafted(database: Database[dict[str, Any]], tmp_path: Path) -> None:
     ids: dict[str, list[Any]] = {
         "composite": [{"store": f"s{n}", "n": n} for n in range(6)],
