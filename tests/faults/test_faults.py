@@ -16,7 +16,7 @@ from tests.faults.engine.batches import of_selected_tests
 from tests.faults.engine.fault_runner import FaultRunner
 from tests.faults.kill_matrix import COMMITTED, alive, excused, matrix, needless, row, stale, write
 from tests.faults.tally import count
-from tests.schedule import part
+from tests.schedule import PARTS, part
 
 CATALOGUE: Final = shipped_catalogue()
 #: Faults that run at every commit; the others resemble one of these and run in make soak.
@@ -80,8 +80,9 @@ def test_every_rule_has_a_fault_or_an_excuse(fault_runner: FaultRunner) -> None:
     assert {fault for faults in MATRIX.values() for fault in faults} <= {fault.id for fault in FAULTS}
 
 
+@pytest.mark.parametrize("of_part", range(PARTS), ids="part{}".format)
 @pytest.mark.parametrize("base", ["small", "large"])
-def test_all_faults_were_undone(base: str, fault_runner: FaultRunner) -> None:
+def test_all_faults_were_undone(base: str, of_part: int, fault_runner: FaultRunner) -> None:
     assert fault_runner.left(base) == []
 
 

@@ -1,44 +1,68 @@
-"""Faults that are made at the same time: edits of documents, of which no two are expected to move the same rule.
+"""Faults that are made at the same time: of one kind, and no two are expected to move the same rule.
 
-Most of the time of a fault is spent in the rules that run after it, and a batch runs them once. A batch could hide that
-a second fault moves a rule without declaring it; `FAULTS_ALONE=1`, which `make soak` sets, makes each fault alone.
+Most of the time that a fault takes is that of the rules which are run after it. A batch runs them once. What a batch
+could hide is a rule that two of its faults move, the second one without declaring it; `FAULTS_ALONE=1`, as `make soak`
+has it, makes each fault alone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from conformance.checks.base import Rule
 from tests.faults.catalogue import Fault
+from tests.faults.engine.place import changes_rules
 
 #: The variable that asks for each fault to be made alone.
 ALONE: Final = "FAULTS_ALONE"
-#: More faults at once change so many documents that distributions move.
+#: More edits of documents at once change so many that distributions move.
 LARGEST: Final = 40
+#: What keeps the rest of a file as it is, so that other faults can edit that.
+_IN_FILES: Final = frozenset({"file", "set", "unset", "append"})
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Faults of one kind and base, the rules that they are declared to move, and what is taken by their edits."""
+
+    faults: list[Fault]
+    kind: str
+    moved: set[str]
+    taken: set[str]
+
+    def add(self, fault: Fault, kind: str, moved: set[str]) -> bool:
+        """Add a fault if it fits; return whether it does."""
+        taken = _taken(fault)
+        fits = (
+            (kind, fault.base) == (self.kind, self.faults[0].base)
+            and (kind != "documents" or len(self.faults) < LARGEST)
+            and self.moved.isdisjoint(moved)
+            and not any(one.startswith(other) or other.startswith(one) for one in taken for other in self.taken)
+        )
+        if fits:
+            self.faults.append(fault)
+            self.moved.update(moved)
+            self.taken.update(taken)
+        return fits
 
 
 def batches(faults: Iterable[Fault], rules: Sequence[Rule]) -> list[list[Fault]]:
-    """Divide faults: each that only edits documents goes into the first batch that declares none of its rules."""
-    found: list[tuple[list[Fault], set[str]]] = []
+    """Divide faults: each that can be made beside others goes into the first batch that it fits into."""
+    found: list[_Batch] = []
     alone: list[list[Fault]] = []
     for fault in faults:
-        if not _edits_documents(fault):
+        kind, moved = _kind(fault), declared(fault, rules)
+        if kind is None:
             alone.append([fault])
-            continue
-        moved = declared(fault, rules)
-        for batch, taken in found:
-            if len(batch) < LARGEST and batch[0].base == fault.base and taken.isdisjoint(moved):
-                batch.append(fault)
-                taken |= moved
-                break
-        else:
-            found.append(([fault], moved))
-    return [batch for batch, _ in found] + alone
+        elif not any(batch.add(fault, kind, moved) for batch in found):
+            found.append(_Batch([fault], kind, moved, _taken(fault)))
+    return [batch.faults for batch in found] + alone
 
 
 def of_selected_tests(
@@ -66,5 +90,35 @@ def declared(fault: Fault, rules: Iterable[Rule]) -> set[str]:
     return exact | {rule.id for rule in rules if any(fnmatchcase(rule.id, pattern) for pattern in wild)}
 
 
-def _edits_documents(fault: Fault) -> bool:
-    return not fault.families and fault.generate is None and all("in" in edit for edit in fault.edits)
+def _kind(fault: Fault) -> str | None:
+    """Return what all edits of a fault change; None if it can only be made alone."""
+    kinds = {_kind_of_edit(edit) for edit in fault.edits}
+    if fault.families or fault.generate is not None or len(kinds) != 1:
+        return None
+    return kinds.pop()
+
+
+def _kind_of_edit(edit: Mapping[str, Any]) -> str | None:
+    if "in" in edit:
+        return "documents"
+    if "command" in edit:
+        return "collections"
+    return "files" if "file" in edit and edit.keys() <= _IN_FILES and not changes_rules(edit["file"]) else None
+
+
+def _taken(fault: Fault) -> set[str]:
+    """Return what no other fault may edit at the same time: collections of commands, and paths of files.
+
+    Several faults may append to one list, each an item of its own.
+    """
+    taken = set()
+    for edit in fault.edits:
+        if "command" in edit:
+            taken.add(str(next(iter(edit["command"].values()))))
+        paths = (
+            *edit.get("set", ()),
+            *edit.get("unset", ()),
+            *(f"{path}.+{fault.id}+" for path in edit.get("append", ())),
+        )
+        taken |= {f"{edit['file']}: {path}" for path in paths if "file" in edit}
+    return taken

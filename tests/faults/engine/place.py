@@ -30,6 +30,14 @@ from tests.faults.engine.values import at, made, put, take
 Document = dict[str, Any]
 #: Files of the project that are copied: a model, and the files that the rules of family security examine.
 _COPIED: Final = ("schemas", "config", ".env.sample", ".gitignore")
+#: Files that some families read when they run; every other one below these folders is read when rules are derived.
+_READ_AT_RUN: Final = (
+    "config/ditto_connector_config.yaml",
+    "config/ditto_permissions.json",
+    "config/ditto_subscriptions.yaml",
+    "config/users.yaml",
+)
+_DERIVED_FROM: Final = ("config/", "schemas/")
 #: Customers and orders by the name of the base.
 SIZES: Final[Mapping[str, tuple[int, int]]] = {"tiny": (60, 250), "small": (300, 2_000), "large": (1_000, 12_000)}
 #: Not the default: a fault must not depend on the usual seed.
@@ -115,6 +123,11 @@ class Place:
         for name in self.client.list_database_names():
             if name.startswith(self.prefix):
                 self.client.drop_database(name)
+
+
+def changes_rules(file: str) -> bool:
+    """Return whether rules are derived from a file, and not only read it when they run."""
+    return file.startswith(_DERIVED_FROM) and file not in _READ_AT_RUN
 
 
 @contextmanager

@@ -99,4 +99,9 @@ def _place(value: Any, part: str) -> Any:
     if not isinstance(value, list):
         return part
     key, equals, wanted = part.partition("=")
-    return next(n for n, entry in enumerate(value) if str(entry[key]) == wanted) if equals else int(part)
+    if not equals:
+        return int(part)
+    found = [n for n, entry in enumerate(value) if str(entry[key]) == wanted]
+    if not found:
+        raise KeyError(part)
+    return found[0]
