@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from conformance.model.loading import load_model
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -166,7 +167,7 @@ def rows_of(pair: Pair, query: DeviceQuery, values: Mapping[str, Any]) -> tuple[
     return tuple(sorted(repr(sorted(row.items())) for row in rows) for rows in (there, expected))  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("query", load_subscriptions(load_project(EXAMPLE).model).queries, ids=lambda one: one.name)
+@pytest.mark.parametrize("query", load_subscriptions(load_model(EXAMPLE)).queries, ids=lambda one: one.name)
 def test_join_on_a_device_equals_its_pipeline(
     query: DeviceQuery, pair: Pair, project: Project, made: Mapping[str, Sequence[Document]]
 ) -> None:

@@ -25,23 +25,21 @@ from conformance.columns.layout import Batch, UnusualError, read
 from conformance.columns.patterns import compiled
 from conformance.columns.queries import may_match, must_match
 from conformance.columns.values import values_at
-from conformance.config.loading import load_configuration
-from conformance.config.settings import load_settings
+from conformance.config.settings import Settings
 from conformance.connection.client import OPTIONS
 from conformance.model.collection import Collection
-from conformance.model.schemas.loading import load_model
 from conformance.model.validators.document_validator import conforms
 from conformance.model.validators.server_validator import validator
 from conformance.rules.catalogue import DATA_FAMILIES, all_rules
 from conformance.run import runner
 from generator.fuzzing.mutations import mutations
 from tests.conformance.model.validators.test_oracles import fullest_and_barest
-from tests.validation import ROOT
+from tests.validation import shipped_configuration, shipped_model
 
-MODEL = load_model(ROOT)
+MODEL = shipped_model()
 MAPS = frozenset(field.path for collection in MODEL for field in collection.walk() if field.kind == "map")
-SETTINGS = load_settings()
-CONFIGURATION = load_configuration(MODEL, SETTINGS.constants())
+SETTINGS = Settings()
+CONFIGURATION = shipped_configuration()
 
 
 def batches(documents: Iterable[Any], collection: Collection | None = None) -> Iterator[Batch]:

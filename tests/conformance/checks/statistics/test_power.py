@@ -11,18 +11,17 @@ import numpy as np
 import pytest
 
 from conformance.checks.statistics.g_test import POWER, g_test
-from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
 from conformance.language.calendar import day_weight, days_by_year
 from tests.root import ROOT
-from tests.validation import shipped_model
+from tests.validation import shipped_configuration, shipped_model
 
 pytestmark = pytest.mark.slow
 
 TEXT: Final = (ROOT / "docs" / "TESTING.md").read_text(encoding="utf-8")
 MODEL: Final = shipped_model()
 SETTINGS: Final = Settings()
-CONFIGURATION: Final = load_configuration(MODEL, SETTINGS.constants())
+CONFIGURATION: Final = shipped_configuration()
 SHARES: Final = {share.subject: share for share in CONFIGURATION.rules.distributions}
 LINES_PER_ORDER: Final = MODEL["order_items"].cardinality["mean"]
 DATASETS: Final = 300
