@@ -279,8 +279,7 @@ def unfit_for_ids(collection: Collection, names: Sequence[str]) -> Iterator[str]
     """Yield why the fields cannot form Ditto's _id: the first reason for each, or that they are not unique."""
     reasons = [reason for name in names if (reason := _unfit(collection, name))]
     yield from reasons
-    unique = any(set(group) <= set(names) for group in collection.unique)
-    if not reasons and not unique:
+    if not reasons and not any(set(group) <= set(names) for group in collection.unique):
         yield f"{' + '.join(names)}: two documents may have the same value (no x-unique)"
 
 
