@@ -13,8 +13,7 @@ from typing import Any, Final
 from conformance.model.collection import Collection, Field, Model
 
 Data = dict[str, Any]
-#: Patterns for $-placeholders of an edit: the first document edited.
-_IT: Final = "$$it."
+_IT: Final = "$$it."  # in the values of an edit: the first edited document
 
 
 @dataclass(frozen=True)

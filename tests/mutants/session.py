@@ -21,7 +21,8 @@ from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 from tests.mutants.aggregation import Provider
-from tests.mutants.trial import DIRTY, ROOT, Ready, Subject, killed_by
+from tests.mutants.subjects import Subject
+from tests.mutants.trial import DIRTY, ROOT, Ready, killed_by
 
 #: Cosmic Ray replaces each operator by every other; the nearest alone tells as much in a tenth of the time.
 _EXCHANGES: Final = frozenset(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.subjects import Subject, subjects
 from tests.mutants.survivors import Survivor, survivors
-from tests.mutants.trial import ROOT, Subject, subjects
+from tests.mutants.trial import ROOT
 
 LISTED = survivors()
 

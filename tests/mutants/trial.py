@@ -22,6 +22,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.mutants.subjects import Subject
 from tests.root import ROOT
 
 if TYPE_CHECKING:
@@ -35,21 +36,6 @@ if TYPE_CHECKING:
 _OF_A_KIND: Final = 2
 #: The databases have changed, or the server has ended: the results of the mutant are meaningless.
 DIRTY: Final = "the ground is not clean"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A module that is mutated, with the families and tests that must detect its mutants."""
-
-    path: str
-    families: tuple[str, ...]
-    tests: tuple[str, ...] = ()
-    bases: tuple[str, ...] = ("tiny",)
-
-    @property
-    def module(self) -> str:
-        """Return its name for imports."""
-        return self.path.removesuffix(".py").replace("/", ".")
 
 
 @dataclass(frozen=True)
@@ -288,15 +274,3 @@ class _Mutant(MetaPathFinder, SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
         """The mutant's."""
         return compile(self._source, self.path, "exec")
-
-
-def subjects(pattern: str = "") -> list[Subject]:
-    """The modules of subjects.yaml whose path has the pattern in it."""
-    import yaml
-
-    content = yaml.safe_load((Path(__file__).parent / "subjects.yaml").read_text(encoding="utf-8"))
-    return [
-        Subject(path, **{name: tuple(values) for name, values in given.items()})
-        for path, given in content.items()
-        if pattern in path
-    ]

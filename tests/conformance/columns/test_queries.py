@@ -33,7 +33,7 @@ from conformance.model.validators.server_validator import validator
 from conformance.rules.catalogue import DATA_FAMILIES, all_rules
 from conformance.run import runner
 from generator.fuzzing.mutations import mutations
-from tests.conformance.model.validators.test_oracles import fullest_and_barest
+from tests.conformance.model.validators.oracles import fullest_and_barest
 from tests.validation import shipped_configuration, shipped_model
 
 MODEL = shipped_model()

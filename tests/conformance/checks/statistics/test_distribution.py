@@ -1,9 +1,8 @@
-"""Distributions: the counted documents, the expected values, and their evidence in the report."""
+"""Distributions of orders by store and by year, and of lines by month, as the shipped model configures them."""
 
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -15,35 +14,32 @@ from conformance.checks.base import Rule
 from conformance.checks.statistics import distribution
 from conformance.checks.statistics.g_test import g_test
 from conformance.config.settings import Settings
-from conformance.errors import ConfigurationError
 from conformance.language.calendar import day_weight, days_by_year
 from conformance.model.collection import Model
-from conformance.results import Outcome
+from tests.conformance.checks.statistics.distributed import (
+    NAMES,
+    SEASONS,
+    SIGNIFICANCE,
+    STORES,
+    WEIGHTS,
+    as_configured,
+    by_weight,
+    orders,
+    seasonal,
+)
 from tests.conformance.rules.finding import Finding
-from tests.validation import configuration_for, context_for
+from tests.validation import context_for
 
 Document = dict[str, Any]
 
-STORES = "business.orders.store_id-shares"
+
 YEARS = "business.orders.order_date-shares"
 MONTHS = "business.order_items.product_id-shares"
-SIGNIFICANCE = 1e-6
-#: Weight x frequency, as config/generation.yaml has them.
-WEIGHTS = {
-    "store_seattle": 90.0, "store_bellevue": 65.0, "store_tacoma": 48.0, "store_spokane": 16.0, "store_everett": 12.6,
-    "store_redmond": 9.6, "store_kirkland": 5.6, "store_online": 90.0,
-}  # fmt: skip
+
+
 YEAR_WEIGHTS = {2020: 1.0, 2021: 1.1, 2022: 1.21, 2023: 1.15, 2024: 1.265, 2025: 1.392, 2026: 1.531}
 #: Values that belong to no group: they are not counted and not reported.
 STRANGE: list[Any] = [None, 7, 2.5, True, ["store_seattle"], {"a": 1}, ObjectId(), Regex("store"), "store_nowhere", ""]
-
-
-def orders(counts: dict[str, int], field: str) -> list[Document]:
-    return [{field: key} for key, number in counts.items() for _ in range(number)]
-
-
-def by_weight(n: int) -> dict[str, int]:
-    return {store: round(n * weight / sum(WEIGHTS.values())) for store, weight in WEIGHTS.items()}
 
 
 def test_orders_as_configured_pass_with_evidence(found: Finding) -> None:
@@ -163,38 +159,6 @@ def test_partial_year_may_weigh_by_its_days_or_fully(
     assert outcome.violations == int(broken)
 
 
-SEASONS = {"a": [1.0, 2.0, 1.0, 0.5] * 3, "b": [2.0, 1.0, 1.0, 1.5] * 3, "c": [1.0] * 12}
-NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-
-def seasonal(months: dict[str, dict[str, int]], **multipliers: Any) -> dict[str, list[Document]]:
-    """Return lines of one product per category, with these numbers in each month."""
-    return {
-        "categories": [
-            {"category_id": key, "seasonal_multipliers": multipliers.get(key, dict(zip(NAMES, values, strict=True)))}
-            for key, values in SEASONS.items()
-        ],
-        "products": [*({"product_id": f"p_{key}", "category_id": key} for key in SEASONS), {"product_id": "odd"}],
-        "order_items": [
-            {"order_id": f"order_2024{month}01_1", "product_id": f"p_{key}"}
-            for month, counts in months.items()
-            for key, number in counts.items()
-            for _ in range(number)
-        ],
-    }
-
-
-def as_configured(n: int) -> dict[str, dict[str, int]]:
-    """Return about n lines per month."""
-    return {
-        f"{month + 1:02}": {
-            key: round(n * values[month] / sum(one[month] for one in SEASONS.values()))
-            for key, values in SEASONS.items()
-        }
-        for month in range(12)
-    }
-
-
 def expected(months: dict[str, dict[str, int]]) -> Any:
     totals = [sum(values[month] for values in SEASONS.values()) for month in range(12)]
     shares = [[values[month] / totals[month] for values in SEASONS.values()] for month in range(12)]
@@ -276,83 +240,3 @@ def test_category_without_products_is_included(given_up: bool, found: Finding) -
     outcome = found(MONTHS, **documents)
     assert outcome.violations == int(not given_up)
     assert outcome.skipped == ("there is only one group, so nothing can be compared" if given_up else None)
-
-
-# -- a share of one's own ---------------------------------------------------------------------------------------------
-
-
-def outcome_of(
-    model: Model, database: Database[Document], figures: dict[str, float] | None = None, number: int = 0, **changes: Any
-) -> Outcome:
-    """Return the outcome of a distribution, by default orders by store, with changes of it or its parameters."""
-    context = context_for(model, database)
-    share = context.configuration.rules.distributions[number].model_copy(update=changes)
-    generation = context.configuration.generation
-    if figures is not None:
-        generation = generation.model_copy(update={"parameters": {**generation.parameters, share.expected: figures}})
-    check = distribution.DistributionTest(model, replace(context.configuration, generation=generation), share)
-    return check(context, [Rule(STORES, "Shares", check)])[STORES]
-
-
-def test_small_weight_counts_and_zero_weight_does_not(model: Model, database: Database[Document]) -> None:
-    database["orders"].insert_many(orders({"a": 400, "b": 100, "c": 3}, "store_id"))
-    outcome = outcome_of(model, database, {"a": 1.2, "b": 0.3, "c": 0.0})
-    assert outcome.evidence["table"] == {"": {"a": (400, 400.0), "b": (100, 100.0)}}
-    assert [sample.why for sample in outcome.samples] == [
-        'store_id is "c" in 3 documents, but store_order_share in config/generation.yaml expects none; add the key'
-        " there, or correct store_id"
-    ]
-
-
-def test_only_a_p_value_below_the_significance_is_a_finding(model: Model, database: Database[Document]) -> None:
-    database["orders"].insert_many(orders(by_weight(3_000) | {"store_kirkland": 84}, "store_id"))
-    chance = outcome_of(model, database).evidence["p_value"]
-    assert 1e-6 < chance < 0.01
-    assert outcome_of(model, database, significance=chance).violations == 0
-    assert outcome_of(model, database, significance=math.nextafter(chance, 1)).violations == 1
-
-
-def test_configured_power_is_sufficient(
-    model: Model, database: Database[Document], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counts = by_weight(60)
-    database["orders"].insert_many(orders(counts, "store_id"))
-    power = g_test([[*counts.values()]], [[*WEIGHTS.values()]], [[1.0] * 8], SIGNIFICANCE).power
-    assert 0.5 < power < 0.99
-    monkeypatch.setattr(distribution, "POWER", power + 1e-9)
-    assert "too few" in str(outcome_of(model, database).skipped)
-    monkeypatch.setattr(distribution, "POWER", power)
-    assert outcome_of(model, database).examined == sum(counts.values())
-
-
-def test_fields_of_another_type_are_not_counted(model: Model, database: Database[Document]) -> None:
-    """A valid field does not replace an invalid one."""
-    counts = by_weight(1_000)
-    database["orders"].insert_many({**one, "status": "x"} for one in orders(counts, "store_id"))
-    database["orders"].insert_many({"store_id": "store_seattle", "status": one} for one in (7, None, ["x"]))
-    outcome = outcome_of(model, database, by="without(store_id, status)")
-    assert outcome.examined == sum(counts.values())
-    assert outcome.evidence["table"][""]["store_seattle"][0] == counts["store_seattle"]
-
-
-def test_fields_of_another_type_are_not_counted_by_month(model: Model, database: Database[Document]) -> None:
-    documents = seasonal(as_configured(100))
-    lines = len(documents["order_items"])
-    documents["order_items"] += [{"order_id": "order_20240101_1", "product_id": one} for one in (7, None, ["p_a"])]
-    for name, some in documents.items():
-        database[name].insert_many(some)
-    outcome = outcome_of(model, database, number=2, within="slice(without(order_id, product_id), 10, 12)")
-    assert outcome.examined == lines
-
-
-@pytest.mark.parametrize(
-    "by",
-    ["quantity.category_id.seasonal_multipliers", "product_id.sku.name", "product_id.category_id.seasons",
-     "product_id.category_id", "product_id", "product_id.category_id.seasonal_multipliers.jan",
-     "product_id.category_id.category_name"],
-)  # fmt: skip
-def test_distribution_without_a_reference_is_rejected(by: str, model: Model) -> None:
-    configuration = configuration_for(model)
-    share = configuration.rules.distributions[2].model_copy(update={"by": by})
-    with pytest.raises(ConfigurationError, match=rf"order_items by {by}: '{by}' must be reference\.reference"):
-        distribution.DistributionTest(model, configuration, share)

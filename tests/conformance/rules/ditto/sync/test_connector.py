@@ -17,158 +17,22 @@ from conformance.errors import ConfigurationError
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome
 from conformance.rules.ditto.sync.connector import _UNFIT_TYPES, rules
-from tests.validation import ROOT, context_for, failed, run_rules
+from tests.conformance.rules.ditto.sync.alterations import (
+    ALTERATIONS,
+    ANOTHER_WAY,
+    CATEGORIES,
+    CUSTOMERS,
+    DATABASE,
+    EMBEDDINGS,
+    INVENTORY,
+    ORDERS,
+    SHIPPED,
+    STORES,
+    UNREADABLE,
+)
+from tests.validation import context_for, failed, run_rules
 
-SHIPPED = (ROOT / "config" / CONNECTOR_FILE).read_text(encoding="utf-8")
 FILE = f"config/{CONNECTOR_FILE}"
-
-STORES = "  - name: stores\n    id_mapping: {mode: single_field, field: store_id}\n    sync_enabled: true\n"
-CUSTOMERS = "  - name: customers\n    id_mapping: {mode: single_field, field: customer_id}\n    sync_enabled: true\n"
-CATEGORIES = "  - name: categories\n    id_mapping: {mode: match_ids}\n    sync_enabled: true\n"
-EMBEDDINGS = "  - name: product_embeddings\n    sync_enabled: false"
-INVENTORY = "{mode: match_ids}   # a UUID; the pair"
-ORDERS = "{mode: single_field, field: order_id}"
-DATABASE = "database: ${MONGODB_DATABASE}"
-
-#: A name of the change, the replaced text, its replacement, the rules that fail, and the place of the first sample.
-ALTERATIONS = [
-    ("no entry", STORES, "", "stores.configured", "collections"),
-    ("two entries that agree", STORES, STORES + STORES, "stores.configured", "collections[1]"),
-    ("two entries that contradict", STORES, STORES + STORES.replace("true", "false"), "stores.configured",
-     "collections[1]"),
-    ("no entry for what must not sync", EMBEDDINGS, "", "product_embeddings.configured", "collections"),
-    ("an embedding is synced", EMBEDDINGS, EMBEDDINGS.replace("false", "true"), "product_embeddings.enabled",
-     "collections[5].sync_enabled"),
-    ("an embedding is synced, with a mapping", EMBEDDINGS,
-     EMBEDDINGS.replace("false", "true\n    id_mapping: {mode: match_ids}\n"), "product_embeddings.enabled",
-     "collections[5].sync_enabled"),
-    ("a synced collection is off", CUSTOMERS, CUSTOMERS.replace("true", "false"), "customers.enabled",
-     "collections[1].sync_enabled"),
-    ("a synced collection is off and unmapped", CATEGORIES, "  - {name: categories, sync_enabled: false}\n",
-     "categories.enabled", "collections[2].sync_enabled"),
-    ("a mapping is missing", CATEGORIES, "  - {name: categories, sync_enabled: true}\n", "categories.id_mapping",
-     "collections[2]"),
-    ("a name is misspelt", "name: stores", "name: store", "stores.configured _config.unknown", "collections[0].name"),
-    ("a collection too many", STORES, STORES + "  - {name: suppliers, sync_enabled: false}\n", "_config.unknown",
-     "collections[1].name"),
-    ("fields where ids were meant", INVENTORY, "{mode: multiple_fields, fields: [store_id, product_id]} #",
-     "inventory.id_mapping", "collections[6].id_mapping"),
-    ("ids where a field was meant", ORDERS, "{mode: match_ids}", "orders.id_mapping", "collections[7].id_mapping"),
-    ("another field, unique but mutable", "field: customer_id", "field: email",
-     "customers.id_mapping customers.id_fields", "collections[1].id_mapping"),
-    ("another field, immutable and unique", "field: product_id", "field: sku", "products.id_mapping",
-     "collections[4].id_mapping"),
-    ("a field that is not there", "field: order_id", "field: order_number", "orders.id_mapping orders.id_fields",
-     "collections[7].id_mapping"),
-    ("a field inside an object", INVENTORY, "{mode: single_field, field: location.aisle} #",
-     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
-    ("an object", "field: store_id", "field: location", "stores.id_mapping stores.id_fields",
-     "collections[0].id_mapping"),
-    ("money", "field: product_id", "field: base_price", "products.id_mapping products.id_fields",
-     "collections[4].id_mapping"),
-    ("an optional field", ORDERS, "{mode: multiple_fields, fields: [order_id, customer_email]}",
-     "orders.id_mapping orders.id_fields", "collections[7].id_mapping"),
-    ("fields that are not unique", INVENTORY, "{mode: single_field, field: store_id} #",
-     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
-    ("the id itself as a field", INVENTORY, "{mode: single_field, field: _id} #",
-     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
-    ("the id itself among fields", INVENTORY, "{mode: multiple_fields, fields: [store_id, _id]} #",
-     "inventory.id_mapping inventory.id_fields", "collections[6].id_mapping"),
-    ("a connection string written out", "${MONGODB_CONNECTION_STRING}", "mongodb://db.example.com/", "_config.secrets",
-     "mongodb.connection_string"),
-    ("an API key written out", "${DITTO_API_KEY}", "0f9a", "_config.secrets", "ditto.api_key"),
-    ("an app id written out", "${DITTO_APP_ID}", "5b1e-app", "_config.secrets", "ditto.app_id"),
-    ("a placeholder and more", "${DITTO_API_KEY}", "${DITTO_API_KEY}x", "_config.secrets", "ditto.api_key"),
-    ("a negative rate", "rate_limit_per_second: 100", "rate_limit_per_second: -1", "_config.settings",
-     "settings.rate_limit_per_second"),
-    ("no batch", "batch_size: 1000", "batch_size: 0", "_config.settings", "settings.batch_size"),
-    ("a huge batch", "batch_size: 1000", "batch_size: 10001", "_config.settings", "settings.batch_size"),
-    ("retries without end", "max_retries: 3", "max_retries: 101", "_config.settings",
-     "settings.retry_strategy.max_retries"),
-    ("a version before the first", "connector_version: 1.0", "connector_version: 0.9", "_config.settings",
-     "connector_version"),
-    ("negative retries", "max_retries: 3", "max_retries: -1", "_config.settings",
-     "settings.retry_strategy.max_retries"),
-    ("ever faster retries", "backoff_multiplier: 2", "backoff_multiplier: 0.5", "_config.settings",
-     "settings.retry_strategy.backoff_multiplier"),
-    ("a backoff that is no number", "backoff_multiplier: 2", "backoff_multiplier: .nan", "_config.settings",
-     "settings.retry_strategy.backoff_multiplier"),
-    ("an endless backoff", "backoff_multiplier: 2", "backoff_multiplier: .inf", "_config.settings",
-     "settings.retry_strategy.backoff_multiplier"),
-    ("a wait that more than doubles by chance", "jitter: 0.25", "jitter: 1.5", "_config.settings",
-     "settings.retry_strategy.jitter"),
-    ("a wait that becomes shorter by chance", "jitter: 0.25", "jitter: -0.25", "_config.settings",
-     "settings.retry_strategy.jitter"),
-    ("a jitter that is no number", "jitter: 0.25", "jitter: .nan", "_config.settings",
-     "settings.retry_strategy.jitter"),
-    ("strict mode not said", "  strict_mode: false ", "  #", "_config.settings", "settings.strict_mode"),
-    ("strict mode, where MAPs are registers", "strict_mode: false", "strict_mode: true", "_config.maps",
-     "settings.strict_mode"),
-    ("strict mode of one collection with MAPs", "{mode: single_field, field: store_id}",
-     "{mode: single_field, field: store_id}\n    strict_mode: true", "_config.maps", "collections[0].strict_mode"),
-    ("no initial sync of one collection", "{mode: single_field, field: store_id}",
-     "{mode: single_field, field: store_id}\n    initial_sync: false", "_config.settings",
-     "collections[0].initial_sync"),
-    ("no initial sync", "initial_sync: true", "initial_sync: false", "_config.settings", "settings.initial_sync"),
-    ("an endpoint without TLS", "https://cloud", "http://cloud", "_config.settings", "ditto.endpoint"),
-    ("an endpoint with a user", "https://cloud", "https://u@cloud", "_config.settings", "ditto.endpoint"),
-    ("an unknown version", "connector_version: 1.0", "connector_version: 2.0", "_config.settings",
-     "connector_version"),
-    ("no database", DATABASE, 'database: ""', "_config.settings", "mongodb.database"),
-    ("a blank for a database", DATABASE, "database: ' '", "_config.settings", "mongodb.database"),
-    ("a collection for a database", DATABASE, "database: za.va/x", "_config.settings", "mongodb.database"),
-    ("a long database", DATABASE, f"database: {'é' * 32}", "_config.settings", "mongodb.database"),
-    ("a database of another's name", DATABASE, "database: $zava", "_config.settings", "mongodb.database"),
-    ("another database", DATABASE, "database: zava_staging", "_config.database", "mongodb.database"),
-    ("another database of a long name", DATABASE, f"database: {'x' * 63}", "_config.database", "mongodb.database"),
-    ("the database in capitals", DATABASE, "database: Zava", "_config.database", "mongodb.database"),
-    ("the database and a little more", DATABASE, "database: ${MONGODB_DATABASE}_2", "_config.database",
-     "mongodb.database"),
-    ("an app id for an API key", "${DITTO_API_KEY}", "${DITTO_APP_ID}", "_config.secrets", "ditto.api_key"),
-    ("an API key for an app id", "${DITTO_APP_ID}", "${DITTO_API_KEY}", "_config.secrets", "ditto.app_id"),
-    ("an API key for an address", "${MONGODB_CONNECTION_STRING}", "${DITTO_API_KEY}", "_config.secrets",
-     "mongodb.connection_string"),
-    ("an API key of somebody else", "${DITTO_API_KEY}", "${AZURE_OPENAI_API_KEY}", "_config.secrets", "ditto.api_key"),
-    ("a variable that nobody knows", "${DITTO_API_KEY}", "${NOPE}", "_config.secrets", "ditto.api_key"),
-    ("a part that nobody knows", "${DITTO_API_KEY}", "${NOPE}x", "_config.secrets", "ditto.api_key"),
-    ("an API key for a database", DATABASE, "database: ${DITTO_API_KEY}", "_config.secrets",
-     "mongodb.database"),
-    ("an address of MongoDB's for Ditto's", "https://cloud.ditto.live", "${MONGODB_CONNECTION_STRING}",
-     "_config.secrets", "ditto.endpoint"),
-    ("a region that nobody knows", DATABASE, "database: zava_${NOPE}", "_config.secrets", "mongodb.database"),
-]  # fmt: skip
-
-#: The replaced text, and an equivalent replacement: no rule may fail.
-ANOTHER_WAY = [
-    ("${MONGODB_CONNECTION_STRING}", "${MONGODB_LOCAL_CONNECTION_STRING}"),
-    (DATABASE, "database: zava"),
-    (DATABASE, "database: ${SHOP_DATABASE}"),
-    (DATABASE, "database: za${SHOP_HALF}"),
-    ("https://cloud.ditto.live", "${DITTO_CLOUD_ENDPOINT}"),
-    ("https://cloud.ditto.live", "https://${DITTO_APP_ID}.cloud.ditto.live"),
-    ("${DITTO_API_KEY}", "${SHOP_REGION}"),
-]
-
-#: A name of the change, the replaced text, its replacement, and the message of the only finding.
-UNREADABLE = [
-    ("an unknown key", "batch_size: 1000", "batchsize: 1000", "at settings.batch"),
-    ("an unknown key in an entry", "sync_enabled: false", "sync_enabled: false\n    filter: x", "collections.5.filter"),
-    ("a repeated key", "batch_size: 1000", "batch_size: 1000\n  batch_size: 10", "'batch_size' occurs twice"),
-    ("a key missing", "    sync_enabled: false", "    #", "collections.5.sync_enabled: the key is missing"),
-    ("a number in quotes", "batch_size: 1000", 'batch_size: "1000"', "settings.batch_size"),
-    ("no word on jitter", "    jitter: 0.25", "    #", "settings.retry_strategy.jitter: the key is missing"),
-    ("a boolean in quotes", "sync_enabled: false", 'sync_enabled: "false"', "collections.5.sync_enabled"),
-    ("a number for a boolean", "initial_sync: true", "initial_sync: 1", "settings.initial_sync"),
-    ("a boolean for a number", "max_retries: 3", "max_retries: true", "max_retries"),
-    ("a fraction for a whole number", "batch_size: 1000", "batch_size: 1000.5", "settings.batch_size"),
-    ("an unknown mode", ORDERS, "{mode: hash, field: order_id}", "collections.7.id_mapping"),
-    ("a mode with the wrong field", ORDERS, "{mode: match_ids, field: order_id}", "field"),
-    ("a mode without its field", ORDERS, "{mode: single_field}", "the key is missing"),
-    ("one field of multiple", ORDERS, "{mode: multiple_fields, fields: [order_id]}", "fields"),
-    ("a broken line", "settings:", "settings: [", "not valid YAML"),
-    ("a list for a mapping", "collections:\n", "collections: 3\nothers:\n", "collections"),
-    ("nothing at all", SHIPPED, "", "at the top"),
-]
 
 
 @pytest.fixture
