@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from conformance.model.loading import load_model
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -22,6 +21,7 @@ from conformance.config.configuration import filled
 from conformance.ditto.connector import load_connector
 from conformance.ditto.permissions import User, known_users, load_permissions
 from conformance.ditto.subscriptions import DeviceQuery, load_subscriptions, values_for
+from conformance.model.schemas.loading import load_model
 from conformance.results import Result
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
