@@ -26,7 +26,7 @@ _NOT_PLAIN: Final = frozenset({BLANK, IN_NAMES, IN_PROSE, PADDED})
 
 
 def may_match(query: Query, batch: Batch) -> Array:
-    """Return the documents that a query may find: all that it does, and those about which it cannot be told."""
+    """Return the documents that a query may find: those that it does, and those for which that is not known."""
     found = np.ones(len(batch), dtype=bool)
     for name, condition in query.items():
         if name == "$expr":

@@ -79,16 +79,16 @@ def _after_deletion(model: Model, reference: Reference, deletions: Deletions) ->
     latest = {"$cond": [{"$and": [*alive, {"$eq": [{"$type": created}, "string"]}]}, created, None]}
     unknown = {"$not": [{"$gt": ["$_died", None]}]}
     gone = f"$_{reference.field}.{model[reference.target].soft_delete}"
-    told = {"$gt": [f"$_{reference.field}.{died}", None]} if died else {"$literal": False}
+    is_known = {"$gt": [f"$_{reference.field}.{died}", None]} if died else {"$literal": False}
     alive_or_dated = [{"$gt": [f"${deletions.live_parents}", 0]}, {"$not": [unknown]}]
 
     def outcome(context: Context, examined: int, rows: list[Row]) -> Outcome:
         dated = [row["_id"] for row in rows if row.get("_died") is not None]
-        untold = {identity(row["_id"]): row for row in rows if row.get("_died") is None}
+        unknown = {identity(row["_id"]): row for row in rows if row.get("_died") is None}
         violations, samples = 0, list[Sample]()
         for row in _numbers(context, reference, dated, live, died) if died else ():
             if 2 * row["later"] > row["n"]:
-                untold[identity(row["_id"])] = {"_id": row["_id"]}
+                unknown[identity(row["_id"])] = {"_id": row["_id"]}
                 examined -= row["n"]
                 continue
             violations += row["later"]
@@ -96,9 +96,9 @@ def _after_deletion(model: Model, reference: Reference, deletions: Deletions) ->
                 later = {"$and": [live, {reference.history: {"$gt": row["died"]}}]}
                 why = f"that document of {reference.target} was deleted by {row['died']}, before this one was created"
                 samples += children(context, reference, [row], later, why)
-        told = [shorten(row["_id"]) for row in untold.values()]
+        keys = [shorten(row["_id"]) for row in unknown.values()]
         evidence = (
-            {"time_of_deletion_unknown": {"documents": len(told), "first": told[:LISTED_IN_EVIDENCE]}} if told else {}
+            {"time_of_deletion_unknown": {"documents": len(keys), "first": keys[:LISTED_IN_EVIDENCE]}} if keys else {}
         )
         if not examined and not violations:
             why = f"the time of deletion is not known for any deleted document of {reference.target}"
@@ -116,7 +116,7 @@ def _after_deletion(model: Model, reference: Reference, deletions: Deletions) ->
             "_latest": Column("$max", children=latest),
             "_died": Column("$max", parents=f"${died}" if died else {"$literal": None}),
         },
-        each=({"$and": [_exists(reference), {"$or": [{"$ne": [gone, True]}, told]}]}, _hidden(model, reference)),
+        each=({"$and": [_exists(reference), {"$or": [{"$ne": [gone, True]}, is_known]}]}, _hidden(model, reference)),
     )
 
 
@@ -164,4 +164,4 @@ def children(context: Context, reference: Reference, rows: list[Row], also: Row,
     """Return samples of the children of these groups."""
     keys = [row["_id"] for row in rows[: context.sample_size]]
     found = children_of(context, reference, keys, also, why)
-    return context.samples(Sample(told, identity) for told, identity in found)
+    return context.samples(Sample(why, identity) for why, identity in found)

@@ -87,9 +87,9 @@ def children_of(
     for one in found:
         places = [(place, key) for place, key in values_at(one, reference.field) if identity(key) in wanted]
         if places:
-            told = ", ".join(f"{place} is {shorten(key)}" for place, key in places[:3])
+            listed = ", ".join(f"{place} is {shorten(key)}" for place, key in places[:3])
             more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-            yield f"{told}{more}; {why}", one["_id"]
+            yield f"{listed}{more}; {why}", one["_id"]
 
 
 def _all_of(reference: Reference, keys: list[Any], also: Row) -> Row:
