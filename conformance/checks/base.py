@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -69,6 +69,12 @@ class Context:
     def collection(self, name: str) -> MongoCollection[Document]:
         """Return the collection of this name in the validated database."""
         return self.database[name]
+
+    def surveyed(self, survey: Callable[[], Mapping[Any, Found]]) -> Context:
+        """Return the context with a survey of the same documents; both share what is looked up once."""
+        context = replace(self, survey=survey)
+        object.__setattr__(context, "deleted", self.deleted)
+        return context
 
     @property
     def findings(self) -> Mapping[Any, Found]:

@@ -52,7 +52,7 @@ class Run:
         try:
             if self._context.partition is None and is_here(self._context.database.client):
                 surveyed = self._survey.submit(survey, self._context, self._rules, self._stop)
-                self._context = replace(self._context, survey=surveyed.result)
+                self._context = self._context.surveyed(surveyed.result)
                 # The server is asked the other questions meanwhile.
                 groups.sort(key=lambda group: isinstance(group[0].check, BY_RANGE))
             for group in groups if self._context.partition is None else _share(groups, self._context.partition):

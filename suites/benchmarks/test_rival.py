@@ -29,5 +29,5 @@ def test_rival(project: Project, target: Target, tables: Tables) -> None:
     times = medians(script, validate_some, validate_all, rounds=3)
     against = f"a script with pymongoarrow and Polars, 28 checks: {times[0]:.1f} s"
     what = f"{some} rules about references, uniqueness, copies and totals: {times[1]:.1f} s"
-    tables.ratio(what, against, times[1] / times[0], aim=1, guard=8)
-    tables.ratio(f"all {every} rules: {times[2]:.1f} s", against, times[2] / times[0], aim=1.8, guard=14)
+    tables.ratio(what, against, times[1] / times[0], aim=1, guard=4)
+    tables.ratio(f"all {every} rules: {times[2]:.1f} s", against, times[2] / times[0], aim=1.8, guard=8)

@@ -66,7 +66,7 @@ def test_data_rules(project: Project, target: Target, tables: Tables) -> None:
         f"one $jsonSchema scan of all collections: {scanned:.1f} s",
         validated / scanned,
         aim=4,
-        guard=8,
+        guard=3,
         guarded=busy,
     )
 

@@ -29,6 +29,15 @@ def test_view_with_a_collation_leaves_the_references_of_other_collections_checke
     assert (found.status, found.violations) == ("failed", 1)
 
 
+def test_deleted_documents_are_looked_up_once(model: Model, database: Database[Document]) -> None:
+    context = context_for(model, database)
+    asked = context.surveyed(dict)
+    assert asked.any_deleted("stores") is False
+    database["stores"].insert_one({"_id": "s", "deleted": True})
+    assert context.any_deleted("stores") is False
+    assert context_for(model, database).any_deleted("stores") is True
+
+
 def test_collection_that_is_emptied_meanwhile_is_no_error(model: Model, database: Database[Document]) -> None:
     rule = next(
         rule
