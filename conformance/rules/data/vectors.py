@@ -90,7 +90,7 @@ def _live(collection: Collection) -> Document:
 def _one_provider(context: Context, collection: Collection, field: Field) -> Outcome:
     """Compare the provider of every document with that of most documents; report the others."""
     documents = context.collection(collection.name)
-    query = {field.name: {"$type": "string"}, **_live(collection)}
+    query = {"$expr": typed(f"${field.name}", "string"), **_live(collection)}
     pipeline = [
         {"$match": query},
         {"$group": {"_id": f"${field.name}", "n": {"$sum": 1}}},
@@ -100,7 +100,7 @@ def _one_provider(context: Context, collection: Collection, field: Field) -> Out
     if not found:
         return skipped(f"no document of {collection.name} has {field.name}")
     most, number = found[0]["_id"], sum(row["n"] for row in found)
-    others = documents.find({**query, field.name: {"$type": "string", "$ne": most}}, {field.name: 1}).sort("_id", 1)
+    others = documents.find({**query, field.name: {"$ne": most}}, {field.name: 1}).sort("_id", 1)
     samples = (
         Sample(f"{field.name} is {shorten(one[field.name])}; most documents have {shorten(most)}", one["_id"])
         for one in others.limit(context.sample_size)
@@ -138,7 +138,7 @@ def _fresh(context: Context, model: Model, collection: Collection, reference: Re
     if not context.counts[collection.name]:
         return skipped(f"{collection.name} is empty")
     paths = embedded_paths(collection)
-    stages = _with_texts(collection, reference, paths, {digest.name: {"$type": "string"}}, digest.name)
+    stages = _with_texts(collection, reference, paths, {"$expr": typed(f"${digest.name}", "string")}, digest.name)
     examined, violations, samples = 0, 0, list[Sample]()
     for one in context.collection(collection.name).aggregate(stages, allowDiskUse=True):
         examined += 1

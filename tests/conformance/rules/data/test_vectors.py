@@ -54,8 +54,8 @@ def test_message_states_the_length(found: Finding) -> None:
 
 
 def test_vectors_of_another_provider_are_reported(found: Finding) -> None:
-    """Documents without a provider, and deleted ones, are not examined."""
-    names: list[Any] = ["a@1", "a@1", "b@2", None, "a@1"]
+    """Documents without a provider, or with several in an array, and deleted ones are not examined."""
+    names: list[Any] = ["a@1", "a@1", "b@2", None, "a@1", ["a@1"]]
     documents = [of(number, provider=name) for number, name in enumerate(names)]
     outcome = found(f"{PREFIX}provider", product_embeddings=[*documents, of(9, provider="c", deleted=True), of(10)])
     assert (outcome.examined, outcome.violations) == (4, 1)
@@ -66,9 +66,10 @@ def test_stale_digest_is_reported(found: Finding) -> None:
     digests: list[Any] = [
         text_digest(("Saw", "D")),
         text_digest(("Saws", "D")),
-        None,
+        ["0" * 64],
         text_digest(("x", "D")),
         "0" * 64,
+        None,
     ]
     documents = [of(number, text_digest=one) for number, one in enumerate(digests)]
     outcome = found(f"{PREFIX}text_digest", product_embeddings=documents, products=products("Saw", "Saw", "Saw", 7))
