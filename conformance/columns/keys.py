@@ -12,7 +12,7 @@ import numpy as np
 from conformance.columns.layout import DOUBLE, NULL, TEXT, Array, Batch, UnusualError
 from conformance.columns.values import IS_NUMBER, LONGEST, Values, as_bytes
 
-#: A hash that nobody can foresee, so that no data is slow on purpose.
+#: A random factor for each word, so that no one can prepare keys whose hashes collide.
 _SALT: Final = np.array([secrets.randbits(63) | 1 for _ in range(LONGEST // 8 + 2)], dtype=np.uint64)
 _SHIFT: Final = np.uint64(29)
 

@@ -60,7 +60,7 @@ def result(usable: Array, code: int, absent: Array, numbers: Array | None = None
 
 
 def on_texts(values: list[Values], function: Callable[..., Array]) -> Values:
-    """Return a function of texts: null where one is absent, unknown where one is no text."""
+    """Return a function of texts: null where an operand is absent, unknown where one is not a text."""
     absent = reduce(np.logical_or, ((one.codes == 0) | (one.codes == NULL) for one in values))
     usable = reduce(np.logical_and, ((one.codes == TEXT) & one.sure for one in values))
     if any(one.texts is None for one in values):

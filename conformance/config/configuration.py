@@ -13,7 +13,7 @@ from conformance.config.configured_rule import ConfiguredRule, Subject
 from conformance.config.forbidden import Forbidden
 from conformance.errors import ConfigurationError
 from conformance.files.strict_files import Strict
-from conformance.text.suggestion import nearest
+from conformance.text.suggestion import did_you_mean
 
 #: A lookup table of numbers by key (store, year, value), or one number.
 ParameterValue = float | dict[str | int | float, float]
@@ -219,8 +219,7 @@ class Configuration:
         """
         declared = self.generation.parameters.get(name)
         if declared is None:
-            near = nearest(name, self.generation.parameters)
-            remedy = f"did you mean {near}?" if near else "add it"
+            remedy = did_you_mean(name, self.generation.parameters, otherwise="add it")
             raise ConfigurationError(f"config/generation.yaml: there is no {name!r} under parameters; {remedy}")
         if not isinstance(declared, str):
             return dict(declared) if isinstance(declared, Mapping) else declared

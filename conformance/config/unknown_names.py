@@ -77,9 +77,9 @@ def check_parameters(model: Model, configuration: Configuration) -> None:
     asked = named | set(_WORD.findall(configuration.rules.model_dump_json()))
     for name in parameters:
         if name not in asked:
-            near = nearest(name, sorted(each for each in named - parameters.keys() if len(each) > 3))
+            likely = sorted(each for each in named - parameters.keys() if len(each) > 3)
             where = located(model.config(_GENERATION), ("parameters", name))
-            hint = f"did you mean {near}?" if near else "name it there, or remove it"
+            hint = did_you_mean(name, likely, otherwise="name it there, or remove it")
             what = f"no recipe and no rule names this parameter; {hint}"
             raise FileError(where, what, f"parameters.{name}")
 

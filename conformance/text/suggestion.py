@@ -19,10 +19,12 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
     return by_form[found[0]] if found else None
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return "did you mean <name>?", or the known names if they are few, to end a message with."""
+def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str:
+    """Return "did you mean <name>?" to end a message with; else ``otherwise``, or the known names if they are few."""
     names = list(known)
     near = nearest(name, names)
     if near is not None:
         return f"did you mean {near}?"
+    if otherwise:
+        return otherwise
     return f"write one of {', '.join(names)}" if 0 < len(names) <= _FEW_NAMES else "correct its spelling or remove it"
