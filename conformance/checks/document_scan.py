@@ -18,6 +18,7 @@ from bson import json_util
 from pymongo.collection import Collection as MongoCollection
 
 from conformance.checks.base import Context, Document, Found, Rule, skipped
+from conformance.columns.layout import Array, Batch
 from conformance.config.acceptance import WAIVED, waived_document
 from conformance.results import Outcome, Sample
 
@@ -25,6 +26,14 @@ Query = dict[str, Any]
 
 #: Suspects that are few enough to be asked for one by one.
 FEW: Final = 1000
+
+
+@dataclass(frozen=True)
+class InColumns:
+    """A test on columns: documents its screen may find; those that its guards select, and where that is unknown."""
+
+    suspects: Callable[[Batch], Array]
+    guards: Callable[[Batch], tuple[Array, Array]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +45,7 @@ class DocumentTest:
     expressions that are all true of a document that can be examined; where no document can, the rule is skipped,
     and ``needs`` names the fields that were looked for. ``field`` is the top-level field that it is about. ``every``
     yields each problem of a document, which begins with the path of its place; ``why`` then is the first.
+    ``in_columns`` says the same as ``guards`` and ``screen`` where these have expressions that columns do not evaluate.
     """
 
     collection: str
@@ -46,6 +56,7 @@ class DocumentTest:
     needs: str = ""
     field: str | None = None
     every: Callable[[Document], Iterator[str]] | None = None
+    in_columns: InColumns | None = None
 
     @property
     def group(self) -> str:

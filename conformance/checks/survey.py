@@ -52,7 +52,7 @@ class _Test:
     def take(self, batch: Batch) -> None:
         """Examine a batch."""
         if self.check.guards:
-            is_true, unsure = truth({"$and": list(self.check.guards)}, batch)
+            is_true, unsure = self._guarded(batch)
             if unsure.any():
                 raise UnusualError
             self.examined += int(is_true.sum())
@@ -64,7 +64,15 @@ class _Test:
         self.many = len(self.suspects) + len(at) > FEW
         self.suspects += [] if self.many else [identity(batch, int(place)) for place in at]
 
+    def _guarded(self, batch: Batch) -> tuple[Array, Array]:
+        in_columns = self.check.in_columns
+        if in_columns is not None and in_columns.guards is not None:
+            return in_columns.guards(batch)
+        return truth({"$and": list(self.check.guards)}, batch)
+
     def _may_violate(self, batch: Batch) -> Array:
+        if self.check.in_columns is not None:
+            return self.check.in_columns.suspects(batch)
         if self._key not in batch.cache:
             batch.cache[self._key] = may_match(self.check.screen, batch)
         found: Array = batch.cache[self._key]

@@ -16,6 +16,7 @@ from conformance.columns.layout import ARRAY, OBJECT, TEXT, Array, Batch, Unusua
 from conformance.columns.operations import is_ascii
 from conformance.columns.patterns import matches
 from conformance.columns.values import EXACT, IS_NUMBER, NAMES, UNKNOWN, Values, as_bytes, codes_at, values_at
+from conformance.columns.vectors import elements_meet, vectors_at
 from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, PADDED
 
 Query = Mapping[str, Any]
@@ -206,6 +207,19 @@ def _bound(operator: str, strict: str, exclusive: str) -> Any:
     return test
 
 
+def _items(schema: Query, batch: Batch, path: str, codes: Array, _schema: Query) -> Array:
+    return (codes != ARRAY) | elements_meet(schema, vectors_at(batch, path))
+
+
+def _fewest(number: Any, batch: Batch, path: str, codes: Array, _schema: Query) -> Array:
+    return (codes != ARRAY) | (vectors_at(batch, path).sizes >= number)
+
+
+def _most(number: Any, batch: Batch, path: str, codes: Array, _schema: Query) -> Array:
+    vectors = vectors_at(batch, path)
+    return (codes != ARRAY) | (vectors.known & (vectors.sizes <= number))
+
+
 def _all_of(schemas: Any, batch: Batch, path: str, codes: Array, _schema: Query) -> Array:
     return np.all([_meets(one, batch, path, codes) for one in schemas], axis=0)
 
@@ -233,6 +247,9 @@ _KEYWORDS: Final = {
     "maximum": _bound("<=", "<", "exclusiveMaximum"),
     "exclusiveMinimum": _said_above,
     "exclusiveMaximum": _said_above,
+    "items": _items,
+    "minItems": _fewest,
+    "maxItems": _most,
     "allOf": _all_of,
     "anyOf": _any_of,
 }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from conformance.checks.base import Check, Context, Rule, answer, skipped
+from conformance.checks.base import Context, Rule, answer, skipped
+from conformance.checks.document_scan import DocumentTest, InColumns
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.model.kinds import MAX_NUMBER
 from conformance.results import Outcome, Sample
 from conformance.rules.data.vectors import rules as promises
+from conformance.rules.data.vectors import shape_of
 from conformance.text.rendering import shorten
 
 _ONE_EACH: Final = [1, 1]
@@ -23,12 +25,11 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
     for collection in model:
         subjects = Subjects()
         vectors = {subjects.of(field.path): field for field in collection.fields if field.kind == "vector"}
-        check = _vector_check(collection, vectors)
         for subject, field in vectors.items():
             yield Rule(
                 f"embeddings.{collection.name}.{subject}",
                 f"{collection.title}: every {field.name} is {_length(field)} finite numbers, not all zero",
-                check,
+                _vector_check(collection, field),
                 why="A similarity search fails on vectors of another length, and never finds a zero or infinite"
                 " vector.",
                 fix="Run `zava embed` to compute the vector again.",
@@ -59,37 +60,15 @@ def _length(field: Field) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _vector_check(collection: Collection, vectors: Mapping[str, Field]) -> Check:
-    """One pass for all vectors of the collection; only broken documents leave the server, without their numbers."""
+def _vector_check(collection: Collection, field: Field) -> DocumentTest:
+    unsound = {"$expr": {"$not": [_sound(field)]}}
 
-    def check(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
-        examined = context.counts[collection.name]
-        by_field = {rule.id: vectors[rule.subject] for rule in rules}
-        if not examined:
-            return {rule.id: skipped(f"{collection.name} is empty") for rule in rules}
-        broken: dict[str, int] = dict.fromkeys(by_field, 0)
-        ids: dict[str, list[Any]] = {rule: [] for rule in by_field}
-        pipeline = _broken(list(by_field.values()))
-        for document in context.collection(collection.name).aggregate(pipeline, allowDiskUse=True):
-            for rule, field in by_field.items():
-                if document[field.name]:
-                    broken[rule] += 1
-                    ids[rule] += [document["_id"]] if len(ids[rule]) < context.sample_size else []
-        return {
-            rule: Outcome(examined, broken[rule], tuple(_samples(context, collection, field, ids[rule])))
-            for rule, field in by_field.items()
-        }
+    def why(document: Mapping[str, Any]) -> str:
+        return _fault(field, document)
 
-    return check
-
-
-def _broken(vectors: Sequence[Field]) -> list[dict[str, Any]]:
-    """Return the _ids of documents with a broken vector, in order, and for each field whether it is the broken one."""
-    return [
-        {"$project": {field.name: {"$not": [_sound(field)]} for field in vectors}},
-        {"$match": {"$or": [{field.name: True} for field in vectors]}},
-        {"$sort": {"_id": 1}},
-    ]
+    return DocumentTest(
+        collection.name, screen=unsound, violating=unsound, why=why, in_columns=InColumns(shape_of(field).may_lack)
+    )
 
 
 def _sound(field: Field) -> dict[str, Any]:
@@ -100,28 +79,28 @@ def _sound(field: Field) -> dict[str, Any]:
     """
     vector = f"${field.name}"
     elements = {"$cond": [{"$isArray": [vector]}, vector, []]}
-    least, greatest = {"$min": elements}, {"$max": elements}
+    least, greatest = "$$least", "$$greatest"
+    numbers = [
+        {"$isNumber": least},
+        {"$isNumber": greatest},
+        {"$gte": [least, -MAX_NUMBER]},
+        {"$lte": [greatest, MAX_NUMBER]},
+        {"$or": [{"$ne": [least, 0]}, {"$ne": [greatest, 0]}]},
+    ]
     return {
         "$and": [
             {"$isArray": [vector]},
             {"$gte": [{"$size": elements}, field.schema["minItems"]]},
             {"$lte": [{"$size": elements}, field.schema["maxItems"]]},
             {"$not": [{"$in": [None, elements]}]},
-            {"$isNumber": least},
-            {"$isNumber": greatest},
-            {"$gte": [least, -MAX_NUMBER]},
-            {"$lte": [greatest, MAX_NUMBER]},
-            {"$or": [{"$ne": [least, 0]}, {"$ne": [greatest, 0]}]},
+            {
+                "$let": {
+                    "vars": {"least": {"$min": elements}, "greatest": {"$max": elements}},
+                    "in": {"$and": numbers},
+                }
+            },
         ]
     }
-
-
-def _samples(context: Context, collection: Collection, field: Field, ids: Sequence[Any]) -> Iterator[Sample]:
-    """Yield what is wrong with each sampled vector, read from the few documents themselves."""
-    found = context.collection(collection.name).find({"_id": {"$in": list(ids)}}, {field.name: 1}) if ids else ()
-    whole = {repr(document["_id"]): document for document in found}
-    for identity in ids:
-        yield Sample(_fault(field, whole.get(repr(identity), {})), id=identity)
 
 
 def _fault(field: Field, document: Mapping[str, Any]) -> str:

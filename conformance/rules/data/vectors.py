@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from conformance.checks.base import Context, Document, Rule, answer, skipped
-from conformance.checks.document_scan import DocumentTest
+from conformance.checks.document_scan import DocumentTest, InColumns
 from conformance.checks.subjects import Subjects
+from conformance.columns.vectors import Shape
 from conformance.language.formulas.expressions import Expression, typed
 from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.model.embedding import embedded_paths, mark, source_paths, text_digest, vector_fields
+from conformance.model.kinds import MAX_NUMBER
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
 
@@ -65,11 +67,17 @@ def rules(
         )
 
 
+def shape_of(field: Field) -> Shape:
+    """Return what a vector of the field must be, for columns; ``sound`` says the same to the server."""
+    return Shape(field.name, field.schema["minItems"], field.schema["maxItems"], MAX_NUMBER)
+
+
 def _unit_length(rule_id: str, collection: Collection, field: Field, sound: Expression) -> Rule:
     square = {"$add": ["$$value", {"$multiply": ["$$this", "$$this"]}]}
     length = {"$reduce": {"input": f"${field.name}", "initialValue": 0, "in": square}}
     off = {"$gt": [{"$abs": {"$subtract": [length, 1]}}, _TOLERANCE]}
     query = {"$expr": {"$cond": [sound, off, False]}}
+    shape = shape_of(field)
 
     def why(document: Document) -> str:
         return f"{field.name} has length {math.hypot(*map(float, document[field.name])):.4g}; expected 1"
@@ -77,7 +85,15 @@ def _unit_length(rule_id: str, collection: Collection, field: Field, sound: Expr
     return Rule(
         rule_id,
         f"{collection.title}: every {field.name} has length 1",
-        DocumentTest(collection.name, screen=query, violating=query, why=why, guards=(sound,), needs=field.name),
+        DocumentTest(
+            collection.name,
+            screen=query,
+            violating=query,
+            why=why,
+            guards=(sound,),
+            needs=field.name,
+            in_columns=InColumns(lambda batch: shape.may_differ(batch, 1.0, _TOLERANCE / 2), shape.truth),
+        ),
         why="Queries use the dot product as the cosine, so a longer vector appears similar to everything.",
         fix="Divide the vector by its length, or run `zava embed`.",
     )
@@ -161,19 +177,26 @@ def _distinct(
 ) -> Outcome:
     """Report documents that have the same vector but different texts."""
     documents = context.collection(collection.name)
-    query = {"$expr": sound, **_live(collection)}
-    examined = documents.count_documents(query)
-    if not examined:
-        return skipped(f"no document of {collection.name} has a {field.name} that can be compared")
-    vector = f"${field.name}"
-    groups = [
+    query = {"$and": [_live(collection), {"$expr": sound}]}
+    is_shared = {"$gt": [{"$size": "$ids"}, 1]}
+    groups: list[Document] = [
         {"$match": query},
-        {"$group": {"_id": {"$slice": [vector, _FIRST]}, "ids": {"$push": "$_id"}}},
-        {"$match": {"ids.1": {"$exists": True}}},
+        {"$group": {"_id": {"$slice": [f"${field.name}", _FIRST]}, "ids": {"$push": "$_id"}}},
+        # One row for all vectors that begin like no other; they are only counted.
+        {
+            "$group": {
+                "_id": {"$cond": [is_shared, "$_id", None]},
+                "number": {"$sum": {"$size": "$ids"}},
+                "ids": {"$first": {"$cond": [is_shared, "$ids", []]}},
+            }
+        },
         {"$sort": {"_id": 1}},
     ]
-    violations, samples = 0, list[Sample]()
+    examined, violations, samples = 0, 0, list[Sample]()
     for group in documents.aggregate(groups, allowDiskUse=True):
+        examined += group["number"]
+        if not group["ids"]:
+            continue
         stages = _with_texts(collection, reference, source_paths(field), {"_id": {"$in": group["ids"]}}, field.name)
         by_vector: dict[tuple[float, ...], list[Any]] = {}
         for one in documents.aggregate(stages):
@@ -183,4 +206,6 @@ def _distinct(
                 violations += len(same)
                 why = f"{field.name} is equal in {len(same) - 1} other documents with different texts"
                 samples += [Sample(why, one["_id"]) for one in same]
+    if not examined:
+        return skipped(f"no document of {collection.name} has a {field.name} that can be compared")
     return Outcome(examined, violations, context.samples(samples))

@@ -61,7 +61,9 @@ def broken(collection: Collection) -> list[Document]:
     return [case.document() for document in fullest_and_barest(collection) for case in mutations(collection, document)]
 
 
-@pytest.mark.parametrize("name", ["customers", "inventory", "orders", "order_items", "product_types", "stores"])
+@pytest.mark.parametrize(
+    "name", ["customers", "inventory", "orders", "order_items", "product_embeddings", "product_types", "stores"]
+)
 def test_columns_prove_valid_documents_and_no_invalid_ones(name: str) -> None:
     collection = MODEL[name]
     for document in fullest_and_barest(collection):
@@ -185,11 +187,12 @@ def test_scans_find_the_same_documents_as_the_server(database: Database[Document
             found = list(layout.batches(collection, {field.path for field in model.walk() if field.kind == "map"}))
         except UnusualError:
             continue
-        for screen in {repr(test.screen): test.screen for test in tests if test.collection == model.name}.values():
+        for test in {repr(test.screen): test for test in tests if test.collection == model.name}.values():
+            screen = test.screen
             matched = {bson.encode(one) for one in collection.find(screen, {"_id": 1})}
             for batch in found:
                 try:
-                    suspects = may_match(screen, batch)
+                    suspects = test.in_columns.suspects(batch) if test.in_columns else may_match(screen, batch)
                 except UnusualError:
                     continue
                 missed = [identity(batch, place) for place in np.flatnonzero(~suspects).tolist()]

@@ -207,4 +207,4 @@ def test_valid_vectors_are_read_in_one_pass(model: Model, shop: Mongo) -> None:
         listener.sent.clear()
         vectors = [rule for rule in rules(model, configuration_for(model)) if rule.id in (IMAGE, TEXT)]
         assert failed(run_rules(vectors, context)) == set()
-        assert listener.sent == ["aggregate"]
+        assert listener.sent == ["find"]
