@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import atexit
 import os
 import re
 from collections.abc import Iterator
@@ -45,15 +45,9 @@ def load() -> Any:
     return ditto
 
 
-def serve(loop: asyncio.AbstractEventLoop) -> None:
-    """Run the SDK's loop until it is stopped; what nobody waits for any more ends with it."""
-    asyncio.set_event_loop(loop)
-    loop.run_forever()
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-    loop.close()
+def abandon() -> None:
+    """Let the process end although a store does not close: the SDK would wait for it at the end."""
+    atexit.unregister(load().ditto._close_at_exit)
 
 
 def reason_of(error: Exception) -> str:

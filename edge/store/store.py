@@ -22,33 +22,25 @@ all, gain nothing. ``_id IN :ids`` costs in proportion up to 1,000 of them, and 
 
 from __future__ import annotations
 
-import asyncio
-import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from conformance.errors import TargetError
-from conformance.text.rendering import shorten
 from edge.store import sdk
 from edge.store.commits import Commits
 from edge.store.directories import require_place
 from edge.store.id_types import alike
 from edge.store.observer import Document, Observer
-from edge.store.statements import BATCH, Mutation, OnConflict, StatementError, batches, joined, source
+from edge.store.sdk_thread import SdkThread
+from edge.store.statements import BATCH, Mutation, OnConflict, batches, joined, source
 
-#: Seconds that closing may take: what runs is cancelled first, so a tenth of one is usual.
-PATIENCE: Final = 10.0
 #: Bytes that must be free to open a store: on a full disk the SDK ends the process. A thousand documents were seen to
 #: take 35 MB for a moment.
 ROOM: Final = 64 * 1024 * 1024
 #: Peers sync only within one database; this one is the harness's own.
 _DATABASE: Final = "6f0c1a52-6d3a-4a53-9d8e-0a4c7a5a1b11"
-
-T = TypeVar("T")
 
 
 class Store:
@@ -57,16 +49,12 @@ class Store:
     They raise TargetError, one line, when the store is closed or its disk fails, and StatementError.
     """
 
-    def __init__(self, directory: Path, peer: Any, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    def __init__(self, directory: Path, peer: Any, thread: SdkThread) -> None:
         self._directory = directory
         self._peer = peer
-        self._loop = loop
         self._thread = thread
-        self._process = os.getpid()
-        self._closed = False
-        self._running = 0
-        self._lock = threading.Lock()
         self._observers: list[Observer] = []
+        self._lock = threading.Lock()  # of the list of observers
         #: Written documents, and documents that cannot be read.
         self.commits = Commits(directory)
 
@@ -91,23 +79,19 @@ class Store:
         async def opened() -> Any:
             return await ditto.Ditto.open(config)
 
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=sdk.serve, args=(loop,), name="ditto", daemon=True)
-        thread.start()
+        thread = SdkThread(directory)
         try:
-            peer = asyncio.run_coroutine_threadsafe(opened(), loop).result()
+            peer = thread.open(opened())
         except ditto.DittoPersistenceDirectoryLockedError:
-            loop.call_soon_threadsafe(loop.stop)
             raise TargetError(
                 f"{directory}: the store is open already, in this process or another; close it there, or {another}"
             ) from None
         except ditto.DittoError as error:
-            loop.call_soon_threadsafe(loop.stop)
             raise TargetError(
                 f"{directory}: Ditto cannot open a store there: {sdk.reason_of(error)}; if a store is damaged, move it"
                 " away and start again"
             ) from None
-        return cls(directory, peer, loop, thread)
+        return cls(directory, peer, thread)
 
     @property
     def directory(self) -> Path:
@@ -116,12 +100,12 @@ class Store:
 
     def execute(self, dql: str, arguments: Mapping[str, Any] | None = None) -> list[Document]:
         """Return the rows of a query, all of them decoded: at some 20,000 a second of processor time."""
-        with self._run(self._peer.store.execute(dql, arguments), dql) as result:
+        with self._thread.run(self._peer.store.execute(dql, arguments), dql) as result:
             return [item.value for item in result]
 
     def mutate(self, dql: str, arguments: Mapping[str, Any] | None = None) -> Mutation:
         """Run one statement that changes documents, all or nothing."""
-        with self._run(self._peer.store.execute(dql, arguments), dql) as result:
+        with self._thread.run(self._peer.store.execute(dql, arguments), dql) as result:
             return Mutation([each.value for each in result.mutated_document_ids()], result.commit_id)
 
     def write(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[Any]]:
@@ -137,7 +121,7 @@ class Store:
                     changed.append([each.value for each in result.mutated_document_ids()])
             return changed
 
-        done: list[list[Any]] = self._run(self._peer.store.transaction(scope), joined(statements))
+        done: list[list[Any]] = self._thread.run(self._peer.store.transaction(scope), joined(statements))
         return done
 
     def commit(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> int | None:
@@ -148,7 +132,7 @@ class Store:
                 (await transaction.execute(dql, arguments)).close()
             return await transaction.execute(*statements[-1])
 
-        with self._run(self._peer.store.transaction(scope), joined(statements)) as result:
+        with self._thread.run(self._peer.store.transaction(scope), joined(statements)) as result:
             number: int | None = result.commit_id
         return number
 
@@ -161,7 +145,7 @@ class Store:
         dql = f"INSERT INTO {source(collection)} DOCUMENTS (:documents){clause}"
         number = 0
         for some in batches(documents):
-            with self._run(self._peer.store.execute(dql, {"documents": some}), dql) as result:
+            with self._thread.run(self._peer.store.execute(dql, {"documents": some}), dql) as result:
                 number += len(some) if on_conflict == "fail" else len(result.mutated_document_ids())
         return number
 
@@ -177,9 +161,9 @@ class Store:
         A change outside of condition and projection does not call; writing the value that is there does. The callback
         may use the store. While it runs nothing is sent; a result that was there only meanwhile is never seen.
         """
-        observer = Observer(self._loop, callback)
+        observer = Observer(self._thread.loop, callback)
         try:
-            self._run(observer.register(self._peer, dql, arguments), dql)
+            self._thread.run(observer.register(self._peer, dql, arguments), dql)
         except BaseException:
             observer.cancel()
             raise
@@ -211,30 +195,20 @@ class Store:
             subscription.cancel()
             subscription.close()
 
-        self._run(subscribe(), dql)
+        self._thread.run(subscribe(), dql)
 
     def close(self) -> None:
         """End observations, cancel what runs, and close; safe to call again.
 
         What another thread is running raises TargetError there, written or not. Raises TargetError when the SDK does
-        not let go within PATIENCE seconds.
+        not let go within 10 seconds.
         """
-        with self._lock:
-            if self._closed or os.getpid() != self._process:
-                return
-            self._closed = True
+        if not self._thread.begin_closing():
+            return
         self.commits.close()
         for observer in self._observers:
             observer.cancel()
-        try:
-            asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(PATIENCE)
-        except TimeoutError:
-            raise TargetError(
-                f"{self._directory}: the store did not close within {PATIENCE:.0f} seconds; end the process: what was"
-                " committed is kept"
-            ) from None
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE)
+        self._thread.close(self._peer)
 
     def __enter__(self) -> Self:
         return self
@@ -242,58 +216,5 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def _shut(self) -> None:
-        while self._running:
-            # Ditto's way to cancel. It misses some, so it is repeated; what is cancelled ends without rows and without
-            # an error, so _run tells it by _closed.
-            with suppress(sdk.load().DittoError):
-                (await self._peer.store.execute("DELETE FROM system:active_requests")).close()
-            await asyncio.sleep(0.01)
-        await self._peer.close()
-
     def _each_batch(self, dql: str, ids: Iterable[Any]) -> list[Any]:
         return [one for some in alike(ids, BATCH) for one in self.mutate(dql, {"ids": some}).ids]
-
-    def _run(self, work: Coroutine[Any, Any, T], dql: str) -> T:
-        """Do the work on the SDK's loop and wait for it."""
-        ditto = sdk.load()
-        try:
-            running = self._schedule(work)
-        except TargetError:
-            work.close()
-            raise
-        try:
-            result = running.result()
-        except (ditto.DittoStoreBackendError, ditto.DittoIOError) as error:
-            raise TargetError(
-                f"{self._directory}: the store fails ({sdk.reason_of(error)}); free space or check the disk, and start"
-                " again; committed data is kept"
-            ) from None
-        except ditto.DittoClosedError:
-            raise self._gone() from None
-        except (ditto.DittoError, TypeError, ValueError) as error:
-            raise StatementError(f"Ditto rejects {shorten(dql, 100)}", sdk.reason_of(error)) from None
-        if self._closed:
-            raise self._gone()
-        return result
-
-    def _schedule(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        if os.getpid() != self._process:
-            raise TargetError(
-                f"{self._directory}: the store was opened before a fork, which Ditto does not survive; start processes"
-                " with spawn"
-            )
-        with self._lock:  # so that nothing is scheduled once closing is
-            if self._closed:
-                raise self._gone()
-            return asyncio.run_coroutine_threadsafe(self._counted(work), self._loop)
-
-    async def _counted(self, work: Coroutine[Any, Any, T]) -> T:
-        self._running += 1
-        try:
-            return await work
-        finally:
-            self._running -= 1
-
-    def _gone(self) -> TargetError:
-        return TargetError(f"{self._directory}: the store is closed; open it again")

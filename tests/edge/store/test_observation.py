@@ -10,7 +10,7 @@ from queue import Queue
 import pytest
 
 from conformance.errors import TargetError
-from edge.store import store as store_module
+from edge.store import sdk_thread
 from edge.store.statements import StatementError
 from edge.store.store import Document, Store
 from tests.edge.store.stores import directory, on, store, things
@@ -131,20 +131,36 @@ def test_closed_store_rejects_statements(directory: Path) -> None:
         assert second.execute("SELECT * FROM c") == [{"_id": 1}]
 
 
-def test_close_cancels_running_statements(directory: Path) -> None:
-    store = Store.open(directory / "cancelled")
+#: A query that runs for hours on the documents of `busy_store`.
+ENDLESS = "SELECT count(*) AS n FROM c AS x JOIN c AS y ON x.g = y.g JOIN c AS z ON y.g = z.g WHERE x._id = -z._id - 1"
+
+
+def busy_store(directory: Path) -> Store:
+    """Return a store for ENDLESS."""
+    store = Store.open(directory)
     store.insert("c", [{"_id": number, "g": 1} for number in range(2_000)])
     store.mutate("CREATE INDEX g ON c (g)")
-    endless = (
-        "SELECT count(*) AS n FROM c AS x JOIN c AS y ON x.g = y.g JOIN c AS z ON y.g = z.g WHERE x._id = -z._id - 1"
-    )
+    return store
+
+
+def test_close_cancels_running_statements(directory: Path) -> None:
+    store = busy_store(directory / "cancelled")
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(store.execute, endless)
+        running = pool.submit(store.execute, ENDLESS)
         while not any("JOIN" in row["text"] for row in store.execute("SELECT text FROM system:active_requests")):
             assert not running.done()
         store.close()
         with pytest.raises(TargetError, match="the store is closed"):
             running.result(SOON)
+
+
+def test_statement_times_out(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with busy_store(directory / "late") as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(sdk_thread, "LONGEST", 0.2)
+            with pytest.raises(TargetError, match=r"late: Ditto did not answer within 0.2 seconds \(\"SELECT count"):
+                store.execute(ENDLESS)
+        assert store.count("c") == 2_000
 
 
 def loops() -> int:
@@ -171,8 +187,8 @@ def test_close_does_not_wait_for_a_callback(directory: Path, caplog: pytest.LogC
 def test_close_times_out(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(directory / "held")
     held = store._peer._native_handle
-    monkeypatch.setattr(store_module, "PATIENCE", 0.1)
-    with pytest.raises(TargetError, match=r"held: the store did not close within 0 seconds; end the process"):
+    monkeypatch.setattr(sdk_thread, "PATIENCE", 0.1)
+    with pytest.raises(TargetError, match=r"held: the store did not close within 0.1 seconds; end the process"):
         store.close()
     store.close()
     del held

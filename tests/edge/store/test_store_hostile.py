@@ -7,79 +7,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import sysconfig
 import tempfile
-import threading
 from pathlib import Path
 
 import pytest
 
 from edge.store.sdk import unavailable
-from edge.store.statements import BATCH
-from tests.validation import ROOT
+from tests.edge.store.processes import ROWS, output_of, read, started
 
-pytestmark = pytest.mark.ditto
+pytestmark = [
+    pytest.mark.ditto,
+    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
+]
 
-#: Seconds after which a process counts as hanging, on a busy machine.
-PATIENCE = 60.0
 PACKAGES = Path(sysconfig.get_path("purelib"))
-#: The beginning of every script; its arguments are paths.
-BEGIN = """
-import os, resource, signal, sys, threading, time
-from pathlib import Path
-from conformance.errors import TargetError
-from edge.store.store import Store
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes from its children
-def report(work):
-    try:
-        print(work())
-    except TargetError as error:
-        print(type(error).__name__, error)
-paths = [Path(argument) for argument in sys.argv[1:]]
-"""
-ROWS = 'rows = [{"_id": number, "text": "x" * 200} for number in range(1000)]\n'
-
-
-@pytest.fixture(autouse=True)
-def available() -> None:
-    reason = unavailable()
-    if reason is not None:
-        pytest.skip(reason)
-
-
-def started(script: str, *paths: Path, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", BEGIN + script, *map(str, paths)],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def output_of(script: str, *paths: Path, **environment: str) -> list[str]:
-    """Return the lines that a script prints; assert that it succeeds and that native code writes nothing to stderr."""
-    process = started(script, *paths, **environment)
-    out, err = read(process)
-    assert (process.returncode, err) == (0, "")
-    return out.splitlines()
-
-
-def read(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Return the output of a process, and assert that it ends."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    alarm = threading.Timer(PATIENCE, process.kill)
-    alarm.start()
-    try:
-        with process:
-            return process.stdout.read(), process.stderr.read()
-    finally:
-        alarm.cancel()
 
 
 # The machine
@@ -232,63 +175,3 @@ with Store.open(paths[0]) as store:
     assert first.startswith(f"{tmp_path}: the store fails (")
     assert first.endswith("); free space or check the disk, and start again; committed data is kept")
     assert rest == ["0", "1000", "1000", "1000"]
-
-
-# The process
-
-
-def test_store_is_unusable_after_a_fork(tmp_path: Path) -> None:
-    script = """
-with Store.open(paths[0]) as store:
-    child = os.fork()
-    if not child:
-        report(lambda: store.count("c"))
-        store.close()
-        sys.stdout.flush()
-        os._exit(0)
-    print(os.waitpid(child, 0)[1], store.insert("c", [{"_id": 1}]))
-"""
-    refusal, rest = output_of(script, tmp_path)
-    assert refusal.startswith(
-        f"TargetError {tmp_path}: the store was opened before a fork, which Ditto does not survive"
-    )
-    assert rest == "0 1"
-
-
-def test_unclosed_store_is_closed_at_exit(tmp_path: Path) -> None:
-    script = """
-store = Store.open(paths[0])
-called = threading.Event()
-store.observe("SELECT * FROM c", lambda rows: called.set() or time.sleep(10**6))
-store.insert("c", [{"_id": 1}])
-print(called.wait(30))
-"""
-    assert output_of(script, tmp_path) == ["True"]
-    assert output_of("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path) == ["1"]
-
-
-LOAD = (
-    ROWS
-    + """
-with Store.open(paths[0]) as store:
-    written = 0
-    while True:
-        written += store.insert("c", [{**row, "_id": [written, row["_id"]]} for row in rows])
-        print(written, flush=True)
-"""
-)
-
-
-@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGKILL, -signal.SIGKILL)])
-def test_killed_load_keeps_acknowledged_documents(tmp_path: Path, number: signal.Signals, ending: int) -> None:
-    """Acknowledged documents of the load exist afterwards, in whole thousands."""
-    process = started(LOAD, tmp_path)
-    assert process.stdout is not None
-    acknowledged = [int(process.stdout.readline()) for _ in range(3)]
-    process.send_signal(number)
-    rest, err = read(process)
-    assert process.returncode == ending
-    assert err.strip().splitlines()[-1:] == (["KeyboardInterrupt"] if number is signal.SIGINT else [])
-    last = int((rest.split() or [acknowledged[-1]])[-1])
-    (count,) = output_of("with Store.open(paths[0]) as store: print(store.count('c'))", tmp_path)
-    assert int(count) in (last, last + BATCH)
