@@ -26,22 +26,29 @@ from generator.fuzzing.near_misses import NEARLY, TIMESTAMPS, UUIDS
 
 Document = dict[str, Any]
 Schema = Mapping[str, Any]
-#: Place below the value (empty: itself), keyword, description, and the whole broken value.
-Broken = tuple[tuple[str | int, ...], str, str, Callable[[], Any]]
+Place = tuple[str | int, ...]
+#: Place below the value (empty: itself), keyword, and functions that make the description and the whole broken value.
+Broken = tuple[Place, str, Callable[[], str], Callable[[], Any]]
 
 
 @dataclass(frozen=True)
 class Mutation:
     """One broken rule, and how to make the document that breaks it."""
 
-    breach: Breach
+    place: Place
+    keyword: str
+    message: Callable[[], str]
     document: Callable[[], Document]
+
+    @property
+    def breach(self) -> Breach:
+        """Return the broken rule; made when asked for, because most mutations are not drawn."""
+        return Breach(shown(self.place), self.keyword, self.message())
 
 
 def mutations(collection: Collection, document: Document) -> Iterator[Mutation]:
     """Every mutation of a valid document, which itself stays as it is."""
-    for parts, keyword, message, make in _object(collection.schema, document):
-        yield Mutation(Breach(shown(parts), keyword, message), make)
+    return (Mutation(*broken) for broken in _object(collection.schema, document))
 
 
 # -- objects ----------------------------------------------------------------------------------------------------------
@@ -53,9 +60,9 @@ _EXTRA: Final = ("zz_extra", "zz.extra", "$zz", "", "$where", "zz\n", "_zz", "zÅ
 def _object(schema: Schema, old: Document) -> Iterator[Broken]:
     """Yield a document or a MAP with fixed keys: one missing, one too many, or one of them broken."""
     for name in schema.get("required", ()):
-        yield (name,), "required", "is missing", without_field(old, name)
+        yield (name,), "required", constant("is missing"), without_field(old, name)
     for name in () if schema["additionalProperties"] else _EXTRA:
-        yield (name,), "additionalProperties", "is not in the schema", with_field(old, name, lambda: 1)
+        yield (name,), "additionalProperties", constant("is not in the schema"), with_field(old, name, lambda: 1)
     for field, inner in schema["properties"].items():
         if field in old:
             for parts, keyword, message, make in _broken(kind_of(inner), inner, old[field]):
@@ -81,7 +88,12 @@ def _dictionary(schema: Schema, old: Document) -> Iterator[Broken]:
         others = {key: kept for key, kept in old.items() if key != first}
         for key in (*_EXTRA, f"{first}\n", f" {first}", f"{first}.{first}", f"${first}"):
             if not _matches(pattern, key):
-                yield (key,), "additionalProperties", "is no such key", with_field(others, key, constant(value))
+                yield (
+                    (key,),
+                    "additionalProperties",
+                    constant("is no such key"),
+                    with_field(others, key, constant(value)),
+                )
         for parts, keyword, message, make in _broken(kind_of(inner), inner, value):
             yield (first, *parts), keyword, message, with_field(old, first, make)
 
@@ -285,4 +297,4 @@ _BREAKERS: Final[Mapping[Kind, Callable[[Schema, Any], Iterator[Broken]]]] = {
 
 
 def _itself(keyword: str, value: Any) -> Broken:
-    return (), keyword, shorten(value), constant(value)
+    return (), keyword, lambda: shorten(value), constant(value)

@@ -102,7 +102,12 @@ def test_run_that_stops_at_the_first_failure_has_no_verdict(
 
 def test_interrupted_run_removes_earlier_reports(workplace: Workplace, reports: Path) -> None:
     (reports / "plugin.py").write_text(
-        f"import os\n\ndef pytest_runtest_teardown():\n    os.kill(os.getpid(), {int(signal.SIGINT)})\n",
+        """
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes from its children
+def pytest_runtest_teardown():
+    os.kill(os.getpid(), signal.SIGINT)
+""",
         encoding="utf-8",
     )
     flags = ("--embedded", "--only", "counts", "-p", "plugin")

@@ -195,6 +195,16 @@ def _additional_properties(_validator: Any, allowed: bool, instance: object, sch
         yield ValidationError("additional properties are not allowed")
 
 
+def _items(validator: Any, items: Mapping[str, Any], instance: object, _schema: object) -> Errors:
+    if not isinstance(instance, list):
+        return
+    number = items == {"type": "number"}
+    for position, item in enumerate(instance):
+        # Vectors have hundreds of items. A finite double is a number, and needs no validator of its own.
+        if not (number and type(item) is float and math.isfinite(item)):
+            yield from validator.descend(item, items, path=position)
+
+
 _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
     {
         "integer": lambda _checker, value: is_integer(value),
@@ -208,6 +218,7 @@ _DialectValidator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
         "required": _required,
+        "items": _items,
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,

@@ -42,7 +42,7 @@ def test_valid_documents_are_accepted_by_all_oracles(name: str, validated: Datab
     collection = MODEL[name]
     as_bytes = validated[name].with_options(CodecOptions(document_class=RawBSONDocument))
 
-    @examples(100)
+    @examples(30)
     @given(documents(collection))
     def holds(document: Document) -> None:
         assert breaches(collection, document) == []
@@ -61,7 +61,7 @@ def test_invalid_documents_are_rejected_by_all_oracles(name: str, validated: Dat
     """Each breaks only the keyword stated by its strategy, and the server rejects it."""
     collection = MODEL[name]
 
-    @examples(100)
+    @examples(30)
     @given(invalid_documents(collection))
     def holds(case: tuple[Document, Breach]) -> None:
         document, intent = case
