@@ -11,7 +11,7 @@ from conformance.config.configuration import Configuration
 from conformance.errors import ConfigurationError, FileError
 from conformance.files.strict_files import located
 from conformance.model.collection import Model
-from conformance.model.validators.document_validator import fits
+from conformance.model.validators.document_validator import fitting
 from conformance.text.rendering import shorten
 from conformance.text.suggestion import did_you_mean, nearest
 
@@ -92,7 +92,7 @@ def _of_catalogue(
         if name not in model.collections:
             yield _CATALOGUE, (name,), f"there is no such collection; {did_you_mean(name, model.collections)}"
             continue
-        fields = {field.name: field for field in model[name].fields}
+        fields = {field.name: fitting(field.schema) for field in model[name].fields}
         keys = _keys(model, catalogue, name)
         for position, row in enumerate(rows):
             for key, value in row.items():
@@ -100,7 +100,7 @@ def _of_catalogue(
                 if key not in fields:
                     yield _CATALOGUE, place, f"there is no such field; {did_you_mean(key, fields)}"
                     continue
-                if not fits(fields[key].schema, value):
+                if not fields[key](value):
                     what = f"{shorten(value)} does not meet the schema in {model[name].path.name}; correct it"
                     yield _CATALOGUE, place, what
                 elif key in keys and value not in keys[key]:

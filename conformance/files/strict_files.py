@@ -78,6 +78,7 @@ def read_json(path: Path) -> Any:
     try:
         content = json.loads(_text(path), object_pairs_hook=unique, parse_constant=refuse)
         check_size(content)
+        remember_secrets(content)
         return content
     except RecursionError:
         raise FileError(Location(path), f"it is nested more than {MAX_DEPTH} deep; write less at once") from None
@@ -102,7 +103,6 @@ def parse_file(kind: Any, path: Path, prepare: Callable[[Path, Any], Any] | None
     Raises ConfigurationError, one line with file, line, place and what to write instead.
     """
     content = read_json(path) if path.suffix == ".json" else read_yaml(path)
-    remember_secrets(content)
     if prepare is not None:
         content = prepare(path, content)
     try:

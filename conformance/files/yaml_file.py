@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any, Final
 
 import yaml
@@ -13,6 +15,8 @@ _NULL: Final = "tag:yaml.org,2002:null"
 #: Values that a file may hold when its aliases are written out, and how deep they may be nested.
 MAX_VALUES: Final = 5_000_000
 MAX_DEPTH: Final = 100
+#: Characters up to which a text and its values are kept in memory.
+_KEPT_LENGTH: Final = 1_000_000
 #: Begins the names of parts that only hold what is referred to elsewhere (`x-defaults: &defaults {...}`).
 EXTENSION: Final = "x-"
 
@@ -24,8 +28,14 @@ class TooDeepError(ValueError):
 def parse(text: str) -> Any:
     """Return the values of a YAML document, without its parts of the top level that begin with ``x-``.
 
+    A text that was parsed lately is not parsed again: `--watch`, the MCP servers and tests read the same files often.
     Raises yaml.YAMLError with the line of a syntax error or of a key that is given twice, and TooDeepError.
     """
+    return deepcopy(_parsed(text) if len(text) < _KEPT_LENGTH else _parsed.__wrapped__(text))
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Any:
     loader = _Loader(text)
     try:
         root = loader.get_single_node()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -55,8 +55,13 @@ class Misuse:
 
 
 def misuse(schema: Any) -> Misuse | None:
-    """Return the first misuse of the vocabulary; None when there is none."""
-    errors = list(_validator().iter_errors(schema))
+    """Return the first misuse of the vocabulary in a schema as JSON holds it; None when there is none."""
+    return _misuse(json.dumps(schema))
+
+
+@lru_cache(maxsize=64)  # programs that read a model again, such as `--watch`, mostly read the same schemas
+def _misuse(text: str) -> Misuse | None:
+    errors = list(_validator().iter_errors(json.loads(text)))
     if not errors:
         return None
     error = _closest(min(errors, key=lambda each: (str(each.validator) in _WEAK, len(each.path))))

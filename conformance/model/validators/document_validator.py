@@ -66,7 +66,12 @@ def conforms(collection: Collection, document: Mapping[str, Any]) -> bool:
 
 def fits(schema: Mapping[str, Any], value: object) -> bool:
     """Return True when a value meets the schema of a field."""
-    return bool(_DialectValidator(schema).is_valid(value))
+    return fitting(schema)(value)
+
+
+def fitting(schema: Mapping[str, Any]) -> Callable[[object], bool]:
+    """Return a test of whether a value meets the schema of a field; quicker than `fits` for many values."""
+    return _DialectValidator(schema).is_valid  # type: ignore[no-any-return]
 
 
 def _breach(error: ValidationError) -> Breach:
