@@ -84,28 +84,33 @@ class Workplace:
         self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = "", folder: Path | None = None
     ) -> Done:
         """Run the command line's entry point in this process, which is faster; ``stdin`` is the input."""
-        out, err, code = io.StringIO(), io.StringIO(), 0
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            for name in list(os.environ):
-                patch.delenv(name)
-            for name, value in self.environment(env).items():
-                patch.setenv(name, value)
-            patch.chdir(folder or self.root)
-            patch.setattr(sys, "argv", ["zava", *arguments])
-            patch.setattr(sys, "stdin", io.StringIO(stdin))
-            try:
-                run()
-            except SystemExit as leaving:
-                code = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
-            finally:
-                for number, handler in handlers.items():
-                    signal.signal(number, handler)
-        return Done(code, out.getvalue(), err.getvalue())
+        return here(*arguments, env=self.environment(env), folder=folder or self.root, stdin=stdin)
 
     def suites(self, *arguments: str, **options: Any) -> Done:
         """Run the product's own suites with pytest."""
         return self.run("pytest", str(ROOT / "suites"), "--model", str(self.root), "-q", *arguments, **options)
+
+
+def here(*arguments: str, env: Mapping[str, str], folder: Path, stdin: str = "") -> Done:
+    """Run the command line's entry point in this process, with just these variables."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in list(os.environ):
+            patch.delenv(name)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["zava", *arguments])
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        try:
+            run()
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def finish(process: Process) -> Done:

@@ -44,12 +44,10 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def whole(workplace: Workplace, generated: Done, tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """`pytest suites/` on conformant data."""
+def whole(workplace: Workplace, generated: Done) -> Whole:
+    """`zava conform` on the conformant data that is there: all suites, with all reports."""
     assert generated.code == 0
-    reports = tmp_path_factory.mktemp("reports")
-    flags = (f"--junitxml={reports / 'junit.xml'}", f"--alluredir={reports / 'allure-results'}")
-    return Whole(workplace.suites("--embedded", "--reports", str(reports), *flags), reports)
+    return Whole(workplace.run("zava", "conform", "--embedded", "--no-allure"), workplace.root / "reports")
 
 
 def selected(done: Done) -> set[str]:
@@ -64,6 +62,15 @@ def test_conformant_data_is_green(whole: Whole) -> None:
     assert whole.done.code == 0, whole.done.out
     assert "Quality score 100.0" in whole.done.out
     assert {rule["id"] for rule in whole.report["rules"]} == set(RULES)
+
+
+def test_conform_reuses_the_dataset_and_names_its_reports(whole: Whole) -> None:
+    assert "dataset reused" in whole.done.err
+    for name in ("validation.json", "validation.html", "junit.xml"):
+        assert (whole.reports / name).exists()
+        assert str(whole.reports / name) in whole.done.out
+    assert whole.report["run"]["command"] == "zava conform --embedded --no-allure"
+    assert ": zava conform --embedded --no-allure\n" in whole.done.out
 
 
 def test_validation_json_equals_the_output_of_validate(workplace: Workplace, whole: Whole) -> None:

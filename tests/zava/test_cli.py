@@ -253,18 +253,3 @@ def test_closed_pipe_prints_no_traceback(workplace: Workplace) -> None:
         assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
-
-
-def test_conform_generates_validates_and_writes_reports(workplace: Workplace, generated: Done) -> None:
-    done = workplace.run("zava", "conform", "--embedded", "--no-allure")
-    assert done.code == 0, done.err
-    assert "dataset reused" in done.err
-    assert "Quality score 100.0" in done.out
-    reports = workplace.root / "reports"
-    for name in ("validation.json", "validation.html", "junit.xml"):
-        assert (reports / name).exists()
-        assert str(reports / name) in done.out
-    assert list((reports / "allure-results").glob("*-result.json"))
-    written = json.loads((reports / "validation.json").read_text(encoding="utf-8"))
-    assert written["run"]["command"] == "zava conform --embedded --no-allure"
-    assert ": zava conform --embedded --no-allure\n" in done.out

@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from pymongo import MongoClient
 
 from conformance.report import json_file
-from tests.commands import BIN
+from tests.commands import BIN, Done, here
 from tests.conformance.inspection.databases import bank, fill, kitchen
 
 pytestmark = pytest.mark.server
@@ -38,26 +38,23 @@ def uri(server: MongoClient[dict[str, Any]]) -> Iterator[str]:
         server.drop_database(name)
 
 
-def zava(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def zava(folder: Path, *arguments: str, **settings: str) -> Done:
     """Run the program in a folder without a model."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    command = [str(BIN / "zava"), *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=kept | settings, capture_output=True, text=True, timeout=120, check=False
-    )
+    return here(*arguments, env=kept | settings, folder=folder)
 
 
 def test_inspect_needs_no_model_and_exits_1_with_findings(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "inspect", f"{uri}cli_bank?directConnection=true")
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "accounts: account_id is not quite a key: 371138 occurs 2 times" in done.stdout
-    assert "accounts[] refers to accounts.account_id" in done.stdout
-    assert "Means: Native mode: the number arrives as a string" in done.stdout
+    assert (done.code, done.err) == (1, "")
+    assert "accounts: account_id is not quite a key: 371138 occurs 2 times" in done.out
+    assert "accounts[] refers to accounts.account_id" in done.out
+    assert "Means: Native mode: the number arrives as a string" in done.out
 
 
 def test_json_is_in_the_format_of_validate(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "inspect", uri, "--database", "cli_kitchen", "--json", "--reports", "out")
-    report = json.loads(done.stdout)
+    report = json.loads(done.out)
     Draft202012Validator(json.loads(json_file.SCHEMA.read_text(encoding="utf-8"))).validate(report)
     assert json_file.load(tmp_path / "out" / "validation.json")["rules"] == report["rules"]
     assert report["measured"]["inspected"]["Orders-2023"]["paths"]["saleItemIds.*"] == {"string": 20}
@@ -68,23 +65,21 @@ def test_json_is_in_the_format_of_validate(uri: str, tmp_path: Path) -> None:
 
 def test_missing_database_name_is_one_error(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "inspect", uri)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("zava: --database: the server has ")
-    assert "cli_bank" in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("zava: --database: the server has ")
+    assert "cli_bank" in done.err
 
 
 def test_empty_database_is_one_error(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "inspect", uri, "--database", "nosuch")
-    assert (done.returncode, done.stdout) == (3, "")
-    assert (
-        done.stderr == "zava: the database nosuch has no collections; it is empty: check the name, or pass --database\n"
-    )
+    assert (done.code, done.out) == (3, "")
+    assert done.err == "zava: the database nosuch has no collections; it is empty: check the name, or pass --database\n"
 
 
 def test_missing_server_is_one_error(tmp_path: Path) -> None:
     done = zava(tmp_path, "inspect")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    assert done.code == 2
+    assert done.err.count("\n") == 1
 
 
 def test_inspection_can_be_interrupted(server: MongoClient[dict[str, Any]], uri: str, tmp_path: Path) -> None:
@@ -100,22 +95,22 @@ def test_inspection_can_be_interrupted(server: MongoClient[dict[str, Any]], uri:
 
 def test_inferred_model_is_valid(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank")
-    assert done.returncode == 0
+    assert done.code == 0
     questions = (tmp_path / "bank" / "INFERRED.md").read_text().split("## Evidence")[0].count("\n- ")
-    assert f"{questions} open questions are in bank/INFERRED.md" in done.stderr
-    assert "bank/schemas/accounts.json written" in done.stdout
+    assert f"{questions} open questions are in bank/INFERRED.md" in done.err
+    assert "bank/schemas/accounts.json written" in done.out
     checked = zava(
         tmp_path, "--model", "bank", "validate", "--uri", uri, "--only", "documents", MONGODB_DATABASE="cli_bank"
     )
-    assert (checked.returncode, "CONFORMANT" in checked.stdout) == (0, True)
+    assert (checked.code, "CONFORMANT" in checked.out) == (0, True)
     again = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank")
-    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert (again.code, again.err.count("\n")) == (2, 1)
 
 
 def test_unknown_synced_collection_is_one_error(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--sync", "acounts")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "zava: --sync: there is no collection acounts in cli_bank\n"
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "zava: --sync: there is no collection acounts in cli_bank\n"
 
 
 def test_synced_collection_that_cannot_be_in_the_model_is_one_error(
@@ -124,19 +119,19 @@ def test_synced_collection_that_cannot_be_in_the_model_is_one_error(
     server["cli_bank"].create_collection("rich", viewOn="accounts", pipeline=[])
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--sync", "rich")
     server["cli_bank"].drop_collection("rich")
-    assert done.returncode == 2
-    assert done.stderr == "zava: --sync: rich cannot be synced: it is a view; leave it out\n"
+    assert done.code == 2
+    assert done.err == "zava: --sync: rich cannot be synced: it is a view; leave it out\n"
     assert not (tmp_path / "bank").exists()
 
 
 def test_init_from_a_database_writes_its_model(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "init", "--from", f"{uri}cli_bank")
-    assert done.returncode == 0
+    assert done.code == 0
     assert {path.name for path in (tmp_path / "schemas").iterdir()} >= {"accounts.json", "customers.json"}
     assert (tmp_path / "INFERRED.md").exists() and (tmp_path / ".env.sample").exists()
-    assert "read INFERRED.md" in done.stderr
+    assert "read INFERRED.md" in done.err
     checked = zava(tmp_path, "validate", "--uri", uri, "--only", "documents", MONGODB_DATABASE="cli_bank")
-    assert (checked.returncode, "CONFORMANT" in checked.stdout) == (0, True)
+    assert (checked.code, "CONFORMANT" in checked.out) == (0, True)
 
 
 INTERVIEW = ("infer", "--database", "cli_bank", "--collection", "accounts", "--output", "bank", "--interactive")
@@ -178,8 +173,8 @@ def test_interrupted_questions_leave_no_files(uri: str, tmp_path: Path) -> None:
 
 def test_interactive_without_a_terminal_is_one_line(uri: str, tmp_path: Path) -> None:
     done = zava(tmp_path, "infer", uri, "--database", "cli_bank", "--output", "bank", "--interactive")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
         "zava: --interactive: there is no terminal to ask on; leave it out: choices are then conservative, and"
         " INFERRED.md lists them\n"
     )
