@@ -215,9 +215,8 @@ def test_planted_secrets_appear_in_no_report(workplace: Workplace, generated: Do
         "DITTO_APP_ID": SECRET,
     }
     reports = tmp_path / "reports"
-    outputs = [
-        own.zava("validate", "--format", how, "--reports", str(reports), env=env) for how in ("text", "json", "html")
-    ]
+    only = ("--only", "sync", "--only", "security", "--only", "permissions", "--reports", str(reports))
+    outputs = [own.zava("validate", "--format", how, *only, env=env) for how in ("text", "json", "html")]
     outputs += [own.zava("doctor", env=env), own.zava("explain", "sync._config.secrets", env=env)]
     flags = ("--reports", str(reports), f"--junitxml={reports}/junit.xml", f"--alluredir={reports}/allure-results")
     outputs.append(own.suites(*flags, "-k", "sync or security or permissions", env=env))
