@@ -17,18 +17,18 @@ from pymongo.errors import DuplicateKeyError, WriteError
 from conformance.connection.collation import SIMPLE_SPEC
 from conformance.errors import HarnessError
 from conformance.model.collection import Collection, Index, Reference
-from conformance.run.session import Project, load_project
+from conformance.run.session import Project
 from conformance.server import provision
 from conformance.server.query_plan import explained
 from conformance.server.target import Target
 from conformance.text.paths import value_at
-from generator.columns.plan import Plan
 from generator.loader import load
+from suites.devices.edge_dataset import small_plan
 
 Document = dict[str, Any]
 
 #: The value for every setting that decides the size of a collection.
-SIZE: Final = "30"
+SIZE: Final = 30
 _REFUSED_BY_VALIDATOR: Final = 121
 
 
@@ -42,17 +42,12 @@ def labelled(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="module")
 def filled(project: Project, target: Target, scratch: Database[Document]) -> Database[Document]:
     """Return the scratch database, provisioned and with a small dataset."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in project.model.settings:
-            patch.setenv(name, SIZE)
-        small = load_project(project.model.root)
-        plan = Plan(small.model, small.configuration, small.settings)
-        try:
-            target.require_replica_set()
-            provision.apply(provision.plan(small.model, scratch), scratch)
-            load(plan.documents(), scratch, small.settings.batch_size)
-        except HarnessError as error:
-            pytest.fail(f"the scratch database could not be filled: {error}", pytrace=False)
+    try:
+        target.require_replica_set()
+        provision.apply(provision.plan(project.model, scratch), scratch)
+        load(small_plan(project, SIZE).documents(), scratch, project.settings.batch_size)
+    except HarnessError as error:
+        pytest.fail(f"the scratch database could not be filled: {error}", pytrace=False)
     return scratch
 
 

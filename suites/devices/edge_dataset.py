@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -28,19 +28,31 @@ Dataset = Mapping[str, Sequence[Document]]
 
 #: The value for every setting that decides the size of a collection.
 SIZE: Final = 250
+#: Names, streets and so on that a small dataset draws from.
+_POOL: Final = 200
 #: Documents that are kept of each collection, taken evenly from all, beside those that others refer to: the store is
 #: asked for them hundreds of times.
-_KEPT: Final = 200
+_KEPT: Final = 100
 #: Every so many documents one is soft-deleted.
 _DELETED: Final = 7
+
+
+def small_plan(project: Project, size: int) -> Plan:
+    """Return the plan of a dataset in which ``size`` is the value of every setting of a collection's size.
+
+    So few documents need no thousands of names, which Faker makes one by one.
+    """
+    settings = project.settings.model_copy(update={name.lower(): size for name in project.model.settings})
+    generation = project.configuration.generation
+    few = generation.model_copy(update={"pool_size": min(generation.pool_size, _POOL)})
+    return Plan(project.model, replace(project.configuration, generation=few), settings)
 
 
 def dataset(project: Project, spared: str) -> Dataset:
     """Return some documents of every collection, as MongoDB has them; those of ``spared`` are not deleted."""
     model = project.model
     made: dict[str, list[Document]] = {collection.name: [] for collection in model}
-    small = project.settings.model_copy(update={name.lower(): SIZE for name in model.settings})
-    for name, documents in Plan(model, project.configuration, small).documents():
+    for name, documents in small_plan(project, SIZE).documents():
         made[name] += documents
     made = _thinned(model, made)
     for collection in model:
@@ -96,7 +108,7 @@ class Edge:
     permissions: Permissions
     subscriptions: Subscriptions
 
-    @property
+    @cached_property
     def people(self) -> Sequence[User]:
         """Everyone who is known."""
         return known_users(self.permissions, self.model, self.documents[self.permissions.users.collection])

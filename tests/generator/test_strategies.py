@@ -10,7 +10,7 @@ from typing import Any
 import bson
 import numpy as np
 import pytest
-from bson import Int64
+from bson import Int64, ObjectId
 from pymongo import MongoClient
 from pymongo.errors import BulkWriteError
 
@@ -29,6 +29,7 @@ from conformance.model.validators.document_validator import breaches
 from conformance.model.validators.server_validator import validator
 from generator.columns.nested import Nested
 from generator.columns.samplers import SAMPLERS, emit, sample
+from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import STRATEGIES, documents, values
 from tests.generator.fields import drawn, generated
 from tests.models import collection_of, model_of
@@ -249,3 +250,14 @@ def test_present_is_the_fraction_of_documents_with_the_field(share: float, tmp_p
     having = sum("n" in document for document in generated(model, "things"))
     assert abs(having - 1000 * share) <= 5 * math.sqrt(1000 * share * (1 - share))
     assert {"n" in document for document in drawn(documents(model["things"]), 50)} == {True, False}
+
+
+def test_mutations_are_described_only_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A document has hundreds of mutations, of which a test draws one."""
+    described: list[object] = []
+    monkeypatch.setattr("generator.fuzzing.mutations.shorten", lambda value: described.append(value) or "short")
+    things = collection_of({"name": {"type": "string", "maxLength": 9}})
+    made = list(mutations(model_of(tmp_path, {"things": things})["things"], {"_id": ObjectId(), "name": "milk"}))
+    assert described == []
+    assert next(one for one in made if one.keyword == "type").breach.message == "short"
+    assert len(described) == 1

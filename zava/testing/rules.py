@@ -29,7 +29,7 @@ from conformance.run.violations import write_violations
 from conformance.run.watchdog import watch
 from conformance.server.target import Target, require_data
 from conformance.text.masking import one_line
-from zava.testing import junit, state
+from zava.testing import garbage, junit, state
 from zava.testing.options import add_options, chosen, read_options
 from zava.testing.order import in_order, rule_of
 from zava.testing.reporting import discard_earlier, discard_earlier_of_a_refused_run, header, name_junit_suite
@@ -51,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the model, settings and rules; an error ends the run with its one line and exit code."""
+    garbage.collect_less_often(config)
     if not config.pluginmanager.hasplugin("allure_pytest"):
         register_markers(config)
     config.addinivalue_line("markers", "family(name): the families that a test with zava_rule runs")
@@ -82,6 +83,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Once allure-pytest has made what writes its files, let it write only those that say something."""
     name_junit_suite(session.config, state.epic(session.config))
     results_only(session.config)
+    garbage.exempt_existing_objects()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
