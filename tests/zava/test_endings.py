@@ -14,6 +14,20 @@ from tests.conformance.embedded.processes import ROOT
 
 pytestmark = pytest.mark.slow
 
+#: A key press during the import of a library.
+EARLY: Final = """
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes from its children
+class Finder:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+sys.meta_path.insert(0, Finder)
+from zava.__main__ import main
+main()
+"""
 #: A library that turns the exit of an interrupted program into an error of its own, as pydantic does.
 SWALLOWED: Final = """
 import os, signal, zava.main
@@ -27,6 +41,11 @@ def library(**_):
 zava.main.app = library
 zava.main.run()
 """
+
+
+def test_interrupted_start_shows_one_line() -> None:
+    done = subprocess.run([sys.executable, "-c", EARLY], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "zava: interrupted\n")
 
 
 def test_interrupted_library_shows_one_line() -> None:
