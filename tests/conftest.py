@@ -17,6 +17,7 @@ from tests.faults.engine.place import Place
 from tests.faults.tally import in_words
 from tests.needs import mark, starts_nothing_unmarked
 from tests.validation import ROOT, database, model, server
+from zava.testing import garbage
 
 __all__ = ["database", "fault_runner", "found", "model", "place", "server", "starts_nothing_unmarked"]
 
@@ -28,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     os.environ.pop("CI", None)
     config.addinivalue_line("filterwarnings", "error")
+    garbage.collect_less_often(config)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt thousands of tests from garbage collection."""
+    garbage.exempt_existing_objects()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
