@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from pymongo import MongoClient, monitoring
@@ -44,13 +44,21 @@ def readers(rules: Sequence[Rule], context: Context) -> Mapping[str, frozenset[s
     found: dict[str, frozenset[str]] = {}
     client: MongoClient[dict[str, Any]]
     with MongoClient(*address, directConnection=True, event_listeners=[listener]) as client:
-        own = replace(context, database=client[context.database.name], scratch=None)
-        assert own.counts  # counted once for a run, so that no rule is recorded as the reader
+        own = _looked_up(replace(context, database=client[context.database.name], scratch=None))
         for group in groups.values():
             listener.read.clear()
             with Run(group, own) as run:
                 run.results()
             found |= dict.fromkeys([rule.id for rule in group], frozenset(listener.read))
+    return found
+
+
+def _looked_up(context: Context) -> Context:
+    """Return a context that has looked up what it looks up once for all rules: no rule is recorded as its reader."""
+    kind: type[Context] = type("LookedUp", (Context,), {"counts": context.counts})
+    found = kind(**{each.name: getattr(context, each.name) for each in fields(context) if each.init})
+    for name in found.counts:
+        found.any_deleted(name)
     return found
 
 
