@@ -7,10 +7,10 @@ from typing import Any, Final
 import bson
 from bson.codec_options import CodecOptions
 
-from conformance.connection import client
+from conformance.connection import decoding
 
 #: Bytes that are not UTF-8 become lone surrogates, which no other text has.
-OPTIONS: Final[CodecOptions[dict[str, Any]]] = client.OPTIONS.with_options(
+OPTIONS: Final[CodecOptions[dict[str, Any]]] = decoding.OPTIONS.with_options(
     unicode_decode_error_handler="surrogateescape"
 )
 

@@ -27,7 +27,7 @@ from conformance.checks.joins.join import Deletions, JoinTest
 from conformance.columns.expressions import truth
 from conformance.columns.layout import Array, Batch, UnusualError, batches
 from conformance.columns.queries import may_match
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.language.formulas.parents import parent_name
 from conformance.model.collection import Collection, Reference
 

@@ -8,8 +8,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import pymongo.errors
-from bson import DatetimeConversion
-from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 
 from conformance.connection.collation import SimpleClient
@@ -24,10 +22,6 @@ from conformance.text.rendering import shorten
 Document = dict[str, Any]
 #: Time limit for an answer of a server.
 PATIENCE_MS: Final = 5_000
-#: Dirty data must be readable: dates beyond Python's range and broken UTF-8 are findings, not exceptions.
-OPTIONS: Final[CodecOptions[Document]] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
-)
 #: Between two questions to a server that is waited for.
 _PAUSE_SECONDS: Final = 0.5
 _AUTHENTICATION: Final = frozenset({18, 8000})

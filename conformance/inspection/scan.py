@@ -20,7 +20,7 @@ import bson
 import numpy as np
 from pymongo.collection import Collection
 
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.inspection.names import may_refer
 from conformance.inspection.profile import Profile
 from conformance.inspection.samples import Samples

@@ -15,7 +15,7 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 from pymongo.errors import InvalidOperation, OperationFailure
 
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.model.collection import Collection
 from conformance.model.validators.document_validator import breaches
 from conformance.model.validators.server_validator import validator

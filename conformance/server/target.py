@@ -18,7 +18,8 @@ from pymongo.database import Database
 
 from conformance.config.environment import Environment
 from conformance.config.settings import Settings, known_variables
-from conformance.connection.client import OPTIONS, Document, connect, failure, greet, in_words
+from conformance.connection.client import Document, connect, failure, greet, in_words
+from conformance.connection.decoding import OPTIONS
 from conformance.embedded.server import EmbeddedServer, cache_directory
 from conformance.errors import ConfigurationError, HarnessError, TargetError
 from conformance.model.collection import Model

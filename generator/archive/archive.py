@@ -25,7 +25,7 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.errors import ConfigurationError
 from conformance.files.private import FOLDER_MODE, create_private
 from conformance.files.strict_files import Strict, read_json

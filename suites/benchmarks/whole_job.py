@@ -16,7 +16,7 @@ from pathlib import Path
 from pymongo import MongoClient
 
 from conformance.checks.base import Context
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.embedded.server import EmbeddedServer
 from conformance.rules.catalogue import DATA_FAMILIES
 from conformance.run.runner import Run

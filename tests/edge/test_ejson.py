@@ -16,7 +16,7 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.model.collection import Collection, IdMapping
 from edge.ejson import is_value, to_ditto, to_mongo
 from edge.values import MAX_DEPTH, Unsyncable

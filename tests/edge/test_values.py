@@ -21,7 +21,7 @@ from bson.son import SON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.model.collection import Collection, IdMapping
 from edge.store.statements import StatementError
 from edge.store.store import Store

@@ -10,8 +10,8 @@ from pymongo.errors import OperationFailure
 
 from conformance.checks.base import Context, Rule, answer, listed, skipped
 from conformance.config.configuration import Configuration, NamedQuery, Plan, filled
-from conformance.connection.client import OPTIONS
 from conformance.connection.collation import SIMPLE_SPEC
+from conformance.connection.decoding import OPTIONS
 from conformance.errors import ConfigurationError, TargetError
 from conformance.model.collection import Model
 from conformance.model.index_options import may_hold

@@ -26,7 +26,7 @@ from conformance.columns.patterns import compiled
 from conformance.columns.queries import may_match, must_match
 from conformance.columns.values import values_at
 from conformance.config.settings import Settings
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.model.collection import Collection
 from conformance.model.validators.document_validator import conforms
 from conformance.model.validators.server_validator import validator

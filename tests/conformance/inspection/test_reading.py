@@ -14,7 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.embedded.server import EmbeddedServer
 from conformance.inspection import profile, scan
 from conformance.inspection.drafting.draft import draft

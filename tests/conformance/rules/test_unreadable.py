@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from conformance.checks.base import Context, Document
 from conformance.config.settings import Settings
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.model.collection import Model
 from conformance.results import Result
 from conformance.rules.catalogue import all_rules

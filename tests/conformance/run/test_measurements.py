@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from conformance.checks.base import Context
 from conformance.config.settings import Settings
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.embedded.server import EmbeddedServer
 from conformance.model.collection import Model
 from conformance.results import Result

@@ -15,7 +15,7 @@ from pymongo import MongoClient, UpdateOne
 from rich.console import Console
 
 from conformance.checks.base import Rule
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.embedded.server import EmbeddedServer
 from conformance.errors import TargetError
 from conformance.results import TargetInfo

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 
 from conformance.checks.base import Context, Rule
 from conformance.config.configuration import Configuration
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run

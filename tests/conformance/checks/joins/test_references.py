@@ -11,7 +11,7 @@ from bson import Decimal128, MaxKey, MinKey
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
-from conformance.connection.client import OPTIONS
+from conformance.connection.decoding import OPTIONS
 from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from conformance.rules.data.references import rules
