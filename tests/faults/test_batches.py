@@ -57,8 +57,9 @@ def test_faults_that_do_not_meet_are_made_together(one: list[dict[str, Any]], ot
         ([RULE], [{"file": "config/rules.yaml", "set": {"x": 1}}]),
         ([TOTAL], [TOTAL, DROP]),
         ([TOTAL], [{"settings": {"num_orders": 1}}]),
+        ([TOTAL], [{"in": "orders", "take": "all", "unset": ["status"]}]),
     ],
-    ids=["kinds", "file", "collection", "path", "part", "deleted", "rewritten", "source", "mixed", "settings"],
+    ids=["kinds", "file", "collection", "path", "part", "deleted", "rewritten", "source", "mixed", "settings", "all"],
 )
 def test_faults_that_meet_are_made_apart(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
     assert divided(fault("a", *one), fault("b", *other)) == [["a"], ["b"]]

@@ -136,10 +136,11 @@ def neighbours(client: MongoClient[dict[str, Any]], name: str, suffix: str) -> l
 
 
 @pytest.mark.parametrize("roles", [("read",), ("readWrite",), ("dbOwner", "dbAdmin"), ()], ids=" ".join)
-def test_extra_users_and_databases_have_no_finding(roles: tuple[str, ...], place: Place) -> None:
+def test_extra_users_and_databases_have_no_finding(roles: tuple[str, ...], fault_runner: FaultRunner) -> None:
     """Each database has a foreign user and role; other databases on the server have broken documents."""
-    client, suffix = place.client, uuid.uuid4().hex[:8]
-    with place.conformant(place.settings("tiny")) as context, ExitStack() as undo:
+    client, suffix = fault_runner.place.client, uuid.uuid4().hex[:8]
+    context, _ = fault_runner.context("tiny")
+    with ExitStack() as undo:
         for database in neighbours(client, context.database.name, suffix):
             user, role = f"user_{suffix}", f"role_{suffix}"
             seen = {"resource": {"db": database.name, "collection": "orders"}, "actions": ["find"]}

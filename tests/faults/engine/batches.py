@@ -109,10 +109,13 @@ def _kind_of_edit(edit: Mapping[str, Any]) -> str | None:
 def _taken(fault: Fault) -> set[str]:
     """Return what no other fault may edit at the same time: collections of commands, and paths of files.
 
-    Several faults may append to one list, each an item of its own.
+    Several faults may append to one list, each an item of its own. A fault that edits all documents of a collection
+    leaves none to the others, which each edit some.
     """
     taken = set()
     for edit in fault.edits:
+        if "in" in edit:
+            taken.add(f"documents of {edit['in']}" + ("" if edit.get("take") == "all" else f".+{fault.id}+"))
         if "command" in edit:
             taken.add(str(next(iter(edit["command"].values()))))
         paths = (
