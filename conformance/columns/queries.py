@@ -15,7 +15,17 @@ from conformance.columns.expressions import truth
 from conformance.columns.layout import ARRAY, OBJECT, TEXT, Array, Batch, UnusualError
 from conformance.columns.operations import is_ascii
 from conformance.columns.patterns import matches
-from conformance.columns.values import EXACT, IS_NUMBER, NAMES, UNKNOWN, Values, as_bytes, codes_at, values_at
+from conformance.columns.values import (
+    EXACT,
+    IS_NUMBER,
+    NAMES,
+    UNKNOWN,
+    Values,
+    as_bytes,
+    code_table,
+    codes_at,
+    values_at,
+)
 from conformance.columns.vectors import elements_meet, vectors_at
 from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, PADDED
 
@@ -40,7 +50,7 @@ def may_match(query: Query, batch: Batch) -> Array:
             found &= np.any([may_match(one, batch) for one in condition], axis=0)
         elif isinstance(condition, dict) and condition.keys() == {"$regex"} and condition["$regex"] in _NOT_PLAIN:
             codes = codes_at(batch, name)
-            found &= np.isin(codes, (UNKNOWN, ARRAY, 0x0E)) | ((codes == TEXT) & ~_is_plain(batch, name))
+            found &= code_table(UNKNOWN, ARRAY, 0x0E)[codes] | ((codes == TEXT) & ~_is_plain(batch, name))
         else:
             raise UnusualError
     return found
@@ -90,7 +100,7 @@ def _meets(schema: Query, batch: Batch, path: str, codes: Array) -> Array:
 
 def _type(names: Any, _batch: Batch, _path: str, codes: Array, _schema: Query) -> Array:
     listed = [names] if isinstance(names, str) else names
-    found = np.isin(codes, [NAMES[name] for name in listed if name in NAMES])
+    found = code_table(*(NAMES[name] for name in listed if name in NAMES))[codes]
     return found | IS_NUMBER[codes] if "number" in listed else found
 
 
