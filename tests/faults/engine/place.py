@@ -44,6 +44,8 @@ SIZES: Final[Mapping[str, tuple[int, int]]] = {"tiny": (60, 250), "small": (300,
 #: takes the server as long as all other rules together.
 _WHOLE_PRODUCT: Final = "{$range: [0, 1536]}"
 _SHORT_PRODUCT: Final = "{$range: [0, 8]}"
+#: libyaml's where it is installed: each edit of a file writes all of it.
+_DUMPER: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 #: Not the default: a fault must not depend on the usual seed.
 SEED: Final = 7
 
@@ -188,5 +190,6 @@ def _edit_file(path: Path, edit: Mapping[str, Any]) -> None:
             take(content, name)
         for name, value in edit.get("append", {}).items():
             at(content, name).append(made(value, {}))
-        dumped = json.dumps(content, indent=2) if path.suffix == ".json" else yaml.safe_dump(content, sort_keys=False)
+        is_json = path.suffix == ".json"
+        dumped = json.dumps(content, indent=2) if is_json else yaml.dump(content, Dumper=_DUMPER, sort_keys=False)
         path.write_text(dumped, encoding="utf-8")

@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from conformance.ditto.permissions import PERMISSIONS_FILE
 from conformance.ditto.subscriptions import SUBSCRIPTIONS_FILE
+from conformance.files.strict_files import read_yaml
 from conformance.results import Outcome
 from tests.conformance.rules.ditto.permissions.fixtures import filled, folder, verdict
 from tests.validation import failed
@@ -19,6 +20,8 @@ from tests.validation import failed
 __all__ = ["filled", "folder", "verdict"]
 
 
+#: libyaml's where it is installed.
+DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 ORDERS = "SELECT * FROM orders WHERE "
 
 
@@ -28,9 +31,9 @@ Verdict = Callable[..., dict[str, Outcome]]
 def subscribe(folder: Path, condition: str, find: Any) -> None:
     """Add a subscription to orders to the catalogue device."""
     path = folder / "config" / SUBSCRIPTIONS_FILE
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     content["devices"][3]["subscriptions"].append({"query": ORDERS + condition, "find": find})
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    path.write_text(yaml.dump(content, Dumper=DUMPER), encoding="utf-8")
 
 
 #: A subscription, its find, and the expected message; None if both select the same documents.
@@ -157,9 +160,9 @@ def test_device_that_changes_an_unsubscribed_collection_is_reported(
 ) -> None:
     """The finding appears although every synced collection reaches some device."""
     path = folder / "config" / SUBSCRIPTIONS_FILE
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     content["devices"][0]["changes"] = {"customers": ["write"], "orders": ["write"]}
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    path.write_text(yaml.dump(content, Dumper=DUMPER), encoding="utf-8")
     outcomes = verdict(filled)
     assert failed(outcomes) == {"sync._config.subscriptions-collections"}
     (sample,) = outcomes["sync._config.subscriptions-collections"].samples
