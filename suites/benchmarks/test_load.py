@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -140,9 +141,10 @@ def test_memory(project: Project, tables: Tables) -> None:
 
 def job(project: Project, directory: Path, times: int) -> Mapping[str, float]:
     """Return the figures of the whole job on a server of its own, with so many times the orders and their lines."""
-    program, orders = Path(__file__).with_name("whole_job.py"), times * project.settings.num_orders
-    command = [sys.executable, str(program), str(directory), str(orders)]
-    done = subprocess.run(command, cwd=project.model.root, stdout=subprocess.PIPE, text=True, check=True)
+    orders = times * project.settings.num_orders
+    command = [sys.executable, "-m", "suites.benchmarks.whole_job", str(directory), str(orders)]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(command, cwd=project.model.root, env=env, stdout=subprocess.PIPE, text=True, check=True)
     shutil.rmtree(directory)
     found: Mapping[str, float] = json.loads(done.stdout)
     return found

@@ -1,4 +1,4 @@
-"""The whole job on a server of its own: whole_job.py DIRECTORY ORDERS prints its figures as JSON.
+"""The whole job on a server of its own: `python -m suites.benchmarks.whole_job DIRECTORY ORDERS` prints JSON.
 
 In a process of its own, so that its peak memory is the client's and nothing else's.
 """
