@@ -140,6 +140,7 @@ class _Abandonable(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Start the call."""
         future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # as a pool does: a cancelled waiter must not make the call fail
 
         def call() -> None:
             try:
@@ -152,7 +153,7 @@ class _Abandonable(ThreadPoolExecutor):
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    """Run the loop until it is stopped; what nobody waits for any more ends with it."""
+    """Run the loop until it is stopped, then cancel the tasks that are left."""
     asyncio.set_event_loop(loop)
     loop.run_forever()
     left = asyncio.all_tasks(loop)

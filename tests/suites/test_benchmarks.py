@@ -1,4 +1,4 @@
-"""What the benchmarks start beside pytest."""
+"""The program that the benchmarks start in a process of its own."""
 
 from __future__ import annotations
 

@@ -163,6 +163,17 @@ def test_statement_times_out(directory: Path, monkeypatch: pytest.MonkeyPatch) -
         assert store.count("c") == 2_000
 
 
+def test_call_of_a_cancelled_waiter_ends_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    begun, go_on = threading.Event(), threading.Event()
+    future = sdk_thread._Abandonable().submit(lambda: begun.set() or go_on.wait(SOON))
+    assert begun.wait(SOON)
+    assert not future.cancel()
+    go_on.set()
+    assert (future.result(SOON), failures) == (True, [])
+
+
 def loops() -> int:
     """Return the number of stores with a running thread."""
     return sum(thread.name == "ditto" for thread in threading.enumerate())
