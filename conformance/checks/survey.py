@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Final
@@ -23,6 +24,7 @@ from conformance.checks.base import Context, Found, Rule
 from conformance.checks.document_scan import FEW, DocumentTest
 from conformance.checks.grouped_bounds import GroupedBounds
 from conformance.checks.joins.columns import Family, Parents, Question
+from conformance.checks.joins.divided import DividedFamily, DividedParents, are_many
 from conformance.checks.joins.join import Deletions, JoinTest
 from conformance.columns.expressions import truth
 from conformance.columns.layout import Array, Batch, UnusualError, batches
@@ -111,6 +113,7 @@ class _Survey:
     def __init__(self, context: Context, rules: Sequence[Rule], stop: Event) -> None:
         self._context = context
         self._stop = stop
+        self._close = ExitStack()
         self._tests: dict[str, list[_Test]] = defaultdict(list)
         self._families: dict[str, list[Family]] = defaultdict(list)
         self._parents: dict[tuple[str, str], Parents] = {}
@@ -139,11 +142,30 @@ class _Survey:
         if parent_name(collection, reference) != f"_{reference.field}" or reference.target == reference.collection:
             return
         target = reference.target, reference.target_field
-        parents = self._parents.setdefault(target, Parents(*target))
-        self._families[collection.name].append(Family(check, reference, questions, parents))
+        parents = self._parents.get(target) or self._parents.setdefault(target, self._new_parents(*target))
+        if isinstance(parents, DividedParents):
+            family: Family = self._close.enter_context(
+                closing(DividedFamily(check, reference, questions, parents, self._stop))
+            )
+        else:
+            family = Family(check, reference, questions, parents)
+        self._families[collection.name].append(family)
+
+    def _new_parents(self, target: str, key: str) -> Parents:
+        try:
+            number = self._context.collection(target).estimated_document_count()
+        except OperationFailure:  # as for reading them
+            number = 0
+        if not are_many(number):
+            return Parents(target, key)
+        return self._close.enter_context(closing(DividedParents(target, key, number)))
 
     def findings(self) -> dict[Any, Found]:
         """Read the collections, parents before their children."""
+        with self._close:
+            return self._findings()
+
+    def _findings(self) -> dict[Any, Found]:
         found: dict[Any, Found] = {}
         for collection in self._ordered():
             name = collection.name

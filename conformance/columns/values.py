@@ -89,6 +89,8 @@ class Values:
 
     def at(self, places: Array) -> Values:
         """Return the values at these places; a missing one where the place is -1."""
+        if not len(self.codes):
+            return Values(np.zeros(len(places), dtype=np.uint8))
         away = places < 0
         numbers, texts, unsure = (
             None if one is None else one[places] for one in (self.numbers, self.texts, self.unsure)

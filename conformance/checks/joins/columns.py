@@ -139,12 +139,12 @@ class Family:
         self.reference = reference
         self.parents = parents
         self.complete = False
-        self._questions = questions
-        self._prefix = f"_{reference.field}."
-        self._paths = set(_paths_below(f"${self._prefix}", [one.each for one in questions.values()]))
+        self.questions = questions
+        self.prefix = f"_{reference.field}."
+        self._paths = set(paths_below(f"${self.prefix}", [one.each for one in questions.values()]))
         totals = [one for one in questions.values() if one.views]
         named = {name: one.columns[name] for one in totals for view in one.views for name in view}
-        self._amounts = {name: column.children for name, column in named.items()}
+        self.amounts = {name: column.children for name, column in named.items()}
         self._examined = dict.fromkeys(questions, 0)
         self._suspects: dict[Any, None] = {}
         self._totals: dict[str, _Total] = {}
@@ -162,16 +162,16 @@ class Family:
         try:
             self._look(batch)
         finally:  # what was computed with these parents is not that of others
-            for key in [key for key in batch.cache if self._prefix in str(key)]:
+            for key in [key for key in batch.cache if self.prefix in str(key)]:
                 del batch.cache[key]
 
     def _look(self, batch: Batch) -> None:
         keys = cells(batch, values_at(batch, self.reference.field))
         places = self.parents.places(keys)
         for path in self._paths:
-            batch.cache[self._prefix + path] = self.parents.values[path].at(places)
+            batch.cache[self.prefix + path] = self.parents.values[path].at(places)
         keyed = keys.kinds != 0
-        for name, question in self._questions.items():
+        for name, question in self.questions.items():
             if question.each is None:
                 continue
             examined, unsure = truth(question.each[0], batch)
@@ -182,7 +182,7 @@ class Family:
             self._suspect(
                 values_at(batch, self.reference.field), np.flatnonzero(keyed & examined & (broken | doubtful))
             )
-        for name, amount in self._amounts.items():
+        for name, amount in self.amounts.items():
             self._add(name, amount, batch, places)
 
     def _suspect(self, keys: Values, places: Array) -> None:
@@ -203,7 +203,7 @@ class Family:
         if not self.complete:
             return None
         try:
-            for name, question in self._questions.items():
+            for name, question in self.questions.items():
                 if question.views:
                     self._compare(name, question.views)
         except UnusualError:
@@ -223,7 +223,8 @@ class Family:
 
     def _difference(self, name: str) -> Array:
         """Return for each parent what is left of a sum when its own value is taken away."""
-        return self._totals[name].difference(_summed(self.parents.values[name]))
+        own = _summed(self.parents.values[name])
+        return self._totals.get(name, _Total(len(own))).difference(own)
 
 
 def _summed(values: Values) -> Array:
@@ -244,14 +245,14 @@ def _key(keys: Values, place: int) -> Any:
     return int(number)
 
 
-def _paths_below(prefix: str, expressions: Any) -> Iterator[str]:
-    """Yield the paths of the parent's fields in expressions."""
+def paths_below(prefix: str, expressions: Any) -> Iterator[str]:
+    """Yield the paths in expressions that begin with a prefix, without it."""
     if isinstance(expressions, str):
         if expressions.startswith(prefix):
             yield expressions.removeprefix(prefix)
     elif isinstance(expressions, Mapping):
         for part in expressions.values():
-            yield from _paths_below(prefix, part)
+            yield from paths_below(prefix, part)
     elif isinstance(expressions, list | tuple):
         for part in expressions:
-            yield from _paths_below(prefix, part)
+            yield from paths_below(prefix, part)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from pymongo.database import Database
 
 from conformance.checks import document_scan
 from conformance.checks.base import Document
+from conformance.checks.joins import divided
 from conformance.model.collection import Model
 from conformance.results import Result
 from conformance.rules.catalogue import all_rules
-from conformance.run.runner import Run
-from tests.validation import configuration_for, context_for
+from conformance.run.runner import BY_RANGE, Run
+from conformance.run.session import load_project
+from generator.columns.plan import Plan
+from tests.validation import ROOT, configuration_for, context_for
 
 
 def results(model: Model, database: Database[Document], *ids: str) -> list[Result]:
@@ -46,3 +52,33 @@ def test_collection_that_is_emptied_meanwhile_is_no_error(model: Model, database
     )
     assert isinstance(rule.check, document_scan.DocumentTest)
     assert document_scan._sizes(database["gone"], {}, {rule: rule.check}, 1) == {rule: 0}
+
+
+def test_documents_in_parts_on_disk_have_the_same_results(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = load_project(ROOT, num_customers=40, num_orders=150, seed=11)
+    for name, documents in Plan(project.model, project.configuration, project.settings).documents():
+        database[name].insert_many(documents)
+    orders, lines = database["orders"], database["order_items"]
+    for document in orders.aggregate([{"$sample": {"size": 9}}]):
+        orders.update_one({"_id": document["_id"]}, {"$set": {"subtotal": 1, "store_id": "elsewhere"}})
+    for document in lines.aggregate([{"$sample": {"size": 9}}]):
+        lines.update_one({"_id": document["_id"]}, {"$set": {"order_id": "none", "created_at": "2001-01-01T00:00:00Z"}})
+    orders.update_many({"status": "cancelled"}, {"$set": {"deleted": True, "customer_name": "Nobody"}})
+    rules = [rule for rule in project.rules if isinstance(rule.check, BY_RANGE)]
+
+    def results() -> list[Result]:
+        with Run(rules, context_for(project.model, database)) as run:
+            return [replace(result, duration_s=0.0) for result in run.results()]
+
+    whole = results()
+    parts = list[int]()
+    part = divided.DividedParents.part
+    monkeypatch.setattr(divided, "AT_ONCE", 10)
+    monkeypatch.setattr(
+        divided.DividedParents, "part", lambda self, number: (parts.append(number), part(self, number))[1]
+    )
+    assert results() == whole
+    assert max(parts) > 10
+    assert {"references", "totals", "snapshots", "business"} <= {one.family for one in whole if one.violations}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from threading import Event
 from typing import Any
 
 import bson
@@ -12,9 +15,10 @@ import pytest
 from bson import Code, Int64, MaxKey
 from bson.raw_bson import RawBSONDocument
 
-from conformance.checks.base import Document
+from conformance.checks.base import Document, Found
 from conformance.checks.joins import columns
 from conformance.checks.joins.columns import Family, Parents, Question
+from conformance.checks.joins.divided import AT_ONCE, DividedFamily, DividedParents
 from conformance.checks.joins.join import Column
 from conformance.checks.survey import identity
 from conformance.columns.expressions import truth
@@ -114,13 +118,36 @@ def test_id_that_is_read_as_another_is_left_to_the_server() -> None:
 
 
 def suspects(orders: Sequence[Document], lines: Sequence[Document], question: Question) -> list[Any] | None:
-    """The keys of the orders that may violate a rule about lines; None if the server is asked about all."""
+    """The keys of the orders that may violate a rule about lines; None if the server is asked about all.
+
+    Documents in parts on the disk have the same.
+    """
     parents = Parents("orders", "_id")
-    family = Family("check", LINES, {"rule": question}, parents)
+    found = found_by(Family("check", LINES, {"rule": question}, parents), parents, orders, lines)
+    in_parts = suspects_in_parts(orders, lines, question)
+    if found is None or in_parts is None:
+        assert found is in_parts
+        return None
+    assert found.examined == in_parts.examined
+    assert sorted(found.suspects, key=repr) == sorted(in_parts.suspects, key=repr)
+    return found.suspects
+
+
+def suspects_in_parts(orders: Sequence[Document], lines: Sequence[Document], question: Question) -> Found | None:
+    parents = DividedParents("orders", "_id", 3 * AT_ONCE)
+    with closing(parents), closing(DividedFamily("check", LINES, {"rule": question}, parents, Event())) as family:
+        return found_by(family, parents, orders, lines)
+
+
+def found_by(family: Family, parents: Parents, orders: Sequence[Document], lines: Sequence[Document]) -> Found | None:
     try:
         for batch in batches(*orders) if orders else ():
             parents.take(batch)
+    except UnusualError:
+        return None
+    if orders:
         parents.finish()
+    try:
         if not family.is_ready:
             return None
         for batch in batches(*lines):
@@ -128,8 +155,7 @@ def suspects(orders: Sequence[Document], lines: Sequence[Document], question: Qu
     except UnusualError:
         return None
     family.complete = True
-    found = family.found()
-    return None if found is None else found.suspects
+    return family.found()
 
 
 def total_of(amount: Any, stored: Any) -> Question:
@@ -160,12 +186,39 @@ def test_parents_that_vanish_before_they_are_read_leave_the_children_to_the_serv
     assert suspects([], [{"order": 1, "n": 1}], TOTAL) is None
 
 
+def test_parts_without_documents_change_nothing() -> None:
+    missing = Question((True, {"$eq": [{"$type": "$_order._id"}, "missing"]}))
+    assert suspects([{"_id": 1}], [{"order": n} for n in range(9)], missing) == [0, *range(2, 9)]
+    assert suspects([{"_id": n, "total": int(n == 4)} for n in range(9)], [{"order": 1, "n": 0}], TOTAL) == [4]
+
+
+def test_key_of_two_parents_is_left_to_the_server() -> None:
+    assert suspects([{"_id": 1, "total": 1}] * 2, [{"order": 1, "n": 1}], TOTAL) is None
+
+
+def test_bytes_of_a_document_are_not_asked_of_one_in_parts() -> None:
+    size = Question((True, {"$gt": [{"$bsonSize": "$$ROOT"}, 40]}))
+    assert suspects_in_parts([{"_id": 1}], [{"order": 1}], size) is None
+
+
+def test_full_disk_leaves_the_children_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    orders, lines = [{"_id": 1, "total": 1}], [{"order": 1, "n": 1}]
+    assert suspects_in_parts(orders, lines, TOTAL) == Found({"rule": 1}, [])
+    for place in ("save", "load"):
+        with monkeypatch.context() as patched:
+            patched.setattr(np, place, full)
+            assert suspects_in_parts(orders, lines, TOTAL) is None, place
+
+
 def test_parents_beyond_the_memory_are_left_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     orders, lines = [{"_id": n, "total": 1} for n in range(20)], [{"order": n, "n": 1} for n in range(20)]
     assert suspects(orders, lines, TOTAL) == []
     for limit in ("MEMORY", "MOST"):
         with monkeypatch.context() as patched:
-            patched.setattr(columns, limit, 19)
+            patched.setattr(columns, limit, 2)
             assert suspects(orders, lines, TOTAL) is None, limit
 
 
