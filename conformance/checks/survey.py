@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Final
+from typing import Any
 
 import bson
 import numpy as np
@@ -32,9 +31,6 @@ from conformance.columns.queries import may_match
 from conformance.connection.decoding import OPTIONS
 from conformance.language.formulas.parents import parent_name
 from conformance.model.collection import Collection, Reference
-
-#: Questions that the server answers at once.
-_QUESTIONS: Final = 2
 
 
 @dataclass
@@ -85,6 +81,22 @@ class _Test:
         return Found({"": self.examined}, self.suspects, many=self.many)
 
 
+class _Deleted:
+    """Whether a collection has documents that are marked as deleted."""
+
+    def __init__(self, flag: str) -> None:
+        self._is_set = {"$eq": [f"${flag}", True]}
+        self.any = False
+        self.complete = False
+
+    def take(self, batch: Batch) -> None:
+        """Examine a batch."""
+        is_true, unsure = truth(self._is_set, batch)
+        if unsure.any():
+            raise UnusualError
+        self.any |= bool(is_true.any())
+
+
 def identity(batch: Batch, place: int) -> Any:
     """Return the _id of a document of the batch, as the driver has it."""
     at = int(batch.starts[place])
@@ -118,24 +130,22 @@ class _Survey:
         self._families: dict[str, list[Family]] = defaultdict(list)
         self._parents: dict[tuple[str, str], Parents] = {}
         joins: dict[Reference, dict[str, Question]] = defaultdict(dict)
-        self._look_for_deleted()
         for rule in rules:
             check = rule.check
             if isinstance(check, DocumentTest):
                 self._tests[check.collection].append(_Test(check))
             elif isinstance(check, JoinTest):
                 name, target = check.reference.collection, check.reference.target
-                part = check.part(Deletions(context.any_deleted(name), context.any_deleted(target)))
+                part = check.part(Deletions(self._may_be_deleted(name), self._may_be_deleted(target)))
                 joins[check.reference][rule.id] = Question(part.each, part.views, part.columns)
             elif isinstance(check, GroupedBounds):
                 self._add(check, check.bounds.reference, {"": Question(check.bounds.each)})
         for reference, questions in joins.items():
             self._add(reference, reference, questions)
 
-    def _look_for_deleted(self) -> None:
-        """Ask which collections have deleted documents, of all at once: each may be read to its end for that."""
-        with ThreadPoolExecutor(_QUESTIONS) as pool:
-            list(pool.map(self._context.any_deleted, [collection.name for collection in self._context.model]))
+    def _may_be_deleted(self, name: str) -> bool:
+        """Return whether documents of a collection may be marked as deleted; to ask may take a scan of it."""
+        return self._context.deleted.get(name, self._context.model[name].soft_delete is not None)
 
     def _add(self, check: Any, reference: Reference, questions: dict[str, Question]) -> None:
         collection = self._context.model[reference.collection]
@@ -174,9 +184,13 @@ class _Survey:
                 *(one for one in self._families[name] if one.is_ready),
                 *(one for one in self._parents.values() if one.collection == name),
             ]
+            if takers and collection.soft_delete is not None:
+                takers.append(_Deleted(collection.soft_delete))
             for taker in self._read(collection, takers):
                 if isinstance(taker, Parents):
                     taker.finish()
+                elif isinstance(taker, _Deleted):
+                    self._context.deleted.setdefault(name, taker.any)
                 elif isinstance(taker, _Test):
                     found[taker.check] = taker.found()
         for families in self._families.values():

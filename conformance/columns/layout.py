@@ -174,7 +174,7 @@ def _replies(collection: Collection[Any]) -> Iterator[bytes]:
         def ask(command: dict[str, Any]) -> bytes:
             return bytes(database.command(command, session=session, codec_options=_RAW).raw)
 
-        reply = ask({"find": name, "batchSize": BATCH})
+        reply = ask({"find": name, "batchSize": BATCH, "collation": _SIMPLE})
         cursor = _cursor(reply)[0]
         try:
             while cursor:
@@ -191,6 +191,8 @@ def _replies(collection: Collection[Any]) -> Iterator[bytes]:
 
 
 _RAW: Final = CodecOptions(RawBSONDocument)
+#: As every query of the rules: a view with a collation of its own cannot be read, and is left to them.
+_SIMPLE: Final = {"locale": "simple"}
 
 
 def _cursor(raw: bytes) -> tuple[Int64, int]:

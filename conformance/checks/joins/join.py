@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from conformance.checks.base import Context, Rule, skipped
+from conformance.checks.base import Context, Found, Rule, skipped
 from conformance.checks.joins.keys import IN_ONE_ENGINE, Row, among, askable, is_wrapped, matching, wrapped
 from conformance.checks.joins.several import key_of, number_referring, referring, spread
 from conformance.model.collection import Model, Reference
@@ -118,10 +118,11 @@ class JoinTest:
 
     def __call__(self, context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
         """See Check."""
+        surveyed = context.findings.get(self.reference)  # comes first: the survey finds out what is deleted
         children, parents = self.reference.collection, self.reference.target
         deletions = Deletions(context.any_deleted(children), context.any_deleted(parents))
         parts = {rule.id: rule.check.part(deletions) for rule in rules if isinstance(rule.check, JoinTest)}
-        return Pass(context, self.model, self.reference, deletions, parts).outcomes()
+        return Pass(context, self.model, self.reference, deletions, parts).outcomes(surveyed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +135,8 @@ class Pass:
     deletions: Deletions
     parts: Mapping[str, Part]
 
-    def outcomes(self) -> Mapping[str, Outcome]:
-        """Return the outcome of each rule."""
-        surveyed = self.context.findings.get(self.reference)
+    def outcomes(self, surveyed: Found | None) -> Mapping[str, Outcome]:
+        """Return the outcome of each rule, of all groups or of those that a survey found suspect."""
         if surveyed is not None:
             rows = self.rows(surveyed.suspects) if surveyed.suspects else []
             return self._by_rule(surveyed.examined, rows)
