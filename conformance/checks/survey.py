@@ -82,7 +82,7 @@ class _Test:
 
 
 class _Deleted:
-    """Whether a collection has documents that are marked as deleted."""
+    """The search for documents of a collection that are marked as deleted."""
 
     def __init__(self, flag: str) -> None:
         self._is_set = {"$eq": [f"${flag}", True]}
