@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +13,7 @@ from rich.console import Console
 from conformance.run.session import Project
 from suites.benchmarks.tables import Tables
 from zava.figures import run_now, save
+from zava.testing.garbage import DEFAULT_THRESHOLDS
 
 #: The tables of a run, by the file of docs/figures/ that they are saved in.
 _TABLES = pytest.StashKey[dict[str, Tables]]()
@@ -42,6 +45,15 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         return
     for file, tables in config.stash[_TABLES].items():
         save(_FIGURES / file, config.stash[_RUN], tables.saved())
+
+
+@pytest.fixture(autouse=True)
+def thresholds_of_the_commands() -> Iterator[None]:
+    """Collect garbage as often as the measured commands do; a run of suites does it less often, and holds more."""
+    before = gc.get_threshold()
+    gc.set_threshold(*DEFAULT_THRESHOLDS)
+    yield
+    gc.set_threshold(*before)
 
 
 @pytest.fixture(scope="session")

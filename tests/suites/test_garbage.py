@@ -10,7 +10,7 @@ import pytest
 
 from zava.testing import garbage
 
-DEFAULTS: Final = (700, 10, 10)
+DEFAULTS: Final = garbage.DEFAULT_THRESHOLDS
 
 
 class Config:

@@ -7,8 +7,10 @@ from typing import Final
 
 import pytest
 
-#: Thresholds of the three generations. With the defaults (700, 10, 10) a run examines objects that live until its end
-#: more than a thousand times, which takes a seventh of the main thread's CPU time.
+#: Python's own thresholds of the three generations.
+DEFAULT_THRESHOLDS: Final = (700, 10, 10)
+#: With the defaults a run examines objects that live until its end more than a thousand times, which takes a seventh of
+#: the main thread's CPU time.
 _THRESHOLDS: Final = (20_000, 50, 100)
 
 
