@@ -1,15 +1,14 @@
 """Values of documents on disk, in parts: documents with equal keys are in the same part.
 
 A part of the children meets only the part of the parents with the same number, so that both fit into memory however
-many documents there are: a Grace hash join. The files have no name, and vanish with the process.
+many documents there are: a Grace hash join. The file has no name, and vanishes with the process.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import IO, Any, Final
 
 import numpy as np
@@ -62,8 +61,9 @@ class Spill:
         self._paths = sorted({key, *paths})
         self._pending: list[tuple[Cells, list[Values]]] = []
         self._size = 0
-        self._files: list[IO[bytes]] = []
-        self._open = ExitStack()
+        self._file: IO[bytes] | None = None
+        #: Where the arrays of each part are in the file.
+        self._places: list[list[int]] = [[] for _ in range(parts)]
         self._parts = parts
 
     def take(self, batch: Batch) -> None:
@@ -87,29 +87,29 @@ class Spill:
         rows = _rows(by_path)
         rows = rows.view(f"V{rows.itemsize}")[order].view(rows.dtype)  # six times as fast as field by field
         with self._disk():
-            if not self._files:
-                self._files = [self._open.enter_context(tempfile.TemporaryFile()) for _ in range(self._parts)]  # noqa: SIM115
-            for file, some in zip(self._files, np.split(rows, ends[:-1]), strict=True):
-                np.save(file, some, allow_pickle=False)
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            for places, some in zip(self._places, np.split(rows, ends[:-1]), strict=True):
+                places.append(self._file.tell())
+                np.save(self._file, some, allow_pickle=False)
 
     def batches(self, part: int) -> Iterator[Batch]:
         """Yield the documents of a part, once all were taken and written."""
-        if not self._files:
+        file = self._file
+        if file is None:
             return
-        file = self._files[part]
-        with self._disk():
-            end = file.seek(0, os.SEEK_END)
-            file.seek(0)
-        while file.tell() < end:
+        for place in self._places[part]:
             with self._disk():
+                file.seek(place)
                 rows = np.load(file, allow_pickle=False)
-            yield Kept(len(rows), {path: _values(rows, place) for place, path in enumerate(self._paths)})
+            yield Kept(len(rows), {path: _values(rows, at) for at, path in enumerate(self._paths)})
 
     def close(self) -> None:
-        """Delete the files."""
-        with suppress(OSError):  # what could not be written is not needed
-            self._open.close()
-        self._files = []
+        """Delete the file."""
+        if self._file is not None:
+            with suppress(OSError):  # what could not be written is not needed
+                self._file.close()
+        self._file = None
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from conformance.model.collection import Reference
 
 #: Parents that are held in memory at once, with the totals over their children: some 100 MB.
 AT_ONCE: Final = 250_000
-#: Parts, each of which is a file.
+#: Parts, at most: each adds an array for every 128,000 documents.
 _MOST_PARTS: Final = 64
 
 
