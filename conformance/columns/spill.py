@@ -13,8 +13,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from conformance.columns.keys import Cells, cells
-from conformance.columns.keys import joined as joined_cells
+from conformance.columns.keys import cells
 from conformance.columns.layout import Array, Batch, Column, UnusualError
 from conformance.columns.values import Values, joined, values_at
 
@@ -59,7 +58,7 @@ class Spill:
     def __init__(self, key: str, paths: Iterable[str], parts: int) -> None:
         self._key = key
         self._paths = sorted({key, *paths})
-        self._pending: list[tuple[Cells, list[Values]]] = []
+        self._pending: list[tuple[Array, list[Values]]] = []
         self._size = 0
         self._file: IO[bytes] | None = None
         #: Where the arrays of each part are in the file.
@@ -68,8 +67,8 @@ class Spill:
 
     def take(self, batch: Batch) -> None:
         """Keep the values of a batch."""
-        keys = cells(batch, values_at(batch, self._key))
-        self._pending.append((keys, [values_at(batch, path) for path in self._paths]))
+        hashes = cells(batch, values_at(batch, self._key)).hashes
+        self._pending.append((hashes, [values_at(batch, path) for path in self._paths]))
         self._size += len(batch)
         if self._size >= _CHUNK:
             self.flush()
@@ -78,7 +77,7 @@ class Spill:
         """Write what was taken."""
         if not self._pending:
             return
-        hashes = joined_cells([keys for keys, _ in self._pending]).hashes
+        hashes = np.concatenate([hashes for hashes, _ in self._pending])
         by_path = [joined([values[place] for _, values in self._pending]) for place in range(len(self._paths))]
         self._pending, self._size = [], 0
         parts = ((hashes >> _LOW) % np.uint64(self._parts)).astype(np.uint8)

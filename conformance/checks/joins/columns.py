@@ -195,8 +195,13 @@ class Family:
         """Add what a total is over, for each parent."""
         here = places >= 0
         numbers = _summed(_full(evaluate(amount, batch), len(batch)).at(np.where(here, np.arange(len(batch)), -1)))
-        number = len(self.parents.values[self.reference.target_field].codes)
-        self._totals.setdefault(name, _Total(number)).add(places[here], numbers[here])
+        self._total(name).add(places[here], numbers[here])
+
+    def _total(self, name: str) -> _Total:
+        """Return a sum, which is 0 for each parent until children are added."""
+        if name not in self._totals:
+            self._totals[name] = _Total(len(self.parents.values[self.reference.target_field].codes))
+        return self._totals[name]
 
     def found(self) -> Found | None:
         """Return what was found; None if the server has to be asked about all."""
@@ -223,8 +228,7 @@ class Family:
 
     def _difference(self, name: str) -> Array:
         """Return for each parent what is left of a sum when its own value is taken away."""
-        own = _summed(self.parents.values[name])
-        return self._totals.get(name, _Total(len(own))).difference(own)
+        return self._total(name).difference(_summed(self.parents.values[name]))
 
 
 def _summed(values: Values) -> Array:
