@@ -2,9 +2,12 @@
 
 import sys
 
+from zava.process import spare_processor_time
+
 
 def main() -> None:
     """Import the command line and run it."""
+    spare_processor_time()
     try:
         from zava.main import main as run
     except KeyboardInterrupt:

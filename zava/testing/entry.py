@@ -31,6 +31,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Load the rules, with their options, after the options of conftest files and before pytest reads them all."""
     if not early_config.known_args_namespace.zava:
         return
+    from zava.process import spare_processor_time
+
+    spare_processor_time()
     from conformance.errors import ConfigurationError
     from conformance.extras import require
 

@@ -36,9 +36,7 @@ _FORMATS.checks("regex", raises=ValueError)(_portable)
 
 @cache
 def _validator() -> Draft202012Validator:
-    document = json.loads(VOCABULARY.read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(document)
-    return Draft202012Validator(document, format_checker=_FORMATS)
+    return Draft202012Validator(json.loads(VOCABULARY.read_text(encoding="utf-8")), format_checker=_FORMATS)
 
 
 @dataclass(frozen=True)

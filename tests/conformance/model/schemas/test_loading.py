@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from conformance.errors import ConfigurationError
 from conformance.model.schemas.loading import find_model, load_model
+from conformance.model.schemas.vocabulary import VOCABULARY
 from conformance.patterns.portability import unportable
 from tests.conformance.model.schemas.misuses import MISUSES, NAME
 from tests.models import Edit, collection_of, edited_model, model_of, write_model
@@ -29,6 +31,10 @@ def test_project_model_has_the_expected_collections_and_indexes() -> None:
             assert order.index(reference.target) < order.index(collection.name)
     assert [collection.name for collection in model if not collection.synced] == ["product_embeddings"]
     assert model.settings == ("NUM_CUSTOMERS", "NUM_ORDERS")
+
+
+def test_vocabulary_is_a_valid_schema() -> None:
+    Draft202012Validator.check_schema(json.loads(VOCABULARY.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(("edit", "words"), [pytest.param(edit, words, id=title) for title, edit, words in MISUSES])
