@@ -187,7 +187,7 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("quick"):
         yield
         return
-    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    before = set(psutil.pids())
     yield
     kept = [] if eventually(lambda: not left(before), 15) else left(before)
     for process in kept:
@@ -196,13 +196,19 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def left(before: set[int]) -> list[Any]:
-    """Return the child processes of this one, except those of ``before`` and their children, such as a browser's."""
+    """Return the child processes of this one, except those of ``before`` and their children, such as a browser's.
+
+    Only processes that are new are asked for their parents: to ask all takes 5 ms, for thousands of tests.
+    """
     found = []
-    for child in psutil.Process().children(recursive=True):
+    for pid in set(psutil.pids()) - before:
         with suppress(psutil.NoSuchProcess):
-            line = {child.pid, *(each.pid for each in child.parents())}
-            if line.isdisjoint(before) and child.status() != psutil.STATUS_ZOMBIE:
-                found.append(child)
+            process = psutil.Process(pid)
+            line = [each.pid for each in process.parents()]
+            if os.getpid() not in line or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if before.isdisjoint(line[: line.index(os.getpid())]):
+                found.append(process)
     return found
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,10 +43,10 @@ class Project:
     configuration: Configuration
     settings: Settings
 
-    @property
-    def rules(self) -> list[Rule]:
-        """Every rule of the model."""
-        return all_rules(self.model, self.configuration)
+    @cached_property
+    def rules(self) -> Sequence[Rule]:
+        """Every rule of the model. Raises ConfigurationError when two statements make rules of one id."""
+        return tuple(all_rules(self.model, self.configuration))
 
     def choose(self, *, uri: str | None, embedded: bool, validating: bool = False) -> Choice:
         """Return the server that options and settings name; see `conformance.server.target.choose`."""
@@ -88,14 +89,14 @@ def assemble(root: Path, settings: Settings) -> Project:
     Raises ConfigurationError, one line, for the first thing that is wrong.
     """
     model = load_model(root)
-    configuration = load_configuration(model, settings.constants())
-    all_rules(model, configuration)
-    check_parameters(model, configuration)
+    project = Project(model, load_configuration(model, settings.constants()), settings)
+    _ = project.rules  # which may contradict each other
+    check_parameters(model, project.configuration)
     for problem in settings.environment.misspelt(variables(model)):
         raise ConfigurationError(problem)
     for name in model.settings:
-        settings.size(name, configuration.generation.defaults)
-    return Project(model, configuration, settings)
+        settings.size(name, project.configuration.generation.defaults)
+    return project
 
 
 def variables(model: Model) -> set[str]:

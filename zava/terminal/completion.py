@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
 from conformance.checks.base import Rule
@@ -27,7 +29,7 @@ def collections(context: typer.Context, incomplete: str) -> list[str]:
     return sorted({rule.collection for rule in _rules(context) if rule.collection.startswith(incomplete)})
 
 
-def _rules(context: typer.Context) -> list[Rule]:
+def _rules(context: typer.Context) -> Sequence[Rule]:
     model = context.parent.params.get("model") if context.parent is not None else None
     try:
         return load_project(model).rules

@@ -42,7 +42,8 @@ def to_mongo(condition: Condition) -> dict[str, Any]:
         apart = len(set(keys)) == len(keys) and not any(key.startswith("$") for key in keys)
         return {key: value for part in parts for key, value in part.items()} if apart else {"$and": parts}
     if isinstance(condition, Some) and condition.parts:
-        return {"$or": [to_mongo(part) for part in condition.parts]}
+        parts = [to_mongo(part) for part in condition.parts]
+        return {"$or": parts} if len(parts) > 1 else parts[0]
     if isinstance(condition, Computed):
         raise _computed()
     if isinstance(condition, Comparison):
