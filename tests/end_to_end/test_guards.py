@@ -24,6 +24,7 @@ GUARDED: Final = {
 }
 
 
+@pytest.mark.soak  # a benchmark: beside other tests it takes 20 s of processor time, and measures them, too
 def test_benchmark_ratios_are_within_their_limits(tmp_path: Path) -> None:
     """The server is not shared: other tests rely on the usual size of the dataset."""
     workplace = Workplace(copy_of_the_model(tmp_path / "model"), tmp_path / "cache")
