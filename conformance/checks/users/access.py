@@ -27,7 +27,6 @@ from pymongo.errors import ConfigurationError as PyMongoConfigurationError
 from pymongo.errors import InvalidOperation, OperationFailure
 
 from conformance.checks.base import Context, Document, listed
-from conformance.checks.users.signed_in import FILE, found, signed_in
 from conformance.ditto.permissions import (
     PERMISSIONS_FILE,
     Operation,
@@ -37,14 +36,11 @@ from conformance.ditto.permissions import (
     document_of,
     known_users,
 )
-from conformance.ditto.subscriptions import Device, Subscription, Subscriptions, values_for
 from conformance.language.conditions.condition import (
     Always,
     Attribute,
     Comparison,
     Condition,
-    Every,
-    Parameter,
     Some,
     comparisons,
     holds,
@@ -193,42 +189,6 @@ class Access:
                 own = {**self.own[someone.id], **dict.fromkeys(targets, value)}
                 yield own, replace(someone, attributes={name: own.get(name) for name in someone.attributes})
 
-    def subscriptions(self, subscriptions: Subscriptions) -> Outcome:
-        """Return the subscriptions that select documents which their user may not read."""
-        entries, problems = subscriptions.of(self.collection.name), []
-        for place, device, one in entries:
-            why = None if self._within(subscriptions, device, one) else self._beyond(subscriptions, device, one)
-            problems += [Sample(why, ref=f"{FILE}: {place}")] if why else []
-        return listed(self.context, len(entries), problems)
-
-    def _within(self, subscriptions: Subscriptions, device: Device, one: Subscription) -> bool:
-        """Return True when the permission is one of what the subscription demands, word for word, whatever the data."""
-        rules = self.permissions.of(self.collection.name)
-        condition = one.selection.condition
-        demanded = [
-            _of_the_user(part, subscriptions)
-            for part in (condition.parts if isinstance(condition, Every) else (condition,))
-        ]
-        return device.user == "super_manager" or any(rule.grants("read") and rule.parsed in demanded for rule in rules)
-
-    def _beyond(self, subscriptions: Subscriptions, device: Device, one: Subscription) -> str | None:
-        """Return what the first user for whom there is any would hold and may not read."""
-        for name, user in signed_in(self.context, device):
-            values = values_for(subscriptions, one.selection.parameters, user, self.context.database)
-            held = one.filter(values)
-            if held is None:
-                return "only Ditto's engine can tell what it selects; write its find, or compare the user's key in it"
-            may = to_mongo(allowed(self.permissions, self.collection, user, "read"))
-            if may in ({}, held):
-                continue
-            over = {"$and": [held, {"$nor": [may]}]}
-            number, example = found(self.context, self.collection.name, over)
-            if number:
-                return (
-                    f"the user of {name} would receive {number} documents that they may not read, for example {example}"
-                )
-        return None
-
     def _count(self, condition: Mapping[str, Any]) -> int:
         """Documents that meet a filter; asked once, unless it selects nothing or everything."""
         if condition == _NOTHING:
@@ -282,15 +242,6 @@ class Access:
         stage = {"$group": {"_id": {field: f"${field}" for field in fields}, "number": {"$sum": 1}}}
         rows = self.context.collection(self.collection.name).aggregate([stage], session=self.session)
         return [(row["_id"], row["number"]) for row in rows]
-
-
-def _of_the_user(condition: Condition, subscriptions: Subscriptions) -> Condition:
-    """Return a comparison with a parameter that is an attribute of the user's, as a permission would say it."""
-    if isinstance(condition, Comparison) and isinstance(condition.value, Parameter):
-        source = subscriptions.parameters.get(condition.value.name)
-        if source is not None and source.user is not None:
-            return replace(condition, value=Attribute(source.user))
-    return condition
 
 
 def _attributes(comparison: Comparison) -> list[str]:

@@ -9,6 +9,7 @@ from conformance.checks.base import Check, Context, Rule, listed, skipped
 from conformance.checks.config_file import unreadable
 from conformance.checks.users.access import Access
 from conformance.checks.users.signed_in import TOLD_BY
+from conformance.checks.users.subscribed import Subscribed
 from conformance.config.configuration import Configuration
 from conformance.ditto.permissions import (
     OPERATIONS,
@@ -166,7 +167,7 @@ def _of_documents(access: Access, subscriptions: Subscriptions | None, subject: 
     if subject == "subscriptions":
         if not subscriptions.of(name):
             return skipped(f"no device subscribes to {name}; see sync._config.subscriptions-collections")
-        return access.subscriptions(subscriptions)
+        return Subscribed(access.context, access.collection, access.permissions, subscriptions).unreadable()
     operation = next(one for one in OPERATIONS if one == subject)
     return access.operation(operation, needed=_needed(subscriptions, name, operation))
 
