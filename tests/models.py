@@ -11,12 +11,18 @@ from typing import Any, Final
 
 from conformance.model.collection import Model
 from conformance.model.schemas.loading import load_model
-from tests.validation import ROOT
+from tests.root import ROOT
 
 #: As the new value of an edit: remove the key.
 ABSENT: Final = object()
 #: (file, JSON pointer, new value)
 Edit = tuple[str, str, Any]
+
+
+@cache
+def shipped_model() -> Model:
+    """Return the project's own model, read once in a process."""
+    return load_model(ROOT)
 
 
 @cache

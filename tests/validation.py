@@ -17,16 +17,10 @@ from conformance.config.loading import load_configuration
 from conformance.config.settings import Settings
 from conformance.embedded.server import EmbeddedServer
 from conformance.model.collection import Model
-from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.run.session import Project, load_project
+from tests.models import shipped_model
 from tests.root import ROOT
-
-
-@cache
-def shipped_model() -> Model:
-    """Return the project's own model, read once in a process."""
-    return load_model(ROOT)
 
 
 @cache

@@ -11,7 +11,7 @@ from conformance.ditto.permissions import (
     load_permissions,
 )
 from conformance.language.conditions.condition import Always, Comparison
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 SEATTLE, TACOMA = "6b9c1e6e-95a4-4f0e-8d5c-0f2f1c0a7d11", "b0c1d2e3-f4a5-4b6c-9d7e-8f9a0b1c2d3e"
 NIL = "00000000-0000-0000-0000-000000000000"

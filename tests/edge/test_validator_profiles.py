@@ -16,9 +16,8 @@ from conformance.model.validators.profiles import profile_of, provisioned_valida
 from edge.bridge.synced_collection import Synced
 from generator.fuzzing.strategies import documents
 from tests.edge.bridge.pair import Document, Pair, edge, mapping_of, pair, synced
-from tests.models import collection_of, model_of
+from tests.models import collection_of, model_of, shipped_model
 from tests.profiles import examples
-from tests.validation import shipped_model
 
 __all__ = ["edge", "pair", "synced"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands import Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import eventually, running
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 MODEL = shipped_model()
 

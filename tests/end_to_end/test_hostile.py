@@ -23,7 +23,7 @@ from conformance.embedded.server import EmbeddedServer
 from tests.commands import Workplace, state
 from tests.conformance.embedded.processes import ROOT, eventually, running
 from tests.end_to_end.alone import LARGEST, alone, its_server_is_stopped
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytestmark = pytest.mark.server
 

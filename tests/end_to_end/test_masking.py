@@ -23,7 +23,7 @@ from mcp_servers.schema_description import describe
 from mcp_servers.transport import server
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytestmark = pytest.mark.slow
 

@@ -29,7 +29,8 @@ from edge.ditto_permissions import KINDS, compiled, permitted
 from generator.columns.plan import Plan
 from generator.loader import load
 from suites.devices.edge_dataset import Edge, edge_of, ordered
-from tests.validation import ROOT, shipped_model
+from tests.models import shipped_model
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.ditto
 

@@ -15,7 +15,7 @@ from jsonschema.exceptions import best_match
 
 from conformance.model.collection import Model
 from tests.faults.expansion import expand
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 HERE: Final = Path(__file__).parent
 Edit = Mapping[str, Any]

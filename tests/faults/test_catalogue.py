@@ -15,7 +15,7 @@ from tests.faults.engine.expectations import Verdict
 from tests.faults.engine.fault_runner import FaultRunner
 from tests.faults.kill_matrix import COMMITTED, alive, matrix, needless, stale, write
 from tests.faults.tally import count, in_words
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 MODEL = shipped_model()
 

@@ -11,7 +11,7 @@ from tests.faults.catalogue import Fault
 from tests.faults.engine.documents import Touched
 from tests.faults.engine.fault_runner import FaultRunner
 from tests.faults.engine.server_state import ServerState, hashes
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 MODEL = shipped_model()
 NULL_TOTAL = {"id": "x", "title": "A total is null", "edits": [{"in": "orders", "set": {"total": None}}]}

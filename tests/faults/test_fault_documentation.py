@@ -16,7 +16,8 @@ from tests.faults.catalogue import HERE, shipped_catalogue
 from tests.faults.engine.documents import _CASTS, _VERBS
 from tests.faults.engine.values import _EXTENDED, _MAKERS
 from tests.faults.expansion import _BEYOND, _SUBJECTS
-from tests.validation import ROOT, shipped_model
+from tests.models import shipped_model
+from tests.validation import ROOT
 
 TEXT: Final = (ROOT / "docs" / "FAULTS.md").read_text(encoding="utf-8")
 SCHEMA: Final[dict[str, Any]] = json.loads((HERE / "fault.schema.json").read_text(encoding="utf-8"))

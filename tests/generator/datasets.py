@@ -15,7 +15,7 @@ from conformance.checks.base import Document
 from conformance.config.loading import load_configuration
 from conformance.config.settings import load_settings
 from generator.columns.plan import Plan
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 MODEL = shipped_model()
 SIZES = [(1, 1), (1, 5), (3, 200), (50, 1000)]

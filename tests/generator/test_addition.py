@@ -18,7 +18,7 @@ from generator import addition
 from generator.embeddings.embedder import local_embedder
 from tests.commands import Done, Workplace, finish, state
 from tests.conformance.embedded.processes import ROOT
-from tests.validation import shipped_model
+from tests.models import shipped_model
 from zava.data.product import compose
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from conformance.model.validators.document_validator import breaches
 from tests.commands import Done, Workplace, state
 from tests.generator.original import SEASONS, Original, original, products_of
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytestmark = pytest.mark.slow
 

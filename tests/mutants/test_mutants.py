@@ -51,7 +51,7 @@ def test_merge_in_an_annotated_assignment_is_mutated() -> None:
 def test_every_mutant_of_a_rule_module_is_valid_and_different() -> None:
     source = (ROOT / "conformance/rules/data/uniqueness.py").read_text(encoding="utf-8")
     found = list(chain.from_iterable(mutants_of(PROVIDER[name], source) for name in PROVIDER))
-    assert len(set(found) - {source}) == len(found) > 50
+    assert len(set(found) - {source}) == len(found) > 30
     assert all(ast.parse(mutant) for mutant in found)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.mutants.subjects import Subject
+from tests.mutants.subjects import Subject, subjects
 from tests.root import ROOT
 
 if TYPE_CHECKING:
@@ -34,6 +34,17 @@ if TYPE_CHECKING:
 
 #: Faults of one name (a pattern makes one for each field) that are tried.
 _OF_A_KIND: Final = 2
+#: Modules that take long to import, and those of what a note holds.
+_SLOW: Final = (
+    "numpy",
+    "pymongo",
+    "pytest",
+    "scipy.special",
+    "scipy.stats",
+    "conformance.config.loading",
+    "tests.faults.catalogue",
+    "tests.faults.engine.server_state",
+)
 #: The databases have changed, or the server has ended: the results of the mutant are meaningless.
 DIRTY: Final = "the ground is not clean"
 
@@ -60,17 +71,30 @@ class Ready:
     configuration: Configuration
 
 
-def ready(note: Path) -> Ready:
-    """Read the note, and import slow modules that are not mutated, so that trials need not."""
-    for name in ("numpy", "pymongo", "pytest", "scipy.special", "scipy.stats", "tests.faults.engine.server_state"):
+def preload() -> None:
+    """Import slow modules that are not mutated, so that trials need not.
+
+    Raise RuntimeError if a module that is mutated was imported: in every trial it would stand in for the mutant.
+    """
+    for name in _SLOW:
         import_module(name)
+    mutated = {subject.module for subject in subjects()} & sys.modules.keys()
+    if mutated:
+        raise RuntimeError(f"imported before the mutants: {', '.join(sorted(mutated))}; trials could not replace them")
+
+
+def ready(note: Path) -> Ready:
+    """Read the note; see `preload`."""
+    preload()
     from conformance.config.loading import load_configuration
     from conformance.config.settings import Settings
     from conformance.model.schemas.loading import load_model
 
     ground: Ground = pickle.loads(note.read_bytes())  # noqa: S301 - our own process wrote it
     model = load_model(ground.root)
-    return Ready(ground, model, load_configuration(model, Settings().constants()))
+    found = Ready(ground, model, load_configuration(model, Settings().constants()))
+    preload()  # the note, the model and the configuration have imported nothing else
+    return found
 
 
 def prepare(uri: str, root: Path, prefix: str, note: Path, wanted: Sequence[Subject]) -> None:

@@ -16,7 +16,8 @@ from pymongo import MongoClient
 from conformance.checks.base import Rule
 from conformance.report import json_file
 from tests.commands import Done, Workplace
-from tests.validation import shipped_model, shipped_project
+from tests.models import shipped_model
+from tests.validation import shipped_project
 
 pytest_plugins = ["tests.commands"]
 

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from conformance.server.metadata import live_indexes
 from conformance.server.provision import apply, plan
 from tests.commands import Done, Workplace, state
-from tests.validation import shipped_model
+from tests.models import shipped_model
 from zava.data import clear as clearing
 
 pytest_plugins = ["tests.commands"]

@@ -15,7 +15,7 @@ from pymongo.errors import WriteError
 
 from conformance.report import json_file
 from tests.commands import BIN, SIZES, Done, Workplace, state
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytestmark = pytest.mark.slow
 

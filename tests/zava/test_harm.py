@@ -9,7 +9,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.commands import Done, Workplace
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytest_plugins = ["tests.commands"]
 pytestmark = pytest.mark.server

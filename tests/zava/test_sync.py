@@ -18,7 +18,7 @@ from conformance.server.provision import apply, plan
 from edge.store.sdk import unavailable
 from edge.store.store import Store
 from tests.commands import Done, Workplace, copy_of_the_model
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytestmark = [pytest.mark.server, pytest.mark.ditto]
 

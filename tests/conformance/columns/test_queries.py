@@ -34,7 +34,8 @@ from conformance.rules.catalogue import DATA_FAMILIES, all_rules
 from conformance.run import runner
 from generator.fuzzing.mutations import mutations
 from tests.conformance.model.validators.oracles import fullest_and_barest
-from tests.validation import shipped_configuration, shipped_model
+from tests.models import shipped_model
+from tests.validation import shipped_configuration
 
 MODEL = shipped_model()
 MAPS = frozenset(field.path for collection in MODEL for field in collection.walk() if field.kind == "map")

@@ -20,7 +20,8 @@ from conformance.rules.catalogue import all_rules
 from conformance.rules.data.embeddings import _sound
 from conformance.run import runner
 from tests.conformance.rules.data.test_embeddings import FAULTS, SOUND, embedding
-from tests.validation import configuration_for, context_for, shipped_model
+from tests.models import shipped_model
+from tests.validation import configuration_for, context_for
 
 SIZE: Final = 512
 FIELD: Final[Field] = next(one for one in shipped_model()["product_embeddings"].fields if one.name == "image_embedding")

@@ -17,7 +17,8 @@ from conformance.config.loading import load_configuration
 from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from tests.conformance.rules.finding import Finding
-from tests.validation import configuration_for, shipped_model
+from tests.models import shipped_model
+from tests.validation import configuration_for
 
 #: A field of a collection, or a day that the settings give.
 Place = tuple[str, str]

@@ -8,7 +8,7 @@ from conformance.ditto.subscriptions import (
     Subscriptions,
     load_subscriptions,
 )
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from conformance.rules.catalogue import all_rules
 from conformance.run.runner import Run
 from generator.columns.plan import Plan
 from generator.loader import load
-from tests.validation import configuration_for, shipped_model
+from tests.models import shipped_model
+from tests.validation import configuration_for
 
 FAMILIES: Final = ("documents", "references", "snapshots", "totals", "business", "uniqueness", "crdt", "embeddings")
 #: A placeholder for bytes that are not UTF-8: Latin-1 text, and an incomplete character.

@@ -12,7 +12,7 @@ from bson import json_util
 
 from conformance.model.collection import Model
 from conformance.model.validators.profiles import provisioned_validator
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 _NAME: Final = re.compile(r"^\$\$([a-z]+)\.([A-Za-z0-9_.]+)$")
 #: Made here, because written out they would be too long, or look like a credential to a scanner.

@@ -8,7 +8,7 @@ from pymongo import MongoClient
 
 from generator.archive.archive import RAW
 from tests.commands import Done, Workplace
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 Mongo = MongoClient[dict[str, Any]]
 MODEL = shipped_model()

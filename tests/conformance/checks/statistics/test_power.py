@@ -13,8 +13,9 @@ import pytest
 from conformance.checks.statistics.g_test import POWER, g_test
 from conformance.config.settings import Settings
 from conformance.language.calendar import day_weight, days_by_year
+from tests.models import shipped_model
 from tests.root import ROOT
-from tests.validation import shipped_configuration, shipped_model
+from tests.validation import shipped_configuration
 
 pytestmark = pytest.mark.slow
 

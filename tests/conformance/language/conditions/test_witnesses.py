@@ -14,8 +14,9 @@ from conformance.language.conditions.witnesses import can_be, impossible, repres
 from conformance.model.collection import Collection
 from conformance.model.schemas.loading import load_model
 from conformance.text.rendering import render
+from tests.models import shipped_model
 from tests.profiles import examples
-from tests.validation import ROOT, shipped_model
+from tests.validation import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,7 @@ from conformance.model.schemas.loading import find_model, load_model
 from conformance.model.schemas.vocabulary import VOCABULARY
 from conformance.patterns.portability import unportable
 from tests.conformance.model.schemas.misuses import MISUSES, NAME
-from tests.models import Edit, collection_of, edited_model, model_of, write_model
-from tests.validation import shipped_model
+from tests.models import Edit, collection_of, edited_model, model_of, shipped_model, write_model
 
 
 def test_project_model_has_the_expected_collections_and_indexes() -> None:

@@ -19,8 +19,8 @@ from conformance.checks.base import Document
 from conformance.model.collection import Collection
 from conformance.model.validators.server_validator import validator
 from generator.fuzzing.strategies import documents
+from tests.models import shipped_model
 from tests.profiles import examples
-from tests.validation import shipped_model
 
 MODEL = shipped_model()
 

@@ -12,7 +12,7 @@ from pymongo.database import Database
 from conformance.checks.base import Document
 from conformance.model.validators.document_validator import breaches, conforms
 from tests.conformance.model.validators.oracles import fullest_and_barest, refused, validated
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,8 @@ from conformance.model.validators.server_validator import closed_query, field_qu
 from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import documents, invalid_documents
 from tests.conformance.model.validators.oracles import fullest_and_barest, raw, refused, validated
+from tests.models import shipped_model
 from tests.profiles import examples
-from tests.validation import shipped_model
 
 pytestmark = pytest.mark.slow
 

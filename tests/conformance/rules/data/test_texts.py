@@ -15,7 +15,8 @@ from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from conformance.rules.data import documents
 from tests.conformance.rules.finding import Finding
-from tests.validation import context_for, run_rules, shipped_model
+from tests.models import shipped_model
+from tests.validation import context_for, run_rules
 
 Document = dict[str, Any]
 NAME: Final = "documents.categories.category_name-characters"

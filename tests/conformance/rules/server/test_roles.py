@@ -16,7 +16,8 @@ from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.server.roles import rules
 from conformance.server.roles import load_roles, privileges
-from tests.validation import ROOT, configuration_for, run_rules, shipped_model
+from tests.models import shipped_model
+from tests.validation import ROOT, configuration_for, run_rules
 
 FILE = "config/users.yaml"
 SHIPPED = (ROOT / FILE).read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from conformance.server.provision import plan, wish
 from conformance.server.provision_script import as_mongosh
 from tests.conformance.server.provisioning.deviations import DEVIATIONS, Deviation, Documents
 from tests.conformance.server.provisioning.script import needs_node, run_script
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytestmark = pytest.mark.server
 

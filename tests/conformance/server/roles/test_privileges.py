@@ -18,7 +18,7 @@ from conformance.server import roles
 from conformance.server.provision import apply, plan
 from tests.commands import Done, Workplace, copy_of_the_model
 from tests.conformance.server.roles.users import NAMES, PASSWORDS, ROLES, login, provision
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 pytestmark = pytest.mark.server
 

@@ -23,8 +23,7 @@ from conformance.server import roles
 from tests.commands import Workplace, copy_of_the_model
 from tests.conformance.embedded.processes import ROOT
 from tests.conformance.server.roles.users import NAMES, PASSWORDS, ROLES, login, provision
-from tests.models import write_model
-from tests.validation import shipped_model
+from tests.models import shipped_model, write_model
 
 pytestmark = pytest.mark.server
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from conformance.embedded.server import EmbeddedServer
 from conformance.server import roles
 from tests.commands import Done, Workplace
-from tests.validation import shipped_model
+from tests.models import shipped_model
 
 MODEL = shipped_model()
 ROLES = roles.load_roles(MODEL)

@@ -20,7 +20,8 @@ from conformance.model.schemas.loading import load_model
 from conformance.results import Outcome
 from conformance.rules.ditto.sync import device_queries
 from edge.store.store import Store
-from tests.validation import ROOT, context_for, run_rules, shipped_model
+from tests.models import shipped_model
+from tests.validation import ROOT, context_for, run_rules
 
 pytestmark = pytest.mark.ditto
 

@@ -17,7 +17,8 @@ from conformance.results import Outcome
 from conformance.rules.ditto.crdt import shapes
 from conformance.rules.ditto.sync import ejson_queries, subscriptions
 from conformance.rules.ditto.sync.ejson_queries import is_object
-from tests.validation import ROOT, context_for, run_rules, shipped_model
+from tests.models import shipped_model
+from tests.validation import ROOT, context_for, run_rules
 
 pytestmark = pytest.mark.server
 RULE = "sync._config.ejson-queries"
