@@ -200,6 +200,7 @@ WITHIN = [
     ("store_id = :declared_nowhere", None),
     ("store_id IN :store_ids", "the user of store_0 would receive 5 documents that they may not read, for example "),
     ("store_id = :store_id OR deleted = true", "the user of store_0 would receive 2 documents that they may not read"),
+    ("store_id = 'store_0'", "the user of store_1 would receive "),  # the first user may read all of it
     ("true", "the user of store_0 would receive 5 documents that they may not read"),
 ]
 
