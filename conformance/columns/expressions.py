@@ -208,7 +208,7 @@ def _concat(arguments: Any, batch: Batch) -> Values:
 
 def _substring(arguments: Any, batch: Batch) -> Values:
     text, first, number = arguments
-    if not (isinstance(first, int) and isinstance(number, int)):
+    if not (isinstance(first, int) and isinstance(number, int)) or min(first, number) < 0:
         raise UnusualError
     return substring(evaluate(text, batch), first, number)
 

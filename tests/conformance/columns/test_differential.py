@@ -80,7 +80,7 @@ class Queries:
             lambda: {"$cond": [self._test(depth - 1), self._value(depth - 1), self._value(depth - 1)]},
             lambda: {"$ifNull": [self._value(depth - 1), self._value(depth - 1)]},
             lambda: {"$concat": [self._text(), {"$toLower": self._text()}]},
-            lambda: {"$substrBytes": [self._text(), rng.randrange(4), rng.randrange(5)]},
+            lambda: {"$substrBytes": [self._text(), rng.randrange(4), rng.randrange(-2, 5)]},
             lambda: {"$strLenBytes": self._text()},
             lambda: {"$type": rng.choice(PATHS)},
         ][kind - 6]()
