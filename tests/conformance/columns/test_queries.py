@@ -97,6 +97,15 @@ def test_documents_of_several_layouts_are_all_read(document: Document) -> None:
     assert (np.concatenate(codes) != 0).all()
 
 
+@pytest.mark.parametrize(("first", "number"), [(1, -1), (0, -2), (-1, 1)])
+def test_part_of_a_text_by_a_negative_number_is_left_to_the_server(first: int, number: int) -> None:
+    """The server takes a negative length for all that follows, and refuses a negative start."""
+    (batch,) = batches([{"t": "abc"}])
+    with pytest.raises(UnusualError):
+        truth({"$eq": [{"$substrBytes": ["$t", first, number]}, "bc"]}, batch)
+    assert truth({"$eq": [{"$substrBytes": ["$t", 1, 2]}, "bc"]}, batch)[0].tolist() == [True]
+
+
 def test_document_with_a_duplicate_key_is_left_to_the_server() -> None:
     once = bson.encode({"k": 1, "m": 2})
     with pytest.raises(UnusualError):
