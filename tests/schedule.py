@@ -10,6 +10,7 @@ import zlib
 from typing import Final
 
 from xdist.scheduler.loadfile import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 _DIVIDED: Final = "tests/faults/test_faults.py"
 PARTS: Final = 2
@@ -25,7 +26,24 @@ def part(name: str) -> int:
 
 
 class FileScheduling(LoadFileScheduling):
-    """`--dist loadfile`, except for the divided file."""
+    """`--dist loadfile`, except for the divided file, and for what happens after a worker has crashed."""
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Return the test in which the worker crashed, if any; the others of its files run elsewhere.
+
+        pytest-xdist 3.8 would run that test again, which crashes the next worker, and wait for ever for reports on
+        files of which every test had run.
+        """
+        units = [unit for unit in self.assigned_work.pop(node).items() if not all(unit[1].values())]
+        if not units:
+            return None
+        _, first = units[0]
+        crashed = next(test for test, is_completed in first.items() if not is_completed)
+        first[crashed] = True
+        self.workqueue.update((file, unit) for file, unit in units if not all(unit.values()))
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return crashed
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
