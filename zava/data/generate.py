@@ -24,6 +24,7 @@ from generator import dataset
 from generator.catalogue import held_catalogue
 from generator.columns.plan import Plan
 from zava.servers.users import print_script, provision_users
+from zava.terminal.answers import read_line
 from zava.terminal.console import (
     Embedded,
     Json,
@@ -98,7 +99,7 @@ def confirm(target: Target, yes: bool, what: str) -> None:
         return
     name = target.info.database
     stderr.print(f"This will {what} {name} on {target.info.uri}. Type the database's name: ", end="", soft_wrap=True)
-    answer = sys.stdin.readline()  # typer's prompt would write a space to stdout, where results go
+    answer = read_line()  # typer's prompt would write a space to stdout, where results go
     if not (sys.stdin.isatty() and answer.endswith("\n")):  # only a terminal shows the line feed that was typed
         stderr.print()
     if answer.strip() != name:

@@ -10,6 +10,7 @@ from conformance.inspection.drafting.choices import Question
 from conformance.inspection.drafting.files import require_no_model
 from conformance.text.masking import mask
 from conformance.text.visible import visible
+from zava.terminal.answers import read_line
 from zava.terminal.console import notice
 
 
@@ -33,7 +34,7 @@ def ask_on_terminal(question: Question) -> str:
     while True:
         sys.stderr.write(mask(f"  {visible(shown)}: "))
         sys.stderr.flush()
-        line = sys.stdin.readline()
+        line = read_line()
         if not line:
             raise ConfigurationError("--interactive: the input ended before the last question; nothing was written")
         answer = chosen(line.strip(), question)
