@@ -30,7 +30,7 @@ check: lint  ## what a change needs first: lint, and all tests that need no serv
 	$(BIN)/pytest tests -m quick $(BUSY:%=--ignore tests/%) -n 2 --dist loadfile --timeout 120 --timeout-method thread -q
 
 test: $(STAMP)  ## the project's own tests
-	$(BIN)/pytest tests -n 3 --dist loadfile --no-loadscope-reorder --timeout 300 --timeout-method thread -q
+	$(BIN)/pytest tests -n 3 --dist loadfile --no-loadscope-reorder --timeout 300 --timeout-method thread -o faulthandler_timeout=290 -q
 
 soak: $(STAMP)  ## the long tests: hundreds of clean datasets, each fault alone, deep fuzzing
 	$(BIN)/pytest tests -m soak -q
