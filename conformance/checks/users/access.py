@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import ConfigurationError as PyMongoConfigurationError
@@ -45,13 +45,11 @@ from conformance.language.conditions.condition import (
     comparisons,
     holds,
 )
-from conformance.language.conditions.translation import to_mongo
+from conformance.language.conditions.translation import NOTHING, to_mongo, without
 from conformance.language.conditions.witnesses import named, representatives, states_of
 from conformance.model.collection import Collection
 from conformance.results import Outcome, Sample
 from conformance.text.rendering import shorten
-
-_NOTHING: Final[Mapping[str, Any]] = {"_id": {"$in": []}}
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class _Difference:
     """Documents on which a user may act and must not, or must and may not; ``why`` says which."""
 
     why: str
-    condition: Document
+    condition: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +114,11 @@ class Access:
         numbers = []
         for user in self.people:
             may = to_mongo(allowed(self.permissions, self.collection, user, operation))
-            required = self._required(user) if needed else _Required(_NOTHING, 0)
+            required = self._required(user) if needed else _Required(NOTHING, 0)
             numbers.append(self._count(may))
             name, must = self.own[user.id]["_id"], required.condition
-            too_much, too_little = {"$and": [may, {"$nor": [must]}]}, {"$and": [must, {"$nor": [may]}]}
-            if numbers[-1] != required.number or (may != must and self._count(too_much)):
+            too_much, too_little = without(may, must), without(must, may)
+            if numbers[-1] != required.number or self._count(too_much):
                 differences.append(_Difference(f"{name} may {operation} the document but should not", too_much))
                 differences.append(_Difference(f"{name} may not {operation} the document but should", too_little))
         evidence = {"users": len(numbers), "documents of each": f"{min(numbers)} to {max(numbers)}"}
@@ -191,7 +189,7 @@ class Access:
 
     def _count(self, condition: Mapping[str, Any]) -> int:
         """Documents that meet a filter; asked once, unless it selects nothing or everything."""
-        if condition == _NOTHING:
+        if condition == NOTHING:
             return 0
         if not condition and self.session is None:
             return self.context.counts[self.collection.name]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from conformance.checks.base import Context, Document
+from conformance.checks.base import Context
 from conformance.ditto.permissions import User, document_of, known_users, load_permissions
 from conformance.ditto.subscriptions import (
     SUBSCRIPTIONS_FILE,
     Device,
 )
 from conformance.errors import ConfigurationError
+from conformance.language.conditions.translation import NOTHING
 from conformance.text.rendering import shorten
 
 FILE: Final = f"config/{SUBSCRIPTIONS_FILE}"
@@ -20,8 +22,10 @@ FILE: Final = f"config/{SUBSCRIPTIONS_FILE}"
 TOLD_BY: Final = "sync._config.subscriptions-file"
 
 
-def found(context: Context, collection: str, condition: Document) -> tuple[int, str]:
+def found(context: Context, collection: str, condition: Mapping[str, Any]) -> tuple[int, str]:
     """Return how many documents meet the filter, and the _id of the first of them in words."""
+    if condition == NOTHING:
+        return 0, ""
     documents = context.collection(collection)
     number = documents.count_documents(condition)
     first = documents.find_one(condition, {"_id": 1}, sort=[("_id", 1)]) if number else None

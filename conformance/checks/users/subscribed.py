@@ -15,7 +15,7 @@ from conformance.checks.users.signed_in import FILE, found, signed_in
 from conformance.ditto.permissions import Permissions, allowed
 from conformance.ditto.subscriptions import Device, Subscription, Subscriptions, values_for
 from conformance.language.conditions.condition import Attribute, Comparison, Condition, Every, Parameter
-from conformance.language.conditions.translation import to_mongo
+from conformance.language.conditions.translation import to_mongo, without
 from conformance.model.collection import Collection
 from conformance.results import Outcome, Sample
 
@@ -61,10 +61,7 @@ class Subscribed:
             if held is None:
                 return "only Ditto's engine can tell what it selects; write its find, or compare the user's key in it"
             may = to_mongo(allowed(self.permissions, self.collection, user, "read"))
-            if may in ({}, held):  # all that is held
-                continue
-            over = {"$and": [held, {"$nor": [may]}]}
-            number, example = found(self.context, self.collection.name, over)
+            number, example = found(self.context, self.collection.name, without(held, may))
             if number:
                 return (
                     f"the user of {name} would receive {number} documents that they may not read, for example {example}"

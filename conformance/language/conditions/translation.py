@@ -22,6 +22,8 @@ from conformance.language.conditions.condition import (
     like,
 )
 
+#: A filter that selects no document.
+NOTHING: Final[Mapping[str, Any]] = {"_id": {"$in": []}}
 _ORDERED: Final[Mapping[str, str]] = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 _TESTS: Final[Mapping[str, dict[str, Any]]] = {
     "IS NULL": {"$type": "null"},
@@ -54,7 +56,12 @@ def to_mongo(condition: Condition) -> dict[str, Any]:
             return {condition.path: {"$ne": words[0], "$type": bson_type(condition.values[0])}}
         given = words if isinstance(condition.value, tuple) else words[0]
         return {condition.path: {"$in": given} if condition.operator == "IN" else given}
-    return {} if isinstance(condition, Always) and condition.holds else {"_id": {"$in": []}}
+    return {} if isinstance(condition, Always) and condition.holds else dict(NOTHING)
+
+
+def without(selected: Mapping[str, Any], excluded: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the filter of documents that the one selects and the other does not; NOTHING where that is certain."""
+    return NOTHING if excluded in ({}, selected) else {"$and": [selected, {"$nor": [excluded]}]}
 
 
 def _test(comparison: Comparison) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from conformance.language.conditions.condition import (
     holds,
     is_computed,
 )
-from conformance.language.conditions.translation import to_mongo
+from conformance.language.conditions.translation import to_mongo, without
 from conformance.language.conditions.witnesses import impossible, incomparable, representatives
 from conformance.language.dql.ejson import form_of
 from conformance.language.dql.fields import EQUALITY, Named, fruitless
@@ -257,7 +257,7 @@ def _difference(context: Context, subscriptions: Subscriptions, one: Subscriptio
     )
     try:
         for side, other, more, less in sides:
-            number, example = found(context, one.selection.collection, {"$and": [more, {"$nor": [less]}]})
+            number, example = found(context, one.selection.collection, without(more, less))
             if number:
                 return f"for {name} {side} selects {number} documents that {other}, such as {example}"
     except OperationFailure as error:
