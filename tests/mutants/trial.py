@@ -72,12 +72,14 @@ class Ready:
 
 
 def preload() -> None:
-    """Import slow modules that are not mutated, so that trials need not.
-
-    Raise RuntimeError if a module that is mutated was imported: in every trial it would stand in for the mutant.
-    """
+    """Import slow modules that are not mutated, so that trials need not."""
     for name in _SLOW:
         import_module(name)
+    refuse_originals()
+
+
+def refuse_originals() -> None:
+    """Raise RuntimeError if a module that is mutated was imported: in every trial it would stand in for the mutant."""
     mutated = {subject.module for subject in subjects()} & sys.modules.keys()
     if mutated:
         raise RuntimeError(f"imported before the mutants: {', '.join(sorted(mutated))}; trials could not replace them")
@@ -93,7 +95,7 @@ def ready(note: Path) -> Ready:
     ground: Ground = pickle.loads(note.read_bytes())  # noqa: S301 - our own process wrote it
     model = load_model(ground.root)
     found = Ready(ground, model, load_configuration(model, Settings().constants()))
-    preload()  # the note, the model and the configuration have imported nothing else
+    refuse_originals()  # the note, the model and the configuration have imported nothing else
     return found
 
 
