@@ -1,6 +1,7 @@
 """Division of tests among workers of pytest-xdist: by file, because tests of a file share a server.
 
-The fault catalogue is one file and a third of the time, so it is divided: each part makes databases of its own.
+The fault catalogue is one file and a third of the time, so it is divided: each part makes databases of its own. Tests
+of the bridge wait most of the time, so one worker at a time has them, while the others use the processor.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
 _DIVIDED: Final = "tests/faults/test_faults.py"
+_WAITING: Final = "tests/edge/bridge/"
 PARTS: Final = 2
 
 
@@ -26,7 +28,16 @@ def part(name: str) -> int:
 
 
 class FileScheduling(LoadFileScheduling):
-    """`--dist loadfile`, except for the divided file, and for what happens after a worker has crashed."""
+    """`--dist loadfile`, except for the divided file, waiting tests, and what happens after a worker has crashed."""
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Assign the next file; one of waiting tests only while no worker has another, unless no others are left."""
+        units = [unit for assigned in self.assigned_work.values() for unit in assigned.items()]
+        if any(file.startswith(_WAITING) and not all(unit.values()) for file, unit in units):
+            other = next((file for file in self.workqueue if not file.startswith(_WAITING)), None)
+            if other is not None:
+                self.workqueue.move_to_end(other, last=False)
+        super()._assign_work_unit(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Return the test in which the worker crashed, if any; the others of its files run elsewhere.
