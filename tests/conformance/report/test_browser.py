@@ -226,6 +226,21 @@ def test_summary_numbers_fill_their_rows(browser: Browser, page: Path, width: in
     assert [tops.count(top) for top in sorted(set(tops))] == [8 // rows] * rows
 
 
+@pytest.mark.parametrize("width", [DESK, PHONE])
+def test_bars_of_document_counts_have_one_scale(browser: Browser, page: Path, width: int) -> None:
+    browser.open(page, width=width)
+    widths = browser.ask("[...document.querySelectorAll('.bar')].map((bar) => bar.getBoundingClientRect().width)")
+    assert len(widths) > 1
+    assert max(widths) - min(widths) < 0.1
+
+
+def test_expected_counts_have_the_width_of_a_phone(browser: Browser, page: Path) -> None:
+    browser.open(page, width=PHONE)
+    share = """[...document.querySelectorAll('.counts td:last-child')].map((cell) =>
+        cell.getBoundingClientRect().width / document.querySelector('.counts').getBoundingClientRect().width)"""
+    assert min(browser.ask(share)) == pytest.approx(1)
+
+
 def test_link_opens_its_finding(browser: Browser, page: Path) -> None:
     browser.open(tmp_copy(page), width=PHONE, at="crdt.children.size")
     assert browser.ask("document.getElementById('crdt.children.size').checkVisibility()") is True
