@@ -29,6 +29,8 @@ _PERSONAL_PAIRS: Final = _pairs("e_mail first_name last_name full_name customer_
 _SECRET: Final = _set("password passwd pwd passphrase secret cvv cvc")
 _SECRET_PAIRS: Final = _pairs("api_key private_key access_token refresh_token auth_token session_token card_number")
 _FLAGS: Final = _pairs("deleted is_deleted soft_deleted archived is_archived removed is_removed")
+#: Names of a document's own key that do not say what the document is.
+BARE_IDENTITIES: Final = frozenset({"_id", "id", "ID", "Id"})
 #: Last words of names whose values are usually unique, and words before them that say otherwise.
 _UNIQUE: Final = _set("name email username login handle")
 _SHARED: Final = _set("first last middle full family given customer")
@@ -74,7 +76,7 @@ def referred(name: str) -> tuple[str, ...]:
 def is_own_identity(field: str, collection: str) -> bool:
     """Return True for ``_id``, ``id``, ``store_id`` in ``stores``, and ``type_id`` in ``product_types``."""
     thing, base = stem(collection), referred(field)
-    return field in ("_id", "id", "ID", "Id") or (may_refer(field) and bool(base) and thing[-len(base) :] == base)
+    return field in BARE_IDENTITIES or (may_refer(field) and bool(base) and thing[-len(base) :] == base)
 
 
 def names_collection(field: str, collection: str) -> bool:

@@ -17,6 +17,8 @@ from conformance.text.rendering import shorten
 
 #: Types that make an _id in Ditto.
 _KEY_TYPES: Final = frozenset({"string", "int", "long", "objectId", "bool"})
+#: Types of the keys that references refer to; a UUID is binary, which devices do not take as _id.
+_REFERRED_TYPES: Final = _KEY_TYPES | {"binData"}
 #: The share of different values from which on a field named like a key is taken for one with duplicates.
 _NEARLY: Final = 0.98
 #: Bytes of a device's _id (conformance/rules/ditto/crdt/shapes.py).
@@ -37,7 +39,13 @@ def unique_fields(scanned: Scanned) -> list[str]:
 
 def is_key(profile: Profile, documents: int) -> bool:
     """Return True when every document has a value of one type that makes an _id, and no two share it."""
-    if profile.count != documents or not profile.types.keys() <= _KEY_TYPES or len(type_groups(profile.types)) != 1:
+    return profile.types.keys() <= _KEY_TYPES and identifies(profile, documents)
+
+
+def identifies(profile: Profile, documents: int) -> bool:
+    """Return True for a key of MongoDB's documents: as `is_key`, or binary, as drivers store UUIDs."""
+    types = profile.types
+    if profile.count != documents or not types.keys() <= _REFERRED_TYPES or len(type_groups(types)) != 1:
         return False
     if profile.path == (("_id",),):  # the server sees to it, however many there are
         return True

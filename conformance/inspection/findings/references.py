@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from conformance.inspection.findings.key import is_key, is_nearly_own_key
+from conformance.inspection.findings.key import identifies, is_nearly_own_key
 from conformance.inspection.key_values import share_within
 from conformance.inspection.names import (
+    BARE_IDENTITIES,
     is_own_identity,
     is_particular,
     may_refer,
@@ -36,6 +37,8 @@ _BY_VALUE: Final = 1.0
 _LEAST_VALUES: Final = 3
 #: Certainty of a candidate, the most certain last.
 _VALUE, _SAME_NAME, _NAME, _OWN_NAME = 1, 2, 3, 4
+#: Types of ids that are drawn at random.
+_RANDOM_TYPES: Final = frozenset({"objectId", "binData"})
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def reference_candidates(scans: Sequence[Scanned]) -> list[ReferenceCandidate]:
         (scan, name, profile)
         for scan in scans
         for name, profile in scan.root.fields.items()
-        if may_refer(name) and (is_key(profile, scan.documents) or is_nearly_own_key(scan, name))
+        if may_refer(name) and (identifies(profile, scan.documents) or is_nearly_own_key(scan, name))
     ]
     found = []
     for scan in scans:
@@ -94,7 +97,7 @@ def _may_be_child(scan: Scanned, profile: Profile) -> bool:
     if profile.path[0] == ("_id",) and len(profile.path) == 1:
         return False
     top = len(profile.path) == 1
-    return not (top and is_own_identity(names[-1], scan.name) and is_key(profile, scan.documents))
+    return not (top and is_own_identity(names[-1], scan.name) and identifies(profile, scan.documents))
 
 
 def _best(scan: Scanned, child: Profile, keys: Sequence[tuple[Scanned, str, Profile]]) -> ReferenceCandidate | None:
@@ -122,12 +125,12 @@ def _candidate(
 
 def _is_random(child: Profile) -> bool:
     """Return True for ids that are equal to others only if they refer to them: ObjectIds, UUIDs and the like."""
-    return "objectId" in child.types or 0 < child.types["string"] == child.texts.random_ids
+    return bool(_RANDOM_TYPES & child.types.keys()) or 0 < child.types["string"] == child.texts.random_ids
 
 
 def _certainty(scan: Scanned, child: Profile, target: Scanned, field: str) -> int:
     """Return how much the names say; 0 for nothing."""
-    name = next(step[0] for step in reversed(child.path) if isinstance(step, tuple))
+    name = _telling_name(child)
     same_collection = scan.name == target.name
     if same_collection:
         return _NAME if names_own_kind(name) and is_own_identity(field, target.name) else 0
@@ -136,16 +139,33 @@ def _certainty(scan: Scanned, child: Profile, target: Scanned, field: str) -> in
     if ends_alike and own and field not in ("_id", "id") and names_collection(name, target.name):
         return _OWN_NAME
     stands = stem(name) == stem(target.name) and may_stand_for(name)
-    named = may_refer(name) or stands or child.path[-1] == ELEMENTS or "objectId" in child.types
+    named = may_refer(name) or stands or child.path[-1] == ELEMENTS or bool(_RANDOM_TYPES & child.types.keys())
     if own and named and names_collection(name, target.name):
         return _NAME
     return _SAME_NAME if name == field and is_particular(name) and field != "_id" else 0
 
 
+def _telling_name(child: Profile) -> str:
+    """Return the name that says what a value refers to: ``customer_id`` for ``customer._id`` and ``customer.id``.
+
+    An integer in an array of objects may be the number of the element: ``items[].id`` says nothing.
+    """
+    names = [step[0] for step in child.path if isinstance(step, tuple)]
+    if len(names) < 2 or names[-1] not in BARE_IDENTITIES or child.path[0] == ("_id",):
+        return names[-1]
+    numbered = child.path[-2] == ELEMENTS and not child.types.keys() <= _RANDOM_TYPES | {"string", "null"}
+    return names[-1] if numbered else f"{names[-2]}_id"
+
+
 def _is_copy(each: ReferenceCandidate, found: Sequence[ReferenceCandidate]) -> bool:
-    """Return True for a field that only has its target's name, where a surer one refers to the same collection."""
+    """Return True for a field that only has its target's name or values, where a surer one says which document it is.
+
+    Two fields with keys of one collection are two references (``user`` and ``approvedBy``), whatever their names.
+    """
     return each.certainty <= _SAME_NAME and any(
-        (other.collection, other.target) == (each.collection, each.target) and other.certainty > each.certainty
+        (other.collection, other.target) == (each.collection, each.target)
+        and other.certainty > each.certainty
+        and (each.certainty == _SAME_NAME or other.field != each.field)
         for other in found
     )
 
