@@ -19,7 +19,7 @@ from conformance.inspection.drafting.choices import (
     ask_for_enumerations,
     conservative,
 )
-from conformance.inspection.drafting.fields import Notes, Schema, draft_id, draft_object
+from conformance.inspection.drafting.fields import Notes, Schema, draft_id, draft_object, undescribed_types
 from conformance.inspection.drafting.indexes import add_unique, draft_indexes, schema_at
 from conformance.inspection.findings.collection import has_documents
 from conformance.inspection.findings.key import key_candidates
@@ -83,8 +83,11 @@ def _unfit(inspection: Inspection, name: str) -> str | None:
     unfit = unfit_collection(name)
     if unfit is not None:
         return f"a model cannot have a collection of this name: {unfit}"
-    empty = not any(scanned.name == name and scanned.documents for scanned in inspection.scans)
-    return "it is empty" if empty else None
+    scanned = next((each for each in inspection.scans if each.name == name and each.documents), None)
+    if scanned is None:
+        return "it is empty"
+    unknown = undescribed_types(scanned.root.fields["_id"])
+    return f"no schema can describe its _id: {unknown}" if unknown else None
 
 
 def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Notes, synced: bool, ask: Ask) -> Schema:

@@ -70,7 +70,13 @@ def draft_id(drafted: Schema, profile: Profile) -> Schema:
 
 
 def _reason(name: str, profile: Profile) -> str:
-    return unfit_field(name) or f"it has values of type {', '.join(sorted(set(profile.types) - _TYPES))}"
+    return unfit_field(name) or undescribed_types(profile)
+
+
+def undescribed_types(profile: Profile) -> str:
+    """Return in words which values have a type that no schema can name; empty if none has."""
+    unknown = sorted(set(profile.types) - _TYPES)
+    return f"it has values of type {', '.join(unknown)}" if unknown else ""
 
 
 def _counts(types: Mapping[str, int]) -> str:

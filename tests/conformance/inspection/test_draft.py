@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from bson import MinKey
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -223,6 +224,17 @@ def test_ids_of_every_type_are_drafted(database: Database[dict[str, Any]], tmp_p
     }
     for one in model:
         assert all(breaches(one, document) == [] for document in database[one.name].find())
+
+
+def test_collection_with_an_id_that_no_schema_can_describe_is_left_out(
+    database: Database[dict[str, Any]], tmp_path: Path
+) -> None:
+    database["things"].insert_many([{"_id": 1}, {"_id": "b"}, {"_id": MinKey()}])
+    database["others"].insert_one({"_id": 1})
+    drafted = draft(database, inspect(database), ["things"])
+    assert drafted.left_out == {"things": "no schema can describe its _id: it has values of type minKey"}
+    write_model(drafted, tmp_path / "model", database.name)
+    assert set(load_model(tmp_path / "model").collections) == {"others"}
 
 
 def test_folder_with_a_model_is_not_changed(database: Database[dict[str, Any]], tmp_path: Path) -> None:
