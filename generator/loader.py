@@ -47,7 +47,7 @@ def load(
     refuses a document or goes away; what was inserted before stays, and nothing is inserted any more.
     """
     waiting: queue.Queue[tuple[str, list[Document]] | None] = queue.Queue(_AHEAD)
-    failure: list[BaseException] = []
+    failure: list[tuple[str, BaseException]] = []
     counts: Counter[str] = Counter()
     telling = threading.Lock()
 
@@ -67,7 +67,7 @@ def load(
                         if progress is not None:
                             progress(name, len(part))
             except Exception as error:
-                failure.append(error)
+                failure.append((name, error))
         ended.set()
 
     writers = [threading.Event() for _ in range(_WRITERS)]
@@ -87,20 +87,21 @@ def load(
             waiting.put(batch)
         finish()
     except BaseException as error:
-        failure.append(error)  # what waits to be inserted need not be any more
+        failure.append(("", error))  # what waits to be inserted need not be any more
         finish()  # a signal may have come in the midst of it; nobody writes any more when this returns
         raise
     if failure:
-        raise TargetError(_one_line(failure[0])) from failure[0]
+        refused, cause = failure[0]
+        raise TargetError(_one_line(cause, refused)) from cause
     return counts
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException, collection: str) -> str:
     if isinstance(error, BulkWriteError):
         first = ((error.details or {}).get("writeErrors") or [{}])[0]
         if first.get("code") in _REFUSED:
             return (
-                f"the server rejected a document: {in_words(error)};"
+                f"the server rejected a document of {collection}: {in_words(error)};"
                 " check that the database is empty and was provisioned with the current schemas"
             )
     if not isinstance(error, PyMongoError):

@@ -199,7 +199,20 @@ def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
 
 
 def _any_row(batch: Batch, field: Field, _: Any) -> Array:
+    if field.path == batch.collection.id_field:
+        return _own_row(batch, field)
     return batch.rng(field).integers(0, batch.parent_size(field.path), batch.size)
+
+
+def _own_row(batch: Batch, field: Field) -> Array:
+    """Refer to one parent each, because _id equals the field and no two documents share it."""
+    last = batch.first + batch.size
+    if last > batch.parent_size(field.path):
+        raise ConfigurationError(
+            f"{batch.collection.path}: _id equals {field.path}, so there cannot be more documents than"
+            f" {batch.collection.reference(field.path).target} has; change one x-cardinality"
+        )
+    return np.arange(batch.first, last)
 
 
 def _weighted_row(batch: Batch, field: Field, figure: str) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -160,6 +161,8 @@ def test_second_load_is_one_error(database: Database[Document]) -> None:
         load(plan(num_customers=1, num_orders=1).documents(), database, 100)
     assert "\n" not in str(caught.value)
     assert "empty" in str(caught.value)
+    named = re.match(r"the server rejected a document of (\w+): another document has _id ", str(caught.value))
+    assert named is not None and named[1] in database.list_collection_names()
 
 
 @pytest.mark.parametrize(("batches", "writers"), [(1, 1), (2, 2), (9, 2)])

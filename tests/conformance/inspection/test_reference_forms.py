@@ -106,3 +106,16 @@ def test_integer_id_of_an_element_is_not_a_reference(database: Data) -> None:
     database["orders"].insert_many({"_id": f"o{n}", "lines": [{"id": k} for k in range(4)]} for n in range(20))
     assert found(database) == set()
     assert draft(database, inspect(database), ()).notes["orders"].questions == []
+
+
+def test_documents_that_share_the_key_of_their_parent_are_generated(database: Data, tmp_path: Path) -> None:
+    """Some users have a profile, whose _id and user_id are the key of the user: no two profiles share it."""
+    database["users"].insert_many({"_id": n, "age": 20 + n % 9} for n in range(60))
+    database["profiles"].insert_many({"_id": n, "user_id": n} for n in range(0, 60, 2))
+    project = drafted_project(database, tmp_path / "model")
+    assert project.model["profiles"].id_field == "user_id"
+    assert [one.target for one in project.model["profiles"].references] == ["users"]
+    made = dict(Plan(project.model, project.configuration, project.settings).documents())
+    users = {one["_id"] for one in made["users"]}
+    assert len({one["_id"] for one in made["profiles"]}) == len(made["profiles"]) == 100
+    assert all(one["_id"] == one["user_id"] in users for one in made["profiles"])
