@@ -215,9 +215,11 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate, ask: Ask) -> None:
 
 def _make_one_each(drafted: Draft, each: ReferenceCandidate, own: Schema, notes: Notes) -> None:
     """Return a unique reference if the data has one document per parent, else one that is not unique."""
-    if len(each.path) == 1 and drafted.documents[each.collection] == drafted.documents[each.target]:
+    as_many = drafted.documents[each.collection] == drafted.documents[each.target]
+    schema = drafted.schemas[each.collection]
+    if len(each.path) == 1 and as_many and "x-cardinality" not in schema:
         own["x-sample"] = {"reference": {"each": True}}
-        drafted.schemas[each.collection]["x-cardinality"] = {"per": [each.target], "between": [1, 1]}
+        schema["x-cardinality"] = {"per": [each.target], "between": [1, 1]}
         notes.evidence[f"one per {each.target}"] = f"both collections have {drafted.documents[each.target]:,} documents"
         return
     del own["x-unique"]

@@ -119,3 +119,18 @@ def test_documents_that_share_the_key_of_their_parent_are_generated(database: Da
     users = {one["_id"] for one in made["users"]}
     assert len({one["_id"] for one in made["profiles"]}) == len(made["profiles"]) == 100
     assert all(one["_id"] == one["user_id"] in users for one in made["profiles"])
+
+
+def test_one_document_per_parent_of_two_collections_is_drafted(database: Data, tmp_path: Path) -> None:
+    """A schema can say so of one parent; the other is an open question."""
+    for name in ("drivers", "lorries", "tours"):
+        database[name].insert_many({"_id": f"{name}{n}"} for n in range(20))
+    database["tours"].update_many({}, [{"$set": {"driver_id": "$_id", "lorry_id": "$_id"}}])
+    for name, field in (("drivers", "driver_id"), ("lorries", "lorry_id")):
+        for n in range(20):
+            database["tours"].update_one({"_id": f"tours{n}"}, {"$set": {field: f"{name}{n}"}})
+    project = drafted_project(database, tmp_path / "model")
+    assert broken(project, database, "documents", "references", "uniqueness", "counts") == {}
+    tours = project.model["tours"]
+    assert [(one.field, one.target) for one in tours.references] == [("driver_id", "drivers"), ("lorry_id", "lorries")]
+    assert [list(tours.cardinality["per"]), tours.unique] == [["drivers"], (("driver_id",),)]
