@@ -14,6 +14,7 @@ from conformance.language.formulas.nodes import Column
 from conformance.model.collection import Collection, Copy, Field, Reference
 from conformance.model.kinds import MILLISECONDS
 from conformance.model.paths import ELEMENTS
+from generator.columns.indexed import keys_in_arrays, place
 from generator.columns.nested import Nested
 from generator.columns.protocols import Plan
 from generator.columns.recipes import RECIPES
@@ -147,8 +148,13 @@ class Batch:
             parameter = field.sample[recipe]
         if recipe is None and field.path == self.collection.soft_delete:
             return np.zeros(self.size, dtype=bool)
+        placed = place(self.collection, field, self.size, self.rng(field)) if recipe is None else None
+        if placed is not None:
+            return placed
         if recipe is None and field.kind in ("list", "dictionary"):
-            return Nested(self.rng(field), self._keys).column(field, self.size)
+            return Nested(self.rng(field), self._keys, keys_in_arrays(self.collection), self.first).column(
+                field, self.size
+            )
         if recipe is None:
             return sample(field, self.size, self.rng(field), self.first)
         return RECIPES[recipe](self, field, parameter)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from conformance.model.collection import Field
 from conformance.model.ranges import items_range, size_range
-from generator.columns.samplers import SAMPLERS, emit, objects, strings, text_maker
+from generator.columns.samplers import SAMPLERS, distinct, emit, objects, strings, text_maker
+
+#: More than the arrays of one document have elements of one field.
+_MOST_ELEMENTS: Final = 1_000
 
 Array = np.ndarray[Any, Any]
 Rng = np.random.Generator
@@ -22,10 +25,15 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Nested:
-    """Makes the values of fields in arrays and maps; ``keys`` returns those that a reference may have."""
+    """Makes the values of fields in arrays and maps; ``keys`` returns those that a reference may have.
+
+    ``distinct`` are paths whose values no two documents share; ``first`` is the number of the first document.
+    """
 
     rng: Rng
     keys: Callable[[Field], Array]
+    distinct: frozenset[str] = frozenset()
+    first: int = 0
 
     def column(self, field: Field, n: int) -> Array:
         """Return n values of an array or a map with free keys."""
@@ -41,6 +49,8 @@ class Nested:
             return self._dictionaries(field, n)
         if field.kind == "map":
             return list(self._maps(field, n))
+        if field.path in self.distinct and field.kind in ("string", "integer"):
+            return emit(field.kind, distinct(field, n, self.first * _MOST_ELEMENTS), field.schema)
         return emit(field.kind, SAMPLERS[field.kind](field.schema, n, self.rng), field.schema)
 
     def _maps(self, field: Field, n: int) -> Iterator[dict[str, Any]]:
@@ -49,14 +59,20 @@ class Nested:
             yield {name: values[row] for name, values, present in columns if present[row] and values}
 
     def _present(self, child: Field, n: int) -> Array:
-        return np.ones(n, dtype=bool) if child.required else self.rng.random(n) < 0.5
+        return np.ones(n, dtype=bool) if child.required or self._has_distinct(child) else self.rng.random(n) < 0.5
 
     def _lists(self, field: Field, n: int) -> list[Any]:
         assert field.element is not None  # noqa: S101 - every list has elements
-        sizes = self.rng.integers(*items_range(field.schema), n, endpoint=True)
+        fewest, most = items_range(field.schema)
+        if self._has_distinct(field):  # an index takes an empty array for null, which several documents would share
+            fewest, most = max(1, fewest), max(1, most)
+        sizes = self.rng.integers(fewest, most, n, endpoint=True)
         elements = self._values(field.element, max(int(sizes.sum()), 1))
         ends = np.cumsum(sizes)
         return [elements[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+
+    def _has_distinct(self, field: Field) -> bool:
+        return any(path.startswith(field.path) for path in self.distinct)
 
     def _dictionaries(self, field: Field, n: int) -> list[Any]:
         assert field.element is not None  # noqa: S101 - every free map has values

@@ -17,6 +17,7 @@ from conformance.model.embedding import embedded_paths, text_digest
 from conformance.model.kinds import bson_types
 from conformance.model.validators.document_validator import fits
 from conformance.text.rendering import shorten
+from generator.columns.indexed import combination
 from generator.columns.pools import pool
 from generator.columns.protocols import Batch
 from generator.columns.samplers import objects
@@ -201,7 +202,8 @@ def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
 def _any_row(batch: Batch, field: Field, _: Any) -> Array:
     if field.path == batch.collection.id_field:
         return _own_row(batch, field)
-    return batch.rng(field).integers(0, batch.parent_size(field.path), batch.size)
+    rows = combination(batch, field)
+    return batch.rng(field).integers(0, batch.parent_size(field.path), batch.size) if rows is None else rows
 
 
 def _own_row(batch: Batch, field: Field) -> Array:

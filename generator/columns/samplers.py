@@ -40,11 +40,12 @@ _PATTERN_POOL: Final = 500
 def sample(field: Field, n: int, rng: Rng, first: int) -> Array:
     """N values of a field without a recipe; ``first`` is the number of the first document, for unique values."""
     if ("x-unique" in field.schema or field.path == "_id") and field.kind in ("string", "integer"):
-        return _unique(field, n, first)
+        return distinct(field, n, first)
     return SAMPLERS[field.kind](field.schema, n, rng)
 
 
-def _unique(field: Field, n: int, first: int) -> Array:
+def distinct(field: Field, n: int, first: int) -> Array:
+    """Return n values that differ from each other, and from those of other numbers."""
     numbers = np.arange(first, first + n)
     if field.kind == "integer":
         low, high = integer_range(field.schema)
