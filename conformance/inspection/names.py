@@ -34,6 +34,11 @@ BARE_IDENTITIES: Final = frozenset({"_id", "id", "ID", "Id"})
 #: Last words of names whose values are usually unique, and words before them that say otherwise.
 _UNIQUE: Final = _set("name email username login handle")
 _SHARED: Final = _set("first last middle full family given customer")
+#: Last words of collections of people, who may have the same name.
+_PEOPLE: Final = _set(
+    "user person people customer client patient employee member contact student teacher author guest driver doctor"
+    " practitioner worker staff owner"
+)
 #: Names that are numbers of something, whatever collection has the same name.
 _COUNTED: Final = _set("order page level rank position step version number count line row")
 #: Relations of a document to others of its own collection.
@@ -65,6 +70,11 @@ def reads_as_unique(name: str) -> bool:
     """Return True for names such as ``sku``, ``email`` and ``store_name``; not for ``first_name`` and the like."""
     parts = words(name)
     return may_refer(name) or (bool(_UNIQUE & set(parts[-1:])) and not _SHARED & set(parts[:-1]))
+
+
+def names_people(field: str, collection: str) -> bool:
+    """Return True for the ``name`` of people: two of them may have the same one."""
+    return words(field)[-1:] == ("name",) and bool(_PEOPLE & set(stem(collection)[-1:]))
 
 
 def referred(name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from conformance.inspection.drafting.choices import NO, YES, Ask, Question, answered
 from conformance.inspection.drafting.fields import Notes, Schema
 from conformance.inspection.findings.key import is_key, unique_fields
-from conformance.inspection.names import is_own_identity, reads_as_unique
+from conformance.inspection.names import is_own_identity, names_people, reads_as_unique
 from conformance.inspection.profile import ELEMENTS, Path
 from conformance.inspection.scan import Scanned
 from conformance.model.index_options import may_hold, unknown_options, written_options
@@ -86,7 +86,7 @@ def add_unique(scanned: Scanned, schema: Schema, properties: Mapping[str, Schema
         if name == "_id" or name not in properties or kind_of(properties[name]) not in UNIQUE_KINDS:
             continue
         named = is_own_identity(name, scanned.name) or (
-            scanned.documents >= _ENOUGH_DOCUMENTS and reads_as_unique(name)
+            scanned.documents >= _ENOUGH_DOCUMENTS and reads_as_unique(name) and not names_people(name, scanned.name)
         )
         why = "a unique index" if name in indexed else f"{scanned.documents:,} different values"
         why += ", and by its name" if named and name not in indexed else ""
