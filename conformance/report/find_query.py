@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from bson import Binary, Decimal128, Int64, ObjectId
+from bson import Binary, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Timestamp
 
 _SAFE_INTEGER: Final = 2**53 - 1
 
@@ -62,6 +62,11 @@ _WRITERS: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
     (float, json.dumps),
     (ObjectId, lambda value: f'ObjectId("{value}")'),
     (Decimal128, lambda value: f'NumberDecimal("{value}")'),
+    (MinKey, lambda _: "MinKey()"),
+    (MaxKey, lambda _: "MaxKey()"),
+    (Timestamp, lambda value: f"Timestamp({{t: {value.time}, i: {value.inc}}})"),
+    (DatetimeMS, lambda value: f"new Date({int(value)})"),
+    (DBRef, lambda value: _mapping(value.as_doc())),
     (uuid.UUID, lambda value: f'UUID("{value}")'),
     (dt.datetime, _date),
     ((Binary, bytes), _binary),

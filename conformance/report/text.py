@@ -121,7 +121,8 @@ def _inspected(report: Report) -> Iterator[RenderableType]:
 def _proposals(name: str, found: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
     keys, flags = (", ".join(map(visible, found[kind])) for kind in ("id_candidates", "soft_delete"))
     yield 1, f"{visible(name)}: {len(found['paths']):,} paths", ""
-    yield 2, f"id mapping by {keys or 'none; see the findings'}" + (f"; soft delete by {flags}" if flags else ""), "dim"
+    mapping = f"id mapping by {keys}" if keys else "no field can make the device's _id; see the findings"
+    yield 2, mapping + (f"; soft delete by {flags}" if flags else ""), "dim"
     for path, target in found["references"].items():
         yield 2, f"{visible(path)} refers to {visible(target)}", "dim"
 

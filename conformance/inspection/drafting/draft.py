@@ -30,6 +30,7 @@ from conformance.inspection.scan import Scanned
 from conformance.model.kinds import kind_of
 from conformance.model.names import unfit_collection
 from conformance.model.schemas.field_checks import UNIQUE_KINDS, unlike
+from conformance.text.plural import numbered
 
 
 @dataclass
@@ -102,7 +103,7 @@ def _collection(database: Database[dict[str, Any]], scanned: Scanned, notes: Not
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": _title(scanned.name),
-        "description": f"Drafted by zava infer from {scanned.documents:,} documents; see INFERRED.md.",
+        "description": f"Drafted by zava infer from {numbered(scanned.documents, 'document')}; see INFERRED.md.",
         "type": "object",
     }
     own = _repeats_id(database, scanned, properties)
@@ -166,8 +167,12 @@ def _repeats_id(database: Database[dict[str, Any]], scanned: Scanned, properties
 
 
 def _sync(scanned: Scanned, own: str | None, synced: bool, drafted: Schema, notes: Notes, ask: Ask) -> Schema:
-    candidates = ", ".join(key_candidates(scanned)) or "none; see zava inspect"
-    notes.evidence["x-sync id_mapping"] = f"candidates are {candidates}; that they never change cannot be seen"
+    candidates = ", ".join(key_candidates(scanned))
+    notes.evidence["x-sync id_mapping"] = (
+        f"candidates are {candidates}; that they never change cannot be seen"
+        if candidates
+        else "no field can make the device's _id; see zava inspect"
+    )
     if not synced:
         return {"enabled": False}
     keys = [name for name in key_candidates(scanned) if name == own or _can_identify(drafted, name)]

@@ -22,6 +22,7 @@ from conformance.model.paths import values_at
 from conformance.results import Result, Sample
 from conformance.text.invisible import IN_NAMES, IN_PROSE, named
 from conformance.text.paths import value_at
+from conformance.text.plural import numbered
 from conformance.text.rendering import shorten
 
 _SAMPLES: Final = 5
@@ -92,7 +93,8 @@ def _deleted(
             result_id("references", each.collection, "deleted", each.path),
             f"{each.collection}: {path} refers to documents that are not deleted",
             "warning",
-            headline=f"{each.collection}: {path} refers to deleted documents of {each.target} in {number:,} documents",
+            headline=f"{each.collection}: {path} refers to deleted documents of {each.target} in"
+            f" {numbered(number, 'document')}",
             examined=scanned.documents,
             violations=number,
             samples=[
@@ -126,7 +128,7 @@ def circles(
                 result_id("references", each.collection, "circle", each.path),
                 f"{each.collection}: {path}, followed from document to document, comes to an end",
                 "error",
-                headline=f"{each.collection}: {path} leads in a circle through {len(keys):,} documents",
+                headline=f"{each.collection}: {path} leads in a circle through {numbered(len(keys), 'document')}",
                 examined=profile.count,
                 violations=len(keys),
                 samples=[Sample(f"{each.field} {shorten(key)} is on a circle", ref=path) for key in keys[:_SAMPLES]],

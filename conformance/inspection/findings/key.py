@@ -13,6 +13,7 @@ from conformance.inspection.profile import Profile
 from conformance.inspection.results import finding, holds, result_id
 from conformance.inspection.scan import Scanned
 from conformance.results import Result, Sample
+from conformance.text.plural import numbered
 from conformance.text.rendering import shorten
 
 #: Types that make an _id in Ditto.
@@ -84,9 +85,11 @@ def _identity(scanned: Scanned) -> Iterator[Result]:
     groups = type_groups(profile.types)
     problem = ""
     if bad:
-        problem = f"_id is {' or '.join(sorted(bad))} in {sum(profile.types[name] for name in bad):,} documents"
+        problem = (
+            f"_id is {' or '.join(sorted(bad))} in {numbered(sum(profile.types[name] for name in bad), 'document')}"
+        )
     elif nulls:
-        problem = f"_id holds null in {nulls:,} documents"
+        problem = f"_id holds null in {numbered(nulls, 'document')}"
     elif len(groups) > 1:
         problem = f"_id has several types: {', '.join(f'{name} {number:,}' for name, number in groups.items())}"
     elif 4 * profile.texts.longest > _MOST_BYTES:
@@ -134,7 +137,7 @@ def _near_key(collection: Collection[dict[str, Any]], scanned: Scanned, name: st
     repeated = sum(number for _, number in several)
     reasons = [f"{shorten(value)} occurs {number} times" for value, number in several[:3]]
     if missing:
-        reasons.append(f"{missing:,} documents have no value")
+        reasons.append(f"{numbered(missing, 'document has', 'documents have')} no value")
     return finding(
         result_id("uniqueness", scanned.name, "near-key", ((name,),)),
         f"{scanned.name}: A field that reads as a key is one",

@@ -7,9 +7,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from bson import Binary
 from pymongo.database import Database
 
 from conformance.inspection import scan
+from conformance.inspection.drafting.draft import draft
 from conformance.inspection.findings.key import unique_fields
 from conformance.inspection.inspection import inspect
 from conformance.inspection.key_values import KeyValues, share_within
@@ -63,6 +65,32 @@ def test_random_ids_refer_by_their_values_whatever_the_name(database: Database[d
     )
     found = {(each.path, each.target, each.field) for each in inspect(database).references}
     assert found == {((("assignedTo",),), "technicians", "_id"), ((("helpers",), "[]"), "technicians", "_id")}
+
+
+@pytest.mark.server
+def test_one_document_is_singular_and_a_missing_key_is_a_sentence(database: Database[dict[str, Any]]) -> None:
+    database["visits"].insert_many({"_id": n, "id": n} if n else {"_id": n} for n in range(100))
+    database["devices"].insert_many({"_id": Binary.from_uuid(uuid.UUID(int=n, version=4))} for n in range(9))
+    inspection = inspect(database)
+    (near,) = [one for one in inspection.results if one.id.startswith("uniqueness.visits.near-key")]
+    assert near.headline == "visits: id is not quite a key: 1 document has no value"
+    evidence = draft(database, inspection, ()).notes["devices"].evidence
+    assert evidence["x-sync id_mapping"] == "no field can make the device's _id; see zava inspect"
+
+
+@pytest.mark.server
+def test_names_of_people_are_not_drafted_as_unique(database: Database[dict[str, Any]]) -> None:
+    """Two customers may have the same name, although no two have it today; two shops do not."""
+    for name in ("customers", "shop_owners", "blogAuthors", "shops"):
+        database[name].insert_many({"_id": n, "name": f"N{n}", "email": f"a{n}@example.com"} for n in range(20))
+    schemas = draft(database, inspect(database), ()).schemas
+    unique = {name: [f for f, each in one["properties"].items() if "x-unique" in each] for name, one in schemas.items()}
+    assert unique == {
+        "customers": ["email"],
+        "shop_owners": ["email"],
+        "blogAuthors": ["email"],
+        "shops": ["name", "email"],
+    }
 
 
 @pytest.mark.server

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import Binary, Decimal128, Int64, MaxKey, ObjectId
+from bson import Binary, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Timestamp
 
 from conformance.errors import ConfigurationError
 from conformance.files.writing import write_text
@@ -158,6 +158,10 @@ def _literals() -> list[tuple[object, str]]:
         (dt.datetime(2026, 1, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))), 'ISODate("2026-01-01T23:00:00.000Z")'),
         (Binary(b"\x01\xff", 5), 'HexData(5, "01ff")'),
         (b"\x01", 'HexData(0, "01")'),
+        ({"": MinKey(), "b": MaxKey()}, '{"": MinKey(), "b": MaxKey()}'),
+        (Timestamp(5, 6), "Timestamp({t: 5, i: 6})"),
+        (DatetimeMS(-(10**15)), "new Date(-1000000000000000)"),
+        (DBRef("stores", Int64(1)), '{"$ref": "stores", "$id": Long("1")}'),
         ({"b": [1, None], "a": "x"}, '{"b": [1, null], "a": "x"}'),
         ({1}, '"{1}"'),
     ]
