@@ -27,7 +27,7 @@ from conformance.inspection.findings.references import ReferenceCandidate
 from conformance.inspection.inspection import Inspection, deletion_flags
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
-from conformance.model.kinds import kind_of
+from conformance.model.kinds import bson_types, kind_of
 from conformance.model.names import unfit_collection
 from conformance.model.schemas.field_checks import UNIQUE_KINDS, unlike
 from conformance.text.plural import numbered
@@ -241,4 +241,7 @@ def _not_a_reference(drafted: Draft, each: ReferenceCandidate) -> str | None:
         return "one of the two is not described"
     if each.field != "_id" and "x-unique" not in source:
         return f"{each.target}.{each.field} is not unique"
-    return "the two are not of one type" if unlike(own, source) else None
+    if not unlike(own, source):
+        return None
+    other = " or ".join(sorted(bson_types(own) - {"null"} - bson_types(source)))
+    return f"it has values of type {other}, which no key there has" if other else "the two are not of one type"

@@ -134,3 +134,13 @@ def test_one_document_per_parent_of_two_collections_is_drafted(database: Data, t
     tours = project.model["tours"]
     assert [(one.field, one.target) for one in tours.references] == [("driver_id", "drivers"), ("lorry_id", "lorries")]
     assert [list(tours.cardinality["per"]), tours.unique] == [["drivers"], (("driver_id",),)]
+
+
+def test_reference_with_a_value_of_another_type_is_a_question_that_names_the_type(database: Data) -> None:
+    ids = [binary(n) for n in range(1, 21)]
+    database["devices"].insert_many({"_id": each} for each in ids)
+    database["readings"].insert_many({"_id": n, "device": ids[n % 20] if n else str(ids[0])} for n in range(60))
+    assert draft(database, inspect(database), ()).notes["readings"].questions == [
+        "Does `device` refer to devices._id? 20 of 21 different values are there; it is not in the schema: it has"
+        " values of type string, which no key there has."
+    ]
