@@ -26,8 +26,9 @@ from conformance.checks.joins.columns import Family, Parents, Question
 from conformance.checks.joins.divided import DividedFamily, DividedParents, are_many
 from conformance.checks.joins.join import Deletions, JoinTest
 from conformance.columns.expressions import truth
-from conformance.columns.layout import Array, Batch, UnusualError, batches
+from conformance.columns.layout import Array, Batch, UnusualError
 from conformance.columns.queries import may_match
+from conformance.columns.reading import batches
 from conformance.connection.decoding import OPTIONS
 from conformance.language.formulas.parents import parent_name
 from conformance.model.collection import Collection, Reference

@@ -20,7 +20,6 @@ from conformance.columns.layout import (
     TEXT,
     Array,
     Batch,
-    Column,
     UnusualError,
 )
 
@@ -131,15 +130,20 @@ def codes_at(batch: Batch, path: str) -> Array:
 def _read(batch: Batch, path: str) -> Values:
     codes = codes_at(batch, path)
     column = batch.columns.get(path)
-    present = set(np.unique(codes).tolist())
+    if column is not None and column.code is not None and codes is column.codes:  # none is hidden by an array, say
+        present = {column.code}
+    else:
+        present = set(np.unique(codes).tolist())
     unsure = code_table(DECIMAL, 0x0E, UNKNOWN)[codes] if present & {DECIMAL, 0x0E, UNKNOWN} else None
     numbers = texts = None
     if column is not None and present & {DOUBLE, INT, LONG, BOOLEAN}:
-        numbers = _numbers(batch, Column(codes, column.at, opened=False), present)
-        odd = ~(np.abs(numbers) <= EXACT) & (codes != DOUBLE) | np.isnan(numbers)
-        unsure = _either(unsure, odd)
+        numbers = _numbers(batch, codes, column.at, present)
+        if LONG in present:
+            unsure = _either(unsure, (np.abs(numbers) > EXACT) & (codes == LONG))
+        if DOUBLE in present:
+            unsure = _either(unsure, np.isnan(numbers))
     if column is not None and TEXT in present:
-        texts, odd = _texts(batch, Column(codes, column.at, opened=False))
+        texts, odd = _texts(batch, codes, column.at, present)
         unsure = _either(unsure, odd)
     return Values(codes, numbers, texts, unsure)
 
@@ -155,23 +159,31 @@ _KEPT: Final = np.array([(1 << 8 * size) - 1 for size in range(9)], dtype="<u8")
 _WINDOWS: Final = {DOUBLE: "<f8", INT: "<i4", LONG: "<i8", BOOLEAN: "u1"}
 
 
-def _numbers(batch: Batch, column: Column, present: set[int]) -> Array:
+def _numbers(batch: Batch, codes: Array, at: Array, present: set[int]) -> Array:
+    if len(present) == 1:
+        return batch.window(_WINDOWS[min(present)])[at].astype(np.float64)
     numbers = np.zeros(len(batch))
     for code in present & _WINDOWS.keys():
-        here = column.codes == code
-        numbers[here] = batch.window(_WINDOWS[code])[column.at[here]]
+        here = codes == code
+        numbers[here] = batch.window(_WINDOWS[code])[at[here]]
     return numbers
 
 
-def _texts(batch: Batch, column: Column) -> tuple[Array, Array]:
+def _texts(batch: Batch, codes: Array, at: Array, present: set[int]) -> tuple[Array, Array]:
     """Return the texts, and where one is not known: it is too long, or holds a NUL, which ends it for NumPy."""
-    is_text = column.codes == TEXT
-    at = np.where(is_text, column.at, 0)
-    lengths = np.where(is_text, batch.window("<i4")[at] - 1, 0)
-    width = -(-min(int(lengths.max()), LONGEST) // 8) * 8 or 8
+    window = batch.window("<i4")
+    if len(present) == 1:
+        lengths = window[at] - 1
+    else:
+        is_text = codes == TEXT
+        at = np.where(is_text, at, 0)
+        lengths = np.where(is_text, window[at] - 1, 0)
+    shortest, longest = max(int(lengths.min()), 0), int(lengths.max())
+    width = -(-min(longest, LONGEST) // 8) * 8 or 8
     words = batch.window(f"V{width}")[at + 4].view(np.uint64).reshape(-1, width // 8)
-    for place in range(max(int(lengths.min()), 0) // 8, width // 8):  # what follows the text is not of it
-        words[:, place] &= _KEPT[np.clip(lengths - 8 * place, 0, 8)]
+    for place in range(shortest // 8, width // 8):  # what follows the text is not of it
+        rest = lengths - 8 * place if shortest < longest else np.array(longest - 8 * place)
+        words[:, place] &= _KEPT[np.clip(rest, 0, 8)]
     raw = words.view(np.uint8)
     odd = lengths > width
     if np.count_nonzero(raw) != int(lengths[~odd].sum()) + width * int(odd.sum()):

@@ -13,8 +13,9 @@ from pymongo.errors import OperationFailure
 
 from conformance.checks.base import Document
 from conformance.columns.expressions import truth
-from conformance.columns.layout import Array, Batch, UnusualError, batches
+from conformance.columns.layout import Array, Batch, UnusualError
 from conformance.columns.queries import may_match, must_match
+from conformance.columns.reading import batches
 from conformance.model.kinds import TIMESTAMP_PATTERN, UUID4_PATTERN
 from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, PADDED
 from tests.conformance.columns.odd_values import odd_document

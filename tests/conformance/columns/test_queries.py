@@ -19,9 +19,9 @@ from pymongo.errors import BulkWriteError
 from conformance.checks.base import Context, Document
 from conformance.checks.document_scan import DocumentTest
 from conformance.checks.survey import identity
-from conformance.columns import layout
+from conformance.columns import reading
 from conformance.columns.expressions import truth
-from conformance.columns.layout import Batch, UnusualError, read
+from conformance.columns.layout import Batch, UnusualError, layout_of
 from conformance.columns.patterns import compiled
 from conformance.columns.queries import may_match, must_match
 from conformance.columns.values import values_at
@@ -47,12 +47,12 @@ def batches(documents: Iterable[Any], collection: Collection | None = None) -> I
     """The documents as the server would send them, read as columns."""
     reply = {"cursor": {"firstBatch": list(documents), "id": Int64(0), "ns": "shop.things"}, "ok": 1.0}
     objects = {field.path for field in collection.walk() if field.kind == "map"} if collection else {"a"}
-    return read([bson.encode(reply)], objects)
+    return reading.read([bson.encode(reply)], objects)
 
 
 def readable(document: Document) -> bool:
     try:
-        layout.layout_of(bson.encode(document), 0, MAPS)
+        layout_of(bson.encode(document), 0, MAPS)
         return True
     except UnusualError:
         return False
@@ -194,7 +194,7 @@ def test_scans_find_the_same_documents_as_the_server(database: Database[Document
     for model in MODEL:
         collection = database[model.name]
         try:
-            found = list(layout.batches(collection, {field.path for field in model.walk() if field.kind == "map"}))
+            found = list(reading.batches(collection, {field.path for field in model.walk() if field.kind == "map"}))
         except UnusualError:
             continue
         for test in {repr(test.screen): test for test in tests if test.collection == model.name}.values():

@@ -23,8 +23,9 @@ from conformance.checks.joins.join import Column
 from conformance.checks.survey import identity
 from conformance.columns.expressions import truth
 from conformance.columns.keys import cells
-from conformance.columns.layout import INT, Batch, UnusualError, read
+from conformance.columns.layout import INT, Batch, UnusualError
 from conformance.columns.queries import must_match
+from conformance.columns.reading import read
 from conformance.columns.values import values_at
 from conformance.model.collection import Reference
 

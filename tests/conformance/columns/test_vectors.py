@@ -10,8 +10,9 @@ from bson import Decimal128, Int64
 from pymongo.database import Database
 
 from conformance.checks.base import Document
-from conformance.columns.layout import Batch, UnusualError, batches
+from conformance.columns.layout import Batch, UnusualError
 from conformance.columns.queries import must_match
+from conformance.columns.reading import batches
 from conformance.columns.vectors import Shape, vectors_at
 from conformance.model.collection import Field, Model
 from conformance.model.kinds import MAX_NUMBER
