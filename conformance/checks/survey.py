@@ -88,7 +88,6 @@ class _Deleted:
     def __init__(self, flag: str) -> None:
         self._is_set = {"$eq": [f"${flag}", True]}
         self.any = False
-        self.complete = False
 
     def take(self, batch: Batch) -> None:
         """Examine a batch."""
@@ -192,6 +191,8 @@ class _Survey:
                     taker.finish()
                 elif isinstance(taker, _Deleted):
                     self._context.deleted.setdefault(name, taker.any)
+                elif isinstance(taker, Family):
+                    taker.complete = True
                 elif isinstance(taker, _Test):
                     found[taker.check] = taker.found()
         for families in self._families.values():
@@ -218,11 +219,8 @@ class _Survey:
                         left.remove(taker)
         except (UnusualError, OperationFailure, ConfigurationError):  # what the user may not do, the check will say
             return
-        if is_empty:
-            return
-        for taker in left:
-            taker.complete = True
-        yield from left
+        if not is_empty:
+            yield from left
 
     def _ordered(self) -> list[Collection]:
         """Return the collections, each after those that it refers to where that is possible."""

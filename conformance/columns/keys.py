@@ -13,7 +13,7 @@ from conformance.columns.layout import DOUBLE, NULL, TEXT, Array, Batch, Unusual
 from conformance.columns.values import IS_NUMBER, LONGEST, Values, as_bytes
 
 #: A random factor for each word, so that no one can prepare keys whose hashes collide.
-_SALT: Final = np.array([secrets.randbits(63) | 1 for _ in range(LONGEST // 8 + 2)], dtype=np.uint64)
+_SALT: Final = np.array([secrets.randbits(63) | 1 for _ in range(LONGEST // 8)], dtype=np.uint64)
 _SHIFT: Final = np.uint64(29)
 
 
@@ -50,26 +50,19 @@ class Cells:
 
 
 def cells(batch: Batch, values: Values) -> Cells:
-    """Return values as cells; a missing one and null are none. Raise UnusualError for values of other types."""
+    """Return values at a path as cells; a missing one and null are none. Raise UnusualError for other types."""
     codes = np.broadcast_to(values.codes, len(batch))
     kinds = np.where(IS_NUMBER[codes], np.uint8(DOUBLE), np.where(codes == NULL, np.uint8(0), codes))
     present = set(np.unique(kinds).tolist()) - {0}
     if present - {DOUBLE, TEXT} or values.unsure is not None:
         raise UnusualError
-    width = 1 if values.texts is None else values.texts.dtype.itemsize // 8 + 1
+    width = 1 if values.texts is None else values.texts.dtype.itemsize // 8
     words = np.zeros((len(batch), width), dtype=np.uint64)
     if DOUBLE in present and values.numbers is not None:
         numbers = np.ascontiguousarray(values.numbers + 0.0)  # -0.0 is 0.0
         words[:, 0] = np.where(kinds == DOUBLE, numbers.view(np.uint64), np.uint64(0))
     if TEXT in present and values.texts is not None:
-        rows = as_bytes(values.texts)
-        whole = rows.shape[1] // 8 * 8
-        texts = np.ascontiguousarray(rows[:, :whole]).view(np.uint64)
-        words[:, : texts.shape[1]] |= np.where((kinds == TEXT)[:, None], texts, np.uint64(0))
-        for byte in range(whole, rows.shape[1]):
-            words[:, whole // 8] |= np.where(kinds == TEXT, rows[:, byte], 0).astype(np.uint64) << np.uint64(
-                8 * (byte - whole)
-            )
+        words |= np.where((kinds == TEXT)[:, None], as_bytes(values.texts).view(np.uint64), np.uint64(0))
     return Cells(kinds, words)
 
 

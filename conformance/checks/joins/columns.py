@@ -51,7 +51,6 @@ class Parents:
         self._keys: list[Cells] = []
         self._number = 0
         self._parts: dict[str, list[Values]] = {}
-        self.complete = False
 
     def take(self, batch: Batch) -> None:
         """Keep what is asked for of a batch."""
