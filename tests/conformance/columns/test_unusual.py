@@ -145,6 +145,7 @@ def found_by(family: Family, parents: Parents, orders: Sequence[Document], lines
         for batch in batches(*orders) if orders else ():
             parents.take(batch)
     except UnusualError:
+        assert not family.is_ready
         return None
     if orders:
         parents.finish()
@@ -154,6 +155,7 @@ def found_by(family: Family, parents: Parents, orders: Sequence[Document], lines
         for batch in batches(*lines):
             family.take(batch)
     except UnusualError:
+        assert family.found() is None
         return None
     family.complete = True
     return family.found()
@@ -172,8 +174,8 @@ def test_total_over_decimals_is_left_to_the_server() -> None:
 
 
 def test_total_that_rounding_makes_right_is_suspect() -> None:
-    lines = [{"order": 1, "n": 1e16}, *[{"order": 1, "n": 0.25}] * 4]
-    assert suspects([{"_id": 1, "total": 0.5}, {"_id": 2, "total": 0}], lines, TOTAL) == [1]
+    lines = [{"order": 1, "n": 2.0**51}, *[{"order": 1, "n": 0.125}] * 4]
+    assert suspects([{"_id": 1, "total": 2.0**51}, {"_id": 2, "total": 0}], lines, TOTAL) == [1]
     exact = [{"order": 1, "n": 2**53 - 1}, {"order": 1, "n": 1}, {"order": 1, "n": 1}]
     assert suspects([{"_id": 1, "total": 2**53 - 1}], exact, TOTAL) == [1]
 
@@ -232,6 +234,7 @@ def test_keys_that_are_equal_up_to_a_number_of_bytes_are_different() -> None:
     numbers = [{"order": 1.0}, {"order": Int64(2)}, {"order": -0.0}, {"order": struct.unpack("<d", b"x" * 8)[0]}]
     assert suspects([{"_id": 1}, {"_id": 2}, {"_id": 0}], numbers[:3], missing) == []
     assert suspects([{"_id": "x" * 8}], numbers[3:], missing) != []
+    assert suspects([{"_id": 1e-17}], [{"order": 2e-17}], missing) != []
 
 
 @pytest.mark.parametrize("size", [1, 6, 7, 8, 9, 15, 16, 17, 31, 40])
