@@ -39,9 +39,10 @@ _EXCHANGES: Final = frozenset(
 )  # fmt: skip
 #: Cosmic Ray makes a larger and a smaller number of each; the smaller one is left out.
 _NUMBERS: Final = "core/NumberReplacer"
-#: Text before numbers that do not affect results: lengths of shown texts, batch sizes, waiting times, projections.
+#: Text before numbers that do not affect results: lengths of shown texts, sizes of batches and of what is kept in
+#: memory, waiting times, projections.
 _NOT_EVALUATED: Final = re.compile(
-    r"\[:\s*$|\b(shorten|round)\(.*,\s*$|^_(KEYS|AWAIT_MS)\b.*$"
+    r"\[:\s*$|\b(shorten|round)\(.*,\s*$|^_?(KEYS|AWAIT_MS|AT_ONCE|BATCH|CHUNK|LAYOUTS|MEMORY|MOST(_PARTS)?|SIZES)\b.*$"
     r'|(, |[({])(\{"?\w+(\.\w+)?"?: |fromkeys\(\w+, )$'
     r"|\{\w+(\.\w+)?: 1, \w+(\.\w+)?: $"
 )

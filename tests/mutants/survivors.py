@@ -37,7 +37,7 @@ class Survivor:
             return f"{self.module}: there is no such module; write where it is now"
         text = path.read_text(encoding="utf-8")
         named = {getattr(node, "name", None) for node in ast.walk(ast.parse(text))}
-        if self.definition not in named:
+        if self.definition and self.definition not in named:
             return f"{self.module}: {self.definition} is not defined there; write what it is called now"
         if self.line not in " ".join(line.strip() for line in text.splitlines()):
             return f"{self.module}: {self.definition}: the line is gone; remove the entry: {self.line}"

@@ -63,9 +63,9 @@ def test_subject_and_its_tests_exist(subject: Subject) -> None:
 
 
 def test_all_rule_modules_are_subjects() -> None:
-    """These are the modules of rules, formulas and statistics; modules that only list or import are excluded."""
+    """These are the modules of rules, checks and columns; modules that only list or import are excluded."""
     known = {subject.path for subject in subjects()}
-    packages = (ROOT / "conformance" / "rules", ROOT / "conformance" / "checks")
+    packages = [ROOT / "conformance" / name for name in ("rules", "checks", "columns")]
     there = {str(path.relative_to(ROOT)) for package in packages for path in package.rglob("*.py")}
     unasked = {path for path in there - known if not path.endswith("/__init__.py")}
     texts = ("conformance/rules/ditto/sync/subscription_texts.py", "conformance/rules/ditto/sync/connector_texts.py")
