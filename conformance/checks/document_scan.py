@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,6 +46,7 @@ class DocumentTest:
     and ``needs`` names the fields that were looked for. ``field`` is the top-level field that it is about. ``every``
     yields each problem of a document, which begins with the path of its place; ``why`` then is the first.
     ``in_columns`` says the same as ``guards`` and ``screen`` where these have expressions that columns do not evaluate.
+    ``alone`` is a cheaper screen for a run in which no other test has this one.
     """
 
     collection: str
@@ -57,6 +58,7 @@ class DocumentTest:
     field: str | None = None
     every: Callable[[Document], Iterator[str]] | None = None
     in_columns: InColumns | None = None
+    alone: Query | None = None
 
     @property
     def group(self) -> str:
@@ -71,6 +73,16 @@ class DocumentTest:
 def first(every: Callable[[Document], Iterator[str]]) -> Callable[[Document], str | None]:
     """Return what explains a document by the first of its problems."""
     return lambda document: next(every(document), None)
+
+
+def screens(tests: Sequence[DocumentTest]) -> list[Query]:
+    """Return the query that screens documents for each test of a run: one screen for many, or a cheaper one for one."""
+    keys = [json.dumps(test.screen, default=json_util.default, sort_keys=True) for test in tests]
+    shared = Counter(keys)
+    return [
+        test.screen if test.alone is None or shared[key] > 1 else test.alone
+        for test, key in zip(tests, keys, strict=True)
+    ]
 
 
 def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
@@ -90,18 +102,17 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     if surveyed.keys() == tests.keys():
         here = _suspected(collection, surveyed.values()) or here
     suspects: dict[str, list[Rule]] = defaultdict(list)
-    screens: dict[str, Query] = {}
-    for rule, test in tests.items():
-        if rule in settled:
-            continue
+    queries: dict[str, Query] = {}
+    left = [rule for rule in tests if rule not in settled]
+    for rule, query in zip(left, screens([tests[rule] for rule in left]), strict=True):
         if not size:
             outcomes[rule.id] = skipped(f"no document of {name} is in this part")
             continue
-        key = json.dumps(test.screen, default=json_util.default, sort_keys=True)
-        screens[key] = test.screen
+        key = json.dumps(query, default=json_util.default, sort_keys=True)
+        queries[key] = query
         suspects[key].append(rule)
-    narrow = _narrow(collection, list(screens.values()), here)
-    for key, query in screens.items():
+    narrow = _narrow(collection, list(queries.values()), here)
+    for key, query in queries.items():
         if narrow is None or collection.find_one({**narrow, "$and": [query]}, {"_id": 1}) is None:
             outcomes |= {rule.id: Outcome(sizes[rule]) for rule in suspects[key]}
         else:

@@ -20,7 +20,7 @@ from bson.errors import BSONError
 from pymongo.errors import ConfigurationError, OperationFailure
 
 from conformance.checks.base import Context, Found, Rule
-from conformance.checks.document_scan import FEW, DocumentTest
+from conformance.checks.document_scan import FEW, DocumentTest, Query, screens
 from conformance.checks.grouped_bounds import GroupedBounds
 from conformance.checks.joins.columns import Family, Parents, Question
 from conformance.checks.joins.divided import DividedFamily, DividedParents, are_many
@@ -39,14 +39,14 @@ class _Test:
     """One rule about single documents, and what is known of it so far."""
 
     check: DocumentTest
+    screen: Query
     examined: int = 0
     suspects: list[Any] = field(default_factory=list)
     many: bool = False
 
     def __post_init__(self) -> None:
-        screen = self.check.screen
         # Tests of the whole schema have equal screens, which are evaluated once.
-        self._key = "screen", (id(screen) if "$nor" not in screen else repr(screen))
+        self._key = "screen", (id(self.screen) if "$nor" not in self.screen else repr(self.screen))
 
     def take(self, batch: Batch) -> None:
         """Examine a batch."""
@@ -73,7 +73,7 @@ class _Test:
         if self.check.in_columns is not None:
             return self.check.in_columns.suspects(batch)
         if self._key not in batch.cache:
-            batch.cache[self._key] = may_match(self.check.screen, batch)
+            batch.cache[self._key] = may_match(self.screen, batch)
         found: Array = batch.cache[self._key]
         return found
 
@@ -130,11 +130,12 @@ class _Survey:
         self._families: dict[str, list[Family]] = defaultdict(list)
         self._parents: dict[tuple[str, str], Parents] = {}
         joins: dict[Reference, dict[str, Question]] = defaultdict(dict)
+        tests = [rule.check for rule in rules if isinstance(rule.check, DocumentTest)]
+        for test, query in zip(tests, screens(tests), strict=True):
+            self._tests[test.collection].append(_Test(test, query))
         for rule in rules:
             check = rule.check
-            if isinstance(check, DocumentTest):
-                self._tests[check.collection].append(_Test(check))
-            elif isinstance(check, JoinTest):
+            if isinstance(check, JoinTest):
                 name, target = check.reference.collection, check.reference.target
                 part = check.part(Deletions(self._may_be_deleted(name), self._may_be_deleted(target)))
                 joins[check.reference][rule.id] = Question(part.each, part.views, part.columns)

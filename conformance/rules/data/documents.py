@@ -23,13 +23,15 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
         unfit = {"$nor": [validator(collection)]}
         subjects = Subjects("extra-fields", texts.REPEATED)
         for field in collection.fields:
+            violating = {"$nor": [field_query(collection, field.name)]}
             yield Rule(
                 id=f"documents.{collection.name}.{subjects.of(field.path)}",
                 title=f"{collection.title}: {field.name} is {describe(field)}",
                 check=DocumentTest(
                     collection.name,
                     screen=unfit,
-                    violating={"$nor": [field_query(collection, field.name)]},
+                    alone=violating,
+                    violating=violating,
                     why=_why(collection, field.name),
                     field=field.name,
                 ),

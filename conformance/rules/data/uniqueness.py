@@ -11,7 +11,7 @@ from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
 from conformance.model.collection import Collection, Field, Model
 from conformance.model.kinds import UUID4_PATTERN
-from conformance.model.validators.server_validator import validator
+from conformance.model.validators.server_validator import field_query, validator
 from conformance.results import Outcome, Sample
 from conformance.rules.data.look_alike import ignoring_case, looking_alike
 from conformance.text.paths import value_at
@@ -114,6 +114,7 @@ def _version(collection: Collection, field: Field, subjects: Subjects) -> Rule:
         check=DocumentTest(
             collection.name,
             screen={"$nor": [validator(collection)]},
+            alone={"$nor": [field_query(collection, field.path.split(".")[0])]},
             violating={"$expr": text, field.path: other},
             why=lambda document: f"{field.path} is {shorten(value_at(document, field.path))}",
             guards=(text,),
