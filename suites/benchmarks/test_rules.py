@@ -174,8 +174,17 @@ def test_suites(project: Project, target: Target, tables: Tables, tmp_path: Path
 
     def run(program: str, *arguments: str) -> None:
         command = [str(programs / program), *arguments, "--embedded"]
-        start = partial(subprocess.run, command, cwd=project.model.root, env=compiling, capture_output=True, check=True)
+        ended: list[subprocess.CompletedProcess[str]] = []
+
+        def start() -> None:
+            ended.append(
+                subprocess.run(
+                    command, cwd=project.model.root, env=compiling, capture_output=True, text=True, check=False
+                )
+            )
+
         busy[program].append(processor_time(target, start))
+        assert ended[0].returncode == 0, ended[0].stdout + ended[0].stderr
 
     alone, suites = medians(
         lambda: run("zava", "validate"), lambda: run("pytest", "suites", "-q", f"--reports={tmp_path}"), rounds=2
