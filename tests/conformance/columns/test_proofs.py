@@ -1,4 +1,4 @@
-"""What columns prove of single values, beside those of which they must not: at limits, and where bytes are no text."""
+"""Single values that columns prove to meet a query, and values that they must not: limits, bytes that are no text."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def read(documents: list[dict[str, Any]]) -> Iterator[Batch]:
 
 
 def seen(documents: list[dict[str, Any]]) -> dict[float, list[Any]]:
-    """What is known of each document, by its _id."""
+    """Return the codes, numbers and texts that columns have of each document, by its _id."""
     found: dict[float, list[Any]] = {}
     for batch in read(documents):
         columns = [values_at(batch, path) for path in PATHS]

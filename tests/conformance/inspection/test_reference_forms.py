@@ -90,7 +90,7 @@ def test_key_in_an_embedded_object_refers_by_the_name_of_the_object(database: Da
 
 
 def test_fields_with_keys_of_one_collection_are_references_each(database: Data) -> None:
-    """The second user of an order is no copy of the first, though its name says nothing; the token of a user is one."""
+    """An order refers to two users, whatever the fields are called; a field with a user's token is a copy."""
     oids = [ObjectId(f"{n:024x}") for n in range(1, 31)]
     tokens = [str(uuid.UUID(int=n * 2**64, version=4)) for n in range(1, 31)]
     database["users"].insert_many({"_id": each, "token_id": token} for each, token in zip(oids, tokens, strict=True))
