@@ -76,13 +76,22 @@ def first(every: Callable[[Document], Iterator[str]]) -> Callable[[Document], st
 
 
 def screens(tests: Sequence[DocumentTest]) -> list[Query]:
-    """Return the query that screens documents for each test of a run: one screen for many, or a cheaper one for one."""
-    keys = [json.dumps(test.screen, default=json_util.default, sort_keys=True) for test in tests]
+    """Return the query that screens documents for each test of a run: one screen for many, or a cheaper one for one.
+
+    Equal queries are one object.
+    """
+    keys = [_key(test.screen) for test in tests]
     shared = Counter(keys)
-    return [
+    queries = [
         test.screen if test.alone is None or shared[key] > 1 else test.alone
         for test, key in zip(tests, keys, strict=True)
     ]
+    same: dict[str, Query] = {}
+    return [same.setdefault(_key(query), query) for query in queries]
+
+
+def _key(query: Query) -> str:
+    return json.dumps(query, default=json_util.default, sort_keys=True)
 
 
 def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
@@ -101,16 +110,15 @@ def screen(context: Context, rules: Sequence[Rule]) -> Mapping[str, Outcome]:
     outcomes |= {rule.id: Outcome(sizes[rule]) for rule in settled}
     if surveyed.keys() == tests.keys():
         here = _suspected(collection, surveyed.values()) or here
-    suspects: dict[str, list[Rule]] = defaultdict(list)
-    queries: dict[str, Query] = {}
+    suspects: dict[int, list[Rule]] = defaultdict(list)
+    queries: dict[int, Query] = {}
     left = [rule for rule in tests if rule not in settled]
     for rule, query in zip(left, screens([tests[rule] for rule in left]), strict=True):
         if not size:
             outcomes[rule.id] = skipped(f"no document of {name} is in this part")
             continue
-        key = json.dumps(query, default=json_util.default, sort_keys=True)
-        queries[key] = query
-        suspects[key].append(rule)
+        queries[id(query)] = query
+        suspects[id(query)].append(rule)
     narrow = _narrow(collection, list(queries.values()), here)
     for key, query in queries.items():
         if narrow is None or collection.find_one({**narrow, "$and": [query]}, {"_id": 1}) is None:

@@ -25,6 +25,14 @@ def test_screen_of_several_tests_is_shared() -> None:
     assert screens([scan(WHOLE, OF_A), scan(OTHER, OF_A), scan(dict(WHOLE), OTHER)]) == [WHOLE, OF_A, WHOLE]
 
 
+def test_equal_screens_are_one_object() -> None:
+    """They are evaluated once; two screens alone may be equal, too."""
+    one, other = screens([scan(WHOLE), scan(dict(WHOLE))])
+    assert one is other
+    one, other = screens([scan(WHOLE, OF_A), scan(OTHER, dict(OF_A))])
+    assert one is other
+
+
 def test_screen_without_a_cheaper_one_is_asked() -> None:
     assert screens([scan(WHOLE)]) == [WHOLE]
 
