@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Final
 
 from conformance.embedded.server import EmbeddedServer
+from tests.mutants.ground import Ready, prepare, ready
 from tests.mutants.session import DirtyGroundError, Mutant, Session, forget_survivors
 from tests.mutants.subjects import Subject, subjects
 from tests.mutants.survivors import counts, survivors
-from tests.mutants.trial import ROOT, Ready, prepare, ready
+from tests.root import ROOT
 from zava.figures import run_now, save
 
 WANTED: Final = 0.95

@@ -6,6 +6,7 @@ import difflib
 import fcntl
 import os
 import re
+import resource
 import signal
 import sqlite3
 import time
@@ -21,8 +22,10 @@ from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 from tests.mutants.aggregation import Provider
+from tests.mutants.ground import Ready
 from tests.mutants.subjects import Subject
-from tests.mutants.trial import DIRTY, ROOT, Ready, killed_by
+from tests.mutants.trial import DIRTY, killed_by
+from tests.root import ROOT
 
 #: Cosmic Ray replaces each operator by every other; the nearest alone tells as much in a tenth of the time.
 _EXCHANGES: Final = frozenset(
@@ -48,6 +51,8 @@ _NOT_EVALUATED: Final = re.compile(
 )
 #: Seconds after which a mutant that still runs is one that never ends.
 PATIENCE: Final = 300
+#: Bytes of address space of a mutant: several times what the original takes, and less than a small machine has.
+MEMORY: Final = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -145,18 +150,21 @@ def _change(original: str, mutated: str) -> tuple[str, str]:
 
 
 def _in_a_process(subject: Subject, source: str, prepared: Ready) -> str | None:
-    """Run killed_by() in a process; a process that dies or does not end is a result too."""
+    """Run killed_by() in a process; one that dies, does not end or asks for too much memory is a result too."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        os.close(reading)
-        os.setsid()
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for stream in range(3):
-            os.dup2(nowhere, stream)
-        answer = killed_by(subject, source, prepared)
-        os.write(writing, b"-" if answer is None else b"+" + answer.encode(errors="replace")[:4000])
-        os._exit(0)
+        try:
+            os.close(reading)
+            os.setsid()
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for stream in range(3):
+                os.dup2(nowhere, stream)
+            answer = killed_by(subject, source, prepared)
+            os.write(writing, b"-" if answer is None else b"+" + answer.encode(errors="replace")[:4000])
+        finally:
+            os._exit(0)
     os.close(writing)
     fcntl.fcntl(reading, fcntl.F_SETFL, os.O_NONBLOCK)
     deadline = time.monotonic() + PATIENCE

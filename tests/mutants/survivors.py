@@ -9,7 +9,7 @@ from typing import Final
 
 import yaml
 
-from tests.mutants.trial import ROOT
+from tests.root import ROOT
 
 FILE: Final = Path(__file__).with_name("survivors.yaml")
 _LEAST_REASON: Final = 30

@@ -17,7 +17,7 @@ from cosmic_ray.work_item import MutationSpec
 
 from tests.mutants.aggregation import EXCHANGED, LeaveOutEntry, LeaveOutMerged, Provider
 from tests.mutants.session import is_asked
-from tests.mutants.trial import ROOT
+from tests.root import ROOT
 
 pytestmark = pytest.mark.slow
 

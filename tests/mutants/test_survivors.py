@@ -9,7 +9,7 @@ import pytest
 
 from tests.mutants.subjects import Subject, subjects
 from tests.mutants.survivors import Survivor, survivors
-from tests.mutants.trial import ROOT
+from tests.root import ROOT
 
 LISTED = survivors()
 
