@@ -123,7 +123,7 @@ ASPECTS: Final[tuple[Aspect, ...]] = (
         "not-replicated", "crdt", "error", "Values have types that reach devices", "of a type that devices do not have",
         "the connector's documentation does not list the type, so the value does not arrive.",
         "the value arrives as an object such as {\"$regularExpression\": ...}, which no query can compare.",
-        "Store the value as a string, a number or an object, or leave the collection unsynced.",
+        "Store the value as a string, a number or an object (of a DBRef: its $id), or leave the collection unsynced.",
         *_types(*_NOT_REPLICATED),
     ),
     Aspect(

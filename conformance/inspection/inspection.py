@@ -12,10 +12,12 @@ from pymongo.database import Database
 
 from conformance.errors import TargetError
 from conformance.inspection.findings.asked import circles, invisible_characters, references_to_deleted
+from conformance.inspection.findings.candidates import ReferenceCandidate, reference_candidates
 from conformance.inspection.findings.collection import collection_findings, has_documents, is_own
+from conformance.inspection.findings.dbrefs import dbref_findings
 from conformance.inspection.findings.key import key_candidates, key_findings
 from conformance.inspection.findings.path import LIMITS, path_findings
-from conformance.inspection.findings.references import ReferenceCandidate, reference_candidates, reference_findings
+from conformance.inspection.findings.references import reference_findings
 from conformance.inspection.findings.server import server_findings
 from conformance.inspection.free_maps import join_free_maps
 from conformance.inspection.names import is_deletion_flag
@@ -80,6 +82,7 @@ def _results(database: Database[dict[str, Any]], inspection: Inspection) -> list
         results += invisible_characters(database[scanned.name], scanned)
         results.append(_deletion_flag(scanned))
     results += reference_findings(database, inspection.scans, inspection.references)
+    results += dbref_findings(database, inspection.scans)
     results += references_to_deleted(database, inspection.scans, inspection.references)
     results += circles(database, inspection.scans, inspection.references)
     return results
@@ -133,8 +136,9 @@ def inspection_report(
 def _measured(inspection: Inspection) -> dict[str, Any]:
     return {
         "references": [
-            {"collection": each.collection, "field": shown_path(each.path), "target": each.target}
+            {"collection": each.collection, "field": shown_path(each.path), "target": target}
             for each in inspection.references
+            for target, _ in each.targets
         ],
         "sizes": {
             scanned.name: {
@@ -159,8 +163,6 @@ def _inspected(scanned: Scanned, inspection: Inspection) -> dict[str, Any]:
         "id_candidates": key_candidates(scanned),
         "soft_delete": deletion_flags(scanned),
         "references": {
-            shown_path(each.path): f"{each.target}.{each.field}"
-            for each in inspection.references
-            if each.collection == scanned.name
+            shown_path(each.path): each.places for each in inspection.references if each.collection == scanned.name
         },
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo.database import Database
@@ -21,27 +21,29 @@ from conformance.inspection.drafting.choices import (
 )
 from conformance.inspection.drafting.fields import Notes, Schema, draft_id, draft_object, undescribed_types
 from conformance.inspection.drafting.indexes import add_unique, draft_indexes, schema_at
+from conformance.inspection.drafting.queries import query_for, subject_of
+from conformance.inspection.findings.candidates import ReferenceCandidate
 from conformance.inspection.findings.collection import has_documents
 from conformance.inspection.findings.key import key_candidates
-from conformance.inspection.findings.references import ReferenceCandidate
 from conformance.inspection.inspection import Inspection, deletion_flags
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.model.kinds import bson_types, kind_of
-from conformance.model.names import unfit_collection
+from conformance.model.names import unfit_collection, unfit_field
 from conformance.model.schemas.field_checks import UNIQUE_KINDS, unlike
 from conformance.text.plural import numbered
 
 
 @dataclass
 class Draft:
-    """The schemas by collection, notes by collection, and why collections were left out."""
+    """The schemas and notes by collection, why collections were left out, and queries that must find nothing."""
 
     schemas: dict[str, Schema]
     notes: dict[str, Notes]
     left_out: dict[str, str]
     references: Sequence[ReferenceCandidate]
     documents: dict[str, int]
+    forbidden: list[dict[str, Any]] = field(default_factory=list)
 
 
 def draft(
@@ -193,17 +195,21 @@ def _can_identify(drafted: Schema, name: str) -> bool:
 
 def _add_reference(drafted: Draft, each: ReferenceCandidate, ask: Ask) -> None:
     """Write a reference into its schema where the vocabulary can say it; else ask."""
-    path, place = shown_path(each.path), f"{each.target}.{each.field}"
+    path, place = shown_path(each.path), each.places
     notes = drafted.notes.get(each.collection)
     if notes is None:
         return
-    why = _not_a_reference(drafted, each)
+    why = _no_query(drafted, each) if each.others else _not_a_reference(drafted, each)
     found = f"{each.values - each.dangling:,} of {each.values:,} different values are there"
     if why is not None:
         notes.questions.append(f"Does `{path}` refer to {place}? {found}; it is not in the schema: {why}.")
         return
     question = Question(f"{each.collection}.{path}", f"Does it refer to {place}?", found, YES)
     if answered(notes, ask, question) == NO:
+        return
+    if each.others:
+        drafted.forbidden.append(query_for(each))
+        notes.evidence[f"{path} refers to {place}"] = f"{found}; the rule is in config/rules.yaml"
         return
     own = schema_at(drafted.schemas[each.collection], each.path)
     assert own is not None  # noqa: S101 - _not_a_reference looked
@@ -245,3 +251,13 @@ def _not_a_reference(drafted: Draft, each: ReferenceCandidate) -> str | None:
         return None
     other = " or ".join(sorted(bson_types(own) - {"null"} - bson_types(source)))
     return f"it has values of type {other}, which no key there has" if other else "the two are not of one type"
+
+
+def _no_query(drafted: Draft, each: ReferenceCandidate) -> str | None:
+    """Return why no query can say what the reference refers to; None if one can."""
+    out = [target for target, _ in each.targets if target not in drafted.schemas]
+    if out:
+        return f"{out[0]} is not in the model"
+    subjects = {(query["collection"], query["subject"]) for query in drafted.forbidden}
+    unfit = [step[0] for step in each.path if isinstance(step, tuple) and unfit_field(step[0])]
+    return "a query cannot name it" if unfit or (each.collection, subject_of(each)) in subjects else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pymongo.collection import Collection
@@ -10,7 +10,8 @@ from pymongo.database import Database
 
 from conformance.checks.joins.circles import keys_on_circles
 from conformance.checks.joins.several import referring
-from conformance.inspection.findings.references import ReferenceCandidate, model_path
+from conformance.inspection.findings.candidates import ReferenceCandidate
+from conformance.inspection.findings.references import model_path
 from conformance.inspection.names import is_deletion_flag
 from conformance.inspection.profile import Path, Profile
 from conformance.inspection.results import finding, result_id
@@ -73,39 +74,55 @@ def references_to_deleted(
     """Return references to documents that are marked as deleted."""
     by_name = {scan.name: scan for scan in scans}
     for each in candidates:
-        flags = [
-            name for name, field in by_name[each.target].root.fields.items() if is_deletion_flag(name) and field.true
-        ]
+        flags = {
+            target: name
+            for target, _ in each.targets
+            for name, field in by_name[target].root.fields.items()
+            if is_deletion_flag(name) and field.true
+        }
         if flags and all(unfit_field(step[0]) is None for step in each.path if isinstance(step, tuple)):
-            yield from _deleted(database, by_name[each.collection], each, flags[0])
+            yield from _deleted(database, by_name[each.collection], each, flags)
 
 
 def _deleted(
-    database: Database[dict[str, Any]], scanned: Scanned, each: ReferenceCandidate, flag: str
+    database: Database[dict[str, Any]], scanned: Scanned, each: ReferenceCandidate, flags: Mapping[str, str]
 ) -> Iterator[Result]:
-    deleted = database[each.target].find({flag: True}, {each.field: 1}).limit(_MOST_DELETED)
-    keys, path = [document[each.field] for document in deleted], model_path(each.path)
+    """Return the documents that refer to deleted ones; ``flags`` are the fields that mark these, by collection."""
+    path = model_path(each.path)
+    deleted = {
+        target: [
+            document[field]
+            for document in database[target].find({flags[target]: True}, {field: 1}).limit(_MOST_DELETED)
+        ]
+        for target, field in each.targets
+        if target in flags
+    }
+    keys = [key for some in deleted.values() for key in some]
     query = referring(Reference(each.collection, path, each.target, each.field), keys)
     number = database[each.collection].count_documents(query)
     if number:
         documents = list(database[each.collection].find(query).limit(_SAMPLES))
+        first = [next(one for one in values_at(document, path) if one[1] in keys) for document in documents]
         yield finding(
             result_id("references", each.collection, "deleted", each.path),
             f"{each.collection}: {path} refers to documents that are not deleted",
             "warning",
-            headline=f"{each.collection}: {path} refers to deleted documents of {each.target} in"
+            headline=f"{each.collection}: {path} refers to deleted documents of {' or '.join(deleted)} in"
             f" {numbered(number, 'document')}",
             examined=scanned.documents,
             violations=number,
             samples=[
-                Sample(f"{place} is {shorten(key)}, which is deleted in {each.target}", id=document["_id"])
-                for document in documents
-                for place, key in [next(one for one in values_at(document, path) if one[1] in keys)]
+                Sample(
+                    f"{place} is {shorten(key)}, which is deleted in"
+                    f" {next(target for target, some in deleted.items() if key in some)}",
+                    id=document["_id"],
+                )
+                for document, (place, key) in zip(documents, first, strict=True)
             ],
             why="Native and ejson mode: a device that hides deleted documents finds nothing at the reference. Where the"
             " reference records the past, that is right (x-history).",
             fix="Refer to another document, or declare x-history where the reference records the past.",
-            evidence={"path": path, "flag": f"{each.target}.{flag}"},
+            evidence={"path": path, "flag": ", ".join(f"{target}.{flag}" for target, flag in flags.items())},
         )
 
 

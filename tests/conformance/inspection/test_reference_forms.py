@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import Binary, ObjectId
+from bson import Binary, DBRef, ObjectId
 from pymongo.database import Database
 
 from conformance.inspection.drafting.draft import draft
@@ -144,3 +144,109 @@ def test_reference_with_a_value_of_another_type_is_a_question_that_names_the_typ
         "Does `device` refer to devices._id? 20 of 21 different values are there; it is not in the schema: it has"
         " values of type string, which no key there has."
     ]
+
+
+def test_random_keys_refer_by_value_although_some_are_missing(database: Data, tmp_path: Path) -> None:
+    """``author`` says nothing of ``users``, but 39 of 40 random keys are not there by chance."""
+    oids = [ObjectId(f"{n:024x}") for n in range(1, 41)]
+    database["users"].insert_many({"_id": each, "age": 30 + n % 9} for n, each in enumerate(oids))
+    database["posts"].insert_many({"_id": n, "author": oids[n % 40], "likers": oids[n % 5 : n % 9]} for n in range(80))
+    database["posts"].update_many({"author": oids[7]}, {"$set": {"author": ObjectId("f" * 24)}})
+    assert found(database) == {("posts", "author", "users._id"), ("posts", "likers[]", "users._id")}
+    inspected = {one.id: one for one in inspect(database).results if one.id.startswith("references.posts.candidate")}
+    author = inspected["references.posts.candidate:author"]
+    assert [author.status, author.violations] == ["warned", 2]
+    assert author.headline == "posts: author seems to refer to users._id: 1 of 40 values are not there"
+    assert inspected["references.posts.candidate:likers/[]"].status == "passed"
+    project = drafted_project(database, tmp_path / "model")
+    results = broken(project, database, "documents", "references")
+    assert {name: one.violations for name, one in results.items()} == {"references.posts.author": 2}
+
+
+def test_keys_that_are_no_identity_are_referred_to_by_all_values_or_not_at_all(database: Data) -> None:
+    """The users are in another database: an order and a cart with one user's key do not refer to each other."""
+    oids = [ObjectId(f"{n:024x}") for n in range(1, 41)]
+    database["carts"].insert_many({"_id": f"c{n}", "user_id": each} for n, each in enumerate(oids[:30]))
+    database["orders"].insert_many({"_id": f"o{n}", "buyer": oids[n % 40]} for n in range(80))
+    assert found(database) == set()
+
+
+def several(database: Data) -> list[ObjectId]:
+    """Comments on posts and products, as mongoose's refPath has them, and orders of which the old ones moved."""
+    oids = [ObjectId(f"{n:024x}") for n in range(1, 61)]
+    kinds = {"posts": oids[:20], "products": oids[20:40], "videos": oids[40:60]}
+    for name, keys in kinds.items():
+        database[name].insert_many({"_id": each, "title": f"T {n}"} for n, each in enumerate(keys))
+    database["comments"].insert_many({"_id": n, "on": oids[n % 60], "tagged": oids[n : n + 2]} for n in range(59))
+    return oids
+
+
+def test_key_of_one_of_several_collections_is_reported(database: Data, tmp_path: Path) -> None:
+    oids = several(database)
+    places = "posts._id or products._id or videos._id"
+    candidates = inspect(database).references
+    assert {(model_path(each.path), each.places) for each in candidates} == {("on", places), ("tagged[]", places)}
+    assert {each.dangling for each in candidates} == {0}
+    database["comments"].update_one({"_id": 3}, {"$set": {"on": ObjectId("f" * 24)}})
+    database["comments"].update_one({"_id": 4}, {"$push": {"tagged": ObjectId("e" * 24)}})
+    database["comments"].update_one({"_id": 5}, {"$set": {"on": None}})
+    inspected = {one.id: one for one in inspect(database).results if one.status == "warned"}
+    on = inspected["references.comments.candidate:on"]
+    assert [on.violations, on.headline] == [
+        1, f"comments: on seems to refer to {places}: 1 of 58 values are not there",
+    ]  # fmt: skip
+    assert inspected["references.comments.candidate:tagged/[]"].violations == 1
+    project = drafted_project(database, tmp_path / "model")
+    results = broken(project, database, "documents", "references", "business")
+    assert {name: [sample.id for sample in one.samples] for name, one in results.items()} == {
+        "business.comments.on": [3],
+        "business.comments.tagged": [4],
+    }
+    database["comments"].update_many({"_id": {"$in": [3, 4]}}, {"$set": {"on": oids[0], "tagged": []}})
+    assert broken(project, database, "documents", "references", "business") == {}
+
+
+def test_keys_in_a_collection_and_its_archive_are_no_finding(database: Data) -> None:
+    oids = [ObjectId(f"{n:024x}") for n in range(1, 41)]
+    database["customers"].insert_many({"_id": each} for each in oids[:25])
+    database["customers_archive"].insert_many({"_id": each} for each in oids[25:])
+    database["orders"].insert_many({"_id": n, "customer": oids[n % 40]} for n in range(80))
+    assert [each.places for each in inspect(database).references] == ["customers._id or customers_archive._id"]
+    assert [one.id for one in inspect(database).results if one.violations and one.id.startswith("references")] == []
+
+
+def test_deleted_document_of_any_collection_is_reported(database: Data) -> None:
+    oids = several(database)
+    database["products"].update_many({}, {"$set": {"deleted": False}})
+    database["products"].update_one({"_id": oids[21]}, {"$set": {"deleted": True}})
+    results = {one.id: one for one in inspect(database).results if ".deleted:" in one.id}
+    assert {name: one.violations for name, one in results.items()} == {
+        "references.comments.deleted:on": 1,
+        "references.comments.deleted:tagged/[]": 2,
+    }
+
+
+def test_dbref_without_a_target_is_reported(database: Data) -> None:
+    """A DBRef names the collection itself, and perhaps a database: one to another is not looked at."""
+    oids = [ObjectId(f"{n:024x}") for n in range(1, 21)]
+    database["customers"].insert_many({"_id": each} for each in oids)
+    database["shops"].insert_one({"_id": "s1"})
+    database["orders"].insert_many(
+        {"_id": n, "customer": DBRef("customers", oids[n % 20]), "seen": [DBRef("shops", "s1"), "nowhere"]}
+        for n in range(40)
+    )
+    results = {one.id: one for one in inspect(database).results if ".dbref:" in one.id}
+    assert {name: one.status for name, one in results.items()} == {
+        "references.orders.dbref:customer": "passed",
+        "references.orders.dbref:seen/[]": "passed",
+    }
+    database["orders"].update_one({"_id": 7}, {"$set": {"customer": DBRef("customers", "gone")}})
+    database["orders"].update_one({"_id": 8}, {"$set": {"customer": DBRef("clients", oids[0])}})
+    database["orders"].update_one({"_id": 9}, {"$set": {"customer": DBRef("clients", oids[0], "crm")}})
+    database["orders"].update_one({"_id": 9}, {"$push": {"seen": DBRef("shops", "s2")}})
+    results = {one.id: one for one in inspect(database).results if ".dbref:" in one.id}
+    customer = results["references.orders.dbref:customer"]
+    assert [customer.examined, customer.violations, [sample.why for sample in customer.samples]] == [
+        40, 2, [f"{oids[0]} (objectId) is in no clients._id", '"gone" is in no customers._id'],
+    ]  # fmt: skip
+    assert results["references.orders.dbref:seen/[]"].violations == 1
