@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance.model.kinds import Kind
+from conformance.model.kinds import Kind, takes_null
 from conformance.model.names import split_place
 from conformance.model.paths import is_single
 from conformance.text.paths import as_subject
@@ -38,6 +38,11 @@ class Field:
     def subject(self) -> str:
         """The path as it stands in a rule id, in lower case and with hyphens for dots and blanks."""
         return as_subject(self.path)
+
+    @property
+    def nullable(self) -> bool:
+        """True for an object or an array that may also be null (not for x-bson with null)."""
+        return takes_null(self.schema)
 
     @property
     def sample(self) -> Mapping[str, Any]:
@@ -233,6 +238,12 @@ class Collection:
     def has(self, path: str) -> bool:
         """Return True when there is a field at the path."""
         return path in _by_path(self)
+
+    def nullable_above(self, path: str) -> tuple[str, ...]:
+        """Return the objects above a field, by path, that may be null; a document then lacks even a required field."""
+        names = path.split(".")
+        above = (".".join(names[:number]) for number in range(1, len(names)))
+        return tuple(one for one in above if self.field(one).nullable)
 
     def reference(self, field: str) -> Reference:
         """Return the reference that a field holds; KeyError when it holds none."""

@@ -70,7 +70,8 @@ def _object(schema: Schema, old: Document) -> Iterator[Broken]:
 
 
 def _broken(kind: Kind, schema: Schema, old: Any) -> Iterator[Broken]:
-    return chain(_wrong_types(schema), _BREAKERS[kind](schema, old))
+    inside = _BREAKERS[kind](schema, old) if old is not None else ()
+    return chain(_wrong_types(schema), inside)
 
 
 def _dictionary(schema: Schema, old: Document) -> Iterator[Broken]:
