@@ -16,6 +16,7 @@ from conformance.model.kinds import MILLISECONDS
 from conformance.model.paths import ELEMENTS
 from generator.columns.indexed import keys_in_arrays, place
 from generator.columns.nested import Nested
+from generator.columns.nulls import Nulls
 from generator.columns.protocols import Plan
 from generator.columns.recipes import RECIPES
 from generator.columns.samplers import emit, objects, sample
@@ -43,6 +44,7 @@ class Batch:
         self.rows: dict[str, Array] = {}
         self.children: dict[str, Batch] = {}
         self._columns: dict[str, Column] = {}
+        self._nulls = Nulls(self, self._column)
         self._making: set[str] = set()
 
     def rng(self, field: Field, purpose: str = "") -> np.random.Generator:
@@ -54,6 +56,10 @@ class Batch:
 
     def column(self, path: str) -> Column:
         """Return a field's values and where they are present (None if everywhere)."""
+        return self._nulls.passed_on(path, *self._column(path))
+
+    def _column(self, path: str) -> Column:
+        """Return a field's values and where they are present in its object, which itself may be null."""
         if path not in self._columns:
             if path in self._making:
                 raise ConfigurationError(
@@ -98,7 +104,7 @@ class Batch:
 
     def _everywhere(self, field: Field, values: Array, present: Array | None) -> Column:
         """Return the column as it is, or ConfigurationError when a required field would be absent in some documents."""
-        if field.required and present is not None and not present.all():
+        if field.required and present is not None and self._nulls.lacks(field, present):
             raise ConfigurationError(
                 f"{self.collection.path}: {field.path} is required, but what it is made from (rows of"
                 " config/catalogue.yaml, or the fields of its equation) is absent in some documents; add it there"
@@ -140,7 +146,7 @@ class Batch:
 
     def _sampled(self, field: Field) -> Array:
         if field.kind == "map":
-            return objects(list(self._maps(field)))
+            return self._nulls.put(field, objects(list(self._maps(field))))
         recipe = next((name for name in RECIPES if name in field.sample), None)
         if recipe is None and "x-reference" in field.schema:
             recipe, parameter = "reference", self._default_reference(field)

@@ -14,6 +14,7 @@ import numpy as np
 
 from conformance.model.collection import Field
 from conformance.model.ranges import items_range, size_range
+from generator.columns.nulls import drawn_nulls
 from generator.columns.samplers import SAMPLERS, distinct, emit, objects, strings, text_maker
 
 #: More than the arrays of one document have elements of one field.
@@ -40,6 +41,13 @@ class Nested:
         return objects(self._values(field, n))
 
     def _values(self, field: Field, n: int) -> list[Any]:
+        values = self._of_kind(field, n)
+        if not field.nullable or not values or self._has_distinct(field):
+            return values
+        nulls = drawn_nulls(n, self.rng).tolist()
+        return [None if is_null else value for value, is_null in zip(values, nulls, strict=True)]
+
+    def _of_kind(self, field: Field, n: int) -> list[Any]:
         if "x-reference" in field.schema:
             keys = self.keys(field)
             return list(keys[self.rng.integers(0, len(keys), n)].tolist()) if len(keys) else []
@@ -68,6 +76,8 @@ class Nested:
             fewest, most = max(1, fewest), max(1, most)
         sizes = self.rng.integers(fewest, most, n, endpoint=True)
         elements = self._values(field.element, max(int(sizes.sum()), 1))
+        if field.nullable and fewest and not elements:  # there is nothing to refer to
+            return [None] * n
         ends = np.cumsum(sizes)
         return [elements[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 

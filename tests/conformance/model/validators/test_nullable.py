@@ -24,9 +24,9 @@ from conformance.model.validators.server_validator import field_query, validator
 from conformance.report.documentation import data_model
 from generator.fuzzing.mutations import mutations
 from generator.fuzzing.strategies import documents, invalid_documents
-from tests.conformance.model.validators.nullable import SCHEMAS
 from tests.conformance.model.validators.oracles import raw, refused
 from tests.models import model_of
+from tests.nullable import SCHEMAS
 from tests.profiles import examples
 
 pytestmark = pytest.mark.server
