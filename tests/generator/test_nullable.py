@@ -135,3 +135,21 @@ def test_field_may_be_made_from_one_beside_it(tmp_path: Path) -> None:
     fields = {"at": holder({"a": KEY, "b": {**KEY, "x-sample": {"same_as": "at.a"}}})}
     made = generated(model_of(tmp_path, {"things": collection_of(fields)}), "things")
     assert all(one["at"] is None or one["at"]["a"] == one["at"]["b"] for one in made)
+
+
+def test_copy_of_an_object_is_null_where_its_source_is(tmp_path: Path) -> None:
+    info = holder({"name": KEY})
+    copied = {**info, "type": ["null", "object"], "x-snapshot": {"through": "city", "of": ["info"]}}
+    schemas = {
+        "cities": collection_of({"_id": KEY, "info": info}),
+        "things": collection_of({"city": {**KEY, "x-reference": "cities._id"}, "info": copied}),
+    }
+    model = model_of(tmp_path, schemas)
+    sources = {one["_id"]: one["info"] for one in generated(model, "cities")}
+    made = generated(model, "things")
+    assert all(one["info"] == sources[one["city"]] for one in made)
+    assert 0 < share_of_nulls(made, "info") < 1
+    copied["type"] = "object"
+    (tmp_path / "narrower").mkdir()
+    with pytest.raises(ConfigurationError, match="allows more values than info; give both the same type"):
+        model_of(tmp_path / "narrower", schemas)
