@@ -70,8 +70,7 @@ def _object(schema: Schema, old: Document) -> Iterator[Broken]:
 
 
 def _broken(kind: Kind, schema: Schema, old: Any) -> Iterator[Broken]:
-    inside = _BREAKERS[kind](schema, old) if old is not None else ()
-    return chain(_wrong_types(schema), inside)
+    return chain(_wrong_types(schema), () if old is None else _BREAKERS[kind](schema, old))
 
 
 def _dictionary(schema: Schema, old: Document) -> Iterator[Broken]:
