@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from conformance.model.kinds import Kind, takes_null
 from conformance.model.names import split_place
-from conformance.model.paths import is_single
+from conformance.model.paths import ELEMENTS, is_single, steps
 from conformance.text.paths import as_subject
 
 #: Documents that a collection's validator accepts besides valid ones (validators/profiles.py).
@@ -240,10 +240,13 @@ class Collection:
         return path in _by_path(self)
 
     def nullable_above(self, path: str) -> tuple[str, ...]:
-        """Return the objects above a field, by path, that may be null; a document then lacks even a required field."""
-        names = path.split(".")
-        above = (".".join(names[:number]) for number in range(1, len(names)))
-        return tuple(one for one in above if self.field(one).nullable)
+        """Return what is above a field, by path, and may be null; a document then lacks even a required field."""
+        found, prefix = list[str](), ""
+        for step in steps(path):
+            if prefix and self.field(prefix).nullable:
+                found.append(prefix)
+            prefix += step if step == ELEMENTS or not prefix else f".{step}"
+        return tuple(found)
 
     def reference(self, field: str) -> Reference:
         """Return the reference that a field holds; KeyError when it holds none."""

@@ -13,7 +13,6 @@ from conformance.language.formulas.formula import Total
 from conformance.language.formulas.nodes import Column
 from conformance.model.collection import Collection, Copy, Field, Reference
 from conformance.model.kinds import MILLISECONDS
-from conformance.model.paths import ELEMENTS
 from generator.columns.indexed import keys_in_arrays, place
 from generator.columns.nested import Nested
 from generator.columns.nulls import Nulls
@@ -158,22 +157,23 @@ class Batch:
         if placed is not None:
             return placed
         if recipe is None and field.kind in ("list", "dictionary"):
-            return Nested(self.rng(field), self._keys, keys_in_arrays(self.collection), self.first).column(
-                field, self.size
+            made_by = Nested(
+                self.rng(field), self._keys, self._without_keys, keys_in_arrays(self.collection), self.first
             )
+            return made_by.column(field, self.size)
         if recipe is None:
             return sample(field, self.size, self.rng(field), self.first)
         return RECIPES[recipe](self, field, parameter)
 
     def _keys(self, field: Field) -> Array:
         reference = self.collection.reference(field.path)
-        keys = self.parents(reference)[reference.target_field]
-        if not len(keys) and field.required and field.name != ELEMENTS:
-            raise ConfigurationError(
-                f"{self.collection.path}: {field.path} refers to {reference.target}, which has no documents;"
-                " change one x-cardinality"
-            )
-        return keys
+        return self.parents(reference)[reference.target_field]
+
+    def _without_keys(self, field: Field) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.collection.path}: {field.path} refers to {self.collection.reference(field.path).target}, which has"
+            " no documents; change one x-cardinality"
+        )
 
     def _default_reference(self, field: Field) -> Mapping[str, Any]:
         if self.parent is not None and self.collection.reference(field.path).target == self.parent.collection.name:

@@ -15,7 +15,7 @@ def may_be_left_out(collection: Collection, reference: Reference) -> bool:
     field = collection.field(reference.field)
     if field.name == ELEMENTS:
         array = collection.field(reference.field.removesuffix(ELEMENTS))
-        return array.nullable or not array.schema.get("minItems", 0)
+        return bool(collection.nullable_above(field.path)) or not array.schema.get("minItems", 0)
     return may_refer_to_nothing(collection, field)
 
 

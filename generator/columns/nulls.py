@@ -82,10 +82,9 @@ class Nulls:
 
 
 def _necessary_references(field: Field) -> Iterator[str]:
-    """Yield the references without which there is no such object."""
+    """Yield the references without which there is no such object; one that may be null needs none of its own."""
     for child in field.children:
-        if _may_be_nothing(child):
-            continue
-        if "x-reference" in child.schema:
+        if "x-reference" in child.schema and not _may_be_nothing(child):
             yield child.path
-        yield from _necessary_references(child)
+        if not child.nullable:
+            yield from _necessary_references(child)
