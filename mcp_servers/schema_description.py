@@ -75,7 +75,7 @@ def _field(collection: Collection, field: Field) -> FieldSchema:
     reference = next((r for r in collection.references if r.field == field.path), None)
     return FieldSchema(
         name=field.path,
-        type=field.kind,
+        type=f"{field.kind} or null" if field.nullable else field.kind,
         required=field.required,
         description=str(field.schema.get("description", "")),
         allowed_values=list(field.schema["enum"]) if "enum" in field.schema else None,

@@ -70,7 +70,9 @@ def layout_of(raw: bytes, at: int, objects: Container[str], before: str = "") ->
         if size == _UNREAD or b"." in name or len(name) > _LONGEST_NAME or len(elements) >= _NAMES:
             raise UnusualError
         path = before + _text(name)
-        inner = layout_of(raw, at, objects, f"{path}.") if kind == OBJECT and path in objects else None
+        inner: Layout | None = None
+        if path in objects:  # where it is null, say, objects with names are left to a layout that has these
+            inner = layout_of(raw, at, objects, f"{path}.") if kind == OBJECT else ()
         elements.append(Element(name, kind, inner))
         at += size + (LENGTH(raw, at)[0] if HAS_LENGTH[kind] else 0)
     if len({element.name for element in elements}) < len(elements):

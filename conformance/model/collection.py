@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance.model.kinds import Kind
+from conformance.model.kinds import Kind, takes_null
 from conformance.model.names import split_place
-from conformance.model.paths import is_single
+from conformance.model.paths import ELEMENTS, is_single, steps
 from conformance.text.paths import as_subject
 
 #: Documents that a collection's validator accepts besides valid ones (validators/profiles.py).
@@ -38,6 +38,11 @@ class Field:
     def subject(self) -> str:
         """The path as it stands in a rule id, in lower case and with hyphens for dots and blanks."""
         return as_subject(self.path)
+
+    @property
+    def nullable(self) -> bool:
+        """True for an object or an array that may also be null (not for x-bson with null)."""
+        return takes_null(self.schema)
 
     @property
     def sample(self) -> Mapping[str, Any]:
@@ -233,6 +238,15 @@ class Collection:
     def has(self, path: str) -> bool:
         """Return True when there is a field at the path."""
         return path in _by_path(self)
+
+    def nullable_above(self, path: str) -> tuple[str, ...]:
+        """Return what is above a field, by path, and may be null; a document then lacks even a required field."""
+        found, prefix = list[str](), ""
+        for step in steps(path):
+            if prefix and self.field(prefix).nullable:
+                found.append(prefix)
+            prefix += step if step == ELEMENTS or not prefix else f".{step}"
+        return tuple(found)
 
     def reference(self, field: str) -> Reference:
         """Return the reference that a field holds; KeyError when it holds none."""

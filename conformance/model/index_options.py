@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from bson import json_util
 
+from conformance.model.kinds import type_of
+
 #: What ICU assumes of a collation that does not say more than its locale; the version is the server's own.
 _COLLATION: Final[Mapping[str, Any]] = {
     "caseLevel": False,
@@ -102,6 +104,6 @@ def _in_value(schema: Mapping[str, Any], names: Sequence[str]) -> bool:
         return True
     if isinstance(schema.get("x-bson"), list):
         return bool({"object", "array"} & set(schema["x-bson"]))
-    if schema.get("type") == "array":
+    if type_of(schema) == "array":
         return _in_value(schema["items"], names[1:] if names[0].isdigit() else names)
-    return schema.get("type") == "object" and _in_object(schema, names)
+    return type_of(schema) == "object" and _in_object(schema, names)

@@ -67,7 +67,7 @@ def kind_of(schema: Mapping[str, Any]) -> Kind:
     for keyword, kind in _MARKED.items():
         if keyword in schema:
             return kind
-    declared = schema["type"]
+    declared = type_of(schema)
     if isinstance(declared, list):
         return "scalar"
     if declared == "array":
@@ -76,6 +76,17 @@ def kind_of(schema: Mapping[str, Any]) -> Kind:
     if declared == "object":
         return "map" if "properties" in schema else "dictionary"
     return _TYPES[declared]
+
+
+def takes_null(schema: Mapping[str, Any]) -> bool:
+    """Return True for a field of objects or of arrays that may also be null, which a list of both types declares."""
+    return isinstance(schema.get("type"), list) and "null" in schema["type"]
+
+
+def type_of(schema: Mapping[str, Any]) -> Any:
+    """Return the JSON type of a field without null: a name, a list for a scalar of several, None beside x-bson."""
+    declared: Any = schema.get("type")
+    return next(name for name in declared if name != "null") if takes_null(schema) else declared
 
 
 def bson_types(schema: Mapping[str, Any]) -> frozenset[str]:
@@ -94,6 +105,7 @@ _BSON_TYPES: Final[dict[str, frozenset[str]]] = {
     "boolean": frozenset({"bool"}),
     "object": frozenset({"object"}),
     "array": frozenset({"array"}),
+    "null": frozenset({"null"}),
 }
 _MARKED: Final[dict[str, Kind]] = {
     "x-bson": "objectid",

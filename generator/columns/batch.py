@@ -13,9 +13,9 @@ from conformance.language.formulas.formula import Total
 from conformance.language.formulas.nodes import Column
 from conformance.model.collection import Collection, Copy, Field, Reference
 from conformance.model.kinds import MILLISECONDS
-from conformance.model.paths import ELEMENTS
 from generator.columns.indexed import keys_in_arrays, place
 from generator.columns.nested import Nested
+from generator.columns.nulls import Nulls
 from generator.columns.protocols import Plan
 from generator.columns.recipes import RECIPES
 from generator.columns.samplers import emit, objects, sample
@@ -43,6 +43,7 @@ class Batch:
         self.rows: dict[str, Array] = {}
         self.children: dict[str, Batch] = {}
         self._columns: dict[str, Column] = {}
+        self._nulls = Nulls(self, self._column)
         self._making: set[str] = set()
 
     def rng(self, field: Field, purpose: str = "") -> np.random.Generator:
@@ -54,6 +55,10 @@ class Batch:
 
     def column(self, path: str) -> Column:
         """Return a field's values and where they are present (None if everywhere)."""
+        return self._nulls.passed_on(path, *self._column(path))
+
+    def _column(self, path: str) -> Column:
+        """Return a field's values and where they are present in its object, which itself may be null."""
         if path not in self._columns:
             if path in self._making:
                 raise ConfigurationError(
@@ -98,7 +103,7 @@ class Batch:
 
     def _everywhere(self, field: Field, values: Array, present: Array | None) -> Column:
         """Return the column as it is, or ConfigurationError when a required field would be absent in some documents."""
-        if field.required and present is not None and not present.all():
+        if field.required and present is not None and self._nulls.lacks(field, present):
             raise ConfigurationError(
                 f"{self.collection.path}: {field.path} is required, but what it is made from (rows of"
                 " config/catalogue.yaml, or the fields of its equation) is absent in some documents; add it there"
@@ -140,7 +145,7 @@ class Batch:
 
     def _sampled(self, field: Field) -> Array:
         if field.kind == "map":
-            return objects(list(self._maps(field)))
+            return self._nulls.put(field, objects(list(self._maps(field))))
         recipe = next((name for name in RECIPES if name in field.sample), None)
         if recipe is None and "x-reference" in field.schema:
             recipe, parameter = "reference", self._default_reference(field)
@@ -152,22 +157,23 @@ class Batch:
         if placed is not None:
             return placed
         if recipe is None and field.kind in ("list", "dictionary"):
-            return Nested(self.rng(field), self._keys, keys_in_arrays(self.collection), self.first).column(
-                field, self.size
+            made_by = Nested(
+                self.rng(field), self._keys, self._without_keys, keys_in_arrays(self.collection), self.first
             )
+            return made_by.column(field, self.size)
         if recipe is None:
             return sample(field, self.size, self.rng(field), self.first)
         return RECIPES[recipe](self, field, parameter)
 
     def _keys(self, field: Field) -> Array:
         reference = self.collection.reference(field.path)
-        keys = self.parents(reference)[reference.target_field]
-        if not len(keys) and field.required and field.name != ELEMENTS:
-            raise ConfigurationError(
-                f"{self.collection.path}: {field.path} refers to {reference.target}, which has no documents;"
-                " change one x-cardinality"
-            )
-        return keys
+        return self.parents(reference)[reference.target_field]
+
+    def _without_keys(self, field: Field) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.collection.path}: {field.path} refers to {self.collection.reference(field.path).target}, which has"
+            " no documents; change one x-cardinality"
+        )
 
     def _default_reference(self, field: Field) -> Mapping[str, Any]:
         if self.parent is not None and self.collection.reference(field.path).target == self.parent.collection.name:

@@ -62,13 +62,14 @@ _PARTS: Final[Mapping[tuple[str, str], Callable[[int, Rng], Array]]] = {
 
 def keys_in_arrays(collection: Collection) -> frozenset[str]:
     """Return the paths through arrays whose values no two documents share, by a unique index."""
-    unique = {index.keys[0][0] for index in _unique(collection) if len(index.keys) == 1}
+    unique = {index.keys[0][0] for index in unique_indexes(collection) if len(index.keys) == 1}
     return frozenset(
         field.path for field in collection.everywhere() if ELEMENTS in field.path and dotted(field.path) in unique
     )
 
 
-def _unique(collection: Collection) -> Iterator[Index]:
+def unique_indexes(collection: Collection) -> Iterator[Index]:
+    """Return the indexes with which no two documents may both lack the keys."""
     return (index for index in collection.indexes if index.unique and not _PARTIAL & index.options.keys())
 
 
@@ -89,7 +90,7 @@ def combination(batch: Batch, field: Field) -> Array | None:
 
 def _drawn_together(collection: Collection, field: Field) -> tuple[str, ...]:
     """Return the references of the combination of unique fields that this one is in; empty if there is none."""
-    groups = (*collection.unique, *(tuple(path for path, _ in index.keys) for index in _unique(collection)))
+    groups = (*collection.unique, *(tuple(path for path, _ in index.keys) for index in unique_indexes(collection)))
     group = next((each for each in groups if len(each) > 1 and field.path in each), ())
     drawn = {
         one.field

@@ -7,15 +7,16 @@ from typing import Any
 
 from conformance.model.collection import Collection, Model, Reference
 from conformance.model.paths import ELEMENTS
-from generator.columns.recipes import may_refer_to_nothing
+from generator.columns.nulls import may_refer_to_nothing
 
 
 def may_be_left_out(collection: Collection, reference: Reference) -> bool:
-    """Return True when documents can do without the reference: it may be absent or null, or its array empty."""
+    """Return True when documents can do without the reference: it may be absent or null, or its array empty or null."""
     field = collection.field(reference.field)
     if field.name == ELEMENTS:
-        return not collection.field(reference.field.removesuffix(ELEMENTS)).schema.get("minItems", 0)
-    return may_refer_to_nothing(field)
+        array = collection.field(reference.field.removesuffix(ELEMENTS))
+        return bool(collection.nullable_above(field.path)) or not array.schema.get("minItems", 0)
+    return may_refer_to_nothing(collection, field)
 
 
 def needed_later(model: Model, fanned_out_from: Callable[[Collection], Collection | None]) -> Mapping[str, set[str]]:

@@ -18,6 +18,7 @@ from conformance.model.kinds import bson_types
 from conformance.model.validators.document_validator import fits
 from conformance.text.rendering import shorten
 from generator.columns.indexed import combination
+from generator.columns.nulls import may_refer_to_nothing
 from generator.columns.pools import pool
 from generator.columns.protocols import Batch
 from generator.columns.samplers import objects
@@ -163,7 +164,7 @@ def _reference(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Arr
     reference = batch.collection.reference(field.path)
     parents = batch.parents(reference)
     if batch.size and not len(parents[reference.target_field]):
-        if not may_refer_to_nothing(field):
+        if not may_refer_to_nothing(batch.collection, field):
             raise ConfigurationError(
                 f"{batch.collection.path}: {field.path} refers to {reference.target}, which has no documents;"
                 " change one x-cardinality"
@@ -178,11 +179,6 @@ def _reference(batch: Batch, field: Field, parameters: Mapping[str, Any]) -> Arr
     return parents[reference.target_field][rows]
 
 
-def may_refer_to_nothing(field: Field) -> bool:
-    """Return True for a reference that may be absent or null."""
-    return not field.required or "null" in bson_types(field.schema)
-
-
 def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
     """Refer to a document before this one, so that the documents of a batch are a tree; its first is the root.
 
@@ -191,7 +187,7 @@ def _own_key(batch: Batch, field: Field, keys: Array) -> Array:
     before = np.arange(batch.size) - 1
     rows = before if "x-unique" in field.schema else (batch.rng(field).random(batch.size) * (before + 1)).astype(int)
     nullable = "null" in bson_types(field.schema)
-    rows[:1] = -1 if may_refer_to_nothing(field) else 0
+    rows[:1] = -1 if may_refer_to_nothing(batch.collection, field) else 0
     batch.rows[field.path] = rows
     values = objects(keys[rows].tolist()) if nullable else keys[rows]
     if nullable:

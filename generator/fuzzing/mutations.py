@@ -70,7 +70,7 @@ def _object(schema: Schema, old: Document) -> Iterator[Broken]:
 
 
 def _broken(kind: Kind, schema: Schema, old: Any) -> Iterator[Broken]:
-    return chain(_wrong_types(schema), _BREAKERS[kind](schema, old))
+    return chain(_wrong_types(schema), () if old is None else _BREAKERS[kind](schema, old))
 
 
 def _dictionary(schema: Schema, old: Document) -> Iterator[Broken]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from conformance.model.collection import Collection, Field
-from conformance.model.kinds import MAX_INTEGER, MILLISECONDS, Kind, kind_of, timestamp_of
+from conformance.model.kinds import MAX_INTEGER, MILLISECONDS, Kind, kind_of, takes_null, timestamp_of
 from conformance.model.ranges import (
     FIRST_SECOND,
     LAST_SECOND,
@@ -85,7 +85,8 @@ def values(field: Field) -> Strategy:
 
 
 def _of(schema: Mapping[str, Any]) -> Strategy:
-    return STRATEGIES[kind_of(schema)](schema)
+    values = STRATEGIES[kind_of(schema)](schema)
+    return st.none() | values if takes_null(schema) else values
 
 
 def _maps(schema: Mapping[str, Any]) -> SearchStrategy[Document]:

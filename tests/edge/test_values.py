@@ -8,6 +8,7 @@ import struct
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import bson
@@ -23,10 +24,12 @@ from hypothesis import strategies as st
 
 from conformance.connection.decoding import OPTIONS
 from conformance.model.collection import Collection, IdMapping
+from edge.bridge.synced_collection import Synced
 from edge.store.statements import StatementError
 from edge.store.store import Store
 from edge.values import MAX_DEPTH, MAX_DOCUMENT, MAX_ID, Unsyncable, stored_size, to_ditto, to_mongo
 from tests.edge.mappings import HEX, MATCH, SEVERAL, SINGLE, exact, nested, numbers, store, things, through
+from tests.models import collection_of, model_of
 from tests.profiles import examples
 
 pytestmark = pytest.mark.slow
@@ -265,3 +268,16 @@ def test_id_beyond_the_size_limit_is_rejected(store: Store, things: Collection, 
         store.insert(
             "things", [{"_id": longer["code"] if mapping is SINGLE else {"code": longer["code"], "place": "p"}}]
         )
+
+
+@pytest.mark.parametrize("mode", ["native", "ejson"])
+@pytest.mark.parametrize("place", [None, {"ref": ObjectId(b"a" * 12), "at": None}, {"ref": ObjectId(b"a" * 12)}])
+def test_object_that_may_be_null_is_restored_with_its_ids(mode: Any, place: Any, tmp_path: Path) -> None:
+    inner = {"x-bson": "objectId"}
+    at = {"type": ["object", "null"], "x-crdt": "map", "additionalProperties": False, "properties": {"ref": inner}}
+    fields = {"_id": {"type": "string"}, "place": {**at, "properties": {"ref": inner, "at": at}}}
+    synced = Synced(
+        model_of(tmp_path, {"things": collection_of(fields)})["things"], IdMapping("match_ids", ()), mode=mode
+    )
+    document = {"_id": "a", "place": place}
+    assert synced.to_mongo(synced.to_ditto(document)) == document

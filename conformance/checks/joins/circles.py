@@ -31,7 +31,8 @@ def circles(collection: Collection, reference: Reference) -> Callable[[Context],
     A document may refer to itself where none can refer to nothing: it is the root.
     """
     field = collection.field(reference.field)
-    root_is_own_parent = field.required and "null" not in bson_types(field.schema)
+    above = collection.nullable_above(field.path)
+    root_is_own_parent = field.required and not above and "null" not in bson_types(field.schema)
 
     def check(context: Context) -> Outcome:
         name = collection.name

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from conformance.inspection.drafting.fields import Notes, Schema
-from conformance.model.kinds import kind_of
+from conformance.model.kinds import kind_of, type_of
 from conformance.model.paths import ELEMENTS, VALUES, all_values
 
 YES: Final = "yes"
@@ -75,11 +75,11 @@ def _free_strings(schema: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
 
 def _strings_of(field: Schema, path: str) -> Iterator[tuple[str, Schema]]:
     """Yield the field if it is a free string, or those in its objects, arrays and maps."""
-    if field.get("type") == "object":
+    if type_of(field) == "object":
         yield from _free_strings(field, f"{path}.")
         for inner in field.get("patternProperties", {}).values():
             yield from _strings_of(inner, f"{path}.{VALUES}")
-    elif field.get("type") == "array":
+    elif type_of(field) == "array":
         yield from _strings_of(field["items"], path + ELEMENTS)
     elif "x-bson" not in field and kind_of(field) == "string" and not {"x-unique", "x-immutable"} & field.keys():
         yield path, field

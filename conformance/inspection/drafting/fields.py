@@ -25,6 +25,7 @@ _ID_PARTS: Final = UNIQUE_KINDS | {"timestamp", "boolean"}
 _DEEPEST: Final = 12
 _NUMBERS: Final = frozenset({"int", "long", "double"})
 _INTEGERS: Final = frozenset({"int", "long"})
+_ID: Final = (("_id",),)
 
 
 @dataclass
@@ -88,21 +89,35 @@ def _draft_field(profile: Profile, notes: Notes) -> Schema | None:
     types = set(profile.types)
     if not types <= _TYPES:
         return None
-    for fits, draft in _DRAFTS:
+    for fits, draft in _SCALARS:
         if fits(profile, types):
             return draft(profile, notes)
-    if types == {"array"} and (items := _items(profile, notes)) is not None:
-        return {"type": "array", "items": items}
-    if types == {"object"} and (values := _values(profile, notes)) is not None:
-        return values
+    beside = _described_with(profile)
+    inside = _draft_inside(profile, types - beside, notes)
+    if inside is not None:
+        return {**inside, "type": [inside["type"], *beside]} if beside else inside
     if "array" in types or (types & {"object"} and profile.fields):
         notes.questions.append(f"What is below `{shown_path(profile.path)}` is not checked{_mixture(profile)}.")
     return {"x-bson": [*_generous(types)]}
 
 
+def _described_with(profile: Profile) -> set[str]:
+    """Return the type that objects or arrays may have besides: null, but not in _id."""
+    return {"null"} & profile.types.keys() if profile.path != _ID else set()
+
+
+def _draft_inside(profile: Profile, types: set[str], notes: Notes) -> Schema | None:
+    """Return the schema of an object, an array or a free map; None where the vocabulary cannot say what is in it."""
+    if _describes_map(profile, types):
+        return _map(profile, notes)
+    if types == {"array"} and (items := _items(profile, notes)) is not None:
+        return {"type": "array", "items": items}
+    return _values(profile, notes) if types == {"object"} else None
+
+
 def _mixture(profile: Profile) -> str:
     """Say why values of several types are not described, and how they can be; empty for values of one type."""
-    if len(profile.types) < 2:
+    if len(profile.types.keys() - _described_with(profile)) < 2:
         return ""
     return (
         f", because it has values of several types ({_counts(profile.types)}). Write values of one type only (without"
@@ -128,7 +143,7 @@ def _values(profile: Profile, notes: Notes) -> Schema | None:
         return None
     pattern = values.name_forms.pattern()
     notes.evidence[shown_path(profile.path)] = (
-        f"a map in {profile.count:,}: {values.count:,} values by keys like {pattern}; {_counts(values.types)}"
+        f"a map in {profile.types['object']:,}: {values.count:,} values by keys like {pattern}; {_counts(values.types)}"
     )
     closed = {"additionalProperties": False, "patternProperties": {pattern: drafted}}
     return {"type": "object", **_merges(profile), **closed}
@@ -181,4 +196,3 @@ _SCALARS: Final[_Drafts] = (
     (lambda profile, types: types <= _INTEGERS and _exact(profile), lambda *_: {"type": "integer"}),
     (lambda profile, types: types <= _NUMBERS and _exact(profile), lambda *_: {"type": "number"}),
 )
-_DRAFTS: Final[_Drafts] = (*_SCALARS, (_describes_map, _map))

@@ -153,9 +153,10 @@ def _same(document: Mapping[str, Any], one: str, other: str) -> bool:
 
 
 def _required(collection: Collection, path: str) -> bool:
-    """Return True when every document has the field, and all that it is part of."""
+    """Return True when every document has the field and all that it is part of, none of them null."""
     parts = path.split(".")
-    return all(collection.field(".".join(parts[: n + 1])).required for n in range(len(parts)))
+    fields = [collection.field(".".join(parts[: n + 1])) for n in range(len(parts))]
+    return all(field.required and not field.nullable for field in fields)
 
 
 def _free(collection: Collection, path: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.model.kinds import Kind, bson_types, kind_of
+from conformance.model.kinds import Kind, bson_types, kind_of, takes_null, type_of
 from conformance.model.paths import ELEMENTS, is_single
 from conformance.model.ranges import cents_range, integer_range, number_range
 from conformance.patterns.backtracking import slow
@@ -80,6 +80,8 @@ def check_values(_: Model, collection: Collection) -> Iterator[Problem]:
             (pattern,) = schema["patternProperties"]
             if reason := slow(pattern, None):
                 yield f"{where}/patternProperties/{pattern}", reason
+        if field.kind == "vector" and takes_null(schema):
+            yield f"{where}/type", "a vector is never null; write array, and leave the field out where there is none"
         if field.kind == "vector" and collection.synced:
             yield where, "a vector is too large for devices; leave the collection unsynced"
         if "x-unique" in schema and field.kind not in UNIQUE_KINDS:
@@ -157,7 +159,7 @@ def unlike(own: Mapping[str, Any], key: Mapping[str, Any]) -> str | None:
 
 def narrower(own: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
     """Return the first keyword by which ``own`` refuses values that ``source``, of the same kind, takes; else None."""
-    if own.get("type") != source.get("type"):
+    if type_of(own) != type_of(source) or (takes_null(source) and not takes_null(own)):
         return "type"
     if "enum" in own and not set(source.get("enum", ())) <= set(own["enum"]):
         return "enum"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from conformance.errors import FileError
 from conformance.files.strict_files import located
 from conformance.model.index_options import may_hold
-from conformance.model.kinds import MAX_NUMBER
+from conformance.model.kinds import MAX_NUMBER, takes_null
 from conformance.model.paths import is_single
 from conformance.model.schemas.field_checks import UNIQUE_KINDS, Problem, check_values, narrower, pointer, unlike
 from conformance.model.schemas.sample_checks import check_samples
@@ -93,7 +93,9 @@ def _time_stamp(collection: Collection, where: str, name: str) -> Iterator[Probl
 
 def _identity(_: Model, collection: Collection) -> Iterator[Problem]:
     identity = collection.field("_id")
-    if identity.kind == "map":
+    if identity.kind == "map" and takes_null(identity.schema):
+        yield "properties/_id/type", "an _id cannot also be null; write object"
+    elif identity.kind == "map":
         yield from _object_id(collection, identity)
     elif identity.kind not in _ID_KINDS and (collection.synced or identity.kind != "bson"):
         yield (
@@ -151,6 +153,8 @@ def _references(model: Model, collection: Collection) -> Iterator[Problem]:
             yield where, f"{reference.target}.{reference.target_field} is an object; refer to a unique field instead"
         elif not target.field(reference.target_field).required:
             yield where, f"{reference.target}.{reference.target_field} is optional; require it"
+        elif above := target.nullable_above(reference.target_field):
+            yield where, f"{reference.target}.{above[0]} may be null, and then has no such field; remove null there"
         elif why := unlike(collection.field(reference.field).schema, target.field(reference.target_field).schema):
             yield where, f"{reference.target}.{reference.target_field} {why}"
 

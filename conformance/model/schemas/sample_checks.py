@@ -122,27 +122,37 @@ def _choice(_: Model, __: Collection, field: Field, table: str | Mapping[str, fl
         yield "all its weights are zero; give one weight"
 
 
-def _source(model: Model, collection: Collection, path: str) -> Field | None:
-    """Return the field at a path: one's own, or ``reference_field.field``."""
+def _source(model: Model, collection: Collection, path: str) -> tuple[Collection, Field] | None:
+    """Return the field at a path and its collection: one's own, or ``reference_field.field``."""
     if collection.has(path):
-        return collection.field(path)
+        return collection, collection.field(path)
     head, _, name = path.partition(".")
     target = next((reference.target for reference in collection.references if reference.field == head), None)
-    return model[target].field(name) if target is not None and model[target].has(name) else None
+    return (model[target], model[target].field(name)) if target is not None and model[target].has(name) else None
+
+
+def _null_at_times(collection: Collection, field: Field, owner: Collection, source: Field) -> str | None:
+    """Return the path of what may be null where another field is made from it, and this one is not null as well."""
+    if source.nullable and not field.nullable:
+        return source.path
+    own = collection.nullable_above(field.path) if owner is collection else ()
+    return next((path for path in owner.nullable_above(source.path) if field.required and path not in own), None)
 
 
 def _other(
     model: Model, collection: Collection, field: Field, path: str, kinds: frozenset[Kind] | None
 ) -> Iterator[str]:
-    source = _source(model, collection, path)
-    if source is None:
+    found = _source(model, collection, path)
+    if found is None:
         yield f"{path!r} is neither a field nor a field of a referenced document; name one"
     elif path == field.path:
         yield f"{path!r} is the field itself; name another"
-    elif kinds is not None and source.kind not in kinds:
-        yield f"{path!r} is a {source.kind}, not a {' or '.join(sorted(kinds))}; name another"
-    elif field.required and not source.required:
+    elif kinds is not None and found[1].kind not in kinds:
+        yield f"{path!r} is a {found[1].kind}, not a {' or '.join(sorted(kinds))}; name another"
+    elif field.required and not found[1].required:
         yield f"{path!r} is optional, and so must {field.name} be: take it out of required"
+    elif null := _null_at_times(collection, field, *found):
+        yield f"{null} may be null, and {field.name} may then not be made from {path!r}; name another"
 
 
 def _after(model: Model, collection: Collection, field: Field, path: str) -> Iterator[str]:
@@ -210,7 +220,7 @@ def _reference(model: Model, collection: Collection, field: Field, how: Mapping[
     if "seasonal" in how:
         through, multipliers = how["seasonal"]["through"], how["seasonal"]["multipliers"]
         group = next((one.target for one in target.references if one.field == through), None)
-        if group is None or not model[group].has(multipliers):
+        if group is None or not model[group].has(multipliers) or model[group].field(multipliers).nullable:
             yield f"{target.name}.{through} does not lead to a field {multipliers!r}; name one that does"
         yield from _other(model, collection, field, how["seasonal"]["date"], _TIME)
 

@@ -18,7 +18,9 @@ from conformance.model.kinds import (
     MAX_NUMBER,
     UUID4_PATTERN,
     portable_pattern,
+    takes_null,
     timestamp_pattern,
+    type_of,
 )
 from conformance.model.paths import all_values, is_single
 from conformance.text.rendering import shorten
@@ -133,9 +135,12 @@ def _object(schema: Mapping[str, Any]) -> Query:
 
 def _value(schema: Mapping[str, Any]) -> Query:
     """One value's schema, by its JSON type."""
-    declared = schema.get("type")
     if "x-bson" in schema:
         return {"bsonType": schema["x-bson"]}
+    declared = type_of(schema)
+    if takes_null(schema):
+        # Keywords about objects and arrays say nothing about a null.
+        return _value({**schema, "type": declared}) | {"bsonType": [declared, "null"]}
     if declared == "object":
         return _object(schema)
     if declared == "array":

@@ -21,7 +21,7 @@ from conformance.errors import ConfigurationError
 from conformance.language.formulas.expressions import cents, typed
 from conformance.language.formulas.formula import Formula
 from conformance.language.formulas.ties import differs
-from conformance.model.collection import Model, Reference
+from conformance.model.collection import Collection, Model, Reference
 from conformance.model.validators.server_validator import field_query
 from conformance.results import Outcome, Sample
 from conformance.rules.data.counts import expected
@@ -152,8 +152,12 @@ def _own_equation(model: Model, equation: Equation, formula: Formula) -> Documen
         how = f"{equation.equals} ({operands}){margin}"
         return f"{is_}; expected {how}" if expected is None else f"{is_}; expected {expected} = {how}"
 
-    needs = " and ".join([path, *(one for one in formula.operands if not model[name].field(one).required)])
+    needs = " and ".join([path, *(one for one in formula.operands if _may_be_absent(model[name], one))])
     return DocumentTest(name, screen=query, violating=query, why=why, guards=guards, needs=needs)
+
+
+def _may_be_absent(collection: Collection, path: str) -> bool:
+    return not collection.field(path).required or bool(collection.nullable_above(path))
 
 
 def _assertion(model: Model, configuration: Configuration, assertion: Assertion) -> DocumentTest:
@@ -170,7 +174,7 @@ def _assertion(model: Model, configuration: Configuration, assertion: Assertion)
     constants = [f"{name} {value}" for name, value in configuration.constants.items() if name in words]
     settings = f" ({', '.join(constants)})" if constants else ""
     named = [field.path for field in model[assertion.collection].walk() if field.path in words]
-    optional = [path for path in formula.operands if not model[assertion.collection].field(path).required]
+    optional = [path for path in formula.operands if _may_be_absent(model[assertion.collection], path)]
 
     def why(document: Document) -> str:
         unlisted = formula.why_unlisted(document)

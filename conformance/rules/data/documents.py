@@ -67,6 +67,8 @@ def describe(field: Field) -> str:
         text = f"a valid UTC time in the form {timestamp_form(schema)}"
     if field.kind == "bson":
         text = " or ".join(schema["x-bson"])
+    if field.nullable:
+        text += ", or null"
     if field.kind == "vector":
         text = f"an array of {schema['minItems']} numbers"
     limits = [*_length(schema), *(f"{word} {schema[key]}" for key, word in _LIMITS.items() if key in schema)]

@@ -102,7 +102,7 @@ def _devices(collection: Collection, live: LiveCollection) -> str | None:
     """Return what the strict validator rejects of the collection's documents; see `definition` for others."""
     if profile_of(collection, live.validator) != "strict" or live.action not in _REFUSE or live.level == "off":
         return None
-    optional = [field.path for field in collection.walk() if not field.required]
+    optional = [field.path for field in collection.walk() if not field.required and not field.nullable]
     integers = [field.path for field in collection.walk() if field.kind == "integer"]
     refused = ["a field of a newer app version"]
     refused += [f"null in an optional field ({optional[0]})"] if optional else []

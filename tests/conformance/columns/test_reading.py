@@ -60,6 +60,15 @@ def test_parts_give_the_columns_of_one_walk(monkeypatch: pytest.MonkeyPatch, tog
     assert seen(documents) == whole
 
 
+@pytest.mark.parametrize("first", [None, "no object", 5, [], {}])
+def test_object_is_read_where_the_first_document_has_none(first: object) -> None:
+    found = seen([{"a": first}, {"a": {"b": 1, "d": {"e": 2}}}, {"a": None}, {"a": {"d": None}}])
+    codes = {number: [code for code, *_ in columns[:5]] for number, columns in found.items()}
+    assert codes[1] == [0x03, 0x10, 0, 0x03, 0x10]
+    assert codes[2] == [0x0A, 0, 0, 0, 0]
+    assert codes[3] == [0x03, 0, 0, 0x0A, 0]
+
+
 def test_code_is_told_only_where_all_values_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_SIDE_BY_SIDE", 2)
     (batch,) = read([{"n": 1, "t": "x"}, {"n": 2, "t": "y"}, {"n": 3.0, "t": "z"}])

@@ -179,7 +179,7 @@ VALUES: list[tuple[str, Place, Any, str]] = [
     ("schemas/orders.json", ("properties", "status", "x-samples"), {}, "did you mean x-sample?"),
     ("schemas/orders.json", ("x-syncs",), {}, "did you mean x-sync?"),
     ("schemas/orders.json", ("x-sync", "enable"), True, "did you mean enabled?"),
-    ("schemas/orders.json", ("properties", "status", "type"), "strnig", "none of string, integer"),
+    ("schemas/orders.json", ("properties", "status", "type"), "strnig", "did you mean string?"),
     ("schemas/orders.json", ("x-sync", "id_mapping", "mode"), "single_fields", "none of match_ids, single_field"),
     ("schemas/orders.json", ("properties", "status", "x-sample"), {"choices": "order_status"}, "did you mean choice?"),
     ("schemas/products.json", ("properties", "specifications", "x-crdt"), "registr", "did you mean register?"),

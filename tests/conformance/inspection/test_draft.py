@@ -191,13 +191,14 @@ def test_undescribed_feature_is_listed_as_an_open_question(database: Database[di
     assert question in (tmp_path / "model" / "INFERRED.md").read_text(encoding="utf-8")
 
 
-def test_object_that_is_sometimes_null_is_an_open_question_with_the_fix(database: Database[dict[str, Any]]) -> None:
-    database["patients"].insert_many({"_id": n, "insurance": {"number": n} if n % 5 else None} for n in range(10))
+def test_object_that_is_sometimes_a_string_is_an_open_question_with_the_fix(database: Database[dict[str, Any]]) -> None:
+    insurances: list[Any] = [None, "none", *({"number": n} for n in range(8))]
+    database["patients"].insert_many({"_id": n, "insurance": one} for n, one in enumerate(insurances))
     drafted = draft(database, inspect(database), ())
-    assert drafted.schemas["patients"]["properties"]["insurance"] == {"x-bson": ["null", "object"]}
+    assert drafted.schemas["patients"]["properties"]["insurance"] == {"x-bson": ["null", "object", "string"]}
     assert drafted.notes["patients"].questions == [
-        "What is below `insurance` is not checked, because it has values of several types (object 8, null 2). Write"
-        " values of one type only (without the field instead of null), and draft the model again."
+        "What is below `insurance` is not checked, because it has values of several types (object 8, null 1, string 1)."
+        " Write values of one type only (without the field instead of null), and draft the model again."
     ]
 
 

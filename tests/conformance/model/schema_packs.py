@@ -122,6 +122,11 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
         line = {"type": "object", "additionalProperties": False, "required": ["to"], "properties": {"to": reference}}
         properties["lines"] = {"type": "array", "items": draw(st.sampled_from([reference, line]))}
         indexes.append({"keys": {"lines" if properties["lines"]["items"] is reference else "lines.to": 1}})
+        properties["berth"] = {**line, "x-crdt": "map"}
+        indexes.append({"keys": {"berth.to": 1}})
+    if not sync["enabled"]:  # where it is, null is a finding of family crdt
+        for field in sorted(properties.keys() - {"_id"}):
+            properties[field] = draw(_nullable(properties[field]))
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": name.capitalize(),
@@ -140,6 +145,20 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
         schema["x-soft-delete"] = "gone"
         required.append("gone")
     return schema
+
+
+@st.composite
+def _nullable(draw: st.DrawFn, field: Schema) -> Schema:
+    """Return the field, in which some objects and arrays may also be null."""
+    nullable = dict(field)
+    for keyword in ("properties", "patternProperties"):
+        if keyword in field:
+            nullable[keyword] = {name: draw(_nullable(inner)) for name, inner in field[keyword].items()}
+    if "items" in field:
+        nullable["items"] = draw(_nullable(field["items"]))
+    if field.get("type") in ("object", "array"):
+        nullable["type"] = draw(st.sampled_from([field["type"], [field["type"], "null"], ["null", field["type"]]]))
+    return nullable
 
 
 def _cardinalities(parents: list[str]) -> st.SearchStrategy[Schema]:
@@ -165,6 +184,14 @@ SPOILERS: dict[str, Any] = {
     "an unknown keyword": lambda schema: schema.update({"x-colour": "red"}),
     "an unknown keyword of a field": lambda schema: schema["properties"]["_id"].update(format="uuid"),
     "a document that is neither open nor closed": lambda schema: schema.update(additionalProperties={}),
+    "an object or an array": lambda schema: schema["properties"].update(
+        spoilt={
+            "type": ["object", "array"],
+            "additionalProperties": False,
+            "properties": {},
+            "items": {"type": "string"},
+        }
+    ),
     "a null": lambda schema: schema["properties"].update(spoilt={"type": ["string", "null"]}),
     "a reference to nowhere": lambda schema: schema["properties"].update(
         spoilt={"type": "string", "x-reference": "atlantis.key"}

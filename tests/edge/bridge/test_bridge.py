@@ -58,6 +58,8 @@ CASES = [
     Case("mongo empties a map", first(m={}), [{"$set": {"m": {}}}]),
     Case("mongo makes a map a number", first(m=5), [{"$set": {"m": 5}}]),
     Case("mongo makes a number a map", first(n={"k": 1}), [{"$set": {"n": {"k": 1}}}]),
+    Case("mongo makes a map null", first(m=None), [{"$set": {"m": None}}]),
+    Case("mongo makes null a map", first(m={"k": 1}), [{"$set": {"m": None}}, {"$set": {"m": {"k": 1}}}]),
     Case("mongo goes there and back", first(m={"q": 1}), [{"$set": {"m": 5}}, {"$set": {"m": {"q": 1}}}]),
     Case("mongo pushes", first(l=[1, {"a": 2}, 3]), [{"$push": {"l": 3}}]),
     Case("mongo sets an element", first(l=[7, {"a": 2}]), [{"$set": {"l.0": 7}}]),
@@ -76,6 +78,11 @@ CASES = [
     Case("device adds", first(new="x"), device=["SET new = 'x'"]),
     Case("device removes", {k: v for k, v in FIRST.items() if k != "text"}, device=["UNSET text"]),
     Case("device sets a key", first(m={"x": 2, "y": {"z": 1}}), device=["SET m.x = 2"]),
+    Case("device makes a map null", first(m=None), device=["SET m = NULL"]),
+    # Ditto keeps the keys that the map had before.
+    Case(
+        "device makes null a map", first(m={"x": 1, "y": {"z": 1}, "k": 1}), device=["SET m = NULL", "SET m = {'k': 1}"]
+    ),
     Case("device adds a deep key", first(m={"x": 1, "y": {"z": 1, "w": 5}}), device=["SET m.y.w = 5"]),
     Case("device removes a key", first(m={"y": {"z": 1}}), device=["UNSET m.x"]),
     Case("device makes a map a number", first(m=5), device=["SET m = 5"]),

@@ -38,6 +38,8 @@ def loose_documents(collection: Collection, subject: str) -> list[dict[str, Any]
 def _loose_types(field: Field, subject: str) -> Iterator[str]:
     """Yield the BSON types with which a value of the field is looked at."""
     suspect = _SUSPECT.get(subject, frozenset()) | _CONTAINERS
+    if field.nullable and "null" in suspect:
+        yield "null"
     if isinstance(field.schema.get("x-bson"), list):
         yield from (name for name in field.schema["x-bson"] if name in suspect)
     elif field.kind == "objectid" and "objectId" in suspect:

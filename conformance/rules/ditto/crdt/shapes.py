@@ -87,7 +87,8 @@ def _maps(collection: Collection, document: Document) -> Iterator[str]:
     for field in _maps_of(collection):
         for place, value in values_at(document, field.path):
             if not isinstance(value, Mapping):
-                yield f"{place} is {shorten(value)}, not a MAP"
+                if value is not None or not field.nullable:  # which the rule on nulls reports
+                    yield f"{place} is {shorten(value)}, not a MAP"
             elif field.kind == "map":
                 missing = [child.name for child in field.children if child.required and child.name not in value]
                 is_open = field.schema["additionalProperties"]

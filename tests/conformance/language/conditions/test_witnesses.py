@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,7 +15,7 @@ from conformance.language.conditions.witnesses import can_be, impossible, repres
 from conformance.model.collection import Collection
 from conformance.model.schemas.loading import load_model
 from conformance.text.rendering import render
-from tests.models import shipped_model
+from tests.models import collection_of, model_of, shipped_model
 from tests.profiles import examples
 from tests.validation import ROOT
 
@@ -85,6 +86,15 @@ def test_field_has_states_besides_the_named_values(
     collection: Collection, path: str, values: list[Any], states: list[Any]
 ) -> None:
     assert states_of(collection, path, values) == states
+
+
+def test_field_in_an_object_that_may_be_null_may_be_absent(tmp_path: Path) -> None:
+    place: dict[str, Any] = {"type": ["object", "null"], "x-crdt": "map", "additionalProperties": False}
+    place |= {"required": ["city"], "properties": {"city": {"type": "string"}}}
+    things = model_of(tmp_path, {"things": collection_of({"place": place})})["things"]
+    assert states_of(things, "place.city", ["Tacoma"]) == ["Tacoma", "Tacoma~", None]
+    found = [one["place.city"] for one in representatives(things, [parse("place.city = 'Tacoma'")])]
+    assert found == ["Tacoma", "Tacoma~", None]
 
 
 def test_id_and_its_equal_field_have_the_same_value() -> None:
