@@ -60,7 +60,8 @@ def describe(
 
 def _described(model: Model, collection: Collection, queries: list[dict[str, Any]] | None) -> CollectionSchema:
     full = queries is not None
-    children = [f"{r.collection}.{r.field}" for other in model for r in other.references if r.target == collection.name]
+    references = (reference for other in model for reference in other.every_reference)
+    children = [f"{one.collection}.{one.field}" for one in references if one.target == collection.name]
     return CollectionSchema(
         collection=collection.name,
         description=str(collection.schema.get("description", collection.title)),
@@ -72,12 +73,12 @@ def _described(model: Model, collection: Collection, queries: list[dict[str, Any
 
 
 def _field(collection: Collection, field: Field) -> FieldSchema:
-    reference = next((r for r in collection.references if r.field == field.path), None)
+    references = collection.references_of(field.path)
     return FieldSchema(
         name=field.path,
         type=f"{field.kind} or null" if field.nullable else field.kind,
         required=field.required,
         description=str(field.schema.get("description", "")),
         allowed_values=list(field.schema["enum"]) if "enum" in field.schema else None,
-        refers_to=f"{reference.target}.{reference.target_field}" if reference else None,
+        refers_to=" or ".join(f"{one.target}.{one.target_field}" for one in references) or None,
     )

@@ -16,7 +16,8 @@ from pymongo.errors import DuplicateKeyError, WriteError
 
 from conformance.connection.collation import SIMPLE_SPEC
 from conformance.errors import HarnessError
-from conformance.model.collection import Collection, Index, Reference
+from conformance.model.collection import Collection, Reference
+from conformance.model.indexes import Index
 from conformance.run.session import Project
 from conformance.server import provision
 from conformance.server.query_plan import explained

@@ -50,9 +50,9 @@ def edited_model(folder: Path, edits: Sequence[Edit]) -> Path:
 
 def _targets(schema: Any) -> set[str]:
     fields = schema.get("properties", {}).values()
-    return {
-        field["x-reference"].split(".")[0] for field in fields if isinstance(field, dict) and "x-reference" in field
-    }
+    declared = [field["x-reference"] for field in fields if isinstance(field, dict) and "x-reference" in field]
+    places = [place for one in declared for place in ([one] if isinstance(one, str) else one)]
+    return {place.split(".")[0] for place in places}
 
 
 def write_model(folder: Path, schemas: Mapping[str, Any]) -> Path:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from conformance.model.indexes import Index, VectorIndex
 from conformance.model.kinds import Kind, takes_null
 from conformance.model.names import split_place
 from conformance.model.paths import ELEMENTS, is_single, steps
@@ -84,6 +84,28 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Alternatives:
+    """``collection.field`` holds a key of one of several collections; ``references`` are those to each of them."""
+
+    references: tuple[Reference, ...]
+
+    @property
+    def collection(self) -> str:
+        """The collection that refers."""
+        return self.references[0].collection
+
+    @property
+    def field(self) -> str:
+        """The path of the key."""
+        return self.references[0].field
+
+    @property
+    def targets(self) -> str:
+        """The collections that it may refer to, in words."""
+        return " or ".join(reference.target for reference in self.references)
+
+
+@dataclass(frozen=True)
 class Copy:
     """``field`` equals the ``of`` fields, joined by ``separator``, of the document ``through`` refers to.
 
@@ -95,39 +117,6 @@ class Copy:
     of: tuple[str, ...]
     separator: str
     key: bool
-
-
-@dataclass(frozen=True)
-class Index:
-    """A wanted index; ``keys`` in order, each with 1, -1 or the kind of index, such as "text" or "2dsphere".
-
-    ``options`` are MongoDB's own (index_options.py); ``given`` is a name other than MongoDB's default.
-    """
-
-    keys: tuple[tuple[str, int | str], ...]
-    unique: bool
-    weights: Mapping[str, int]
-    options: Mapping[str, Any] = dataclass_field(default_factory=dict)
-    given: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The given name, or MongoDB's default one for the keys, such as ``store_id_1_status_1``."""
-        return self.given or "_".join(f"{path}_{direction}" for path, direction in self.keys)
-
-    @property
-    def subject(self) -> str:
-        """The keys as they stand in a rule id."""
-        return as_subject(*(path for path, _ in self.keys))
-
-
-@dataclass(frozen=True)
-class VectorIndex:
-    """A wanted Atlas vector search index; ``dimensions`` by field."""
-
-    name: str
-    similarity: str
-    dimensions: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -150,6 +139,7 @@ class Collection:
     schema: Mapping[str, Any]
     fields: tuple[Field, ...]
     references: tuple[Reference, ...]
+    alternatives: tuple[Alternatives, ...]
     copies: tuple[Copy, ...]
     indexes: tuple[Index, ...]
     vector_index: VectorIndex | None
@@ -247,6 +237,15 @@ class Collection:
                 found.append(prefix)
             prefix += step if step == ELEMENTS or not prefix else f".{step}"
         return tuple(found)
+
+    @property
+    def every_reference(self) -> tuple[Reference, ...]:
+        """The references to one collection each, then those to one of several."""
+        return self.references + tuple(one for each in self.alternatives for one in each.references)
+
+    def references_of(self, field: str) -> tuple[Reference, ...]:
+        """Return what a field may refer to: a collection, or several; none if it holds no reference."""
+        return tuple(reference for reference in self.every_reference if reference.field == field)
 
     def reference(self, field: str) -> Reference:
         """Return the reference that a field holds; KeyError when it holds none."""

@@ -25,7 +25,7 @@ def parents_first(collections: Mapping[str, Collection]) -> dict[str, Collection
 
 
 def _targets(collection: Collection) -> set[str]:
-    return {reference.target for reference in collection.references} - {collection.name}
+    return {reference.target for reference in collection.every_reference} - {collection.name}
 
 
 def _in_circle(waiting: Mapping[str, Collection]) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 
 from conformance.checks.base import Rule
 from conformance.language.formulas import formula
-from conformance.model.collection import Collection, Field, Index, Model
+from conformance.model.collection import Collection, Field, Model
+from conformance.model.indexes import Index
 from conformance.rules.catalogue import FAMILIES
 from conformance.rules.data.documents import describe
 from conformance.rules.families import family
@@ -75,7 +76,7 @@ def _mapping(collection: Collection) -> str:
 
 def _diagram(model: Model) -> Iterator[str]:
     for collection in model:
-        for reference in collection.references:
+        for reference in collection.every_reference:
             parent, child, field = map(_word, (reference.target, collection.name, reference.field))
             yield f"    {parent} ||--o{{ {child} : {field}"
 
@@ -120,7 +121,8 @@ def _about(collection: Collection, field: Field) -> str:
     schema = field.schema
     parts = [str(schema["description"]).rstrip(".")] if "description" in schema else []
     if "x-reference" in schema:
-        parts.append(f"refers to {schema['x-reference']}")
+        places = schema["x-reference"]
+        parts.append(f"refers to {places if isinstance(places, str) else ' or '.join(places)}")
     if "x-history" in schema:
         parts.append(f"history: may outlive a soft-deleted document that was deleted after {schema['x-history']}")
     parts += [

@@ -66,7 +66,7 @@ def _references(context: Context, _: Sequence[Result]) -> list[dict[str, str]]:
     return [
         {"collection": reference.collection, "field": reference.field, "target": reference.target}
         for collection in context.model
-        for reference in collection.references
+        for reference in collection.every_reference
     ]
 
 

@@ -10,8 +10,8 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from conformance.connection.collation import SIMPLE_SPEC
-from conformance.model.collection import Index
 from conformance.model.index_options import same_option
+from conformance.model.indexes import Index
 from conformance.text.rendering import render, shorten
 
 Keys = tuple[tuple[str, int | str], ...]

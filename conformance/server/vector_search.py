@@ -13,7 +13,8 @@ from typing import Any, Final
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import OperationFailure
 
-from conformance.model.collection import Collection, Field, VectorIndex
+from conformance.model.collection import Collection, Field
+from conformance.model.indexes import VectorIndex
 
 Document = dict[str, Any]
 Stage = dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from generator.columns.nested import Nested
 from generator.columns.nulls import Nulls
 from generator.columns.protocols import Plan
 from generator.columns.recipes import RECIPES
+from generator.columns.references import keys, no_keys, one_of_several
 from generator.columns.samplers import emit, objects, sample
 
 Array = np.ndarray[Any, Any]
@@ -147,6 +149,8 @@ class Batch:
         if field.kind == "map":
             return self._nulls.put(field, objects(list(self._maps(field))))
         recipe = next((name for name in RECIPES if name in field.sample), None)
+        if recipe is None and isinstance(field.schema.get("x-reference"), list):
+            return one_of_several(self, field)
         if recipe is None and "x-reference" in field.schema:
             recipe, parameter = "reference", self._default_reference(field)
         elif recipe is not None:
@@ -157,23 +161,11 @@ class Batch:
         if placed is not None:
             return placed
         if recipe is None and field.kind in ("list", "dictionary"):
-            made_by = Nested(
-                self.rng(field), self._keys, self._without_keys, keys_in_arrays(self.collection), self.first
-            )
-            return made_by.column(field, self.size)
+            own = partial(keys, self), partial(no_keys, self)
+            return Nested(self.rng(field), *own, keys_in_arrays(self.collection), self.first).column(field, self.size)
         if recipe is None:
             return sample(field, self.size, self.rng(field), self.first)
         return RECIPES[recipe](self, field, parameter)
-
-    def _keys(self, field: Field) -> Array:
-        reference = self.collection.reference(field.path)
-        return self.parents(reference)[reference.target_field]
-
-    def _without_keys(self, field: Field) -> ConfigurationError:
-        return ConfigurationError(
-            f"{self.collection.path}: {field.path} refers to {self.collection.reference(field.path).target}, which has"
-            " no documents; change one x-cardinality"
-        )
 
     def _default_reference(self, field: Field) -> Mapping[str, Any]:
         if self.parent is not None and self.collection.reference(field.path).target == self.parent.collection.name:

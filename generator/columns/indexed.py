@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from conformance.model.collection import Collection, Field, Index
+from conformance.model.collection import Collection, Field
+from conformance.model.indexes import Index
 from conformance.model.paths import ELEMENTS, dotted
 from generator.columns.protocols import Batch
 from generator.columns.samplers import Array, Rng, objects

@@ -25,7 +25,7 @@ def needed_later(model: Model, fanned_out_from: Callable[[Collection], Collectio
     for collection in model:
         parent = fanned_out_from(collection)
         made_before = {name for name in model.collections if name != collection.name and model[name] is not parent}
-        later = [reference for reference in collection.references if reference.target in made_before]
+        later = [reference for reference in collection.every_reference if reference.target in made_before]
         for reference in later:
             needed[reference.target].add(reference.target_field)
         for copy in collection.copies:

@@ -219,7 +219,7 @@ class Plan:
         for collection in self.model:
             root = self._root(collection).name
             targets = waiting.setdefault(root, {})
-            for reference in collection.references:
+            for reference in collection.every_reference:
                 target = self._root(self.model[reference.target]).name
                 if target != root:
                     targets[target] = targets.get(target, True) and may_be_left_out(collection, reference)

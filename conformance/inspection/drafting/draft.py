@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo.database import Database
@@ -21,7 +21,6 @@ from conformance.inspection.drafting.choices import (
 )
 from conformance.inspection.drafting.fields import Notes, Schema, draft_id, draft_object, undescribed_types
 from conformance.inspection.drafting.indexes import add_unique, draft_indexes, schema_at
-from conformance.inspection.drafting.queries import query_for, subject_of
 from conformance.inspection.findings.candidates import ReferenceCandidate
 from conformance.inspection.findings.collection import has_documents
 from conformance.inspection.findings.key import key_candidates
@@ -29,21 +28,20 @@ from conformance.inspection.inspection import Inspection, deletion_flags
 from conformance.inspection.samples import shown_path
 from conformance.inspection.scan import Scanned
 from conformance.model.kinds import bson_types, kind_of
-from conformance.model.names import unfit_collection, unfit_field
+from conformance.model.names import unfit_collection
 from conformance.model.schemas.field_checks import UNIQUE_KINDS, unlike
 from conformance.text.plural import numbered
 
 
 @dataclass
 class Draft:
-    """The schemas and notes by collection, why collections were left out, and queries that must find nothing."""
+    """The schemas by collection, notes by collection, and why collections were left out."""
 
     schemas: dict[str, Schema]
     notes: dict[str, Notes]
     left_out: dict[str, str]
     references: Sequence[ReferenceCandidate]
     documents: dict[str, int]
-    forbidden: list[dict[str, Any]] = field(default_factory=list)
 
 
 def draft(
@@ -199,7 +197,7 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate, ask: Ask) -> None:
     notes = drafted.notes.get(each.collection)
     if notes is None:
         return
-    why = _no_query(drafted, each) if each.others else _not_a_reference(drafted, each)
+    why = next(filter(None, (_not_a_reference(drafted, each, *target) for target in each.targets)), None)
     found = f"{each.values - each.dangling:,} of {each.values:,} different values are there"
     if why is not None:
         notes.questions.append(f"Does `{path}` refer to {place}? {found}; it is not in the schema: {why}.")
@@ -207,13 +205,10 @@ def _add_reference(drafted: Draft, each: ReferenceCandidate, ask: Ask) -> None:
     question = Question(f"{each.collection}.{path}", f"Does it refer to {place}?", found, YES)
     if answered(notes, ask, question) == NO:
         return
-    if each.others:
-        drafted.forbidden.append(query_for(each))
-        notes.evidence[f"{path} refers to {place}"] = f"{found}; the rule is in config/rules.yaml"
-        return
     own = schema_at(drafted.schemas[each.collection], each.path)
     assert own is not None  # noqa: S101 - _not_a_reference looked
-    own["x-reference"] = place
+    places = [f"{target}.{key}" for target, key in each.targets]
+    own["x-reference"] = places if each.others else place
     if "x-unique" in own and each.collection != each.target:
         _make_one_each(drafted, each, own, notes)
     notes.evidence[f"{path} refers to {place}"] = found
@@ -228,36 +223,27 @@ def _make_one_each(drafted: Draft, each: ReferenceCandidate, own: Schema, notes:
     """Return a unique reference if the data has one document per parent, else one that is not unique."""
     as_many = drafted.documents[each.collection] == drafted.documents[each.target]
     schema = drafted.schemas[each.collection]
-    if len(each.path) == 1 and as_many and "x-cardinality" not in schema:
+    if len(each.path) == 1 and not each.others and as_many and "x-cardinality" not in schema:
         own["x-sample"] = {"reference": {"each": True}}
         schema["x-cardinality"] = {"per": [each.target], "between": [1, 1]}
         notes.evidence[f"one per {each.target}"] = f"both collections have {drafted.documents[each.target]:,} documents"
         return
     del own["x-unique"]
-    notes.questions.append(f"Is `{own['x-reference']}` referred to at most once? It is so today; x-unique is left out.")
+    notes.questions.append(f"Is `{each.places}` referred to at most once? It is so today; x-unique is left out.")
 
 
-def _not_a_reference(drafted: Draft, each: ReferenceCandidate) -> str | None:
-    target = drafted.schemas.get(each.target)
+def _not_a_reference(drafted: Draft, each: ReferenceCandidate, name: str, key: str) -> str | None:
+    """Return why the field cannot refer to that key of a collection; None if it can."""
+    target = drafted.schemas.get(name)
     if target is None:
-        return f"{each.target} is not in the model"
+        return f"{name} is not in the model"
     own = schema_at(drafted.schemas[each.collection], each.path)
-    source = target["properties"].get(each.field)
+    source = target["properties"].get(key)
     if own is None or source is None:
         return "one of the two is not described"
-    if each.field != "_id" and "x-unique" not in source:
-        return f"{each.target}.{each.field} is not unique"
+    if key != "_id" and "x-unique" not in source:
+        return f"{name}.{key} is not unique"
     if not unlike(own, source):
         return None
     other = " or ".join(sorted(bson_types(own) - {"null"} - bson_types(source)))
     return f"it has values of type {other}, which no key there has" if other else "the two are not of one type"
-
-
-def _no_query(drafted: Draft, each: ReferenceCandidate) -> str | None:
-    """Return why no query can say what the reference refers to; None if one can."""
-    out = [target for target, _ in each.targets if target not in drafted.schemas]
-    if out:
-        return f"{out[0]} is not in the model"
-    subjects = {(query["collection"], query["subject"]) for query in drafted.forbidden}
-    unfit = [step[0] for step in each.path if isinstance(step, tuple) and unfit_field(step[0])]
-    return "a query cannot name it" if unfit or (each.collection, subject_of(each)) in subjects else None

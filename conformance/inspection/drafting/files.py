@@ -26,9 +26,6 @@ _QUERIES: Final = """# Queries that the apps run in MongoDB, each with the plan 
 #   plan: {require: [IXSCAN], forbid: [COLLSCAN]}
 []
 """
-_RULES: Final = """# Rules that a schema cannot express. Drafted by zava infer: queries that must find nothing, one for
-# each reference to several collections.
-"""
 _CONNECTOR: Final = """# Ditto's connector: which collections reach devices, and how MongoDB's _id becomes Ditto's.
 # Drafted by zava infer. Secrets stand in the environment or in .env; here are their names only.
 """
@@ -67,10 +64,6 @@ def model_files(drafted: Draft, database: str) -> dict[str, str]:
     texts = {f"schemas/{name}.json": _json(schema) for name, schema in drafted.schemas.items()}
     texts["config/ditto_connector_config.yaml"] = _connector(drafted)
     texts["config/queries.yaml"] = _QUERIES
-    if drafted.forbidden:
-        texts["config/rules.yaml"] = _RULES + yaml.safe_dump(
-            {"forbidden": drafted.forbidden}, sort_keys=False, default_flow_style=None, width=110
-        )
     synced = [name for name, schema in drafted.schemas.items() if schema["x-sync"]["enabled"]]
     if synced:
         texts["config/ditto_subscriptions.yaml"] = _subscriptions(synced)

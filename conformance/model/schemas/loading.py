@@ -8,8 +8,17 @@ from typing import Any
 
 from conformance.errors import ConfigurationError, FileError
 from conformance.files.strict_files import located, read_json
-from conformance.model.collection import Collection, Copy, Field, IdMapping, Index, Model, Reference, VectorIndex
+from conformance.model.collection import (
+    Alternatives,
+    Collection,
+    Copy,
+    Field,
+    IdMapping,
+    Model,
+    Reference,
+)
 from conformance.model.index_options import declared_options
+from conformance.model.indexes import Index, VectorIndex
 from conformance.model.kinds import kind_of
 from conformance.model.names import split_place, unfit_collection
 from conformance.model.order import parents_first
@@ -63,13 +72,15 @@ def _load_collection(path: Path, names: Sequence[str]) -> Collection:
     referring = [field for top in fields for field in top.everywhere() if "x-reference" in field.schema]
     # Those with one value at the top first: they are what a collection is counted per, and made with.
     referring.sort(key=lambda field: field.path != field.name)
-    references = tuple(_reference(name, field, names) for field in referring)
+    targets = {field.path: tuple(_references(name, field, names)) for field in referring}
+    references = tuple(one for found in targets.values() if len(found) == 1 for one in found)
     return Collection(
         name=name,
         path=path,
         schema=schema,
         fields=fields,
         references=references,
+        alternatives=tuple(Alternatives(found) for found in targets.values() if len(found) > 1),
         copies=tuple(_copies(path, fields, references)),
         indexes=tuple(
             Index(
@@ -107,9 +118,11 @@ def _field(name: str, path: str, place: str, schema: Mapping[str, Any], *, requi
     return Field(name, path, kind, schema, required, place, children, element)
 
 
-def _reference(name: str, field: Field, names: Sequence[str]) -> Reference:
-    target, target_field = split_place(field.schema["x-reference"], names)
-    return Reference(name, field.path, target, target_field, field.schema.get("x-history"))
+def _references(name: str, field: Field, names: Sequence[str]) -> Iterator[Reference]:
+    declared = field.schema["x-reference"]
+    for place in [declared] if isinstance(declared, str) else declared:
+        target, target_field = split_place(place, names)
+        yield Reference(name, field.path, target, target_field, field.schema.get("x-history"))
 
 
 def _copies(path: Path, fields: tuple[Field, ...], references: tuple[Reference, ...]) -> Iterator[Copy]:

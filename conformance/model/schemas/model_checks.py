@@ -14,7 +14,8 @@ from conformance.model.schemas.field_checks import UNIQUE_KINDS, Problem, check_
 from conformance.model.schemas.sample_checks import check_samples
 
 if TYPE_CHECKING:
-    from conformance.model.collection import Collection, Field, Index, Model
+    from conformance.model.collection import Collection, Field, Model
+    from conformance.model.indexes import Index
 
 _ID_KINDS: Final = UNIQUE_KINDS
 #: Kinds of the parts of an object _id: what Ditto takes in one.
@@ -69,6 +70,8 @@ def _own_fields(_: Model, collection: Collection) -> Iterator[Problem]:
                 yield pointer(field) + "/x-history", "a document refers to several here, at one time each; remove it"
             elif "x-reference" not in field.schema:
                 yield pointer(field) + "/x-history", "the field refers to nothing; give it x-reference"
+            elif not isinstance(field.schema["x-reference"], str):
+                yield pointer(field) + "/x-history", "the field refers to one of several collections; remove it"
             yield from _time_stamp(collection, pointer(field) + "/x-history", field.schema["x-history"])
 
 
@@ -140,7 +143,7 @@ def _object_id(collection: Collection, identity: Field) -> Iterator[Problem]:
 
 
 def _references(model: Model, collection: Collection) -> Iterator[Problem]:
-    for reference in collection.references:
+    for reference in collection.every_reference:
         where = f"{pointer(collection.field(reference.field))}/x-reference"
         target = model.collections.get(reference.target)
         if target is None:

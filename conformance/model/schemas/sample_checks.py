@@ -206,6 +206,9 @@ def _reference(model: Model, collection: Collection, field: Field, how: Mapping[
     if "x-reference" not in field.schema:
         yield f"{field.name} refers to nothing; give it x-reference"
         return
+    if not isinstance(field.schema["x-reference"], str):
+        yield f"{field.name} refers to one of several collections, drawn by chance; remove the recipe"
+        return
     target = model[collection.reference(field.path).target]
     if target is collection and how:
         yield "a document refers to one that was made before it in its own collection; remove the choice"

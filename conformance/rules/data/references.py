@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from conformance.checks.base import Rule, answer
+from conformance.checks.joins.alternatives import missing_everywhere
 from conformance.checks.joins.circles import circles
 from conformance.checks.joins.copies import copies_through, differing_copy
 from conformance.checks.joins.join import Deletions, JoinTest, Part
 from conformance.checks.joins.parents import deleted_parent, missing_parent
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
-from conformance.model.collection import Collection, Model, Reference
+from conformance.model.collection import Alternatives, Collection, Model, Reference
+
+_WHY_MISSING: Final = "An app that follows the reference finds nothing, and an offline device cannot ask the server."
 
 
 def _about_deletion(collection: Collection, reference: Reference) -> dict[str, str]:
@@ -36,10 +39,22 @@ def _rule(model: Model, reference: Reference, subject: str, part: Callable[[Dele
     return Rule(id=name, check=JoinTest(model, reference, part), **about)
 
 
+def _of_several(collection: Collection, alternatives: Alternatives, subjects: Subjects) -> Rule:
+    return Rule(
+        id=f"references.{collection.name}.{subjects.of(alternatives.field)}",
+        title=f"{collection.title}: every {alternatives.field} exists in {alternatives.targets}",
+        check=answer(missing_everywhere(alternatives)),
+        why=_WHY_MISSING,
+        fix=f"Restore the document of {alternatives.targets}, or correct {alternatives.field}.",
+    )
+
+
 def rules(model: Model, _: Configuration) -> Iterator[Rule]:
     """Per reference: no missing parent, no circle, no live child of a deleted one; per key kept twice: equal."""
     for collection in model:
         subjects = Subjects()
+        for alternatives in collection.alternatives:
+            yield _of_several(collection, alternatives, subjects)
         for reference in collection.references:
             field = collection.field(reference.field)
             yield _rule(
@@ -48,7 +63,7 @@ def rules(model: Model, _: Configuration) -> Iterator[Rule]:
                 subjects.of(field.path),
                 missing_parent(reference),
                 title=f"{collection.title}: every {field.path} exists in {reference.target}",
-                why="An app that follows the reference finds nothing, and an offline device cannot ask the server.",
+                why=_WHY_MISSING,
                 fix=f"Restore the document of {reference.target}, or correct {field.path}.",
             )
             if model[reference.target].soft_delete:

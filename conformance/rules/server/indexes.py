@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -12,8 +13,9 @@ from pymongo.errors import OperationFailure
 from conformance.checks.base import Context, Rule, answer, listed, skipped
 from conformance.checks.subjects import Subjects
 from conformance.config.configuration import Configuration
-from conformance.model.collection import Collection, Model, VectorIndex
+from conformance.model.collection import Collection, Model
 from conformance.model.index_options import may_hold, unknown_options
+from conformance.model.indexes import VectorIndex
 from conformance.model.paths import dotted
 from conformance.results import Outcome, Sample
 from conformance.server.metadata import (
@@ -74,7 +76,8 @@ def rules(model: Model, _configuration: Configuration) -> Iterator[Rule]:
             why="A redundant index slows every write and helps no query.",
             fix="Drop the shorter index, and remove it from x-indexes if the schema declares it.",
         )
-        indexed = [name for reference in collection.references if (name := dotted(reference.field))]
+        referring = dict.fromkeys(reference.field for reference in collection.every_reference)
+        indexed = [name for path in referring if (name := dotted(path))]
         if indexed:
             fields = ", ".join(indexed)
             yield Rule(
@@ -210,11 +213,14 @@ def _covers(other: LiveIndex, index: LiveIndex, *, first: bool) -> bool:
 
 def _foreign_keys(context: Context, collection: Collection, live: Sequence[LiveIndex], _: Pairs) -> Outcome:
     problems, leading = [], {}
-    indexed = {name: each.target for each in collection.references if (name := dotted(each.field))}
-    for name, target in indexed.items():
+    indexed: dict[str, list[str]] = defaultdict(list)
+    for reference in collection.every_reference:
+        if name := dotted(reference.field):
+            indexed[name].append(reference.target)
+    for name, targets in indexed.items():
         index = next((index for index in live if index.leads(name)), None)
         if index is None:
-            why = f"no index starts with {name}, which refers to {target}"
+            why = f"no index starts with {name}, which refers to {' or '.join(targets)}"
             problems.append(Sample(why, ref=f"{collection.name}.{name}"))
         else:
             leading[name] = index.name

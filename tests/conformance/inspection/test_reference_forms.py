@@ -197,13 +197,21 @@ def test_key_of_one_of_several_collections_is_reported(database: Data, tmp_path:
     ]  # fmt: skip
     assert inspected["references.comments.candidate:tagged/[]"].violations == 1
     project = drafted_project(database, tmp_path / "model")
-    results = broken(project, database, "documents", "references", "business")
+    results = broken(project, database, "documents", "references")
     assert {name: [sample.id for sample in one.samples] for name, one in results.items()} == {
-        "business.comments.on": [3],
-        "business.comments.tagged": [4],
+        "references.comments.on": [3],
+        "references.comments.tagged": [4],
     }
+    assert results["references.comments.on"].samples[0].why == (
+        "on is ffffffffffffffffffffffff (objectId); no document of posts or products or videos has this key"
+    )
+    assert results["references.comments.tagged"].examined == 59
     database["comments"].update_many({"_id": {"$in": [3, 4]}}, {"$set": {"on": oids[0], "tagged": []}})
-    assert broken(project, database, "documents", "references", "business") == {}
+    assert broken(project, database, "documents", "references") == {}
+    made = dict(Plan(project.model, project.configuration, project.settings).documents())
+    keys = {one["_id"] for name in ("posts", "products", "videos") for one in made[name]}
+    assert {one["on"] for one in made["comments"]} <= keys
+    assert {key for one in made["comments"] for key in one["tagged"]} <= keys
 
 
 def test_keys_in_a_collection_and_its_archive_are_no_finding(database: Data) -> None:

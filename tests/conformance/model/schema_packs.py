@@ -109,6 +109,11 @@ def _collection(draw: st.DrawFn, name: str, earlier: Pack) -> Schema:
             snapshot = {**source, "x-snapshot": {"through": field, "of": [copied[0]]}}
             properties[f"{key_of(parent)} copy"] = snapshot
             required.append(f"{key_of(parent)} copy")
+    if len(parents) == 2:
+        either = {"type": "string", "x-reference": [f"{parent}.{key_of(parent)}" for parent in parents]}
+        properties["either"] = either
+        required += ["either"] if draw(st.booleans()) else []
+        indexes.append({"keys": {"either": 1}})
     for kind in draw(st.lists(st.sampled_from(sorted(_KINDS)), unique=True, max_size=6)):
         properties[kind] = draw(_KINDS[kind])
         if draw(st.booleans()):

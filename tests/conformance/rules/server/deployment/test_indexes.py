@@ -11,7 +11,8 @@ import pytest
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import OperationFailure
 
-from conformance.model.collection import Index, Model, VectorIndex
+from conformance.model.collection import Model
+from conformance.model.indexes import Index, VectorIndex
 from conformance.server.provision import apply, plan
 from tests.conformance.rules.server.deployment.rules import Documents, context_of, run_all
 from tests.validation import failed
