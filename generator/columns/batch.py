@@ -157,9 +157,10 @@ class Batch:
         if placed is not None:
             return placed
         if recipe is None and field.kind in ("list", "dictionary"):
-            made_by = Nested(
-                self.rng(field), self._keys, self._without_keys, keys_in_arrays(self.collection), self.first
-            )
+            made_by = Nested(self.rng(field), self.collection, self._keys, keys_in_arrays(self.collection), self.first)
+            if self.collection.nullable_above(field.path) and not made_by.can_be_made(field):
+                self.rows[field.path] = np.full(self.size, -1)
+                return objects([None] * self.size)
             return made_by.column(field, self.size)
         if recipe is None:
             return sample(field, self.size, self.rng(field), self.first)
@@ -168,12 +169,6 @@ class Batch:
     def _keys(self, field: Field) -> Array:
         reference = self.collection.reference(field.path)
         return self.parents(reference)[reference.target_field]
-
-    def _without_keys(self, field: Field) -> ConfigurationError:
-        return ConfigurationError(
-            f"{self.collection.path}: {field.path} refers to {self.collection.reference(field.path).target}, which has"
-            " no documents; change one x-cardinality"
-        )
 
     def _default_reference(self, field: Field) -> Mapping[str, Any]:
         if self.parent is not None and self.collection.reference(field.path).target == self.parent.collection.name:
