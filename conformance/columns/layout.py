@@ -44,7 +44,8 @@ class UnusualError(Exception):
 class Element:
     """A name of a layout, the type of its value in the document that the layout is of, and what is below it.
 
-    ``inner`` are the names in the object that it stands for, if these are read, too.
+    ``inner`` are the names in the object that it stands for, if these are read, too; none where that document has no
+    object there.
     """
 
     name: bytes

@@ -19,7 +19,7 @@ from generator.columns.nested import Nested
 from generator.columns.nulls import Nulls
 from generator.columns.protocols import Plan
 from generator.columns.recipes import RECIPES
-from generator.columns.references import keys, no_keys, one_of_several
+from generator.columns.references import keys, one_of_several
 from generator.columns.samplers import emit, objects, sample
 
 Array = np.ndarray[Any, Any]
@@ -161,8 +161,12 @@ class Batch:
         if placed is not None:
             return placed
         if recipe is None and field.kind in ("list", "dictionary"):
-            own = partial(keys, self), partial(no_keys, self)
-            return Nested(self.rng(field), *own, keys_in_arrays(self.collection), self.first).column(field, self.size)
+            draw_from = partial(keys, self)
+            made_by = Nested(self.rng(field), self.collection, draw_from, keys_in_arrays(self.collection), self.first)
+            if self.collection.nullable_above(field.path) and not made_by.can_be_made(field):
+                self.rows[field.path] = np.full(self.size, -1)
+                return objects([None] * self.size)
+            return made_by.column(field, self.size)
         if recipe is None:
             return sample(field, self.size, self.rng(field), self.first)
         return RECIPES[recipe](self, field, parameter)

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from conformance.model.collection import Field
+from conformance.model.collection import Collection, Field
 from conformance.model.paths import ELEMENTS
 from conformance.model.ranges import items_range, size_range
 from generator.columns.nulls import drawn_nulls
+from generator.columns.references import no_keys
 from generator.columns.samplers import SAMPLERS, distinct, emit, objects, strings, text_maker
 
 #: More than the arrays of one document have elements of one field.
@@ -29,13 +30,12 @@ Rng = np.random.Generator
 class Nested:
     """Makes the values of fields in arrays and maps; ``keys`` returns those that a reference may have.
 
-    ``without_keys`` returns the error for a reference that must have one where there is none.
     ``distinct`` are paths whose values no two documents share; ``first`` is the number of the first document.
     """
 
     rng: Rng
+    collection: Collection
     keys: Callable[[Field], Array]
-    without_keys: Callable[[Field], Exception]
     distinct: frozenset[str] = frozenset()
     first: int = 0
 
@@ -44,7 +44,7 @@ class Nested:
         return objects(self._values(field, n))
 
     def _values(self, field: Field, n: int) -> list[Any]:
-        if field.nullable and not self._can_be_made(field):
+        if field.nullable and not self._has_content(field):
             return [None] * n
         values = self._of_kind(field, n)
         if not field.nullable or self._has_distinct(field):
@@ -56,7 +56,7 @@ class Nested:
         if "x-reference" in field.schema:
             keys = self.keys(field)
             if not len(keys) and field.required and field.name != ELEMENTS:
-                raise self.without_keys(field)
+                raise no_keys(self.collection, field)
             return list(keys[self.rng.integers(0, len(keys), n)].tolist()) if len(keys) else []
         if field.kind == "list":
             return self._lists(field, n)
@@ -68,17 +68,20 @@ class Nested:
             return emit(field.kind, distinct(field, n, self.first * _MOST_ELEMENTS), field.schema)
         return emit(field.kind, SAMPLERS[field.kind](field.schema, n, self.rng), field.schema)
 
-    def _can_be_made(self, field: Field) -> bool:
-        """Return whether there is anything that the references in an object, array or map can refer to."""
+    def can_be_made(self, field: Field) -> bool:
+        """Return whether there is a value of a field: null, or one whose references have something to refer to."""
+        return field.nullable or self._has_content(field)
+
+    def _has_content(self, field: Field) -> bool:
         if "x-reference" in field.schema:
             return len(self.keys(field)) > 0
         if field.element is not None and "x-reference" in field.element.schema and not field.schema.get("minItems", 0):
             return True  # an empty array
         below = (*field.children, *([field.element] if field.element else ()))
-        return all(one.nullable or not one.required or self._can_be_made(one) for one in below)
+        return all(not one.required or self.can_be_made(one) for one in below)
 
     def _maps(self, field: Field, n: int) -> Iterator[dict[str, Any]]:
-        made = (one for one in field.children if one.required or "x-reference" in one.schema or self._can_be_made(one))
+        made = (one for one in field.children if one.required or "x-reference" in one.schema or self.can_be_made(one))
         columns = [(child.name, self._values(child, n), self._present(child, n)) for child in made]
         for row in range(n):  # a column is short where there is nothing to refer to
             yield {name: values[row] for name, values, present in columns if present[row] and values}

@@ -82,9 +82,12 @@ class Nulls:
 
 
 def _necessary_references(field: Field) -> Iterator[str]:
-    """Yield the references without which there is no such object; one that may be null needs none of its own."""
+    """Yield the references, and the arrays and maps of some, without which there is no such object.
+
+    An object in it that may be null needs none.
+    """
     for child in field.children:
-        if "x-reference" in child.schema and not _may_be_nothing(child):
+        if ("x-reference" in child.schema or child.element is not None) and not _may_be_nothing(child):
             yield child.path
         if not child.nullable:
             yield from _necessary_references(child)

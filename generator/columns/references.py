@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from conformance.errors import ConfigurationError
-from conformance.model.collection import Field
+from conformance.model.collection import Collection, Field
 from conformance.model.kinds import bson_types
 from generator.columns.indexed import combination
 from generator.columns.nulls import may_refer_to_nothing
@@ -24,11 +24,11 @@ def keys(batch: Batch, field: Field) -> Array:
     return np.concatenate([batch.parents(each)[each.target_field] for each in references])
 
 
-def no_keys(batch: Batch, field: Field) -> ConfigurationError:
+def no_keys(collection: Collection, field: Field) -> ConfigurationError:
     """Return the error for a reference that must have a key where there is none."""
-    targets = " or ".join(each.target for each in batch.collection.references_of(field.path))
+    targets = " or ".join(each.target for each in collection.references_of(field.path))
     return ConfigurationError(
-        f"{batch.collection.path}: {field.path} refers to {targets}, which has no documents; change one x-cardinality"
+        f"{collection.path}: {field.path} refers to {targets}, which has no documents; change one x-cardinality"
     )
 
 
@@ -43,7 +43,7 @@ def one_of_several(batch: Batch, field: Field) -> Array:
 def _nothing(batch: Batch, field: Field) -> Array:
     """Let no document refer to anything; ConfigurationError if each must."""
     if not may_refer_to_nothing(batch.collection, field):
-        raise no_keys(batch, field)
+        raise no_keys(batch.collection, field)
     batch.rows[field.path] = np.full(batch.size, -1)
     return objects([None] * batch.size)
 

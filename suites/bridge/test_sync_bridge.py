@@ -213,11 +213,12 @@ def _gets_an_id(synced: Synced) -> bool:
 
 
 def _paths(synced: Synced, documents: Sequence[Document]) -> Iterator[str]:
-    """Yield editable paths: keys of MAPs first, then fields; no unique or immutable ones."""
+    """Yield editable paths: keys of MAPs first, then fields; no unique or immutable ones, nor MAPs that may be null."""
     collection = synced.collection
     keys = {name for group in collection.unique for name in group}
     free = [each for each in collection.fields if each.name not in keys and not _fixed(each, collection)]
-    maps = [f"{each.name}.{key}" for each in free if each.kind == "map" for key in documents[0].get(each.name, {})]
+    whole = [each.name for each in free if each.kind == "map" and not each.nullable]
+    maps = [f"{name}.{key}" for name in whole for key in documents[0].get(name, {})]
     plain = [each.name for each in free if each.kind != "map" and each.name != collection.soft_delete]
     for path in (*maps, *plain):
         if all(_another(documents, document, path) is not None for document in documents[: len(ROLES)]):

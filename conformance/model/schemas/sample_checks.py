@@ -152,7 +152,7 @@ def _other(
     elif field.required and not found[1].required:
         yield f"{path!r} is optional, and so must {field.name} be: take it out of required"
     elif null := _null_at_times(collection, field, *found):
-        yield f"{null} may be null, and {field.name} may then not be made from {path!r}; name another"
+        yield f"{null} may be null, so {field.name} cannot be made from {path!r}; name another"
 
 
 def _after(model: Model, collection: Collection, field: Field, path: str) -> Iterator[str]:

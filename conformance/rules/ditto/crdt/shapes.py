@@ -87,7 +87,7 @@ def _maps(collection: Collection, document: Document) -> Iterator[str]:
     for field in _maps_of(collection):
         for place, value in values_at(document, field.path):
             if not isinstance(value, Mapping):
-                if value is not None or not field.nullable:  # which the rule on nulls reports
+                if value is not None or not field.nullable:  # the rule on nulls reports a null that the schema allows
                     yield f"{place} is {shorten(value)}, not a MAP"
             elif field.kind == "map":
                 missing = [child.name for child in field.children if child.required and child.name not in value]
