@@ -173,6 +173,12 @@ def test_messages_name_bson_types(model: Model) -> None:
     assert messages["_id"] == "1 is not of type string"
 
 
+def test_message_names_each_bson_type_once(model: Model) -> None:
+    """Integers are numbers, too, so int and long belong to both types of the schema."""
+    messages = {one.path: one.message for one in breaches(model["products"], {"specifications": {"size": {"w": 1}}})}
+    assert messages["specifications.size"] == '{"w": 1} is not of type string, int, long, double or bool'
+
+
 def test_rule_modules_do_not_use_repr() -> None:
     """Messages use `shorten`, `render` or `compared`; repr() is allowed for internal keys only."""
     allowed = {"keys.py", "embeddings.py", "access.py", "key_range.py", "survey.py"}  # survey.py: a key of its cache
