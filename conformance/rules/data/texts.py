@@ -87,7 +87,7 @@ def _visible(collection: Collection, field: Field, texts: Sequence[Field], subje
 
     return Rule(
         id=f"documents.{collection.name}.{subject}",
-        title=f"{collection.title}: {field.name} is not blank and has no invisible characters"
+        title=f"{collection.title}: {field.name} is not blank and has no invisible or replacement characters"
         + (", and no space at either end" if any(map(_is_name, texts)) else ""),
         check=DocumentTest(
             collection.name,
@@ -97,10 +97,10 @@ def _visible(collection: Collection, field: Field, texts: Sequence[Field], subje
             guards=({"$or": [_holds_text(text.path) for text in texts]},),
             needs=field.path,
         ),
-        why="Names that look equal are different values, so a search for one does not find the other.",
-        fix=f"Write {field.name} again without these characters. Joiners and direction marks are allowed where the"
-        " script"
-        " needs them, line breaks where the schema has x-multiline.",
+        why="Names that look equal are different values, so a search for one does not find the other. U+FFFD stands for"
+        " a letter that an import with the wrong encoding lost.",
+        fix=f"Write {field.name} again without these characters; take a lost letter from the source. Joiners and"
+        " direction marks are allowed where the script needs them, line breaks where the schema has x-multiline.",
     )
 
 

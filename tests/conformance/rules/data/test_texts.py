@@ -87,6 +87,9 @@ INVISIBLE: Final = {
     "delete": ("Paint\x7f", "U+007F CONTROL CHARACTER at 5"),
     "C1": ("Pa\x85int", "U+0085 CONTROL CHARACTER at 2"),
     "line separator": ("Pa\u2028int", "U+2028 LINE SEPARATOR at 2"),
+    "a letter that an import lost": ("M\ufffdller", "U+FFFD REPLACEMENT CHARACTER at 1"),
+    "a code that is no character": ("Pa\uffffint", "U+FFFF NONCHARACTER at 2"),
+    "a code beyond the first plane": ("Pa\U0001fffeint", "U+1FFFE NONCHARACTER at 2"),
     "spaces": ("  \u00a0 ", "nothing that can be seen"),
     "grapheme joiner": ("Pa\u034fint", "U+034F COMBINING GRAPHEME JOINER at 2"),
     "variation of a Latin letter": ("Pa\ufe0fint", "U+FE0F VARIATION SELECTOR-16 at 2"),
@@ -121,7 +124,8 @@ def test_name_with_invisible_characters_is_reported(name: str, message: str, fou
 
 
 @pytest.mark.parametrize(
-    ("text", "broken"), [("One\n\ttwo\r\nthree\u00ad", 0), ("One\u200b", 1), ("\n \n", 1), ("a\0", 1)]
+    ("text", "broken"),
+    [("One\n\ttwo\r\nthree\u00ad", 0), ("One\u200b", 1), ("d\ufffdg\n", 1), ("\n \n", 1), ("a\0", 1)],
 )
 def test_prose_may_have_several_lines(text: str, broken: int, found: Finding) -> None:
     assert found(PROSE, products=[{"_id": 1, "product_description": text}]).violations == broken
