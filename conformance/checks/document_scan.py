@@ -20,10 +20,16 @@ from pymongo.collection import Collection as MongoCollection
 from conformance.checks.base import Context, Document, Found, Rule, skipped
 from conformance.columns.layout import Array, Batch
 from conformance.config.acceptance import WAIVED, waived_document
+from conformance.connection.decoding import OPTIONS
+from conformance.model.collection import Field
+from conformance.model.paths import is_single, steps, values_at
 from conformance.results import Outcome, Sample
+from conformance.text.rendering import shorten
 
 Query = dict[str, Any]
 
+#: Bytes that are not UTF-8 are kept, as halves of surrogate pairs.
+_ESCAPED: Final = OPTIONS.with_options(unicode_decode_error_handler="surrogateescape")
 #: Suspects that are few enough to be asked for one by one.
 FEW: Final = 1000
 
@@ -192,7 +198,7 @@ def _one_by_one(
         violations = collection.count_documents(violating)
         found = collection.find(violating).sort("_id", 1).limit(context.sample_size) if violations else ()
         samples = context.samples(
-            Sample(test.why(one) or _symbol(context, test, one["_id"]) or rule.title, one["_id"]) for one in found
+            Sample(test.why(one) or _unseen_cause(context, test, one["_id"]) or rule.title, one["_id"]) for one in found
         )
         outcomes[rule.id] = Outcome(max(sizes[rule], violations), violations, samples)
     if deciding:
@@ -207,20 +213,38 @@ def violating(context: Context, rule: Rule, test: DocumentTest) -> Iterator[Samp
     for document in context.collection(test.collection).find(query).sort("_id", 1):
         why = test.why(document)
         if why is None and not decides:
-            why = _symbol(context, test, document["_id"]) or rule.title
+            why = _unseen_cause(context, test, document["_id"]) or rule.title
         if why is not None:
             yield Sample(why, document["_id"])
 
 
-def _symbol(context: Context, test: DocumentTest, identity: Any) -> str | None:
-    """Name the fields that hold a BSON symbol, which the driver reads as a string; None where there is none."""
-    fields = context.model[test.collection].walk()
-    paths = [field.path for field in fields if test.field in (None, field.path.split(".")[0])]
+def _unseen_cause(context: Context, test: DocumentTest, identity: Any) -> str | None:
+    """Name what the driver hides of a document: BSON symbols, read as strings, and invalid UTF-8; None for neither."""
+    fields = [one for one in context.model[test.collection].everywhere() if test.field in (None, steps(one.path)[0])]
+    return _symbol(context, test, identity, fields) or _undecodable(context, test, identity, fields)
+
+
+def _symbol(context: Context, test: DocumentTest, identity: Any, fields: Sequence[Field]) -> str | None:
+    paths = [field.path for field in fields if is_single(field.path)]
     types = {f"t{place}": {"$type": f"${path}"} for place, path in enumerate(paths)}
     pipeline: list[Query] = [{"$match": {"_id": identity}}, {"$project": {"_id": 0, **types}}]
     found = next(iter(context.collection(test.collection).aggregate(pipeline)), {})
     held = [path for place, path in enumerate(paths) if found.get(f"t{place}") == "symbol"]
     return f"{', '.join(held)} has the BSON type symbol; expected string; write it as a string" if held else None
+
+
+def _undecodable(context: Context, test: DocumentTest, identity: Any, fields: Sequence[Field]) -> str | None:
+    document = context.collection(test.collection).with_options(codec_options=_ESCAPED).find_one({"_id": identity})
+    texts = (found for field in fields for found in values_at(document, field.path) if isinstance(found[1], str))
+    for place, text in texts:
+        stored = text.encode("utf-8", "surrogateescape")
+        try:
+            stored.decode()
+        except UnicodeDecodeError as error:
+            shown = shorten(stored.decode("utf-8", "replace"))
+            byte = f"byte 0x{stored[error.start]:02X} at {error.start}"
+            return f"{place} {shown} is not valid UTF-8 ({byte}); write it again in UTF-8"
+    return None
 
 
 def _decide(

@@ -19,6 +19,7 @@ from conformance.rules.server.server_settings import RETENTION, UnknownError
 from conformance.rules.server.streams import CONNECTOR_VERSIONS, connector_supports
 from conformance.server.provision import require_images
 from conformance.server.target import Choice, Target, open_target, require_data, require_name
+from conformance.text.plural import numbered
 from conformance.text.rendering import shorten
 
 #: Actions on every collection of the model that each kind of work requires.
@@ -158,9 +159,9 @@ def _unsynced(subject: Subject) -> str:
     numbers = ", ".join(f"{number:,} of {name}" for name, number in found.by_collection.items())
     oldest = "; ".join(shorten(sample.why, 200) for sample in found.oldest)
     raise Fault(
-        f"{found.number:,} documents in {UNSYNCED_COLLECTION} did not sync ({numbers}); the oldest: {oldest}; correct"
-        " the documents, or run `zava provision --validators connector` if a validator refused them, and let the"
-        " connector try again"
+        f"{numbered(found.number, 'document')} in {UNSYNCED_COLLECTION} did not sync ({numbers}); the oldest: {oldest};"
+        " correct the documents, or run `zava provision --validators connector` if a validator refused them, and let"
+        " the connector try again"
     )
 
 

@@ -51,10 +51,16 @@ def written_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a listed index as an entry of x-indexes has them."""
     kept: dict[str, Any] = {option: options[option] for option in OPTIONS if option in options}
     if "collation" in kept:
-        known = dict(kept["collation"]).items()
-        kept["collation"] = {key: value for key, value in known if key != "version" and _COLLATION.get(key) != value}
+        kept["collation"] = stated("collation", kept["collation"])
     written: dict[str, Any] = json.loads(json_util.dumps(kept, json_options=_JSON))
     return written
+
+
+def stated(option: str, value: Any) -> Any:
+    """Return an option's value without what the server adds to a collation, which says no more than the rest."""
+    if option != "collation":
+        return value
+    return {key: one for key, one in dict(value).items() if key != "version" and _COLLATION.get(key) != one}
 
 
 def unknown_options(options: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from conformance.connection.collation import SIMPLE_SPEC
-from conformance.model.index_options import same_option
+from conformance.model.index_options import same_option, stated
 from conformance.model.indexes import Index
 from conformance.text.rendering import render, shorten
 
@@ -186,10 +186,14 @@ def differences(wanted: LiveIndex, actual: LiveIndex) -> list[str]:
 def _option_differences(wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[str]:
     for option, value in actual.items():
         if option not in wanted:
-            yield f"it has {option} {shorten(value)}"
+            yield f"it has {option} {_said(option, value)}; the model declares none"
         elif not same_option(option, wanted[option], value):
-            yield f"its {option} is {shorten(value)} instead of {shorten(wanted[option])}"
-    yield from (f"it lacks {option} {shorten(value)}" for option, value in wanted.items() if option not in actual)
+            yield f"its {option} is {_said(option, value)} instead of {_said(option, wanted[option])}"
+    yield from (f"it lacks {option} {_said(option, value)}" for option, value in wanted.items() if option not in actual)
+
+
+def _said(option: str, value: Any) -> str:
+    return shorten(stated(option, value))
 
 
 def in_words(keys: Keys) -> str:

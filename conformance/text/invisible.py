@@ -1,4 +1,4 @@
-"""Characters that nobody sees: what a name must not hold, as a regular expression for the server.
+"""Characters that nobody sees or that stand for lost ones: what a name must not hold, as patterns for the server.
 
 Text of every script is accepted. Some scripts need characters without a width: the joiners of Persian, of the Indic
 scripts and of emoji stand after a letter or sign that they join, the direction marks of Hebrew and Arabic in text that
@@ -32,6 +32,10 @@ _NEVER: Final = (
     r"\x{17B4}\x{17B5}\x{202A}-\x{202E}\x{2060}-\x{2065}\x{206A}-\x{206F}\x{FEFF}\x{FFF9}-\x{FFFB}"
     r"\x{1BCA0}-\x{1BCA3}\x{1D173}-\x{1D17A}"
 )
+#: What a conversion leaves of a letter that it could not read, and codes that are no characters.
+_LOST: Final = r"\x{FFFD}\x{FDD0}-\x{FDEF}" + "".join(
+    rf"\x{{{plane:X}FFFE}}\x{{{plane:X}FFFF}}" for plane in range(0x11)
+)
 _MARKS: Final = r"\x{61C}\x{200E}\x{200F}"
 _TAGS: Final = r"\x{E0000}-\x{E007F}"
 _VARIATIONS: Final = r"\x{180B}-\x{180D}\x{180F}\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}"
@@ -60,8 +64,8 @@ _OUT_OF_PLACE: Final = "|".join(
     )
 )
 #: Patterns for a name, and for text that may have several lines.
-IN_NAMES: Final = f"[{_CONTROLS}{_OF_PROSE}{_NEVER}]|{_OUT_OF_PLACE}"
-IN_PROSE: Final = f"[{_CONTROLS}{_NEVER}]|{_OUT_OF_PLACE}"
+IN_NAMES: Final = f"[{_CONTROLS}{_OF_PROSE}{_NEVER}{_LOST}]|{_OUT_OF_PLACE}"
+IN_PROSE: Final = f"[{_CONTROLS}{_NEVER}{_LOST}]|{_OUT_OF_PLACE}"
 #: Text without anything to see. The empty text is for minLength.
 BLANK: Final = rf"^[\s\p{{Z}}\p{{Cf}}{_EMPTY}]+$"
 
@@ -80,14 +84,22 @@ def is_unseen(sign: str) -> bool:
     return unicodedata.category(sign) in _CATEGORIES or sign in _UNSEEN
 
 
+def _is_lost(sign: str) -> bool:
+    return sign == "\ufffd" or ord(sign) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(sign) <= 0xFDEF
+
+
+def _title(sign: str) -> str:
+    return unicodedata.name(sign, "NONCHARACTER" if _is_lost(sign) else "CONTROL CHARACTER")
+
+
 def named(text: str) -> str | None:
-    """Name the characters of a text that nobody sees: "U+200B ZERO WIDTH SPACE at 5". None when there are none."""
+    """Name the characters of a text that it must not hold: "U+200B ZERO WIDTH SPACE at 5". None without any."""
     if all(sign.isspace() or sign in _UNSEEN for sign in text):
         return "nothing that can be seen"
     found = [
-        f"U+{ord(sign):04X} {unicodedata.name(sign, 'CONTROL CHARACTER')} at {position}"
+        f"U+{ord(sign):04X} {_title(sign)} at {position}"
         for position, sign in enumerate(text)
-        if is_unseen(sign)
+        if is_unseen(sign) or _is_lost(sign)
     ]
     return ", ".join(found[:3]) + (", …" if len(found) > 3 else "") if found else None
 

@@ -19,6 +19,7 @@ from conformance.language.formulas.formula import Formula
 from conformance.model.collection import Model, Reference
 from conformance.model.validators.server_validator import field_query
 from conformance.results import Outcome, Sample
+from conformance.text.plural import numbered
 from conformance.text.rendering import shorten
 
 _MONTHS: Final = 12
@@ -161,7 +162,7 @@ class DistributionTest:
         listed = {str(key) for key, weight in self.configuration.table(share.expected).items() if weight > 0}
         return [
             Sample(
-                f"{share.by} is {shorten(key)} in {number:,.0f} documents, but {share.expected} in"
+                f"{share.by} is {shorten(key)} in {numbered(round(number), 'document')}, but {share.expected} in"
                 " config/generation.yaml"
                 f" expects none; add the key there, or correct {share.by}",
                 ref=f"{share.collection} by {share.by}",

@@ -18,6 +18,7 @@ from conformance.language.conditions.condition import Attribute, Comparison, Con
 from conformance.language.conditions.translation import to_mongo, without
 from conformance.model.collection import Collection
 from conformance.results import Outcome, Sample
+from conformance.text.plural import numbered
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,6 @@ class Subscribed:
             may = to_mongo(allowed(self.permissions, self.collection, user, "read"))
             number, example = found(self.context, self.collection.name, without(held, may))
             if number:
-                return (
-                    f"the user of {name} would receive {number} documents that they may not read, for example {example}"
-                )
+                received = numbered(number, "document")
+                return f"the user of {name} would receive {received} that they may not read, for example {example}"
         return None

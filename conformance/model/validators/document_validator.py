@@ -111,7 +111,8 @@ def _limit(error: ValidationError) -> str:
     keyword = str(error.validator)
     if keyword == "type":
         names = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        return " or ".join(_BSON_TYPES.get(str(name), str(name)) for name in names)
+        *others, last = dict.fromkeys(kind for name in names for kind in _BSON_TYPES.get(str(name), (str(name),)))
+        return f"{', '.join(others)} or {last}" if others else last
     if keyword == "x-bson":
         wanted = error.validator_value
         return wanted if isinstance(wanted, str) else " or ".join(map(str, wanted))  # type: ignore[arg-type]
@@ -119,10 +120,10 @@ def _limit(error: ValidationError) -> str:
 
 
 #: The types of a schema as BSON names them.
-_BSON_TYPES: Final[dict[str, str]] = {
-    "integer": "int or long",
-    "number": "int, long or double",
-    "boolean": "bool",
+_BSON_TYPES: Final[dict[str, tuple[str, ...]]] = {
+    "integer": ("int", "long"),
+    "number": ("int", "long", "double"),
+    "boolean": ("bool",),
 }
 
 

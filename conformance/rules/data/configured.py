@@ -27,6 +27,7 @@ from conformance.results import Outcome, Sample
 from conformance.rules.data.counts import expected
 from conformance.rules.data.forbidden import forbidden_rules
 from conformance.text.paths import value_at
+from conformance.text.plural import numbered
 from conformance.text.rendering import shorten
 
 
@@ -226,7 +227,7 @@ def _counted(model: Model, count: Count) -> Callable[[Context], Outcome]:
         too_few = exactly - found - max(wanted.low - number, 0) - collection.count_documents(unfit)
         off = max(too_many, too_few, 0)
         value = shorten(count.value)
-        samples = [Sample(f"{path} is {value} in {found:,} documents; expected {exactly:,}", ref=name)]
+        samples = [Sample(f"{path} is {value} in {numbered(found, 'document')}; expected {exactly:,}", ref=name)]
         return Outcome(number, off, tuple(samples if off else ()))
 
     return check

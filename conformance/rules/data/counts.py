@@ -12,6 +12,7 @@ from conformance.config.configuration import Configuration
 from conformance.ditto.connector import SESSIONS_COLLECTION, UNSYNCED_COLLECTION
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
+from conformance.text.plural import numbered
 from conformance.text.rendering import named
 
 #: The collections that Ditto's connector keeps for itself: where it stands, and what it could not write.
@@ -115,7 +116,7 @@ def _count(collection: Collection) -> Callable[[Context], Outcome]:
 def _difference(found: int, wanted: Expected) -> str:
     """Name how many documents are missing or surplus, then both numbers."""
     off, word = (wanted.low - found, "missing") if found < wanted.low else (found - wanted.high, "surplus")
-    return f"{off:,} {word}: {found:,} documents found; expected {wanted}"
+    return f"{off:,} {word}: {numbered(found, 'document')} found; expected {wanted}"
 
 
 def _unknown(context: Context) -> Outcome:

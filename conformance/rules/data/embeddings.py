@@ -75,7 +75,7 @@ def _sound(field: Field) -> dict[str, Any]:
     """Return True for a vector as wanted, and false, not an error, for anything that a document may hold.
 
     BSON orders all numbers together, NaN first: where the least and the greatest element are finite numbers, all
-    are. $min and $max pass over null, which is looked for apart.
+    are. $min and $max pass over null, which is looked for apart. A sum with a Decimal128 is one.
     """
     vector = f"${field.name}"
     elements = {"$cond": [{"$isArray": [vector]}, vector, []]}
@@ -93,6 +93,7 @@ def _sound(field: Field) -> dict[str, Any]:
             {"$gte": [{"$size": elements}, field.schema["minItems"]]},
             {"$lte": [{"$size": elements}, field.schema["maxItems"]]},
             {"$not": [{"$in": [None, elements]}]},
+            {"$ne": [{"$type": {"$sum": elements}}, "decimal"]},
             {
                 "$let": {
                     "vars": {"least": {"$min": elements}, "greatest": {"$max": elements}},

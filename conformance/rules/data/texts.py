@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any, Final
 
@@ -11,9 +11,11 @@ from conformance.checks.document_scan import DocumentTest
 from conformance.checks.subjects import Subjects
 from conformance.language.formulas.expressions import Expression, typed
 from conformance.model.collection import Collection, Field
-from conformance.model.paths import all_values, dotted, is_single, values_at
+from conformance.model.paths import ELEMENTS, VALUES, all_values, dotted, is_single, steps, values_at
 from conformance.text.invisible import BLANK, IN_NAMES, IN_PROSE, PADDED, named, padding
 from conformance.text.rendering import shorten
+
+Query = dict[str, Any]
 
 REPEATED: Final = "repeated-keys"
 #: Up to this number of optional fields, each combination is a clause of the query.
@@ -23,21 +25,28 @@ _FEW_OPTIONAL: Final = 3
 def rules(collection: Collection, subjects: Subjects) -> Iterator[Rule]:
     """One rule per field that holds free text (its inner keys included), and one for keys that stand twice."""
     for field in collection.fields:
-        texts = {name: one for one in field.everywhere() if _is_free(one) and (name := dotted(one.path))}
+        texts = [one for one in field.everywhere() if _is_free(one)]
         if texts:
             yield _visible(collection, field, texts, subjects.of(field.path, suffix="-characters"))
     yield _once(collection)
 
 
 def _is_free(field: Field) -> bool:
-    """Return True for text that no pattern limits to ASCII."""
+    """Return True for text that no pattern limits to ASCII, also where a number may stand instead."""
+    if field.kind == "scalar":
+        return "string" in field.schema["type"]
     pattern = field.schema.get("pattern", "")
     return field.kind == "string" and (not pattern or "[^" in pattern or not pattern.isascii())
 
 
+def _has_lines(field: Field) -> bool:
+    """Return True for text that may have line breaks; no schema can say so of a scalar of several types."""
+    return field.kind == "scalar" or "x-multiline" in field.schema
+
+
 def _is_name(field: Field) -> bool:
     """Return True for text of one line that may not be empty; a space at its end is never wanted."""
-    return bool(field.schema.get("minLength", 0)) and "x-multiline" not in field.schema
+    return bool(field.schema.get("minLength", 0)) and not _has_lines(field)
 
 
 def _signs(text: str, field: Field) -> str | None:
@@ -45,20 +54,32 @@ def _signs(text: str, field: Field) -> str | None:
     return named(text) or (padding(text) if _is_name(field) else None)
 
 
-def _visible(collection: Collection, field: Field, texts: Mapping[str, Field], subject: str) -> Rule:
-    tests: list[dict[str, Any]] = []
-    for name, text in texts.items():
-        tests.append({name: {"$regex": IN_PROSE if "x-multiline" in text.schema else IN_NAMES}})
+def _matching(path: str, pattern: str) -> Query:
+    """Return a query for documents with a text at the path that matches."""
+    name = dotted(path)
+    if name is not None:
+        return {name: {"$regex": pattern}}
+    schema: Query = {"not": {"bsonType": "string", "pattern": pattern}}
+    for step in reversed(steps(path)):
+        keyword = {ELEMENTS: "items", VALUES: "additionalProperties"}.get(step)
+        schema = {keyword: schema} if keyword else {"properties": {step: schema}}
+    return {"$nor": [{"$jsonSchema": schema}]}
+
+
+def _visible(collection: Collection, field: Field, texts: Sequence[Field], subject: str) -> Rule:
+    tests: list[Query] = []
+    for text in texts:
+        tests.append(_matching(text.path, IN_PROSE if _has_lines(text) else IN_NAMES))
         if text.schema.get("minLength", 0):
-            tests.append({name: {"$regex": BLANK}})
+            tests.append(_matching(text.path, BLANK))
         if _is_name(text):
-            tests.append({name: {"$regex": PADDED}})
+            tests.append(_matching(text.path, PADDED))
     query = {"$or": tests} if len(tests) > 1 else tests[0]
 
     def why(document: Document) -> str:
         found = (
             (path, text, _signs(text, one))
-            for one in texts.values()
+            for one in texts
             for path, text in values_at(document, one.path)
             if isinstance(text, str)
         )
@@ -66,20 +87,20 @@ def _visible(collection: Collection, field: Field, texts: Mapping[str, Field], s
 
     return Rule(
         id=f"documents.{collection.name}.{subject}",
-        title=f"{collection.title}: {field.name} is not blank and has no invisible characters"
-        + (", and no space at either end" if any(map(_is_name, texts.values())) else ""),
+        title=f"{collection.title}: {field.name} is not blank and has no invisible or replacement characters"
+        + (", and no space at either end" if any(map(_is_name, texts)) else ""),
         check=DocumentTest(
             collection.name,
             screen=query,
             violating=query,
             why=why,
-            guards=({"$or": [_holds_text(text.path) for text in texts.values()]},),
+            guards=({"$or": [_holds_text(text.path) for text in texts]},),
             needs=field.path,
         ),
-        why="Names that look equal are different values, so a search for one does not find the other.",
-        fix=f"Write {field.name} again without these characters. Joiners and direction marks are allowed where the"
-        " script"
-        " needs them, line breaks where the schema has x-multiline.",
+        why="Names that look equal are different values, so a search for one does not find the other. U+FFFD stands for"
+        " a letter that an import with the wrong encoding lost.",
+        fix=f"Write {field.name} again without these characters; take a lost letter from the source. Joiners and"
+        " direction marks are allowed where the script needs them, line breaks where the schema has x-multiline.",
     )
 
 

@@ -15,6 +15,7 @@ from conformance.model.collection import Collection, Field, Model, Reference
 from conformance.model.embedding import embedded_paths, mark, source_paths, text_digest, vector_fields
 from conformance.model.kinds import MAX_NUMBER
 from conformance.results import Outcome, Sample
+from conformance.text.plural import numbered
 from conformance.text.rendering import shorten
 
 #: By how much the squared length may differ from 1: more than rounding to 32 bits makes, less than any other scale.
@@ -204,7 +205,7 @@ def _distinct(
         for same in by_vector.values():
             if len({tuple(one["texts"]) for one in same}) > 1:
                 violations += len(same)
-                why = f"{field.name} is equal in {len(same) - 1} other documents with different texts"
+                why = f"{field.name} is equal in {numbered(len(same) - 1, 'other document')} with different texts"
                 samples += [Sample(why, one["_id"]) for one in same]
     if not examined:
         return skipped(f"no document of {collection.name} has a {field.name} that can be compared")

@@ -34,6 +34,7 @@ from conformance.text.rendering import shorten
 
 _ID: Final = listed_index({"name": "_id_", "key": {"_id": 1}})
 _FIX: Final = "Run `zava provision` to create the index."
+_ABSENT: Final = "the collection does not exist, or a view or time series has its name"
 _FIX_ID: Final = (
     "Run `zava provision`. If the collection has a default collation, first copy its documents into a collection"
     " without one, drop the original and rename the copy."
@@ -158,7 +159,7 @@ def _declared(context: Context, collection: Collection, wanted: Sequence[LiveInd
 
 def _extra(context: Context, collection: Collection, live: Sequence[LiveIndex], pairs: Pairs) -> Outcome:
     if not live:
-        return skipped("the collection does not exist")
+        return skipped(_ABSENT)
     known = {match.name for _, match in pairs.values()}
     problems = [
         Sample(
@@ -190,7 +191,7 @@ def _undeclarable(collection: Collection, index: LiveIndex) -> str:
 
 def _redundant(context: Context, collection: Collection, live: Sequence[LiveIndex], _: Pairs) -> Outcome:
     if not live:
-        return skipped("the collection does not exist")
+        return skipped(_ABSENT)
     problems = []
     for position, index in enumerate(live):
         others = [(other, position < place) for place, other in enumerate(live) if place != position]

@@ -21,6 +21,7 @@ from conformance.rules.server.query_names import stored_fields
 from conformance.server.metadata import declared_index, differences, live_indexes
 from conformance.server.query_plan import STAGES, Explained, explained
 from conformance.text.paths import value_at
+from conformance.text.plural import numbered
 from conformance.text.rendering import shorten
 from conformance.text.suggestion import did_you_mean
 
@@ -149,7 +150,7 @@ def _problems(wanted: Plan, plan: Explained, matching: int | None) -> Iterator[s
         keys = max(len(plan.ranges), 1) * allowed + 2 * sum(plan.ranges)
         if plan.documents > allowed:
             via = f" by way of {', '.join(plan.indexes)}" if plan.indexes else ""
-            yield f"reads {plan.documents} documents{via}; expected at most {allowed:g}"
+            yield f"reads {numbered(plan.documents, 'document')}{via}; expected at most {allowed:g}"
         elif plan.ranges and "TEXT" not in plan.stages and plan.keys > keys:
             via = f" of {', '.join(plan.indexes)}" if plan.indexes else ""
             yield (

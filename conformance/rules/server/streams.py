@@ -94,6 +94,8 @@ def _images_of(context: Context, name: str, live: LiveCollection | None) -> Outc
         return skipped("the collection does not exist")
     if live is None:
         problem = "the collection does not exist, so its changes have no images"
+    elif live.type != "collection":
+        problem = f"it is a {live.type}, whose changes have no images; see validators.{name}.present"
     else:
         problem = (
             "pre- and post-images are disabled; expected enabled"

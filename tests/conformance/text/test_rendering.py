@@ -148,12 +148,35 @@ def test_symbol_is_explained_by_its_type(model: Model, database: Database[Any]) 
     assert outcome.samples[0].why == "store_name has the BSON type symbol; expected string; write it as a string"
 
 
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [("store_name", "store_name"), ("location", "location.city")],
+    ids=["at the top", "in a map"],
+)
+def test_invalid_utf8_is_named_with_its_byte(field: str, place: str, model: Model, database: Database[Any]) -> None:
+    """The driver replaces the byte, so that the name looks like a valid one of another spelling."""
+    location = {"address": "1 A St", "city": "?b", "state": "WA", "zip": "98101"}
+    raw = bson.encode({"_id": "store_a", "store_name": "?b", "location": location}).replace(b"?b", b"\xe9b")
+    database["stores"].insert_one(bson.raw_bson.RawBSONDocument(raw))
+    rules = [
+        rule for rule in documents.rules(model, configuration_for(model)) if rule.id == f"documents.stores.{field}"
+    ]
+    (outcome,) = run_rules(rules, context_for(model, database.with_options(codec_options=OPTIONS))).values()
+    assert outcome.samples[0].why == f'{place} "\ufffdb" is not valid UTF-8 (byte 0xE9 at 0); write it again in UTF-8'
+
+
 def test_messages_name_bson_types(model: Model) -> None:
     order = {"_id": 1, "total": "25", "item_count": 2.5, "deleted": None, "status": Decimal128("1")}
     messages = {breach.path: breach.message for breach in breaches(model["orders"], order)}
     assert messages["item_count"] == "2.5 is not of type int or long"
     assert messages["deleted"] == "null is not of type bool"
     assert messages["_id"] == "1 is not of type string"
+
+
+def test_message_names_each_bson_type_once(model: Model) -> None:
+    """Integers are numbers, too, so int and long belong to both types of the schema."""
+    messages = {one.path: one.message for one in breaches(model["products"], {"specifications": {"size": {"w": 1}}})}
+    assert messages["specifications.size"] == '{"w": 1} is not of type string, int, long, double or bool'
 
 
 def test_rule_modules_do_not_use_repr() -> None:

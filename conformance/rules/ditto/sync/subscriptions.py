@@ -46,6 +46,7 @@ from conformance.results import Outcome, Sample
 from conformance.rules.ditto.sync.ejson_queries import collections_in_ejson
 from conformance.rules.ditto.sync.parameters import Parameters
 from conformance.rules.ditto.sync.subscription_texts import TEXTS
+from conformance.text.plural import numbered
 
 
 def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
@@ -259,7 +260,7 @@ def _difference(context: Context, subscriptions: Subscriptions, one: Subscriptio
         for side, other, more, less in sides:
             number, example = found(context, one.selection.collection, without(more, less))
             if number:
-                return f"for {name} {side} selects {number} documents that {other}, such as {example}"
+                return f"for {name} {side} selects {numbered(number, 'document')} that {other}, such as {example}"
     except OperationFailure as error:
         return f"the server rejects its find: {str((error.details or {}).get('errmsg', error))[:120]}"
     return None

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from conformance.model.collection import Model
 from conformance.rules.data.counts import rules
+from conformance.text.plural import numbered
 from tests.conformance.rules.finding import Finding
 from tests.validation import configuration_for, context_for, run_rules
 
@@ -36,7 +37,7 @@ def test_count_outside_the_bounds_of_the_schema_is_reported(name: str, number: i
     }[name]
     assert (outcome.examined, outcome.violations) == (max(number, 1), off)
     word = "missing" if number < {"stores": 8, "product_types": 20}[name] else "surplus"
-    why = f"{off} {word}: {number} documents found; expected {expected}"
+    why = f"{off} {word}: {numbered(number, 'document')} found; expected {expected}"
     assert [(sample.ref, sample.why) for sample in outcome.samples] == ([(name, why)] if off else [])
 
 

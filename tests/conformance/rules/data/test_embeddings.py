@@ -39,6 +39,8 @@ FAULTS = [
     ("a boolean", [0.5] * 511 + [True], "element 511 of image_embedding is true"),
     ("an array within", [0.5] * 511 + [[0.5]], "element 511 of image_embedding is [0.5]"),
     ("an object within", [{}] + [0.5] * 511, "element 0 of image_embedding is {}"),
+    ("a decimal", [0.5] * 511 + [Decimal128("0.5")], "element 511 of image_embedding is 0.5 (decimal)"),
+    ("all decimals", [Decimal128("1")] * 512, "element 0 of image_embedding is 1 (decimal)"),
     ("a decimal NaN", [0.5] * 511 + [Decimal128("NaN")], "element 511 of image_embedding"),
     ("null", None, "is null; expected an array"),
     ("a number", 0.5, "is 0.5; expected an array"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 from typing import Any, Final
 
 import bson
@@ -15,8 +16,8 @@ from conformance.model.collection import Model
 from conformance.rules.catalogue import all_rules
 from conformance.rules.data import documents
 from tests.conformance.rules.finding import Finding
-from tests.models import shipped_model
-from tests.validation import context_for, run_rules
+from tests.models import collection_of, model_of, shipped_model
+from tests.validation import configuration_for, context_for, run_rules
 
 Document = dict[str, Any]
 NAME: Final = "documents.categories.category_name-characters"
@@ -86,6 +87,9 @@ INVISIBLE: Final = {
     "delete": ("Paint\x7f", "U+007F CONTROL CHARACTER at 5"),
     "C1": ("Pa\x85int", "U+0085 CONTROL CHARACTER at 2"),
     "line separator": ("Pa\u2028int", "U+2028 LINE SEPARATOR at 2"),
+    "a letter that an import lost": ("M\ufffdller", "U+FFFD REPLACEMENT CHARACTER at 1"),
+    "a code that is no character": ("Pa\uffffint", "U+FFFF NONCHARACTER at 2"),
+    "a code beyond the first plane": ("Pa\U0001fffeint", "U+1FFFE NONCHARACTER at 2"),
     "spaces": ("  \u00a0 ", "nothing that can be seen"),
     "grapheme joiner": ("Pa\u034fint", "U+034F COMBINING GRAPHEME JOINER at 2"),
     "variation of a Latin letter": ("Pa\ufe0fint", "U+FE0F VARIATION SELECTOR-16 at 2"),
@@ -120,7 +124,8 @@ def test_name_with_invisible_characters_is_reported(name: str, message: str, fou
 
 
 @pytest.mark.parametrize(
-    ("text", "broken"), [("One\n\ttwo\r\nthree\u00ad", 0), ("One\u200b", 1), ("\n \n", 1), ("a\0", 1)]
+    ("text", "broken"),
+    [("One\n\ttwo\r\nthree\u00ad", 0), ("One\u200b", 1), ("d\ufffdg\n", 1), ("\n \n", 1), ("a\0", 1)],
 )
 def test_prose_may_have_several_lines(text: str, broken: int, found: Finding) -> None:
     assert found(PROSE, products=[{"_id": 1, "product_description": text}]).violations == broken
@@ -148,6 +153,26 @@ def test_nested_keys_are_examined(found: Finding) -> None:
     assert [one.why for one in outcome.samples] == [
         'location.city is "Kirk\\u200bland", which has U+200B ZERO WIDTH SPACE at 4'
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "broken"),
+    [("steel", 0), ("two\nlines", 0), (12, 0), (True, 0), ("ste\u200bel", 1), ("\ufeffsteel", 1), ("a\0", 1)],
+)
+def test_texts_of_a_free_map_are_examined(value: Any, broken: int, found: Finding) -> None:
+    products = [{"_id": 1, "specifications": {"color": "red", "material": value}}, {"_id": 2, "specifications": {}}]
+    outcome = found("documents.products.specifications-characters", products=products)
+    assert (outcome.examined, outcome.violations) == (1, broken)
+    assert all(one.why.startswith("specifications.material is ") for one in outcome.samples)
+
+
+def test_names_in_arrays_of_arrays_are_examined(database: Database[Any], tmp_path: Path) -> None:
+    rows = {"type": "array", "items": {"type": "array", "items": {"type": "string", "minLength": 1}}}
+    model = model_of(tmp_path, {"plans": collection_of({"_id": {"type": "integer"}, "rows": rows})})
+    database["plans"].insert_many([{"_id": 1, "rows": [["a"], ["b", "c "]]}, {"_id": 2, "rows": [["a"], []]}])
+    rules = [rule for rule in documents.rules(model, configuration_for(model)) if rule.id.endswith("rows-characters")]
+    (outcome,) = run_rules(rules, context_for(model, database)).values()
+    assert [one.why for one in outcome.samples] == ['rows[1][1] is "c ", which has U+0020 SPACE at the end']
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,14 @@ INDEX_FAULTS = (
         rebuilt("product_types", "category_id_1", "category_id", collation={"locale": "fr"}),
         (f"{TYPES}.category_id", f"{TYPES}.foreign-keys"),
         "product_types.category_id_1",
-        'it has collation {"locale": "fr", ',
+        'it has collation {"locale": "fr"}; the model declares none',
+    ),
+    Fault(
+        "a collation that does not tell capitals apart",
+        rebuilt("product_types", "category_id_1", "category_id", collation={"locale": "en", "strength": 2}),
+        (f"{TYPES}.category_id", f"{TYPES}.foreign-keys"),
+        "product_types.category_id_1",
+        'it has collation {"locale": "en", "strength": 2}; the model declares none',
     ),
     Fault(
         "sparse, which look-ups can still use",

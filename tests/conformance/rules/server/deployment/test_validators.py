@@ -86,6 +86,8 @@ def test_missing_collection_fails_or_skips_its_rules(how: str, database: Documen
         "validators.product_types.devices",
         "streams.product_types.round_trip",
     }
+    absent = "the collection does not exist, or a view or time series has its name"
+    assert {skips(outcomes)[f"{TYPES}.{subject}"] for subject in ("extra", "redundant")} == {absent}
 
 
 def test_missing_unsynced_collection_skips_its_images(database: Documents, model: Model) -> None:
