@@ -7,14 +7,13 @@ text; a reference means the value itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from bson import Decimal128, MaxKey, MinKey, ObjectId
 
 from conformance.checks.base import Context
-from conformance.text.paths import value_at
 
 Row = dict[str, Any]
 
@@ -103,7 +102,21 @@ def those(
     limit = 0 if unreadable(keys) else limit
     wanted = {identity(key) for key in keys}
     found = sorted_by_key(context, name, field, keys, query, [field, *shown], limit)
-    return (one for one in found if identity(value_at(one, field)) in wanted)
+    return (one for one in found if identity(key_at(one, field)) in wanted)
+
+
+def key_at(document: Row, path: str) -> Any:
+    """Return the key at a path as the server's expressions do: through a list, the list of what is there in each."""
+    return _at(document, path.split("."))
+
+
+def _at(value: Any, names: list[str]) -> Any:
+    if not names:
+        return value
+    if isinstance(value, list):
+        inside = (_at(one, names) for one in value if isinstance(one, Mapping))
+        return [one for one in inside if one is not None]
+    return _at(value.get(names[0]), names[1:]) if isinstance(value, Mapping) else None
 
 
 def sorted_by_key(

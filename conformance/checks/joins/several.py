@@ -12,7 +12,7 @@ from typing import Any
 import bson
 
 from conformance.checks.base import Context
-from conformance.checks.joins.keys import Row, among, identity, in_parts, plain, those, unreadable
+from conformance.checks.joins.keys import Row, among, identity, in_parts, key_at, plain, those, unreadable
 from conformance.model.collection import Reference
 from conformance.model.paths import all_values, dotted, steps, values_at
 from conformance.text.rendering import shorten
@@ -86,6 +86,8 @@ def children_of(
     )
     for one in found:
         places = [(place, key) for place, key in values_at(one, reference.field) if identity(key) in wanted]
+        if not places and not reference.many:  # behind an array where an object should be
+            places = [(reference.field, key_at(one, reference.field))]
         if places:
             listed = ", ".join(f"{place} is {shorten(key)}" for place, key in places[:3])
             more = f" and {len(places) - 3} more" if len(places) > 3 else ""

@@ -105,6 +105,17 @@ def test_key_beside_the_path_is_not_a_reference(model: Model, database: Database
 
 
 @pytest.mark.server
+def test_array_where_an_object_should_be_is_shown_with_its_keys(model: Model, database: Database[Document]) -> None:
+    odd = [[], [{"city_id": "a"}, {"city_id": "x"}, "y", {}], [[{"city_id": "z"}]]]
+    outcome = found(model, database, [{"address": one} for one in odd])["address-city_id"]
+    assert summary(outcome) == (3, 3, [
+        "t0: address.city_id is []; no document of cities has this key",
+        "t2: address.city_id is []; no document of cities has this key",
+        't1: address.city_id is ["a", "x"]; no document of cities has this key',
+    ])  # fmt: skip
+
+
+@pytest.mark.server
 def test_many_missing_parents_are_counted_by_document(model: Model, database: Database[Document]) -> None:
     """More keys than one query takes, of odd types, too: they are asked for in parts."""
     trips = [{"cities": [f"x{n}", f"y{n}", n + 0.5]} for n in range(600)] + [{"cities": ["a"]}]
