@@ -200,11 +200,15 @@ class Batch:
     # -- parents and children --------------------------------------------------------------------------------------
 
     def parents(self, reference: Reference) -> Mapping[str, Array]:
-        """Return the columns of the referenced collection: this batch, the one it was fanned out from, or all of it."""
+        """Return the columns of the referenced collection: of this batch, of those made with it, or of all of it."""
         if reference.target == self.collection.name:
             return _BatchColumns(self)
-        if self.parent is not None and reference.target == self.parent.collection.name:
-            return _BatchColumns(self.parent)
+        if self.parent is not None:
+            made_with, target = self.parent.collection, self.plan.model[reference.target]
+            if target is made_with:
+                return _BatchColumns(self.parent)
+            if self.plan.fanned_out_from(target) is made_with:
+                return _BatchColumns(self.parent.children_of(target.name))
         return self.plan.retained(reference.target)
 
     def parent_size(self, field: str) -> int:

@@ -44,6 +44,7 @@ class Plan(Protocol):
     def equation(self, collection: Collection, field: Field) -> Formula: ...  # noqa: D102
     def calendar(self, collection: Collection) -> Calendar: ...  # noqa: D102
     def pairs(self, collection: Collection) -> Mapping[str, Array]: ...  # noqa: D102
+    def fanned_out_from(self, collection: Collection) -> Collection | None: ...  # noqa: D102
     def fan_out(self, parent: Any, collection: Collection) -> Array: ...  # noqa: D102
     def child_batch(self, parent: Any, collection: Collection) -> Any: ...  # noqa: D102
 

@@ -70,6 +70,22 @@ def test_every_cardinality_of_a_synthetic_model_is_satisfied(
         assert all(fewest <= per_parent[key] <= most for key in parents)
 
 
+def test_children_of_one_parent_refer_to_their_siblings(tmp_path: Path) -> None:
+    """Lines and payments are made with each order, and a payment is for a line."""
+    line = {"x-bson": "objectId", "x-reference": "lines._id"}
+    per_parent = {"per": ["parents"], "between": [1, 3]}
+    schemas = {
+        "parents": collection_of({"name": NAME}, cardinality={"exactly": 9}),
+        "lines": collection_of({"parent": REFERENCE}, cardinality=per_parent),
+        "payments": collection_of({"parent": REFERENCE, "line": line}, cardinality=per_parent),
+    }
+    made: dict[str, list[Document]] = {name: [] for name in schemas}
+    for name, batch in generate(model_of(tmp_path, schemas)):
+        made[name] += batch
+    assert len(made["payments"]) >= 9
+    assert {one["line"] for one in made["payments"]} <= {one["_id"] for one in made["lines"]}
+
+
 def _with_items(folder: Path, items: int) -> dict[str, list[Document]]:
     """Generate twelve thousand parents, more than two batches, and this number of children by a setting."""
     child = {"parent": REFERENCE | {"x-sample": {"reference": {"parent": "each"}}}}

@@ -75,6 +75,8 @@ def expected(context: Context, collection: Collection) -> Expected:
     product = math.prod(context.counts[name] for name in declared["per"])
     live = math.prod(_live(context, name) for name in declared["per"])
     lowest, highest = math.ceil(low * live - 1e-9), math.floor(high * product + 1e-9)
+    if lowest > highest:  # of so few parents no whole number is within the bounds: either neighbour is right
+        lowest, highest = highest, lowest
     number = f"{low:g} to {high:g}" if low != high else f"{low:g}"
     parents = (
         f"document of {declared['per'][0]}" if len(declared["per"]) == 1 else f"pair of {' x '.join(declared['per'])}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, note
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
@@ -56,7 +56,12 @@ def test_random_model_is_generated_without_a_finding(
     configuration = load_configuration(model, settings.constants())
     database = server["random_pack"]
     server.drop_database(database.name)
-    for name, documents in Plan(model, configuration, settings).documents():
+    try:
+        plan = [*Plan(model, configuration, settings).documents()]
+    except ConfigurationError as error:  # one is made with each harbour, and refers to what refers to harbours
+        assume("wait for each other" not in str(error))
+        raise
+    for name, documents in plan:
         wrong = [breach for document in documents for breach in breaches(model[name], document)]
         assert not wrong, (name, wrong[:3])
     provision.apply(provision.plan(model, database), database)

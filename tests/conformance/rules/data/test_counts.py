@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from conformance.model.collection import Model
 from conformance.rules.data.counts import rules
 from conformance.text.plural import numbered
 from tests.conformance.rules.finding import Finding
+from tests.models import collection_of, model_of
 from tests.validation import configuration_for, context_for, run_rules
 
 Document = dict[str, Any]
@@ -51,6 +53,26 @@ def test_count_as_a_percentage_of_pairs_is_bounded(
     parents = {name: some(number) for name, number in (("stores", stores), ("products", products)) if number}
     evidence = found("counts.inventory.documents", **parents).evidence
     assert (evidence["low"], evidence["high"]) == between
+
+
+def test_bounds_without_a_whole_number_allow_its_neighbours(database: Database[Document], tmp_path: Path) -> None:
+    """0.3 to 0.9 of one pair is neither no document nor one, but one of the two it must be."""
+    key = {"x-bson": "objectId"}
+    schemas = {
+        "ports": collection_of({}, cardinality={"exactly": 1}),
+        "ships": collection_of({}, cardinality={"exactly": 1}),
+        "visits": collection_of(
+            {"port": key | {"x-reference": "ports._id"}, "ship": key | {"x-reference": "ships._id"}},
+            cardinality={"per": ["ports", "ships"], "between": [0.3, 0.9]},
+        ),
+    }
+    model = model_of(tmp_path, schemas)
+    for name in ("ports", "ships"):
+        database[name].insert_one({})
+    for number in range(3):
+        outcome = run_rules(rules(model, configuration_for(model)), context_for(model, database))
+        assert outcome["counts.visits.documents"].violations == max(0, number - 1)
+        database["visits"].insert_one({})
 
 
 def test_deleted_store_needs_no_stock(found: Finding) -> None:
