@@ -104,8 +104,13 @@ class Plan:
             return int((low + high) // 2)
         if self.fanned_out_from(collection):
             return 0
-        product = math.prod(self.size(self.model[name]) for name in declared["per"])
+        product = math.prod(self._number(name) for name in declared["per"])
         return max(1, round(product * (low + high) / 2)) if product else 0
+
+    def _number(self, name: str) -> int:
+        """Return how many documents a collection has, once made, or gets: of one that is fanned out, 0 until then."""
+        made = self._retained.get(name)
+        return len(next(iter(made.values()))) if made else self.size(self.model[name])
 
     def _rows_wanted(self, declared: Mapping[str, Any]) -> tuple[int, int] | None:
         """Return how many fixed rows a cardinality allows; None when it depends on other collections."""

@@ -86,6 +86,22 @@ def test_children_of_one_parent_refer_to_their_siblings(tmp_path: Path) -> None:
     assert {one["line"] for one in made["payments"]} <= {one["_id"] for one in made["lines"]}
 
 
+def test_pairs_with_what_is_made_per_parent_are_generated(tmp_path: Path) -> None:
+    """How many lines there are is known when all orders are made; the visits are made after them."""
+    line = {"x-bson": "objectId", "x-reference": "lines._id"}
+    schemas = {
+        "parents": collection_of({"name": NAME}, cardinality={"exactly": 4}),
+        "lines": collection_of({"parent": REFERENCE}, cardinality={"per": ["parents"], "between": [2, 2]}),
+        "visits": collection_of(
+            {"parent": REFERENCE, "line": line}, cardinality={"per": ["parents", "lines"], "between": [0.5, 0.5]}
+        ),
+    }
+    made = Counter[str]()
+    for name, batch in generate(model_of(tmp_path, schemas)):
+        made[name] += len(batch)
+    assert made == {"parents": 4, "lines": 8, "visits": 16}
+
+
 def _with_items(folder: Path, items: int) -> dict[str, list[Document]]:
     """Generate twelve thousand parents, more than two batches, and this number of children by a setting."""
     child = {"parent": REFERENCE | {"x-sample": {"reference": {"parent": "each"}}}}
