@@ -15,6 +15,7 @@ pytest.importorskip("cosmic_ray", reason="make mutants installs what makes the m
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.work_item import MutationSpec
 
+from tests.mutants import session
 from tests.mutants.aggregation import EXCHANGED, LeaveOutEntry, LeaveOutMerged, Provider
 from tests.mutants.session import is_asked
 from tests.root import ROOT
@@ -97,3 +98,11 @@ print(conformance.language.calendar.days_of(2024), conformance.language.calendar
 def test_mutant_is_imported_in_place_of_the_original() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["7", str(ROOT / "conformance/language/calendar.py")], done.stderr
+
+
+def test_mutant_that_asks_for_too_much_memory_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take that of the machine, and end the run with all its results."""
+    monkeypatch.setattr(session, "killed_by", lambda *_: bytearray(session.MEMORY) and None)
+    assert session._in_a_process(..., ..., ...) == "it died"  # type: ignore[arg-type]
+    monkeypatch.setattr(session, "killed_by", lambda *_: None)
+    assert session._in_a_process(..., ..., ...) is None  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from tests.mutants import session
 from tests.root import ROOT
 
 pytestmark = pytest.mark.slow
@@ -27,11 +26,3 @@ def test_mutated_module_that_is_imported_already_is_an_error() -> None:
     done = preloading("import conformance.checks.survey")
     assert "RuntimeError: imported before the mutants: " in done.stderr
     assert "conformance.checks.survey" in done.stderr
-
-
-def test_mutant_that_asks_for_too_much_memory_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would take that of the machine, and end the run with all its results."""
-    monkeypatch.setattr(session, "killed_by", lambda *_: bytearray(session.MEMORY) and None)
-    assert session._in_a_process(..., ..., ...) == "it died"  # type: ignore[arg-type]
-    monkeypatch.setattr(session, "killed_by", lambda *_: None)
-    assert session._in_a_process(..., ..., ...) is None  # type: ignore[arg-type]

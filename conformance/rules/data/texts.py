@@ -97,8 +97,8 @@ def _visible(collection: Collection, field: Field, texts: Sequence[Field], subje
             guards=({"$or": [_holds_text(text.path) for text in texts]},),
             needs=field.path,
         ),
-        why="Names that look equal are different values, so a search for one does not find the other. U+FFFD stands for"
-        " a letter that an import with the wrong encoding lost.",
+        why="Names that look equal are different values, so a search for one does not find the other. U+FFFD"
+        " replaces a letter that an import with the wrong encoding could not read.",
         fix=f"Write {field.name} again without these characters; take a lost letter from the source. Joiners and"
         " direction marks are allowed where the script needs them, line breaks where the schema has x-multiline.",
     )
