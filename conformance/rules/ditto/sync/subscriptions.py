@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pymongo.errors import OperationFailure
-
 from conformance.checks.base import Context, Rule, listed, skipped
 from conformance.checks.config_file import unreadable
-from conformance.checks.users.signed_in import FILE, TOLD_BY, found, signed_in
-from conformance.config.configuration import Configuration, filled
-from conformance.ditto.permissions import User, Users, load_permissions
+from conformance.checks.users.signed_in import FILE, TOLD_BY
+from conformance.config.configuration import Configuration
+from conformance.ditto.permissions import Users, load_permissions
 from conformance.ditto.selection import Selection
 from conformance.ditto.subscriptions import (
-    Subscription,
     Subscriptions,
     load_subscriptions,
-    values_for,
 )
 from conformance.errors import ConfigurationError
 from conformance.language.conditions.condition import (
@@ -35,18 +31,16 @@ from conformance.language.conditions.condition import (
     bind,
     comparisons,
     holds,
-    is_computed,
 )
-from conformance.language.conditions.translation import to_mongo, without
 from conformance.language.conditions.witnesses import impossible, incomparable, representatives
 from conformance.language.dql.ejson import form_of
 from conformance.language.dql.fields import EQUALITY, Named, fruitless
 from conformance.model.collection import Collection, Model
 from conformance.results import Outcome, Sample
 from conformance.rules.ditto.sync.ejson_queries import collections_in_ejson
+from conformance.rules.ditto.sync.meaning import meaning
 from conformance.rules.ditto.sync.parameters import Parameters
 from conformance.rules.ditto.sync.subscription_texts import TEXTS
-from conformance.text.plural import numbered
 
 
 def rules(_model: Model, _configuration: Configuration) -> Iterator[Rule]:
@@ -230,47 +224,11 @@ def _users(context: Context) -> Users | None:
         return None
 
 
-def _meaning(context: Context, subscriptions: Subscriptions) -> Outcome:
-    examined, problems = 0, []
-    for place, device, one in subscriptions.places():
-        if one.find is None or is_computed(one.selection.condition):
-            continue
-        if to_mongo(one.selection.condition) == one.find:  # word for word the same, whatever the data
-            examined += 1
-            continue
-        people = signed_in(context, device) if one.selection.collection in context.model.collections else []
-        why = next(
-            (why for name, user in people if (why := _difference(context, subscriptions, one, name, user))), None
-        )
-        examined += bool(people)
-        problems += [Sample(why, ref=f"{FILE}: {place}")] if why else []
-    why = "there is no known user, or no subscription has a find that can be compared with its condition"
-    return listed(context, examined, problems) if examined else skipped(why)
-
-
-def _difference(context: Context, subscriptions: Subscriptions, one: Subscription, name: str, user: User) -> str | None:
-    """Return what a subscription selects for the user and its find does not, or the reverse."""
-    values = values_for(subscriptions, one.selection.parameters, user, context.database)
-    selected, intended = to_mongo(one.selection.bound(values)), filled(one.find, values)
-    sides = (
-        ("the subscription", "its find does not", selected, intended),
-        ("its find", "the subscription does not", intended, selected),
-    )
-    try:
-        for side, other, more, less in sides:
-            number, example = found(context, one.selection.collection, without(more, less))
-            if number:
-                return f"for {name} {side} selects {numbered(number, 'document')} that {other}, such as {example}"
-    except OperationFailure as error:
-        return f"the server rejects its find: {str((error.details or {}).get('errmsg', error))[:120]}"
-    return None
-
-
 _CHECKS: Final[Mapping[str, Callable[[Context, Subscriptions], Outcome]]] = {
     "subscriptions-file": _readable,
     "subscriptions-collections": _collections,
     "subscriptions-fields": _fields,
     "subscriptions-live": _live,
     "subscriptions-parameters": _parameters,
-    "subscriptions-meaning": _meaning,
+    "subscriptions-meaning": meaning,
 }

@@ -53,6 +53,19 @@ MEANT = [
         {"store_id": "store_0"},
         "for store_1 the subscription selects 2 documents that its find does not",
     ),
+    (
+        "status = 'pending'",
+        {"status": "pending", "item_count": {"$lt": 1000}},
+        'for store_0 the subscription selects a document with status "pending" and item_count',
+    ),
+    (
+        "store_id = :store_id",
+        {"store_id": "$$store_id", "status": {"$ne": "cancelled"}},
+        'for store_0 the subscription selects a document with store_id "store_0" and status "cancelled", and its find',
+    ),
+    ("store_id = :store_id", {"store_id": "$$store_id", "status": {"$ne": "refunded"}}, None),  # which none can have
+    ("status = 'pending'", {"status": {"$regex": "^pend"}}, None),
+    ("status = 'pending'", {"status": {"$eq": "pending", "$nin": [{"a": 1}]}}, None),
     ("deleted = false", {"$nonsense": 1}, "the server rejects its find: unknown top level operator: $nonsense"),
 ]
 
