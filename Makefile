@@ -54,7 +54,7 @@ bench: $(STAMP) $(VENV)/.installed-bench  ## the figures of docs/PERFORMANCE.md 
 	$(BIN)/pytest suites/benchmarks --embedded -q --save-figures 'make bench'
 	$(BIN)/zava docs
 
-bench-tenfold: $(STAMP)  ## the same whole job on ten times the data: about half an hour, 10 GB of disk
+bench-tenfold: $(STAMP)  ## the same whole job on ten times the data: five to thirty minutes, 10 GB of disk
 	$(BIN)/pytest 'suites/benchmarks/test_load.py::test_many_times_the_data[10]' -m soak --embedded -q --save-figures 'make bench-tenfold'
 	$(BIN)/zava docs
 
