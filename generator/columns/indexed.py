@@ -90,9 +90,13 @@ def combination(batch: Batch, field: Field) -> Array | None:
 
 
 def _drawn_together(collection: Collection, field: Field) -> tuple[str, ...]:
-    """Return the references of the combination of unique fields that this one is in; empty if there is none."""
-    groups = (*collection.unique, *(tuple(path for path, _ in index.keys) for index in unique_indexes(collection)))
-    group = next((each for each in groups if len(each) > 1 and field.path in each), ())
+    """Return the references of the combination of unique fields that this one is in; empty if there is none.
+
+    A unique index on the reference alone is one, too; a field with x-unique has a recipe that draws each parent once.
+    """
+    indexed = (tuple(path for path, _ in index.keys) for index in collection.indexes if index.unique)
+    groups = (*(each for each in collection.unique if len(each) > 1), *indexed)
+    group = next((each for each in groups if field.path in each), ())
     drawn = {
         one.field
         for one in collection.references

@@ -88,3 +88,23 @@ def test_combinations_of_parents_differ(database: Data, tmp_path: Path, monkeypa
     made = generated(database, tmp_path / "model", monkeypatch)
     assert len({one["user_id"] for one in made["likes"]}) > 20
     assert len({one["product_id"] for one in made["likes"]}) > 20
+
+
+def test_reference_with_a_unique_index_is_to_a_document_of_its_own(
+    database: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some users have a cart, and none has two."""
+    users = [ObjectId(f"{n:024x}") for n in range(120)]
+    database["users"].insert_many({"_id": each} for each in users)
+    database["carts"].insert_many({"_id": n, "user": each} for n, each in enumerate(users[:40]))
+    database["carts"].insert_one({"_id": 99})
+    database["carts"].create_index("user", unique=True, sparse=True)
+    database["lockers"].insert_many({"_id": n, "owner": each} for n, each in enumerate(users[:50]))
+    database["lockers"].create_index("owner", unique=True)
+    assert draft(database, inspect(database), ()).notes["lockers"].questions == []
+    made = generated(database, tmp_path / "model", monkeypatch)
+    keys = {one["_id"] for one in made["users"]}
+    for name, field in (("carts", "user"), ("lockers", "owner")):
+        held = [one[field] for one in made[name] if field in one]
+        assert len(set(held)) == len(held) > 20
+        assert set(held) <= keys

@@ -229,6 +229,10 @@ def _make_one_each(drafted: Draft, each: ReferenceCandidate, own: Schema, notes:
         notes.evidence[f"one per {each.target}"] = f"both collections have {drafted.documents[each.target]:,} documents"
         return
     del own["x-unique"]
+    if any(
+        index.get("unique") and [*index["keys"]] == [shown_path(each.path)] for index in schema.get("x-indexes", ())
+    ):
+        return  # the index allows no second one
     notes.questions.append(f"Is `{each.places}` referred to at most once? It is so today; x-unique is left out.")
 
 
