@@ -149,10 +149,10 @@ ASPECTS: Final[tuple[Aspect, ...]] = (
         lambda profile: profile.not_finite, lambda _: ("not-finite",),
     ),
     Aspect(
-        "broken-text", "crdt", "error", "Strings are UTF-8", "not valid UTF-8",
-        "the string cannot be decoded, and the document is not synced.",
-        "the string cannot be decoded, and the document is not synced.",
-        "Write the string again, in UTF-8.",
+        "broken-text", "crdt", "error", "Strings are UTF-8 without lost letters", "not valid UTF-8, or with U+FFFD",
+        "a string that is not UTF-8 cannot be decoded, and the document is not synced; U+FFFD replaces a lost letter.",
+        "a string that is not UTF-8 cannot be decoded, and the document is not synced; U+FFFD replaces a lost letter.",
+        "Write the string again, in UTF-8; take a lost letter from the source.",
         lambda profile: profile.texts.broken, lambda _: ("broken-text",),
     ),
     Aspect(
