@@ -100,7 +100,7 @@ class Alternatives:
         return self.references[0].field
 
     @property
-    def targets(self) -> str:
+    def collections(self) -> str:
         """The collections that it may refer to, in words."""
         return " or ".join(reference.target for reference in self.references)
 

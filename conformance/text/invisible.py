@@ -1,4 +1,4 @@
-"""Characters that nobody sees or that stand for lost ones: what a name must not hold, as patterns for the server.
+"""Invisible and replacement characters, which a name must not hold, as patterns for the server.
 
 Text of every script is accepted. Some scripts need characters without a width: the joiners of Persian, of the Indic
 scripts and of emoji stand after a letter or sign that they join, the direction marks of Hebrew and Arabic in text that
@@ -32,7 +32,7 @@ _NEVER: Final = (
     r"\x{17B4}\x{17B5}\x{202A}-\x{202E}\x{2060}-\x{2065}\x{206A}-\x{206F}\x{FEFF}\x{FFF9}-\x{FFFB}"
     r"\x{1BCA0}-\x{1BCA3}\x{1D173}-\x{1D17A}"
 )
-#: What a conversion leaves of a letter that it could not read, and codes that are no characters.
+#: U+FFFD, which a conversion writes for a letter that it could not read, and Unicode's noncharacters.
 _LOST: Final = r"\x{FFFD}\x{FDD0}-\x{FDEF}" + "".join(
     rf"\x{{{plane:X}FFFE}}\x{{{plane:X}FFFF}}" for plane in range(0x11)
 )

@@ -82,9 +82,9 @@ class Nulls:
 
 
 def _necessary_references(field: Field) -> Iterator[str]:
-    """Yield the references, and the arrays and maps of some, without which there is no such object.
+    """Yield the references that an object must have, and its required arrays and maps, which may hold some.
 
-    An object in it that may be null needs none.
+    What is below an inner object that may itself be null is not among them.
     """
     for child in field.children:
         if ("x-reference" in child.schema or child.element is not None) and not _may_be_nothing(child):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.checks.base import Context, skipped
-from conformance.checks.joins.keys import Row, ordered
+from conformance.checks.joins.keys import Row, nowhere, ordered
 from conformance.checks.joins.parents import children
 from conformance.checks.joins.several import number_of_children, number_referring
 from conformance.model.collection import Alternatives
@@ -25,7 +25,7 @@ def missing_everywhere(alternatives: Alternatives) -> Callable[[Context], Outcom
         if not examined:
             return skipped(f"no document of {alternatives.collection} has {alternatives.field}")
         number = number_of_children(context, reference, rows, "_n", {})
-        why = f"no document of {alternatives.targets} has this key"
+        why = f"no document of {alternatives.collections} has this key"
         return Outcome(examined, number, children(context, reference, rows, {}, why))
 
     return check
@@ -36,17 +36,6 @@ def _nowhere(alternatives: Alternatives) -> list[Row]:
     return [
         {"$project": {"_key": {"$setUnion": [all_values(alternatives.field), []]}}},
         {"$unwind": "$_key"},
-        {"$group": {"_id": "$_key", "_n": {"$sum": 1}}},
-        *(
-            {
-                "$unionWith": {
-                    "coll": reference.target,
-                    "pipeline": [{"$project": {"_id": f"${reference.target_field}", "_parents": {"$literal": 1}}}],
-                }
-            }
-            for reference in alternatives.references
-        ),
-        {"$group": {"_id": "$_id", "_n": {"$sum": "$_n"}, "_parents": {"$sum": "$_parents"}}},
-        {"$match": {"_n": {"$gt": 0}, "_parents": 0}},
+        *nowhere("$_key", ((one.target, one.target_field) for one in alternatives.references)),
         *ordered("_id"),
     ]

@@ -7,7 +7,7 @@ text; a reference means the value itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -117,6 +117,27 @@ def _at(value: Any, names: list[str]) -> Any:
         inside = (_at(one, names) for one in value if isinstance(one, Mapping))
         return [one for one in inside if one is not None]
     return _at(value.get(names[0]), names[1:]) if isinstance(value, Mapping) else None
+
+
+def nowhere(key: str, targets: Iterable[tuple[str, str]]) -> list[Row]:
+    """Return the stages that give each key that no target has, and the number ``_n`` of rows that have it.
+
+    ``targets`` are collections, each with the field that holds its keys.
+    """
+    return [
+        {"$group": {"_id": key, "_n": {"$sum": 1}}},
+        *(
+            {
+                "$unionWith": {
+                    "coll": name,
+                    "pipeline": [{"$project": {"_id": f"${field}", "_parents": {"$literal": 1}}}],
+                }
+            }
+            for name, field in targets
+        ),
+        {"$group": {"_id": "$_id", "_n": {"$sum": "$_n"}, "_parents": {"$sum": "$_parents"}}},
+        {"$match": {"_n": {"$gt": 0}, "_parents": 0}},
+    ]
 
 
 def sorted_by_key(

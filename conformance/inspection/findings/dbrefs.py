@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
+from conformance.checks.joins.keys import nowhere
 from conformance.inspection.findings.references import model_path, plain_names
 from conformance.inspection.profile import Profile
 from conformance.inspection.results import finding, holds, result_id
@@ -36,9 +37,11 @@ def _result(database: Database[dict[str, Any]], scan: Scanned, profile: Profile)
     )
     names = [row["_id"] for row in targets]
     for name in names:
-        for row in database[scan.name].aggregate([*values, *_nowhere(name)], allowDiskUse=True):
-            number += row["children"]
-            missing.append(Sample(f"{shorten(row['_id'])} is in no {name}._id", ref=path))
+        stages = [*values, {"$match": {"to": name}}, *nowhere("$key", [(name, "_id")]), {"$sort": {"_id": 1}}]
+        for row in database[scan.name].aggregate(stages, allowDiskUse=True):
+            number += row["_n"]
+            if len(missing) < _SAMPLES:
+                missing.append(Sample(f"{shorten(row['_id'])} is in no {name}._id", ref=path))
     identity = result_id("references", scan.name, "dbref", profile.path)
     title = f"{scan.name}: {path} refers by DBRef to {' or '.join(names)}"
     if not number:
@@ -50,7 +53,7 @@ def _result(database: Database[dict[str, Any]], scan: Scanned, profile: Profile)
         headline=f"{scan.name}: {path} is a DBRef to documents that are not there, {numbered(number, 'time')}",
         examined=profile.types["dbRef"],
         violations=number,
-        samples=missing[:_SAMPLES],
+        samples=missing,
         why="Native and ejson mode: an app that follows the reference finds nothing.",
         fix="Restore the documents referred to, or remove those that refer to them.",
         evidence={"path": path, "targets": names},
@@ -75,15 +78,3 @@ def _named(part: str) -> dict[str, Any]:
     is_it = {"$eq": ["$$this.k", {"$literal": part}]}
     values = {"$map": {"input": {"$filter": {"input": "$pairs", "cond": is_it}}, "in": "$$this.v"}}
     return {"$arrayElemAt": [values, 0]}
-
-
-def _nowhere(name: str) -> list[dict[str, Any]]:
-    """Return the stages that give the keys that the collection does not have, and how many DBRefs have each."""
-    return [
-        {"$match": {"to": name}},
-        {"$group": {"_id": "$key", "children": {"$sum": 1}}},
-        {"$unionWith": {"coll": name, "pipeline": [{"$project": {"_id": 1, "parents": {"$literal": 1}}}]}},
-        {"$group": {"_id": "$_id", "children": {"$sum": "$children"}, "parents": {"$sum": "$parents"}}},
-        {"$match": {"children": {"$gt": 0}, "parents": 0}},
-        {"$sort": {"_id": 1}},
-    ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo.database import Database
 
+from conformance.checks.joins.keys import nowhere
 from conformance.inspection.findings.candidates import ReferenceCandidate
 from conformance.inspection.profile import ELEMENTS, Path
 from conformance.inspection.results import finding, holds, result_id
@@ -97,13 +98,7 @@ def _dangling(database: Database[dict[str, Any]], each: ReferenceCandidate) -> t
         [
             {"$project": {"value": all_values(model_path(each.path))}},
             {"$unwind": "$value"},
-            {"$group": {"_id": "$value", "children": {"$sum": 1}}},
-            *(
-                {"$unionWith": {"coll": target, "pipeline": [{"$group": {"_id": f"${field}", "parents": {"$sum": 1}}}]}}
-                for target, field in each.targets
-            ),
-            {"$group": {"_id": "$_id", "children": {"$sum": "$children"}, "parents": {"$sum": "$parents"}}},
-            {"$match": {"children": {"$gt": 0}, "parents": 0}},
+            *nowhere("$value", each.targets),
             {"$sort": {"_id": 1}},
         ],
         allowDiskUse=True,
@@ -111,7 +106,7 @@ def _dangling(database: Database[dict[str, Any]], each: ReferenceCandidate) -> t
     documents = 0
     values: list[Any] = []
     for group in groups:
-        documents += group["children"]
+        documents += group["_n"]
         if len(values) < 5:
             values.append(group["_id"])
     return documents, values

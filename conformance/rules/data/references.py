@@ -42,10 +42,10 @@ def _rule(model: Model, reference: Reference, subject: str, part: Callable[[Dele
 def _of_several(collection: Collection, alternatives: Alternatives, subjects: Subjects) -> Rule:
     return Rule(
         id=f"references.{collection.name}.{subjects.of(alternatives.field)}",
-        title=f"{collection.title}: every {alternatives.field} exists in {alternatives.targets}",
+        title=f"{collection.title}: every {alternatives.field} exists in {alternatives.collections}",
         check=answer(missing_everywhere(alternatives)),
         why=_WHY_MISSING,
-        fix=f"Restore the document of {alternatives.targets}, or correct {alternatives.field}.",
+        fix=f"Restore the document of {alternatives.collections}, or correct {alternatives.field}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Single values that columns prove to meet a query, and values that they must not: limits, bytes that are no text."""
+"""Single values that columns prove to meet a query, and values that they must not: limits, invalid UTF-8."""
 
 from __future__ import annotations
 

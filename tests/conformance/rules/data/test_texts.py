@@ -88,7 +88,7 @@ INVISIBLE: Final = {
     "C1": ("Pa\x85int", "U+0085 CONTROL CHARACTER at 2"),
     "line separator": ("Pa\u2028int", "U+2028 LINE SEPARATOR at 2"),
     "a letter that an import lost": ("M\ufffdller", "U+FFFD REPLACEMENT CHARACTER at 1"),
-    "a code that is no character": ("Pa\uffffint", "U+FFFF NONCHARACTER at 2"),
+    "a noncharacter": ("Pa\uffffint", "U+FFFF NONCHARACTER at 2"),
     "a code beyond the first plane": ("Pa\U0001fffeint", "U+1FFFE NONCHARACTER at 2"),
     "spaces": ("  \u00a0 ", "nothing that can be seen"),
     "grapheme joiner": ("Pa\u034fint", "U+034F COMBINING GRAPHEME JOINER at 2"),
